@@ -1,0 +1,1 @@
+"""The gRPC door: thin servicers that hand raw bytes to the pipeline."""

@@ -1,0 +1,1 @@
+"""The REST door: routes taken from the contract's own annotations, through the same pipeline."""
