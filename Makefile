@@ -1,0 +1,89 @@
+# Everything a developer types. Needs Python 3.11 or newer and make; the rest it fetches itself
+# into .venv, pinned and hashed by requirements.lock.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+JOBS ?= 2
+TIERS := unit contract integration
+
+# The virtual environment is good as long as what it was made from has not changed.
+SOURCES := requirements.lock server/pyproject.toml sdk/pyproject.toml
+STAMP := .venv/.installed-$(shell cat $(SOURCES) | cksum | cut -d' ' -f1)
+
+.PHONY: help demo run test test-mesh check bench gen lock setup clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(STAMP) ## Play the story of the source document on real parts of this machine
+	@$(BIN)/egressd demo
+
+run: $(STAMP) ## Start everything in one process with a local cluster, and leave it running
+	@$(BIN)/egressd run --local-cluster local
+
+test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' to narrow)
+	@for tier in $(TIERS); do \
+	  [ -d tests/$$tier ] || echo "test: no $$tier tier: tests/$$tier does not exist"; done
+	@echo "test: no real-mesh tier here: see 'make test-mesh'"
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
+
+test-mesh: ## Run the tests on a real mesh (still to come)
+	@echo '**************************************************************************'
+	@echo '*  NOT RUN: the real-mesh tier (istiod, kube-apiserver, injected pods)   *'
+	@echo '*  arrives together with the kubernetes target. Nothing was tested here. *'
+	@echo '**************************************************************************'
+
+check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
+	@$(BIN)/mypy --no-error-summary server/src sdk/src tests tools
+	@$(BIN)/lint-imports --config pyproject.toml --cache-dir .cache/import-linter > .cache/layers.txt \
+	  || { cat .cache/layers.txt; exit 1; }
+	@$(BIN)/buf lint && $(BIN)/buf format --diff --exit-code proto/egress
+	@if [ -f proto/image.binpb ]; then $(BIN)/buf breaking --against proto/image.binpb; \
+	  else echo "check: no release yet, so no proto/image.binpb to compare the contract with"; fi
+	@$(BIN)/python tools/gen.py --check
+	@$(BIN)/python tools/tracked_text.py
+	@echo "check: all good"
+
+bench: $(STAMP) ## Measure speed against baselines of the same run (ONLY=P1 to narrow)
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+gen: $(STAMP) ## Generate the Python code and the descriptor set from proto/
+	@$(BIN)/python tools/gen.py
+
+lock: $(STAMP) ## Refresh the locks (UPGRADE=1 takes newer releases)
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-package egress-server --no-emit-package egress-sdk \
+	  $(if $(UPGRADE),--upgrade) --group dev --extra cli \
+	  server/pyproject.toml sdk/pyproject.toml -o requirements.lock > /dev/null
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url $(if $(UPGRADE),--upgrade) \
+	  tools/gen-requirements.in -o tools/gen-requirements.lock > /dev/null
+
+setup: $(STAMP) ## Only install: .venv with every tool, egressd and egressctl
+
+clean: ## Remove what can be made again
+	@rm -rf .venv .cache .egress
+
+# Of the Pythons here, the first that is new enough and really runs.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3 python3.13 python3.14; do \
+  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+# uv comes by pip, held to the hashes of its own lines in the lock; then uv installs the rest.
+$(STAMP): $(SOURCES)
+	@if [ ! -x $(BIN)/python ]; then \
+	  [ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed (make PYTHON=...)" >&2; exit 1; }; \
+	  echo "Making .venv, once: this takes a minute"; \
+	  $(PYTHON) -m venv --clear .venv; fi
+	@mkdir -p .cache
+	@if [ ! -x $(BIN)/uv ]; then \
+	  $(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null; \
+	  awk '/^[a-z]/ {on = /^uv==/} on' requirements.lock > .cache/uv-requirements.txt; \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
+	    -r .cache/uv-requirements.txt; fi
+	@$(BIN)/uv pip sync -q -p $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install -q -p $(BIN)/python --no-deps --no-build-isolation -e sdk -e server
+	@rm -f .venv/.installed-* && touch $@
