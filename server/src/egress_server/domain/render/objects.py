@@ -1,0 +1,45 @@
+"""Istio objects as plain dicts, and what every object of ours carries."""
+
+from dataclasses import dataclass
+from typing import Any
+
+IstioObject = dict[str, Any]
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "mesh-egress"}
+RESOURCE_ANNOTATION = "egress.mesh/resource"
+ROOT_NAMESPACE = "istio-system"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Identity of an object on a cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+def key_of(obj: IstioObject) -> ObjectKey:
+    """The object's identity."""
+    return ObjectKey(obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+def resource_of(obj: IstioObject) -> str:
+    """Name of the resource the object was rendered from."""
+    name: str = obj["metadata"]["annotations"][RESOURCE_ANNOTATION]
+    return name
+
+
+def istio_object(kind: str, namespace: str, name: str, resource: str, spec: dict[str, Any]) -> IstioObject:
+    """An object of networking.istio.io/v1 marked as ours."""
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": dict(MANAGED_BY),
+            "annotations": {RESOURCE_ANNOTATION: resource},
+        },
+        "spec": spec,
+    }

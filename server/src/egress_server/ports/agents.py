@@ -1,0 +1,31 @@
+"""What commands and verification need of the agents in workloads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from egress_server.domain.probe import Attempt, Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInfo:
+    """An attached agent."""
+
+    agent: str
+    cluster: str
+    namespace: str
+    workload_cluster: str
+    version: str
+
+
+class AgentSessions(Protocol):
+    """The agents attached at this moment."""
+
+    def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
+        """Agents of a cluster; of one namespace where given."""
+
+    async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
+        """Has the agent make one connection.
+
+        Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY (8 are queued), DeadlineExceeded.
+        """

@@ -1,0 +1,132 @@
+"""What the rest of the server needs of the store of desired state.
+
+`Store.commit` is the only way to change anything. It is atomic, checks before it writes, and replays: a request that
+was committed before gives the first answer again. Exceptions of the database never cross this port.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from egress_server.domain.changes import Change, ChangeRecord, Versioned
+from egress_server.domain.resources import Resource
+from egress_server.domain.rollout import ClusterStatus
+from egress_server.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """What makes two requests the same one. `fingerprint` is a digest of the canonical command."""
+
+    principal: str
+    method: str
+    request_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One mutation computed on a snapshot at (`epoch`, `revision`).
+
+    `read` are the buckets its blocking rules looked at, `touch` those it changes. `deletes` says that `resource`, in
+    its last state, goes away.
+    """
+
+    mesh: str
+    epoch: str
+    revision: int
+    read: frozenset[str]
+    touch: frozenset[str]
+    resource: Resource
+    deletes: bool
+    record: ChangeRecord
+    request: RequestKey
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A commit's outcome. `replayed` says that an earlier call with the same request had made it."""
+
+    change: Change
+    versioned: Versioned
+    replayed: bool = False
+
+
+class Stale(Exception):
+    """A bucket the commit looked at has changed, or the store's epoch has: take a newer snapshot and run again."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"the store is at revision {revision}")
+        self.revision = revision
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to drive a cluster until `deadline` (time.monotonic() seconds). Higher fences are younger."""
+
+    cluster: str
+    fence: int
+    deadline: float
+
+
+class Store(Protocol):
+    """Durable desired state, history, audit, idempotency and the appliers' records, per mesh.
+
+    Every method raises Unavailable while the database can't be reached.
+    """
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Makes the mutation durable and returns it with its revision.
+
+        Raises Stale; Aborted REQUEST_ID_REUSED where the request id was used with another body.
+        A lost connection is retried within the call: the request key makes that safe.
+        """
+
+    async def find_replay(self, mesh: str, request: RequestKey) -> Committed | None:
+        """What an earlier call with the same request committed; Aborted REQUEST_ID_REUSED as in commit."""
+
+    async def change(self, mesh: str, revision: int) -> Committed | None:
+        """The change of a revision and the resource as of then; None where unknown or past retention."""
+
+    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+        """`resource` as of its change at exactly `revision`; None where unknown or past retention."""
+
+    async def changes(
+        self, mesh: str, *, before: int | None, after: int | None, count: int, newest_first: bool
+    ) -> Sequence[Change]:
+        """At most `count` changes with `after` < revision < `before`, in revision order or newest first."""
+
+    async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
+        """Writes one record a cluster in one script; returns the clusters whose fence was too old and were not."""
+
+    async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
+        """Takes or renews the lease on a cluster for `ttl` seconds; None while another owner holds it."""
+
+    async def release(self, mesh: str, cluster: str, owner: str) -> None:
+        """Gives the lease back, where `owner` holds it."""
+
+    async def now(self) -> datetime:
+        """The store's clock."""
+
+
+class Replica(Protocol):
+    """This process's copy of one mesh, kept current by the store's streams."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Desired state, as new as this process knows it."""
+
+    @property
+    def statuses(self) -> dict[str, ClusterStatus]:
+        """The appliers' last record of each cluster, by cluster id."""
+
+    def committed(self, outcome: Committed) -> None:
+        """Tells of an own commit, so that the snapshot need not wait for the stream."""
+
+    async def wait_revision(self, revision: int, timeout: float) -> bool:
+        """Waits until the snapshot is at `revision` or later; False at the timeout (seconds)."""
+
+    def watch(self) -> AbstractContextManager[AsyncIterator[None]]:
+        """An iterator that yields after every change of snapshot or statuses, coalesced; no wake-up is lost."""

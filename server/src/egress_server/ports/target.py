@@ -1,0 +1,62 @@
+"""What the delivery loop needs of a kind of cluster.
+
+gather, then decide (pure), then apply: the loop reads what lives on the cluster, compares it with what is wanted, and
+hands over what is to change. Failures are TransientError or PermanentError of domain.errors.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from egress_server.domain.render.objects import IstioObject, ObjectKey
+from egress_server.domain.resources import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What a cluster itself remembers of the store that drives it; guards against a lost or restored store."""
+
+    epoch: str
+    revision: int
+    digest: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What lives on a cluster: our objects by key, and the witness of the last apply (None: never driven)."""
+
+    objects: Mapping[ObjectKey, IstioObject]
+    witness: Witness | None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did. `unsupported` gives the reason by resource name."""
+
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+
+
+class Target(Protocol):
+    """One cluster."""
+
+    async def gather(self) -> Live:
+        """Reads what lives there."""
+
+    async def apply(
+        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness
+    ) -> Applied:
+        """Makes the changes, then the witness, and returns once the data plane has taken them."""
+
+    def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
+        """The objects this kind of cluster can't serve, with the reason for people. Pure."""
+
+    async def close(self) -> None:
+        """Lets go of the cluster; its configuration stays as it is."""
+
+
+class TargetFactory(Protocol):
+    """Opens the target of a registered cluster."""
+
+    async def __call__(self, cluster: Cluster) -> Target:
+        """Raises TransientError or PermanentError where it can't be opened."""
