@@ -41,8 +41,10 @@ check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
 	@$(BIN)/mypy --no-error-summary server/src sdk/src tests tools
 	@$(BIN)/lint-imports --config pyproject.toml --cache-dir .cache/import-linter > .cache/layers.txt \
 	  || { cat .cache/layers.txt; exit 1; }
-	@$(BIN)/buf lint && $(BIN)/buf format --diff --exit-code proto/egress
-	@if [ -f proto/image.binpb ]; then $(BIN)/buf breaking --against proto/image.binpb; \
+	@$(BIN)/buf lint && $(BIN)/buf format --diff --exit-code --path proto/egress
+	@if [ -f proto/image.binpb ]; then \
+	    $(BIN)/buf build --path proto/egress -o .cache/image.binpb; \
+	    $(BIN)/buf breaking .cache/image.binpb --against proto/image.binpb --config buf.yaml; \
 	  else echo "check: no release yet, so no proto/image.binpb to compare the contract with"; fi
 	@$(BIN)/python tools/gen.py --check
 	@$(BIN)/python tools/tracked_text.py

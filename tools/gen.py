@@ -42,7 +42,7 @@ def generator() -> Path:
         uv = str(BIN / "uv")
         subprocess.run([uv, "venv", "-q", "--clear", "-p", sys.executable, home], check=True)
         python = home / "bin" / "python"
-        install = [uv, "pip", "sync", "-q", "-p", python, "--require-hashes", LOCK]
+        install = [uv, "pip", "sync", "-q", "-p", str(python), "--require-hashes", str(LOCK)]
         subprocess.run(install, check=True)
         (home / "complete").touch()
     return home / "bin"

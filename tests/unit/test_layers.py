@@ -1,0 +1,91 @@
+"""The import contracts are worth something only if they break: each is shown to.
+
+A copy of both packages gets one more module, or one more line, with an import planted in it, and
+import-linter judges the copy by the repository's own contracts.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# (contract, file the import is planted in, the import)
+PLANTS = [
+    ("rooms", "egress_server/domain/planted.py", "import egress_server.commands"),
+    ("rooms", "egress_server/store/planted.py", "import egress_server.delivery"),
+    ("rooms", "egress_server/api/planted.py", "import egress_server.gateway"),
+    ("rooms", "egress_server/attic.py", "import json"),
+    ("domain", "egress_server/domain/planted.py", "import msgspec"),
+    ("domain", "egress_server/domain/planted.py", "import egress.v1"),
+    ("redis", "egress_server/delivery/planted.py", "import redis.asyncio"),
+    ("grpc", "egress_server/commands/planted.py", "import grpc.aio"),
+    ("grpc", "egress_server/gateway/planted.py", "from grpc_status import rpc_status"),
+    ("web", "egress_server/wire/planted.py", "from fastapi import Request"),
+    ("kubernetes", "egress_server/delivery/planted.py", "from kubernetes import client"),
+    ("messages", "egress_server/commands/planted.py", "from google.protobuf import message"),
+    ("messages", "egress_server/store/planted.py", "from egress.v1 import common_pb2"),
+    ("contract-only", "egress_server/wire/planted.py", "import egress.planted"),
+    ("contract-only", "egress_server/wire/planted.py", "import egress"),
+    ("sdk", "egress/planted.py", "import egress_server.domain"),
+    ("cli-extra", "egress/planted.py", "import typer"),
+]
+
+
+def contracts() -> dict[str, str]:
+    """Id to name of every import contract of the repository."""
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    return {contract["id"]: contract["name"] for contract in rules["contracts"]}
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """A folder with a copy of both packages, to plant imports in."""
+    only_code = shutil.ignore_patterns("__pycache__", "*.binpb", "*.pyi")
+    for source in ("server/src/egress_server", "sdk/src/egress"):
+        shutil.copytree(ROOT / source, tmp_path / Path(source).name, ignore=only_code)
+    (tmp_path / "egress" / "planted.py").touch()
+    return tmp_path
+
+
+def lint_imports(packages: Path, *contract: str) -> subprocess.CompletedProcess[str]:
+    """import-linter's judgement of the copy, by all contracts or by the one named."""
+    lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    chosen = [f"--contract={name}" for name in contract]
+    config = ["--no-cache", "--no-logo", f"--config={ROOT / 'pyproject.toml'}"]
+    return subprocess.run(
+        [sys.executable, "-c", lint, *config, *chosen],
+        cwd=packages,
+        env=os.environ | {"PYTHONPATH": f"{packages}{os.pathsep}{ROOT}", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("contract", "file", "line"), PLANTS)
+def test_a_planted_import_breaks_its_contract(
+    packages: Path, contract: str, file: str, line: str
+) -> None:
+    """An import against a contract is found, and that contract is the one reported."""
+    with (packages / file).open("a") as module:
+        module.write(f"{line}\n")
+    verdict = lint_imports(packages, contract)
+    assert f"{contracts()[contract]} BROKEN" in verdict.stdout, verdict.stdout + verdict.stderr
+    assert verdict.returncode == 1
+
+
+def test_nothing_planted_breaks_nothing(packages: Path) -> None:
+    """The copy as it is keeps every contract, so it is the plant that breaks one."""
+    verdict = lint_imports(packages)
+    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+
+
+def test_every_contract_has_a_plant() -> None:
+    """A contract that nobody has seen break does not count."""
+    assert contracts().keys() == {contract for contract, _, _ in PLANTS}

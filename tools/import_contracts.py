@@ -1,0 +1,72 @@
+"""Two kinds of import contract that import-linter does not bring along.
+
+Its own kinds need every name to exist already. Ours hold from the first commit on: a room that is
+not built yet, or a package that nobody imports yet, breaks nothing and may come later.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import cast
+
+from grimp import ImportGraph
+from importlinter import Contract, ContractCheck, fields, output
+
+Link = tuple[str, str]
+
+
+def inside(module: str, packages: Iterable[str]) -> bool:
+    """Whether the module is one of these packages or lives in one."""
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+class DirectImportContract(Contract):
+    """A contract that is broken by single imports, which it names."""
+
+    def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
+        """The imports (importer, imported) that must not be."""
+        raise NotImplementedError
+
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
+        """Called by import-linter with the graph of all imports."""
+        del verbose
+        links = sorted(self.forbidden_links(graph))
+        return ContractCheck(kept=not links, metadata={"links": links})
+
+    def render_broken_contract(self, check: ContractCheck) -> None:
+        """Called by import-linter to say what broke the contract."""
+        for importer, imported in check.metadata["links"]:
+            output.print_error(f"{importer} must not import {imported}", bold=False)
+
+
+class StdlibOnlyContract(DirectImportContract):
+    """The rooms import themselves and the standard library, whatever else gets installed."""
+
+    rooms = fields.ListField(subfield=fields.StringField())
+
+    def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
+        """Every import of a package that is neither ours nor Python's."""
+        rooms = cast("list[str]", self.rooms)
+        for importer in graph.modules:
+            if not inside(importer, rooms):
+                continue
+            for imported in graph.find_modules_directly_imported_by(importer):
+                top = imported.partition(".")[0]
+                if top not in sys.stdlib_module_names and not inside(imported, rooms):
+                    yield importer, imported
+
+
+class KeptInContract(DirectImportContract):
+    """The packages are imported in these rooms and nowhere else of ours."""
+
+    packages = fields.ListField(subfield=fields.StringField())
+    rooms = fields.ListField(subfield=fields.StringField())
+
+    def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
+        """Every import of one of the packages from outside the rooms."""
+        rooms = cast("list[str]", self.rooms)
+        for package in cast("list[str]", self.packages):
+            if package not in graph.modules:
+                continue
+            for importer in graph.find_modules_that_directly_import(package):
+                if not inside(importer, rooms):
+                    yield importer, package
