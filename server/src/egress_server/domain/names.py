@@ -90,9 +90,7 @@ def expect_name(field: str, text: str, kind: Kind) -> Name:
         case ["meshes", mesh, "namespaces", namespace, collection, id_] if (
             collection == kind.value and kind in _NAMESPACED
         ):
-            name = Name(
-                check_label(field, mesh, "mesh"), kind, id_, check_label(field, namespace, "namespace")
-            )
+            name = Name(check_label(field, mesh, "mesh"), kind, id_, check_label(field, namespace, "namespace"))
         case _:
             raise invalid(field, f"{_shown(text)} must look like {pattern}")
     check = check_label if kind is Kind.CLUSTER else check_object_id
@@ -127,9 +125,7 @@ def change_name(mesh: str, revision: int) -> str:
 def expect_change(field: str, text: str) -> tuple[str, int]:
     """Mesh and revision of a change's name; raises InvalidArgument naming `field`."""
     match text.split("/"):
-        case ["meshes", mesh, "changes", revision] if (
-            revision.isascii() and revision.isdigit() and len(revision) <= 18
-        ):
+        case ["meshes", mesh, "changes", revision] if revision.isascii() and revision.isdigit() and len(revision) <= 18:
             return check_label(field, mesh, "mesh"), int(revision)
     raise invalid(field, f"{_shown(text)} must look like meshes/{{mesh}}/changes/{{revision}}")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-
 from egress_server.domain.resources import (
     Cluster,
     ClusterSelector,
@@ -90,9 +89,7 @@ _PHASES = {
 }
 
 
-def concerned(
-    clusters: Iterable[Cluster], before: Resource | None, after: Resource | None
-) -> list[Cluster]:
+def concerned(clusters: Iterable[Cluster], before: Resource | None, after: Resource | None) -> list[Cluster]:
     """The clusters that a change of a resource from `before` to `after` concerns."""
     resource = after or before
     if isinstance(resource, Cluster):
@@ -146,5 +143,3 @@ _DONE_VERIFIED = frozenset({RolloutState.VERIFIED, RolloutState.SUPERSEDED})
 def reached(state: RolloutState, *, verified: bool) -> bool:
     """Whether a rollout has come as far as somebody waits for."""
     return state in (_DONE_VERIFIED if verified else _DONE_APPLIED)
-
-

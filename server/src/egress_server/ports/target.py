@@ -6,7 +6,7 @@ hands over what is to change. Failures are TransientError or PermanentError of d
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from egress_server.domain.render.objects import IstioObject, ObjectKey
 from egress_server.domain.resources import Cluster
@@ -43,9 +43,7 @@ class Target(Protocol):
     async def gather(self) -> Live:
         """Reads what lives there."""
 
-    async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness
-    ) -> Applied:
+    async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness) -> Applied:
         """Makes the changes, then the witness, and returns once the data plane has taken them."""
 
     def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:

@@ -1,0 +1,62 @@
+"""What we want a cluster to hold: the one pure function that appliers, plans, probes and drift share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from egress_server.domain.changes import Versioned
+from egress_server.domain.names import Kind
+from egress_server.domain.resources import Cluster, OutboundMode, OutboundPolicy, ServiceEntry
+from egress_server.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The policies that hold on one cluster at one revision.
+
+    `outbound` has at most one policy a scope, by the scope's key; `revisions` the last change of each resource here.
+    """
+
+    cluster: Cluster
+    revision: int
+    outbound: dict[str, OutboundPolicy]
+    entries: tuple[ServiceEntry, ...]
+    revisions: dict[str, int]
+
+    def outbound_for(self, namespace: str) -> OutboundPolicy | None:
+        """The policy for workloads without special labels in `namespace`: its own, else the mesh's, else None."""
+        return self.outbound.get(f"{namespace}/") or self.outbound.get("/")
+
+    def mode_for(self, namespace: str) -> OutboundMode:
+        """The mode for `namespace`; ALLOW_ANY, Istio's default, where no policy says otherwise."""
+        policy = self.outbound_for(namespace)
+        return policy.mode if policy else OutboundMode.ALLOW_ANY
+
+
+def effective(snapshot: Snapshot, cluster: Cluster) -> Effective:
+    """The policies of `snapshot` that hold on `cluster`."""
+    revisions: dict[str, int] = {}
+    entries = []
+    for name in snapshot.names(Kind.SERVICE_ENTRY):
+        versioned = snapshot.of_kind(Kind.SERVICE_ENTRY)[name]
+        entry = versioned.resource
+        if isinstance(entry, ServiceEntry) and entry.cluster_selector.selects(cluster):
+            entries.append(entry)
+            revisions[name] = versioned.revision
+    outbound: dict[str, OutboundPolicy] = {}
+    for versioned in _ranked(snapshot.of_kind(Kind.OUTBOUND_POLICY).values()):
+        policy = versioned.resource
+        if isinstance(policy, OutboundPolicy) and policy.cluster_selector.selects(cluster):
+            outbound[policy.scope.key()] = policy
+            revisions[policy.name] = versioned.revision
+    return Effective(cluster, snapshot.revision, outbound, tuple(entries), revisions)
+
+
+def _ranked(policies: Iterable[Versioned]) -> list[Versioned]:
+    """From the weakest to the strongest; of equals the older is stronger, so that a newcomer changes nothing."""
+    return sorted(policies, key=_strength)
+
+
+def _strength(versioned: Versioned) -> tuple[int, float]:
+    policy = versioned.resource
+    rank = policy.cluster_selector.rank if isinstance(policy, OutboundPolicy) else 0
+    return rank, -versioned.create_time.timestamp()

@@ -1,0 +1,48 @@
+"""ServiceEntry to Istio's ServiceEntry. Fields that say what is Istio's default anyway are left out."""
+
+from typing import Any
+
+from egress_server.domain.render.objects import IstioObject, istio_object
+from egress_server.domain.resources import Endpoint, ServiceEntry, ServicePort, name_of
+
+
+def render_service_entry(entry: ServiceEntry) -> IstioObject:
+    """The object of the same namespace and name."""
+    spec: dict[str, Any] = {
+        "hosts": list(entry.hosts),
+        "ports": [_port(port) for port in entry.ports],
+        "resolution": entry.resolution.value,
+        "location": entry.location.value,
+    }
+    if entry.addresses:
+        spec["addresses"] = list(entry.addresses)
+    if entry.endpoints:
+        spec["endpoints"] = [_endpoint(endpoint) for endpoint in entry.endpoints]
+    if entry.export_to:
+        spec["exportTo"] = list(entry.export_to)
+    name = name_of(entry)
+    return istio_object("ServiceEntry", name.namespace, name.id, entry.name, spec)
+
+
+def _port(port: ServicePort) -> dict[str, Any]:
+    rendered: dict[str, Any] = {
+        "number": port.number,
+        "name": port.name,
+        "protocol": port.protocol.value,
+    }
+    if port.target_port:
+        rendered["targetPort"] = port.target_port
+    return rendered
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    rendered: dict[str, Any] = {"address": endpoint.address}
+    if endpoint.ports:
+        rendered["ports"] = dict(sorted(endpoint.ports.items()))
+    if endpoint.labels:
+        rendered["labels"] = dict(sorted(endpoint.labels.items()))
+    if endpoint.locality:
+        rendered["locality"] = endpoint.locality
+    if endpoint.weight:
+        rendered["weight"] = endpoint.weight
+    return rendered
