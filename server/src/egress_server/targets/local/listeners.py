@@ -1,0 +1,177 @@
+"""Envoy listeners: how a connection is told apart by its original destination and its first bytes.
+
+Why it exists: one file for one xDS type. The shape is Istio's: one listener takes every connection
+and hands it to the one that bears its original address, or its port on any address; none of those
+is bound. A change of one leaves the connections of the others alone.
+
+The dialer stands in for iptables and says by PROXY protocol where a connection was going. The
+header's *source* is where the upstream really listens: `--resolve` may name another port than the
+application dialled, and the addresses are all that survives the hand-over between listeners (the
+metadata of a listener filter does not).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from egress_server.targets.local.clusters import cluster_name, fallback
+from egress_server.targets.local.registry import Kind, Port, Registry, Service
+from egress_server.targets.local.routes import http_ports
+
+Json = dict[str, Any]
+
+ENTRANCE = "virtualOutbound"
+"""Istio's name of the listener that takes every connection."""
+
+_TYPE = "type.googleapis.com/envoy"
+_ANY_ADDRESS = "0.0.0.0"
+
+
+@dataclass(slots=True)
+class _Place:
+    """The chains of one unbound listener: an address and port that connections were going to."""
+
+    address: str
+    port: int
+    chains: list[Json] = field(default_factory=list)
+    catch_all: str | None = None
+    inspects_tls: bool = False
+
+
+def listeners(registry: Registry, *, socket: str, routes_path: Callable[[str], str]) -> list[Json]:
+    """All listeners. `socket` is the path of the bound one; `routes_path` gives a port's RDS
+    file."""
+    http = http_ports(registry)
+    places = _places(registry, frozenset(http))
+    return [
+        _entrance(socket, fallback(registry)),
+        *(_http_listener(port, routes_path(str(port))) for port in http),
+        *(_opaque_listener(places[key], fallback(registry)) for key in sorted(places)),
+    ]
+
+
+def _entrance(socket: str, cluster: str) -> Json:
+    proxy_protocol = _filter("listener.proxy_protocol", "ProxyProtocol", {})
+    return {
+        **_listener(ENTRANCE),
+        "address": {"pipe": {"path": socket, "mode": 0o600}},
+        "use_original_dst": True,
+        "listener_filters": [proxy_protocol],
+        "filter_chains": [{"filters": _tcp_proxy(cluster)}],
+    }
+
+
+def _http_listener(port: int, routes_path: str) -> Json:
+    name = f"{_ANY_ADDRESS}_{port}"
+    source = {"resource_api_version": "V3", "path_config_source": {"path": routes_path}}
+    manager = {
+        "stat_prefix": f"outbound_{name}",
+        "rds": {"route_config_name": str(port), "config_source": source},
+        "http_filters": [_filter("http.router", "Router", {})],
+        "normalize_path": True,
+        "stream_idle_timeout": "0s",
+        "tracing": {},  # no tracer: it makes the x-envoy-decorator-operation that Istio's hosts see
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+    }
+    connection_manager = _filter("network.http_connection_manager", "HttpConnectionManager",
+    manager) return {
+        **_unbound(_ANY_ADDRESS, port),
+        "filter_chains": [{"filters": [_real_upstream(), connection_manager]}],
+    }
+
+
+def _places(registry: Registry, http: frozenset[int]) -> dict[tuple[str, int], _Place]:
+    places: dict[tuple[str, int], _Place] = {}
+    for service in registry.services:
+        for port in service.ports:
+            if port.number in http or port.kind is Kind.HTTP:
+                continue  # an older service made the port what it is
+            for address, ranges in _destinations(service):
+                place = places.setdefault((address, port.number), _Place(address, port.number))
+                _claim(place, service, port, ranges)
+    return places
+
+
+def _destinations(service: Service) -> Iterator[tuple[str, list[Json]]]:
+    """The addresses to listen at, each with the ranges its chain is narrowed to."""
+    ranges = []
+    for text in service.addresses:
+        network = ip_network(text, strict=False)
+        if network.prefixlen == network.max_prefixlen:
+            yield str(network.network_address), []
+        else:
+            prefix = str(network.network_address)
+            ranges.append({"address_prefix": prefix, "prefix_len": network.prefixlen})
+    if ranges or not service.addresses:
+        yield _ANY_ADDRESS, ranges
+
+
+def _claim(place: _Place, service: Service, port: Port, ranges: list[Json]) -> None:
+    """Give the service's connections their chain. What an older service claimed stays with it."""
+    cluster = cluster_name(service.host, port.number)
+    match: Json = {}
+    if ranges:
+        match["prefix_ranges"] = ranges
+    if port.kind is Kind.TLS:
+        place.inspects_tls = True
+        match |= {} if service.host == "*" else {"server_names": [service.host]}
+    if not match:
+        place.catch_all = place.catch_all or cluster
+    elif all(chain["filter_chain_match"] != match for chain in place.chains):
+        place.chains.append({"filter_chain_match": match, "filters": _tcp_proxy(cluster)})
+
+
+def _opaque_listener(place: _Place, otherwise: str) -> Json:
+    listener = {
+        **_unbound(place.address, place.port),
+        "default_filter_chain": {"filters": _tcp_proxy(place.catch_all or otherwise)},
+    }
+    if place.chains:
+        listener["filter_chains"] = place.chains
+    if place.inspects_tls:
+        # Only here: it waits for the client's first bytes, and a MySQL server speaks first.
+        listener["listener_filters"] = [_filter("listener.tls_inspector", "TlsInspector", {})]
+    return listener
+
+
+def _unbound(address: str, port: int) -> Json:
+    unbound = {
+        **_listener(f"{address}_{port}"),
+        "address": _socket_address(address, port),
+        "bind_to_port": False,
+    }
+    if address == _ANY_ADDRESS:
+        unbound["additional_addresses"] = [{"address": _socket_address("::", port)}]
+    return unbound
+
+
+def _socket_address(address: str, port: int) -> Json:
+    return {"socket_address": {"address": str(ip_address(address)), "port_value": port}}
+
+
+def _listener(name: str) -> Json:
+    return {
+        "@type": f"{_TYPE}.config.listener.v3.Listener",
+        "name": name,
+        "traffic_direction": "OUTBOUND",
+    }
+
+
+def _tcp_proxy(cluster: str) -> list[Json]:
+    config = {"stat_prefix": cluster, "cluster": cluster}
+    return [_real_upstream(), _filter("network.tcp_proxy", "TcpProxy", config)]
+
+
+def _real_upstream() -> Json:
+    """Tells ORIGINAL_DST clusters to connect to the header's source address; others ignore it."""
+    value = {
+        "object_key": "envoy.network.transport_socket.original_dst_address",
+        "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_REMOTE_ADDRESS%"}},
+    }
+    return _filter("network.set_filter_state", "Config", {"on_new_connection": [value]})
+
+
+def _filter(extension: str, message: str, config: Json) -> Json:
+    typed = {"@type": f"{_TYPE}.extensions.filters.{extension}.v3.{message}", **config}
+    return {"name": f"envoy.filters.{extension}", "typed_config": typed}

@@ -1,0 +1,64 @@
+"""What a local cluster remembers: its objects and its witness, as one JSON file.
+
+Why it exists: a real cluster has an API server that keeps the objects. Here a file does: it is
+written after Envoy took a change, and Envoy is started from it.
+"""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of
+from egress_server.ports.target import Witness
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The objects, oldest first as Istio counts age (a replaced object keeps its own), and the
+    witness of the last apply."""
+
+    objects: dict[ObjectKey, IstioObject]
+    witness: Witness | None
+
+
+def load(path: Path) -> State:
+    """Read the state; a missing file is a new cluster.
+
+    Raises:
+        ValueError: the file is not what `save` wrote.
+        OSError: it cannot be read.
+    """
+    if not path.exists():
+        return State(objects={}, witness=None)
+    try:
+        stored = orjson.loads(path.read_bytes())
+        witness = stored["witness"]
+        return State(
+            objects={key_of(item): item for item in stored["objects"]},
+            witness=None if witness is None else Witness(**witness),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def save(path: Path, state: State) -> None:
+    """Replace the file as a whole; it survives a power failure once this returns.
+
+    Raises:
+        OSError: it cannot be written; the former file stays.
+    """
+    witness = None if state.witness is None else asdict(state.witness)
+    content = orjson.dumps({"objects": list(state.objects.values()), "witness": witness})
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
