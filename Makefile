@@ -13,6 +13,11 @@ TIERS := unit contract integration
 SOURCES := requirements.lock server/pyproject.toml sdk/pyproject.toml
 STAMP := .venv/.installed-$(shell cat $(SOURCES) | cksum | cut -d' ' -f1)
 
+# Where the machine has certificates of its own, its network may need them: uv then trusts those.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
+export UV_SYSTEM_CERTS := true
+endif
+
 .PHONY: help demo run test test-mesh check bench gen lock setup clean
 
 help: ## Show this list

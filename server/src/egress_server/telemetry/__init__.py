@@ -1,1 +1,1 @@
-"""The names of our logs, metrics and spans, in one place, so that they stay stable for operators."""
+"""The names of our logs, metrics and spans, in one place: operators build on them."""
