@@ -143,8 +143,8 @@ class Supervised:
         ready = asyncio.ensure_future(self._ready())
         exited = asyncio.ensure_future(process.wait())
         try:
-            await asyncio.wait((ready, exited), timeout=self._ready_timeout,
-            return_when=asyncio.FIRST_COMPLETED) if exited.done():
+            await asyncio.wait((ready, exited), timeout=self._ready_timeout, return_when=asyncio.FIRST_COMPLETED)
+            if exited.done():
                 raise self._failed(f"exited with status {exited.result()}", log_start)
             if not ready.done():
                 raise self._failed(f"not ready after {self._ready_timeout:g} s", log_start)

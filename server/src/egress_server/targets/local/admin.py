@@ -16,8 +16,7 @@ import orjson
 from egress_server.targets.local.dial import socket_address
 
 _TIMEOUT_SECONDS = 5.0
-_XDS_STATS =
-r"\.(version_text|update_rejected|update_failure)$|^listener_manager\.total_listeners_warming$"
+_XDS_STATS = r"\.(version_text|update_rejected|update_failure)$|^listener_manager\.total_listeners_warming$"
 
 
 @dataclass(frozen=True, slots=True)

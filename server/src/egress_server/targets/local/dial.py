@@ -30,8 +30,7 @@ def socket_address(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-async def open_connection(envoy: Path, destination: Endpoint, upstream: Endpoint | None = None) ->
-socket.socket:
+async def open_connection(envoy: Path, destination: Endpoint, upstream: Endpoint | None = None) -> socket.socket:
     """Connect to `destination`, an IP address and port, through the Envoy that listens at `envoy`.
 
     `upstream` is where that destination really is; it counts when no registered service claims the

@@ -33,10 +33,11 @@ _ADMIN_SOCKET = "admin.sock"
 _BOOTSTRAP_FILE = "bootstrap.json"
 _POLL_SECONDS = 0.01
 _UPDATE_SECONDS = 10.0
-_REFUSAL = re.compile(r"Filesystem config update (?:rejected|failure): (.*?)(?=\n\[\d{4}-|\Z)",
-re.DOTALL) _LONGEST_REFUSAL = 600 # As pilot-agent starts Envoy in a pod: a listener that changed
-closes the connections of its old # filter chains after 45 s. _DRAIN = ("--drain-time-s", "45",
-"--drain-strategy", "immediate")
+_REFUSAL = re.compile(r"Filesystem config update (?:rejected|failure): (.*?)(?=\n\[\d{4}-|\Z)", re.DOTALL)
+_LONGEST_REFUSAL = 600
+# As pilot-agent starts Envoy in a pod: a listener that changed closes the connections of its old filter chains
+# after 45 s.
+_DRAIN = ("--drain-time-s", "45", "--drain-strategy", "immediate")
 
 
 class XdsRefused(Exception):

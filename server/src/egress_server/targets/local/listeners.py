@@ -74,8 +74,8 @@ def _http_listener(port: int, routes_path: str) -> Json:
         "tracing": {},  # no tracer: it makes the x-envoy-decorator-operation that Istio's hosts see
         "upgrade_configs": [{"upgrade_type": "websocket"}],
     }
-    connection_manager = _filter("network.http_connection_manager", "HttpConnectionManager",
-    manager) return {
+    connection_manager = _filter("network.http_connection_manager", "HttpConnectionManager", manager)
+    return {
         **_unbound(_ANY_ADDRESS, port),
         "filter_chains": [{"filters": [_real_upstream(), connection_manager]}],
     }

@@ -103,8 +103,7 @@ def _unsupported_entry(spec: Manifest) -> str | None:
         return f"a local cluster has no resolution {resolution}"
     for port in spec.get("ports", ()):
         if str(port.get("protocol", "")).upper() not in _KINDS:
-            return f"a local cluster has no protocol {port.get('protocol')!r} (port
-            {port['number']})"
+            return f"a local cluster has no protocol {port.get('protocol')!r} (port {port['number']})"
     if "workloadSelector" in spec:
         return "a local cluster has no workloads to select as endpoints"
     for endpoint in spec.get("endpoints", ()):

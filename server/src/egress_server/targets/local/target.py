@@ -27,8 +27,7 @@ class LocalTarget:
     The workload counts as one in `namespace`. `resolve` stands in for DNS.
     """
 
-    def __init__(self, folder: Path, *, name: str, namespace: str, resolve: Sequence[Resolve]) ->
-    None:
+    def __init__(self, folder: Path, *, name: str, namespace: str, resolve: Sequence[Resolve]) -> None:
         self._folder = folder
         self._name = name
         self._namespace = namespace
@@ -74,8 +73,7 @@ class LocalTarget:
         """Return the objects as last applied, and the witness."""
         return Live(objects=dict(self._state.objects), witness=self._state.witness)
 
-    async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness:
-    Witness) -> Applied:
+    async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness) -> Applied:
         """Have Envoy serve by the changed objects, then remember them and the witness. Objects that
         are not supported are left out and named in the answer.
 
@@ -90,8 +88,7 @@ class LocalTarget:
         objects |= {key_of(item): item for item in kept}
         await self._serve(State(objects=objects, witness=witness))
         return Applied(
-            unsupported={resource_of(item): reasons[key] for item in upsert if (key := key_of(item))
-            in reasons}
+            unsupported={resource_of(item): reasons[key] for item in upsert if (key := key_of(item)) in reasons}
         )
 
     def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:

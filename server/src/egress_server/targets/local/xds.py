@@ -64,8 +64,7 @@ def xds_file(resources: Sequence[Json]) -> XdsFile:
     return XdsFile(tuple(resources), version, content)
 
 
-def compile_xds(objects: Sequence[Manifest], *, namespace: str, resolve: Sequence[Resolve]) ->
-XdsFiles:
+def compile_xds(objects: Sequence[Manifest], *, namespace: str, resolve: Sequence[Resolve]) -> XdsFiles:
     """Compile the objects, given oldest first, for a sidecar in `namespace`.
 
     Raises:
@@ -87,5 +86,4 @@ XdsFiles:
 
 
 def _encode(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 |
-    orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
