@@ -1,0 +1,87 @@
+"""The methods of ChangeService: what was changed, by whom, and what became of it."""
+
+from typing import Literal
+
+from egress import _names as names
+from egress._calls import Call, Listing, paged, unary
+from egress._fields import duration, enum
+from egress.v1 import change_service_pb2 as pb
+from egress.v1.change_pb2 import Change, ClusterRollout
+
+_SERVICE = "/egress.v1.ChangeService/"
+
+# A wait that ends at its timeout is answered with the state reached; the answer needs a moment to
+# arrive.
+_REPLY_SECONDS = 10.0
+
+
+class ChangeMethods:
+    """What was changed, by whom, and what became of it. A change is named by itself, its
+    revision or its name.
+    """
+
+    mesh: str
+
+    @unary
+    def get_change(self, change: Change | int | str, *, timeout: float | None = None) -> Call[Change]:
+        """Return one change, with a count of its rollouts by state."""
+        request = pb.GetChangeRequest(name=names.change(self.mesh, change))
+        return Call(_SERVICE + "GetChange", request, Change, timeout)
+
+    @paged
+    def list_changes(
+        self,
+        *,
+        filter: str = "",
+        order_by: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Listing[Change, pb.ListChangesResponse]:
+        """List the mesh's changes, newest first. `timeout` holds for each page."""
+        request = pb.ListChangesRequest(
+            parent=names.mesh(self.mesh), filter=filter, order_by=order_by, page_size=page_size
+        )
+        call = Call(_SERVICE + "ListChanges", request, pb.ListChangesResponse, timeout)
+        return Listing(call, lambda page: page.changes)
+
+    @paged
+    def list_cluster_rollouts(
+        self,
+        change: Change | int | str,
+        *,
+        filter: str = "",
+        order_by: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Listing[ClusterRollout, pb.ListClusterRolloutsResponse]:
+        """List what became of a change on each cluster it concerns. `timeout` holds for each
+        page.
+        """
+        request = pb.ListClusterRolloutsRequest(
+            parent=names.change(self.mesh, change),
+            filter=filter,
+            order_by=order_by,
+            page_size=page_size,
+        )
+        call = Call(_SERVICE + "ListClusterRollouts", request, pb.ListClusterRolloutsResponse, timeout)
+        return Listing(call, lambda page: page.cluster_rollouts)
+
+    @unary
+    def wait_change(
+        self,
+        change: Change | int | str,
+        *,
+        until: Literal["applied", "verified"] = "applied",
+        timeout: float = 30.0,
+    ) -> Call[pb.WaitChangeResponse]:
+        """Wait until a change is applied, or verified by probes, on every cluster it concerns.
+
+        At `timeout` (seconds; the server allows 600) it returns the state reached, not an error:
+        look at `reached`.
+        """
+        request = pb.WaitChangeRequest(
+            name=names.change(self.mesh, change),
+            until=enum(pb.WaitChangeRequest.Until, until),
+            timeout=duration(timeout),
+        )
+        return Call(_SERVICE + "WaitChange", request, pb.WaitChangeResponse, timeout + _REPLY_SECONDS)

@@ -1,0 +1,52 @@
+"""How the server is reached: the target, and what gRPC does about a connection that breaks.
+
+Retries are gRPC's own. Only UNAVAILABLE is retried, which means that the server was not reached, or
+the connection broke before its reply; every mutating request carries a request_id, so that doing it
+twice is doing it once.
+"""
+
+import json
+import os
+from importlib.metadata import version
+
+__version__ = version("egress-sdk")
+
+DEFAULT_TARGET = "127.0.0.1:9090"
+TARGET_VARIABLE = "EGRESS_SERVER"
+
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                # About four seconds in all: a server that is restarted is back by then. gRPC allows
+                # five attempts.
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "backoffMultiplier": 3,
+                "maxBackoff": "3s",
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+OPTIONS: tuple[tuple[str, str | int], ...] = (
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    # gRPC waits for up to two minutes before it dials again; a restarted server is to be found at
+    # once.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A page of 1000 entries with all their hosts goes far beyond gRPC's 4 MiB.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # The target is dialled as it is given: gRPC would send even loopback through a proxy of the
+    # environment.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.primary_user_agent", f"egress-python/{__version__}"),
+)
+
+
+def target_or_default(target: str | None) -> str:
+    """The target to dial: as given, else from EGRESS_SERVER, else the server on this machine."""
+    return target or os.environ.get(TARGET_VARIABLE) or DEFAULT_TARGET
