@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FORBIDDEN = {
     "a package index": re.compile(
-        rb"\b(pypi|pythonhosted|npmjs|debian)\.org\b|--(extra-)?index-url|--find-links"
+        rb"\b(pypi|pythonhosted|npmjs|debian)\.org\b|--(extra-)?index-url|--find-lin[k]s"
     ),
-    "a path of one machine": re.compile(rb"(?<![\w.*/}$])/(home|root|Users|work)/[\w.]|file:///"),
+    "a path of one machine": re.compile(rb"(?<![\w.*/}$])/(home|root|Users|work)/[\w.]|file:/{3}"),
     "a conflict marker": re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE),
 }
 
