@@ -40,8 +40,8 @@ class SetOutboundPolicyRequest(_message.Message):
     parent: _builtins.str
     """meshes/{mesh}; may be empty where outbound_policy.name is set."""
     outbound_policy_id: _builtins.str
-    """Id of the policy. Where empty, made from the scope: `default` for the mesh, else the namespace and a digest of
-    the labels.
+    """Id of the policy. Where empty, made of scope and cluster selector: `default` for the mesh on all clusters, else
+    the namespace and a digest of labels and selector.
     """
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
