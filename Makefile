@@ -37,8 +37,8 @@ test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' t
 
 test-mesh: ## Run the tests on a real mesh (still to come)
 	@echo '**************************************************************************'
-	@echo '*  NOT RUN: the real-mesh tier (istiod, kube-apiserver, injected pods)   *'
-	@echo '*  arrives together with the kubernetes target. Nothing was tested here. *'
+	@echo '*  NOT RUN: the real-mesh tier (istiod, kube-apiserver, injected pods)    *'
+	@echo '*  arrives together with the kubernetes target. Nothing was tested here.  *'
 	@echo '**************************************************************************'
 
 check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
