@@ -4,20 +4,28 @@ Private ranges are allowed: a bank's partner is often reached over one. Loopback
 services are not: from a workload they are never an external service, and a probe to them reads secrets.
 """
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+_Address = IPv4Address | IPv6Address
 
 _METADATA = {
     "100.100.100.200": "the metadata service of Alibaba Cloud",
     "168.63.129.16": "the platform address of Azure",
     "169.254.169.254": "the metadata service of the clouds",
     "192.0.0.192": "the metadata service of Oracle Cloud",
-    "fd00:ec2::254": "the metadata service of AWS",
     "fd20:ce::254": "the metadata service of Google Cloud",
 }
+# Instance metadata, DNS, time and pod credentials each have an address there.
+_AWS_LOCAL = IPv6Network("fd00:ec2::/32")
 # Linux connects these to itself or nowhere.
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
-# RFC 6052 and RFC 8215: IPv6 that a NAT64 gateway turns into the IPv4 address in its last 32 bits.
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# IPv6 that carries an IPv4 address in its last 32 bits: RFC 6052 (NAT64), RFC 8215 (NAT64 of one's own), RFC 2765
+# (translated), RFC 4291 (compatible).
+_LAST_32_BITS = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+_OWN_NAT64 = IPv6Network("64:ff9b:1::/48")
+# RFC 5214: an interface identifier that begins so ends with the IPv4 address of the other end of a tunnel.
+_ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 def why_forbidden(text: str) -> str | None:
@@ -25,31 +33,42 @@ def why_forbidden(text: str) -> str | None:
 
     Raises ValueError where `text` is no IP address.
     """
-    address = _plain(ip_address(text.partition("%")[0]))
-    if what := _METADATA.get(str(address)):
-        return f"{text} is {what}"
+    address = ip_address(text.partition("%")[0])
+    for meaning in (address, *_embedded(address)):
+        if what := _what(meaning):
+            return f"{text} is {what}"
+    return None
+
+
+def _what(address: _Address) -> str | None:
+    if known := _METADATA.get(str(address)):
+        return known
     checks = (
         (address.is_loopback, "a loopback address"),
         (address.is_unspecified, "the unspecified address"),
         (address.is_link_local, "a link-local address"),
         (address.is_multicast, "a multicast address"),
+        (isinstance(address, IPv6Address) and address.is_site_local, "a site-local address"),
+        (isinstance(address, IPv6Address) and address in _AWS_LOCAL, "the metadata service of AWS"),
         (isinstance(address, IPv4Address) and address in _THIS_NETWORK, "an address of 'this network'"),
         (str(address) == "255.255.255.255", "the broadcast address"),
     )
-    return next((f"{text} is {what}" for wrong, what in checks if wrong), None)
+    return next((what for wrong, what in checks if wrong), None)
 
 
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 one stands for (mapped, 6to4, Teredo, NAT64, compatible), else itself."""
+def _embedded(address: _Address) -> Iterator[IPv4Address]:
+    """The IPv4 addresses that an IPv6 one may be turned into on its way."""
     if isinstance(address, IPv4Address):
-        return address
+        return
+    number = int(address)
     if address.ipv4_mapped:
-        return address.ipv4_mapped
+        yield address.ipv4_mapped
     if address.sixtofour:
-        return address.sixtofour
+        yield address.sixtofour
     if address.teredo:
-        return address.teredo[1]
-    low = int(address) & 0xFFFFFFFF
-    if any(address in net for net in _NAT64) or (int(address) >> 32 == 0 and low > 1):
-        return IPv4Address(low)
-    return address
+        yield address.teredo[1]
+    if address in _OWN_NAT64 and not number & 0xFFFFFFFF:
+        # RFC 6052, section 2.2, for a prefix of 48 bits: 16 bits, 8 zero bits, 16 bits.
+        yield IPv4Address((number >> 48 & 0xFFFF0000) | (number >> 40 & 0xFFFF))
+    elif any(address in net for net in _LAST_32_BITS) or (number >> 32) & 0xFFFFFFFF in _ISATAP:
+        yield IPv4Address(number & 0xFFFFFFFF)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from egress_server.domain.changes import Versioned
 from egress_server.domain.names import Kind
-from egress_server.domain.resources import Cluster, OutboundMode, OutboundPolicy, ServiceEntry
+from egress_server.domain.resources import Cluster, Labels, OutboundPolicy, ServiceEntry
 from egress_server.domain.snapshot import Snapshot
 
 
@@ -22,14 +22,11 @@ class Effective:
     entries: tuple[ServiceEntry, ...]
     revisions: dict[str, int]
 
-    def outbound_for(self, namespace: str) -> OutboundPolicy | None:
-        """The policy for workloads without special labels in `namespace`: its own, else the mesh's, else None."""
-        return self.outbound.get(f"{namespace}/") or self.outbound.get("/")
-
-    def mode_for(self, namespace: str) -> OutboundMode:
-        """The mode for `namespace`; ALLOW_ANY, Istio's default, where no policy says otherwise."""
-        policy = self.outbound_for(namespace)
-        return policy.mode if policy else OutboundMode.ALLOW_ANY
+    def outbound_for(self, namespace: str, labels: Labels | None = None) -> OutboundPolicy | None:
+        """The policy for a workload: by its labels, else its namespace's, else the mesh's, else None."""
+        own = (p for p in self.outbound.values() if p.scope.match_labels and p.scope.namespace == namespace)
+        selected = next((p for p in own if p.scope.match_labels.items() <= (labels or {}).items()), None)
+        return selected or self.outbound.get(f"{namespace}/") or self.outbound.get("/")
 
 
 def effective(snapshot: Snapshot, cluster: Cluster) -> Effective:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from egress_server.domain.effective import Effective
 from egress_server.domain.probe import Destination, Expectation, Outcome, matches_host
-from egress_server.domain.resources import OutboundMode, Protocol, ServiceEntry, ServicePort
+from egress_server.domain.resources import Labels, OutboundMode, Protocol, ServiceEntry, ServicePort
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,11 @@ class Match:
     port: ServicePort
 
 
-def expect(wanted: Effective, namespace: str, destination: Destination) -> Expectation:
-    """The outcome that policy asks for, and the resource that decides it."""
+def expect(wanted: Effective, namespace: str, destination: Destination, labels: Labels | None = None) -> Expectation:
+    """The outcome that policy asks for, and the resource that decides it, for a workload with `labels`."""
     if match := find_entry(wanted, namespace, destination):
         return _by(wanted, Outcome.REGISTERED, match.entry.name)
-    policy = wanted.outbound_for(namespace)
+    policy = wanted.outbound_for(namespace, labels)
     blocked = policy is not None and policy.mode is OutboundMode.REGISTRY_ONLY
     outcome = Outcome.BLOCKED if blocked else Outcome.PASSTHROUGH
     return _by(wanted, outcome, policy.name if policy else "")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 PASSTHROUGH_CLUSTER = "PassthroughCluster"
-BLACKHOLE_CLUSTER = "BlackHoleCluster"
+TIMED_OUT = "timed out"
+"""What the errors of an attempt say when its time was over."""
 
 
 class Outcome(Enum):
@@ -64,7 +65,10 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamDelta:
-    """How the counters of one upstream host of the sidecar moved during an attempt."""
+    """How the counters of one upstream host of the sidecar moved during an attempt.
+
+    An empty address stands for a cluster that has no host at all: its names could not be resolved.
+    """
 
     cluster: str
     address: str
@@ -75,7 +79,10 @@ class UpstreamDelta:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that an agent saw of one attempt. `refused` is the agent's own reason for not connecting."""
+    """All that an agent saw of one attempt.
+
+    `address` is where the connection was to go, ADDRESS:PORT; `refused` the agent's own reason for not connecting.
+    """
 
     captured: bool
     status: int = 0
@@ -111,7 +118,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the policy says. `resource` is empty where a default decides; `port_is_http` as the sidecar sees it."""
+    """What the policy says. `resource` is empty where a default decides."""
 
     outcome: Outcome
     resource: str = ""
@@ -119,22 +126,29 @@ class Expectation:
 
 
 def judge(destination: Destination, evidence: Evidence) -> Verdict:
-    """What happened, by the table of evidence: captured? which upstream moved? did it connect?"""
-    if not evidence.captured:
-        return _inconclusive("NOT_CAPTURED", "the connection did not go through the sidecar", evidence.address)
+    """What happened to the connection. Total: any evidence gets a verdict.
+
+    captured | upstream of the destination              | also                          | outcome
+    ---------|------------------------------------------|-------------------------------|-------------
+    yes      | `outbound|port||host`: one stream        |                               | REGISTERED
+    yes      | PassthroughCluster at our address: one   |                               | PASSTHROUGH
+    yes      | connections, all failed or never done    |                               | UNREACHABLE
+    yes      | registered, and without an address       | 503 or closed                 | UNREACHABLE
+    yes      | none                                     | HTTP 502, or closed at once   | BLOCKED
+    else     |                                          |                               | INCONCLUSIVE
+    """
+    if evidence.refused:
+        return _inconclusive(evidence.refused, "the agent made no connection", evidence.refused_message)
     if not evidence.address:
         return _inconclusive("NAME_NOT_RESOLVED", "the name could not be resolved", evidence.error)
-    moved = [u for u in evidence.upstreams if u.cluster != BLACKHOLE_CLUSTER and _moved(u)]
-    ours = [u for u in moved if _concerns(u.cluster, destination)]
-    warming = [c for c in evidence.warming_clusters if _concerns(c, destination)]
-    if warming and not ours:
-        return _inconclusive("CLUSTER_WARMING", "the sidecar still resolves this host's addresses", warming[0])
-    if len({u.cluster for u in ours}) > 1:
-        seen = ", ".join(sorted({u.cluster for u in ours}))
-        return _inconclusive("COUNTERS_DISTURBED", "other traffic moved the same counters", seen)
+    if not evidence.captured:
+        return _inconclusive("NOT_CAPTURED", "the connection did not go through the sidecar", evidence.address)
+    ours = [u for u in evidence.upstreams if _moved(u) and _may_carry(u, destination, evidence.address)]
     if ours:
         return _went_out(ours, evidence)
-    return _blocked(evidence)
+    if warming := [c for c in evidence.warming_clusters if serves(c, destination)]:
+        return _inconclusive("CLUSTER_WARMING", "the sidecar still looks up this host's addresses", warming[0])
+    return _stayed(destination, evidence)
 
 
 def is_disturbed(verdict: Verdict) -> bool:
@@ -142,63 +156,119 @@ def is_disturbed(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.INCONCLUSIVE and verdict.causes[0].code == "COUNTERS_DISTURBED"
 
 
+def serves(cluster: str, destination: Destination) -> bool:
+    """Whether an Envoy cluster belongs to a registered service that has `destination`."""
+    port, host = _service(cluster)
+    return port == str(destination.port) and matches_host(host, destination.host)
+
+
+def shares_port(cluster: str, destination: Destination) -> bool:
+    """Whether an Envoy cluster belongs to a registered service with the same port: one of TCP without addresses takes
+    every connection to its port, whatever the host."""
+    return _service(cluster)[0] == str(destination.port)
+
+
+def matches_host(pattern: str, host: str) -> bool:
+    """Whether `host` is `pattern`, or below it where it begins with `*.`; `*` is every host."""
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
+    return pattern in {"*", host}
+
+
+def _service(cluster: str) -> tuple[str, str]:
+    """Port and host in Istio's name of an outbound cluster, direction|port|subset|host; empty for any other."""
+    match cluster.split("|"):
+        case ["outbound", port, _, host]:
+            return port, host
+    return "", ""
+
+
 def _moved(upstream: UpstreamDelta) -> bool:
     return upstream.cx_total > 0 or upstream.cx_connect_fail > 0 or upstream.rq_total > 0
 
 
-def _concerns(cluster: str, destination: Destination) -> bool:
-    """Whether an Envoy cluster may have carried a connection to `destination`."""
-    if cluster == PASSTHROUGH_CLUSTER:
-        return True
-    match cluster.split("|"):
-        case ["outbound", port, _, host]:
-            return port == str(destination.port) and matches_host(host, destination.host)
-    return False
-
-
-def matches_host(pattern: str, host: str) -> bool:
-    """Whether `host` is `pattern`, or below it where it begins with `*.`."""
-    if pattern.startswith("*."):
-        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
-    return pattern == host
+def _may_carry(upstream: UpstreamDelta, destination: Destination, dialled: str) -> bool:
+    """Whether this upstream may have carried a connection to `destination`. All traffic that nobody registered shares
+    one PassthroughCluster, so there the address must be ours."""
+    if upstream.cluster == PASSTHROUGH_CLUSTER:
+        return upstream.address == dialled
+    return serves(upstream.cluster, destination)
 
 
 def _went_out(ours: Sequence[UpstreamDelta], evidence: Evidence) -> Verdict:
-    cluster = ours[0].cluster
+    """Verdict on upstreams that moved. A stream counts in `rq_total` once it has a connection, of TCP as of HTTP; the
+    sidecar may have tried more than once to get one."""
+    cluster, counters = ours[0].cluster, _counters(ours)
+    streams = sum(u.rq_total for u in ours)
     failed = sum(u.cx_connect_fail for u in ours)
-    counters = "; ".join(
-        f"{u.cluster} at {u.address}: cx_total +{u.cx_total}, cx_connect_fail +{u.cx_connect_fail}, "
-        f"rq_total +{u.rq_total}"
-        for u in ours
-    )
+    extra = sum(u.cx_total for u in ours) - failed
+    if len({u.cluster for u in ours}) > 1 or streams > 1 or extra > 1 or (not failed and _came_back(evidence, streams)):
+        return _inconclusive("COUNTERS_DISTURBED", "other traffic moved the same counters", counters)
+    if streams == 1 and cluster == PASSTHROUGH_CLUSTER:
+        text = "no registered service has this destination; the sidecar passed it on unchanged"
+        return Verdict(Outcome.PASSTHROUGH, cluster, (Cause("UNREGISTERED_PASSED", text, counters),))
+    if streams == 1:
+        text = "the sidecar sent it to a registered service"
+        return Verdict(Outcome.REGISTERED, cluster, (Cause("REGISTERED_UPSTREAM", text, counters),))
     if failed:
         text = "the sidecar let it go and could not connect to the destination"
         return Verdict(Outcome.UNREACHABLE, cluster, (Cause("UPSTREAM_CONNECT_FAILED", text, counters),))
-    if cluster == PASSTHROUGH_CLUSTER:
-        text = "no registered service has this destination; the sidecar passed it on unchanged"
-        return Verdict(Outcome.PASSTHROUGH, cluster, (Cause("UNREGISTERED_PASSED", text, counters),))
-    text = "the sidecar sent it to a registered service"
-    return Verdict(Outcome.REGISTERED, cluster, (Cause("REGISTERED_UPSTREAM", text, counters),))
+    text = "the sidecar let it go and was still connecting to the destination when the time was over"
+    return Verdict(Outcome.UNREACHABLE, cluster, (Cause("UPSTREAM_CONNECT_PENDING", text, counters),))
 
 
-def _blocked(evidence: Evidence) -> Verdict:
-    text = "the sidecar answered by itself and opened no connection upstream"
-    if evidence.status == 502:
-        server = dict(evidence.headers).get("server", "")
-        seen = f"{evidence.http_version} 502, server: {server}; no upstream counter moved"
+def _came_back(evidence: Evidence, streams: int) -> bool:
+    """Whether an answer came although no stream of ours was ever given a connection: then that one is another's."""
+    return streams == 0 and not _timed_out(evidence)
+
+
+def _stayed(destination: Destination, evidence: Evidence) -> Verdict:
+    """Verdict where no upstream of the destination moved."""
+    seen = f"{_answer(evidence)}; no upstream counter of {destination.host} moved"
+    if _timed_out(evidence):
+        return _inconclusive("TIMED_OUT", "nothing answered in time", seen)
+    if destination.scheme == "http" and evidence.status == 502:
+        text = "the sidecar answered by itself and opened no connection upstream"
         return Verdict(Outcome.BLOCKED, "", (Cause("BLOCKED_HTTP", text, seen),))
-    if evidence.status == 0 and (evidence.tls_error or evidence.error):
-        if _timed_out(evidence):
-            return _inconclusive("TIMED_OUT", "nothing answered in time", evidence.tls_error or evidence.error)
+    let_through = evidence.timings.tls is not None if destination.scheme == "https" else evidence.status not in {0, 503}
+    empty = [u.cluster for u in evidence.upstreams if not u.address and serves(u.cluster, destination)]
+    if empty and not let_through:
+        text = "the sidecar lets it go and knows no address of the destination"
+        return Verdict(Outcome.UNREACHABLE, empty[0], (Cause("NO_UPSTREAM_ADDRESS", text, seen),))
+    others = [u for u in evidence.upstreams if _moved(u) and shares_port(u.cluster, destination)]
+    if others and not let_through:
+        text = "other traffic to the same port moved its counters"
+        return _inconclusive("COUNTERS_DISTURBED", text, _counters(others))
+    if not evidence.status and not let_through and (evidence.tls_error or evidence.error):
         text = "the sidecar closed the connection and opened none upstream"
-        seen = f"{evidence.tls_error or evidence.error}; no upstream counter moved"
         return Verdict(Outcome.BLOCKED, "", (Cause("BLOCKED_CLOSED", text, seen),))
-    seen = f"status {evidence.status}; {evidence.error or 'no error'}; no upstream counter moved"
-    return _inconclusive("NO_UPSTREAM_EVIDENCE", "no upstream counter moved, yet it was not refused", seen)
+    if sum(u.rq_total for u in others) == 1 and _header(evidence, "server") != "envoy":
+        text = "another registered service takes every connection to this port"
+        return Verdict(Outcome.REGISTERED, others[0].cluster, (Cause("TAKEN_BY_PORT", text, _counters(others)),))
+    return _inconclusive("NO_UPSTREAM_EVIDENCE", "it was answered, and no upstream counter moved", seen)
+
+
+def _answer(evidence: Evidence) -> str:
+    """What the client saw, in a few words."""
+    if evidence.status:
+        return f"{evidence.http_version} {evidence.status}, server: {_header(evidence, 'server') or 'not given'}"
+    return evidence.tls_error or evidence.error or "no answer and no error"
+
+
+def _header(evidence: Evidence, name: str) -> str:
+    return next((value for key, value in evidence.headers if key.lower() == name), "")
+
+
+def _counters(upstreams: Sequence[UpstreamDelta]) -> str:
+    return "; ".join(
+        f"{u.cluster} at {u.address}: cx_total +{u.cx_total}, cx_connect_fail +{u.cx_connect_fail}, "
+        f"rq_total +{u.rq_total}"
+        for u in upstreams
+    )
 
 
 def _timed_out(evidence: Evidence) -> bool:
-    return "timed out" in evidence.error or "timed out" in evidence.tls_error
+    return TIMED_OUT in evidence.error or TIMED_OUT in evidence.tls_error
 
 
 def _inconclusive(code: str, text: str, evidence: str) -> Verdict:

@@ -9,6 +9,9 @@ from egress_server.domain.resources import OutboundPolicy, name_of
 
 
 def render_outbound_policy(policy: OutboundPolicy) -> IstioObject:
-    """The Sidecar that carries the policy's mode."""
+    """The Sidecar that carries the policy's mode, in the namespace of its scope."""
     spec: IstioObject = {"outboundTrafficPolicy": {"mode": policy.mode.value}}
-    return istio_object("Sidecar", ROOT_NAMESPACE, f"egress-{name_of(policy).id}", policy.name, spec)
+    if policy.scope.match_labels:
+        spec["workloadSelector"] = {"labels": dict(sorted(policy.scope.match_labels.items()))}
+    namespace = policy.scope.namespace or ROOT_NAMESPACE
+    return istio_object("Sidecar", namespace, f"egress-{name_of(policy).id}", policy.name, spec)

@@ -1,0 +1,217 @@
+"""The one way a resource is set or deleted: check on the snapshot, commit, and start again where somebody was faster.
+
+A refusal is given only after no earlier call with the same request is found: a caller whose reply was lost asks again
+and meets the state that its own first call has made.
+"""
+
+from dataclasses import dataclass
+
+from egress_server.commands.services import Caller, Services
+from egress_server.domain.changes import (
+    Change,
+    ChangeRecord,
+    ChangeType,
+    Finding,
+    Severity,
+    Versioned,
+    make_etag,
+)
+from egress_server.domain.errors import Aborted, AlreadyExists, EgressError, FailedPrecondition, NotFound, invalid
+from egress_server.domain.lint import lint
+from egress_server.domain.names import parse_name
+from egress_server.domain.plan import Plan, make_plan
+from egress_server.domain.resources import OutboundPolicy, Resource
+from egress_server.domain.rollout import concerned
+from egress_server.domain.snapshot import Snapshot, buckets_of
+from egress_server.ports.store import Commit, Committed, RequestKey, Stale
+
+MAX_TRIES = 5
+STALE_WAIT = 1.0  # seconds for the snapshot to catch up with the store before the command runs again
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every mutating request carries besides the resource. `fingerprint` digests all that makes it what it is."""
+
+    request_id: str = ""
+    etag: str = ""
+    must_not_exist: bool = False
+    validate_only: bool = False
+    reason: str = ""
+    force_findings: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """Set `resource`, or with `deletes` delete the one called `name`."""
+
+    name: str
+    type: ChangeType
+    resource: Resource | None
+    options: Options
+
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return parse_name(self.name).mesh
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a mutation did: with validate_only, a plan and no change."""
+
+    versioned: Versioned
+    epoch: str
+    change: Change | None
+    findings: tuple[Finding, ...]
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A mutation that may go ahead on a snapshot."""
+
+    before: Versioned | None
+    after: Resource
+    findings: tuple[Finding, ...]
+    reads: frozenset[str]
+
+
+async def mutate(services: Services, caller: Caller, mutation: Mutation) -> Outcome:
+    """Sets or deletes a resource.
+
+    Raises NotFound, AlreadyExists, Aborted ETAG_MISMATCH or CONFLICT, FailedPrecondition FINDINGS, InvalidArgument.
+    """
+    replica = services.replica(mutation.mesh)
+    if mutation.options.validate_only:
+        return _plan(services, replica.snapshot, mutation)
+    key = RequestKey(
+        principal=caller.principal.name,
+        method=caller.method,
+        request_id=mutation.options.request_id or services.ids(),
+        fingerprint=mutation.options.fingerprint,
+    )
+    async with services.locks.hold(mutation.name):
+        for _ in range(MAX_TRIES):
+            snapshot = replica.snapshot
+            try:
+                checked = _check(snapshot, mutation)
+            except EgressError:
+                replay = await _find_replay(services, mutation, key)
+                if replay is None:
+                    raise
+                return _outcome(snapshot.epoch, replay)
+            try:
+                committed = await services.store.commit(_commit(snapshot, caller, mutation, key, checked))
+            except Stale as stale:
+                await replica.wait_revision(stale.revision, STALE_WAIT)
+                continue
+            replica.committed(committed)
+            return _outcome(snapshot.epoch, committed)
+    raise Aborted(
+        f"{mutation.name} or what it depends on keeps changing; try again",
+        reason="CONFLICT",
+        metadata={"resource": mutation.name},
+        retry_after=0.1,
+    )
+
+
+async def _find_replay(services: Services, mutation: Mutation, key: RequestKey) -> Committed | None:
+    if not mutation.options.request_id:
+        return None
+    return await services.store.find_replay(mutation.mesh, key)
+
+
+def _check(snapshot: Snapshot, mutation: Mutation) -> _Checked:
+    """Everything that may refuse a mutation on this snapshot."""
+    before = snapshot.get(mutation.name)
+    _check_preconditions(snapshot, mutation, before)
+    own = f"key/{mutation.name}"
+    if mutation.resource is None:
+        if before is None:
+            raise NotFound(
+                f"{mutation.name} does not exist", reason="RESOURCE_NOT_FOUND", metadata={"resource": mutation.name}
+            )
+        return _Checked(before, before.resource, (), frozenset([own]))
+    _check_immutable(mutation.resource, before)
+    result = lint(snapshot, mutation.resource)
+    _refuse_errors(result.findings, mutation.options)
+    return _Checked(before, mutation.resource, result.findings, result.reads | {own})
+
+
+def _check_preconditions(snapshot: Snapshot, mutation: Mutation, before: Versioned | None) -> None:
+    options = mutation.options
+    if options.must_not_exist and before is not None:
+        raise AlreadyExists(f"{mutation.name} exists", metadata={"resource": mutation.name})
+    current = make_etag(snapshot.epoch, before.revision) if before else ""
+    if options.etag and options.etag != current:
+        raise Aborted(
+            f"{mutation.name} is not as the etag says: {'it has changed' if before else 'it does not exist'}",
+            reason="ETAG_MISMATCH",
+            metadata={"resource": mutation.name, "etag": options.etag, "current_etag": current},
+        )
+
+
+def _check_immutable(resource: Resource, before: Versioned | None) -> None:
+    if isinstance(resource, OutboundPolicy) and before and isinstance(before.resource, OutboundPolicy):
+        old = before.resource.scope
+        if old != resource.scope:
+            raise invalid("outbound_policy.scope", f"can't change; delete {resource.name} and set another policy")
+
+
+def _refuse_errors(findings: tuple[Finding, ...], options: Options) -> None:
+    if options.validate_only:
+        return
+    blocking = [
+        f for f in findings if f.severity is Severity.ERROR and not (f.forceable and f.code in options.force_findings)
+    ]
+    if blocking:
+        raise FailedPrecondition(
+            f"{blocking[0].code}: {blocking[0].cause}",
+            reason="FINDINGS",
+            metadata={"codes": ",".join(sorted({f.code for f in blocking}))},
+            findings=findings,
+        )
+
+
+def _commit(snapshot: Snapshot, caller: Caller, mutation: Mutation, key: RequestKey, checked: _Checked) -> Commit:
+    touch = buckets_of(checked.after)
+    if checked.before:
+        touch |= buckets_of(checked.before.resource)
+    return Commit(
+        mesh=snapshot.mesh,
+        epoch=snapshot.epoch,
+        revision=snapshot.revision,
+        read=checked.reads,
+        touch=touch,
+        resource=checked.after,
+        deletes=mutation.resource is None,
+        record=ChangeRecord(
+            type=mutation.type,
+            resource=mutation.name,
+            actor=caller.principal.name,
+            request_id=key.request_id,
+            reason=mutation.options.reason,
+            trace_id=caller.trace_id,
+            findings=checked.findings,
+        ),
+        request=key,
+    )
+
+
+def _outcome(epoch: str, committed: Committed) -> Outcome:
+    return Outcome(committed.versioned, epoch, committed.change, committed.change.record.findings)
+
+
+def _plan(services: Services, snapshot: Snapshot, mutation: Mutation) -> Outcome:
+    """What the mutation would do; nothing is written."""
+    checked = _check(snapshot, mutation)
+    deletes = mutation.resource is None
+    now = services.clock()
+    like = checked.before or Versioned(checked.after, snapshot.revision, now, now)
+    after = snapshot.copy_with(checked.after, deleted=deletes, like=like)
+    known = {cluster.name: cluster for cluster in (*snapshot.clusters(), *after.clusters())}
+    clusters = concerned(known.values(), checked.before.resource if checked.before else None, checked.after)
+    planned = Versioned(checked.after, like.revision if checked.before else 0, like.create_time, now, deletes)
+    return Outcome(planned, snapshot.epoch, None, checked.findings, make_plan(snapshot, after, clusters))

@@ -1,0 +1,57 @@
+"""Getting and listing resources from the snapshot; no call to the store."""
+
+from dataclasses import dataclass
+
+from egress_server.commands.services import Services
+from egress_server.domain.changes import Versioned
+from egress_server.domain.errors import NotFound
+from egress_server.domain.listing import Listing, Page, page_of
+from egress_server.domain.names import Kind, Name, parse_name
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """One resource by name."""
+
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """Resources of a kind; `namespace` None means no namespace or all of them."""
+
+    mesh: str
+    kind: Kind
+    namespace: str | None
+    listing: Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Resources with the epoch that their etags belong to."""
+
+    epoch: str
+    resources: tuple[Versioned, ...]
+    next_page_token: str = ""
+
+
+def get(services: Services, query: Get) -> Found:
+    """The resource; raises NotFound."""
+    snapshot = services.replica(query.name.mesh).snapshot
+    versioned = snapshot.get(str(query.name))
+    if versioned is None:
+        raise NotFound(
+            f"{query.name} does not exist", reason="RESOURCE_NOT_FOUND", metadata={"resource": str(query.name)}
+        )
+    return Found(snapshot.epoch, (versioned,))
+
+
+def list_resources(services: Services, query: ListOf) -> Found:
+    """One page, in the order of names; raises InvalidArgument for a bad token or filter."""
+    snapshot = services.replica(query.mesh).snapshot
+    by_name = snapshot.of_kind(query.kind)
+    names = snapshot.names(query.kind)
+    if query.namespace is not None:
+        names = [name for name in names if parse_name(name).namespace == query.namespace]
+    page: Page = page_of(names, query.listing, lambda name: by_name[name].resource)
+    return Found(snapshot.epoch, tuple(by_name[name] for name in page.keys), page.next_page_token)

@@ -1,0 +1,39 @@
+"""What every use case is given: the ports, and who calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from egress_server.commands.locks import KeyedLocks
+from egress_server.domain.errors import NotFound
+from egress_server.ports.agents import AgentSessions
+from egress_server.ports.clock import Clock, Ids
+from egress_server.ports.identity import Principal
+from egress_server.ports.store import Replica, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The ports that use cases work with. `replicas` are by mesh id."""
+
+    store: Store
+    replicas: Mapping[str, Replica]
+    agents: AgentSessions
+    ids: Ids
+    clock: Clock
+    locks: KeyedLocks = field(default_factory=KeyedLocks)
+
+    def replica(self, mesh: str) -> Replica:
+        """This process's copy of a mesh; raises NotFound MESH_NOT_FOUND."""
+        replica = self.replicas.get(mesh)
+        if replica is None:
+            raise NotFound(f"mesh {mesh!r} does not exist", reason="MESH_NOT_FOUND", metadata={"mesh": mesh})
+        return replica
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls which method, and the trace the call belongs to."""
+
+    principal: Principal
+    method: str
+    trace_id: str = ""

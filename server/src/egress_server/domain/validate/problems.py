@@ -1,0 +1,39 @@
+"""Gathers all that is wrong with a request, so that the caller can mend it in one go."""
+
+from egress_server.domain.errors import InvalidArgument, Violation
+
+
+class Problems:
+    """Violations below one path; `at` gives a view of a deeper path into the same list."""
+
+    def __init__(self, path: str = "", found: list[Violation] | None = None) -> None:
+        self.path = path
+        self._found: list[Violation] = [] if found is None else found
+
+    def at(self, *steps: str | int) -> "Problems":
+        """The place `steps` below this one: strings are fields, numbers are positions in a list."""
+        path = self.path
+        for step in steps:
+            path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+        return Problems(path, self._found)
+
+    def key(self, key: str) -> "Problems":
+        """The place of a map's key."""
+        return Problems(f'{self.path}["{key}"]', self._found)
+
+    def add(self, description: str) -> None:
+        """Something is wrong here."""
+        self._found.append(Violation(self.path, description))
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is wrong anywhere."""
+        return bool(self._found)
+
+    def raise_if_any(self) -> None:
+        """Raises InvalidArgument with all violations, where there are any."""
+        if not self._found:
+            return
+        first = self._found[0]
+        more = f" (and {len(self._found) - 1} more)" if len(self._found) > 1 else ""
+        raise InvalidArgument(f"{first.field}: {first.description}{more}", violations=self._found)

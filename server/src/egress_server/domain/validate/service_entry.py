@@ -1,0 +1,161 @@
+"""Rules of a service entry by itself."""
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+
+from egress_server.domain.addresses import why_forbidden
+from egress_server.domain.resources import Endpoint, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.validate.problems import Problems
+from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
+
+MAX_HOSTS = 256
+MAX_PORTS = 64
+MAX_ENDPOINTS = 1000
+MAX_ADDRESSES = 256
+MAX_EXPORTS = 256
+_DNS_LABEL = r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$)(?:\*\.)?{_DNS_LABEL}(?:\.{_DNS_LABEL})*")
+_PORT_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
+_WITH_RANGES = frozenset({Resolution.NONE, Resolution.STATIC})
+
+
+def check_service_entry(entry: ServiceEntry, problems: Problems) -> None:
+    """Adds all that is wrong with `entry`."""
+    _check_hosts(entry, problems.at("hosts"))
+    _check_ports(entry.ports, problems.at("ports"))
+    _check_endpoints(entry, problems.at("endpoints"))
+    _check_addresses(entry, problems.at("addresses"))
+    _check_exports(entry.export_to, problems.at("export_to"))
+    check_cluster_selector(entry.cluster_selector, problems.at("cluster_selector"))
+
+
+def _check_hosts(entry: ServiceEntry, problems: Problems) -> None:
+    _check_count(len(entry.hosts), 1, MAX_HOSTS, "host", problems)
+    _check_unique(entry.hosts, problems)
+    for index, host in enumerate(entry.hosts[:MAX_HOSTS]):
+        if wrong := _what_is_wrong_with_host(host):
+            problems.at(index).add(wrong)
+        elif host.startswith("*") and entry.resolution in _BY_DNS and not entry.endpoints:
+            problems.at(index).add(
+                f"a wildcard can't be resolved by {entry.resolution.value}; "
+                "use resolution NONE or DYNAMIC_DNS, or name endpoints"
+            )
+
+
+def _what_is_wrong_with_host(host: str) -> str | None:
+    if not host.isascii():
+        return "must be ASCII; write an international name in its xn-- form"
+    if not _HOST.fullmatch(host):
+        return "must be a DNS name such as www.example.com, or *.example.com for every name below"
+    if host.rpartition(".")[2].isdigit():
+        return "must be a name; put IP addresses into addresses or endpoints"
+    if host == "localhost" or host.endswith(".localhost"):
+        return "is the workload itself, never an external service"
+    return None
+
+
+def _check_ports(ports: tuple[ServicePort, ...], problems: Problems) -> None:
+    _check_count(len(ports), 1, MAX_PORTS, "port", problems)
+    numbers: dict[int, int] = {}
+    names: dict[str, int] = {}
+    for index, port in enumerate(ports[:MAX_PORTS]):
+        here = problems.at(index)
+        if not 1 <= port.number <= 65535:
+            here.at("number").add(f"{port.number} must be 1 to 65535")
+        elif numbers.setdefault(port.number, index) != index:
+            here.at("number").add(f"{port.number} is already used by ports[{numbers[port.number]}]")
+        if not 0 <= port.target_port <= 65535:
+            here.at("target_port").add(f"{port.target_port} must be 1 to 65535, or 0 for the same as number")
+        if not _PORT_NAME.fullmatch(port.name):
+            here.at("name").add("must be 1 to 63 lower-case letters, digits or '-'")
+        elif names.setdefault(port.name, index) != index:
+            here.at("name").add(f"{port.name} is already used by ports[{names[port.name]}]")
+
+
+def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:
+    count = len(entry.endpoints)
+    if entry.resolution is Resolution.NONE and count:
+        problems.add("resolution NONE sends to the dialled address and takes no endpoints")
+    if entry.resolution is Resolution.STATIC and not count:
+        problems.add("resolution STATIC needs at least one endpoint")
+    if entry.resolution is Resolution.DNS_ROUND_ROBIN and count > 1:
+        problems.add("resolution DNS_ROUND_ROBIN takes at most one endpoint")
+    _check_count(count, 0, MAX_ENDPOINTS, "endpoint", problems)
+    names = {port.name for port in entry.ports}
+    for index, endpoint in enumerate(entry.endpoints[:MAX_ENDPOINTS]):
+        _check_endpoint(endpoint, entry.resolution, names, problems.at(index))
+
+
+def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str], problems: Problems) -> None:
+    address = problems.at("address")
+    if _is_ip(endpoint.address):
+        if wrong := why_forbidden(endpoint.address):
+            address.add(f"{wrong}; workloads must not be sent there")
+    elif resolution not in _BY_DNS:
+        address.add(f"must be an IP address with resolution {resolution.value}")
+    elif endpoint.address.startswith("*") or _what_is_wrong_with_host(endpoint.address):
+        address.add("must be an IP address or a DNS name")
+    for name, number in endpoint.ports.items():
+        if name not in names:
+            problems.at("ports").key(name).add("is not the name of a port of this entry")
+        if not 1 <= number <= 65535:
+            problems.at("ports").key(name).add(f"{number} must be 1 to 65535")
+    check_labels(endpoint.labels, problems.at("labels"))
+    if not 0 <= endpoint.weight <= 2**31 - 1:
+        problems.at("weight").add("must not be negative")
+    if len(endpoint.locality) > 253 or endpoint.locality.count("/") > 2:
+        problems.at("locality").add("must look like region/zone/subzone")
+
+
+def _check_addresses(entry: ServiceEntry, problems: Problems) -> None:
+    _check_count(len(entry.addresses), 0, MAX_ADDRESSES, "address", problems)
+    _check_unique(entry.addresses, problems)
+    for index, address in enumerate(entry.addresses[:MAX_ADDRESSES]):
+        if wrong := _what_is_wrong_with_address(address, entry.resolution):
+            problems.at(index).add(wrong)
+
+
+def _what_is_wrong_with_address(address: str, resolution: Resolution) -> str | None:
+    try:
+        network = ip_network(address)
+    except ValueError:
+        return "must be an IP address, or a CIDR range without host bits, such as 203.0.113.0/24"
+    if "/" in address and resolution not in _WITH_RANGES:
+        return f"a range needs resolution NONE or STATIC; {resolution.value} takes single addresses"
+    if network.prefixlen == 0:
+        return "takes every address; leave addresses empty for that"
+    return why_forbidden(str(network.network_address)) or why_forbidden(str(network.broadcast_address))
+
+
+def _check_exports(exports: tuple[str, ...], problems: Problems) -> None:
+    _check_count(len(exports), 0, MAX_EXPORTS, "namespace", problems)
+    _check_unique(exports, problems)
+    for index, to in enumerate(exports[:MAX_EXPORTS]):
+        if to not in {"*", "."}:
+            check_namespace(to, problems.at(index))
+    if "*" in exports and len(exports) > 1:
+        problems.add("'*' means every namespace; leave the others out")
+
+
+def _check_count(count: int, least: int, most: int, what: str, problems: Problems) -> None:
+    if count < least:
+        problems.add(f"needs at least {least} {what}")
+    if count > most:
+        problems.add(f"has {count}; at most {most} are allowed")
+
+
+def _check_unique(values: Iterable[str], problems: Problems) -> None:
+    seen: dict[str, int] = {}
+    for index, value in enumerate(values):
+        if seen.setdefault(value, index) != index:
+            problems.at(index).add(f"is already listed at [{seen[value]}]")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,112 @@
+"""Reads an untyped mapping field by field, gathering what is wrong with its place, and what nobody asked for."""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+from egress_server.domain.validate import Problems
+
+E = TypeVar("E", bound=Enum)
+
+
+class Fields:
+    """One mapping. Every reader gives an empty value where the field is absent or wrong."""
+
+    def __init__(self, mapping: Mapping[str, Any], problems: Problems) -> None:
+        self._mapping = mapping
+        self._asked: set[str] = set()
+        self.problems = problems
+
+    def _get(self, name: str) -> Any:
+        self._asked.add(name)
+        return self._mapping.get(name)
+
+    def ignore(self, name: str) -> None:
+        """The field may be there and says nothing to us."""
+        self._asked.add(name)
+
+    def refuse_rest(self) -> None:
+        """Whatever was not asked for is a problem: nothing is dropped without a word."""
+        for name in self._mapping:
+            if name not in self._asked:
+                self.problems.at(str(name)).add("this field is not supported; remove it")
+
+    def child(self, name: str) -> "Fields":
+        """A mapping below."""
+        value = self._get(name)
+        if not isinstance(value, dict):
+            if value is not None:
+                self.problems.at(name).add("must be a mapping")
+            value = {}
+        return Fields(value, self.problems.at(name))
+
+    def children(self, name: str) -> Iterator["Fields"]:
+        """A list of mappings."""
+        for index, value in enumerate(self._list(name)):
+            here = self.problems.at(name, index)
+            if not isinstance(value, dict):
+                here.add("must be a mapping")
+                value = {}
+            yield Fields(value, here)
+
+    def text(self, name: str) -> str:
+        """A string."""
+        return _text(self._get(name), self.problems.at(name))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings."""
+        return tuple(_text(value, self.problems.at(name, index)) for index, value in enumerate(self._list(name)))
+
+    def number(self, name: str) -> int:
+        """A whole number of 32 bits; 0 where absent."""
+        return _number(self._get(name), self.problems.at(name))
+
+    def texts_by_name(self, name: str) -> dict[str, str]:
+        """A mapping of strings."""
+        child = self.child(name)
+        return {str(k): _text(v, child.problems.key(str(k))) for k, v in child._mapping.items()}
+
+    def numbers_by_name(self, name: str) -> dict[str, int]:
+        """A mapping of whole numbers."""
+        child = self.child(name)
+        return {str(k): _number(v, child.problems.key(str(k))) for k, v in child._mapping.items()}
+
+    def choice(self, name: str, choices: type[E], default: E | None) -> E:
+        """One of an enumeration by its value, whatever the case; `default` None means that it must be given."""
+        value = self.text(name)
+        if not value and default is not None:
+            return default
+        found = next((choice for choice in choices if choice.value == value.upper()), None)
+        if found is None:
+            known = ", ".join(choice.value for choice in choices)
+            self.problems.at(name).add(f"{value!r} must be one of {known}" if value else f"must be one of {known}")
+        return found or default or next(iter(choices))
+
+    def _list(self, name: str) -> list[Any]:
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.problems.at(name).add("must be a list")
+            return []
+        return value
+
+
+def _text(value: Any, problems: Problems) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        problems.add(
+            f"must be text; put {value!r:.40} in quotes" if not isinstance(value, dict | list) else "must be text"
+        )
+        return ""
+    return value
+
+
+def _number(value: Any, problems: Problems) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
+        problems.add("must be a whole number")
+        return 0
+    return value

@@ -1,0 +1,105 @@
+"""Istio's own YAML to the domain: what people already have in their repositories goes in unchanged.
+
+Every field we would drop without a word is refused instead, with its path in the YAML. What Kubernetes itself fills
+in (uid, resourceVersion, status and the like), labels and annotations are passed over.
+"""
+
+from dataclasses import dataclass
+
+from egress_server.domain.resources import (
+    Endpoint,
+    Location,
+    Protocol,
+    Resolution,
+    ServicePort,
+)
+from egress_server.domain.validate import Problems
+from egress_server.formats.fields import Fields
+from egress_server.formats.strict_yaml import load_mapping
+
+_API_VERSIONS = frozenset(f"networking.istio.io/{version}" for version in ("v1", "v1beta1", "v1alpha3"))
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedServiceEntry:
+    """A ServiceEntry as written; empty where the YAML does not say. Its values are not yet checked."""
+
+    name: str
+    namespace: str
+    hosts: tuple[str, ...]
+    ports: tuple[ServicePort, ...]
+    resolution: Resolution
+    location: Location
+    endpoints: tuple[Endpoint, ...]
+    addresses: tuple[str, ...]
+    export_to: tuple[str, ...]
+
+
+def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | None:
+    """The ServiceEntry in `text`; adds to `problems` what can't be read, and gives None where nothing can.
+
+    Raises YamlError where the text is no YAML we read.
+    """
+    top = Fields(load_mapping(text), problems)
+    if not _is_kind(top, "ServiceEntry"):
+        return None
+    metadata = top.child("metadata")
+    spec = top.child("spec")
+    top.ignore("status")
+    parsed = ParsedServiceEntry(
+        name=metadata.text("name"),
+        namespace=metadata.text("namespace"),
+        hosts=spec.texts("hosts"),
+        ports=tuple(_port(port) for port in spec.children("ports")),
+        resolution=spec.choice("resolution", Resolution, Resolution.NONE),
+        location=spec.choice("location", Location, Location.MESH_EXTERNAL),
+        endpoints=tuple(_endpoint(endpoint) for endpoint in spec.children("endpoints")),
+        addresses=spec.texts("addresses"),
+        export_to=spec.texts("exportTo"),
+    )
+    top.refuse_rest()
+    spec.refuse_rest()
+    return parsed
+
+
+def _is_kind(top: Fields, kind: str) -> bool:
+    version, found = top.text("apiVersion"), top.text("kind")
+    if found != kind:
+        top.problems.at("kind").add(f"must be {kind}, not {found or 'empty'}")
+        return False
+    if version not in _API_VERSIONS:
+        top.problems.at("apiVersion").add(f"must be networking.istio.io/v1, v1beta1 or v1alpha3, not {version!r}")
+        return False
+    return True
+
+
+def _port(fields: Fields) -> ServicePort:
+    number = fields.number("number")
+    protocol = fields.choice("protocol", Protocol, None)
+    name = fields.text("name") or default_port_name(protocol, number)
+    port = ServicePort(number, protocol, name, fields.number("targetPort"))
+    fields.refuse_rest()
+    return port
+
+
+def _endpoint(fields: Fields) -> Endpoint:
+    endpoint = Endpoint(
+        address=fields.text("address"),
+        ports=fields.numbers_by_name("ports"),
+        labels=fields.texts_by_name("labels"),
+        locality=fields.text("locality"),
+        weight=fields.number("weight"),
+    )
+    fields.refuse_rest()
+    return endpoint
+
+
+def default_port_name(protocol: Protocol, number: int) -> str:
+    """The name of a port that has none: protocol and number, unique as the numbers are."""
+    return f"{protocol.value.lower()}-{number}"
+
+
+def yaml_path(field: str) -> str:
+    """A path of the resource in the YAML's own terms, such as spec.ports[0].targetPort."""
+    steps = field.replace("target_port", "targetPort").replace("export_to", "exportTo")
+    return steps if steps.startswith(("metadata", "spec", "kind", "apiVersion")) else f"spec.{steps}"
