@@ -198,28 +198,24 @@ def _may_carry(upstream: UpstreamDelta, destination: Destination, dialled: str) 
 def _went_out(ours: Sequence[UpstreamDelta], evidence: Evidence) -> Verdict:
     """Verdict on upstreams that moved. A stream counts in `rq_total` once it has a connection, of TCP as of HTTP; the
     sidecar may have tried more than once to get one."""
-    cluster, counters = ours[0].cluster, _counters(ours)
+    cluster, seen = ours[0].cluster, _counters(ours)
     streams = sum(u.rq_total for u in ours)
     failed = sum(u.cx_connect_fail for u in ours)
-    extra = sum(u.cx_total for u in ours) - failed
-    if len({u.cluster for u in ours}) > 1 or streams > 1 or extra > 1 or (not failed and _came_back(evidence, streams)):
-        return _inconclusive("COUNTERS_DISTURBED", "other traffic moved the same counters", counters)
-    if streams == 1 and cluster == PASSTHROUGH_CLUSTER:
+    connected = sum(u.cx_total for u in ours) - failed
+    alone = len({u.cluster for u in ours}) == 1 and streams <= 1 and connected <= 1
+    if alone and streams == 1 and cluster == PASSTHROUGH_CLUSTER:
         text = "no registered service has this destination; the sidecar passed it on unchanged"
-        return Verdict(Outcome.PASSTHROUGH, cluster, (Cause("UNREGISTERED_PASSED", text, counters),))
-    if streams == 1:
+        return _verdict(Outcome.PASSTHROUGH, cluster, "UNREGISTERED_PASSED", text, seen)
+    if alone and streams == 1:
         text = "the sidecar sent it to a registered service"
-        return Verdict(Outcome.REGISTERED, cluster, (Cause("REGISTERED_UPSTREAM", text, counters),))
-    if failed:
+        return _verdict(Outcome.REGISTERED, cluster, "REGISTERED_UPSTREAM", text, seen)
+    if alone and failed:
         text = "the sidecar let it go and could not connect to the destination"
-        return Verdict(Outcome.UNREACHABLE, cluster, (Cause("UPSTREAM_CONNECT_FAILED", text, counters),))
-    text = "the sidecar let it go and was still connecting to the destination when the time was over"
-    return Verdict(Outcome.UNREACHABLE, cluster, (Cause("UPSTREAM_CONNECT_PENDING", text, counters),))
-
-
-def _came_back(evidence: Evidence, streams: int) -> bool:
-    """Whether an answer came although no stream of ours was ever given a connection: then that one is another's."""
-    return streams == 0 and not _timed_out(evidence)
+        return _verdict(Outcome.UNREACHABLE, cluster, "UPSTREAM_CONNECT_FAILED", text, seen)
+    if alone and _timed_out(evidence):
+        text = "the sidecar let it go and was still connecting to the destination when the time was over"
+        return _verdict(Outcome.UNREACHABLE, cluster, "UPSTREAM_CONNECT_PENDING", text, seen)
+    return _inconclusive("COUNTERS_DISTURBED", "other traffic moved the same counters", seen)
 
 
 def _stayed(destination: Destination, evidence: Evidence) -> Verdict:
@@ -229,22 +225,33 @@ def _stayed(destination: Destination, evidence: Evidence) -> Verdict:
         return _inconclusive("TIMED_OUT", "nothing answered in time", seen)
     if destination.scheme == "http" and evidence.status == 502:
         text = "the sidecar answered by itself and opened no connection upstream"
-        return Verdict(Outcome.BLOCKED, "", (Cause("BLOCKED_HTTP", text, seen),))
-    let_through = evidence.timings.tls is not None if destination.scheme == "https" else evidence.status not in {0, 503}
-    empty = [u.cluster for u in evidence.upstreams if not u.address and serves(u.cluster, destination)]
-    if empty and not let_through:
-        text = "the sidecar lets it go and knows no address of the destination"
-        return Verdict(Outcome.UNREACHABLE, empty[0], (Cause("NO_UPSTREAM_ADDRESS", text, seen),))
+        return _verdict(Outcome.BLOCKED, "", "BLOCKED_HTTP", text, seen)
     others = [u for u in evidence.upstreams if _moved(u) and shares_port(u.cluster, destination)]
-    if others and not let_through:
+    if _let_through(destination, evidence):
+        return _answered_by_another(others, evidence, seen)
+    if empty := [u.cluster for u in evidence.upstreams if not u.address and serves(u.cluster, destination)]:
+        text = "the sidecar lets it go and knows no address of the destination"
+        return _verdict(Outcome.UNREACHABLE, empty[0], "NO_UPSTREAM_ADDRESS", text, seen)
+    if others:
         text = "other traffic to the same port moved its counters"
         return _inconclusive("COUNTERS_DISTURBED", text, _counters(others))
-    if not evidence.status and not let_through and (evidence.tls_error or evidence.error):
+    if not evidence.status and (evidence.tls_error or evidence.error):
         text = "the sidecar closed the connection and opened none upstream"
-        return Verdict(Outcome.BLOCKED, "", (Cause("BLOCKED_CLOSED", text, seen),))
+        return _verdict(Outcome.BLOCKED, "", "BLOCKED_CLOSED", text, seen)
+    return _inconclusive("NO_UPSTREAM_EVIDENCE", "no upstream counter moved, and it was not refused", seen)
+
+
+def _let_through(destination: Destination, evidence: Evidence) -> bool:
+    """Whether somebody beyond the sidecar answered. It ends no TLS; its own word for no upstream is 503."""
+    if destination.scheme == "https":
+        return evidence.timings.tls is not None
+    return evidence.status not in {0, 503}
+
+
+def _answered_by_another(others: Sequence[UpstreamDelta], evidence: Evidence, seen: str) -> Verdict:
     if sum(u.rq_total for u in others) == 1 and _header(evidence, "server") != "envoy":
         text = "another registered service takes every connection to this port"
-        return Verdict(Outcome.REGISTERED, others[0].cluster, (Cause("TAKEN_BY_PORT", text, _counters(others)),))
+        return _verdict(Outcome.REGISTERED, others[0].cluster, "TAKEN_BY_PORT", text, _counters(others))
     return _inconclusive("NO_UPSTREAM_EVIDENCE", "it was answered, and no upstream counter moved", seen)
 
 
@@ -272,4 +279,8 @@ def _timed_out(evidence: Evidence) -> bool:
 
 
 def _inconclusive(code: str, text: str, evidence: str) -> Verdict:
-    return Verdict(Outcome.INCONCLUSIVE, "", (Cause(code, text, evidence),))
+    return _verdict(Outcome.INCONCLUSIVE, "", code, text, evidence)
+
+
+def _verdict(outcome: Outcome, upstream: str, code: str, text: str, evidence: str) -> Verdict:
+    return Verdict(outcome, upstream, (Cause(code, text, evidence),))
