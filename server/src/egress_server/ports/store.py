@@ -98,6 +98,10 @@ class Store(Protocol):
     ) -> Sequence[Change]:
         """At most `count` changes with `after` < revision < `before`, in revision order or newest first."""
 
+    async def digest(self, mesh: str, revision: int) -> str | None:
+        """SHA-256 of the audit record of `revision`, in hex; None where the store does not have it: never made, or
+        past retention. Asks the database itself: this decides whether the store was lost or restored."""
+
     async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
         """Writes one record a cluster in one script; returns the clusters whose fence was too old and were not."""
 

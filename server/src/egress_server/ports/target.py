@@ -1,7 +1,8 @@
 """What the delivery loop needs of a kind of cluster.
 
 gather, then decide (pure), then apply: the loop reads what lives on the cluster, compares it with what is wanted, and
-hands over what is to change. Failures are TransientError or PermanentError of domain.errors.
+hands over what is to change. Failures are TransientError or PermanentError of domain.errors. Any call may be cancelled at
+any point, when the right to drive the cluster is lost or the process stops; the next gather must then tell the truth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,16 @@ from typing import Protocol
 from egress_server.domain.render.objects import IstioObject, ObjectKey
 from egress_server.domain.resources import Cluster
 
+UNREACHABLE = "UNREACHABLE"
+"""The reason of a TransientError that says: the cluster can't be reached at all. It is then shown as OFFLINE."""
+
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What a cluster itself remembers of the store that drives it; guards against a lost or restored store."""
+    """What a cluster itself remembers of the store that drives it; guards against a lost or restored store.
+
+    `digest` is that of the audit record of `revision`; `fence` that of the lease under which it was written.
+    """
 
     epoch: str
     revision: int
@@ -44,7 +51,13 @@ class Target(Protocol):
         """Reads what lives there."""
 
     async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness) -> Applied:
-        """Makes the changes, then the witness, and returns once the data plane has taken them."""
+        """Makes the changes, then the witness, and returns once the data plane has taken them and that was read back:
+        probes follow that must not leave where policy forbids it.
+
+        `upsert` comes oldest first, since of two entries for one thing Istio lets the older win: a target that has no
+        creation times of its own keeps this order, and replacing keeps an object's place. With nothing to change only
+        the witness is written, which must be cheap.
+        """
 
     def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
         """The objects this kind of cluster can't serve, with the reason for people. Pure."""
