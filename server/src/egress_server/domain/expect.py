@@ -1,5 +1,6 @@
 """What the policy says of a destination, for one namespace of one cluster."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from egress_server.domain.effective import Effective
@@ -26,21 +27,33 @@ def expect(wanted: Effective, namespace: str, destination: Destination, labels: 
 
 
 def find_entry(wanted: Effective, namespace: str, destination: Destination) -> Match | None:
-    """The entry that a sidecar in `namespace` picks: exact host beats wildcard (the longest first), the client's own
-    namespace beats others, then the oldest wins (what istiod 1.31 was seen to do)."""
-    found = [
-        ((_specificity(host), entry.namespace == namespace, -wanted.revisions[entry.name]), entry, port)
-        for entry in wanted.entries
-        if entry.visible_to(namespace)
-        for host in entry.hosts
-        if matches_host(host, destination.host)
-        for port in entry.ports
-        if port.number == destination.port and _carries(port.protocol, destination)
-    ]
-    if not found:
-        return None
-    _, entry, port = max(found, key=lambda item: item[0])
-    return Match(entry, port)
+    """The entry that a sidecar in `namespace` picks: exact host beats wildcard, the longest wildcard first."""
+    services: dict[str, list[ServiceEntry]] = defaultdict(list)
+    for entry in wanted.entries:
+        if entry.visible_to(namespace):
+            for host in entry.hosts:
+                if matches_host(host, destination.host):
+                    services[host].append(entry)
+    for host in sorted(services, key=_specificity, reverse=True):
+        match = _serving(_merged(wanted, namespace, services[host]), destination)
+        if match is not None:
+            return match
+    return None
+
+
+def _merged(wanted: Effective, namespace: str, entries: list[ServiceEntry]) -> list[ServiceEntry]:
+    """Of the entries for one host, those that count, oldest first: entries of different namespaces don't merge, the
+    client's own namespace wins and else that of the oldest (what istiod 1.31 was seen to do)."""
+    by_age = sorted(entries, key=lambda entry: (wanted.created[entry.name], entry.name))
+    own = [entry for entry in by_age if entry.namespace == namespace]
+    return own or [entry for entry in by_age if entry.namespace == by_age[0].namespace]
+
+
+def _serving(entries: list[ServiceEntry], destination: Destination) -> Match | None:
+    """The oldest that declares the port, if it carries such a connection."""
+    declared = (Match(entry, port) for entry in entries for port in entry.ports if port.number == destination.port)
+    match = next(declared, None)
+    return match if match and _carries(match.port.protocol, destination) else None
 
 
 def _carries(protocol: Protocol, destination: Destination) -> bool:

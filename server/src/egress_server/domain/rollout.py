@@ -53,8 +53,9 @@ class Problem:
 class ClusterStatus:
     """An applier's record of one cluster, written once per apply cycle.
 
-    `disagreements` and `unsupported` are by resource name. `verified_revision` is the revision whose probes have
-    run, whatever they said; a disagreement says otherwise for its resource.
+    `disagreements`, `unverified` and `unsupported` are by resource name. `verified_revision` is the revision whose
+    probes have run, whatever they said: a disagreement says otherwise for its resource, and an unverified one is
+    where no probe could tell, or not yet.
     """
 
     cluster: str
@@ -68,6 +69,7 @@ class ClusterStatus:
     disagreements: dict[str, Problem] | None = None
     unsupported: dict[str, Problem] | None = None
     fence: int = 0
+    unverified: dict[str, Problem] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def rollout(
     if status.verified_revision >= revision:
         if problem := (status.disagreements or {}).get(resource):
             return Rollout(cluster, RolloutState.DISAGREES, status, problem)
+        if problem := (status.unverified or {}).get(resource):
+            return Rollout(cluster, RolloutState.APPLIED, status, problem)
         return Rollout(cluster, RolloutState.VERIFIED, status)
     return Rollout(cluster, RolloutState.APPLIED, status)
 

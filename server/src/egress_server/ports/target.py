@@ -1,8 +1,8 @@
 """What the delivery loop needs of a kind of cluster.
 
 gather, then decide (pure), then apply: the loop reads what lives on the cluster, compares it with what is wanted, and
-hands over what is to change. Failures are TransientError or PermanentError of domain.errors. Any call may be cancelled at
-any point, when the right to drive the cluster is lost or the process stops; the next gather must then tell the truth.
+hands over what is to change. Failures are TransientError or PermanentError of domain.errors. Any call may be cancelled
+at any point, when the right to drive the cluster is lost or the process stops; the next gather then tells the truth.
 """
 
 from collections.abc import Mapping, Sequence
