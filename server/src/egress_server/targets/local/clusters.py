@@ -87,7 +87,8 @@ def _endpoints(name: str, service: Service, port: Port, known: Known) -> Json:
         },
     }
     if unknown:
-        placed |= {"respect_dns_ttl": True, "dns_refresh_rate": "60s"}  # Istio's defaults
+        # Istio's defaults, but for the family: a laptop may have no IPv6 although DNS names one.
+        placed |= {"respect_dns_ttl": True, "dns_refresh_rate": "60s", "dns_lookup_family": "V4_PREFERRED"}
     return placed
 
 

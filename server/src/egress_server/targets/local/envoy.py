@@ -6,7 +6,6 @@ has taken it, and a file that Envoy refuses is taken back.
 """
 
 import asyncio
-import contextlib
 import importlib.util
 import re
 import shutil
@@ -158,16 +157,22 @@ class Envoy:
 
     async def _taken(self, wanted: Mapping[str, str], refused: Mapping[str, int], log_start: int) -> None:
         """Wait until Envoy runs these versions, restarting in between if it must."""
-        async with asyncio.timeout(_UPDATE_SECONDS):
-            while True:
-                with contextlib.suppress(OSError):
-                    state = await self.admin.xds_state()
-                    if any(state.refused.get(kind, 0) > refused.get(kind, 0) for kind in wanted):
-                        raise XdsRefused(self._refusal(log_start))
-                    taken = all(state.versions.get(kind) == wanted[kind] for kind in wanted)
-                    if taken and not state.warming_listeners:
-                        return
-                await asyncio.sleep(_POLL_SECONDS)
+        try:
+            async with asyncio.timeout(_UPDATE_SECONDS):
+                while not await self._runs(wanted, refused, log_start):
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            files = ", ".join(sorted(wanted))
+            raise TimeoutError(f"Envoy neither took nor refused {files} within {_UPDATE_SECONDS:g} s") from None
+
+    async def _runs(self, wanted: Mapping[str, str], refused: Mapping[str, int], log_start: int) -> bool:
+        try:
+            state = await self.admin.xds_state()
+        except OSError:
+            return False  # it is about to start, or to be restarted
+        if any(state.refused.get(kind, 0) > refused.get(kind, 0) for kind in wanted):
+            raise XdsRefused(self._refusal(log_start))
+        return not state.warming_listeners and all(state.versions.get(kind) == wanted[kind] for kind in wanted)
 
     def _refusal(self, log_start: int) -> str:
         """The last refusal in the log. Envoy prints what it refused before the reason, at

@@ -12,7 +12,7 @@ metadata of a listener filter does not).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from egress_server.targets.local.clusters import cluster_name, fallback
@@ -20,6 +20,7 @@ from egress_server.targets.local.registry import Kind, Port, Registry, Service
 from egress_server.targets.local.routes import http_ports
 
 Json = dict[str, Any]
+IpNetwork = IPv4Network | IPv6Network
 
 ENTRANCE = "virtualOutbound"
 """Istio's name of the listener that takes every connection."""
@@ -87,35 +88,34 @@ def _places(registry: Registry, http: frozenset[int]) -> dict[tuple[str, int], _
         for port in service.ports:
             if port.number in http or port.kind is Kind.HTTP:
                 continue  # an older service made the port what it is
-            for address, ranges in _destinations(service):
+            for address, prefix in _destinations(service):
                 place = places.setdefault((address, port.number), _Place(address, port.number))
-                _claim(place, service, port, ranges)
+                _claim(place, service, port, prefix)
     return places
 
 
-def _destinations(service: Service) -> Iterator[tuple[str, list[Json]]]:
-    """The addresses to listen at, each with the ranges its chain is narrowed to."""
-    ranges = []
+def _destinations(service: Service) -> Iterator[tuple[str, IpNetwork | None]]:
+    """The addresses to listen at, each with the range that the service's chain is narrowed to, if any."""
+    if not service.addresses:
+        yield _ANY_ADDRESS, None
     for text in service.addresses:
         network = ip_network(text, strict=False)
         if network.prefixlen == network.max_prefixlen:
-            yield str(network.network_address), []
+            yield str(network.network_address), None
         else:
-            prefix = str(network.network_address)
-            ranges.append({"address_prefix": prefix, "prefix_len": network.prefixlen})
-    if ranges or not service.addresses:
-        yield _ANY_ADDRESS, ranges
+            yield _ANY_ADDRESS, network
 
 
-def _claim(place: _Place, service: Service, port: Port, ranges: list[Json]) -> None:
+def _claim(place: _Place, service: Service, port: Port, prefix: IpNetwork | None) -> None:
     """Give the service's connections their chain. What an older service claimed stays with it."""
     cluster = cluster_name(service.host, port.number)
     match: Json = {}
-    if ranges:
-        match["prefix_ranges"] = ranges
+    if prefix is not None:
+        first = str(prefix.network_address)
+        match["prefix_ranges"] = [{"address_prefix": first, "prefix_len": prefix.prefixlen}]
     if port.kind is Kind.TLS:
         place.inspects_tls = True
-        match |= {} if service.host == "*" else {"server_names": [service.host]}
+        match["server_names"] = [service.host]
     if not match:
         place.catch_all = place.catch_all or cluster
     elif all(chain["filter_chain_match"] != match for chain in place.chains):

@@ -110,6 +110,8 @@ def _unsupported_entry(spec: Manifest) -> str | None:
         address = str(endpoint.get("address", ""))
         if resolution == "STATIC" and not is_ip(address):
             return f"with resolution STATIC the endpoint {address!r} must be an IP address"
+    if "*" in spec.get("hosts", ()):
+        return "the host * is every host; an outbound policy ALLOW_ANY says that"
     wildcards = [host for host in spec.get("hosts", ()) if host.startswith("*")]
     if wildcards and resolution.startswith("DNS") and not spec.get("endpoints"):
         return f"DNS cannot resolve the wildcard host {wildcards[0]}"

@@ -37,8 +37,9 @@ def route_configurations(registry: Registry) -> dict[str, Json]:
 
 
 def _configuration(registry: Registry, port: int) -> Json:
+    claimed: set[str] = set()
     hosts = [
-        _virtual_host(service, port)
+        _virtual_host(service, port, claimed)
         for service in registry.services
         if any(p.number == port and p.kind is Kind.HTTP for p in service.ports)
     ]
@@ -54,7 +55,8 @@ def _configuration(registry: Registry, port: int) -> Json:
     }
 
 
-def _virtual_host(service: Service, port: int) -> Json:
+def _virtual_host(service: Service, port: int, claimed: set[str]) -> Json:
+    """The route of a service's requests. Addresses in `claimed` belong to older services; ours are added."""
     authority = f"{service.host}:{port}"
     route = {
         "name": "default",
@@ -66,8 +68,9 @@ def _virtual_host(service: Service, port: int) -> Json:
             "retry_policy": _RETRY_POLICY,
         },
     }
-    domains = [service.host, *(a for a in service.addresses if "/" not in a)]
-    return _host(authority, domains, route)
+    addresses = {address for address in service.addresses if "/" not in address} - claimed
+    claimed |= addresses
+    return _host(authority, [service.host, *sorted(addresses)], route)
 
 
 def _allow_any() -> Json:

@@ -55,10 +55,12 @@ class LocalTarget:
         except (ValueError, OSError) as error:
             raise PermanentError("STATE_UNREADABLE", str(error)) from error
         try:
-            envoy = Envoy(envoy_binary(), self._folder / "envoy", name=self._name)
-            await envoy.start(files)
+            binary = envoy_binary()
         except FileNotFoundError as error:
             raise PermanentError("ENVOY_MISSING", str(error)) from error
+        envoy = Envoy(binary, self._folder / "envoy", name=self._name)
+        try:
+            await envoy.start(files)
         except (ChildFailed, OSError) as error:
             raise PermanentError("ENVOY_FAILED", str(error)) from error
         self._envoy = envoy
@@ -105,8 +107,7 @@ class LocalTarget:
         except XdsRefused as error:
             raise PermanentError("ENVOY_REFUSED", str(error)) from error
         except TimeoutError as error:
-            message = f"the Envoy of {self._name} did not take the change in time"
-            raise TransientError("ENVOY_SILENT", message) from error
+            raise TransientError("ENVOY_SILENT", str(error)) from error
         try:
             await asyncio.to_thread(save, self._folder / _STATE_FILE, state)
         except OSError as error:

@@ -1,0 +1,85 @@
+"""Ports and resolutions beyond the document's, on a real Envoy under REGISTRY_ONLY."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from egress_server.targets.local.target import LocalTarget
+from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
+from tests.integration.local.world import SECONDS, World, ask, connect, connect_tls
+
+
+def port(number: int, protocol: str, name: str = "p") -> dict[str, Any]:
+    """A port of an entry."""
+    return {"number": number, "name": name, "protocol": protocol}
+
+
+async def test_server_that_speaks_first(target: LocalTarget, world: World) -> None:
+    """A TCP entry waits for no client bytes, so a database's greeting comes."""
+    await apply(target, mesh_policy("REGISTRY_ONLY"), tcp_entry("db", 3306, world.greeter))
+    reader, _ = await connect(target.envoy.address, 3306, real_port=1)
+    assert await asyncio.wait_for(reader.readline(), SECONDS) == b"hello\n"
+
+
+async def test_tcp_entries_by_address(target: LocalTarget, world: World) -> None:
+    """TCP entries with addresses take what went to these; the rest of their port stays cut."""
+    first = tcp_entry("exact", 3306, world.greeter)
+    first["spec"]["addresses"] = ["198.51.100.7"]
+    second = tcp_entry("range", 3306, world.greeter)
+    second["spec"]["addresses"] = ["203.0.113.0/24"]
+    await apply(target, mesh_policy("REGISTRY_ONLY"), first, second)
+    for address in ("198.51.100.7", "203.0.113.99"):
+        reader, _ = await connect(target.envoy.address, 3306, 1, address=address)
+        assert await asyncio.wait_for(reader.readline(), SECONDS) == b"hello\n"
+    reader, _ = await connect(target.envoy.address, 3306, world.greeter)
+    assert await asyncio.wait_for(reader.read(), SECONDS) == b""
+
+
+async def test_wildcard_without_resolution(target: LocalTarget, world: World) -> None:
+    """A wildcard host with resolution NONE passes by Host and SNI to where the application dialled."""
+    wildcard = entry("all", hosts=["*.example.com"], resolution="NONE")
+    await apply(target, mesh_policy("REGISTRY_ONLY"), wildcard)
+    envoy = target.envoy.address
+    plain = await ask(await connect(envoy, 80, world.http), host="any.example.com")
+    assert (plain.status, plain.headers["server"]) == (301, "envoy")
+    assert (await ask(await connect_tls(envoy, world, host="any.example.com"))).status == 200
+    assert (await ask(await connect(envoy, 80, world.http))).status == 502
+
+
+async def test_dns(target: LocalTarget, world: World) -> None:
+    """A host that `--resolve` does not know is looked up."""
+    ports = [{**port(80, "HTTP"), "targetPort": world.http}]
+    await apply(target, mesh_policy("REGISTRY_ONLY"), entry("here", hosts=["localhost"], ports=ports))
+    async with asyncio.timeout(SECONDS):
+        while True:
+            status = (await ask(await connect(target.envoy.address, 80, 1), host="localhost")).status
+            if status == 301:
+                break
+            assert status == 503  # Envoy has no DNS answer yet
+            await asyncio.sleep(0.05)
+
+
+async def test_http_port_is_http_for_all(target: LocalTarget, world: World) -> None:
+    """An HTTP port registered for one host makes the port HTTP: other hosts get 502 there."""
+    api = entry(
+        "api",
+        hosts=["api.example.com"],
+        ports=[port(8080, "HTTP")],
+        resolution="STATIC",
+        endpoints=[{"address": "127.0.0.1", "ports": {"p": world.http}}],
+    )
+    await apply(target, mesh_policy("REGISTRY_ONLY"), api)
+    answers = [
+        await ask(await connect(target.envoy.address, 8080, 1), host=host)
+        for host in ("api.example.com:8080", "other.example.com:8080")
+    ]
+    assert [answer.status for answer in answers] == [301, 502]
+
+
+@pytest.mark.parametrize("mode", ["ALLOW_ANY", "REGISTRY_ONLY"])
+async def test_ipv6_destination(target: LocalTarget, world: World, mode: str) -> None:
+    """Connections to IPv6 addresses meet the same listeners."""
+    await apply(target, mesh_policy(mode), entry("aliyun-com-ext"))
+    streams = await connect(target.envoy.address, 80, world.http, address="2001:db8::1")
+    assert (await ask(streams)).status == 301

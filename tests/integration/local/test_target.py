@@ -1,0 +1,84 @@
+"""The delivery loop's view of a local cluster, and what it remembers."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from egress_server.domain.errors import PermanentError
+from egress_server.domain.render.objects import key_of
+from egress_server.ports.target import Target, Witness
+from egress_server.targets.local.target import LocalTarget
+from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
+from tests.integration.local.world import World, ask, connect
+
+
+async def test_new_cluster_is_empty(target: LocalTarget) -> None:
+    """A cluster that was never driven has no objects and no witness."""
+    port: Target = target
+    live = await port.gather()
+    assert live.objects == {}
+    assert live.witness is None
+
+
+async def test_restart_serves_what_was_applied(tmp_path: Path, target: LocalTarget, world: World) -> None:
+    """After a restart the objects, the witness and Envoy's behaviour are those of the last apply."""
+    objects = [mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext")]
+    await apply(target, *objects, revision=7)
+    await target.stop()
+    again = LocalTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
+    await again.start()
+    try:
+        live = await again.gather()
+        assert live.objects == {key_of(item): item for item in objects}
+        assert live.witness == Witness(epoch="e", revision=7, digest="d7", fence=1)
+        assert (await ask(await connect(again.envoy.address, 80, world.http))).status == 301
+        other = await ask(await connect(again.envoy.address, 80, world.http), host="other.example.com")
+        assert other.status == 502
+    finally:
+        await again.stop()
+
+
+async def test_age_counts_and_replacing_keeps_it(target: LocalTarget, world: World) -> None:
+    """Of two TCP entries for a port the older wins; replacing it keeps its age, deleting it hands over."""
+    old, new = tcp_entry("old", 3306, world.greeter), tcp_entry("new", 3306, world.http)
+    await apply(target, old)
+    await apply(target, old, new)
+    reader, _ = await connect(target.envoy.address, 3306, 1)
+    assert await reader.readline() == b"hello\n"
+    await apply(target, new)
+    assert (await ask(await connect(target.envoy.address, 3306, 1))).status == 301
+    await apply(target, new, old)
+    assert (await ask(await connect(target.envoy.address, 3306, 1))).status == 301
+
+
+async def test_unsupported_objects_are_named_and_left_out(target: LocalTarget) -> None:
+    """What a local cluster cannot serve is reported by resource; the rest is applied."""
+    dynamic = entry("dynamic", resolution="DYNAMIC_DNS")
+    applied = await apply(target, dynamic, entry("aliyun-com-ext"))
+    reason = "a local cluster has no resolution DYNAMIC_DNS"
+    assert applied.unsupported == {"meshes/default/namespaces/default/serviceEntries/dynamic": reason}
+    assert target.unsupported([dynamic]) == {key_of(dynamic): reason}
+    assert [key.name for key in (await target.gather()).objects] == ["aliyun-com-ext"]
+
+
+async def test_damaged_state_is_not_taken_for_a_new_cluster(tmp_path: Path) -> None:
+    """A state file that cannot be read stops the start, since starting empty would open the cluster."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    (folder / "state.json").write_text('{"objects": [')
+    with pytest.raises(PermanentError, match="damaged") as caught:
+        await LocalTarget(folder, name="test", namespace="default", resolve=[]).start()
+    assert caught.value.reason == "STATE_UNREADABLE"
+
+
+async def test_many_clusters_side_by_side(tmp_path: Path, world: World) -> None:
+    """Several Envoys run beside each other, each by its own objects."""
+    targets = [LocalTarget(tmp_path / name, name=name, namespace="default", resolve=world.resolve()) for name in "ab"]
+    try:
+        await asyncio.gather(*(target.start() for target in targets))
+        await apply(targets[0], mesh_policy("REGISTRY_ONLY"))
+        statuses = [(await ask(await connect(t.envoy.address, 80, world.http))).status for t in targets]
+        assert statuses == [502, 301]
+    finally:
+        await asyncio.gather(*(target.stop() for target in targets))

@@ -1,0 +1,41 @@
+"""The command line's word for where a host really is."""
+
+import pytest
+
+from egress_server.targets.local.resolve import Resolve, parse_resolve
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("www.example.com:80:127.0.0.1", Resolve("www.example.com", 80, "127.0.0.1", 80)),
+        ("www.example.com:80:127.0.0.1:8080", Resolve("www.example.com", 80, "127.0.0.1", 8080)),
+        ("WWW.Example.com.:443:[::1]:8443", Resolve("www.example.com", 443, "::1", 8443)),
+        ("www.example.com:443:[::1]", Resolve("www.example.com", 443, "::1", 443)),
+    ],
+)
+def test_valid(text: str, want: Resolve) -> None:
+    """curl's form, with an optional last port; hosts are lower-cased."""
+    assert parse_resolve(text) == want
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "expected HOST:PORT:ADDRESS"),
+        ("www.example.com:80", "expected HOST:PORT:ADDRESS"),
+        (":80:127.0.0.1", "expected HOST:PORT:ADDRESS"),
+        ("www.example.com:0:127.0.0.1", "PORT '0' is not a number from 1 to 65535"),
+        ("www.example.com:http:127.0.0.1", "PORT 'http'"),
+        ("www.example.com:80:127.0.0.1:", "PORT2 ''"),
+        ("www.example.com:80:127.0.0.1:70000", "PORT2 '70000'"),
+        ("www.example.com:80:localhost", "ADDRESS 'localhost' is not an IP address"),
+        ("www.example.com:80:[::1:80", "written"),
+        ("www.example.com:80:[::1]80", "written"),
+        ("www.example.com:80:[127.0.0.1]", "brackets"),
+    ],
+)
+def test_invalid(text: str, why: str) -> None:
+    """A wrong value is refused with the part that is wrong."""
+    with pytest.raises(ValueError, match=why.replace("[", r"\[")):
+        parse_resolve(text)
