@@ -159,7 +159,7 @@ class Envoy:
         """Wait until Envoy runs these versions, restarting in between if it must."""
         try:
             async with asyncio.timeout(_UPDATE_SECONDS):
-                while not await self._runs(wanted, refused, log_start):
+                while not await self._runs(wanted, refused, log_start):  # noqa: ASYNC110 - Envoy announces nothing
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             files = ", ".join(sorted(wanted))
