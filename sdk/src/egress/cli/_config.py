@@ -1,0 +1,80 @@
+"""The contexts of a user: names for servers, in one file.
+
+    current-context: staging
+    contexts:
+      staging:
+        server: egress.staging.internal:9090
+        mesh: default
+
+The file is `EGRESS_CONFIG`, else `egress/config.yaml` below XDG_CONFIG_HOME (`~/.config`).
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import typer
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where to send calls; an empty field leaves the choice to the defaults."""
+
+    server: str = ""
+    mesh: str = ""
+
+
+@dataclass(slots=True)
+class Config:
+    """What is in the file."""
+
+    contexts: dict[str, Context] = field(default_factory=dict)
+    current: str = ""
+
+    @classmethod
+    def load(cls) -> Self:
+        """The file's content; empty where there is none. A file that can't be read is a usage error naming it."""
+        try:
+            content = yaml.safe_load(path().read_text(encoding="utf-8")) or {}
+            contexts = {name: _context(value) for name, value in (content.get("contexts") or {}).items()}
+            return cls(contexts, content.get("current-context") or "")
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+            raise typer.BadParameter(f"can't read {path()}: {error}") from error
+
+    def save(self) -> None:
+        """Writes the file whole or not at all. Where that fails it is a usage error naming it."""
+        contexts = {
+            name: {key: value for key, value in (("server", one.server), ("mesh", one.mesh)) if value}
+            for name, one in self.contexts.items()
+        }
+        text = yaml.safe_dump({"current-context": self.current, "contexts": contexts}, sort_keys=False)
+        draft = path().with_suffix(".new")
+        try:
+            path().parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path())
+        except OSError as error:
+            raise typer.BadParameter(f"can't write {path()}: {error}") from error
+
+    def context(self, name: str) -> Context:
+        """The context of that name; with an empty name the current one. An unknown name is a usage error."""
+        wanted = name or self.current
+        if wanted and wanted not in self.contexts:
+            known = ", ".join(sorted(self.contexts)) or "none"
+            raise typer.BadParameter(f"no context {wanted!r} in {path()}; there is: {known}")
+        return self.contexts.get(wanted, Context())
+
+
+def path() -> Path:
+    """Where the file is, or would be."""
+    if named := os.environ.get("EGRESS_CONFIG"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "egress" / "config.yaml"
+
+
+def _context(value: Any) -> Context:
+    return Context(**{key: str(value[key]) for key in ("server", "mesh") if value.get(key)})
