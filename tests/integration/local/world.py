@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from egress_server.domain.resolve import Resolve
 from egress_server.targets.local.dial import open_connection
-from egress_server.targets.local.resolve import Resolve
 
 HOST = "www.aliyun.com"
 SECONDS = 10.0

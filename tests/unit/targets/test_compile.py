@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.targets.local.resolve import parse_resolve
+from egress_server.domain.resolve import parse_resolve
 from egress_server.targets.local.xds import XdsFiles, compile_xds
 from tests.golden.compare import assert_golden
 

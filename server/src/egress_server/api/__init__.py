@@ -1,1 +1,2 @@
-"""The gRPC door: thin servicers that hand raw bytes to the pipeline."""
+"""The gRPC door. Thin: bytes in, pipeline, bytes out; parsing happens behind it, where a malformed message gets an
+error of ours instead of the library's."""

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from egress_server.commands.services import Services
+from egress_server.commands.services import Caller, Services
 from egress_server.domain.changes import Change
 from egress_server.domain.errors import NotFound, invalid
 from egress_server.domain.listing import Listing, make_token, matches, page_of
@@ -37,6 +37,11 @@ class ListRollouts:
     change: ChangeRef
     listing: Listing
 
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return self.change.mesh
+
 
 @dataclass(frozen=True, slots=True)
 class WaitChange:
@@ -45,6 +50,11 @@ class WaitChange:
     change: ChangeRef
     verified: bool
     timeout: float
+
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return self.change.mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +114,13 @@ class _Subject:
         )
 
 
-async def get_change(services: Services, query: ChangeRef) -> ChangeState:
+async def get_change(services: Services, caller: Caller, query: ChangeRef) -> ChangeState:
     """The change with its rollouts; raises NotFound CHANGE_NOT_FOUND."""
     subject = await _subject(services, query)
     return ChangeState(subject.committed.change, subject.rollouts(services.replica(query.mesh)))
 
 
-async def list_changes(services: Services, query: ListChanges) -> ChangePage:
+async def list_changes(services: Services, caller: Caller, query: ListChanges) -> ChangePage:
     """One page; a filter is applied to what is read, so that a page costs what it looks through."""
     services.replica(query.mesh)
     listing = query.listing
@@ -136,15 +146,15 @@ async def list_changes(services: Services, query: ListChanges) -> ChangePage:
         cursor = batch[-1].revision
 
 
-async def list_rollouts(services: Services, query: ListRollouts) -> RolloutPage:
+async def list_rollouts(services: Services, caller: Caller, query: ListRollouts) -> RolloutPage:
     """One page of what became of a change; raises NotFound CHANGE_NOT_FOUND."""
-    state = await get_change(services, query.change)
+    state = await get_change(services, caller, query.change)
     by_cluster = {r.cluster.id: r for r in state.rollouts}
     page = page_of(sorted(by_cluster), query.listing, lambda key: {"cluster": key, "state": by_cluster[key].state})
     return RolloutPage(tuple(by_cluster[key] for key in page.keys), page.next_page_token)
 
 
-async def wait_change(services: Services, query: WaitChange) -> Waited:
+async def wait_change(services: Services, caller: Caller, query: WaitChange) -> Waited:
     """Waits; at the timeout it returns what was reached. Raises NotFound CHANGE_NOT_FOUND."""
     replica = services.replica(query.change.mesh)
     subject = await _subject(services, query.change)
@@ -194,5 +204,3 @@ def _revision(key: str) -> int:
     if not key.isdigit():
         raise invalid("page_token", "is not a token of this list")
     return int(key)
-
-

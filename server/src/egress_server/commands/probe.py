@@ -1,9 +1,9 @@
-"""The `curl -I` of the document, with a verdict: an agent connects, the evidence decides, the policy is held against it."""
+"""The `curl -I` of the document, with a verdict: an agent connects, evidence decides, policy is held against it."""
 
 import asyncio
 from dataclasses import dataclass
 
-from egress_server.commands.services import Services
+from egress_server.commands.services import Caller, Services
 from egress_server.domain.effective import effective
 from egress_server.domain.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound, Violation
 from egress_server.domain.expect import expect
@@ -24,6 +24,11 @@ class Probe:
     attempt: Attempt
     min_applied_revision: int = 0
 
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return self.cluster.mesh
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
@@ -42,7 +47,7 @@ class ProbeResult:
         return self.verdict.outcome is self.expected.outcome
 
 
-async def probe(services: Services, query: Probe) -> ProbeResult:
+async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult:
     """Runs a probe.
 
     Raises NotFound CLUSTER_NOT_FOUND, FailedPrecondition NO_AGENT, InvalidArgument ADDRESS_FORBIDDEN, and what the
@@ -120,5 +125,3 @@ async def _wait_applied(replica: Replica, query: Probe) -> None:
 def _applied(replica: Replica, query: Probe) -> int:
     status = replica.statuses.get(query.cluster.id)
     return status.applied_revision if status else 0
-
-

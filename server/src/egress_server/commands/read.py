@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from egress_server.commands.services import Services
+from egress_server.commands.services import Caller, Services
 from egress_server.domain.changes import Versioned
 from egress_server.domain.errors import NotFound
 from egress_server.domain.listing import Listing, Page, page_of
@@ -14,6 +14,11 @@ class Get:
     """One resource by name."""
 
     name: Name
+
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return self.name.mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Found:
     next_page_token: str = ""
 
 
-def get(services: Services, query: Get) -> Found:
+async def get(services: Services, caller: Caller, query: Get) -> Found:
     """The resource; raises NotFound."""
     snapshot = services.replica(query.name.mesh).snapshot
     versioned = snapshot.get(str(query.name))
@@ -46,7 +51,7 @@ def get(services: Services, query: Get) -> Found:
     return Found(snapshot.epoch, (versioned,))
 
 
-def list_resources(services: Services, query: ListOf) -> Found:
+async def list_resources(services: Services, caller: Caller, query: ListOf) -> Found:
     """One page, in the order of names; raises InvalidArgument for a bad token or filter."""
     snapshot = services.replica(query.mesh).snapshot
     by_name = snapshot.of_kind(query.kind)

@@ -6,8 +6,8 @@ Why it exists: one file for one xDS type. The names are Istio's, because evidenc
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from egress_server.domain.resolve import Resolve
 from egress_server.targets.local.registry import Endpoint, Kind, Port, Registry, Service, is_ip
-from egress_server.targets.local.resolve import Resolve
 
 Json = dict[str, Any]
 

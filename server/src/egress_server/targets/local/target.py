@@ -10,11 +10,11 @@ from pathlib import Path
 
 from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.domain.resolve import Resolve
 from egress_server.ports.target import Applied, Live, Witness
 from egress_server.processes import ChildFailed
 from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
 from egress_server.targets.local.registry import unsupported
-from egress_server.targets.local.resolve import Resolve
 from egress_server.targets.local.state import State, load, save
 from egress_server.targets.local.xds import XdsFiles, compile_xds
 

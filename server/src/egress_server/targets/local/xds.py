@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
+from egress_server.domain.resolve import Resolve
 from egress_server.targets.local.clusters import clusters
 from egress_server.targets.local.listeners import listeners
 from egress_server.targets.local.registry import Manifest, read_registry
-from egress_server.targets.local.resolve import Resolve
 from egress_server.targets.local.routes import route_configurations
 
 Json = dict[str, Any]

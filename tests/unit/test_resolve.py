@@ -2,7 +2,7 @@
 
 import pytest
 
-from egress_server.targets.local.resolve import Resolve, parse_resolve
+from egress_server.domain.resolve import Resolve, parse_resolve
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""The gRPC server: generic handlers over raw bytes for every method of the table, the agents' stream, health and
+reflection."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+
+from egress_server.pipeline import Call, Method, Pipeline, Refusal
+
+# Above the pipeline's own limit, so that a request only a little too large gets our error rather than the library's.
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+Attach = Callable[[AsyncIterator[Any], grpc.aio.ServicerContext[Any, Any]], AsyncIterator[Any]]
+Unary = Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
+
+
+class Server:
+    """A gRPC server that is ready to listen."""
+
+    def __init__(
+        self, pipeline: Pipeline, methods: Mapping[str, Method], streams: grpc.GenericRpcHandler, version: str
+    ) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        handlers = _Handlers(pipeline, methods, version)
+        self._server.add_generic_rpc_handlers((handlers, streams))
+        self._services = sorted({path.split("/")[1] for path in methods})
+        names = (*self._services, "egress.v1.AgentService", health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server, descriptor_pool.Default())
+
+    def listen(self, address: str) -> str:
+        """Binds `address` (HOST:PORT or unix:PATH) and returns it with the port that was taken.
+
+        Raises OSError where it can't.
+        """
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"can't listen on {address} for gRPC: is it in use?") from error
+        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+
+    async def start(self) -> None:
+        """Serves, and says so on the health service."""
+        await self._server.start()
+        for service in ("", *self._services):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Says on the health service that it goes, takes no more calls, and gives those under way `grace` seconds."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """Finds the handler of a path in the method table."""
+
+    def __init__(self, pipeline: Pipeline, methods: Mapping[str, Method], version: str) -> None:
+        self._handlers = {
+            path: grpc.unary_unary_rpc_method_handler(_unary(pipeline, method, version))
+            for path, method in methods.items()
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+        """The handler of the called method, or None."""
+        return self._handlers.get(handler_call_details.method)
+
+
+def _unary(pipeline: Pipeline, method: Method, version: str) -> Unary:
+    async def call(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        context.set_trailing_metadata((("egress-version", version), ("egress-time", str(int(time.time() * 1000)))))
+        try:
+            answer = await pipeline.unary(method, request, Call("grpc", context.peer(), metadata))
+        except Refusal as refusal:
+            await context.abort_with_status(rpc_status.to_status(refusal.status))
+        return answer.SerializeToString()
+
+    return call

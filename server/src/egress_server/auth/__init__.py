@@ -1,0 +1,1 @@
+"""Identity. Until authentication is configured the server only listens on loopback and trusts this machine's user."""

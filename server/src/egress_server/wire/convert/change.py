@@ -1,0 +1,57 @@
+"""Changes and rollouts to messages."""
+
+from collections.abc import Sequence
+
+from egress.v1 import change_pb2 as pb
+from egress_server.domain.changes import Change
+from egress_server.domain.rollout import Problem, Rollout, summary
+from egress_server.pipeline.status import encode_finding
+from egress_server.wire.convert.common import write_time
+
+
+def write_change(change: Change, rollouts: Sequence[Rollout] = ()) -> pb.Change:
+    """A change, with the summary of its rollouts where they are given."""
+    record = change.record
+    return pb.Change(
+        name=change.name,
+        revision=change.revision,
+        type=pb.Change.Type.Value(record.type.value),
+        resource=record.resource,
+        previous_revision=change.previous_revision,
+        actor=record.actor,
+        reason=record.reason,
+        request_id=record.request_id,
+        accept_time=write_time(change.accept_time),
+        durability=pb.Change.Durability.Value(record.durability.value),
+        trace_id=record.trace_id,
+        findings=[encode_finding(finding) for finding in record.findings],
+        summary=summary(rollouts),
+    )
+
+
+def write_rollout(rollout: Rollout) -> pb.ClusterRollout:
+    """What became of a change on one cluster."""
+    status = rollout.status
+    message = pb.ClusterRollout(
+        cluster=rollout.cluster.name,
+        state=pb.ClusterRollout.State.Value(rollout.state.value),
+        error=_write_problem(rollout.problem),
+    )
+    if status is not None:
+        message.applied_revision = status.applied_revision
+        for field, time in (
+            (message.apply_time, status.apply_time),
+            (message.verify_time, status.verify_time),
+            (message.last_seen_time, status.last_seen_time),
+        ):
+            if stamp := write_time(time):
+                field.CopyFrom(stamp)
+    return message
+
+
+def _write_problem(problem: Problem | None) -> pb.ClusterRollout.Error | None:
+    if problem is None:
+        return None
+    return pb.ClusterRollout.Error(
+        reason=problem.reason, message=problem.message, retry_time=write_time(problem.retry_time)
+    )

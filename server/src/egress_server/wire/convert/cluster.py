@@ -1,0 +1,63 @@
+"""Cluster to the domain and back."""
+
+from egress.v1 import cluster_pb2 as pb
+from egress_server.commands.clusters import FoundClusters
+from egress_server.domain.changes import Versioned, make_etag
+from egress_server.domain.resources import Cluster, TargetKind
+from egress_server.domain.rollout import ClusterStatus, Phase
+from egress_server.domain.validate import Problems
+from egress_server.wire.convert.common import write_time
+
+_STATES = {
+    Phase.APPLYING: pb.Cluster.Status.ONLINE,
+    Phase.SETTLED: pb.Cluster.Status.ONLINE,
+    Phase.FAILED: pb.Cluster.Status.ONLINE,
+    Phase.OFFLINE: pb.Cluster.Status.OFFLINE,
+    Phase.HELD: pb.Cluster.Status.HELD,
+}
+
+
+def read_cluster(message: pb.Cluster, name: str, problems: Problems) -> Cluster:
+    """The registration as it came."""
+    if message.WhichOneof("target") is None:
+        problems.at("target").add("must be set; this version knows: local")
+    return Cluster(name=name, target=TargetKind.LOCAL, labels=dict(message.labels))
+
+
+def write_cluster(versioned: Versioned, epoch: str, status: ClusterStatus | None = None, agents: int = 0) -> pb.Cluster:
+    """The registration as of a revision, with what is known of the cluster now."""
+    cluster = versioned.resource
+    assert isinstance(cluster, Cluster)
+    return pb.Cluster(
+        name=cluster.name,
+        labels=cluster.labels,
+        local=pb.Cluster.LocalTarget(),
+        etag=make_etag(epoch, versioned.revision),
+        revision=versioned.revision,
+        create_time=write_time(versioned.create_time),
+        update_time=write_time(versioned.update_time),
+        status=_write_status(status, agents),
+    )
+
+
+def _write_status(status: ClusterStatus | None, agents: int) -> pb.Cluster.Status:
+    if status is None:
+        return pb.Cluster.Status(agents=agents)
+    return pb.Cluster.Status(
+        state=_STATES[status.phase],
+        reason=status.problem.reason if status.problem else "",
+        message=status.problem.message if status.problem else "",
+        applied_revision=status.applied_revision,
+        verified_revision=status.verified_revision,
+        last_seen_time=write_time(status.last_seen_time),
+        agents=agents,
+    )
+
+
+def write_clusters(found: FoundClusters) -> list[pb.Cluster]:
+    """Registrations with their status."""
+    return [
+        write_cluster(versioned, found.found.epoch, found.statuses.get(id_), found.agents[id_])
+        for versioned in found.found.resources
+        for id_ in [versioned.resource.name.rpartition("/")[2]]
+    ]

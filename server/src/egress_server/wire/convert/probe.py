@@ -1,0 +1,100 @@
+"""Probe requests to the domain, results to messages."""
+
+import re
+import shlex
+from urllib.parse import SplitResult, urlsplit
+
+from egress.v1 import probe_pb2 as pb
+from egress_server.domain.probe import Attempt, Destination, Expectation
+from egress_server.domain.validate import Problems
+
+MAX_URL = 2048
+MAX_HEADERS = 32
+MAX_HEADER = 4096
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_METHODS = ("HEAD", "GET")
+# Set by the probe itself, or about the connection rather than the request.
+_OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"})
+
+
+def read_destination(url: str, problems: Problems) -> Destination:
+    """Where a URL points; a stand-in where it is wrong."""
+    nowhere = Destination("http", "invalid", 80)
+    if not url:
+        problems.add("must be set: an http or https URL")
+        return nowhere
+    if len(url) > MAX_URL or any(ord(char) <= 32 or ord(char) >= 127 for char in url):
+        problems.add(f"must be at most {MAX_URL} printable ASCII characters without spaces")
+        return nowhere
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        problems.add(f"is no URL: {error}")
+        return nowhere
+    if wrong := _what_is_wrong_with_url(parts, port):
+        problems.add(wrong)
+        return nowhere
+    path = parts.path or "/"
+    return Destination(
+        scheme=parts.scheme,
+        host=(parts.hostname or "").rstrip("."),
+        port=port or {"http": 80, "https": 443}[parts.scheme],
+        path=f"{path}?{parts.query}" if parts.query else path,
+    )
+
+
+def _what_is_wrong_with_url(parts: SplitResult, port: int | None) -> str | None:
+    if parts.scheme not in {"http", "https"}:
+        return "must begin with http:// or https://"
+    if parts.username is not None or parts.password is not None:
+        return "must not carry user or password"
+    if not (parts.hostname or "").rstrip("."):
+        return "must name a host"
+    if port == 0:
+        return "port 0 must be 1 to 65535"
+    return None
+
+
+def read_attempt(request: pb.ProbeRequest, destination: Destination, timeout: float, problems: Problems) -> Attempt:
+    """The attempt a request asks for."""
+    method = request.method or "HEAD"
+    if method not in _METHODS:
+        problems.at("method").add("must be HEAD or GET")
+    _check_headers(dict(request.headers), problems.at("headers"))
+    return Attempt(destination, method, dict(request.headers), request.resolve, timeout)
+
+
+def _check_headers(headers: dict[str, str], problems: Problems) -> None:
+    if len(headers) > MAX_HEADERS:
+        problems.add(f"has {len(headers)}; at most {MAX_HEADERS} are allowed")
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            problems.key(name[:64]).add("must be a header name")
+        elif name.lower() in _OWN_HEADERS:
+            problems.key(name).add("is set by the probe itself")
+        if len(value) > MAX_HEADER or any(ord(char) < 32 or ord(char) >= 127 for char in value):
+            problems.key(name[:64]).add(f"the value must be at most {MAX_HEADER} printable ASCII characters")
+
+
+def write_expectation(expected: Expectation) -> pb.ProbeResponse.Expectation:
+    """What should have happened."""
+    return pb.ProbeResponse.Expectation(
+        outcome=pb.ProbeResponse.Outcome.Value(expected.outcome.value),
+        resource=expected.resource,
+        revision=expected.revision,
+    )
+
+
+def curl_command(attempt: Attempt) -> str:
+    """A curl command that asks the same; certificates are not checked, as the question is what the mesh does."""
+    destination = attempt.destination
+    words = ["curl", "-sS", "-o", "/dev/null", "-D", "-"] if attempt.method == "GET" else ["curl", "-sSI"]
+    if destination.scheme == "https":
+        words += ["-k", "--http1.1"]
+    for name, value in attempt.headers.items():
+        words += ["-H", shlex.quote(f"{name}: {value}")]
+    if attempt.resolve:
+        words += ["--resolve", shlex.quote(f"{destination.host}:{destination.port}:{attempt.resolve}")]
+    words += ["--max-time", f"{attempt.timeout:g}", shlex.quote(destination.url)]
+    return " ".join(words)

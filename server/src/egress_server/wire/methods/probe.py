@@ -1,0 +1,70 @@
+"""Probe."""
+
+from egress.v1 import probe_pb2 as pb
+from egress_server.agents.convert import write_attempt
+from egress_server.commands.probe import Probe, ProbeResult, probe
+from egress_server.domain.addresses import why_forbidden
+from egress_server.domain.names import Kind, Name, check_label, expect_name
+from egress_server.domain.validate import Problems
+from egress_server.pipeline import Method
+from egress_server.wire.convert.common import read_seconds
+from egress_server.wire.convert.probe import curl_command, read_attempt, read_destination, write_expectation
+
+DEFAULT_TIMEOUT = 10.0  # seconds
+MAX_TIMEOUT = 30.0
+
+
+def decode(request: pb.ProbeRequest) -> Probe:
+    """What to ask, and from where."""
+    problems = Problems()
+    cluster: Name = expect_name("cluster", request.cluster, Kind.CLUSTER)
+    if request.namespace:
+        check_label("namespace", request.namespace, "namespace")
+    timeout = read_seconds(request.timeout) if request.HasField("timeout") else DEFAULT_TIMEOUT
+    if not 0 < timeout <= MAX_TIMEOUT:
+        problems.at("timeout").add(f"must be more than 0 and at most {MAX_TIMEOUT:g} s")
+    if request.min_applied_revision < 0:
+        problems.at("min_applied_revision").add("must not be negative")
+    destination = read_destination(request.url, problems.at("url"))
+    _check_resolve(request.resolve, problems.at("resolve"))
+    attempt = read_attempt(request, destination, timeout, problems)
+    problems.raise_if_any()
+    return Probe(cluster, request.namespace, attempt, request.min_applied_revision)
+
+
+def _check_resolve(resolve: str, problems: Problems) -> None:
+    if not resolve:
+        return
+    try:
+        wrong = why_forbidden(resolve)
+    except ValueError:
+        wrong = "must be an IP address"
+    if wrong:
+        problems.add(wrong)
+
+
+def encode(result: ProbeResult) -> pb.ProbeResponse:
+    """Outcome, expectation and evidence."""
+    attempt = write_attempt(result.evidence)
+    attempt.upstream = result.verdict.upstream
+    return pb.ProbeResponse(
+        outcome=pb.ProbeResponse.Outcome.Value(result.verdict.outcome.value),
+        expected=write_expectation(result.expected),
+        agrees=result.agrees,
+        attempts=[attempt],
+        causes=[pb.ProbeCause(code=c.code, text=c.text, evidence=c.evidence) for c in result.verdict.causes],
+        curl=curl_command(result.attempt),
+        agent=result.agent.agent,
+        applied_revision=result.applied_revision,
+    )
+
+
+METHOD = Method(
+    "/egress.v1.EgressService/Probe",
+    pb.ProbeRequest,
+    pb.ProbeResponse,
+    "egress.probes.create",
+    decode,
+    probe,
+    encode,
+)

@@ -1,0 +1,80 @@
+"""Where a resource's name comes from: parent and id of the request, or the name inside the resource.
+
+A resource that was read can be sent back as it is; whoever makes a new one need not know how names are built. Where
+both are given they must agree.
+"""
+
+from egress_server.domain.errors import InvalidArgument
+from egress_server.domain.names import Kind, Name, check_label, check_object_id, expect_mesh, expect_name
+from egress_server.domain.validate import Problems
+
+
+def resource_name(
+    problems: Problems, kind: Kind, *, own: tuple[str, str], parent: str, id_field: str, id_: str, default_id: str = ""
+) -> Name | None:
+    """The name of a `kind` without namespace; `own` is the path and value of the name inside the resource.
+
+    What is wrong is added to `problems`, and the name is None then.
+    """
+    try:
+        if own[1]:
+            name = expect_name(own[0], own[1], kind)
+            _agree(problems, own[0], name, {"parent": (parent, f"meshes/{name.mesh}"), id_field: (id_, name.id)})
+            return name
+        mesh = expect_mesh("parent", parent)
+        chosen = id_ or default_id
+        check = check_label if kind is Kind.CLUSTER else check_object_id
+        return Name(mesh, kind, check(id_field, chosen, "id"))
+    except InvalidArgument as error:
+        _note(problems, error)
+        return None
+
+
+def namespaced_name(
+    problems: Problems, kind: Kind, *, own: tuple[str, str], parent: str, id_field: str, id_: str, hints: Name | None
+) -> Name | None:
+    """The name of a `kind` in a namespace. `hints` has namespace and id as the YAML gives them, empty where it does
+    not; where nobody names a namespace it is `default`."""
+    try:
+        if own[1]:
+            name = expect_name(own[0], own[1], kind)
+            whole = f"meshes/{name.mesh}/namespaces/{name.namespace}"
+            if parent != f"meshes/{name.mesh}":
+                _agree(problems, own[0], name, {"parent": (parent, whole)})
+            _agree(problems, own[0], name, {id_field: (id_, name.id)})
+            return name
+        mesh, namespace = _split_parent(parent)
+        hinted = hints or Name("", kind, "")
+        if hinted.namespace and namespace and hinted.namespace != namespace:
+            problems.at("istio_yaml.metadata.namespace").add(f"is {hinted.namespace}, and parent says {namespace}")
+        if hinted.id and id_ and hinted.id != id_:
+            problems.at("istio_yaml.metadata.name").add(f"is {hinted.id}, and {id_field} says {id_}")
+        place = id_field if id_ or not hints else "istio_yaml.metadata.name"
+        where = "parent" if namespace else "istio_yaml.metadata.namespace"
+        return Name(
+            mesh,
+            kind,
+            check_object_id(place, id_ or hinted.id, "id"),
+            check_label(where, namespace or hinted.namespace or "default", "namespace"),
+        )
+    except InvalidArgument as error:
+        _note(problems, error)
+        return None
+
+
+def _split_parent(parent: str) -> tuple[str, str]:
+    match parent.split("/"):
+        case ["meshes", mesh, "namespaces", namespace]:
+            return check_label("parent", mesh, "mesh"), check_label("parent", namespace, "namespace")
+    return expect_mesh("parent", parent), ""
+
+
+def _agree(problems: Problems, path: str, name: Name, others: dict[str, tuple[str, str]]) -> None:
+    for field, (given, wanted) in others.items():
+        if given and given != wanted:
+            problems.at(field).add(f"is {given!r}, and {path} is {name}")
+
+
+def _note(problems: Problems, error: InvalidArgument) -> None:
+    for violation in error.violations:
+        problems.at(violation.field).add(violation.description)

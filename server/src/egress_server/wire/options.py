@@ -1,0 +1,86 @@
+"""What every mutating request carries at the same field numbers, and what makes two requests the same one."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from egress_server.commands.mutate import Mutation, Options
+from egress_server.domain.changes import ChangeType
+from egress_server.domain.resources import Resource
+from egress_server.domain.validate import Problems, check_resource
+
+MAX_ID = 128
+MAX_REASON = 1024
+MAX_FORCED = 32
+_PRINTABLE = re.compile(r"[!-~]{0,128}")
+_CODE = re.compile(r"EGR[0-9]{4}")
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class MutatingRequest(Protocol):
+    """The fields that every mutating request has."""
+
+    request_id: str
+    etag: str
+    must_not_exist: bool
+    validate_only: bool
+    reason: str
+
+    @property
+    def force_findings(self) -> Sequence[str]:
+        """Codes of findings to override."""
+
+
+def set_mutation(
+    request: MutatingRequest, type_: ChangeType, resource: Resource, problems: Problems, place: Problems
+) -> Mutation:
+    """Sets `resource`; raises InvalidArgument with all that is wrong in `problems`.
+
+    `place` is where the resource stands in the request: what is wrong with the resource is reported below it.
+    """
+    if not problems.any:
+        check_resource(resource, place)
+    return _mutation(request, type_, resource.name, resource, problems)
+
+
+def delete_mutation(request: MutatingRequest, name: str, problems: Problems) -> Mutation:
+    """Deletes the resource called `name`; raises InvalidArgument with all that is wrong in `problems`."""
+    if request.must_not_exist:
+        problems.at("must_not_exist").add("makes no sense here: what is deleted must exist")
+    return _mutation(request, ChangeType.DELETE, name, None, problems)
+
+
+def _mutation(
+    request: MutatingRequest, type_: ChangeType, name: str, resource: Resource | None, problems: Problems
+) -> Mutation:
+    _check(request, problems)
+    problems.raise_if_any()
+    force = tuple(request.force_findings)
+    what = (type_, name, resource, request.etag, request.must_not_exist, request.reason, force)
+    options = Options(
+        request_id=request.request_id,
+        etag=request.etag,
+        must_not_exist=request.must_not_exist,
+        validate_only=request.validate_only,
+        reason=request.reason,
+        force_findings=force,
+        fingerprint=hashlib.sha256(_encoder.encode(what)).hexdigest(),
+    )
+    return Mutation(name, type_, resource, options)
+
+
+def _check(request: MutatingRequest, problems: Problems) -> None:
+    if not _PRINTABLE.fullmatch(request.request_id):
+        problems.at("request_id").add(f"must be at most {MAX_ID} printable ASCII characters without spaces")
+    if not _PRINTABLE.fullmatch(request.etag):
+        problems.at("etag").add("is no etag of ours")
+    if len(request.reason.encode()) > MAX_REASON:
+        problems.at("reason").add(f"must be at most {MAX_REASON} bytes")
+    if len(request.force_findings) > MAX_FORCED:
+        problems.at("force_findings").add(f"at most {MAX_FORCED} are allowed")
+    for index, code in enumerate(request.force_findings[:MAX_FORCED]):
+        if not _CODE.fullmatch(code):
+            problems.at("force_findings", index).add("must be a code such as EGR0101")
