@@ -31,7 +31,7 @@ class FakeServer:
     def __init__(self, target: str) -> None:
         self.target = target
         self.requests: list[tuple[str, Message]] = []
-        self.metadata: tuple[tuple[str, str], ...] = (("egress-version", "9.9.9"),)
+        self.metadata: dict[str, str] = {"egress-version": "9.9.9"}
         self._answers: dict[str, list[Answer]] = {}
 
     def answer(self, method: str, *answers: Answer) -> None:
@@ -45,8 +45,8 @@ class FakeServer:
     def handle(self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext) -> Message:
         """One call."""
         self.requests.append((method.name, request))
-        now = str(time.time_ns() // 1_000_000)
-        context.set_trailing_metadata((*self.metadata, ("egress-time", now)))
+        now = {"egress-time": str(time.time_ns() // 1_000_000)}
+        context.set_trailing_metadata(tuple((now | self.metadata).items()))
         answers = self._answers.get(method.name, [])
         answer: Answer | None = answers.pop(0) if len(answers) > 1 else next(iter(answers), None)
         if isinstance(answer, Status):
