@@ -72,3 +72,8 @@ def _embedded(address: _Address) -> Iterator[IPv4Address]:
         yield IPv4Address((number >> 48 & 0xFFFF0000) | (number >> 40 & 0xFFFF))
     elif any(address in net for net in _LAST_32_BITS) or (number >> 32) & 0xFFFFFFFF in _ISATAP:
         yield IPv4Address(number & 0xFFFFFFFF)
+
+
+def host_port(address: str, port: int) -> str:
+    """An IP address and a port as one text; IPv6 stands in brackets."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

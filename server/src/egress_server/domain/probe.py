@@ -34,11 +34,16 @@ class Destination:
     path: str = "/"
 
     @property
-    def url(self) -> str:
-        """The URL again, with the port only where it is not the scheme's own."""
+    def authority(self) -> str:
+        """Host, and the port where it is not the scheme's own; what the Host header says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         usual = {"http": 80, "https": 443}[self.scheme]
-        return f"{self.scheme}://{host}{'' if self.port == usual else f':{self.port}'}{self.path}"
+        return host if self.port == usual else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL again."""
+        return f"{self.scheme}://{self.authority}{self.path}"
 
 
 @dataclass(frozen=True, slots=True)

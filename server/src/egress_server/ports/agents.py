@@ -1,7 +1,7 @@
 """What commands and verification need of the agents in workloads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from egress_server.domain.probe import Attempt, Evidence
@@ -9,13 +9,14 @@ from egress_server.domain.probe import Attempt, Evidence
 
 @dataclass(frozen=True, slots=True)
 class AgentInfo:
-    """An attached agent."""
+    """An attached agent. `cluster` is an id, `labels` are its workload's."""
 
     agent: str
     cluster: str
     namespace: str
     workload_cluster: str
     version: str
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 class AgentSessions(Protocol):
@@ -24,8 +25,11 @@ class AgentSessions(Protocol):
     def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
         """Agents of a cluster; of one namespace where given."""
 
+    def choose(self, mesh: str, cluster: str, namespace: str = "") -> AgentInfo | None:
+        """The one of them to ask next: the least busy; None where there is none."""
+
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
         """Has the agent make one connection.
 
-        Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY (8 are queued), DeadlineExceeded.
+        Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY (8 are queued), DeadlineExceeded AGENT_SILENT.
         """

@@ -1,0 +1,95 @@
+"""One connection, made as an application would make it, with everything that was seen of it.
+
+The order matters: nothing is dialled before every address is known and allowed, both those that the agent would dial
+and those that the sidecar would send it to (it goes by Host and server name, not by the dialled address).
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import h11
+
+from egress_server.agents.connection import Progress, connect
+from egress_server.agents.dialer import Dialer
+from egress_server.agents.envoy_admin import EnvoySidecar
+from egress_server.agents.http_head import request
+from egress_server.agents.resolver import Endpoint, Place, Resolver
+from egress_server.domain.probe import Attempt, Evidence, shares_port
+
+_METHODS = frozenset({"HEAD", "GET"})
+
+
+class Refused(Exception):
+    """The agent makes no connection, or tells nothing of it, for an UPPER_SNAKE reason."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Attempter:
+    """Makes attempts, one after the other: the sidecar's counters don't tell two of them apart."""
+
+    def __init__(self, resolver: Resolver, dialer: Dialer, sidecar: EnvoySidecar, *, version: str) -> None:
+        self._resolver = resolver
+        self._dialer = dialer
+        self._sidecar = sidecar
+        self._user_agent = f"mesh-egress-probe/{version}"
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, attempt: Attempt) -> Evidence:
+        """Makes the connection. What goes wrong is evidence; the agent's own refusals have a reason:
+        METHOD_FORBIDDEN, REQUEST_INVALID, ADDRESS_FORBIDDEN, SIDECAR_UNREACHABLE.
+        """
+        async with self._turn:
+            try:
+                return await self._attempt(attempt)
+            except Refused as refused:
+                return Evidence(captured=False, refused=refused.reason, refused_message=refused.message)
+
+    async def _attempt(self, attempt: Attempt) -> Evidence:
+        message = self._request(attempt)
+        progress = Progress(asyncio.get_running_loop().time() + attempt.timeout)
+        try:
+            places = await self._places(attempt, progress)
+        except OSError as error:
+            return Evidence(captured=False, error=progress.what_failed(error), timings=progress.timings())
+        self._check(place.upstream for place in places)
+        try:
+            return await self._watched(places[0], attempt, message, progress)
+        except OSError as error:
+            raise Refused("SIDECAR_UNREACHABLE", f"the sidecar does not answer: {str(error) or 'timed out'}") from error
+
+    async def _watched(self, place: Place, attempt: Attempt, message: h11.Request, progress: Progress) -> Evidence:
+        destination = attempt.destination
+        watch = await self._sidecar.watch(destination)
+        self._check((host.address, host.port) for host in watch.upstreams())
+        evidence = await connect(self._dialer, place, destination, message, progress)
+        moves = await watch.finish()
+        # Names may resolve otherwise in between. Then nothing of what was seen is told.
+        self._check((host.address, host.port) for host in moves.hosts if shares_port(host.cluster, destination))
+        return replace(evidence, upstreams=moves.upstreams, warming_clusters=moves.warming)
+
+    def _request(self, attempt: Attempt) -> h11.Request:
+        if attempt.method not in _METHODS:
+            raise Refused("METHOD_FORBIDDEN", f"{attempt.method} is neither HEAD nor GET")
+        to = attempt.destination
+        try:
+            return request(attempt.method, to.path, to.authority, attempt.headers, self._user_agent)
+        except ValueError as error:
+            raise Refused("REQUEST_INVALID", str(error)) from error
+
+    async def _places(self, attempt: Attempt, progress: Progress) -> Sequence[Place]:
+        try:
+            async with asyncio.timeout_at(progress.deadline):
+                with progress.part("resolve"):
+                    return await self._resolver(attempt.destination, attempt.resolve)
+        except ValueError as error:
+            raise Refused("ADDRESS_FORBIDDEN", str(error)) from error
+
+    def _check(self, endpoints: Iterable[Endpoint]) -> None:
+        for endpoint in endpoints:
+            if why := self._resolver.why_forbidden(endpoint):
+                raise Refused("ADDRESS_FORBIDDEN", why)

@@ -1,0 +1,99 @@
+"""Evidence from the sidecar itself: which of its upstreams an attempt moved.
+
+Read just before the connection and just after the answer, and narrowed to the attempt's port, so that a sidecar with
+thousands of clusters answers at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import orjson
+
+from egress_server.agents.counters import Counters, Host, moved, parse
+from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Destination, UpstreamDelta, serves
+
+Fetch = Callable[[str], Awaitable[bytes]]
+"""Fetches a page of Envoy's admin interface, such as `/clusters`; raises OSError."""
+
+# A worker tells the main thread, which serves the admin pages, of a new host of PassthroughCluster by a message that
+# may arrive after the answer did. Where nothing moved we look once more.
+_SETTLE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What an attempt moved, and of the clusters of its destination those that warm or (in `upstreams`, with an empty
+    address) have no host. `hosts` are those that moved."""
+
+    upstreams: tuple[UpstreamDelta, ...]
+    warming: tuple[str, ...]
+    hosts: tuple[Host, ...]
+
+
+class Watch:
+    """The counters around one attempt."""
+
+    def __init__(self, fetch: Fetch, destination: Destination, before: Counters) -> None:
+        self._fetch = fetch
+        self._destination = destination
+        self._before = before
+
+    def upstreams(self) -> Sequence[Host]:
+        """Where the sidecar would send the destination, by its Host or server name, if it is registered. That need not
+        be the address that the agent dials."""
+        return [host for host in self._before.hosts if serves(host.cluster, self._destination)]
+
+    async def finish(self) -> Moves:
+        """Reads again and compares. Raises OSError where the sidecar does not tell."""
+        after = await read_counters(self._fetch, self._destination)
+        if not self._relevant(deltas := moved(self._before, after)):
+            await asyncio.sleep(_SETTLE_SECONDS)
+            after = await read_counters(self._fetch, self._destination)
+            deltas = moved(self._before, after)
+        if self._relevant(deltas):
+            return Moves(tuple(deltas.values()), (), tuple(deltas))
+        empty = await self._without_address(after)
+        warming = await self._clusters("dynamic_warming_clusters")
+        return Moves((*deltas.values(), *map(UpstreamDelta, empty, [""] * len(empty))), tuple(warming), tuple(deltas))
+
+    def _relevant(self, deltas: dict[Host, UpstreamDelta]) -> bool:
+        return any(host.cluster == PASSTHROUGH_CLUSTER or serves(host.cluster, self._destination) for host in deltas)
+
+    async def _without_address(self, counters: Counters) -> list[str]:
+        """Clusters of the destination that should have a host by now. One that takes the connection's own address has
+        its hosts only while it is used."""
+        listed = sorted(name for name in counters.hostless if serves(name, self._destination))
+        if not listed:
+            return []
+        types = await self._clusters("dynamic_active_clusters")
+        return [name for name in listed if types.get(name, "ORIGINAL_DST") != "ORIGINAL_DST"]
+
+    async def _clusters(self, resource: str) -> dict[str, str]:
+        """Names of the destination's clusters in a part of the configuration, and their types."""
+        mask = "cluster.name,cluster.type"
+        page = orjson.loads(await self._fetch(f"/config_dump?resource={resource}&mask={mask}"))
+        found = (item.get("cluster", {}) for item in page.get("configs", ()))
+        named = {cluster["name"]: cluster.get("type", "") for cluster in found if "name" in cluster}
+        return {name: kind for name, kind in named.items() if serves(name, self._destination)}
+
+
+class EnvoySidecar:
+    """The sidecar whose evidence counts."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    async def watch(self, destination: Destination) -> Watch:
+        """Begins to watch; raises OSError where the sidecar does not answer."""
+        return Watch(self._fetch, destination, await read_counters(self._fetch, destination))
+
+
+async def read_counters(fetch: Fetch, destination: Destination) -> Counters:
+    """The counters of what may carry a connection to `destination`; raises OSError."""
+    names = quote(rf"^({PASSTHROUGH_CLUSTER}$|outbound\|{destination.port}\|)")
+    try:
+        return parse(await fetch(f"/clusters?format=json&filter={names}"))
+    except ValueError as error:
+        raise OSError(f"the sidecar's list of clusters can't be read: {error}") from error
