@@ -37,13 +37,13 @@ class Config:
     def load(cls) -> Self:
         """The file's content; empty where there is none. A file that can't be read is a usage error naming it."""
         try:
-            content = yaml.safe_load(path().read_text(encoding="utf-8")) or {}
-            contexts = {name: _context(value) for name, value in (content.get("contexts") or {}).items()}
-            return cls(contexts, content.get("current-context") or "")
+            content = _mapping(yaml.safe_load(path().read_text(encoding="utf-8")))
+            contexts = {str(name): _context(value) for name, value in _mapping(content.get("contexts")).items()}
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise typer.BadParameter(f"can't read {path()}: {error}") from error
+        return cls(contexts, str(content.get("current-context") or ""))
 
     def save(self) -> None:
         """Writes the file whole or not at all. Where that fails it is a usage error naming it."""
@@ -76,5 +76,12 @@ def path() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "egress" / "config.yaml"
 
 
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value or {}, dict):
+        raise ValueError(f"{value!r} stands where a mapping should, as in `contexts: {{here: {{server: HOST:PORT}}}}`")
+    return value or {}
+
+
 def _context(value: Any) -> Context:
-    return Context(**{key: str(value[key]) for key in ("server", "mesh") if value.get(key)})
+    fields = _mapping(value)
+    return Context(**{key: str(fields[key]) for key in ("server", "mesh") if fields.get(key)})

@@ -19,6 +19,7 @@ from egress.cli._session import Session, command
 from egress.v1.fleet_service_pb2 import ListClustersRequest
 from egress.v1.fleet_service_pb2_grpc import FleetServiceStub
 
+_CONNECT_SECONDS = 2.0
 _TIMEOUT_SECONDS = 5.0
 _SKEW_SECONDS = 2.0
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -69,7 +70,7 @@ def _examine(session: Session) -> Iterator[Check]:
     yield Check("target", Verdict.OK, f"{target} (from {source}), mesh {session.mesh_id}")
     with grpc.insecure_channel(target, options=OPTIONS) as channel:
         try:
-            grpc.channel_ready_future(channel).result(timeout=_TIMEOUT_SECONDS)
+            grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
         except grpc.FutureTimeoutError:
             yield Check(
                 "connection",

@@ -1,5 +1,6 @@
 """egressctl config, and which server a command uses."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_broken_file(run: Run, content: str) -> None:
     _config.path().write_text(content)
     done = run("cluster", "list")
     assert done.code == 2
-    assert "config.yaml" in done.err.replace("\n", "").replace(" ", "")
+    assert "config.yaml" in re.sub(r"[\s│]", "", done.err)
 
 
 def test_a_file_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
