@@ -1,0 +1,129 @@
+"""One OpenAPI operation of a binding: parameters, body, responses."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from egress_server.gateway.binding import YAML_FIELD, Media
+from egress_server.gateway.openapi.examples import JSON_EXAMPLES, YAML_EXAMPLE
+from egress_server.gateway.openapi.schemas import Schema, Schemas, behavior
+from egress_server.gateway.replies import etag_path
+from egress_server.gateway.routes import Binding
+from egress_server.gateway.shapes import map_entry, object_type
+
+# Fields of a request that a header may give, with the header and what it says.
+_HEADERS = {
+    "etag": ("If-Match", "One etag: go ahead only if it is the resource's current one. Refused with 412 otherwise."),
+    "must_not_exist": (
+        "If-None-Match",
+        "`*`: go ahead only if the resource does not exist. Refused with 412 otherwise.",
+    ),
+    "request_id": ("Idempotency-Key", "Idempotency id, as `requestId`: sent twice, it is one change."),
+}
+
+
+class Operations:
+    """Builds operations; `variables` names the variable part after each collection, such as `mesh` after `meshes`."""
+
+    def __init__(self, schemas: Schemas, variables: Mapping[str, str]) -> None:
+        self._schemas = schemas
+        self._variables = variables
+        self._ids: dict[str, int] = {}
+
+    def path(self, binding: Binding) -> str:
+        """The path in OpenAPI's form: each wildcard a parameter of its own."""
+        parts = [f"{{{name}}}" if name else text for text, name, _ in self._path_parts(binding)]
+        return "/" + "/".join(parts) + (f":{binding.template.verb}" if binding.template.verb else "")
+
+    def operation(self, binding: Binding) -> Schema:
+        """The operation object."""
+        method = binding.descriptor
+        comment = self._schemas.comment(method.full_name)
+        parameters = [*self._path_parameters(binding), *self._query(binding), *self._headers(method.input_type)]
+        operation: Schema = {
+            "operationId": self._id(method.name),
+            "tags": [method.containing_service.name],
+            "summary": re.split(r"(?<=[.;:])\s", comment)[0].rstrip(".;:"),
+            "description": comment,
+            "parameters": parameters,
+        }
+        if binding.body:
+            operation["requestBody"] = self._body(binding)
+        operation["responses"] = self._responses(method.output_type)
+        return operation
+
+    def _id(self, name: str) -> str:
+        """The method's name; further bindings of it get a number."""
+        self._ids[name] = self._ids.get(name, 0) + 1
+        return name if self._ids[name] == 1 else f"{name}{self._ids[name]}"
+
+    def _path_parts(self, binding: Binding) -> Iterator[tuple[str, str, str]]:
+        """Each segment's text, the name of its parameter if it is a wildcard, and the request field it belongs to."""
+        before = ""
+        for segment in binding.template.segments:
+            name = self._variables.get(before, segment.field or "path") if segment.rank else ""
+            yield segment.text, name, segment.field
+            before = segment.text
+
+    def _path_parameters(self, binding: Binding) -> Iterator[Schema]:
+        for _, name, field in self._path_parts(binding):
+            if name:
+                about = f"Part of the request's `{field}`." if field else "Part of the path."
+                yield {"name": name, "in": "path", "required": True, "description": about, "schema": {"type": "string"}}
+
+    def _query(self, binding: Binding) -> Iterator[Schema]:
+        """What a request without a JSON body has no other place for: all of it, or what goes beside a YAML body."""
+        request = binding.descriptor.input_type
+        left = [f for f in request.fields if f.name not in binding.template.fields]
+        if not binding.body:
+            yield from self._query_parameters(left, "")
+        elif YAML_FIELD in request.fields_by_name:
+            plain = [f for f in left if f.containing_oneof is None and object_type(f) is None]
+            yield from self._query_parameters(plain, "")
+
+    def _query_parameters(self, fields: Sequence[FieldDescriptor], prefix: str) -> Iterator[Schema]:
+        for field in fields:
+            if (kind := object_type(field)) is not None:
+                if not field.is_repeated:
+                    yield from self._query_parameters(kind.fields, f"{prefix}{field.json_name}.")
+                continue
+            schema = self._schemas.field(field)
+            parameter: Schema = {"name": prefix + field.json_name, "in": "query"}
+            if description := schema.pop("description", ""):
+                parameter["description"] = description
+            if field_behavior_pb2.REQUIRED in behavior(field):
+                parameter["required"] = True
+            if map_entry(field) is not None:
+                parameter |= {"style": "deepObject", "explode": True}
+            yield parameter | {"schema": schema}
+
+    def _headers(self, request: Descriptor) -> Iterator[Schema]:
+        for field, (name, about) in _HEADERS.items():
+            if field in request.fields_by_name:
+                yield {"name": name, "in": "header", "description": about, "schema": {"type": "string"}}
+
+    def _body(self, binding: Binding) -> Schema:
+        request = binding.descriptor.input_type
+        if binding.body == "*":
+            schema = self._schemas.reference(request, binding.template.fields)
+        else:
+            schema = self._schemas.field(request.fields_by_name[binding.body])
+        content: dict[str, Any] = {Media.JSON.value[0]: {"schema": schema}}
+        if example := JSON_EXAMPLES.get(binding.descriptor.name):
+            content[Media.JSON.value[0]]["example"] = example
+        if YAML_FIELD in request.fields_by_name:
+            text = self._schemas.field(request.fields_by_name[YAML_FIELD])
+            content[Media.YAML.value[0]] = {"schema": text, "example": YAML_EXAMPLE}
+        return {"required": True, "content": content}
+
+    def _responses(self, response: Descriptor) -> Schema:
+        done: Schema = {
+            "description": self._schemas.comment(response.full_name) or "Done.",
+            "content": {"application/json": {"schema": self._schemas.reference(response)}},
+        }
+        if etag_path(response) is not None:
+            done["headers"] = {"ETag": {"description": "The resource's etag.", "schema": {"type": "string"}}}
+        return {"200": done, "default": {"$ref": "#/components/responses/Refused"}}

@@ -1,0 +1,160 @@
+"""What each kind of scalar may look like in JSON, in words that name no programming language.
+
+json_format is laxer than the proto3 JSON mapping (it takes `true` for enum number 1) and speaks of Python types, so
+every value is judged here before it gets there.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+Problem = Callable[[object], str | None]
+"""Says what is wrong with a JSON value; None if nothing is."""
+
+_INTEGER_TEXT = re.compile(r"-?[0-9]{1,20}")
+_INT32 = (-(2**31), 2**31 - 1)
+_INT64 = (-(2**63), 2**63 - 1)
+_UINT32 = (0, 2**32 - 1)
+_UINT64 = (0, 2**64 - 1)
+_BOUNDS = {
+    FieldDescriptor.TYPE_INT32: _INT32,
+    FieldDescriptor.TYPE_SINT32: _INT32,
+    FieldDescriptor.TYPE_SFIXED32: _INT32,
+    FieldDescriptor.TYPE_INT64: _INT64,
+    FieldDescriptor.TYPE_SINT64: _INT64,
+    FieldDescriptor.TYPE_SFIXED64: _INT64,
+    FieldDescriptor.TYPE_UINT32: _UINT32,
+    FieldDescriptor.TYPE_FIXED32: _UINT32,
+    FieldDescriptor.TYPE_UINT64: _UINT64,
+    FieldDescriptor.TYPE_FIXED64: _UINT64,
+}
+_FLOAT_MAX = {
+    FieldDescriptor.TYPE_FLOAT: 3.4028234663852886e38,
+    FieldDescriptor.TYPE_DOUBLE: 1.7976931348623157e308,
+}
+
+
+def problem_of(field: FieldDescriptor) -> Problem:
+    """The judge of one value of `field`. Raises TypeError for a message type that has no scalar form in JSON."""
+    if field.message_type is not None:
+        return _well_known(field.message_type.full_name)
+    if field.enum_type is not None:
+        names = [v.name for v in field.enum_type.values]
+        return _enum(frozenset(names), [v.name for v in field.enum_type.values if v.number])
+    if field.type in _BOUNDS:
+        return _integer(*_BOUNDS[field.type])
+    if field.type in _FLOAT_MAX:
+        return _number(_FLOAT_MAX[field.type])
+    return {
+        FieldDescriptor.TYPE_STRING: _string,
+        FieldDescriptor.TYPE_BOOL: _bool,
+        FieldDescriptor.TYPE_BYTES: _bytes,
+    }[field.type]
+
+
+def key_problem_of(field: FieldDescriptor) -> Problem:
+    """The judge of a map's keys, which are always strings in JSON."""
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return lambda key: None if key in ("true", "false") else "must be true or false"
+    return problem_of(field)
+
+
+def _string(value: object) -> str | None:
+    if not isinstance(value, str):
+        return "must be a string"
+    # JSON can spell half of a surrogate pair; UTF-8, and so protobuf, can't.
+    if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        return "must be valid Unicode: it holds half of a surrogate pair"
+    return None
+
+
+def _bool(value: object) -> str | None:
+    return None if isinstance(value, bool) else "must be true or false"
+
+
+def _bytes(value: object) -> str | None:
+    if isinstance(value, str) and value.isascii():
+        try:
+            base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+        except binascii.Error:
+            pass
+        else:
+            return None
+    return "must be base64 text"
+
+
+def _integer(low: int, high: int) -> Problem:
+    text = f"must be an integer from {low} to {high}"
+
+    def problem(value: object) -> str | None:
+        number = _as_integer(value)
+        return None if number is not None and low <= number <= high else text
+
+    return problem
+
+
+def _as_integer(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and _INTEGER_TEXT.fullmatch(value):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
+def _number(limit: float) -> Problem:
+    def problem(value: object) -> str | None:
+        if value in ("NaN", "Infinity", "-Infinity"):
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            return "must be a number"
+        try:
+            return None if abs(float(value)) <= limit else "is out of range"
+        except (ValueError, OverflowError):
+            return "must be a number"
+
+    return problem
+
+
+def _enum(names: frozenset[str], shown: list[str]) -> Problem:
+    """Numbers pass even if no name has them: the pipeline refuses those, in the same words for both wires."""
+    text = f"must be one of {', '.join(shown)}"
+
+    def problem(value: object) -> str | None:
+        if isinstance(value, str) and value in names:
+            return None
+        number = _as_integer(value)
+        return None if number is not None and _INT32[0] <= number <= _INT32[1] else text
+
+    return problem
+
+
+def _well_known(full_name: str) -> Problem:
+    kinds: dict[str, tuple[Any, str]] = {
+        Duration.DESCRIPTOR.full_name: (Duration, "must be seconds with an s, such as 10s or 1.5s"),
+        Timestamp.DESCRIPTOR.full_name: (
+            Timestamp,
+            "must be an RFC 3339 time, such as 2026-01-02T15:04:05Z",
+        ),
+    }
+    if full_name not in kinds:
+        raise TypeError(f"the gateway can't read {full_name} from JSON")
+    message, text = kinds[full_name]
+
+    def problem(value: object) -> str | None:
+        if not isinstance(value, str):
+            return text
+        try:
+            message().FromJsonString(value)
+        except ValueError:
+            return text
+        return None
+
+    return problem
