@@ -53,7 +53,9 @@ def emit(value: dict[str, Any], form: Format) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints a table for people."""
-    grid = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, overflow="fold")  # names are there to be copied: never cut one short
     for row in rows:
         grid.add_row(*row)
     out().print(grid, soft_wrap=False)
