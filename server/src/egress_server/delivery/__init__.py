@@ -1,1 +1,10 @@
-"""Drives each cluster to what the store says, however often a step fails or a hint is lost."""
+"""From desired state to the clusters, for ever: a worker for each, under a lease, and probes that see what came of it.
+
+The store is the truth and its streams only a hint: a worker always compares what it finds on the cluster with the
+newest desired state, so that lost, doubled or reordered wake-ups change nothing.
+"""
+
+from egress_server.delivery.applier import Applier
+from egress_server.delivery.settings import DeliverySettings
+
+__all__ = ["Applier", "DeliverySettings"]

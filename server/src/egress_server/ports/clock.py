@@ -19,6 +19,13 @@ class Clock(Protocol):
         """Now, timezone-aware."""
 
 
+class Monotonic(Protocol):
+    """Tells a time that only goes forward, to measure and to decide by."""
+
+    def __call__(self) -> float:
+        """Seconds since some moment in the past, as time.monotonic and as the event loop's time."""
+
+
 def system_clock() -> datetime:
     """The machine's clock."""
     return datetime.now(UTC)

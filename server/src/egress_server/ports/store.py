@@ -88,7 +88,10 @@ class Store(Protocol):
         """What an earlier call with the same request committed; Aborted REQUEST_ID_REUSED as in commit."""
 
     async def change(self, mesh: str, revision: int) -> Committed | None:
-        """The change of a revision and the resource as of then; None where unknown or past retention."""
+        """The change of a revision and the resource as of then; None where unknown or past retention.
+
+        Where that version is no longer kept, the newest one stands in for it: its own revision says so.
+        """
 
     async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
         """`resource` as of its change at exactly `revision`; None where unknown or past retention."""
@@ -100,7 +103,10 @@ class Store(Protocol):
 
     async def digest(self, mesh: str, revision: int) -> str | None:
         """SHA-256 of the audit record of `revision`, in hex; None where the store does not have it: never made, or
-        past retention. Asks the database itself: this decides whether the store was lost or restored."""
+        past retention. That of the newest revision is kept however old it is.
+
+        Asks the database itself: this decides whether the store was lost or restored.
+        """
 
     async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
         """Writes one record a cluster in one script; returns the clusters whose fence was too old and were not."""

@@ -1,0 +1,128 @@
+"""Drives every registered cluster of a mesh: one worker each, kept in step with desired state."""
+
+import asyncio
+import time
+from functools import partial
+from random import Random
+
+import structlog
+
+from egress_server.delivery.digests import Digests
+from egress_server.delivery.settings import DeliverySettings
+from egress_server.delivery.shop import Shop
+from egress_server.delivery.status import StatusWriter
+from egress_server.delivery.worker import Worker
+from egress_server.domain.errors import EgressError
+from egress_server.ports.agents import AgentSessions
+from egress_server.ports.clock import Clock, Monotonic, system_clock
+from egress_server.ports.store import Replica, Store
+from egress_server.ports.target import TargetFactory
+
+_log = structlog.get_logger(__name__)
+
+
+class Applier:
+    """The delivery of one mesh by one process.
+
+    `owner` names this process in the leases. An owner that comes back with the same name, as a single process with a
+    store of its own may, takes its clusters up at once; otherwise the name must be new with each start.
+    """
+
+    def __init__(
+        self,
+        *,
+        mesh: str,
+        owner: str,
+        store: Store,
+        replica: Replica,
+        open_target: TargetFactory,
+        agents: AgentSessions,
+        settings: DeliverySettings = DeliverySettings(),  # noqa: B008 - frozen
+        clock: Clock = system_clock,
+        monotonic: Monotonic = time.monotonic,
+        random: Random | None = None,
+    ) -> None:
+        self._shop = Shop(
+            mesh=mesh,
+            owner=owner,
+            store=store,
+            replica=replica,
+            open_target=open_target,
+            agents=agents,
+            clock=clock,
+            monotonic=monotonic,
+            random=random or Random(),
+            settings=settings,
+            statuses=StatusWriter(store, mesh, self._refused),
+            digests=Digests(store, mesh, monotonic),
+            slots=asyncio.Semaphore(settings.concurrency),
+        )
+        self._workers: dict[str, Worker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._seen = ("", -1)
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Drives the clusters until cancelled. Then cycles in flight may end by themselves for the settings' grace, the
+        leases are given back and the last records written, and only then the cancellation goes through."""
+        statuses = asyncio.create_task(self._shop.statuses.run())
+        try:
+            with self._shop.replica.watch() as changes:
+                self._follow()
+                async for _ in changes:
+                    self._follow()
+        finally:
+            await self._stop()
+            statuses.cancel()
+            await asyncio.wait({statuses})
+            await self._write_last_records()
+
+    def _follow(self) -> None:
+        """Brings the workers in step with the snapshot; cheap where only statuses have changed."""
+        snapshot = self._shop.replica.snapshot
+        if (snapshot.epoch, snapshot.revision) == self._seen:
+            return
+        self._seen = (snapshot.epoch, snapshot.revision)
+        self._keep_workers()
+        for worker in self._workers.values():
+            worker.wake()
+
+    def _keep_workers(self) -> None:
+        """One worker for each registered cluster. One that stops keeps its place until it is gone, so that a cluster
+        never has two."""
+        registered = {cluster.id for cluster in self._shop.replica.snapshot.clusters()}
+        for cluster, worker in self._workers.items():
+            if cluster not in registered:
+                worker.stop()
+        for cluster in registered - self._workers.keys():
+            self._workers[cluster] = worker = Worker(cluster, self._shop)
+            self._tasks[cluster] = task = asyncio.create_task(worker.run())
+            task.add_done_callback(partial(self._ended, cluster))
+
+    def _ended(self, cluster: str, task: asyncio.Task[None]) -> None:
+        del self._workers[cluster], self._tasks[cluster]
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("worker_crashed", cluster=cluster, exc_info=error)
+        if not self._stopping:
+            self._keep_workers()
+
+    def _refused(self, cluster: str) -> None:
+        if worker := self._workers.get(cluster):
+            worker.refuse()
+
+    async def _stop(self) -> None:
+        self._stopping = True
+        for worker in self._workers.values():
+            worker.stop()
+        tasks = set(self._tasks.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=self._shop.settings.grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _write_last_records(self) -> None:
+        try:
+            await self._shop.statuses.flush()
+        except EgressError as error:
+            _log.warning("status_not_written", reason=error.reason, message=error.message)

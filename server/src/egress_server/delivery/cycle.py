@@ -1,0 +1,135 @@
+"""One look at one cluster: gather what is there, make sure that we may, decide what is to do. Acting is the worker's.
+
+The witness on the cluster guards it against its own control plane: a store that was lost, or restored from an older
+copy, knows less than the cluster does, and what it does not know it would delete.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from egress_server.delivery.digests import Digests
+from egress_server.delivery.lease import HeldLease, LeaseLost
+from egress_server.domain.effective import Effective, effective
+from egress_server.domain.errors import TransientError
+from egress_server.domain.plan import diff
+from egress_server.domain.render import render
+from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.domain.snapshot import Snapshot
+from egress_server.ports.store import Replica
+from egress_server.ports.target import Live, Target, Witness
+
+STORE_REWOUND = "STORE_REWOUND"
+_REPLICA_PATIENCE_SECONDS = 5.0
+
+
+class Held(Exception):
+    """A guard forbids to touch the cluster; `reason` is stable, the text is for people."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What to do on a cluster. `served` is what it should hold, less what its target can't serve, which
+    `unsupported` gives the reason for by resource name."""
+
+    served: Effective
+    unsupported: Mapping[str, str]
+    upsert: tuple[IstioObject, ...]
+    delete: tuple[ObjectKey, ...]
+    witness: Witness
+    witnessed: bool
+    """Whether the cluster's witness says the same already."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether any object is to change."""
+        return bool(self.upsert or self.delete)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all is to do."""
+        return self.witnessed and not self.changes
+
+
+async def decide(cluster_id: str, target: Target, replica: Replica, digests: Digests, lease: HeldLease) -> Work:
+    """Gathers and decides. Raises Held, LeaseLost, TransientError, PermanentError, and what the store raises."""
+    lease.check()
+    live = await target.gather()
+    if live.witness is not None:
+        await _check_witness(live.witness, replica, digests, lease)
+    epoch, wanted = _wanted(cluster_id, replica.snapshot)
+    digest = await digests.of(wanted.revision)
+    if digest is None:
+        raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} that we follow")
+    return _work(wanted, target, live, Witness(epoch, wanted.revision, digest, lease.fence))
+
+
+def _wanted(cluster_id: str, snapshot: Snapshot) -> tuple[str, Effective]:
+    """Epoch and policy of one moment: a snapshot moves on while we wait."""
+    cluster = snapshot.cluster(cluster_id)
+    if cluster is None:
+        raise TransientError("NOT_REGISTERED", f"cluster {cluster_id} is no longer registered")
+    return snapshot.epoch, effective(snapshot, cluster)
+
+
+def _work(wanted: Effective, target: Target, live: Live, witness: Witness) -> Work:
+    objects = render(wanted)
+    reasons = target.unsupported(objects)
+    changes = diff(live.objects, (obj for obj in objects if key_of(obj) not in reasons))
+    unsupported = {resource_of(obj): reasons[key_of(obj)] for obj in objects if key_of(obj) in reasons}
+    upsert = [change.after for change in changes if change.after is not None]
+    return Work(
+        served=without(wanted, unsupported),
+        unsupported=unsupported,
+        upsert=tuple(sorted(upsert, key=lambda obj: _age(wanted, obj))),
+        delete=tuple(change.key for change in changes if change.after is None),
+        witness=witness,
+        witnessed=live.witness is not None and replace(live.witness, fence=witness.fence) == witness,
+    )
+
+
+def without(wanted: Effective, unsupported: Mapping[str, str]) -> Effective:
+    """`wanted` less the resources that can't be served."""
+    if not unsupported:
+        return wanted
+    return replace(
+        wanted,
+        entries=tuple(entry for entry in wanted.entries if entry.name not in unsupported),
+        outbound={key: policy for key, policy in wanted.outbound.items() if policy.name not in unsupported},
+        revisions={name: revision for name, revision in wanted.revisions.items() if name not in unsupported},
+    )
+
+
+def _age(wanted: Effective, obj: IstioObject) -> tuple[float, ObjectKey]:
+    """Policies first, then entries from the oldest; of equal age by key."""
+    created = wanted.created.get(resource_of(obj))
+    return created.timestamp() if created else 0.0, key_of(obj)
+
+
+async def _check_witness(witness: Witness, replica: Replica, digests: Digests, lease: HeldLease) -> None:
+    """Raises Held where the store is not the one the cluster was last driven by, or has forgotten of it."""
+    epoch = replica.snapshot.epoch
+    if witness.epoch != epoch:
+        raise _rewound(witness, f"this store is another one, of epoch {epoch}")
+    digest = await digests.of(witness.revision)
+    if digest is None and witness.revision > replica.snapshot.revision:
+        raise _rewound(witness, f"this store only goes to revision {replica.snapshot.revision}")
+    if digest is not None and digest != witness.digest:
+        raise _rewound(witness, f"this store has another change as revision {witness.revision}")
+    if witness.fence > lease.fence:
+        raise LeaseLost(f"a younger applier, of fence {witness.fence}, has driven the cluster")
+    if not await replica.wait_revision(witness.revision, _REPLICA_PATIENCE_SECONDS):
+        raise TransientError("REPLICA_BEHIND", f"revision {witness.revision} has not arrived in this process yet")
+
+
+def _rewound(witness: Witness, what: str) -> Held:
+    return Held(
+        STORE_REWOUND,
+        f"the cluster was last driven at revision {witness.revision} of the store of epoch {witness.epoch}, "
+        f"and {what}: the store was lost, or restored from an older copy. Nothing is changed on the cluster. To go on, bring that "
+        "store's data back; or, to have the cluster follow this store, remove the witness that the cluster keeps",
+    )

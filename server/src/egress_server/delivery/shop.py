@@ -1,0 +1,32 @@
+"""What all workers of one applier share."""
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+
+from egress_server.delivery.digests import Digests
+from egress_server.delivery.settings import DeliverySettings
+from egress_server.delivery.status import StatusWriter
+from egress_server.ports.agents import AgentSessions
+from egress_server.ports.clock import Clock, Monotonic
+from egress_server.ports.store import Replica, Store
+from egress_server.ports.target import TargetFactory
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Ports, settings and common tools. `slots` bounds how many clusters are worked on at one time."""
+
+    mesh: str
+    owner: str
+    store: Store
+    replica: Replica
+    open_target: TargetFactory
+    agents: AgentSessions
+    clock: Clock
+    monotonic: Monotonic
+    random: Random
+    settings: DeliverySettings
+    statuses: StatusWriter
+    digests: Digests
+    slots: asyncio.Semaphore

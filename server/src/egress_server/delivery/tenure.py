@@ -1,0 +1,161 @@
+"""A cluster driven under one lease: cycle, rest, and again.
+
+There is at most one cycle at a time, and each works towards the newest desired state: whatever is committed while it
+runs is one reason for one more cycle, however many changes that were.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from egress_server.delivery.cycle import Work, decide, without
+from egress_server.delivery.lease import HeldLease, LeaseLost
+from egress_server.delivery.setback import Setback, setback_of
+from egress_server.delivery.shop import Shop
+from egress_server.delivery.verifier import Verifier
+from egress_server.delivery.waiting import wait_for
+from egress_server.domain.errors import TransientError
+from egress_server.domain.rollout import ClusterStatus, Phase, Problem
+from egress_server.ports.target import Applied, Target
+
+
+class Tenure:
+    """What an applier does with `cluster` while it holds `lease`."""
+
+    def __init__(self, cluster: str, shop: Shop, lease: HeldLease) -> None:
+        self.lease = lease
+        self._cluster = cluster
+        self._shop = shop
+        self._status = shop.replica.statuses.get(cluster) or ClusterStatus(cluster, Phase.SETTLED)
+        self._verifier = Verifier(cluster, shop, self._status, self._report)
+        self._target: Target | None = None
+        self._seen = ("", 0)
+        self._heartbeat_at = 0.0
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Desired state has changed."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ends `run` once the cycle in flight is done."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Drives the cluster until `stop`; raises an ExceptionGroup of LeaseLost when the lease is lost."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = (group.create_task(self.lease.keep()), group.create_task(self._verifier.run()))
+                await self._drive()
+                for helper in helpers:
+                    helper.cancel()
+        finally:
+            if self._target is not None:
+                await self._target.close()
+
+    async def _drive(self) -> None:
+        failures = 0
+        while not self._stopping:
+            started = self._shop.monotonic()
+            setback = await self._cycle(failures)
+            failures = failures + 1 if setback else 0
+            await self._rest(started, setback)
+
+    async def _cycle(self, failures: int) -> Setback | None:
+        """One cycle; what became of it is in the cluster's record."""
+        self._seen = self._newest()
+        try:
+            async with self._shop.slots:
+                await self._work()
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever fails on a cluster, somebody must go on driving it
+            setback = setback_of(error, failures, self._shop.settings, self._shop.random)
+            self._report(phase=setback.phase, problem=self._problem(setback))
+            return setback
+        return None
+
+    async def _work(self) -> None:
+        target = await self._open()
+        work = await decide(self._cluster, target, self._shop.replica, self._shop.digests, self.lease)
+        self._seen = (work.witness.epoch, work.witness.revision)
+        applied = Applied()
+        if not work.idle:
+            self.lease.check()
+            applied = await self._apply(target, work)
+        self._settle(work, {**work.unsupported, **applied.unsupported})
+
+    async def _open(self) -> Target:
+        cluster = self._shop.replica.snapshot.cluster(self._cluster)
+        if cluster is None:
+            raise TransientError("NOT_REGISTERED", f"cluster {self._cluster} is no longer registered")
+        if self._target is None:
+            self._target = await self._shop.open_target(cluster)
+        return self._target
+
+    async def _apply(self, target: Target, work: Work) -> Applied:
+        if work.changes:
+            self._verifier.hold()
+        with self._announced():
+            return await target.apply(upsert=work.upsert, delete=work.delete, witness=work.witness)
+
+    @contextmanager
+    def _announced(self) -> Iterator[None]:
+        """Shows the cluster as APPLYING if it takes a while; most applies are over before anybody looks."""
+        loop = asyncio.get_running_loop()
+        late = loop.call_later(self._shop.settings.announce, lambda: self._report(phase=Phase.APPLYING, problem=None))
+        try:
+            yield
+        finally:
+            late.cancel()
+
+    def _settle(self, work: Work, unsupported: dict[str, str]) -> None:
+        settled = replace(
+            self._status,
+            phase=Phase.SETTLED,
+            problem=None,
+            applied_revision=work.witness.revision,
+            unsupported={name: Problem("UNSUPPORTED", text) for name, text in unsupported.items()} or None,
+        )
+        if settled != self._status or not work.idle:
+            self._status = settled
+            self._report(apply_time=self._shop.clock())
+        self._verifier.applied(without(work.served, unsupported))
+
+    async def _rest(self, started: float, setback: Setback | None) -> None:
+        """Until a newer desired state, a retry or the resync calls for the next cycle."""
+        settings, now = self._shop.settings, self._shop.monotonic()
+        earliest = max(started + settings.pace, now + setback.at_least if setback else 0.0)
+        pause = settings.resync if setback is None or setback.retry_in is None else setback.retry_in
+        latest = now + pause
+        while not self._stopping:
+            now = self._shop.monotonic()
+            news = self._newest() != self._seen
+            if now >= latest or (news and now >= earliest):
+                return
+            if now >= self._heartbeat_at:
+                self._report()
+            until = min(latest, self._heartbeat_at, earliest if news else latest)
+            self._wake.clear()
+            await wait_for(self._wake, until - now)
+
+    def _newest(self) -> tuple[str, int]:
+        snapshot = self._shop.replica.snapshot
+        return snapshot.epoch, snapshot.revision
+
+    def _problem(self, setback: Setback) -> Problem:
+        pause = setback.retry_in
+        retry_time = None if pause is None else self._shop.clock() + timedelta(seconds=pause)
+        return Problem(setback.reason, setback.message, retry_time)
+
+    def _report(self, **changes: Any) -> None:
+        """Changes the cluster's record and hands it on to the store."""
+        self._heartbeat_at = self._shop.monotonic() + self._shop.settings.heartbeat
+        now = self._shop.clock()
+        self._status = replace(self._status, **changes, last_seen_time=now, fence=self.lease.fence)
+        self._shop.statuses.submit(self._status)

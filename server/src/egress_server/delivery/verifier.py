@@ -1,0 +1,188 @@
+"""Looks at a cluster through the eyes of its workloads: has what was applied taken effect?
+
+It never holds up an apply: each one that changes something stops the probes in flight, and they begin anew with all that
+is still to be seen. What does not agree is probed again for a while before it counts, since a sidecar needs time to
+take a change.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from egress_server.delivery.shop import Shop
+from egress_server.delivery.waiting import wait_for
+from egress_server.domain.effective import Effective
+from egress_server.domain.errors import EgressError
+from egress_server.domain.probe import judge
+from egress_server.domain.rollout import ClusterStatus, Problem
+from egress_server.domain.verify import Agreement, Check, Gone, Subject, Workload, changed, compare, subjects
+from egress_server.ports.agents import AgentInfo
+
+_DISAGREES = "PROBE_DISAGREES"
+
+
+class Verifier:
+    """Verification of one cluster under one lease. `report` takes the fields of ClusterStatus that changed."""
+
+    def __init__(self, cluster: str, shop: Shop, status: ClusterStatus, report: Callable[..., None]) -> None:
+        self._cluster = cluster
+        self._shop = shop
+        self._report_fields = report
+        self._verified = status.verified_revision
+        self._disagreements = dict(status.disagreements or {})
+        self._unverified = dict(status.unverified or {})
+        self._reported = self._fields()
+        self._now: Effective | None = None
+        self._due: dict[str, Gone | None] = {}
+        self._doubtful: dict[str, Gone | None] = {}
+        self._news = asyncio.Event()
+        self._round: asyncio.Task[None] | None = None
+        self._turns: dict[str, float] = {}
+
+    def hold(self) -> None:
+        """The cluster is about to change: what is seen from now on means nothing."""
+        if self._round is not None:
+            self._round.cancel()
+
+    def applied(self, now: Effective) -> None:
+        """The cluster holds `now`. Nothing is probed where nothing has changed since the last verdict."""
+        before, self._now = self._now, now
+        due = changed(before, now, self._verified)
+        if before is None:
+            known = now.revisions.keys() | {now.cluster.name}
+            due |= {name: None for name in (*self._disagreements, *self._unverified) if name in known}
+        self._due |= due
+        for name in due:
+            self._doubtful.pop(name, None)
+        if self._due:
+            self.hold()
+            self._news.set()
+        elif before is not None and self._verified == before.revision:
+            self._verified = now.revision
+            self._report()
+        elif self._verified < now.revision:
+            self._news.set()
+
+    async def run(self) -> None:
+        """Verifies whatever is applied, until cancelled."""
+        while True:
+            recheck = self._shop.settings.probe_recheck if self._doubtful else None
+            if not await self._wait(recheck):
+                self._due |= self._doubtful
+                self._doubtful = {}
+            self._news.clear()
+            if self._now is None:
+                continue
+            self._round = asyncio.create_task(self._look_around(self._now))
+            try:
+                await asyncio.wait({self._round})
+            finally:
+                self._round.cancel()
+            if not self._round.cancelled():
+                self._round.result()
+
+    async def _wait(self, seconds: float | None) -> bool:
+        if seconds is None:
+            return await self._news.wait()
+        return await wait_for(self._news, seconds)
+
+    async def _look_around(self, now: Effective) -> None:
+        """Probes what is due until all of it agrees, or patience is over."""
+        problems: dict[str, Problem] = {}
+        for pause in (0.0, *self._shop.settings.probe_pauses):
+            await asyncio.sleep(pause)
+            agents = await self._agents()
+            for subject in subjects(now, self._due, _workloads(agents), self._shop.settings.known_destinations):
+                if problem := await self._look_at(subject, agents):
+                    problems[subject.resource] = problem
+                    self._doubt(subject, problem)
+                else:
+                    self._agree(subject.resource)
+            self._verified = max(self._verified, now.revision)
+            self._report()
+            if not self._due:
+                return
+        self._give_up({name: problems[name] for name in self._due})
+
+    def _agree(self, resource: str) -> None:
+        for kept in (self._due, self._doubtful, self._unverified, self._disagreements):
+            kept.pop(resource, None)
+
+    def _doubt(self, subject: Subject, problem: Problem) -> None:
+        """What did not agree stays due; what can't be probed is left until the recheck. A disagreement that is known
+        stands until a probe agrees."""
+        name = subject.resource
+        if subject.obstacle:
+            self._disagreements.pop(name, None)
+            self._doubtful[name] = self._due.pop(name, None)
+        else:
+            self._due.setdefault(name, None)
+        if name not in self._disagreements:
+            self._unverified[name] = problem
+
+    def _give_up(self, problems: dict[str, Problem]) -> None:
+        """Patience is over: what was seen counts, until the recheck."""
+        for name, problem in problems.items():
+            if problem.reason == _DISAGREES:
+                self._unverified.pop(name, None)
+                self._disagreements[name] = problem
+        self._doubtful |= self._due
+        self._due = {}
+        self._report()
+
+    async def _look_at(self, subject: Subject, agents: dict[str, AgentInfo]) -> Problem | None:
+        """What is wrong with the effect of a resource, or with seeing it; None where all agrees."""
+        if subject.obstacle:
+            return Problem("NOT_PROBED", subject.obstacle)
+        for check in subject.checks:
+            if problem := await self._probe(check, agents[check.workload.agent]):
+                return problem
+        return None
+
+    async def _probe(self, check: Check, agent: AgentInfo) -> Problem | None:
+        await self._turn(agent)
+        try:
+            evidence = await self._shop.agents.attempt(self._shop.mesh, agent, check.attempt)
+        except EgressError as error:
+            return Problem(error.reason, error.message)
+        verdict = judge(check.attempt.destination, evidence)
+        agreement = compare(check.expected, verdict)
+        if agreement is Agreement.AGREES:
+            return None
+        seen = "; ".join(f"{cause.text} ({cause.evidence})" for cause in verdict.causes)
+        message = (
+            f"{check.attempt.method} {check.attempt.destination.url} from {agent.agent} in {agent.namespace}: "
+            f"policy says {check.expected.outcome.value}, the probe saw {verdict.outcome.value}: {seen}"
+        )
+        return Problem(_DISAGREES if agreement is Agreement.DIFFERS else "PROBE_INCONCLUSIVE", message)
+
+    async def _agents(self) -> dict[str, AgentInfo]:
+        """The agents of the cluster by id; waits while there is none."""
+        while not (attached := self._shop.agents.attached(self._shop.mesh, self._cluster)):  # noqa: ASYNC110 - agents come and go without a word
+            await asyncio.sleep(self._shop.settings.agent_poll)
+        return {agent.agent: agent for agent in sorted(attached, key=lambda agent: agent.agent)}
+
+    async def _turn(self, agent: AgentInfo) -> None:
+        """Waits until it is this agent's turn to be asked again."""
+        now = self._shop.monotonic()
+        at = max(now, self._turns.get(agent.agent, 0.0))
+        later = {other: turn for other, turn in self._turns.items() if turn > now}
+        self._turns = later | {agent.agent: at + self._shop.settings.probe_interval}
+        await asyncio.sleep(at - now)
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "verified_revision": self._verified,
+            "disagreements": dict(self._disagreements) or None,
+            "unverified": dict(self._unverified) or None,
+        }
+
+    def _report(self) -> None:
+        fields = self._fields()
+        if fields != self._reported:
+            self._reported = fields
+            self._report_fields(**fields, verify_time=self._shop.clock())
+
+
+def _workloads(agents: dict[str, AgentInfo]) -> list[Workload]:
+    return [Workload(agent.agent, agent.namespace, agent.labels) for agent in agents.values()]

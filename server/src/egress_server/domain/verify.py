@@ -1,0 +1,207 @@
+"""Which probes show that policy has taken effect on a cluster, and what their verdicts say.
+
+Nothing here may make harm: an entry's own host is dialled because somebody allowed it; where nobody did, a probe goes
+only where Envoy must answer by itself, or to a destination that the operator named.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import ip_address
+
+from egress_server.domain.effective import Effective
+from egress_server.domain.expect import expect
+from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Attempt, Destination, Expectation, Outcome, Verdict
+from egress_server.domain.resources import Labels, OutboundPolicy, Resolution, ServiceEntry
+
+UNREGISTERED_HOST = "unregistered.mesh-egress.invalid"
+"""A host that nobody registers: RFC 2606 reserves `.invalid`."""
+UNROUTED_ADDRESS = "203.0.113.1"
+"""Of TEST-NET-3, which RFC 5737 keeps out of the Internet: should policy fail, the packet arrives nowhere."""
+PROBE_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A workload with an agent beside it: the eyes of verification."""
+
+    agent: str
+    namespace: str
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A probe from a workload, and what it should show."""
+
+    workload: Workload
+    attempt: Attempt
+    expected: Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A resource whose effect is to be seen: the checks that show it, or why no probe can."""
+
+    resource: str
+    checks: tuple[Check, ...] = ()
+    obstacle: str = ""
+
+
+class Agreement(Enum):
+    """What a verdict says of an expectation."""
+
+    AGREES = "AGREES"
+    DIFFERS = "DIFFERS"
+    UNKNOWN = "UNKNOWN"
+
+
+Gone = ServiceEntry | OutboundPolicy
+Due = Mapping[str, Gone | None]
+"""Names of resources to look at; with their last state where they are gone."""
+
+
+def changed(before: Effective | None, now: Effective, verified_revision: int) -> dict[str, Gone | None]:
+    """What to look at on the way from `before` to `now`. Without `before`, all that changed after `verified_revision`;
+    the cluster itself too where none was ever verified."""
+    if before is None:
+        first: dict[str, Gone | None] = {} if verified_revision else {now.cluster.name: None}
+        return first | {name: None for name, revision in now.revisions.items() if revision > verified_revision}
+    due: dict[str, Gone | None] = {
+        name: None for name, revision in now.revisions.items() if before.revisions.get(name) != revision
+    }
+    lost: tuple[Gone, ...] = (*before.entries, *before.outbound.values())
+    return due | {resource.name: resource for resource in lost if resource.name not in now.revisions}
+
+
+def subjects(now: Effective, due: Due, workloads: Sequence[Workload], known: Sequence[Destination]) -> list[Subject]:
+    """The subjects of one round: each resource that is due, and the mode, which is looked at every time.
+
+    `workloads` holds at least one; `known` are destinations outside that may be dialled although nobody registered
+    them.
+    """
+    entries = {entry.name: entry for entry in now.entries}
+    found, mode_seen = [], False
+    for name, gone in due.items():
+        if entry := entries.get(name):
+            found.append(_present_entry(now, entry, workloads))
+        elif isinstance(gone, ServiceEntry):
+            found.append(_gone_entry(now, gone, workloads[0], known))
+        else:
+            mode_seen = True
+            found.append(_mode(now, name, _decided(now, name, gone, workloads), known))
+    if not mode_seen and (check := _negative(now, workloads[0], known)):
+        found.append(Subject(check.expected.resource or now.cluster.name, (check,)))
+    return found
+
+
+def compare(expected: Expectation, verdict: Verdict) -> Agreement:
+    """Whether the sidecar decided as policy says. A destination that is down does not speak against the policy, as
+    long as the right upstream failed to reach it."""
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        return Agreement.UNKNOWN
+    decided = verdict.outcome
+    if decided is Outcome.UNREACHABLE:
+        decided = Outcome.PASSTHROUGH if verdict.upstream == PASSTHROUGH_CLUSTER else Outcome.REGISTERED
+    return Agreement.AGREES if decided is expected.outcome else Agreement.DIFFERS
+
+
+def _present_entry(now: Effective, entry: ServiceEntry, workloads: Sequence[Workload]) -> Subject:
+    seeing = [workload for workload in workloads if entry.visible_to(workload.namespace)]
+    if not seeing:
+        return Subject(entry.name, obstacle="no agent serves in a namespace that this entry is exported to")
+    workload = min(seeing, key=lambda candidate: candidate.namespace != entry.namespace)
+    address = _address(entry)
+    destinations = _destinations(entry)
+    if not destinations or address is None:
+        return Subject(entry.name, obstacle=_why_none(entry))
+    checks = [_check(now, workload, each, address) for each in destinations]
+    registered = tuple(check for check in checks if check.expected.outcome is Outcome.REGISTERED)
+    return Subject(entry.name, registered, "" if registered else "another entry for its host takes precedence over it")
+
+
+def _gone_entry(now: Effective, entry: ServiceEntry, workload: Workload, known: Sequence[Destination]) -> Subject:
+    checks = []
+    for destination in _destinations(entry):
+        outside = destination in known
+        check = _check(now, workload, destination, "" if outside else UNROUTED_ADDRESS)
+        if outside or check.expected.outcome is Outcome.BLOCKED:
+            checks.append(check)
+    text = "what is no longer registered may pass here, and is not dialled to see that it does"
+    return Subject(entry.name, tuple(checks), "" if checks else text)
+
+
+def _decided(now: Effective, name: str, gone: Gone | None, workloads: Sequence[Workload]) -> Workload | None:
+    """A workload for which a policy decides, or did before it went; any for the cluster itself."""
+    if name == now.cluster.name:
+        return workloads[0]
+    if isinstance(gone, OutboundPolicy):
+        fits = (w for w in workloads if gone.scope.namespace in {"", w.namespace})
+        return next((w for w in fits if gone.scope.match_labels.items() <= w.labels.items()), None)
+    policies = ((w, now.outbound_for(w.namespace, w.labels)) for w in workloads)
+    return next((w for w, policy in policies if policy and policy.name == name), None)
+
+
+def _mode(now: Effective, name: str, workload: Workload | None, known: Sequence[Destination]) -> Subject:
+    if workload is None:
+        return Subject(name, obstacle="no agent serves a workload for which this policy decides")
+    if check := _negative(now, workload, known):
+        return Subject(name, (check,))
+    if _unregistered(now, workload).expected.outcome is Outcome.REGISTERED:
+        return Subject(name, obstacle="an entry covers every host, so none is left that nobody registered")
+    text = "unregistered traffic may pass here, and no destination outside is known that may be dialled to see it"
+    return Subject(name, obstacle=text)
+
+
+def _negative(now: Effective, workload: Workload, known: Sequence[Destination]) -> Check | None:
+    """A connection to something that nobody registered: where it must be blocked, one that Envoy answers by itself;
+    where it may pass, only to a known destination."""
+    check = _unregistered(now, workload)
+    if check.expected.outcome is Outcome.BLOCKED:
+        return check
+    checks = (_check(now, workload, destination, "") for destination in known)
+    return next((check for check in checks if check.expected.outcome is Outcome.PASSTHROUGH), None)
+
+
+def _unregistered(now: Effective, workload: Workload) -> Check:
+    return _check(now, workload, Destination("http", UNREGISTERED_HOST, 80), UNROUTED_ADDRESS)
+
+
+def _check(now: Effective, workload: Workload, destination: Destination, address: str) -> Check:
+    attempt = Attempt(destination, resolve=address, timeout=PROBE_TIMEOUT_SECONDS)
+    return Check(workload, attempt, expect(now, workload.namespace, destination, workload.labels))
+
+
+def _destinations(entry: ServiceEntry) -> list[Destination]:
+    """One for plain HTTP and one for TLS, at the entry's first host that is no wildcard."""
+    host = next((host for host in entry.hosts if not host.startswith("*")), None)
+    if host is None:
+        return []
+    http = next((port for port in entry.ports if port.protocol.is_http), None)
+    tls = next((port for port in entry.ports if port.protocol.is_tls), None)
+    return [Destination(scheme, host, port.number) for scheme, port in (("http", http), ("https", tls)) if port]
+
+
+def _address(entry: ServiceEntry) -> str | None:
+    """What to dial: empty where DNS is to be asked, None where the entry holds only for ranges of addresses."""
+    if entry.addresses:
+        return next((address for address in entry.addresses if "/" not in address), None)
+    if entry.resolution is Resolution.STATIC:
+        return next((e.address for e in entry.endpoints if _is_ip(e.address)), "")
+    return ""
+
+
+def _why_none(entry: ServiceEntry) -> str:
+    if all(host.startswith("*") for host in entry.hosts):
+        return "it has only wildcard hosts, so no single host to dial"
+    if not _destinations(entry):
+        return "it has neither an HTTP nor a TLS port, and only those tell by which service a connection went"
+    return "it holds for ranges of addresses, so there is no single address to dial"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
