@@ -1,0 +1,96 @@
+"""A whole egressd with one local cluster, an Envoy and an external service, for the SDK and egressctl."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from egress import EgressClient
+
+# A name that no resolver knows: only --resolve says where it is.
+HOST = "www.shop.example"
+_READY_SECONDS = 60
+
+
+class _Shop(BaseHTTPRequestHandler):
+    """The external service: answers everything as the document's host does."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(301)
+        self.send_header("location", f"https://{HOST}/")
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[str]:
+    """ADDRESS:PORT of the external service."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Shop) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{service.server_address[1]}"
+        service.shutdown()
+
+
+@pytest.fixture(scope="session")
+def target(shop: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where egressd is served: one for all tests of this folder, with the local cluster `local`."""
+    home = tmp_path_factory.mktemp("egressd")
+    log = home / "log"
+    command = [
+        sys.executable, "-m", "egress_server", "run",
+        "--data-dir", str(home / "data"),
+        "--grpc-address", f"unix:{home}/grpc",
+        "--http-address", "127.0.0.1:0",
+        "--local-cluster", "local",
+        "--resolve", f"{HOST}:80:{shop}",
+    ]  # fmt: skip
+    with log.open("wb") as output, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output) as egressd:
+        try:
+            assert egressd.stdout is not None
+            _await_ready(egressd, log)
+            yield f"unix:{home}/grpc"
+        finally:
+            egressd.send_signal(signal.SIGTERM)
+            egressd.wait(timeout=30)
+
+
+def _await_ready(egressd: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Returns once it says that it is ready; an egressd that never does is killed and its log shown."""
+    assert egressd.stdout is not None
+    late = threading.Timer(_READY_SECONDS, egressd.kill)
+    late.start()
+    try:
+        line = egressd.stdout.readline()
+    finally:
+        late.cancel()
+    if b"ready" not in line:
+        egressd.kill()
+        pytest.fail(log.read_text(errors="replace")[-4000:])
+
+
+@pytest.fixture
+def client(target: str) -> Iterator[EgressClient]:
+    """A client of it."""
+    with EgressClient(target) as client:
+        yield client
+
+
+@pytest.fixture
+def ctl(target: str) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs egressctl as a user does."""
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", "from egress.cli import main; main()", *words]
+        environment = {**os.environ, "EGRESS_SERVER": target, "EGRESS_CONFIG": "/nonexistent"}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+    return run
