@@ -1,0 +1,29 @@
+"""The scripts that Redis runs for us. Each is atomic; the files say what they take and give."""
+
+from dataclasses import dataclass
+from hashlib import sha1
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and the name Redis knows it by once it is loaded."""
+
+    text: bytes
+    sha: str
+
+
+def _load(name: str) -> Script:
+    text = files(__name__).joinpath(f"{name}.lua").read_bytes()
+    return Script(text, sha1(text, usedforsecurity=False).hexdigest())
+
+
+COMMIT = _load("commit")
+PUT_STATUS = _load("put_status")
+ACQUIRE = _load("acquire")
+RELEASE = _load("release")
+SEAL = _load("seal")
+TRIM = _load("trim")
+FORGET = _load("forget")
+
+ALL = (COMMIT, PUT_STATUS, ACQUIRE, RELEASE, SEAL, TRIM, FORGET)
