@@ -15,7 +15,7 @@ from egress_server.delivery.worker import Worker
 from egress_server.domain.errors import EgressError
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import Clock, Monotonic, system_clock
-from egress_server.ports.store import Replica, Store
+from egress_server.ports.store import ApplierStore, Replica
 from egress_server.ports.target import TargetFactory
 
 _log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ class Applier:
         *,
         mesh: str,
         owner: str,
-        store: Store,
+        store: ApplierStore,
         replica: Replica,
         open_target: TargetFactory,
         agents: AgentSessions,

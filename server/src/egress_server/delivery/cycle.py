@@ -130,6 +130,6 @@ def _rewound(witness: Witness, what: str) -> Held:
     return Held(
         STORE_REWOUND,
         f"the cluster was last driven at revision {witness.revision} of the store of epoch {witness.epoch}, "
-        f"and {what}: the store was lost, or restored from an older copy. Nothing is changed on the cluster. To go on, bring that "
-        "store's data back; or, to have the cluster follow this store, remove the witness that the cluster keeps",
+        f"and {what}: the store was lost, or restored from an older copy. Nothing is changed on the cluster. To go on, "
+        "bring that store's data back; or, to have the cluster follow this store, remove the witness on the cluster",
     )

@@ -3,7 +3,7 @@
 import asyncio
 
 from egress_server.ports.clock import Monotonic
-from egress_server.ports.store import Store
+from egress_server.ports.store import ApplierStore
 
 _KEPT_SECONDS = 1.0
 
@@ -11,7 +11,7 @@ _KEPT_SECONDS = 1.0
 class Digests:
     """Remembers for a moment only: a store that is replaced meanwhile must not hide behind us."""
 
-    def __init__(self, store: Store, mesh: str, monotonic: Monotonic) -> None:
+    def __init__(self, store: ApplierStore, mesh: str, monotonic: Monotonic) -> None:
         self._store = store
         self._mesh = mesh
         self._monotonic = monotonic

@@ -9,7 +9,7 @@ import asyncio
 from egress_server.delivery.waiting import wait_for
 from egress_server.domain.errors import EgressError
 from egress_server.ports.clock import Monotonic
-from egress_server.ports.store import Lease, Store
+from egress_server.ports.store import ApplierStore, Lease
 
 _RETRY_SECONDS = 0.5
 
@@ -21,7 +21,9 @@ class LeaseLost(Exception):
 class HeldLease:
     """The lease on one cluster, by `owner`, for `ttl` seconds at a time."""
 
-    def __init__(self, store: Store, mesh: str, cluster: str, *, owner: str, ttl: float, monotonic: Monotonic) -> None:
+    def __init__(
+        self, store: ApplierStore, mesh: str, cluster: str, *, owner: str, ttl: float, monotonic: Monotonic
+    ) -> None:
         self._store = store
         self._mesh = mesh
         self._cluster = cluster

@@ -9,7 +9,7 @@ from egress_server.delivery.settings import DeliverySettings
 from egress_server.delivery.status import StatusWriter
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import Clock, Monotonic
-from egress_server.ports.store import Replica, Store
+from egress_server.ports.store import ApplierStore, Replica
 from egress_server.ports.target import TargetFactory
 
 
@@ -19,7 +19,7 @@ class Shop:
 
     mesh: str
     owner: str
-    store: Store
+    store: ApplierStore
     replica: Replica
     open_target: TargetFactory
     agents: AgentSessions

@@ -11,7 +11,7 @@ import structlog
 
 from egress_server.domain.errors import EgressError
 from egress_server.domain.rollout import ClusterStatus
-from egress_server.ports.store import Store
+from egress_server.ports.store import ApplierStore
 
 _log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ _RETRY_SECONDS = 0.5
 class StatusWriter:
     """Writes records in the background. `refused` is told of clusters that a younger applier has taken over."""
 
-    def __init__(self, store: Store, mesh: str, refused: Callable[[str], None]) -> None:
+    def __init__(self, store: ApplierStore, mesh: str, refused: Callable[[str], None]) -> None:
         self._store = store
         self._mesh = mesh
         self._refused = refused

@@ -1,8 +1,8 @@
 """Looks at a cluster through the eyes of its workloads: has what was applied taken effect?
 
-It never holds up an apply: each one that changes something stops the probes in flight, and they begin anew with all that
-is still to be seen. What does not agree is probed again for a while before it counts, since a sidecar needs time to
-take a change.
+It never holds up an apply: each one that changes something stops the probes in flight, and they begin anew with all
+that is still to be seen. What does not agree is probed again for a while before it counts, since a sidecar needs time
+to take a change.
 """
 
 import asyncio

@@ -71,7 +71,30 @@ class Lease:
     deadline: float
 
 
-class Store(Protocol):
+class ApplierStore(Protocol):
+    """What appliers need of the store: leases, their records, and a means to tell whether it is the right store.
+
+    Every method raises Unavailable while the database can't be reached.
+    """
+
+    async def digest(self, mesh: str, revision: int) -> str | None:
+        """SHA-256 of the audit record of `revision`, in hex; None where the store does not have it: never made, or
+        past retention. That of the newest revision is kept however old it is.
+
+        Asks the database itself: this decides whether the store was lost or restored.
+        """
+
+    async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
+        """Writes one record a cluster in one script; returns the clusters whose fence was too old and were not."""
+
+    async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
+        """Takes or renews the lease on a cluster for `ttl` seconds; None while another owner holds it."""
+
+    async def release(self, mesh: str, cluster: str, owner: str) -> None:
+        """Gives the lease back, where `owner` holds it."""
+
+
+class Store(ApplierStore, Protocol):
     """Durable desired state, history, audit, idempotency and the appliers' records, per mesh.
 
     Every method raises Unavailable while the database can't be reached.
@@ -100,22 +123,6 @@ class Store(Protocol):
         self, mesh: str, *, before: int | None, after: int | None, count: int, newest_first: bool
     ) -> Sequence[Change]:
         """At most `count` changes with `after` < revision < `before`, in revision order or newest first."""
-
-    async def digest(self, mesh: str, revision: int) -> str | None:
-        """SHA-256 of the audit record of `revision`, in hex; None where the store does not have it: never made, or
-        past retention. That of the newest revision is kept however old it is.
-
-        Asks the database itself: this decides whether the store was lost or restored.
-        """
-
-    async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
-        """Writes one record a cluster in one script; returns the clusters whose fence was too old and were not."""
-
-    async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
-        """Takes or renews the lease on a cluster for `ttl` seconds; None while another owner holds it."""
-
-    async def release(self, mesh: str, cluster: str, owner: str) -> None:
-        """Gives the lease back, where `owner` holds it."""
 
     async def now(self) -> datetime:
         """The store's clock."""
