@@ -155,6 +155,6 @@ def _destination(url: str) -> Destination:
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     path = f"{parts.path}?{parts.query}" if "?" in url else parts.path
     destination = Destination(parts.scheme, parts.hostname, port, path)
-    if destination.url != url:
+    if destination.url != url or not path.startswith("/"):
         raise ValueError(f"not a URL in its plain form: {url[:80]!r}")
     return destination

@@ -29,17 +29,20 @@ _log = structlog.get_logger(__name__)
 _MOST_QUEUED = 8
 _BUSY_RETRY_SECONDS = 1.0
 _HELLO_SECONDS = 10.0
-# How long an agent may take beyond an attempt's own time: it reads its sidecar's counters before and after.
-_GRACE_SECONDS = 10.0
 
 _Key = tuple[str, str, str, str]
 
 
 class Sessions:
-    """The agents attached to this process; implements the port AgentSessions. `version` is the server's."""
+    """The agents attached to this process; implements the port AgentSessions.
 
-    def __init__(self, *, version: str) -> None:
+    `version` is the server's. `grace` (seconds) is how long an agent may take beyond an attempt's own time: it reads
+    its sidecar's counters before and after.
+    """
+
+    def __init__(self, *, version: str, grace: float = 10.0) -> None:
         self._version = version
+        self._grace = grace
         self._sessions: dict[_Key, _Session] = {}
         self._turns = itertools.count(1)
 
@@ -71,7 +74,7 @@ class Sessions:
         the same name has attached, DeadlineExceeded HELLO_MISSING.
         """
         mesh, info = await _hello(requests)
-        key, session = _key(mesh, info), _Session(info)
+        key, session = _key(mesh, info), _Session(info, self._grace)
         if former := self._sessions.get(key):
             former.end(Aborted("another agent of this name has attached", reason="AGENT_REPLACED"))
         self._sessions[key] = session
@@ -110,12 +113,19 @@ class _Job:
     attempt: Attempt
     reply: asyncio.Future[Evidence] = field(default_factory=asyncio.Future)
 
+    def fail(self, error: EgressError) -> None:
+        """Ends it with an error, unless it has an answer. Perhaps nobody listens any more."""
+        if not self.reply.done():
+            self.reply.set_exception(error)
+            self.reply.exception()
+
 
 class _Session:
     """One attached agent, and the attempts that wait for it."""
 
-    def __init__(self, info: AgentInfo) -> None:
+    def __init__(self, info: AgentInfo, grace: float) -> None:
         self.info = info
+        self._grace = grace
         self.last_turn = 0
         self._ids = itertools.count(1)
         self._unfinished: dict[str, _Job] = {}
@@ -158,10 +168,8 @@ class _Session:
                 continue  # whoever asked has gone
             self._running = job
             yield command_to_proto(job.id, job.attempt)
-            await asyncio.wait((job.reply,), timeout=job.attempt.timeout + _GRACE_SECONDS)
-            if not job.reply.done():
-                message = f"agent {self.info.agent} does not answer"
-                job.reply.set_exception(DeadlineExceeded(message, reason="AGENT_SILENT"))
+            await asyncio.wait((job.reply,), timeout=job.attempt.timeout + self._grace)
+            job.fail(DeadlineExceeded(f"agent {self.info.agent} does not answer", reason="AGENT_SILENT"))
             self._running = None
             self._unfinished.pop(job.id, None)
         if self._error:
@@ -187,8 +195,7 @@ class _Session:
             return
         self._over, self._error = True, error
         for job in self._unfinished.values():
-            if not job.reply.done():
-                job.reply.set_exception(_lost(self.info))
+            job.fail(_lost(self.info))
         self._queue.put_nowait(None)
 
 
