@@ -26,8 +26,8 @@ help: ## Show this list
 demo: $(STAMP) ## Play the story of the source document on real parts of this machine
 	@$(BIN)/egressd demo
 
-run: $(STAMP) ## Start everything in one process with a local cluster, and leave it running
-	@$(BIN)/egressd run --local-cluster local
+run: $(STAMP) ## Set the demo's scene on the default ports and leave it running
+	@$(BIN)/egressd demo --stay
 
 test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' to narrow)
 	@for tier in $(TIERS); do \

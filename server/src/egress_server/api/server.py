@@ -2,8 +2,7 @@
 reflection."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -11,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
+from egress_server.agents.stream import SERVER_OPTIONS
 from egress_server.pipeline import Call, Method, Pipeline, Refusal
 
 # Above the pipeline's own limit, so that a request only a little too large gets our error rather than the library's.
@@ -18,10 +18,8 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
+    *SERVER_OPTIONS,
 )
-Attach = Callable[[AsyncIterator[Any], grpc.aio.ServicerContext[Any, Any]], AsyncIterator[Any]]
 Unary = Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
 
 
@@ -67,12 +65,12 @@ class _Handlers(grpc.GenericRpcHandler):
     """Finds the handler of a path in the method table."""
 
     def __init__(self, pipeline: Pipeline, methods: Mapping[str, Method], version: str) -> None:
-        self._handlers = {
+        self._handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             path: grpc.unary_unary_rpc_method_handler(_unary(pipeline, method, version))
             for path, method in methods.items()
         }
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """The handler of the called method, or None."""
         return self._handlers.get(handler_call_details.method)
 

@@ -94,8 +94,8 @@ async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> tuple[
 
 
 def _choose_agent(services: Services, query: Probe) -> AgentInfo:
-    agents = services.agents.attached(query.cluster.mesh, query.cluster.id, query.namespace)
-    if not agents:
+    agent = services.agents.choose(query.cluster.mesh, query.cluster.id, query.namespace)
+    if agent is None:
         where = f"namespace {query.namespace} of {query.cluster.id}" if query.namespace else query.cluster.id
         raise FailedPrecondition(
             f"no agent is attached from {where}; start one beside a workload there",
@@ -103,7 +103,7 @@ def _choose_agent(services: Services, query: Probe) -> AgentInfo:
             metadata={"cluster": query.cluster.id, "namespace": query.namespace},
             retry_after=1.0,
         )
-    return agents[0]
+    return agent
 
 
 async def _wait_applied(replica: Replica, query: Probe) -> None:

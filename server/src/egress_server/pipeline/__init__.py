@@ -93,6 +93,14 @@ class Pipeline:
                 metrics.CALLS.labels(method.path, call.transport, code).inc()
                 metrics.CALL_SECONDS.labels(method.path).observe(time.perf_counter() - begin)
 
+    async def admit(self, permission: str, mesh: str, call: Call) -> None:
+        """Lets a stream begin; raises Refusal."""
+        try:
+            principal = await self._authenticator.authenticate(call.metadata, call.peer)
+            await self._authorizer.authorize(principal, permission, mesh)
+        except EgressError as error:
+            raise refusal_of(error) from error
+
     async def _within_deadline(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
         if call.deadline is None:
             return await self._run(method, request, call, trace_id)

@@ -1,7 +1,7 @@
 """Probe."""
 
 from egress.v1 import probe_pb2 as pb
-from egress_server.agents.convert import write_attempt
+from egress_server.agents.convert import attempt_to_proto
 from egress_server.commands.probe import Probe, ProbeResult, probe
 from egress_server.domain.addresses import why_forbidden
 from egress_server.domain.names import Kind, Name, check_label, expect_name
@@ -45,13 +45,11 @@ def _check_resolve(resolve: str, problems: Problems) -> None:
 
 def encode(result: ProbeResult) -> pb.ProbeResponse:
     """Outcome, expectation and evidence."""
-    attempt = write_attempt(result.evidence)
-    attempt.upstream = result.verdict.upstream
     return pb.ProbeResponse(
         outcome=pb.ProbeResponse.Outcome.Value(result.verdict.outcome.value),
         expected=write_expectation(result.expected),
         agrees=result.agrees,
-        attempts=[attempt],
+        attempts=[attempt_to_proto(result.evidence, result.verdict.upstream)],
         causes=[pb.ProbeCause(code=c.code, text=c.text, evidence=c.evidence) for c in result.verdict.causes],
         curl=curl_command(result.attempt),
         agent=result.agent.agent,

@@ -1,0 +1,43 @@
+"""The agents' stream. Like every door it takes raw bytes, so that a malformed message gets an error of ours."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_status import rpc_status
+
+from egress.v1 import agent_service_pb2 as pb
+from egress_server.agents.sessions import Sessions
+from egress_server.domain.errors import EgressError, InvalidArgument
+from egress_server.pipeline import Call, Pipeline, Refusal
+from egress_server.pipeline.status import refusal_of
+
+PERMISSION = "egress.agents.attach"
+_Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+def attach_handler(pipeline: Pipeline, sessions: Sessions) -> grpc.GenericRpcHandler:
+    """Serves AgentService.Attach."""
+
+    async def attach(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        try:
+            await pipeline.admit(PERMISSION, "-", Call("grpc", context.peer(), metadata))
+            async for response in sessions.attach(_parsed(requests)):
+                yield response.SerializeToString()
+        except EgressError as error:
+            await context.abort_with_status(rpc_status.to_status(refusal_of(error).status))
+        except Refusal as refusal:
+            await context.abort_with_status(rpc_status.to_status(refusal.status))
+
+    return grpc.method_handlers_generic_handler(
+        "egress.v1.AgentService", {"Attach": grpc.stream_stream_rpc_method_handler(attach)}
+    )
+
+
+async def _parsed(requests: AsyncIterator[bytes]) -> AsyncIterator[pb.AttachRequest]:
+    async for request in requests:
+        try:
+            yield pb.AttachRequest.FromString(request)
+        except DecodeError:
+            raise InvalidArgument("the message is no AttachRequest", reason="MALFORMED_REQUEST") from None

@@ -1,0 +1,82 @@
+"""Local clusters: for each, an Envoy and an agent that live as long as this process."""
+
+import asyncio
+from functools import partial
+
+from egress_server.agents.agent import Agent
+from egress_server.agents.attempt import Attempter
+from egress_server.agents.dialer import LocalDialer
+from egress_server.agents.envoy_admin import EnvoySidecar
+from egress_server.agents.resolver import Resolver
+from egress_server.config import Settings
+from egress_server.domain.names import parse_name
+from egress_server.domain.probe import Destination
+from egress_server.domain.resources import Cluster
+from egress_server.ports.agents import AgentInfo
+from egress_server.targets.local.dial import open_connection
+from egress_server.targets.local.target import LocalTarget
+
+NAMESPACE = "default"
+_SCHEMES = {80: "http", 443: "https"}
+
+
+class LocalClusters:
+    """Opens local clusters for the applier, each once, and stops them all at the end."""
+
+    def __init__(self, settings: Settings, grpc_address: str, version: str) -> None:
+        self._settings = settings
+        self._grpc_address = grpc_address
+        self._version = version
+        self._targets: dict[str, LocalTarget] = {}
+        self._agents: list[asyncio.Task[None]] = []
+
+    @property
+    def known_destinations(self) -> tuple[Destination, ...]:
+        """What `--resolve` named, as far as a probe can ask it."""
+        return tuple(
+            Destination(_SCHEMES[resolve.port], resolve.host, resolve.port)
+            for resolve in self._settings.resolve
+            if resolve.port in _SCHEMES
+        )
+
+    async def open(self, cluster: Cluster) -> LocalTarget:
+        """The cluster's target, with Envoy running and an agent on its way.
+
+        Raises PermanentError where Envoy does not start.
+        """
+        if target := self._targets.get(cluster.id):
+            return target
+        target = LocalTarget(
+            self._settings.data_dir / "clusters" / cluster.id,
+            name=cluster.id,
+            namespace=NAMESPACE,
+            resolve=self._settings.resolve,
+        )
+        await target.start()
+        self._targets[cluster.id] = target
+        self._agents.append(asyncio.create_task(self._agent(cluster, target).run(), name=f"agent {cluster.id}"))
+        return target
+
+    async def stop(self) -> None:
+        """Detaches the agents and stops the Envoys."""
+        for task in self._agents:
+            task.cancel()
+        await asyncio.gather(*self._agents, return_exceptions=True)
+        await asyncio.gather(*(target.stop() for target in self._targets.values()))
+
+    def _agent(self, cluster: Cluster, target: LocalTarget) -> Agent:
+        pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}
+        make = Attempter(
+            Resolver(pinned),
+            LocalDialer(partial(open_connection, target.envoy.address)),
+            EnvoySidecar(target.envoy.admin.get),
+            version=self._version,
+        )
+        info = AgentInfo(
+            agent=f"{cluster.id}-0",
+            cluster=cluster.id,
+            namespace=NAMESPACE,
+            workload_cluster="",
+            version=self._version,
+        )
+        return Agent(self._grpc_address, parse_name(cluster.name).mesh, info, make)

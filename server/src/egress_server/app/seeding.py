@@ -1,0 +1,21 @@
+"""What exists from the start: the mesh, and the clusters named on the command line. Both are changes like any other."""
+
+from egress_server.commands.mutate import Mutation, Options, mutate
+from egress_server.commands.services import Caller, Services
+from egress_server.domain.changes import ChangeType
+from egress_server.domain.resources import Cluster, Mesh, Resource, TargetKind
+from egress_server.ports.identity import Principal
+
+_CALLER = Caller(Principal("system:egressd"), "egressd.start")
+
+
+async def seed(services: Services, mesh: str, local_clusters: tuple[str, ...]) -> None:
+    """Creates what is missing; what is there stays as it is."""
+    wanted: list[tuple[ChangeType, Resource]] = [(ChangeType.CREATE, Mesh(f"meshes/{mesh}"))]
+    wanted += [
+        (ChangeType.REGISTER, Cluster(f"meshes/{mesh}/clusters/{id_}", TargetKind.LOCAL)) for id_ in local_clusters
+    ]
+    for type_, resource in wanted:
+        if services.replica(mesh).snapshot.get(resource.name) is None:
+            options = Options(must_not_exist=True, reason="start of egressd")
+            await mutate(services, _CALLER, Mutation(resource.name, type_, resource, options))
