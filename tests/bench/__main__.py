@@ -1,0 +1,71 @@
+"""python -m tests.bench [--only P1] [--rounds N]: measure, show, and write bench/results/latest.json.
+
+The exit code says whether it could measure, not whether a bar holds: on a busy machine a ratio may be missed that
+holds on a quiet one.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench import bars, report
+from tests.bench.commands import commands_a_write
+from tests.bench.load import CALLERS, MEASURED_SECONDS, WARM_UP_SECONDS
+from tests.bench.machine import describe, load_average
+from tests.bench.rounds import measure, sample_of
+from tests.bench.servers import ROOT, baselines, egressd
+
+RESULTS = ROOT / "bench" / "results" / "latest.json"
+LEAST_ROUNDS = 5
+_DISK = "/var/tmp"
+"""Not /tmp, which may be memory: flushing would cost nothing there."""
+
+
+def _rounds(text: str) -> int:
+    if (rounds := int(text)) < LEAST_ROUNDS:
+        raise argparse.ArgumentTypeError(f"at least {LEAST_ROUNDS}, or the median means little")
+    return rounds
+
+
+def main() -> int:
+    """Runs the chosen bars."""
+    parser = argparse.ArgumentParser("python -m tests.bench", description="Measure speed against bare servers.")
+    parser.add_argument("--only", choices=["P1"], help="measure this bar alone")
+    parser.add_argument("--rounds", type=_rounds, default=7, help="each measures every server once")
+    arguments = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="egress-bench-", dir=_DISK) as folder:
+        _run_p1(console, Path(folder), arguments.rounds)
+    return 0
+
+
+def _run_p1(console: Console, folder: Path, rounds: int) -> None:
+    context = {**describe(), "load_average_before": load_average()}
+    data_dir = folder / "p1"
+    with egressd(data_dir) as product:
+        console.print("Counting Redis commands, and taking the size of a reply …")
+        warm_up = sample_of(product, rounds)
+        commands = commands_a_write(data_dir, lambda: sample_of(product, rounds + 1))
+        with baselines(folder, warm_up.load.reply_bytes) as bare:
+            samples = measure({**bare, "P1": product}, rounds, console.print)
+    context |= {
+        "load_average_after": load_average(),
+        "method": {
+            "callers": CALLERS,
+            "warm_up_seconds": WARM_UP_SECONDS,
+            "measured_seconds": MEASURED_SECONDS,
+            "request_bytes": warm_up.load.request_bytes,
+            "reply_bytes": warm_up.load.reply_bytes,
+        },
+    }
+    reached = [bars.p1(samples, commands)]
+    report.show(console, samples, reached)
+    report.write(RESULTS, samples, reached, context)
+    console.print(f"Written to {RESULTS.relative_to(ROOT)}", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

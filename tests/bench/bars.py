@@ -1,0 +1,50 @@
+"""The bars: what is held against what, and how far it must reach."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.bench.rounds import Samples, ratio
+
+P1_THROUGHPUT = 0.60
+P1_P99 = 2.0
+P1_SCRIPTS = 1.01
+"""One script a write; a hundredth more, as a write may meet the start of another's and run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar and what was reached. `figures` go into the result as they are."""
+
+    name: str
+    what: str
+    figures: Mapping[str, object]
+    holds: bool
+    verdict: str
+
+
+def p1(samples: Samples, commands: Mapping[str, float]) -> Bar:
+    """A durable write with everything on, against B1: throughput, p99 and Redis commands must all hold."""
+    throughput = ratio(samples, "P1", "B1", lambda load: load.calls_per_second)
+    p99 = ratio(samples, "P1", "B1", lambda load: load.p99_ms)
+    scripts = commands.get("EVALSHA", 0.0)
+    parts = {
+        f"throughput {throughput.median:.2f} of B1's, at least {P1_THROUGHPUT:.2f}": throughput.median >= P1_THROUGHPUT,
+        f"p99 {p99.median:.2f}x B1's, at most {P1_P99:.1f}x": p99.median <= P1_P99,
+        f"{scripts:.2f} Redis scripts a write, at most {P1_SCRIPTS:.2f}": scripts <= P1_SCRIPTS,
+    }
+    figures = {
+        "figure": round(throughput.median, 3),
+        "bar": P1_THROUGHPUT,
+        "holds": all(parts.values()),
+        "unit": "throughput of a durable write, as a ratio to B1 (median of rounds)",
+        "rounds": len(throughput.by_round),
+        "worst": round(min(throughput.by_round), 3),
+        "by_round": [round(figure, 3) for figure in throughput.by_round],
+        "p99_ratio": round(p99.median, 3),
+        "p99_bar": P1_P99,
+        "p99_worst": round(max(p99.by_round), 3),
+        "redis_commands_per_write": {name: round(count, 3) for name, count in commands.items()},
+        "redis_scripts_bar": P1_SCRIPTS,
+    }
+    verdict = "; ".join(text if holds else f"MISSED: {text}" for text, holds in parts.items())
+    return Bar("P1", "durable write, everything on", figures, all(parts.values()), verdict)

@@ -1,0 +1,58 @@
+"""A run as a table for people and as JSON for scripts."""
+
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.bars import Bar
+from tests.bench.rounds import Sample, Samples
+
+WHAT = {
+    "B0": "bare grpc.aio echo",
+    "B1": "B0 and one Redis script, flushed",
+    "P1": "durable write, everything on",
+}
+
+
+def figures_of(samples: Sequence[Sample]) -> dict[str, float]:
+    """Medians over the rounds, and the worst round's throughput."""
+
+    def median(of: Callable[[Sample], float]) -> float:
+        return round(statistics.median(of(sample) for sample in samples), 2)
+
+    return {
+        "calls_per_second": median(lambda sample: sample.load.calls_per_second),
+        "worst_calls_per_second": round(min(sample.load.calls_per_second for sample in samples), 2),
+        "p50_ms": median(lambda sample: sample.load.p50_ms),
+        "p99_ms": median(lambda sample: sample.load.p99_ms),
+        "server_cpu_us_per_call": median(lambda sample: sample.cpu_us),
+    }
+
+
+def write(path: Path, samples: Samples, bars: Sequence[Bar], context: Mapping[str, object]) -> None:
+    """The result file."""
+    result = {
+        **context,
+        "bars": {bar.name: bar.figures for bar in bars},
+        "measured": {name: {"what": WHAT[name], **figures_of(taken)} for name, taken in samples.items()},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def show(console: Console, samples: Samples, bars: Sequence[Bar]) -> None:
+    """The table, and under it each bar with its verdict."""
+    table = Table(title="Medians over the rounds")
+    for heading in ("", "server", "calls/s", "worst", "p50 ms", "p99 ms", "server CPU us/call"):
+        table.add_column(heading, justify="left" if heading in ("", "server") else "right")
+    for name, taken in samples.items():
+        throughput, worst, p50, p99, cpu = figures_of(taken).values()
+        table.add_row(name, WHAT[name], f"{throughput:.0f}", f"{worst:.0f}", f"{p50:.1f}", f"{p99:.1f}", f"{cpu:.0f}")
+    console.print(table)
+    for bar in bars:
+        style, word = ("green", "holds") if bar.holds else ("bold white on red", "MISSED")
+        console.print(f"[{style}] {bar.name} {word} [/] {bar.what}: {bar.verdict}")
