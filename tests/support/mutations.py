@@ -1,0 +1,63 @@
+"""Commits as a command would make them, for tests of the store."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+
+from egress_server.domain.changes import ChangeRecord, ChangeType
+from egress_server.domain.resources import Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.snapshot import Snapshot, buckets_of
+from egress_server.ports.store import Commit, Committed, Replica, RequestKey, Stale, Store
+
+_numbers = count()
+
+
+def entry(
+    snapshot: Snapshot, name: str, *hosts: str, protocol: Protocol = Protocol.HTTP
+) -> ServiceEntry:
+    """A service entry of the snapshot's mesh."""
+    return ServiceEntry(
+        f"meshes/{snapshot.mesh}/namespaces/prod/serviceEntries/{name}",
+        hosts or (f"{name}.example.com",),
+        (ServicePort(80, protocol, "http"),),
+        Resolution.DNS,
+    )
+
+
+def mutation(
+    snapshot: Snapshot,
+    resource: ServiceEntry,
+    *,
+    request_id: str = "",
+    fingerprint: str = "f" * 64,
+    deletes: bool = False,
+    read: frozenset[str] = frozenset(),
+    reason: str = "",
+) -> Commit:
+    """What a command hands to the store that sets or deletes `resource`, decided on `snapshot`."""
+    request_id = request_id or f"request-{next(_numbers)}"
+    kind = ChangeType.DELETE if deletes else ChangeType.SET
+    return Commit(
+        mesh=snapshot.mesh,
+        epoch=snapshot.epoch,
+        revision=snapshot.revision,
+        read=read | {f"key/{resource.name}"},
+        touch=buckets_of(resource),
+        resource=resource,
+        deletes=deletes,
+        record=ChangeRecord(kind, resource.name, "local:tester", request_id, reason),
+        request=RequestKey("local:tester", "UpsertServiceEntry", request_id, fingerprint),
+    )
+
+
+async def insist(store: Store, replica: Replica, make: Callable[[Snapshot], Commit]) -> Committed:
+    """Commits what `make` decides on the snapshot, again on a newer one while the store finds it stale."""
+    while True:
+        try:
+            outcome = await store.commit(make(replica.snapshot))
+        except Stale as stale:
+            await replica.wait_revision(stale.revision, 5)
+            await asyncio.sleep(0)
+        else:
+            replica.committed(outcome)
+            return outcome
