@@ -1,0 +1,97 @@
+"""Stands in for the pipeline below the gateway: reads requests as the real one does, and answers what a test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any, cast
+
+import httpx
+from fastapi import FastAPI
+from google.protobuf.message import Message
+
+from egress_server.domain.errors import EgressError
+from egress_server.gateway.app import build_app
+from egress_server.pipeline import Call, Method, Pipeline
+from egress_server.pipeline.status import refusal_of
+from egress_server.wire import METHODS
+
+DESCRIPTORS = files("egress_server.wire").joinpath("descriptors.binpb").read_bytes()
+
+Answer = Callable[[Method, Any, Call], Awaitable[Message]]
+
+
+class FakePipeline:
+    """Decodes each request with the method's own decoder and gives `answer`'s answer; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.calls: list[Call] = []
+        self.answer: Answer = empty_answer
+
+    async def unary(self, method: Method, request: bytes | Message, call: Call) -> Message:
+        """As the real one: an answer or a Refusal."""
+        message: Any = method.request_type.FromString(request) if isinstance(request, bytes) else request
+        self.requests.append(message)
+        self.calls.append(call)
+        try:
+            method.decode(message)
+            return await self.answer(method, message, call)
+        except EgressError as error:
+            raise refusal_of(error) from error
+
+
+async def empty_answer(method: Method, request: Any, call: Call) -> Message:
+    """A response with nothing in it."""
+    return method.response_type()
+
+
+def raising(error: EgressError) -> Answer:
+    """An answer that is a refusal."""
+
+    async def answer(method: Method, request: Any, call: Call) -> Message:
+        raise error
+
+    return answer
+
+
+async def hanging(method: Method, request: Any, call: Call) -> Message:
+    """No answer, ever."""
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+async def all_ready() -> Mapping[str, str]:
+    """Nothing is missing."""
+    return {}
+
+
+def app_over(pipeline: FakePipeline, **changes: Any) -> FastAPI:
+    """The gateway over a fake pipeline, with all methods of the contract."""
+    arguments: dict[str, Any] = {
+        "descriptor_set": DESCRIPTORS,
+        "readiness": all_ready,
+        "metrics": lambda: b"egress_calls_total 1\n",
+        "version": "1.2.3",
+    }
+    return build_app(cast("Pipeline", pipeline), METHODS, **{**arguments, **changes})
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that calls the app in process; a mistake of the app is answered with 500, as over a socket."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=headers) as client:
+        yield client
+
+
+def info_of(response: httpx.Response) -> dict[str, Any]:
+    """The ErrorInfo of a refusal."""
+    found: list[dict[str, Any]] = [d for d in response.json()["details"] if d["@type"].endswith("ErrorInfo")]
+    return found[0]
+
+
+def violations_of(response: httpx.Response) -> dict[str, str]:
+    """Field to description of a refusal's BadRequest."""
+    bad = [d for d in response.json()["details"] if d["@type"].endswith("BadRequest")]
+    return {v["field"]: v["description"] for d in bad for v in d["fieldViolations"]}

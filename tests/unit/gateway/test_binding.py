@@ -1,0 +1,344 @@
+"""One request to one message: bodies, path, query and headers."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egress_server.domain.errors import InvalidArgument
+from egress_server.gateway.binding import RequestReader
+from egress_server.gateway.shapes import shape_of
+from egress_server.gateway.template import Capture
+from tests.unit.gateway.sample import Sample
+
+SHAPE = shape_of(Sample.DESCRIPTOR, {})
+JSON = {"content-type": "application/json"}
+
+
+def read(
+    body: object = None,
+    *,
+    query: str = "",
+    path: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    rule: str = "*",
+) -> Any:
+    """The message made of a request; a body that is no bytes is sent as JSON."""
+    captures = [Capture(field, raw, multi=True) for field, raw in (path or {}).items()]
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return RequestReader(Sample, SHAPE, rule).read(captures, query.encode(), {**JSON, **(headers or {})}, raw)
+
+
+def mistakes(*args: Any, **kwargs: Any) -> dict[str, str]:
+    """Field to description of what is wrong with a request."""
+    with pytest.raises(InvalidArgument) as caught:
+        read(*args, **kwargs)
+    assert caught.value.reason == "INVALID_FIELD"
+    return {v.field: v.description for v in caught.value.violations}
+
+
+GOOD: list[tuple[str, object, object]] = [
+    ("text", "x", "x"),
+    ("text", "", ""),
+    ("flag", True, True),
+    ("raw", "-_8=", b"\xfb\xff"),
+    ("raw", "+/8", b"\xfb\xff"),
+    ("int32", 7, 7),
+    ("int32", "-7", -7),
+    ("int32", 7.0, 7),
+    ("int32", 1e3, 1000),
+    ("int64", str(2**63 - 1), 2**63 - 1),
+    ("int64", -(2**63), -(2**63)),
+    ("uint32", 2**32 - 1, 2**32 - 1),
+    ("uint64", str(2**64 - 1), 2**64 - 1),
+    ("double", 1.5, 1.5),
+    ("double", "1.5", 1.5),
+    ("double", "-Infinity", float("-inf")),
+    ("color", "RED", 1),
+    ("color", 2, 2),
+    ("color", "2", 2),
+    ("color", 99, 99),
+    ("tags", ["a", "b"], ["a", "b"]),
+    ("tags", None, []),
+    ("labels", {"a": "b"}, {"a": "b"}),
+    ("byFlag", {"true": 1}, {True: 1}),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "want"), GOOD)
+def test_value(name: str, value: object, want: object) -> None:
+    """Each form that the proto3 JSON mapping allows is read."""
+    field = SHAPE.fields[name].name
+    got = getattr(read({name: value}), field)
+    assert (dict(got) if isinstance(want, dict) else list(got) if isinstance(want, list) else got) == want
+
+
+BAD: list[tuple[str, object, str]] = [
+    ("text", 1, "must be a string"),
+    ("text", ["x"], "must be a string"),
+    ("text", "\ud800", "must be valid Unicode"),
+    ("flag", "true", "must be true or false"),
+    ("flag", 1, "must be true or false"),
+    ("raw", "a", "must be base64 text"),
+    ("raw", "ä", "must be base64 text"),
+    ("int32", True, "must be an integer from -2147483648 to 2147483647"),
+    ("int32", 2**31, "must be an integer from"),
+    ("int32", 1.5, "must be an integer from"),
+    ("int32", "1_0", "must be an integer from"),
+    ("int32", " 1", "must be an integer from"),
+    ("int32", {}, "must be an integer from"),
+    ("uint32", -1, "must be an integer from 0"),
+    ("uint64", 2**64, "must be an integer from 0"),
+    ("int64", "9" * 21, "must be an integer from"),
+    ("double", "x", "must be a number"),
+    ("double", True, "must be a number"),
+    ("double", 10**400, "must be a number"),
+    ("single", 1e300, "is out of range"),
+    ("color", "GREEN", "must be one of RED, BLUE"),
+    ("color", True, "must be one of RED, BLUE"),
+    ("color", 1.5, "must be one of RED, BLUE"),
+    ("color", ["RED"], "must be one of RED, BLUE"),
+    ("color", 2**31, "must be one of RED, BLUE"),
+    ("waitTime", 10, "must be seconds with an s, such as 10s or 1.5s"),
+    ("waitTime", "10", "must be seconds with an s"),
+    ("waitTime", "999999999999s", "must be seconds with an s"),
+    ("waitTime", {"seconds": 1}, "must be seconds with an s"),
+    ("atTime", "yesterday", "must be an RFC 3339 time"),
+    ("tags", "a", "must be a JSON array"),
+    ("labels", [], "must be a JSON object"),
+    ("subItem", "x", "must be a JSON object"),
+    ("subItem", [], "must be a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), BAD)
+def test_bad_value(name: str, value: object, said: str) -> None:
+    """Each other form is refused by the field's proto name, in words without a type of ours."""
+    found = mistakes({name: value})
+    assert list(found) == [SHAPE.fields[name].name]
+    assert found[SHAPE.fields[name].name].startswith(said)
+
+
+def test_numbers_beyond_double() -> None:
+    """A number that no double holds is refused by field."""
+    assert list(mistakes(b'{"int32": 1e400, "double": 1e400, "color": 1e400}')) == ["int32", "double", "color"]
+
+
+def test_times() -> None:
+    """A duration and a time are read from their JSON forms."""
+    message = read({"waitTime": "1.5s", "atTime": "2026-01-02T03:04:05Z"})
+    assert message.wait_time.ToMilliseconds() == 1500
+    assert message.at_time.ToJsonString() == "2026-01-02T03:04:05Z"
+
+
+def test_paths_of_mistakes() -> None:
+    """Every mistake is found in one go, each under its path in proto names."""
+    found = mistakes(
+        {
+            "subItem": {"waitTime": 1, "nope": 1, "labels": {"a.b/c": 1, "d": None}},
+            "sub_items": [{}, {"subItem": {"int32": "x"}}, None],
+            "tags": ["a", None, 3],
+            "byFlag": {"yes": 1},
+            "byNumber": {"7": {"flag": 1}, "x": {}},
+        }
+    )
+    assert list(found) == [
+        "sub_item.wait_time",
+        "sub_item.nope",
+        'sub_item.labels["a.b/c"]',
+        'sub_item.labels["d"]',
+        "sub_items[1].sub_item.int32",
+        "sub_items[2]",
+        "tags[1]",
+        "tags[2]",
+        'by_flag["yes"]',
+        'by_number["7"].flag',
+        'by_number["x"]',
+    ]
+
+
+def test_both_spellings() -> None:
+    """JSON names and proto names are both read; one field by both names is refused."""
+    assert read({"sub_item": {"wait_time": "1s"}}) == read({"subItem": {"waitTime": "1s"}})
+    assert mistakes({"subItem": {}, "sub_item": {}}) == {"sub_item": "is given twice"}
+
+
+def test_oneof() -> None:
+    """Two fields of a oneof exclude each other, wherever they are given; null is not given."""
+    excluded = {"right": "excludes left: only one of the two may be set"}
+    assert mistakes({"left": "a", "right": "b"}) == excluded
+    assert mistakes({"left": "a"}, query="right=b") == excluded
+    assert read({"left": "a", "right": None}).left == "a"
+
+
+def test_long_unknown_name_is_cut() -> None:
+    """An error does not repeat a caller's name of any length."""
+    assert [len(field) for field in mistakes({"x" * 100_000: 1})] == [64]
+
+
+@pytest.mark.parametrize("body", [[], "x", 1, None, True])
+def test_body_must_be_an_object(body: object) -> None:
+    """JSON that is no object is refused."""
+    with pytest.raises(InvalidArgument, match="must be an object") as caught:
+        read(json.dumps(body).encode())
+    assert caught.value.reason == "MALFORMED_REQUEST"
+
+
+def test_body_of_one_field() -> None:
+    """A rule with a field as its body takes that field's value alone, the rest from the query."""
+    assert read({"flag": True}, rule="sub_item", query="text=x") == Sample(text="x", sub_item=Sample(flag=True))
+    assert mistakes({"flag": 1}, rule="sub_item") == {"sub_item.flag": "must be true or false"}
+
+
+def test_unexpected_body() -> None:
+    """A method without a body refuses one rather than overlook what it says."""
+    with pytest.raises(InvalidArgument) as caught:
+        read({"flag": True}, rule="")
+    assert caught.value.reason == "UNEXPECTED_BODY"
+
+
+def test_query() -> None:
+    """Every kind of field can be given in the query: nested, repeated, maps, enums, times."""
+    message = read(
+        query="text=a+b%2Bc&flag=true&int64=-5&double=1.5&color=BLUE&waitTime=2s&tags=x&tags=y"
+        "&sub_item.waitTime=1s&subItem.labels[a.b/c]=d&labels[]=empty&byFlag[true]=1"
+    )
+    want = Sample(text="a b+c", flag=True, int64=-5, double=1.5, color=2, tags=["x", "y"], labels={"": "empty"})
+    want.wait_time.seconds = 2
+    want.sub_item.wait_time.seconds = 1
+    want.sub_item.labels["a.b/c"] = "d"
+    want.by_flag[True] = 1
+    assert message == want
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "said"),
+    [
+        ("nope=1", "nope", "no such field"),
+        ("subItem.nope=1", "sub_item.nope", "no such field"),
+        ("text.x=1", "text", "has no fields that can be given in the query"),
+        ("subItems.text=1", "sub_items", "has no fields"),
+        ("subItem=1", "sub_item", "is an object and can't be given in the query"),
+        ("labels=1", "labels", "is a map: name one entry, NAME[KEY]"),
+        ("text[a]=1", "text", "is not a map"),
+        ("flag=1", "flag", "must be true or false"),
+        ("flag=", "flag", "must be true or false"),
+        ("int32=x", "int32", "must be an integer"),
+        ("text=a&text=b", "text", "is given more than once in the query"),
+        ("labels[a]=1&labels[a]=2", "labels", "is given more than once"),
+        ("color=GREEN", "color", "must be one of"),
+        ("byFlag[yes]=1", 'by_flag["yes"]', "the key must be true or false"),
+        ("=1", "", "no such field"),
+        ("a[b]c=1", "a[b]c", "no such field"),
+    ],
+)
+def test_bad_query(query: str, field: str, said: str) -> None:
+    """A parameter that fits no field is refused by name, not overlooked."""
+    found = mistakes(query=query)
+    assert list(found) == [field]
+    assert found[field].startswith(said)
+
+
+def test_query_not_utf8() -> None:
+    """A query that is not UTF-8 is refused."""
+    with pytest.raises(InvalidArgument, match="query"):
+        read(query="text=%ff")
+
+
+def test_path() -> None:
+    """Path variables are set, nested ones too, and must be UTF-8."""
+    assert read(path={"text": "a/b", "sub_item.text": "c"}) == Sample(text="a/b", sub_item=Sample(text="c"))
+    assert mistakes(path={"text": "%ff"}) == {"text": "is not percent-encoded UTF-8 in the path"}
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        {"body": {"text": "a"}, "path": {"text": "b"}},
+        {"body": {"text": "a"}, "query": "text=b"},
+        {"path": {"text": "a"}, "query": "text=b"},
+    ],
+)
+def test_given_twice(twice: dict[str, Any]) -> None:
+    """A field given in two places must have the same value in both."""
+    body = twice.pop("body", None)
+    assert list(mistakes(body, **twice)) == ["text"]
+
+
+def test_given_twice_alike() -> None:
+    """The same value in two places is one value; empty text in a body counts as not given."""
+    assert read({"text": "a", "tags": ["x"]}, path={"text": "a"}, query="text=a&tags=x") == Sample(text="a", tags=["x"])
+    assert read({"text": ""}, path={"text": "a"}).text == "a"
+    assert read({"labels": {"a": "1"}}, query="labels[a]=1&labels[b]=2").labels == {"a": "1", "b": "2"}
+    assert list(mistakes({"labels": {"a": "1"}}, query="labels[a]=2")) == ["labels"]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/yaml", "text/yaml", "application/x-yaml; charset=UTF-8", "Application/YAML"]
+)
+def test_yaml(content_type: str) -> None:
+    """A YAML body goes to istio_yaml byte for byte, and the other fields come from path and query."""
+    text = "kind: ServiceEntry\nü: 1\r\n"
+    message = read(
+        text.encode(), headers={"content-type": content_type}, query="flag=true&labels[a]=b", path={"text": "x"}
+    )
+    assert message == Sample(istio_yaml=text, flag=True, labels={"a": "b"}, text="x")
+
+
+def test_yaml_not_utf8() -> None:
+    """YAML that is not UTF-8 is refused with the place."""
+    assert mistakes(b"a: \xff", headers={"content-type": "text/yaml"}) == {"istio_yaml": "is not UTF-8 at byte 3"}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "text/html"]
+    + ["application/json; charset=utf-16", "application/jsonx"],
+)
+@pytest.mark.parametrize("body", [b"{}", b""])
+def test_other_content_types(content_type: str, body: bytes) -> None:
+    """Any other content type is refused, even without a body: it is what a foreign web page can send."""
+    with pytest.raises(InvalidArgument) as caught:
+        read(body, headers={"content-type": content_type})
+    assert caught.value.reason == "UNSUPPORTED_MEDIA_TYPE"
+    assert caught.value.metadata == {"accepted": "application/json, application/yaml"}
+
+
+def test_body_without_content_type() -> None:
+    """A body must say what it is; a request without body need not."""
+    reader = RequestReader(Sample, SHAPE, "*")
+    assert reader.read([], b"", {}, b"") == Sample()
+    with pytest.raises(InvalidArgument) as caught:
+        reader.read([], b"", {}, b"{}")
+    assert caught.value.reason == "UNSUPPORTED_MEDIA_TYPE"
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["RED", "1s", "7"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(sorted(SHAPE.fields)) | st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON_VALUES)
+def test_any_json(value: object) -> None:
+    """Any JSON gives a message or an InvalidArgument; what the check lets by, the converter takes."""
+    try:
+        read(json.dumps(value).encode())
+    except InvalidArgument as error:
+        assert error.message != "the JSON body does not fit the request"
+
+
+@given(st.text(max_size=60))
+def test_any_query(query: str) -> None:
+    """Any query gives a message or an InvalidArgument."""
+    try:
+        read(query=query.encode("utf-8", "replace").decode())
+    except InvalidArgument:
+        pass

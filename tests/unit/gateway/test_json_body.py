@@ -1,0 +1,55 @@
+"""Bodies that are no JSON, or JSON that two parsers read differently."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egress_server.domain.errors import InvalidArgument
+from egress_server.gateway.json_body import parse_json
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "malformed at line 1, column 2"),
+        (b'{"a": 1}\n}', "malformed at line 2, column 1"),
+        (b"\xff{}", "not UTF-8 at byte 0"),
+        (b'{"a": "\xc3("}', "not UTF-8 at byte 7"),
+        (b"\xef\xbb\xbf{}", "malformed"),
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": -Infinity}', "-Infinity"),
+        (b'{"a": 1, "b": 2, "a": 3}', 'the name "a" twice'),
+        (b'{"a": {"x": 1, "x": 1}}', 'the name "x" twice'),
+        (b"[" * 100_000, "more than 100 levels deep"),
+        (b'{"a":' * 100_000, "more than 100 levels deep"),
+        (b"1" * 5000, "too many digits"),
+    ],
+)
+def test_refused(body: bytes, said: str) -> None:
+    """Each is refused with what is wrong and where, and nothing of the parser's own words for types."""
+    with pytest.raises(InvalidArgument, match="the JSON body") as caught:
+        parse_json(body)
+    assert said in caught.value.message
+    assert caught.value.reason == "MALFORMED_REQUEST"
+    assert "Error" not in caught.value.message
+
+
+def test_depth_limit_is_in_metadata() -> None:
+    """A body that is too deep names the limit."""
+    with pytest.raises(InvalidArgument) as caught:
+        parse_json(b"[" * 100_000)
+    assert caught.value.metadata == {"max_depth": "100"}
+
+
+def test_empty_is_an_empty_object() -> None:
+    """No body is the same as {}."""
+    assert parse_json(b"") == {}
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes(body: bytes) -> None:
+    """Bytes give a value or an InvalidArgument, nothing else."""
+    try:
+        parse_json(body)
+    except InvalidArgument as error:
+        assert error.message.startswith("the JSON body")
