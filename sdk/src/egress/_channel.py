@@ -19,12 +19,11 @@ _SERVICE_CONFIG = {
         {
             "name": [{}],
             "retryPolicy": {
-                # About four seconds in all: a server that is restarted is back by then. gRPC allows
-                # five attempts.
+                # About eight seconds in all: a server that is restarted is back by then. gRPC allows five attempts.
                 "maxAttempts": 5,
-                "initialBackoff": "0.1s",
+                "initialBackoff": "0.2s",
                 "backoffMultiplier": 3,
-                "maxBackoff": "3s",
+                "maxBackoff": "6s",
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
         }

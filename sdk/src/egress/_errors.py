@@ -43,6 +43,9 @@ class Violation(NamedTuple):
     field: str
     description: str
 
+    def __str__(self) -> str:
+        return f"{self.field}: {self.description}"
+
 
 class EgressError(Exception):
     """Base of all errors of a call.
@@ -71,12 +74,10 @@ class EgressError(Exception):
         self.retry_after: float | None = retry.retry_delay.ToTimedelta().total_seconds() if retry else None
 
     def __str__(self) -> str:
+        details = [*map(str, self.violations), *(f"{finding.code}: {finding.cause}" for finding in self.findings)]
+        # The server's message often is the first of them.
         return "; ".join(
-            [
-                f"{self.reason}: {self.message}",
-                *(f"{field}: {description}" for field, description in self.violations),
-                *(f"{found.code} {found.cause}" for found in self.findings),
-            ]
+            [f"{self.reason}: {self.message}", *(detail for detail in details if detail not in self.message)]
         )
 
 

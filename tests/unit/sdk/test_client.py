@@ -14,16 +14,16 @@ from egress import (
     Cluster,
     EgressClient,
     Endpoint,
+    EtagMismatch,
     OutboundPolicy,
     ServiceEntry,
     ServicePort,
-    Unavailable,
 )
 from egress.v1 import change_service_pb2, egress_service_pb2, fleet_service_pb2
 from egress.v1.common_pb2 import ClusterSelector, Scope
 from egress.v1.probe_pb2 import ProbeRequest
 from tests.unit.sdk.double import FakeServer, fake_server
-from tests.unit.sdk.errors import UNAVAILABLE
+from tests.unit.sdk.errors import ETAG_MISMATCH, UNAVAILABLE
 
 
 @pytest.fixture
@@ -219,11 +219,11 @@ async def test_a_retry_is_the_same_request_async(server: FakeServer) -> None:
 
 
 def test_a_refusal_is_not_retried(client: EgressClient, server: FakeServer) -> None:
-    """Retries end, and the error is that of the last attempt."""
-    server.answer("GetCluster", UNAVAILABLE)
-    with pytest.raises(Unavailable):
-        client.get_cluster("a", timeout=10)
-    assert len(server.sent("GetCluster")) == 5
+    """What the server has decided is not asked again."""
+    server.answer("SetOutboundPolicy", ETAG_MISMATCH)
+    with pytest.raises(EtagMismatch):
+        client.set_outbound_policy("ALLOW_ANY")
+    assert len(server.sent("SetOutboundPolicy")) == 1
 
 
 def pages() -> list[fleet_service_pb2.ListClustersResponse]:

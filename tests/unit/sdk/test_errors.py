@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
 import egress
@@ -64,7 +65,14 @@ def test_findings(server: FakeServer) -> None:
     """Refused findings come with cause and fix."""
     error = failure(server, REFUSED_FINDING)
     assert [(finding.code, finding.fix) for finding in error.findings] == [("EGR0101", "use one")]
-    assert "EGR0101 two protocols on one port" in str(error)
+    assert "EGR0101: two protocols on one port" in str(error)
+
+
+def test_nothing_is_said_twice(server: FakeServer) -> None:
+    """A message that is the violation already stands alone."""
+    violation = BadRequest.FieldViolation(field="url", description="is empty")
+    error = failure(server, status(3, "INVALID_FIELD", "url: is empty", BadRequest(field_violations=[violation])))
+    assert str(error) == "INVALID_FIELD: url: is empty"
 
 
 def test_retry_after(server: FakeServer) -> None:

@@ -22,13 +22,13 @@ class Exit(IntEnum):
     DISAGREES = 4
 
 
-def report(error: EgressError, form: Format, server: str) -> typer.Exit:
+def report(error: EgressError, form: Format) -> typer.Exit:
     """Prints what went wrong; returns what to leave with."""
     unreached = isinstance(error, Unavailable | DeadlineExceeded)
     if form is Format.TABLE:
         _tell(error)
         if isinstance(error, Unavailable):
-            err().print(f"The server asked was {server}; `egressctl doctor` says what is the matter.")
+            err().print("Is the server running? `egressctl doctor` looks at the way to it.")
     else:
         typer.echo(json.dumps(json_format.MessageToDict(error.status), indent=2, ensure_ascii=False), err=True)
     return typer.Exit(Exit.UNAVAILABLE if unreached else Exit.REFUSED)
@@ -36,9 +36,12 @@ def report(error: EgressError, form: Format, server: str) -> typer.Exit:
 
 def _tell(error: EgressError) -> None:
     console = err()
-    console.print(f"Error: {error.message} ({error.reason})", style="red")
-    for field, description in error.violations:
-        console.print(f"  {field}: {description}")
+    # With findings the message only repeats the first one's cause.
+    message = "refused by its findings" if error.findings else error.message
+    console.print(f"Error: {message} ({error.reason})", style="red")
+    for violation in map(str, error.violations):
+        if violation not in message:
+            console.print(f"  {violation}")
     _findings.show(console, error.findings)
     if error.retry_after is not None:
         console.print(f"  Try again in {error.retry_after:g} s.")

@@ -32,10 +32,9 @@ def finish(session: Session, mutating: Mutating, reply: Reply, done: str) -> Non
     """Shows the reply, `done` being the deed in words, and waits. Leaves with what came of it."""
     assert isinstance(reply, Message)
     if mutating.dry_run:
-        session.show(reply, lambda: _show_plan(reply))
-        if any(_blocks(finding, mutating.force_finding) for finding in reply.findings):
-            raise typer.Exit(Exit.REFUSED)
-        return
+        refused = any(_blocks(finding, mutating.force_finding) for finding in reply.findings)
+        session.show(reply, lambda: _show_plan(reply, refused=refused))
+        raise typer.Exit(Exit.REFUSED if refused else Exit.DONE)
     session.show(reply, lambda: _show_change(reply, done))
     if mutating.wait:
         _, code = wait_for(session.client, reply.change, mutating.wait, mutating.timeout)
@@ -51,7 +50,9 @@ def _show_change(reply: Reply, done: str) -> None:
     _findings.show(out(), reply.findings)
 
 
-def _show_plan(reply: Reply) -> None:
+def _show_plan(reply: Reply, *, refused: bool) -> None:
     out().print("Dry run: nothing was changed.")
+    if refused:
+        out().print("It would be refused:", style="red")
     _findings.show(out(), reply.findings)
     _findings.show_plan(out(), reply.plan)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
+import grpc
 import typer
 from google.protobuf.message import Message
+from google.rpc import code_pb2
+from google.rpc.status_pb2 import Status
 
-from egress import EgressClient, EgressError
-from egress._channel import DEFAULT_TARGET, TARGET_VARIABLE
+from egress import EgressClient, EgressError, Unavailable
+from egress._channel import DEFAULT_TARGET, OPTIONS, TARGET_VARIABLE
 from egress.cli import _output
 from egress.cli._config import Config, Context
 from egress.cli._errors import report
@@ -19,6 +22,7 @@ from egress.cli._options import expanded
 from egress.cli._output import Format
 
 _PANEL = "Options of every command"
+_CONNECT_SECONDS = 3.0
 
 
 @dataclass
@@ -74,12 +78,22 @@ class Session:
         """The mesh to speak of."""
         return self.mesh or self._chosen.mesh or "default"
 
+    def connect(self) -> grpc.Channel:
+        """A connection that lives as long as the command; Unavailable where nothing answers."""
+        target, _ = self.target
+        channel = grpc.insecure_channel(target, options=OPTIONS)
+        self.ctx.call_on_close(channel.close)
+        try:
+            # The SDK would try for longer, and say less: somebody sits here and waits.
+            grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
+        except grpc.FutureTimeoutError:
+            raise Unavailable(Status(code=code_pb2.UNAVAILABLE, message=f"nothing answers at {target}")) from None
+        return channel
+
     @cached_property
     def client(self) -> EgressClient:
-        """A client that lives as long as the command."""
-        client = EgressClient(self.target[0], mesh=self.mesh_id)
-        self.ctx.call_on_close(client.close)
-        return client
+        """A client for the command."""
+        return EgressClient(channel=self.connect(), mesh=self.mesh_id)
 
     def show(self, message: Message, for_people: Callable[[], None]) -> None:
         """Prints a reply in the format asked for."""
@@ -106,7 +120,7 @@ def _reporting(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(session, **values)
         except EgressError as error:
-            raise report(error, session.form, session.target[0]) from None
+            raise report(error, session.form) from None
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 

@@ -39,7 +39,7 @@ def wait_for(
         while True:
             left = deadline - time.monotonic()
             reply = client.wait_change(change, until=until.value, timeout=max(min(_TICK_SECONDS, left), 0.001))
-            tell(_summary(reply.change))
+            tell(_summary(reply.change) + _obstacle(reply))
             if reply.reached or left <= _TICK_SECONDS or _is_stuck(reply.change, until):
                 break
     return reply, _conclude(reply, until)
@@ -69,6 +69,12 @@ def _conclude(reply: WaitChangeResponse, until: Until) -> Exit:
 def _summary(change: Change) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(change.summary.items()) if count)
     return counts or "no cluster yet"
+
+
+def _obstacle(reply: WaitChangeResponse) -> str:
+    """The first thing in the way, so that nobody waits for what won't come."""
+    behind = next((rollout for rollout in reply.waiting_for if rollout.error.reason), None)
+    return f" ({short(behind.cluster)}: {behind.error.reason})" if behind else ""
 
 
 @contextmanager

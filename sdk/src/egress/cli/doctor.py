@@ -11,17 +11,18 @@ import grpc
 import typer
 from grpc_health.v1 import health_pb2
 
-from egress import __version__
-from egress._channel import OPTIONS
+from egress import Unavailable, __version__
 from egress.cli._errors import Exit
 from egress.cli._output import Format, emit, out
 from egress.cli._session import Session, command
 from egress.v1.fleet_service_pb2 import ListClustersRequest
 from egress.v1.fleet_service_pb2_grpc import FleetServiceStub
 
-_CONNECT_SECONDS = 2.0
 _TIMEOUT_SECONDS = 5.0
 _SKEW_SECONDS = 2.0
+_NO_SERVER = (
+    "Start a server with `egressd run`, or name another by --server, EGRESS_SERVER or `egressctl config set-context`."
+)
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 _Metadata = dict[str, str]
 
@@ -68,21 +69,14 @@ def _examine(session: Session) -> Iterator[Check]:
     yield Check("client", Verdict.OK, f"egressctl {__version__}, {versions}")
     target, source = session.target
     yield Check("target", Verdict.OK, f"{target} (from {source}), mesh {session.mesh_id}")
-    with grpc.insecure_channel(target, options=OPTIONS) as channel:
-        try:
-            grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
-        except grpc.FutureTimeoutError:
-            yield Check(
-                "connection",
-                Verdict.FAIL,
-                f"nothing answers at {target}",
-                "Start a server with `egressd run`, or name another by --server, EGRESS_SERVER or "
-                "`egressctl config set-context`.",
-            )
-            return
-        yield Check("connection", Verdict.OK, "established")
-        yield _health(channel)
-        yield from _server(channel, session.mesh_id)
+    try:
+        channel = session.connect()
+    except Unavailable as error:
+        yield Check("connection", Verdict.FAIL, error.message, _NO_SERVER)
+        return
+    yield Check("connection", Verdict.OK, "established")
+    yield _health(channel)
+    yield from _server(channel, session.mesh_id)
 
 
 def _health(channel: grpc.Channel) -> Check:

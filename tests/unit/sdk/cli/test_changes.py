@@ -72,6 +72,7 @@ def test_wait_ends_where_only_somebody_could_help(ctl: Run, server: FakeServer) 
     done = ctl("changes", "wait", "17", "--until", "verified", "--timeout", "10m")
     assert done.code == 1
     assert len(server.sent("WaitChange")) == 2
+    assert "waiting: 1 HELD, 1 PENDING (c1: WHY)" in done.err
     assert "c1 HELD: it is so (WHY)" in done.err
 
 

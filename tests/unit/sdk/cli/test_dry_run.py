@@ -37,6 +37,7 @@ def test_exit_code(ctl: Run, server: FakeServer, words: tuple[str, ...], code: i
     server.answer("SetOutboundPolicy", SetOutboundPolicyResponse(findings=[ERROR]))
     done = ctl("outbound", "set", "REGISTRY_ONLY", "--dry-run", *words)
     assert done.code == code
+    assert ("It would be refused" in done.out) is bool(code)
     assert "or override it with --force-finding EGR0101" in done.out
     assert "Nothing would change on any cluster." in done.out
 
