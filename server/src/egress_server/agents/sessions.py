@@ -181,11 +181,12 @@ class _Session:
         try:
             async for message in requests:
                 if not message.HasField("result"):
-                    error = invalid("message", "after hello, an agent sends results only")
-                    return
+                    raise invalid("message", "after hello, an agent sends results only")
                 job = self._running
                 if job and job.id == message.result.id and not job.reply.done():
                     job.reply.set_result(result_to_domain(message.result))
+        except EgressError as refused:
+            error = refused
         finally:
             self.end(error)
 
