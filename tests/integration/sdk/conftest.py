@@ -1,11 +1,11 @@
 """A whole egressd with one local cluster, an Envoy and an external service, for the SDK and egressctl."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -40,40 +40,45 @@ def shop() -> Iterator[str]:
         service.shutdown()
 
 
-@pytest.fixture(scope="session")
-def target(shop: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where egressd is served: one for all tests of this folder, with the local cluster `local`."""
-    home = tmp_path_factory.mktemp("egressd")
-    log = home / "log"
+@contextmanager
+def egressd(home: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """An egressd that is ready, with its state in `home` and its API at unix:HOME/grpc."""
     command = [
         sys.executable, "-m", "egress_server", "run",
         "--data-dir", str(home / "data"),
         "--grpc-address", f"unix:{home}/grpc",
         "--http-address", "127.0.0.1:0",
-        "--local-cluster", "local",
-        "--resolve", f"{HOST}:80:{shop}",
+        *words,
     ]  # fmt: skip
-    with log.open("wb") as output, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output) as egressd:
+    log = home / "log"
+    with log.open("ab") as output, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output) as process:
         try:
-            assert egressd.stdout is not None
-            _await_ready(egressd, log)
-            yield f"unix:{home}/grpc"
+            _await_ready(process, log)
+            yield process
         finally:
-            egressd.send_signal(signal.SIGTERM)
-            egressd.wait(timeout=30)
+            process.terminate()
+            process.wait(timeout=30)
 
 
-def _await_ready(egressd: "subprocess.Popen[bytes]", log: Path) -> None:
+@pytest.fixture(scope="session")
+def target(shop: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where egressd is served: one for all tests of this folder, with the local cluster `local`."""
+    home = tmp_path_factory.mktemp("egressd")
+    with egressd(home, "--local-cluster", "local", "--resolve", f"{HOST}:80:{shop}"):
+        yield f"unix:{home}/grpc"
+
+
+def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Returns once it says that it is ready; an egressd that never does is killed and its log shown."""
-    assert egressd.stdout is not None
-    late = threading.Timer(_READY_SECONDS, egressd.kill)
+    assert process.stdout is not None
+    late = threading.Timer(_READY_SECONDS, process.kill)
     late.start()
     try:
-        line = egressd.stdout.readline()
+        line = process.stdout.readline()
     finally:
         late.cancel()
     if b"ready" not in line:
-        egressd.kill()
+        process.kill()
         pytest.fail(log.read_text(errors="replace")[-4000:])
 
 
