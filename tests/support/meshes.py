@@ -1,0 +1,76 @@
+"""Small meshes for tests: resources with sensible fields, and desired state that grows by revisions."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from egress_server.domain.changes import Versioned
+from egress_server.domain.names import parse_name
+from egress_server.domain.resources import (
+    Cluster,
+    Mesh,
+    OutboundMode,
+    OutboundPolicy,
+    Protocol,
+    Resource,
+    ServiceEntry,
+    ServicePort,
+    TargetKind,
+)
+from egress_server.domain.snapshot import Snapshot, Update
+
+MESH = Mesh("meshes/default")
+BIRTH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def ports(*protocols: str) -> tuple[ServicePort, ...]:
+    """Ports written as `80:HTTP` or, to a target port, `80:HTTP:8080`."""
+    return tuple(_port(*text.split(":")) for text in protocols)
+
+
+def _port(number: str, protocol: str, target: str = "0") -> ServicePort:
+    return ServicePort(int(number), Protocol(protocol), f"{protocol.lower()}-{number}", int(target))
+
+
+def entry(id_: str = "bank", *, namespace: str = "default", **fields: Any) -> ServiceEntry:
+    """A service entry for ID.example.com with HTTP on 80 and HTTPS on 443, unless said otherwise."""
+    whole: dict[str, Any] = {"hosts": (f"{id_}.example.com",), "ports": ports("80:HTTP", "443:HTTPS"), **fields}
+    return ServiceEntry(f"meshes/default/namespaces/{namespace}/serviceEntries/{id_}", **whole)
+
+
+def policy(mode: str, id_: str = "all", **fields: Any) -> OutboundPolicy:
+    """An outbound policy; for the whole mesh unless said otherwise."""
+    return OutboundPolicy(f"meshes/default/outboundPolicies/{id_}", OutboundMode(mode), **fields)
+
+
+def cluster(id_: str = "east", **labels: str) -> Cluster:
+    """A local cluster."""
+    return Cluster(f"meshes/default/clusters/{id_}", TargetKind.LOCAL, labels)
+
+
+class History:
+    """Desired state of one mesh; each `set` and `delete` is a revision, one second after the one before."""
+
+    def __init__(self, *resources: Resource, epoch: str = "epoch-1") -> None:
+        self.snapshot = Snapshot("default", epoch, 0, [])
+        for resource in (MESH, *resources):
+            self.set(resource)
+
+    def set(self, resource: Resource) -> int:
+        """Creates or replaces; returns the revision."""
+        revision, now = self._next()
+        before = self.snapshot.get(resource.name)
+        born = before.create_time if before else now
+        self.snapshot.apply(Update(revision, Versioned(resource, revision, born, now)))
+        return revision
+
+    def delete(self, resource: Resource) -> int:
+        """Deletes; returns the revision."""
+        revision, now = self._next()
+        before = self.snapshot.of_kind(parse_name(resource.name).kind)[resource.name]
+        self.snapshot.apply(Update(revision, replace(before, revision=revision, update_time=now, deleted=True)))
+        return revision
+
+    def _next(self) -> tuple[int, datetime]:
+        revision = self.snapshot.revision + 1
+        return revision, BIRTH + timedelta(seconds=revision)

@@ -1,0 +1,306 @@
+"""A store, clusters and agents as the delivery loop sees them, all in memory and in the loop's own time.
+
+The agents look at what the clusters really hold, so that a probe tells the truth unless a test says otherwise.
+"""
+
+# ruff: noqa: ARG002 - the ports name the mesh, and here there is one
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from egress_server.domain.errors import Unavailable
+from egress_server.domain.probe import Attempt, Evidence, UpstreamDelta
+from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.domain.resources import Cluster
+from egress_server.domain.rollout import ClusterStatus
+from egress_server.domain.snapshot import Snapshot
+from egress_server.ports.agents import AgentInfo
+from egress_server.ports.store import Committed, Lease
+from egress_server.ports.target import Applied, Live, Witness
+from tests.support.meshes import History
+
+
+def loop_time() -> float:
+    """The running loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+@dataclass
+class _Holder:
+    owner: str
+    fence: int
+    until: float
+
+
+class FakeReplica:
+    """The process's copy of desired state."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self._statuses: dict[str, ClusterStatus] = {}
+        self._watchers: list[asyncio.Event] = []
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Desired state."""
+        return self.history.snapshot
+
+    @property
+    def statuses(self) -> dict[str, ClusterStatus]:
+        """The last records."""
+        return self._statuses
+
+    def committed(self, outcome: Committed) -> None:
+        """Nobody commits here."""
+
+    async def wait_revision(self, revision: int, timeout: float) -> bool:
+        """Looks again until the timeout."""
+        until = loop_time() + timeout
+        while self.snapshot.revision < revision:
+            if loop_time() >= until:
+                return False
+            await asyncio.sleep(0.01)
+        return True
+
+    @contextmanager
+    def watch(self) -> Iterator[AsyncIterator[None]]:
+        """Wakes after `tell`."""
+        event = asyncio.Event()
+        self._watchers.append(event)
+        try:
+            yield self._wakeups(event)
+        finally:
+            self._watchers.remove(event)
+
+    async def _wakeups(self, event: asyncio.Event) -> AsyncIterator[None]:
+        while True:
+            await event.wait()
+            event.clear()
+            yield None
+
+    def tell(self) -> None:
+        """Wakes whoever watches."""
+        for event in self._watchers:
+            event.set()
+
+
+class FakeStore:
+    """Leases, records and digests. `down` makes it unreachable."""
+
+    def __init__(self, replica: FakeReplica) -> None:
+        self._replica = replica
+        self.down = False
+        self.records: list[tuple[float, list[ClusterStatus]]] = []
+        self.digests: dict[int, str | None] = {}
+        self.revision: int | None = None
+        self._leases: dict[str, _Holder] = {}
+        self._fences: dict[str, int] = {}
+
+    async def digest(self, mesh: str, revision: int) -> str | None:
+        """dREVISION up to the head, unless `digests` says otherwise."""
+        await self._reach()
+        head = self._replica.snapshot.revision if self.revision is None else self.revision
+        return self.digests.get(revision, f"d{revision}" if revision <= head else None)
+
+    async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
+        """Keeps those whose fence is young enough."""
+        await self._reach()
+        refused = [status.cluster for status in statuses if status.fence < self._fences.get(status.cluster, 0)]
+        taken = [status for status in statuses if status.cluster not in refused]
+        self.records.append((loop_time(), taken))
+        self._replica.statuses.update({status.cluster: status for status in taken})
+        self._replica.tell()
+        return refused
+
+    async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
+        """The lease, if it is free or the owner's."""
+        await self._reach()
+        holder = self._leases.get(cluster)
+        if holder is None or holder.until <= loop_time():
+            self._fences[cluster] = self._fences.get(cluster, 0) + 1
+            holder = self._leases[cluster] = _Holder(owner, self._fences[cluster], 0.0)
+        if holder.owner != owner:
+            return None
+        holder.until = loop_time() + ttl
+        return Lease(cluster, holder.fence, holder.until)
+
+    async def release(self, mesh: str, cluster: str, owner: str) -> None:
+        """Gives it back."""
+        await self._reach()
+        if self.owner(cluster) == owner:
+            del self._leases[cluster]
+
+    def owner(self, cluster: str) -> str | None:
+        """Who holds the lease."""
+        holder = self._leases.get(cluster)
+        return holder.owner if holder and holder.until > loop_time() else None
+
+    def give(self, cluster: str, owner: str, seconds: float) -> None:
+        """Another applier takes the lease, whoever held it."""
+        self._fences[cluster] = self._fences.get(cluster, 0) + 1
+        self._leases[cluster] = _Holder(owner, self._fences[cluster], loop_time() + seconds)
+
+    async def _reach(self) -> None:
+        await asyncio.sleep(0.001)
+        if self.down:
+            raise Unavailable("the store is away", reason="STORE_UNAVAILABLE")
+
+
+@dataclass(frozen=True)
+class Write:
+    """One apply as the cluster saw it."""
+
+    at: float
+    upsert: tuple[str, ...]
+    delete: tuple[str, ...]
+    witness: Witness
+
+
+@dataclass
+class FakeTarget:
+    """A cluster. `failures` are raised by the next gathers; `apply_failures` by the next applies."""
+
+    cluster: str
+    objects: dict[ObjectKey, IstioObject] = field(default_factory=dict)
+    witness: Witness | None = None
+    writes: list[Write] = field(default_factory=list)
+    gathers: int = 0
+    failures: list[Exception] = field(default_factory=list)
+    apply_failures: list[Exception] = field(default_factory=list)
+    seconds: float = 0.0
+    unable: dict[str, str] = field(default_factory=dict)
+    unable_at_apply: dict[str, str] = field(default_factory=dict)
+    busy: bool = False
+    closed: bool = False
+
+    async def gather(self) -> Live:
+        """What lives here."""
+        self.gathers += 1
+        await self._serial(0.001)
+        if self.failures:
+            raise self.failures.pop(0)
+        return Live(dict(self.objects), self.witness)
+
+    async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness) -> Applied:
+        """Takes it after `seconds`."""
+        if self.apply_failures:
+            raise self.apply_failures.pop(0)
+        await self._serial(self.seconds)
+        for key in delete:
+            del self.objects[key]
+        self.objects |= {key_of(obj): obj for obj in upsert if resource_of(obj) not in self.unable_at_apply}
+        self.witness = witness
+        self.writes.append(
+            Write(
+                loop_time(),
+                tuple(obj["metadata"]["name"] for obj in upsert),
+                tuple(key.name for key in delete),
+                witness,
+            )
+        )
+        return Applied(self.unable_at_apply)
+
+    def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
+        """Those in `unable`, by resource name."""
+        return {key_of(obj): self.unable[resource_of(obj)] for obj in objects if resource_of(obj) in self.unable}
+
+    async def close(self) -> None:
+        """Notes it."""
+        self.closed = True
+
+    async def _serial(self, seconds: float) -> None:
+        assert not self.busy, "two requests to one cluster at one time"
+        self.busy = True
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.busy = False
+
+
+class FakeTargets:
+    """Opens targets; `failures` are raised by the next openings."""
+
+    def __init__(self) -> None:
+        self._targets: dict[str, FakeTarget] = {}
+        self.failures: list[Exception] = []
+
+    def __getitem__(self, cluster: str) -> FakeTarget:
+        return self._targets.setdefault(cluster, FakeTarget(cluster))
+
+    async def __call__(self, cluster: Cluster) -> FakeTarget:
+        """The target of a cluster, the same one each time."""
+        if self.failures:
+            raise self.failures.pop(0)
+        return self[cluster.id]
+
+
+class FakeAgents:
+    """Agents whose probes see what the cluster holds. `answers` overrides them by URL; `blind` sees nothing for that
+    many probes; `failures` are raised by the next ones."""
+
+    def __init__(self, targets: FakeTargets) -> None:
+        self._targets = targets
+        self.agents: list[AgentInfo] = []
+        self.asked: list[tuple[float, str, str, str]] = []
+        self.answers: dict[str, Evidence] = {}
+        self.failures: list[Exception] = []
+        self.seconds = 0.01
+
+    def attach(self, agent: str = "a1", cluster: str = "east", namespace: str = "default") -> None:
+        """An agent comes."""
+        self.agents.append(AgentInfo(agent, cluster, namespace, "", "1"))
+
+    def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
+        """Those of the cluster."""
+        return [agent for agent in self.agents if agent.cluster == cluster and namespace in {"", agent.namespace}]
+
+    def choose(self, mesh: str, cluster: str, namespace: str = "") -> AgentInfo | None:
+        """The first of them."""
+        return next(iter(self.attached(mesh, cluster, namespace)), None)
+
+    async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
+        """What the cluster's sidecar does with it."""
+        url = attempt.destination.url
+        self.asked.append((loop_time(), agent.agent, url, attempt.resolve))
+        await asyncio.sleep(self.seconds)
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.answers.get(url) or _sidecar(self._targets[agent.cluster].objects.values(), attempt)
+
+    @property
+    def urls(self) -> list[str]:
+        """What was asked, in order."""
+        return [url for _, _, url, _ in self.asked]
+
+
+SEEN = Evidence(captured=True, address="203.0.113.10:80", http_version="HTTP/1.1")
+BLOCKED = replace(SEEN, status=502)
+CUT = replace(SEEN, tls_error="EOF occurred")
+MUTE = replace(SEEN, error="timed out")
+
+
+def passed(cluster: str = "PassthroughCluster") -> Evidence:
+    """One request went out through an Envoy cluster."""
+    went = UpstreamDelta(cluster, SEEN.address, cx_total=1, rq_total=1)
+    return replace(SEEN, status=200, upstreams=(went,))
+
+
+def unreachable(cluster: str) -> Evidence:
+    """The Envoy cluster could not connect."""
+    return replace(SEEN, status=503, upstreams=(UpstreamDelta(cluster, SEEN.address, cx_total=1, cx_connect_fail=1),))
+
+
+def _sidecar(objects: Iterable[IstioObject], attempt: Attempt) -> Evidence:
+    host, port = attempt.destination.host, attempt.destination.port
+    mode = "ALLOW_ANY"
+    for obj in objects:
+        spec = obj["spec"]
+        if obj["kind"] == "Sidecar":
+            mode = spec["outboundTrafficPolicy"]["mode"]
+        elif host in spec["hosts"] and any(each["number"] == port for each in spec["ports"]):
+            return passed(f"outbound|{port}||{host}")
+    if mode == "ALLOW_ANY":
+        return passed()
+    return BLOCKED if attempt.destination.scheme == "http" else CUT

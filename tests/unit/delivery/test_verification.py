@@ -1,0 +1,316 @@
+"""What was applied is looked at through a workload's eyes, and what was seen is told."""
+
+import asyncio
+from itertools import pairwise
+
+from egress_server.delivery import DeliverySettings
+from egress_server.domain.errors import Unavailable
+from egress_server.domain.probe import Destination
+from egress_server.domain.rollout import ClusterStatus, Phase, Problem, RolloutState, rollout
+from egress_server.domain.verify import UNREGISTERED_HOST, UNROUTED_ADDRESS
+from tests.support.meshes import cluster, entry, policy, ports
+from tests.support.virtual_time import virtual_time
+from tests.unit.delivery.fakes import BLOCKED, MUTE, loop_time, passed, unreachable
+from tests.unit.delivery.world import World
+
+BANK = entry("bank")
+REFUSED_URL = f"http://{UNREGISTERED_HOST}/"
+KNOWN = DeliverySettings(known_destinations=(Destination("http", "www.example.com", 80),))
+
+
+def reasons(problems: dict[str, Problem] | None) -> dict[str, str]:
+    """The reasons by resource."""
+    return {name: problem.reason for name, problem in (problems or {}).items()}
+
+
+def state(world: World, resource: str, revision: int) -> RolloutState:
+    """What became of a change on the cluster."""
+    snapshot = world.history.snapshot
+    versioned = snapshot.get(resource)
+    last = versioned.revision if versioned else revision
+    east = snapshot.cluster("east")
+    assert east is not None
+    return rollout(east, world.status(), revision=revision, resource=resource, last_revision=last).state
+
+
+@virtual_time
+async def test_entry_under_registry_only() -> None:
+    """A registered service must be reached on each of its protocols, and a host that nobody registered must be blocked:
+    dialled where no packet can leave."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+        world.agents.asked.clear()
+        revision = world.set(BANK)
+        await world.verified()
+    assert world.agents.urls == ["http://bank.example.com/", "https://bank.example.com/", REFUSED_URL]
+    assert [address for _, _, _, address in world.agents.asked] == ["", "", UNROUTED_ADDRESS]
+    assert state(world, BANK.name, revision) is RolloutState.VERIFIED
+    assert world.status().verify_time is not None
+
+
+@virtual_time
+async def test_allow_any_asks_only_known_destinations() -> None:
+    """Under ALLOW_ANY a negative probe goes to a destination that the operator named, and nowhere else."""
+    world = World(policy("ALLOW_ANY"))
+    world.agents.attach()
+    async with world.driven(KNOWN):
+        await world.verified()
+    assert set(world.agents.urls) == {"http://www.example.com/"}
+    assert state(world, policy("ALLOW_ANY").name, 3) is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_allow_any_without_known_destinations_stays_applied() -> None:
+    """Without one there is no negative probe: the change stays APPLIED, and the record says why."""
+    world = World(policy("ALLOW_ANY"))
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+    assert world.agents.asked == []
+    assert reasons(world.status().unverified)[policy("ALLOW_ANY").name] == "NOT_PROBED"
+    assert state(world, policy("ALLOW_ANY").name, 3) is RolloutState.APPLIED
+
+
+@virtual_time
+async def test_deleted_entry_must_be_blocked() -> None:
+    """After a deletion the host must be blocked again, which is asked without asking DNS."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+        world.agents.asked.clear()
+        revision = world.delete(BANK)
+        await world.verified()
+    asked = [(url, address) for _, _, url, address in world.agents.asked]
+    assert asked[:2] == [
+        ("http://bank.example.com/", UNROUTED_ADDRESS),
+        ("https://bank.example.com/", UNROUTED_ADDRESS),
+    ]
+    assert state(world, BANK.name, revision) is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_disagreement() -> None:
+    """A host that is blocked though it is registered: probed again for a while, then recorded with the evidence."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    world.agents.answers["http://bank.example.com/"] = BLOCKED
+    async with world.driven():
+        await world.verified()
+        revision = world.set(BANK)
+        await world.verified()
+        assert state(world, BANK.name, revision) is RolloutState.APPLIED
+        await world.until(lambda: state(world, BANK.name, revision) is RolloutState.DISAGREES)
+    assert world.agents.urls.count("http://bank.example.com/") == 7
+    problem = (world.status().disagreements or {})[BANK.name]
+    assert problem.reason == "PROBE_DISAGREES"
+    assert "HEAD http://bank.example.com/ from a1 in default" in problem.message
+    assert "policy says REGISTERED, the probe saw BLOCKED" in problem.message
+    assert "HTTP/1.1 502" in problem.message
+
+
+@virtual_time
+async def test_policy_that_does_not_hold() -> None:
+    """REGISTRY_ONLY that lets an unregistered host pass is a disagreement of the policy."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    world.agents.answers[REFUSED_URL] = passed()
+    async with world.driven():
+        name = policy("REGISTRY_ONLY").name
+        await world.until(lambda: state(world, name, 3) is RolloutState.DISAGREES)
+
+
+@virtual_time
+async def test_policy_found_wanting_by_an_entry_s_round() -> None:
+    """The mode is looked at in every round: what it shows is held against the policy, not against the entry."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+        world.agents.answers[REFUSED_URL] = passed()
+        revision = world.set(BANK)
+        name = policy("REGISTRY_ONLY").name
+        await world.until(lambda: state(world, name, 3) is RolloutState.DISAGREES)
+    assert state(world, BANK.name, revision) is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_slow_propagation_is_no_disagreement() -> None:
+    """A sidecar that takes a second to follow is given it."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    world.agents.answers["http://bank.example.com/"] = BLOCKED
+    async with world.driven():
+        await world.verified()
+        revision = world.set(BANK)
+        await asyncio.sleep(1)
+        del world.agents.answers["http://bank.example.com/"]
+        await world.until(lambda: state(world, BANK.name, revision) is RolloutState.VERIFIED, seconds=3)
+    assert world.status().disagreements is None
+
+
+@virtual_time
+async def test_disagreement_is_taken_back() -> None:
+    """What disagreed is looked at again each minute, and is right once it is right."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    world.agents.answers["http://bank.example.com/"] = BLOCKED
+    async with world.driven():
+        await world.until(lambda: bool(world.status().disagreements))
+        world.agents.answers.clear()
+        await world.until(lambda: world.status().disagreements is None, seconds=61)
+    assert world.status().unverified is None
+
+
+@virtual_time
+async def test_destination_that_is_down() -> None:
+    """A destination that is down says nothing against the policy, as long as the right service failed to reach it."""
+    world = World(BANK)
+    world.agents.attach()
+    world.agents.answers["http://bank.example.com/"] = unreachable("outbound|80||bank.example.com")
+    async with world.driven():
+        await world.verified()
+    assert state(world, BANK.name, 3) is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_inconclusive_stays_applied() -> None:
+    """What no probe could tell stays APPLIED with the reason; the rest is verified."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    world.agents.answers["https://bank.example.com/"] = MUTE
+    async with world.driven():
+        await asyncio.sleep(20)
+    assert reasons(world.status().unverified) == {BANK.name: "PROBE_INCONCLUSIVE"}
+    assert world.status().disagreements is None
+    assert state(world, BANK.name, 4) is RolloutState.APPLIED
+    assert state(world, policy("REGISTRY_ONLY").name, 3) is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_what_cannot_be_probed_says_why() -> None:
+    """An entry without a host or port that a probe could tell by stays APPLIED with the reason."""
+    database = entry("db", ports=ports("3306:TCP"))
+    world = World(policy("REGISTRY_ONLY"), database)
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+    assert reasons(world.status().unverified) == {database.name: "NOT_PROBED"}
+
+
+@virtual_time
+async def test_waits_for_an_agent() -> None:
+    """Without an agent nothing is verified; when one attaches, all that is due is."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    async with world.driven():
+        await world.applied()
+        await asyncio.sleep(100)
+        assert world.status().verified_revision == 0
+        world.agents.attach()
+        await world.verified(seconds=3)
+    assert state(world, BANK.name, 4) is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_agent_that_is_lost() -> None:
+    """An agent that goes away in the middle is replaced by the next one."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    world.agents.failures = [Unavailable("it is gone", reason="AGENT_LOST")]
+    async with world.driven():
+        await world.until(lambda: bool(world.agents.asked))
+        world.agents.agents.clear()
+        world.agents.attach("a2")
+        await world.verified()
+        await world.until(lambda: world.status().unverified is None)
+    assert {agent for _, agent, _, _ in world.agents.asked} == {"a1", "a2"}
+
+
+@virtual_time
+async def test_never_holds_up_an_apply() -> None:
+    """A newer apply goes out at once, whatever probe is in flight, and what was due is verified after it."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    world.agents.seconds = 4.0
+    async with world.driven():
+        first = world.set(BANK)
+        await world.until(lambda: bool(world.agents.asked))
+        began = loop_time()
+        second = world.set(entry("shop"))
+        await world.until(lambda: world.status().applied_revision == second)
+        assert loop_time() - began < 0.2
+        await world.verified(seconds=60)
+    assert state(world, BANK.name, first) is RolloutState.VERIFIED
+    assert state(world, entry("shop").name, second) is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_nothing_is_probed_where_nothing_changed() -> None:
+    """A revision that changes nothing for the cluster is verified without a probe, and so is a resync."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+        world.agents.asked.clear()
+        world.set(cluster("west"))
+        await world.verified(seconds=0.2)
+        await asyncio.sleep(200)
+    assert world.agents.asked == []
+
+
+@virtual_time
+async def test_registration_alone_is_verified() -> None:
+    """A cluster without any policy is verified by what passes there."""
+    world = World()
+    world.agents.attach()
+    async with world.driven(KNOWN):
+        await world.verified()
+    assert state(world, cluster().name, 2) is RolloutState.VERIFIED
+    assert world.agents.urls == ["http://www.example.com/"]
+
+
+@virtual_time
+async def test_takes_up_where_the_last_applier_left() -> None:
+    """After a restart only what changed since the last verdict is probed, and what was doubtful then."""
+    world = World(policy("REGISTRY_ONLY"), BANK, entry("shop"))
+    world.agents.attach()
+    doubt = {BANK.name: Problem("PROBE_INCONCLUSIVE", "")}
+    gone = {entry("gone").name: Problem("PROBE_DISAGREES", "")}
+    world.replica.statuses["east"] = ClusterStatus(
+        "east", Phase.SETTLED, verified_revision=4, unverified=doubt, disagreements=gone
+    )
+    world.history.set(entry("news"))
+    async with world.driven():
+        await world.verified()
+    hosts = {url.split("/")[2] for url in world.agents.urls}
+    assert hosts == {"bank.example.com", "shop.example.com", "news.example.com", UNREGISTERED_HOST}
+    assert world.status().unverified is None
+    assert reasons(world.status().disagreements) == {entry("gone").name: "PROBE_DISAGREES"}
+
+
+@virtual_time
+async def test_agents_are_not_flooded() -> None:
+    """An agent is asked at a bounded rate, however much is due."""
+    world = World(*(entry(f"e{number}") for number in range(50)))
+    world.agents.attach()
+    world.agents.seconds = 0.0
+    async with world.driven(DeliverySettings(probe_interval=0.5)):
+        await world.verified(seconds=60)
+    times = [at for at, _, _, _ in world.agents.asked]
+    assert min(later - earlier for earlier, later in pairwise(times)) > 0.49
+
+
+@virtual_time
+async def test_unsupported_is_not_expected() -> None:
+    """What the cluster can't serve is not expected there: its host must be blocked like any other."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+        world.targets["east"].unable = {BANK.name: "not here"}
+        world.set(entry("bank", ports=ports("80:HTTP")))
+        await world.verified()
+    assert world.status().unverified is None
+    assert world.status().disagreements is None

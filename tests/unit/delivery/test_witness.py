@@ -1,0 +1,131 @@
+"""A store that was lost or restored does not get to touch a cluster that knows more than it."""
+
+import asyncio
+
+import pytest
+
+from egress_server.domain.rollout import Phase
+from egress_server.ports.target import Witness
+from tests.support.meshes import entry, policy
+from tests.support.virtual_time import virtual_time
+from tests.unit.delivery.world import World
+
+
+def driven_before(*, revision: int = 4, epoch: str = "epoch-1", digest: str = "d4") -> World:
+    """A mesh at revision 4 whose cluster has objects, and a witness as said."""
+    world = World(policy("REGISTRY_ONLY"), entry("bank"))
+    world.targets["east"].witness = Witness(epoch, revision, digest, fence=0)
+    return world
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    ("witness", "words"),
+    [
+        ({"epoch": "epoch-0"}, "this store is another one, of epoch epoch-1"),
+        ({"revision": 9, "digest": "d9"}, "this store only goes to revision 5"),
+        ({"digest": "other"}, "this store has another change as revision 4"),
+    ],
+)
+async def test_rewound_store_is_held(witness: dict[str, str], words: str) -> None:
+    """Another epoch, a lower revision, another change at the same one: the cluster is held and nothing changes."""
+    world = driven_before(**witness)  # type: ignore[arg-type]
+    target = world.targets["east"]
+    async with world.driven():
+        await asyncio.sleep(200)
+        world.set(entry("shop"))
+        await asyncio.sleep(200)
+    assert target.writes == []
+    status = world.status()
+    assert (status.phase, status.applied_revision) == (Phase.HELD, 0)
+    assert status.problem is not None
+    assert status.problem.reason == "STORE_REWOUND"
+    assert words in status.problem.message
+    assert status.problem.retry_time is None
+
+
+@virtual_time
+async def test_empty_store_deletes_nothing() -> None:
+    """A new store meets a cluster full of objects: they stay."""
+    full = World(policy("REGISTRY_ONLY"), entry("bank"))
+    async with full.driven():
+        await full.applied()
+    world = World()
+    world.history.snapshot.epoch = "epoch-2"
+    world.targets["east"].objects = dict(full.targets["east"].objects)
+    world.targets["east"].witness = full.targets["east"].witness
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        await asyncio.sleep(200)
+    assert len(world.targets["east"].objects) == 2
+    assert world.targets["east"].writes == []
+
+
+@virtual_time
+async def test_held_until_the_data_is_back() -> None:
+    """When the right store is back, the cluster is driven again at the next resync."""
+    world = driven_before(revision=6, digest="d6")
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        world.history.set(entry("shop"))
+        world.history.set(entry("news"))
+        await world.applied(seconds=61)
+    assert world.status().problem is None
+
+
+@virtual_time
+async def test_removed_witness_lets_the_store_take_over() -> None:
+    """As the message says: without its witness the cluster follows this store."""
+    world = driven_before(epoch="epoch-0")
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        world.targets["east"].witness = None
+        await world.applied(seconds=61)
+
+
+@virtual_time
+async def test_process_that_lags_behind_is_no_rewound_store() -> None:
+    """A process that has not yet seen what the store has waits for it instead of holding the cluster."""
+    world = driven_before(revision=5, digest="d5")
+    world.store.revision = 5
+    async with world.driven():
+        await asyncio.sleep(0.5)
+        assert world.targets["east"].writes == []
+        assert world.store.records == []
+        world.set(entry("shop"))
+        await world.applied()
+
+
+@virtual_time
+async def test_process_that_lags_for_long_says_so() -> None:
+    """A process whose copy does not follow reports it, and tries again."""
+    world = driven_before(revision=5, digest="d5")
+    world.store.revision = 5
+    async with world.driven():
+        await asyncio.sleep(6)
+        problem = world.status().problem
+        assert problem is not None
+        assert problem.reason == "REPLICA_BEHIND"
+        world.set(entry("shop"))
+        await world.applied()
+
+
+@virtual_time
+async def test_revision_past_retention() -> None:
+    """A cluster that was away for longer than history is kept is driven on: nothing speaks against it."""
+    world = driven_before(revision=2, digest="d2")
+    world.store.digests[2] = None
+    async with world.driven():
+        await world.applied()
+
+
+@virtual_time
+async def test_store_that_does_not_know_our_revision() -> None:
+    """Without the digest of what is to be applied nothing is: the witness could not be written."""
+    world = World(entry("bank"))
+    world.store.digests[3] = None
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.FAILED)
+        assert world.targets["east"].writes == []
+        del world.store.digests[3]
+        await world.applied()

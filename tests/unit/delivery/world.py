@@ -1,0 +1,89 @@
+"""An applier at work on a small mesh of fakes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from random import Random
+
+from egress_server.delivery import Applier, DeliverySettings
+from egress_server.domain.resources import Resource
+from egress_server.domain.rollout import ClusterStatus, Phase
+from tests.support.meshes import BIRTH, History, cluster
+from tests.unit.delivery.fakes import FakeAgents, FakeReplica, FakeStore, FakeTargets, loop_time
+
+
+DEFAULTS = DeliverySettings()
+
+
+def clock() -> datetime:
+    """Wall-clock time that goes with the loop's."""
+    return BIRTH + timedelta(seconds=loop_time())
+
+
+class World:
+    """A mesh with clusters `east` (and others), a store, targets, agents."""
+
+    def __init__(self, *resources: Resource, clusters: tuple[str, ...] = ("east",)) -> None:
+        self.history = History(*(cluster(id_) for id_ in clusters), *resources)
+        self.replica = FakeReplica(self.history)
+        self.store = FakeStore(self.replica)
+        self.targets = FakeTargets()
+        self.agents = FakeAgents(self.targets)
+
+    def set(self, resource: Resource) -> int:
+        """Somebody sets a resource."""
+        revision = self.history.set(resource)
+        self.replica.tell()
+        return revision
+
+    def delete(self, resource: Resource) -> int:
+        """Somebody deletes a resource."""
+        revision = self.history.delete(resource)
+        self.replica.tell()
+        return revision
+
+    def applier(self, settings: DeliverySettings = DEFAULTS, owner: str = "us") -> Applier:
+        """An applier, not running yet."""
+        return Applier(
+            mesh="default",
+            owner=owner,
+            store=self.store,
+            replica=self.replica,
+            open_target=self.targets,
+            agents=self.agents,
+            settings=settings,
+            clock=clock,
+            monotonic=loop_time,
+            random=Random(1),
+        )
+
+    @asynccontextmanager
+    async def driven(self, settings: DeliverySettings = DEFAULTS) -> AsyncIterator[None]:
+        """An applier at work; stopped in the end."""
+        task = asyncio.create_task(self.applier(settings).run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def status(self, cluster_id: str = "east") -> ClusterStatus:
+        """The record of a cluster, as everybody sees it."""
+        return self.replica.statuses.get(cluster_id, ClusterStatus(cluster_id, Phase.SETTLED))
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Waits until something holds."""
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - conditions of any kind
+                await asyncio.sleep(0.005)
+
+    async def applied(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
+        """Waits until the cluster holds the newest revision."""
+        await self.until(lambda: self.status(cluster_id).applied_revision == self.history.snapshot.revision, seconds)
+
+    async def verified(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
+        """Waits until the newest revision was verified, whatever came of it."""
+        await self.until(lambda: self.status(cluster_id).verified_revision == self.history.snapshot.revision, seconds)
