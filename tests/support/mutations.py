@@ -12,9 +12,7 @@ from egress_server.ports.store import Commit, Committed, Replica, RequestKey, St
 _numbers = count()
 
 
-def entry(
-    snapshot: Snapshot, name: str, *hosts: str, protocol: Protocol = Protocol.HTTP
-) -> ServiceEntry:
+def entry(snapshot: Snapshot, name: str, *hosts: str, protocol: Protocol = Protocol.HTTP) -> ServiceEntry:
     """A service entry of the snapshot's mesh."""
     return ServiceEntry(
         f"meshes/{snapshot.mesh}/namespaces/prod/serviceEntries/{name}",
@@ -48,6 +46,16 @@ def mutation(
         record=ChangeRecord(kind, resource.name, "local:tester", request_id, reason),
         request=RequestKey("local:tester", "UpsertServiceEntry", request_id, fingerprint),
     )
+
+
+def setting(name: str, *hosts: str) -> Callable[[Snapshot], Commit]:
+    """Sets the entry called `name` on whatever snapshot."""
+    return lambda snapshot: mutation(snapshot, entry(snapshot, name, *hosts))
+
+
+def deleting(name: str) -> Callable[[Snapshot], Commit]:
+    """Deletes the entry called `name` on whatever snapshot."""
+    return lambda snapshot: mutation(snapshot, entry(snapshot, name), deletes=True)
 
 
 async def insist(store: Store, replica: Replica, make: Callable[[Snapshot], Commit]) -> Committed:

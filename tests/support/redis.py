@@ -32,9 +32,7 @@ def server_of(version: str) -> Path:
 def only_on_path(version: str, path: str) -> str:
     """A PATH on which an embedded store finds just the redis-server meant by one of VERSIONS."""
     server = server_of(version)
-    others = [
-        folder for folder in path.split(":") if folder and not (Path(folder) / "redis-server").exists()
-    ]
+    others = [folder for folder in path.split(":") if folder and not (Path(folder) / "redis-server").exists()]
     return ":".join([str(server.parent), *others])
 
 
@@ -49,8 +47,8 @@ def short_dir() -> Iterator[Path]:
 def running(server: Path, folder: Path, *options: str) -> Iterator[str]:
     """The URL of a redis-server over `folder`, on a unix socket, durable as we demand it."""
     path = folder / "redis.sock"
-    settings = ("--port 0 --appendonly yes --appendfsync always --maxmemory-policy noeviction").split()
-    command = [server, "--unixsocket", path, "--dir", folder, "--save", "", *settings, *options]
+    settings = ["--port", "0", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
+    command: list[str | Path] = [server, "--unixsocket", path, "--dir", folder, "--save", "", *settings, *options]
     with (folder / "redis.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

@@ -11,7 +11,7 @@ from egress_server.ports.store import Committed, RequestKey
 from egress_server.store.keys import Retention
 from egress_server.store.redis_store import RedisStore
 from tests.contract.conftest import Bench
-from tests.support.mutations import entry, insist, mutation
+from tests.support.mutations import deleting, entry, insist, mutation, setting
 
 
 async def test_the_first_commit_is_revision_1(bench: Bench) -> None:
@@ -38,20 +38,20 @@ async def test_what_is_read_back_is_what_was_answered(bench: Bench) -> None:
 
 async def test_an_update_keeps_the_create_time(bench: Bench) -> None:
     """A second commit of a resource names the first as previous and keeps the time of creation."""
-    first = await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank")))
-    second = await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank", "b.com")))
+    first = await insist(bench.store, bench.replica, setting("bank"))
+    second = await insist(bench.store, bench.replica, setting("bank", "b.com"))
     assert (second.change.revision, second.change.previous_revision) == (2, 1)
     assert second.versioned.create_time == first.versioned.create_time
 
 
 async def test_a_deleted_resource_leaves_its_last_state_in_history(bench: Bench) -> None:
     """After a delete the resource is gone, its last state readable, and a new one begins anew."""
-    await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank")))
-    gone = await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank"), deletes=True))
+    await insist(bench.store, bench.replica, setting("bank"))
+    gone = await insist(bench.store, bench.replica, deleting("bank"))
     assert gone.versioned.deleted
     assert await bench.store.change(bench.mesh, 2) == gone
     assert bench.snapshot.get(gone.versioned.resource.name) is None
-    anew = await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank")))
+    anew = await insist(bench.store, bench.replica, setting("bank"))
     assert anew.change.previous_revision == 2
     assert anew.versioned.create_time == anew.change.accept_time
 
@@ -60,7 +60,7 @@ async def test_revisions_have_no_gaps(bench: Bench) -> None:
     """Of many commits at once each gets a revision of its own and none is left out."""
 
     async def one(number: int) -> int:
-        outcome = await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, f"e{number}")))
+        outcome = await insist(bench.store, bench.replica, setting(f"e{number}"))
         return outcome.change.revision
 
     revisions = await asyncio.gather(*(one(number) for number in range(100)))
@@ -72,12 +72,10 @@ async def test_revisions_have_no_gaps(bench: Bench) -> None:
 async def test_changes_come_in_pages(bench: Bench) -> None:
     """Changes are read between two revisions, both excluded, forwards and backwards."""
     for number in range(5):
-        await insist(bench.store, bench.replica, lambda s, n=number: mutation(s, entry(s, f"e{n}")))  # type: ignore[misc]
+        await insist(bench.store, bench.replica, setting(f"e{number}"))
 
     async def page(before: int | None, after: int | None, newest_first: bool) -> list[int]:
-        changes = await bench.store.changes(
-            bench.mesh, before=before, after=after, count=2, newest_first=newest_first
-        )
+        changes = await bench.store.changes(bench.mesh, before=before, after=after, count=2, newest_first=newest_first)
         return [change.revision for change in changes]
 
     assert await page(None, None, newest_first=False) == [1, 2]
@@ -92,7 +90,7 @@ async def test_changes_come_in_pages(bench: Bench) -> None:
 async def test_history_is_capped(bench: Bench) -> None:
     """Versions past the cap are gone; the change stays and hands back the newest version in their place."""
     for _ in range(5):
-        await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank")))
+        await insist(bench.store, bench.replica, setting("bank"))
     name = entry(bench.snapshot, "bank").name
     kept = [await bench.store.version_at(bench.mesh, name, revision) for revision in range(1, 6)]
     assert [version.revision if version else None for version in kept] == [None, None, 3, 4, 5]
@@ -124,7 +122,7 @@ async def test_a_replay_survives_its_version(bench: Bench) -> None:
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"))
     bench.replica.committed(await bench.store.commit(commit))
     for _ in range(4):
-        await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank")))
+        await insist(bench.store, bench.replica, setting("bank"))
     again = await bench.store.commit(commit)
     assert (again.change.revision, again.versioned.revision, again.replayed) == (1, 5, True)
 
@@ -163,7 +161,7 @@ async def test_request_ids_are_forgotten(bench: Bench) -> None:
 
 async def test_meshes_do_not_see_each_other(bench: Bench) -> None:
     """A commit in one mesh leaves another mesh's revisions alone."""
-    await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank")))
+    await insist(bench.store, bench.replica, setting("bank"))
     assert await bench.store.change("another", 1) is None
 
 

@@ -10,7 +10,7 @@ from egress_server.ports.store import Commit, Stale
 from egress_server.store.keys import Retention
 from egress_server.store.upkeep import Upkeep
 from tests.contract.conftest import Bench
-from tests.support.mutations import entry, insist, mutation
+from tests.support.mutations import entry, insist, mutation, setting
 
 BUCKETS = (
     "key/meshes/m/x",
@@ -46,7 +46,7 @@ async def test_a_bucket_nobody_looked_at_does_not_matter(bench: Bench) -> None:
 
 async def test_a_refused_commit_leaves_nothing_behind(bench: Bench) -> None:
     """A stale commit writes no key at all: no revision, no request id."""
-    await insist(bench.store, bench.replica, lambda s: mutation(s, entry(s, "bank")))
+    await insist(bench.store, bench.replica, setting("bank"))
     before = await _everything(bench)
     late = replace(mutation(bench.snapshot, entry(bench.snapshot, "bank", "x.com")), revision=0)
     with pytest.raises(Stale):
@@ -91,9 +91,7 @@ async def test_one_of_many_rivals_wins_each_round(bench: Bench) -> None:
         def decide(snapshot: object) -> Commit:
             now = bench.snapshot.get(entry(bench.snapshot, "counter").name)
             hosts = () if now is None else now.resource.hosts  # type: ignore[union-attr]
-            return mutation(
-                bench.snapshot, entry(bench.snapshot, "counter", *hosts, f"h{number}.example.com")
-            )
+            return mutation(bench.snapshot, entry(bench.snapshot, "counter", *hosts, f"h{number}.example.com"))
 
         await insist(bench.store, bench.replica, decide)
 
@@ -106,7 +104,7 @@ async def test_one_of_many_rivals_wins_each_round(bench: Bench) -> None:
 async def test_forgotten_buckets_count_as_changed(bench: Bench) -> None:
     """Buckets that have long not changed are dropped; a snapshot older than that finds them stale, a newer one not."""
     for number in range(6):
-        await insist(bench.store, bench.replica, lambda s, n=number: mutation(s, entry(s, f"e{n}")))  # type: ignore[misc]
+        await insist(bench.store, bench.replica, setting(f"e{number}"))
     await Upkeep(bench.connection, bench.mesh, Retention(buckets=5, bucket_revisions=2)).forget()
     assert await bench.connection.call("HLEN", bench.keys.last) == 4
     about_first = mutation(bench.snapshot, entry(bench.snapshot, "e0"))

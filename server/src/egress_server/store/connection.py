@@ -6,7 +6,6 @@ can be asked to wait; then it raises Unavailable.
 """
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
@@ -69,13 +68,13 @@ class Connection:
         """The reply to one command. Raises Unavailable, ResourceExhausted, StoreFault."""
         give_up = 0.0
         while True:
+            if (wire := self._wire) is None:
+                give_up = give_up or self._give_up()
+                wire = await self._reconnected(give_up)
             try:
-                return await (self._wire or await self._reconnected()).send(*args)
+                return await wire.send(*args)
             except ConnectionLost:
-                now = asyncio.get_running_loop().time()
-                give_up = give_up or now + PATIENCE_SECONDS
-                if now >= give_up:
-                    raise _unavailable("the connection to the store breaks again and again") from None
+                give_up = give_up or self._give_up()
             except Refused as refused:
                 raise _meaning(refused) from None
 
@@ -91,25 +90,31 @@ class Connection:
 
     async def read_at_once(self, *commands: tuple[bytes | str | int, ...]) -> list[Any]:
         """The replies of several reads, all as of one moment; raises as `call`."""
-        give_up = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        give_up = self._give_up()
         while True:
-            wire = self._wire or await self._reconnected()
+            wire = self._wire or await self._reconnected(give_up)
             futures = [wire.send(*command) for command in (("MULTI",), *commands, ("EXEC",))]
             *_, result = await asyncio.gather(*futures, return_exceptions=True)
-            match result:
-                case list():
-                    return result
-                case Refused():
-                    raise _meaning(result)
-            if asyncio.get_running_loop().time() >= give_up:
-                raise _unavailable("the connection to the store breaks again and again")
+            if isinstance(result, list):
+                return result
+            if isinstance(result, Refused):
+                raise _meaning(result)
 
-    async def _reconnected(self) -> Wire:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._back.wait(), PATIENCE_SECONDS)
-        if self._wire is None:
-            why = "closed" if self._closed else self._why or "the connection is lost"
-            raise _unavailable(f"the store at {self.address} can't be reached: {why}")
+    def _give_up(self) -> float:
+        return asyncio.get_running_loop().time() + PATIENCE_SECONDS
+
+    async def _reconnected(self, give_up: float) -> Wire:
+        """A live connection, which may be lost again by the time somebody sees it."""
+        while self._wire is None:
+            try:
+                async with asyncio.timeout_at(give_up):
+                    await self._back.wait()
+            except TimeoutError:
+                raise _unavailable(
+                    f"the store at {self.address} can't be reached: {self._why or 'the connection is lost'}"
+                ) from None
+            if self._closed:
+                raise _unavailable("the connection to the store is closed")
         return self._wire
 
     async def _connect(self) -> None:
@@ -131,8 +136,9 @@ class Connection:
     def _on_lost(self, wire: Wire) -> None:
         if wire is self._wire:
             self._wire = None
-            self._back.clear()
             self._lost.set()
+            if not self._closed:
+                self._back.clear()
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
