@@ -39,7 +39,7 @@ async def ask(
     port: int,
     scheme: str = "http",
     method: str = "HEAD",
-    timeout: float = 5.0,  # noqa: ASYNC109 # the attempt's own
+    timeout: float = 5.0,
     headers: Mapping[str, str] | None = None,
 ) -> Evidence:
     """One attempt at a server."""

@@ -111,5 +111,8 @@ async def test_warming() -> None:
 
 async def test_broken_page() -> None:
     """A page that can't be read is a sidecar that does not answer."""
-    with pytest.raises(OSError, match="can't be read"):
+    with pytest.raises(OSError, match="list of clusters can't be read"):
         await EnvoySidecar(Admin([b"<html>"])).watch(DESTINATION)
+    watch = await EnvoySidecar(Admin([clusters({})], warming=b'{"configs": [{}]}')).watch(DESTINATION)
+    with pytest.raises(OSError, match="configuration can't be read"):
+        await watch.finish()

@@ -72,10 +72,12 @@ class Watch:
 
     async def _clusters(self, resource: str) -> dict[str, str]:
         """Names of the destination's clusters in a part of the configuration, and their types."""
-        mask = "cluster.name,cluster.type"
-        page = orjson.loads(await self._fetch(f"/config_dump?resource={resource}&mask={mask}"))
-        found = (item.get("cluster", {}) for item in page.get("configs", ()))
-        named = {cluster["name"]: cluster.get("type", "") for cluster in found if "name" in cluster}
+        page = await self._fetch(f"/config_dump?resource={resource}&mask=cluster.name,cluster.type")
+        try:
+            found = [item["cluster"] for item in orjson.loads(page).get("configs", ())]
+            named = {cluster["name"]: str(cluster.get("type", "")) for cluster in found}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise OSError(f"the sidecar's configuration can't be read: {error!r}") from error
         return {name: kind for name, kind in named.items() if serves(name, self._destination)}
 
 
