@@ -1,6 +1,7 @@
 """The gRPC server: generic handlers over raw bytes for every method of the table, the agents' stream, health and
 reflection."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -20,6 +21,8 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),
     *SERVER_OPTIONS,
 )
+LAST_WORDS_SECONDS = 1.0
+"""How long replies and ends of streams may take to leave when the server stops."""
 Unary = Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
 
 
@@ -27,12 +30,20 @@ class Server:
     """A gRPC server that is ready to listen."""
 
     def __init__(
-        self, pipeline: Pipeline, methods: Mapping[str, Method], streams: grpc.GenericRpcHandler, version: str
+        self,
+        pipeline: Pipeline,
+        methods: Mapping[str, Method],
+        streams: grpc.GenericRpcHandler,
+        version: str,
+        *,
+        end_streams: Callable[[], None],
     ) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        handlers = _Handlers(pipeline, methods, version)
+        self._calls = _Calls()
+        self._end_streams = end_streams
+        handlers = _Handlers(pipeline, methods, version, self._calls)
         self._server.add_generic_rpc_handlers((handlers, streams))
         self._services = sorted({path.split("/")[1] for path in methods})
         names = (*self._services, "egress.v1.AgentService", health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -56,17 +67,50 @@ class Server:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace: float) -> None:
-        """Says on the health service that it goes, takes no more calls, and gives those under way `grace` seconds."""
+        """Says on the health service that it goes, takes no more calls, and gives those under way `grace` seconds.
+
+        Streams never end by themselves: those of agents are ended once no call is left that may need them, and what
+        still is open then, such as a watch of the health service, is cut.
+        """
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace)
+        stopping = asyncio.create_task(self._server.stop(grace))
+        idle = asyncio.create_task(self._calls.wait_none())
+        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        self._end_streams()
+        await asyncio.wait((stopping,), timeout=LAST_WORDS_SECONDS)
+        await self._server.stop(None)
+        await stopping
+
+
+class _Calls:
+    """Counts the calls under way."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if not self._count:
+            self._none.set()
+
+    async def wait_none(self) -> None:
+        """Returns as soon as there is none."""
+        await self._none.wait()
 
 
 class _Handlers(grpc.GenericRpcHandler):
     """Finds the handler of a path in the method table."""
 
-    def __init__(self, pipeline: Pipeline, methods: Mapping[str, Method], version: str) -> None:
+    def __init__(self, pipeline: Pipeline, methods: Mapping[str, Method], version: str, calls: _Calls) -> None:
         self._handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-            path: grpc.unary_unary_rpc_method_handler(_unary(pipeline, method, version))
+            path: grpc.unary_unary_rpc_method_handler(_unary(pipeline, method, version, calls))
             for path, method in methods.items()
         }
 
@@ -75,12 +119,13 @@ class _Handlers(grpc.GenericRpcHandler):
         return self._handlers.get(handler_call_details.method)
 
 
-def _unary(pipeline: Pipeline, method: Method, version: str) -> Unary:
+def _unary(pipeline: Pipeline, method: Method, version: str, calls: _Calls) -> Unary:
     async def call(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         context.set_trailing_metadata((("egress-version", version), ("egress-time", str(int(time.time() * 1000)))))
         try:
-            answer = await pipeline.unary(method, request, Call("grpc", context.peer(), metadata))
+            with calls:
+                answer = await pipeline.unary(method, request, Call("grpc", context.peer(), metadata))
         except Refusal as refusal:
             await context.abort_with_status(rpc_status.to_status(refusal.status))
         return answer.SerializeToString()

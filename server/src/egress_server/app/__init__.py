@@ -62,7 +62,8 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
 
         user = LocalUser()
         pipeline = Pipeline(services, user, user)
-        server = Server(pipeline, METHODS, attach_handler(pipeline, sessions), VERSION)
+        streams = attach_handler(pipeline, sessions)
+        server = Server(pipeline, METHODS, streams, VERSION, end_streams=sessions.close)
         grpc_address = server.listen(settings.grpc_address)
         await server.start()
 
@@ -108,6 +109,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
         on_ready(addresses)
         await stop.wait()
         _log.info("draining", seconds=settings.drain_seconds)
+        await asyncio.gather(web.stop(), server.stop(settings.drain_seconds))
 
 
 async def _run_in_background(stack: AsyncExitStack, applier: Applier) -> None:
