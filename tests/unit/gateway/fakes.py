@@ -1,6 +1,5 @@
 """Stands in for the pipeline below the gateway: reads requests as the real one does, and answers what a test says."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -53,12 +52,6 @@ def raising(error: EgressError) -> Answer:
         raise error
 
     return answer
-
-
-async def hanging(method: Method, request: Any, call: Call) -> Message:
-    """No answer, ever."""
-    await asyncio.Event().wait()
-    raise AssertionError("unreachable")
 
 
 async def all_ready() -> Mapping[str, str]:

@@ -3,7 +3,12 @@
 from typing import Any
 
 from google.protobuf import duration_pb2, timestamp_pb2
-from google.protobuf.descriptor_pb2 import DescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumValueDescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
@@ -21,7 +26,9 @@ _SCALARS = {
 }
 
 
-def _field(number: int, name: str, kind: Any, label: Any = F.LABEL_OPTIONAL, type_name: str | None = None) -> FieldDescriptorProto:
+def _field(
+    number: int, name: str, kind: Any, label: Any = F.LABEL_OPTIONAL, type_name: str | None = None
+) -> FieldDescriptorProto:
     return F(name=name, number=number, type=kind, label=label, type_name=type_name)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -295,8 +296,14 @@ def test_yaml_not_utf8() -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "text/html"]
-    + ["application/json; charset=utf-16", "application/jsonx"],
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+        "text/html",
+        *["application/json;charset=utf-16", "application/jsonx"],
+    ],
 )
 @pytest.mark.parametrize("body", [b"{}", b""])
 def test_other_content_types(content_type: str, body: bytes) -> None:
@@ -329,16 +336,16 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES)
 def test_any_json(value: object) -> None:
     """Any JSON gives a message or an InvalidArgument; what the check lets by, the converter takes."""
+    found: list[InvalidArgument] = []
     try:
         read(json.dumps(value).encode())
     except InvalidArgument as error:
-        assert error.message != "the JSON body does not fit the request"
+        found.append(error)
+    assert "the JSON body does not fit the request" not in [error.message for error in found]
 
 
 @given(st.text(max_size=60))
 def test_any_query(query: str) -> None:
     """Any query gives a message or an InvalidArgument."""
-    try:
+    with suppress(InvalidArgument):
         read(query=query.encode("utf-8", "replace").decode())
-    except InvalidArgument:
-        pass

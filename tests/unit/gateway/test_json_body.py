@@ -1,5 +1,7 @@
 """Bodies that are no JSON, or JSON that two parsers read differently."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +51,5 @@ def test_empty_is_an_empty_object() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes(body: bytes) -> None:
     """Bytes give a value or an InvalidArgument, nothing else."""
-    try:
+    with suppress(InvalidArgument):
         parse_json(body)
-    except InvalidArgument as error:
-        assert error.message.startswith("the JSON body")

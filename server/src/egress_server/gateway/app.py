@@ -69,6 +69,8 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # The pipeline makes the one span and the metrics of a call; the framework's own would double them.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
         routes=[
             ContractRoute(table),
             *operation_routes(readiness, metrics),

@@ -1,0 +1,124 @@
+"""The OpenAPI document: valid, complete, and true of what is served."""
+
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from openapi_spec_validator import validate
+
+from egress_server.gateway.openapi import openapi_document
+from egress_server.gateway.openapi.examples import JSON_EXAMPLES, YAML_EXAMPLE
+from egress_server.gateway.routes import bindings_of
+from egress_server.wire import METHODS
+from tests.unit.gateway.fakes import DESCRIPTORS, FakePipeline, app_over
+
+BINDINGS = bindings_of(METHODS)
+DOCUMENT: dict[str, Any] = openapi_document(BINDINGS, DESCRIPTORS, "1.2.3")
+SCHEMAS = DOCUMENT["components"]["schemas"]
+
+
+def operations() -> dict[str, dict[str, Any]]:
+    """Operations by id."""
+    return {op["operationId"]: op for path in DOCUMENT["paths"].values() for op in path.values()}
+
+
+def parameters(operation_id: str, where: str) -> dict[str, dict[str, Any]]:
+    """An operation's parameters in one place, by name."""
+    return {p["name"]: p for p in operations()[operation_id]["parameters"] if p["in"] == where}
+
+
+def test_valid() -> None:
+    """The document is OpenAPI 3.1."""
+    assert DOCUMENT["openapi"] == "3.1.0"
+    validate(DOCUMENT)
+
+
+def test_stable() -> None:
+    """Made twice, it is the same bytes."""
+    again = openapi_document(bindings_of(METHODS), DESCRIPTORS, "1.2.3")
+    assert orjson.dumps(again) == orjson.dumps(DOCUMENT)
+
+
+def test_complete() -> None:
+    """Every binding is an operation."""
+    assert sum(len(path) for path in DOCUMENT["paths"].values()) == len(BINDINGS)
+    assert {"UpsertServiceEntry", "UpsertServiceEntry2", "Probe", "WaitChange"} <= set(operations())
+
+
+def test_paths() -> None:
+    """Wildcards become parameters named after the resource's pattern, and custom verbs stay."""
+    assert "/v1/meshes/{mesh}/namespaces/{namespace}/serviceEntries/{service_entry}" in DOCUMENT["paths"]
+    assert "/v1/meshes/{mesh}/changes/{change}:wait" in DOCUMENT["paths"]
+    assert list(parameters("WaitChange", "path")) == ["mesh", "change"]
+
+
+def test_comments_everywhere() -> None:
+    """Every operation, type and field carries the comment of the .proto file."""
+    for operation in operations().values():
+        assert operation["description"], operation["operationId"]
+    for name, schema in SCHEMAS.items():
+        assert schema["description"], name
+        for field, value in schema.get("properties", {}).items():
+            assert value.get("description") or name == "Status", f"{name}.{field}"
+    assert "- `REGISTRY_ONLY`: It is blocked" in SCHEMAS["OutboundPolicy.Mode"]["description"]
+    assert DOCUMENT["tags"][0]["description"] == "How workloads of a mesh reach the outside world."
+
+
+def test_types() -> None:
+    """Types follow the proto3 JSON mapping."""
+    change = SCHEMAS["Change"]["properties"]
+    assert change["revision"]["type"] == "string"
+    assert change["acceptTime"]["format"] == "date-time"
+    assert change["summary"]["additionalProperties"] == {"type": "integer", "format": "int32"}
+    assert change["findings"]["items"] == {"$ref": "#/components/schemas/Finding"}
+    assert SCHEMAS["OutboundPolicy.Mode"]["enum"] == ["MODE_UNSPECIFIED", "ALLOW_ANY", "REGISTRY_ONLY"]
+    assert SCHEMAS["ProbeRequest"]["properties"]["timeout"]["pattern"].endswith("s$")
+
+
+def test_behaviour() -> None:
+    """Required, read-only and mutually exclusive fields are marked; what the path gives is not asked for again."""
+    assert SCHEMAS["OutboundPolicy"]["required"] == ["mode"]
+    assert SCHEMAS["OutboundPolicy"]["properties"]["etag"]["readOnly"] is True
+    assert SCHEMAS["ProbeRequest"]["required"] == ["url"]
+    assert "cluster" not in SCHEMAS["ProbeRequest"]["properties"]
+    exclusive = {"not": {"required": ["serviceEntry", "istioYaml"]}}
+    assert exclusive in SCHEMAS["UpsertServiceEntryRequest"]["allOf"]
+
+
+def test_parameters() -> None:
+    """A method without body takes its fields in the query, and mutations take their headers."""
+    assert set(parameters("ListChanges", "query")) == {"pageSize", "pageToken", "filter", "orderBy"}
+    assert set(parameters("DeleteServiceEntry", "header")) == {"If-Match", "If-None-Match", "Idempotency-Key"}
+    assert "headers" in operations()["GetServiceEntry"]["responses"]["200"]
+    assert parameters("ListChanges", "header") == {}
+
+
+def test_yaml() -> None:
+    """UpsertServiceEntry takes YAML, with the other fields in the query."""
+    content = operations()["UpsertServiceEntry"]["requestBody"]["content"]
+    assert content["application/yaml"]["example"] == YAML_EXAMPLE
+    assert {"validateOnly", "serviceEntryId", "forceFindings"} <= set(parameters("UpsertServiceEntry", "query"))
+    assert "istioYaml" not in parameters("UpsertServiceEntry", "query")
+
+
+@pytest.mark.parametrize("name", sorted(JSON_EXAMPLES))
+async def test_example(name: str, client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
+    """Each example is a request that the server takes."""
+    path = next(path for path, item in DOCUMENT["paths"].items() if item.get("post", {}).get("operationId") == name)
+    url = path.format(mesh="default", cluster="laptop", namespace="default")
+    response = await client.post(url, json=JSON_EXAMPLES[name])
+    assert response.status_code == 200, response.text
+
+
+async def test_yaml_example(client: httpx.AsyncClient) -> None:
+    """The YAML example is taken too."""
+    url = "/v1/meshes/default/serviceEntries:upsert"
+    response = await client.post(url, content=YAML_EXAMPLE, headers={"content-type": "application/yaml"})
+    assert response.status_code == 200, response.text
+
+
+async def test_served(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
+    """The document is at /openapi.json, and the app's own is the same."""
+    response = await client.get("/openapi.json")
+    assert response.json() == app_over(pipeline).openapi() == DOCUMENT
