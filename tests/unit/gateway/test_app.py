@@ -112,7 +112,9 @@ async def test_loopback_hosts(client: httpx.AsyncClient, host: str) -> None:
         "10.0.0.1",
         "",
         "[::2]",
-        *["localhost@evil.example", "[::1", "0.0.0.0"],
+        "localhost@evil.example",
+        "[::1",
+        "0.0.0.0",
     ],
 )
 async def test_foreign_hosts(client: httpx.AsyncClient, pipeline: FakePipeline, host: str) -> None:

@@ -302,7 +302,8 @@ def test_yaml_not_utf8() -> None:
         "multipart/form-data; boundary=x",
         "",
         "text/html",
-        *["application/json;charset=utf-16", "application/jsonx"],
+        "application/json;charset=utf-16",
+        "application/jsonx",
     ],
 )
 @pytest.mark.parametrize("body", [b"{}", b""])
