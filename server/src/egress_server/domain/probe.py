@@ -164,7 +164,7 @@ def is_disturbed(verdict: Verdict) -> bool:
 def serves(cluster: str, destination: Destination) -> bool:
     """Whether an Envoy cluster belongs to a registered service that has `destination`."""
     port, host = _service(cluster)
-    return port == str(destination.port) and matches_host(host, destination.host)
+    return port == str(destination.port) and matches_host(host, destination.host.rstrip("."))
 
 
 def shares_port(cluster: str, destination: Destination) -> bool:
