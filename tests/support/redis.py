@@ -69,7 +69,7 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
             client.connect(str(path))
             client.sendall(b"PING\r\n")
-            if client.recv(64).startswith(b"+PONG"):
+            if client.recv(64).startswith((b"+PONG", b"-NOAUTH")):
                 return
         time.sleep(0.02)
     raise RuntimeError(f"redis-server did not start: see {path.parent / 'redis.log'}")
