@@ -96,8 +96,8 @@ CASES = [
         *(Outcome.REGISTERED, "TAKEN_BY_PORT", "outbound|443||db.example.com"),
     ),
     Case(
-        *("a final dot, which a server name has not", Destination("https", f"{HOST}.", 443), TLS_DONE),
-        *((one(TLS_ENTRY),), Outcome.REGISTERED, "REGISTERED_UPSTREAM", TLS_ENTRY),
+        *("a final dot, not part of a server name", Destination("https", f"{HOST}.", 443), TLS_DONE, (one(TLS_ENTRY),)),
+        *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", TLS_ENTRY),
     ),
     # It was let go and did not arrive.
     Case("refused", HTTP, ENVOY_503, (failed(ENTRY, 3),), Outcome.UNREACHABLE, "UPSTREAM_CONNECT_FAILED", ENTRY),
