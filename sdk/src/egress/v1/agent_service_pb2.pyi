@@ -201,7 +201,7 @@ class AttemptCommand(_message.Message):
     id: _builtins.str
     """Ties the result to the command."""
     url: _builtins.str
-    """http or https URL."""
+    """http, https, tls or tcp URL."""
     method: _builtins.str
     """HEAD or GET."""
     resolve: _builtins.str
@@ -280,6 +280,7 @@ class AttemptResult(_message.Message):
     WARMING_CLUSTERS_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     REFUSED_MESSAGE_FIELD_NUMBER: _builtins.int
+    LIVE_FAULTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id of the command."""
     refused: _builtins.str
@@ -298,6 +299,10 @@ class AttemptResult(_message.Message):
     def warming_clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Envoy clusters that were still warming."""
 
+    @_builtins.property
+    def live_faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the faults on the live route that the attempt took, as the sidecar's configuration has them."""
+
     def __init__(
         self,
         *,
@@ -307,10 +312,11 @@ class AttemptResult(_message.Message):
         warming_clusters: _abc.Iterable[_builtins.str] | None = ...,
         refused: _builtins.str = ...,
         refused_message: _builtins.str = ...,
+        live_faults: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "id", b"id", "refused", b"refused", "refused_message", b"refused_message", "upstreams", b"upstreams", "warming_clusters", b"warming_clusters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "id", b"id", "live_faults", b"live_faults", "refused", b"refused", "refused_message", b"refused_message", "upstreams", b"upstreams", "warming_clusters", b"warming_clusters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -43,6 +43,12 @@ class Change(_message.Message):
         """A resource was deleted."""
         REGISTER: Change._Type.ValueType  # 4
         """A cluster was registered."""
+        EXPIRE: Change._Type.ValueType  # 5
+        """A fault came to its end."""
+        ROLLBACK: Change._Type.ValueType  # 6
+        """A resource was brought back to what it was before an earlier change."""
+        DEREGISTER: Change._Type.ValueType  # 7
+        """A cluster was deregistered."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What a change did."""
@@ -57,6 +63,12 @@ class Change(_message.Message):
     """A resource was deleted."""
     REGISTER: Change.Type.ValueType  # 4
     """A cluster was registered."""
+    EXPIRE: Change.Type.ValueType  # 5
+    """A fault came to its end."""
+    ROLLBACK: Change.Type.ValueType  # 6
+    """A resource was brought back to what it was before an earlier change."""
+    DEREGISTER: Change.Type.ValueType  # 7
+    """A cluster was deregistered."""
 
     class _Durability:
         ValueType = _typing.NewType("ValueType", _builtins.int)

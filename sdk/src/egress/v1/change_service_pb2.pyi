@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from egress.v1 import change_pb2 as _change_pb2
+from egress.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -265,3 +266,159 @@ class WaitChangeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WaitChangeResponse: _TypeAlias = WaitChangeResponse  # noqa: Y015
+
+@_typing.final
+class WatchChangesRequest(_message.Message):
+    """Request for WatchChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    INCLUDE_ROLLOUTS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}"""
+    cursor: _builtins.str
+    """Cursor of the last event that was seen: go on after it. Empty means from now on. A cursor older than what is kept is
+    refused with OUT_OF_RANGE CURSOR_EXPIRED: list the changes, then watch from the newest.
+    """
+    include_rollouts: _builtins.bool
+    """Also send rollouts as they change; without it only changes."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        cursor: _builtins.str = ...,
+        include_rollouts: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "include_rollouts", b"include_rollouts", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchChangesRequest: _TypeAlias = WatchChangesRequest  # noqa: Y015
+
+@_typing.final
+class WatchChangesResponse(_message.Message):
+    """One event of WatchChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    ROLLOUT_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Send it back to go on after this event."""
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """A change was accepted."""
+
+    @_builtins.property
+    def rollout(self) -> _change_pb2.ClusterRollout:
+        """A cluster came further with what was asked of it."""
+
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.str = ...,
+        change: _change_pb2.Change | None = ...,
+        rollout: _change_pb2.ClusterRollout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "event", b"event", "rollout", b"rollout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cursor", b"cursor", "event", b"event", "rollout", b"rollout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["change", "rollout"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___WatchChangesResponse: _TypeAlias = WatchChangesResponse  # noqa: Y015
+
+@_typing.final
+class RollbackChangeRequest(_message.Message):
+    """Request for RollbackChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/changes/{revision}"""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackChangeRequest: _TypeAlias = RollbackChangeRequest  # noqa: Y015
+
+@_typing.final
+class RollbackChangeResponse(_message.Message):
+    """Response for RollbackChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    resource: _builtins.str
+    """Name of the resource that was brought back."""
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        resource: _builtins.str = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "findings", b"findings", "plan", b"plan", "resource", b"resource"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackChangeResponse: _TypeAlias = RollbackChangeResponse  # noqa: Y015

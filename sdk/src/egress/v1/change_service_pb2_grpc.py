@@ -56,6 +56,16 @@ class ChangeServiceStub(object):
                 request_serializer=egress_dot_v1_dot_change__service__pb2.WaitChangeRequest.SerializeToString,
                 response_deserializer=egress_dot_v1_dot_change__service__pb2.WaitChangeResponse.FromString,
                 _registered_method=True)
+        self.WatchChanges = channel.unary_stream(
+                '/egress.v1.ChangeService/WatchChanges',
+                request_serializer=egress_dot_v1_dot_change__service__pb2.WatchChangesRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_change__service__pb2.WatchChangesResponse.FromString,
+                _registered_method=True)
+        self.RollbackChange = channel.unary_unary(
+                '/egress.v1.ChangeService/RollbackChange',
+                request_serializer=egress_dot_v1_dot_change__service__pb2.RollbackChangeRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_change__service__pb2.RollbackChangeResponse.FromString,
+                _registered_method=True)
 
 
 class ChangeServiceServicer(object):
@@ -91,6 +101,21 @@ class ChangeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchChanges(self, request, context):
+        """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
+        REST it is a stream of server-sent events whose ids are cursors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackChange(self, request, context):
+        """Brings the resource of a change back to what it was before it, by a change of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChangeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -113,6 +138,16 @@ def add_ChangeServiceServicer_to_server(servicer, server):
                     servicer.WaitChange,
                     request_deserializer=egress_dot_v1_dot_change__service__pb2.WaitChangeRequest.FromString,
                     response_serializer=egress_dot_v1_dot_change__service__pb2.WaitChangeResponse.SerializeToString,
+            ),
+            'WatchChanges': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchChanges,
+                    request_deserializer=egress_dot_v1_dot_change__service__pb2.WatchChangesRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_change__service__pb2.WatchChangesResponse.SerializeToString,
+            ),
+            'RollbackChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackChange,
+                    request_deserializer=egress_dot_v1_dot_change__service__pb2.RollbackChangeRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_change__service__pb2.RollbackChangeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +259,60 @@ class ChangeService(object):
             '/egress.v1.ChangeService/WaitChange',
             egress_dot_v1_dot_change__service__pb2.WaitChangeRequest.SerializeToString,
             egress_dot_v1_dot_change__service__pb2.WaitChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/egress.v1.ChangeService/WatchChanges',
+            egress_dot_v1_dot_change__service__pb2.WatchChangesRequest.SerializeToString,
+            egress_dot_v1_dot_change__service__pb2.WatchChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.ChangeService/RollbackChange',
+            egress_dot_v1_dot_change__service__pb2.RollbackChangeRequest.SerializeToString,
+            egress_dot_v1_dot_change__service__pb2.RollbackChangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,12 @@ class ChangeServiceStub:
     """Waits until a change is applied or verified on every cluster it concerns. At the timeout it returns the state
     reached, not an error.
     """
+    WatchChanges: _grpc.UnaryStreamMultiCallable[_change_service_pb2.WatchChangesRequest, _change_service_pb2.WatchChangesResponse]
+    """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
+    REST it is a stream of server-sent events whose ids are cursors.
+    """
+    RollbackChange: _grpc.UnaryUnaryMultiCallable[_change_service_pb2.RollbackChangeRequest, _change_service_pb2.RollbackChangeResponse]
+    """Brings the resource of a change back to what it was before it, by a change of its own."""
 
 @_typing.type_check_only
 class ChangeServiceAsyncStub(ChangeServiceStub):
@@ -60,6 +66,12 @@ class ChangeServiceAsyncStub(ChangeServiceStub):
     """Waits until a change is applied or verified on every cluster it concerns. At the timeout it returns the state
     reached, not an error.
     """
+    WatchChanges: _aio.UnaryStreamMultiCallable[_change_service_pb2.WatchChangesRequest, _change_service_pb2.WatchChangesResponse]  # type: ignore[assignment]
+    """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
+    REST it is a stream of server-sent events whose ids are cursors.
+    """
+    RollbackChange: _aio.UnaryUnaryMultiCallable[_change_service_pb2.RollbackChangeRequest, _change_service_pb2.RollbackChangeResponse]  # type: ignore[assignment]
+    """Brings the resource of a change back to what it was before it, by a change of its own."""
 
 class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """What was changed, by whom, and what became of it."""
@@ -97,5 +109,23 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Waits until a change is applied or verified on every cluster it concerns. At the timeout it returns the state
         reached, not an error.
         """
+
+    @_abc_1.abstractmethod
+    def WatchChanges(
+        self,
+        request: _change_service_pb2.WatchChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_change_service_pb2.WatchChangesResponse], _abc.AsyncIterator[_change_service_pb2.WatchChangesResponse]]:
+        """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
+        REST it is a stream of server-sent events whose ids are cursors.
+        """
+
+    @_abc_1.abstractmethod
+    def RollbackChange(
+        self,
+        request: _change_service_pb2.RollbackChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_change_service_pb2.RollbackChangeResponse, _abc.Awaitable[_change_service_pb2.RollbackChangeResponse]]:
+        """Brings the resource of a change back to what it was before it, by a change of its own."""
 
 def add_ChangeServiceServicer_to_server(servicer: ChangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,13 +27,19 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65gress/v1/cluster.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x06\n\x07\x43luster\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x34\n\x06labels\x18\x02 \x03(\x0b\x32\x1e.egress.v1.Cluster.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x35\n\x05local\x18\x03 \x01(\x0b\x32\x1e.egress.v1.Cluster.LocalTargetB\x04\xe2\x41\x01\x01H\x00\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12/\n\x06status\x18\x08 \x01(\x0b\x32\x19.egress.v1.Cluster.StatusB\x04\xe2\x41\x01\x03\x1a\r\n\x0bLocalTarget\x1a\xbf\x02\n\x06Status\x12\x34\n\x05state\x18\x01 \x01(\x0e\x32\x1f.egress.v1.Cluster.Status.StateB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61pplied_revision\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11verified_revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x38\n\x0elast_seen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61gents\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06ONLINE\x10\x01\x12\x0b\n\x07OFFLINE\x10\x02\x12\x08\n\x04HELD\x10\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:M\xea\x41J\n\x13\x65gress.mesh/Cluster\x12 meshes/{mesh}/clusters/{cluster}*\x08\x63lusters2\x07\x63lusterB\x08\n\x06targetb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65gress/v1/cluster.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x07\n\x07\x43luster\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x34\n\x06labels\x18\x02 \x03(\x0b\x32\x1e.egress.v1.Cluster.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x35\n\x05local\x18\x03 \x01(\x0b\x32\x1e.egress.v1.Cluster.LocalTargetB\x04\xe2\x41\x01\x01H\x00\x12=\n\tdirectory\x18\t \x01(\x0b\x32\".egress.v1.Cluster.DirectoryTargetB\x04\xe2\x41\x01\x01H\x00\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12/\n\x06status\x18\x08 \x01(\x0b\x32\x19.egress.v1.Cluster.StatusB\x04\xe2\x41\x01\x03\x1a*\n\x0bLocalTarget\x12\x1b\n\rservice_cidrs\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x1a\x42\n\x0f\x44irectoryTarget\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rservice_cidrs\x18\x02 \x03(\tB\x04\xe2\x41\x01\x01\x1a\xbf\x02\n\x06Status\x12\x34\n\x05state\x18\x01 \x01(\x0e\x32\x1f.egress.v1.Cluster.Status.StateB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61pplied_revision\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11verified_revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x38\n\x0elast_seen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61gents\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06ONLINE\x10\x01\x12\x0b\n\x07OFFLINE\x10\x02\x12\x08\n\x04HELD\x10\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:M\xea\x41J\n\x13\x65gress.mesh/Cluster\x12 meshes/{mesh}/clusters/{cluster}*\x08\x63lusters2\x07\x63lusterB\x08\n\x06targetb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'egress.v1.cluster_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CLUSTER_LOCALTARGET'].fields_by_name['service_cidrs']._loaded_options = None
+  _globals['_CLUSTER_LOCALTARGET'].fields_by_name['service_cidrs']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_DIRECTORYTARGET'].fields_by_name['path']._loaded_options = None
+  _globals['_CLUSTER_DIRECTORYTARGET'].fields_by_name['path']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_DIRECTORYTARGET'].fields_by_name['service_cidrs']._loaded_options = None
+  _globals['_CLUSTER_DIRECTORYTARGET'].fields_by_name['service_cidrs']._serialized_options = b'\342A\001\001'
   _globals['_CLUSTER_STATUS'].fields_by_name['state']._loaded_options = None
   _globals['_CLUSTER_STATUS'].fields_by_name['state']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER_STATUS'].fields_by_name['reason']._loaded_options = None
@@ -56,6 +62,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTER'].fields_by_name['labels']._serialized_options = b'\342A\001\001'
   _globals['_CLUSTER'].fields_by_name['local']._loaded_options = None
   _globals['_CLUSTER'].fields_by_name['local']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER'].fields_by_name['directory']._loaded_options = None
+  _globals['_CLUSTER'].fields_by_name['directory']._serialized_options = b'\342A\001\001'
   _globals['_CLUSTER'].fields_by_name['etag']._loaded_options = None
   _globals['_CLUSTER'].fields_by_name['etag']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER'].fields_by_name['revision']._loaded_options = None
@@ -69,13 +77,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTER']._loaded_options = None
   _globals['_CLUSTER']._serialized_options = b'\352AJ\n\023egress.mesh/Cluster\022 meshes/{mesh}/clusters/{cluster}*\010clusters2\007cluster'
   _globals['_CLUSTER']._serialized_start=132
-  _globals['_CLUSTER']._serialized_end=946
-  _globals['_CLUSTER_LOCALTARGET']._serialized_start=475
-  _globals['_CLUSTER_LOCALTARGET']._serialized_end=488
-  _globals['_CLUSTER_STATUS']._serialized_start=491
-  _globals['_CLUSTER_STATUS']._serialized_end=810
-  _globals['_CLUSTER_STATUS_STATE']._serialized_start=745
-  _globals['_CLUSTER_STATUS_STATE']._serialized_end=810
-  _globals['_CLUSTER_LABELSENTRY']._serialized_start=812
-  _globals['_CLUSTER_LABELSENTRY']._serialized_end=857
+  _globals['_CLUSTER']._serialized_end=1106
+  _globals['_CLUSTER_LOCALTARGET']._serialized_start=538
+  _globals['_CLUSTER_LOCALTARGET']._serialized_end=580
+  _globals['_CLUSTER_DIRECTORYTARGET']._serialized_start=582
+  _globals['_CLUSTER_DIRECTORYTARGET']._serialized_end=648
+  _globals['_CLUSTER_STATUS']._serialized_start=651
+  _globals['_CLUSTER_STATUS']._serialized_end=970
+  _globals['_CLUSTER_STATUS_STATE']._serialized_start=905
+  _globals['_CLUSTER_STATUS_STATE']._serialized_end=970
+  _globals['_CLUSTER_LABELSENTRY']._serialized_start=972
+  _globals['_CLUSTER_LABELSENTRY']._serialized_end=1017
 # @@protoc_insertion_point(module_scope)

@@ -32,12 +32,45 @@ class Cluster(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        SERVICE_CIDRS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def service_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """The ranges that count as the cluster's own service ranges."""
+
         def __init__(
             self,
+            *,
+            service_cidrs: _abc.Iterable[_builtins.str] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["service_cidrs", b"service_cidrs"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class DirectoryTarget(_message.Message):
+        """A folder below the server's --directory-root that gets one YAML file an object, for GitOps."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PATH_FIELD_NUMBER: _builtins.int
+        SERVICE_CIDRS_FIELD_NUMBER: _builtins.int
+        path: _builtins.str
+        """Path of the folder, relative to --directory-root; the cluster's id where empty."""
+        @_builtins.property
+        def service_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """The cluster's own service ranges."""
+
+        def __init__(
+            self,
+            *,
+            path: _builtins.str = ...,
+            service_cidrs: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "service_cidrs", b"service_cidrs"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,6 +170,7 @@ class Cluster(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     LOCAL_FIELD_NUMBER: _builtins.int
+    DIRECTORY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -157,6 +191,10 @@ class Cluster(_message.Message):
         """A local Envoy."""
 
     @_builtins.property
+    def directory(self) -> Global___Cluster.DirectoryTarget:
+        """A folder of YAML files."""
+
+    @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
 
@@ -174,17 +212,18 @@ class Cluster(_message.Message):
         name: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         local: Global___Cluster.LocalTarget | None = ...,
+        directory: Global___Cluster.DirectoryTarget | None = ...,
         etag: _builtins.str = ...,
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         status: Global___Cluster.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "local", b"local", "status", b"status", "target", b"target", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "directory", b"directory", "local", b"local", "status", b"status", "target", b"target", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "etag", b"etag", "labels", b"labels", "local", b"local", "name", b"name", "revision", b"revision", "status", b"status", "target", b"target", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "directory", b"directory", "etag", b"etag", "labels", b"labels", "local", b"local", "name", b"name", "revision", b"revision", "status", b"status", "target", b"target", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["local"]  # noqa: Y015
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["local", "directory"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 

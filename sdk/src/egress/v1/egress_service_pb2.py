@@ -24,14 +24,18 @@ _sym_db = _symbol_database.Default()
 
 from egress.v1 import change_pb2 as egress_dot_v1_dot_change__pb2
 from egress.v1 import common_pb2 as egress_dot_v1_dot_common__pb2
+from egress.v1 import explain_pb2 as egress_dot_v1_dot_explain__pb2
+from egress.v1 import fault_pb2 as egress_dot_v1_dot_fault__pb2
+from egress.v1 import interception_pb2 as egress_dot_v1_dot_interception__pb2
 from egress.v1 import outbound_policy_pb2 as egress_dot_v1_dot_outbound__policy__pb2
 from egress.v1 import probe_pb2 as egress_dot_v1_dot_probe__pb2
 from egress.v1 import service_entry_pb2 as egress_dot_v1_dot_service__entry__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65gress/v1/egress_service.proto\x12\tegress.v1\x1a\x16\x65gress/v1/change.proto\x1a\x16\x65gress/v1/common.proto\x1a\x1f\x65gress/v1/outbound_policy.proto\x1a\x15\x65gress/v1/probe.proto\x1a\x1d\x65gress/v1/service_entry.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xa9\x02\n\x18SetOutboundPolicyRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12outbound_policy_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x38\n\x0foutbound_policy\x18\x03 \x01(\x0b\x32\x19.egress.v1.OutboundPolicyB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xb7\x01\n\x19SetOutboundPolicyResponse\x12\x32\n\x0foutbound_policy\x18\x01 \x01(\x0b\x32\x19.egress.v1.OutboundPolicy\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\".\n\x18GetOutboundPolicyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x94\x01\n\x1bListOutboundPoliciesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"m\n\x1cListOutboundPoliciesResponse\x12\x34\n\x11outbound_policies\x18\x01 \x03(\x0b\x32\x19.egress.v1.OutboundPolicy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xce\x01\n\x1b\x44\x65leteOutboundPolicyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xba\x01\n\x1c\x44\x65leteOutboundPolicyResponse\x12\x32\n\x0foutbound_policy\x18\x01 \x01(\x0b\x32\x19.egress.v1.OutboundPolicy\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\x88\x03\n\x19UpsertServiceEntryRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x10service_entry_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x36\n\rservice_entry\x18\x03 \x01(\x0b\x32\x17.egress.v1.ServiceEntryB\x04\xe2\x41\x01\x01H\x00\x12\x1a\n\nistio_yaml\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12:\n\x10\x63luster_selector\x18\x05 \x01(\x0b\x32\x1a.egress.v1.ClusterSelectorB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\x42\x08\n\x06source\"\xb4\x01\n\x1aUpsertServiceEntryResponse\x12.\n\rservice_entry\x18\x01 \x01(\x0b\x32\x17.egress.v1.ServiceEntry\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\",\n\x16GetServiceEntryRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x92\x01\n\x19ListServiceEntriesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"g\n\x1aListServiceEntriesResponse\x12\x30\n\x0fservice_entries\x18\x01 \x03(\x0b\x32\x17.egress.v1.ServiceEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcc\x01\n\x19\x44\x65leteServiceEntryRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xb4\x01\n\x1a\x44\x65leteServiceEntryResponse\x12.\n\rservice_entry\x18\x01 \x01(\x0b\x32\x17.egress.v1.ServiceEntry\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan2\xf5\n\n\rEgressService\x12\x95\x01\n\x11SetOutboundPolicy\x12#.egress.v1.SetOutboundPolicyRequest\x1a$.egress.v1.SetOutboundPolicyResponse\"5\x82\xd3\xe4\x93\x02/\"*/v1/{parent=meshes/*}/outboundPolicies:set:\x01*\x12\x83\x01\n\x11GetOutboundPolicy\x12#.egress.v1.GetOutboundPolicyRequest\x1a\x19.egress.v1.OutboundPolicy\".\x82\xd3\xe4\x93\x02(\x12&/v1/{name=meshes/*/outboundPolicies/*}\x12\x97\x01\n\x14ListOutboundPolicies\x12&.egress.v1.ListOutboundPoliciesRequest\x1a\'.egress.v1.ListOutboundPoliciesResponse\".\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=meshes/*}/outboundPolicies\x12\x97\x01\n\x14\x44\x65leteOutboundPolicy\x12&.egress.v1.DeleteOutboundPolicyRequest\x1a\'.egress.v1.DeleteOutboundPolicyResponse\".\x82\xd3\xe4\x93\x02(*&/v1/{name=meshes/*/outboundPolicies/*}\x12\xd8\x01\n\x12UpsertServiceEntry\x12$.egress.v1.UpsertServiceEntryRequest\x1a%.egress.v1.UpsertServiceEntryResponse\"u\x82\xd3\xe4\x93\x02o\"8/v1/{parent=meshes/*/namespaces/*}/serviceEntries:upsert:\x01*Z0\"+/v1/{parent=meshes/*}/serviceEntries:upsert:\x01*\x12\x88\x01\n\x0fGetServiceEntry\x12!.egress.v1.GetServiceEntryRequest\x1a\x17.egress.v1.ServiceEntry\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{name=meshes/*/namespaces/*/serviceEntries/*}\x12\x9c\x01\n\x12ListServiceEntries\x12$.egress.v1.ListServiceEntriesRequest\x1a%.egress.v1.ListServiceEntriesResponse\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{parent=meshes/*/namespaces/*}/serviceEntries\x12\x9c\x01\n\x12\x44\x65leteServiceEntry\x12$.egress.v1.DeleteServiceEntryRequest\x1a%.egress.v1.DeleteServiceEntryResponse\"9\x82\xd3\xe4\x93\x02\x33*1/v1/{name=meshes/*/namespaces/*/serviceEntries/*}\x12n\n\x05Probe\x12\x17.egress.v1.ProbeRequest\x1a\x18.egress.v1.ProbeResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/{cluster=meshes/*/clusters/*}:probe:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65gress/v1/egress_service.proto\x12\tegress.v1\x1a\x16\x65gress/v1/change.proto\x1a\x16\x65gress/v1/common.proto\x1a\x17\x65gress/v1/explain.proto\x1a\x15\x65gress/v1/fault.proto\x1a\x1c\x65gress/v1/interception.proto\x1a\x1f\x65gress/v1/outbound_policy.proto\x1a\x15\x65gress/v1/probe.proto\x1a\x1d\x65gress/v1/service_entry.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa9\x02\n\x18SetOutboundPolicyRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12outbound_policy_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x38\n\x0foutbound_policy\x18\x03 \x01(\x0b\x32\x19.egress.v1.OutboundPolicyB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xb7\x01\n\x19SetOutboundPolicyResponse\x12\x32\n\x0foutbound_policy\x18\x01 \x01(\x0b\x32\x19.egress.v1.OutboundPolicy\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\".\n\x18GetOutboundPolicyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x94\x01\n\x1bListOutboundPoliciesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"m\n\x1cListOutboundPoliciesResponse\x12\x34\n\x11outbound_policies\x18\x01 \x03(\x0b\x32\x19.egress.v1.OutboundPolicy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xce\x01\n\x1b\x44\x65leteOutboundPolicyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xba\x01\n\x1c\x44\x65leteOutboundPolicyResponse\x12\x32\n\x0foutbound_policy\x18\x01 \x01(\x0b\x32\x19.egress.v1.OutboundPolicy\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\x88\x03\n\x19UpsertServiceEntryRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x10service_entry_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x36\n\rservice_entry\x18\x03 \x01(\x0b\x32\x17.egress.v1.ServiceEntryB\x04\xe2\x41\x01\x01H\x00\x12\x1a\n\nistio_yaml\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12:\n\x10\x63luster_selector\x18\x05 \x01(\x0b\x32\x1a.egress.v1.ClusterSelectorB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\x42\x08\n\x06source\"\xb4\x01\n\x1aUpsertServiceEntryResponse\x12.\n\rservice_entry\x18\x01 \x01(\x0b\x32\x17.egress.v1.ServiceEntry\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\",\n\x16GetServiceEntryRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x92\x01\n\x19ListServiceEntriesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"g\n\x1aListServiceEntriesResponse\x12\x30\n\x0fservice_entries\x18\x01 \x03(\x0b\x32\x17.egress.v1.ServiceEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcc\x01\n\x19\x44\x65leteServiceEntryRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xb4\x01\n\x1a\x44\x65leteServiceEntryResponse\x12.\n\rservice_entry\x18\x01 \x01(\x0b\x32\x17.egress.v1.ServiceEntry\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\x98\x03\n\x12InjectFaultRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08\x66\x61ult_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\'\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x10.egress.v1.FaultB\x04\xe2\x41\x01\x01H\x00\x12\x1a\n\nistio_yaml\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12:\n\x10\x63luster_selector\x18\x05 \x01(\x0b\x32\x1a.egress.v1.ClusterSelectorB\x04\xe2\x41\x01\x01\x12,\n\x03ttl\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\x42\x08\n\x06source\"\x9e\x01\n\x13InjectFaultResponse\x12\x1f\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x10.egress.v1.Fault\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"%\n\x0fGetFaultRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x8a\x01\n\x11ListFaultsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"O\n\x12ListFaultsResponse\x12 \n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x10.egress.v1.Fault\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc4\x01\n\x11\x43learFaultRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\x9d\x01\n\x12\x43learFaultResponse\x12\x1f\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x10.egress.v1.Fault\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xa4\x02\n\x1bSetInterceptionCIDRsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0finterception_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\x0cinterception\x18\x03 \x01(\x0b\x32\x17.egress.v1.InterceptionB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xb5\x01\n\x1cSetInterceptionCIDRsResponse\x12-\n\x0cinterception\x18\x01 \x01(\x0b\x32\x17.egress.v1.Interception\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\",\n\x16GetInterceptionRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x91\x01\n\x18ListInterceptionsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"d\n\x19ListInterceptionsResponse\x12.\n\rinterceptions\x18\x01 \x03(\x0b\x32\x17.egress.v1.Interception\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcc\x01\n\x19\x44\x65leteInterceptionRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xb3\x01\n\x1a\x44\x65leteInterceptionResponse\x12-\n\x0cinterception\x18\x01 \x01(\x0b\x32\x17.egress.v1.Interception\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan2\xca\x15\n\rEgressService\x12\x95\x01\n\x11SetOutboundPolicy\x12#.egress.v1.SetOutboundPolicyRequest\x1a$.egress.v1.SetOutboundPolicyResponse\"5\x82\xd3\xe4\x93\x02/\"*/v1/{parent=meshes/*}/outboundPolicies:set:\x01*\x12\x83\x01\n\x11GetOutboundPolicy\x12#.egress.v1.GetOutboundPolicyRequest\x1a\x19.egress.v1.OutboundPolicy\".\x82\xd3\xe4\x93\x02(\x12&/v1/{name=meshes/*/outboundPolicies/*}\x12\x97\x01\n\x14ListOutboundPolicies\x12&.egress.v1.ListOutboundPoliciesRequest\x1a\'.egress.v1.ListOutboundPoliciesResponse\".\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=meshes/*}/outboundPolicies\x12\x97\x01\n\x14\x44\x65leteOutboundPolicy\x12&.egress.v1.DeleteOutboundPolicyRequest\x1a\'.egress.v1.DeleteOutboundPolicyResponse\".\x82\xd3\xe4\x93\x02(*&/v1/{name=meshes/*/outboundPolicies/*}\x12\xd8\x01\n\x12UpsertServiceEntry\x12$.egress.v1.UpsertServiceEntryRequest\x1a%.egress.v1.UpsertServiceEntryResponse\"u\x82\xd3\xe4\x93\x02o\"8/v1/{parent=meshes/*/namespaces/*}/serviceEntries:upsert:\x01*Z0\"+/v1/{parent=meshes/*}/serviceEntries:upsert:\x01*\x12\x88\x01\n\x0fGetServiceEntry\x12!.egress.v1.GetServiceEntryRequest\x1a\x17.egress.v1.ServiceEntry\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{name=meshes/*/namespaces/*/serviceEntries/*}\x12\x9c\x01\n\x12ListServiceEntries\x12$.egress.v1.ListServiceEntriesRequest\x1a%.egress.v1.ListServiceEntriesResponse\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{parent=meshes/*/namespaces/*}/serviceEntries\x12\x9c\x01\n\x12\x44\x65leteServiceEntry\x12$.egress.v1.DeleteServiceEntryRequest\x1a%.egress.v1.DeleteServiceEntryResponse\"9\x82\xd3\xe4\x93\x02\x33*1/v1/{name=meshes/*/namespaces/*/serviceEntries/*}\x12\xb3\x01\n\x0bInjectFault\x12\x1d.egress.v1.InjectFaultRequest\x1a\x1e.egress.v1.InjectFaultResponse\"e\x82\xd3\xe4\x93\x02_\"0/v1/{parent=meshes/*/namespaces/*}/faults:inject:\x01*Z(\"#/v1/{parent=meshes/*}/faults:inject:\x01*\x12k\n\x08GetFault\x12\x1a.egress.v1.GetFaultRequest\x1a\x10.egress.v1.Fault\"1\x82\xd3\xe4\x93\x02+\x12)/v1/{name=meshes/*/namespaces/*/faults/*}\x12|\n\nListFaults\x12\x1c.egress.v1.ListFaultsRequest\x1a\x1d.egress.v1.ListFaultsResponse\"1\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=meshes/*/namespaces/*}/faults\x12|\n\nClearFault\x12\x1c.egress.v1.ClearFaultRequest\x1a\x1d.egress.v1.ClearFaultResponse\"1\x82\xd3\xe4\x93\x02+*)/v1/{name=meshes/*/namespaces/*/faults/*}\x12\x9b\x01\n\x14SetInterceptionCIDRs\x12&.egress.v1.SetInterceptionCIDRsRequest\x1a\'.egress.v1.SetInterceptionCIDRsResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/{parent=meshes/*}/interceptions:set:\x01*\x12z\n\x0fGetInterception\x12!.egress.v1.GetInterceptionRequest\x1a\x17.egress.v1.Interception\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{name=meshes/*/interceptions/*}\x12\x8b\x01\n\x11ListInterceptions\x12#.egress.v1.ListInterceptionsRequest\x1a$.egress.v1.ListInterceptionsResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=meshes/*}/interceptions\x12\x8e\x01\n\x12\x44\x65leteInterception\x12$.egress.v1.DeleteInterceptionRequest\x1a%.egress.v1.DeleteInterceptionResponse\"+\x82\xd3\xe4\x93\x02%*#/v1/{name=meshes/*/interceptions/*}\x12\x82\x01\n\x0cListRegistry\x12\x1e.egress.v1.ListRegistryRequest\x1a\x1f.egress.v1.ListRegistryResponse\"1\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=meshes/*/clusters/*}/registry\x12v\n\x07\x45xplain\x12\x19.egress.v1.ExplainRequest\x1a\x1a.egress.v1.ExplainResponse\"4\x82\xd3\xe4\x93\x02.\")/v1/{cluster=meshes/*/clusters/*}:explain:\x01*\x12n\n\x05Probe\x12\x17.egress.v1.ProbeRequest\x1a\x18.egress.v1.ProbeResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/{cluster=meshes/*/clusters/*}:probe:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -130,6 +134,100 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESERVICEENTRYREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
   _globals['_DELETESERVICEENTRYREQUEST'].fields_by_name['force_findings']._loaded_options = None
   _globals['_DELETESERVICEENTRYREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['fault_id']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['fault_id']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['fault']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['fault']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['istio_yaml']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['istio_yaml']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['cluster_selector']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['cluster_selector']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['ttl']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['ttl']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['force_findings']._loaded_options = None
+  _globals['_INJECTFAULTREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_GETFAULTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETFAULTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTFAULTSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['force_findings']._loaded_options = None
+  _globals['_CLEARFAULTREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\001'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['interception_id']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['interception_id']._serialized_options = b'\342A\001\001'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['interception']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['interception']._serialized_options = b'\342A\001\002'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['force_findings']._loaded_options = None
+  _globals['_SETINTERCEPTIONCIDRSREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_GETINTERCEPTIONREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETINTERCEPTIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTINTERCEPTIONSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['force_findings']._loaded_options = None
+  _globals['_DELETEINTERCEPTIONREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
   _globals['_EGRESSSERVICE'].methods_by_name['SetOutboundPolicy']._loaded_options = None
   _globals['_EGRESSSERVICE'].methods_by_name['SetOutboundPolicy']._serialized_options = b'\202\323\344\223\002/\"*/v1/{parent=meshes/*}/outboundPolicies:set:\001*'
   _globals['_EGRESSSERVICE'].methods_by_name['GetOutboundPolicy']._loaded_options = None
@@ -146,36 +244,84 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EGRESSSERVICE'].methods_by_name['ListServiceEntries']._serialized_options = b'\202\323\344\223\0023\0221/v1/{parent=meshes/*/namespaces/*}/serviceEntries'
   _globals['_EGRESSSERVICE'].methods_by_name['DeleteServiceEntry']._loaded_options = None
   _globals['_EGRESSSERVICE'].methods_by_name['DeleteServiceEntry']._serialized_options = b'\202\323\344\223\0023*1/v1/{name=meshes/*/namespaces/*/serviceEntries/*}'
+  _globals['_EGRESSSERVICE'].methods_by_name['InjectFault']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['InjectFault']._serialized_options = b'\202\323\344\223\002_\"0/v1/{parent=meshes/*/namespaces/*}/faults:inject:\001*Z(\"#/v1/{parent=meshes/*}/faults:inject:\001*'
+  _globals['_EGRESSSERVICE'].methods_by_name['GetFault']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['GetFault']._serialized_options = b'\202\323\344\223\002+\022)/v1/{name=meshes/*/namespaces/*/faults/*}'
+  _globals['_EGRESSSERVICE'].methods_by_name['ListFaults']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['ListFaults']._serialized_options = b'\202\323\344\223\002+\022)/v1/{parent=meshes/*/namespaces/*}/faults'
+  _globals['_EGRESSSERVICE'].methods_by_name['ClearFault']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['ClearFault']._serialized_options = b'\202\323\344\223\002+*)/v1/{name=meshes/*/namespaces/*/faults/*}'
+  _globals['_EGRESSSERVICE'].methods_by_name['SetInterceptionCIDRs']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['SetInterceptionCIDRs']._serialized_options = b'\202\323\344\223\002,\"\'/v1/{parent=meshes/*}/interceptions:set:\001*'
+  _globals['_EGRESSSERVICE'].methods_by_name['GetInterception']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['GetInterception']._serialized_options = b'\202\323\344\223\002%\022#/v1/{name=meshes/*/interceptions/*}'
+  _globals['_EGRESSSERVICE'].methods_by_name['ListInterceptions']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['ListInterceptions']._serialized_options = b'\202\323\344\223\002%\022#/v1/{parent=meshes/*}/interceptions'
+  _globals['_EGRESSSERVICE'].methods_by_name['DeleteInterception']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['DeleteInterception']._serialized_options = b'\202\323\344\223\002%*#/v1/{name=meshes/*/interceptions/*}'
+  _globals['_EGRESSSERVICE'].methods_by_name['ListRegistry']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['ListRegistry']._serialized_options = b'\202\323\344\223\002+\022)/v1/{parent=meshes/*/clusters/*}/registry'
+  _globals['_EGRESSSERVICE'].methods_by_name['Explain']._loaded_options = None
+  _globals['_EGRESSSERVICE'].methods_by_name['Explain']._serialized_options = b'\202\323\344\223\002.\")/v1/{cluster=meshes/*/clusters/*}:explain:\001*'
   _globals['_EGRESSSERVICE'].methods_by_name['Probe']._loaded_options = None
   _globals['_EGRESSSERVICE'].methods_by_name['Probe']._serialized_options = b'\202\323\344\223\002,\"\'/v1/{cluster=meshes/*/clusters/*}:probe:\001*'
-  _globals['_SETOUTBOUNDPOLICYREQUEST']._serialized_start=244
-  _globals['_SETOUTBOUNDPOLICYREQUEST']._serialized_end=541
-  _globals['_SETOUTBOUNDPOLICYRESPONSE']._serialized_start=544
-  _globals['_SETOUTBOUNDPOLICYRESPONSE']._serialized_end=727
-  _globals['_GETOUTBOUNDPOLICYREQUEST']._serialized_start=729
-  _globals['_GETOUTBOUNDPOLICYREQUEST']._serialized_end=775
-  _globals['_LISTOUTBOUNDPOLICIESREQUEST']._serialized_start=778
-  _globals['_LISTOUTBOUNDPOLICIESREQUEST']._serialized_end=926
-  _globals['_LISTOUTBOUNDPOLICIESRESPONSE']._serialized_start=928
-  _globals['_LISTOUTBOUNDPOLICIESRESPONSE']._serialized_end=1037
-  _globals['_DELETEOUTBOUNDPOLICYREQUEST']._serialized_start=1040
-  _globals['_DELETEOUTBOUNDPOLICYREQUEST']._serialized_end=1246
-  _globals['_DELETEOUTBOUNDPOLICYRESPONSE']._serialized_start=1249
-  _globals['_DELETEOUTBOUNDPOLICYRESPONSE']._serialized_end=1435
-  _globals['_UPSERTSERVICEENTRYREQUEST']._serialized_start=1438
-  _globals['_UPSERTSERVICEENTRYREQUEST']._serialized_end=1830
-  _globals['_UPSERTSERVICEENTRYRESPONSE']._serialized_start=1833
-  _globals['_UPSERTSERVICEENTRYRESPONSE']._serialized_end=2013
-  _globals['_GETSERVICEENTRYREQUEST']._serialized_start=2015
-  _globals['_GETSERVICEENTRYREQUEST']._serialized_end=2059
-  _globals['_LISTSERVICEENTRIESREQUEST']._serialized_start=2062
-  _globals['_LISTSERVICEENTRIESREQUEST']._serialized_end=2208
-  _globals['_LISTSERVICEENTRIESRESPONSE']._serialized_start=2210
-  _globals['_LISTSERVICEENTRIESRESPONSE']._serialized_end=2313
-  _globals['_DELETESERVICEENTRYREQUEST']._serialized_start=2316
-  _globals['_DELETESERVICEENTRYREQUEST']._serialized_end=2520
-  _globals['_DELETESERVICEENTRYRESPONSE']._serialized_start=2523
-  _globals['_DELETESERVICEENTRYRESPONSE']._serialized_end=2703
-  _globals['_EGRESSSERVICE']._serialized_start=2706
-  _globals['_EGRESSSERVICE']._serialized_end=4103
+  _globals['_SETOUTBOUNDPOLICYREQUEST']._serialized_start=354
+  _globals['_SETOUTBOUNDPOLICYREQUEST']._serialized_end=651
+  _globals['_SETOUTBOUNDPOLICYRESPONSE']._serialized_start=654
+  _globals['_SETOUTBOUNDPOLICYRESPONSE']._serialized_end=837
+  _globals['_GETOUTBOUNDPOLICYREQUEST']._serialized_start=839
+  _globals['_GETOUTBOUNDPOLICYREQUEST']._serialized_end=885
+  _globals['_LISTOUTBOUNDPOLICIESREQUEST']._serialized_start=888
+  _globals['_LISTOUTBOUNDPOLICIESREQUEST']._serialized_end=1036
+  _globals['_LISTOUTBOUNDPOLICIESRESPONSE']._serialized_start=1038
+  _globals['_LISTOUTBOUNDPOLICIESRESPONSE']._serialized_end=1147
+  _globals['_DELETEOUTBOUNDPOLICYREQUEST']._serialized_start=1150
+  _globals['_DELETEOUTBOUNDPOLICYREQUEST']._serialized_end=1356
+  _globals['_DELETEOUTBOUNDPOLICYRESPONSE']._serialized_start=1359
+  _globals['_DELETEOUTBOUNDPOLICYRESPONSE']._serialized_end=1545
+  _globals['_UPSERTSERVICEENTRYREQUEST']._serialized_start=1548
+  _globals['_UPSERTSERVICEENTRYREQUEST']._serialized_end=1940
+  _globals['_UPSERTSERVICEENTRYRESPONSE']._serialized_start=1943
+  _globals['_UPSERTSERVICEENTRYRESPONSE']._serialized_end=2123
+  _globals['_GETSERVICEENTRYREQUEST']._serialized_start=2125
+  _globals['_GETSERVICEENTRYREQUEST']._serialized_end=2169
+  _globals['_LISTSERVICEENTRIESREQUEST']._serialized_start=2172
+  _globals['_LISTSERVICEENTRIESREQUEST']._serialized_end=2318
+  _globals['_LISTSERVICEENTRIESRESPONSE']._serialized_start=2320
+  _globals['_LISTSERVICEENTRIESRESPONSE']._serialized_end=2423
+  _globals['_DELETESERVICEENTRYREQUEST']._serialized_start=2426
+  _globals['_DELETESERVICEENTRYREQUEST']._serialized_end=2630
+  _globals['_DELETESERVICEENTRYRESPONSE']._serialized_start=2633
+  _globals['_DELETESERVICEENTRYRESPONSE']._serialized_end=2813
+  _globals['_INJECTFAULTREQUEST']._serialized_start=2816
+  _globals['_INJECTFAULTREQUEST']._serialized_end=3224
+  _globals['_INJECTFAULTRESPONSE']._serialized_start=3227
+  _globals['_INJECTFAULTRESPONSE']._serialized_end=3385
+  _globals['_GETFAULTREQUEST']._serialized_start=3387
+  _globals['_GETFAULTREQUEST']._serialized_end=3424
+  _globals['_LISTFAULTSREQUEST']._serialized_start=3427
+  _globals['_LISTFAULTSREQUEST']._serialized_end=3565
+  _globals['_LISTFAULTSRESPONSE']._serialized_start=3567
+  _globals['_LISTFAULTSRESPONSE']._serialized_end=3646
+  _globals['_CLEARFAULTREQUEST']._serialized_start=3649
+  _globals['_CLEARFAULTREQUEST']._serialized_end=3845
+  _globals['_CLEARFAULTRESPONSE']._serialized_start=3848
+  _globals['_CLEARFAULTRESPONSE']._serialized_end=4005
+  _globals['_SETINTERCEPTIONCIDRSREQUEST']._serialized_start=4008
+  _globals['_SETINTERCEPTIONCIDRSREQUEST']._serialized_end=4300
+  _globals['_SETINTERCEPTIONCIDRSRESPONSE']._serialized_start=4303
+  _globals['_SETINTERCEPTIONCIDRSRESPONSE']._serialized_end=4484
+  _globals['_GETINTERCEPTIONREQUEST']._serialized_start=4486
+  _globals['_GETINTERCEPTIONREQUEST']._serialized_end=4530
+  _globals['_LISTINTERCEPTIONSREQUEST']._serialized_start=4533
+  _globals['_LISTINTERCEPTIONSREQUEST']._serialized_end=4678
+  _globals['_LISTINTERCEPTIONSRESPONSE']._serialized_start=4680
+  _globals['_LISTINTERCEPTIONSRESPONSE']._serialized_end=4780
+  _globals['_DELETEINTERCEPTIONREQUEST']._serialized_start=4783
+  _globals['_DELETEINTERCEPTIONREQUEST']._serialized_end=4987
+  _globals['_DELETEINTERCEPTIONRESPONSE']._serialized_start=4990
+  _globals['_DELETEINTERCEPTIONRESPONSE']._serialized_end=5169
+  _globals['_EGRESSSERVICE']._serialized_start=5172
+  _globals['_EGRESSSERVICE']._serialized_end=7934
 # @@protoc_insertion_point(module_scope)

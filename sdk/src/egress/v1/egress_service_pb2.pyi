@@ -6,9 +6,12 @@ isort:skip_file
 from collections import abc as _abc
 from egress.v1 import change_pb2 as _change_pb2
 from egress.v1 import common_pb2 as _common_pb2
+from egress.v1 import fault_pb2 as _fault_pb2
+from egress.v1 import interception_pb2 as _interception_pb2
 from egress.v1 import outbound_policy_pb2 as _outbound_policy_pb2
 from egress.v1 import service_entry_pb2 as _service_entry_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -593,3 +596,579 @@ class DeleteServiceEntryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteServiceEntryResponse: _TypeAlias = DeleteServiceEntryResponse  # noqa: Y015
+
+@_typing.final
+class InjectFaultRequest(_message.Message):
+    """Request for InjectFault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    FAULT_ID_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
+    ISTIO_YAML_FIELD_NUMBER: _builtins.int
+    CLUSTER_SELECTOR_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}/namespaces/{namespace}, or meshes/{mesh} for the YAML's namespace (`default` where it names none);
+    may be empty where fault.name is set.
+    """
+    fault_id: _builtins.str
+    """Id of the fault. Where empty: the name in the YAML's metadata, else made of the host."""
+    istio_yaml: _builtins.str
+    """As one Istio VirtualService in YAML whose HTTP routes carry a fault."""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Go ahead only if the resource does not exist."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def fault(self) -> _fault_pb2.Fault:
+        """As fields."""
+
+    @_builtins.property
+    def cluster_selector(self) -> _common_pb2.ClusterSelector:
+        """The clusters a fault given as YAML applies to; a fault given as fields has its own."""
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long a fault given as YAML lives; a fault given as fields has its own."""
+
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        fault_id: _builtins.str = ...,
+        fault: _fault_pb2.Fault | None = ...,
+        istio_yaml: _builtins.str = ...,
+        cluster_selector: _common_pb2.ClusterSelector | None = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "fault", b"fault", "istio_yaml", b"istio_yaml", "source", b"source", "ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "etag", b"etag", "fault", b"fault", "fault_id", b"fault_id", "force_findings", b"force_findings", "istio_yaml", b"istio_yaml", "must_not_exist", b"must_not_exist", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "source", b"source", "ttl", b"ttl", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["fault", "istio_yaml"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___InjectFaultRequest: _TypeAlias = InjectFaultRequest  # noqa: Y015
+
+@_typing.final
+class InjectFaultResponse(_message.Message):
+    """Response for InjectFault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULT_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def fault(self) -> _fault_pb2.Fault:
+        """The fault as it now is; with validate_only, as it would be."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        fault: _fault_pb2.Fault | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "fault", b"fault", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "fault", b"fault", "findings", b"findings", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InjectFaultResponse: _TypeAlias = InjectFaultResponse  # noqa: Y015
+
+@_typing.final
+class GetFaultRequest(_message.Message):
+    """Request for GetFault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/namespaces/{namespace}/faults/{id}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFaultRequest: _TypeAlias = GetFaultRequest  # noqa: Y015
+
+@_typing.final
+class ListFaultsRequest(_message.Message):
+    """Request for ListFaults."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}/namespaces/{namespace}; namespace `-` means all."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same filter and order."""
+    filter: _builtins.str
+    """Conditions joined by AND, such as `host = "www.aliyun.com"`. Fields: name, host."""
+    order_by: _builtins.str
+    """`name` (the default) or `name desc`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFaultsRequest: _TypeAlias = ListFaultsRequest  # noqa: Y015
+
+@_typing.final
+class ListFaultsResponse(_message.Message):
+    """Response for ListFaults."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedCompositeFieldContainer[_fault_pb2.Fault]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        faults: _abc.Iterable[_fault_pb2.Fault] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFaultsResponse: _TypeAlias = ListFaultsResponse  # noqa: Y015
+
+@_typing.final
+class ClearFaultRequest(_message.Message):
+    """Request for ClearFault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/namespaces/{namespace}/faults/{id}"""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is deleted must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearFaultRequest: _TypeAlias = ClearFaultRequest  # noqa: Y015
+
+@_typing.final
+class ClearFaultResponse(_message.Message):
+    """Response for ClearFault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULT_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def fault(self) -> _fault_pb2.Fault:
+        """The fault as it last was."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        fault: _fault_pb2.Fault | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "fault", b"fault", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "fault", b"fault", "findings", b"findings", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearFaultResponse: _TypeAlias = ClearFaultResponse  # noqa: Y015
+
+@_typing.final
+class SetInterceptionCIDRsRequest(_message.Message):
+    """Request for SetInterceptionCIDRs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    INTERCEPTION_ID_FIELD_NUMBER: _builtins.int
+    INTERCEPTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}; may be empty where interception.name is set."""
+    interception_id: _builtins.str
+    """Id of the interception. Where empty, made of scope and cluster selector, as for outbound policies."""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Go ahead only if the resource does not exist."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def interception(self) -> _interception_pb2.Interception:
+        """The interception; replaces all of the old one."""
+
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        interception_id: _builtins.str = ...,
+        interception: _interception_pb2.Interception | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interception", b"interception"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "interception", b"interception", "interception_id", b"interception_id", "must_not_exist", b"must_not_exist", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetInterceptionCIDRsRequest: _TypeAlias = SetInterceptionCIDRsRequest  # noqa: Y015
+
+@_typing.final
+class SetInterceptionCIDRsResponse(_message.Message):
+    """Response for SetInterceptionCIDRs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERCEPTION_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interception(self) -> _interception_pb2.Interception:
+        """The interception as it now is; with validate_only, as it would be."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        interception: _interception_pb2.Interception | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "interception", b"interception", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "findings", b"findings", "interception", b"interception", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetInterceptionCIDRsResponse: _TypeAlias = SetInterceptionCIDRsResponse  # noqa: Y015
+
+@_typing.final
+class GetInterceptionRequest(_message.Message):
+    """Request for GetInterception."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/interceptions/{id}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInterceptionRequest: _TypeAlias = GetInterceptionRequest  # noqa: Y015
+
+@_typing.final
+class ListInterceptionsRequest(_message.Message):
+    """Request for ListInterceptions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}"""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same filter and order."""
+    filter: _builtins.str
+    """Conditions joined by AND, such as `scope.namespace = "prod"`. Fields: name, scope.namespace."""
+    order_by: _builtins.str
+    """`name` (the default) or `name desc`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInterceptionsRequest: _TypeAlias = ListInterceptionsRequest  # noqa: Y015
+
+@_typing.final
+class ListInterceptionsResponse(_message.Message):
+    """Response for ListInterceptions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERCEPTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def interceptions(self) -> _containers.RepeatedCompositeFieldContainer[_interception_pb2.Interception]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        interceptions: _abc.Iterable[_interception_pb2.Interception] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interceptions", b"interceptions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInterceptionsResponse: _TypeAlias = ListInterceptionsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteInterceptionRequest(_message.Message):
+    """Request for DeleteInterception."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/interceptions/{id}"""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is deleted must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInterceptionRequest: _TypeAlias = DeleteInterceptionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteInterceptionResponse(_message.Message):
+    """Response for DeleteInterception."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERCEPTION_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interception(self) -> _interception_pb2.Interception:
+        """The interception as it last was."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        interception: _interception_pb2.Interception | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "interception", b"interception", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "findings", b"findings", "interception", b"interception", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInterceptionResponse: _TypeAlias = DeleteInterceptionResponse  # noqa: Y015

@@ -4,6 +4,9 @@ import grpc
 import warnings
 
 from egress.v1 import egress_service_pb2 as egress_dot_v1_dot_egress__service__pb2
+from egress.v1 import explain_pb2 as egress_dot_v1_dot_explain__pb2
+from egress.v1 import fault_pb2 as egress_dot_v1_dot_fault__pb2
+from egress.v1 import interception_pb2 as egress_dot_v1_dot_interception__pb2
 from egress.v1 import outbound_policy_pb2 as egress_dot_v1_dot_outbound__policy__pb2
 from egress.v1 import probe_pb2 as egress_dot_v1_dot_probe__pb2
 from egress.v1 import service_entry_pb2 as egress_dot_v1_dot_service__entry__pb2
@@ -78,6 +81,56 @@ class EgressServiceStub(object):
                 request_serializer=egress_dot_v1_dot_egress__service__pb2.DeleteServiceEntryRequest.SerializeToString,
                 response_deserializer=egress_dot_v1_dot_egress__service__pb2.DeleteServiceEntryResponse.FromString,
                 _registered_method=True)
+        self.InjectFault = channel.unary_unary(
+                '/egress.v1.EgressService/InjectFault',
+                request_serializer=egress_dot_v1_dot_egress__service__pb2.InjectFaultRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_egress__service__pb2.InjectFaultResponse.FromString,
+                _registered_method=True)
+        self.GetFault = channel.unary_unary(
+                '/egress.v1.EgressService/GetFault',
+                request_serializer=egress_dot_v1_dot_egress__service__pb2.GetFaultRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fault__pb2.Fault.FromString,
+                _registered_method=True)
+        self.ListFaults = channel.unary_unary(
+                '/egress.v1.EgressService/ListFaults',
+                request_serializer=egress_dot_v1_dot_egress__service__pb2.ListFaultsRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_egress__service__pb2.ListFaultsResponse.FromString,
+                _registered_method=True)
+        self.ClearFault = channel.unary_unary(
+                '/egress.v1.EgressService/ClearFault',
+                request_serializer=egress_dot_v1_dot_egress__service__pb2.ClearFaultRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_egress__service__pb2.ClearFaultResponse.FromString,
+                _registered_method=True)
+        self.SetInterceptionCIDRs = channel.unary_unary(
+                '/egress.v1.EgressService/SetInterceptionCIDRs',
+                request_serializer=egress_dot_v1_dot_egress__service__pb2.SetInterceptionCIDRsRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_egress__service__pb2.SetInterceptionCIDRsResponse.FromString,
+                _registered_method=True)
+        self.GetInterception = channel.unary_unary(
+                '/egress.v1.EgressService/GetInterception',
+                request_serializer=egress_dot_v1_dot_egress__service__pb2.GetInterceptionRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_interception__pb2.Interception.FromString,
+                _registered_method=True)
+        self.ListInterceptions = channel.unary_unary(
+                '/egress.v1.EgressService/ListInterceptions',
+                request_serializer=egress_dot_v1_dot_egress__service__pb2.ListInterceptionsRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_egress__service__pb2.ListInterceptionsResponse.FromString,
+                _registered_method=True)
+        self.DeleteInterception = channel.unary_unary(
+                '/egress.v1.EgressService/DeleteInterception',
+                request_serializer=egress_dot_v1_dot_egress__service__pb2.DeleteInterceptionRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_egress__service__pb2.DeleteInterceptionResponse.FromString,
+                _registered_method=True)
+        self.ListRegistry = channel.unary_unary(
+                '/egress.v1.EgressService/ListRegistry',
+                request_serializer=egress_dot_v1_dot_explain__pb2.ListRegistryRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_explain__pb2.ListRegistryResponse.FromString,
+                _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/egress.v1.EgressService/Explain',
+                request_serializer=egress_dot_v1_dot_explain__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_explain__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.Probe = channel.unary_unary(
                 '/egress.v1.EgressService/Probe',
                 request_serializer=egress_dot_v1_dot_probe__pb2.ProbeRequest.SerializeToString,
@@ -145,6 +198,76 @@ class EgressServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def InjectFault(self, request, context):
+        """Disturbs requests to an external service for a limited time. Takes the fields or Istio's own VirtualService YAML.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFault(self, request, context):
+        """Returns one fault.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFaults(self, request, context):
+        """Lists the faults of a namespace; with namespace `-`, of all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearFault(self, request, context):
+        """Ends a fault before its time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetInterceptionCIDRs(self, request, context):
+        """Sets which outbound connections go through the sidecar at all; replaces an interception wholly.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInterception(self, request, context):
+        """Returns one interception.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInterceptions(self, request, context):
+        """Lists the interceptions of a mesh.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteInterception(self, request, context):
+        """Deletes an interception; what holds then is the next one in rank, or everything is intercepted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRegistry(self, request, context):
+        """Lists the registry as one namespace of one cluster sees it: hosts and ports, who registers them, who shadows whom.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Says what will happen to a destination, and by which resource. Sends no traffic.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Probe(self, request, context):
         """Makes a connection from a workload, as `curl -I` in it would, and says what the mesh did with it, what the policy
         says it should have done, and the evidence.
@@ -195,6 +318,56 @@ def add_EgressServiceServicer_to_server(servicer, server):
                     servicer.DeleteServiceEntry,
                     request_deserializer=egress_dot_v1_dot_egress__service__pb2.DeleteServiceEntryRequest.FromString,
                     response_serializer=egress_dot_v1_dot_egress__service__pb2.DeleteServiceEntryResponse.SerializeToString,
+            ),
+            'InjectFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.InjectFault,
+                    request_deserializer=egress_dot_v1_dot_egress__service__pb2.InjectFaultRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_egress__service__pb2.InjectFaultResponse.SerializeToString,
+            ),
+            'GetFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFault,
+                    request_deserializer=egress_dot_v1_dot_egress__service__pb2.GetFaultRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fault__pb2.Fault.SerializeToString,
+            ),
+            'ListFaults': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFaults,
+                    request_deserializer=egress_dot_v1_dot_egress__service__pb2.ListFaultsRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_egress__service__pb2.ListFaultsResponse.SerializeToString,
+            ),
+            'ClearFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearFault,
+                    request_deserializer=egress_dot_v1_dot_egress__service__pb2.ClearFaultRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_egress__service__pb2.ClearFaultResponse.SerializeToString,
+            ),
+            'SetInterceptionCIDRs': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetInterceptionCIDRs,
+                    request_deserializer=egress_dot_v1_dot_egress__service__pb2.SetInterceptionCIDRsRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_egress__service__pb2.SetInterceptionCIDRsResponse.SerializeToString,
+            ),
+            'GetInterception': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInterception,
+                    request_deserializer=egress_dot_v1_dot_egress__service__pb2.GetInterceptionRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_interception__pb2.Interception.SerializeToString,
+            ),
+            'ListInterceptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInterceptions,
+                    request_deserializer=egress_dot_v1_dot_egress__service__pb2.ListInterceptionsRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_egress__service__pb2.ListInterceptionsResponse.SerializeToString,
+            ),
+            'DeleteInterception': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteInterception,
+                    request_deserializer=egress_dot_v1_dot_egress__service__pb2.DeleteInterceptionRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_egress__service__pb2.DeleteInterceptionResponse.SerializeToString,
+            ),
+            'ListRegistry': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRegistry,
+                    request_deserializer=egress_dot_v1_dot_explain__pb2.ListRegistryRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_explain__pb2.ListRegistryResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=egress_dot_v1_dot_explain__pb2.ExplainRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_explain__pb2.ExplainResponse.SerializeToString,
             ),
             'Probe': grpc.unary_unary_rpc_method_handler(
                     servicer.Probe,
@@ -419,6 +592,276 @@ class EgressService(object):
             '/egress.v1.EgressService/DeleteServiceEntry',
             egress_dot_v1_dot_egress__service__pb2.DeleteServiceEntryRequest.SerializeToString,
             egress_dot_v1_dot_egress__service__pb2.DeleteServiceEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InjectFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/InjectFault',
+            egress_dot_v1_dot_egress__service__pb2.InjectFaultRequest.SerializeToString,
+            egress_dot_v1_dot_egress__service__pb2.InjectFaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/GetFault',
+            egress_dot_v1_dot_egress__service__pb2.GetFaultRequest.SerializeToString,
+            egress_dot_v1_dot_fault__pb2.Fault.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFaults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/ListFaults',
+            egress_dot_v1_dot_egress__service__pb2.ListFaultsRequest.SerializeToString,
+            egress_dot_v1_dot_egress__service__pb2.ListFaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/ClearFault',
+            egress_dot_v1_dot_egress__service__pb2.ClearFaultRequest.SerializeToString,
+            egress_dot_v1_dot_egress__service__pb2.ClearFaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetInterceptionCIDRs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/SetInterceptionCIDRs',
+            egress_dot_v1_dot_egress__service__pb2.SetInterceptionCIDRsRequest.SerializeToString,
+            egress_dot_v1_dot_egress__service__pb2.SetInterceptionCIDRsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInterception(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/GetInterception',
+            egress_dot_v1_dot_egress__service__pb2.GetInterceptionRequest.SerializeToString,
+            egress_dot_v1_dot_interception__pb2.Interception.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInterceptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/ListInterceptions',
+            egress_dot_v1_dot_egress__service__pb2.ListInterceptionsRequest.SerializeToString,
+            egress_dot_v1_dot_egress__service__pb2.ListInterceptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteInterception(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/DeleteInterception',
+            egress_dot_v1_dot_egress__service__pb2.DeleteInterceptionRequest.SerializeToString,
+            egress_dot_v1_dot_egress__service__pb2.DeleteInterceptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRegistry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/ListRegistry',
+            egress_dot_v1_dot_explain__pb2.ListRegistryRequest.SerializeToString,
+            egress_dot_v1_dot_explain__pb2.ListRegistryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.EgressService/Explain',
+            egress_dot_v1_dot_explain__pb2.ExplainRequest.SerializeToString,
+            egress_dot_v1_dot_explain__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,9 @@ isort:skip_file
 
 from collections import abc as _abc
 from egress.v1 import egress_service_pb2 as _egress_service_pb2
+from egress.v1 import explain_pb2 as _explain_pb2
+from egress.v1 import fault_pb2 as _fault_pb2
+from egress.v1 import interception_pb2 as _interception_pb2
 from egress.v1 import outbound_policy_pb2 as _outbound_policy_pb2
 from egress.v1 import probe_pb2 as _probe_pb2
 from egress.v1 import service_entry_pb2 as _service_entry_pb2
@@ -52,6 +55,26 @@ class EgressServiceStub:
     """Lists the service entries of a namespace; with namespace `-`, of all."""
     DeleteServiceEntry: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteServiceEntryRequest, _egress_service_pb2.DeleteServiceEntryResponse]
     """Deletes a service entry."""
+    InjectFault: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.InjectFaultRequest, _egress_service_pb2.InjectFaultResponse]
+    """Disturbs requests to an external service for a limited time. Takes the fields or Istio's own VirtualService YAML."""
+    GetFault: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.GetFaultRequest, _fault_pb2.Fault]
+    """Returns one fault."""
+    ListFaults: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.ListFaultsRequest, _egress_service_pb2.ListFaultsResponse]
+    """Lists the faults of a namespace; with namespace `-`, of all."""
+    ClearFault: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.ClearFaultRequest, _egress_service_pb2.ClearFaultResponse]
+    """Ends a fault before its time."""
+    SetInterceptionCIDRs: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.SetInterceptionCIDRsRequest, _egress_service_pb2.SetInterceptionCIDRsResponse]
+    """Sets which outbound connections go through the sidecar at all; replaces an interception wholly."""
+    GetInterception: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.GetInterceptionRequest, _interception_pb2.Interception]
+    """Returns one interception."""
+    ListInterceptions: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.ListInterceptionsRequest, _egress_service_pb2.ListInterceptionsResponse]
+    """Lists the interceptions of a mesh."""
+    DeleteInterception: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteInterceptionRequest, _egress_service_pb2.DeleteInterceptionResponse]
+    """Deletes an interception; what holds then is the next one in rank, or everything is intercepted."""
+    ListRegistry: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ListRegistryRequest, _explain_pb2.ListRegistryResponse]
+    """Lists the registry as one namespace of one cluster sees it: hosts and ports, who registers them, who shadows whom."""
+    Explain: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainRequest, _explain_pb2.ExplainResponse]
+    """Says what will happen to a destination, and by which resource. Sends no traffic."""
     Probe: _grpc.UnaryUnaryMultiCallable[_probe_pb2.ProbeRequest, _probe_pb2.ProbeResponse]
     """Makes a connection from a workload, as `curl -I` in it would, and says what the mesh did with it, what the policy
     says it should have done, and the evidence.
@@ -78,6 +101,26 @@ class EgressServiceAsyncStub(EgressServiceStub):
     """Lists the service entries of a namespace; with namespace `-`, of all."""
     DeleteServiceEntry: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteServiceEntryRequest, _egress_service_pb2.DeleteServiceEntryResponse]  # type: ignore[assignment]
     """Deletes a service entry."""
+    InjectFault: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.InjectFaultRequest, _egress_service_pb2.InjectFaultResponse]  # type: ignore[assignment]
+    """Disturbs requests to an external service for a limited time. Takes the fields or Istio's own VirtualService YAML."""
+    GetFault: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.GetFaultRequest, _fault_pb2.Fault]  # type: ignore[assignment]
+    """Returns one fault."""
+    ListFaults: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.ListFaultsRequest, _egress_service_pb2.ListFaultsResponse]  # type: ignore[assignment]
+    """Lists the faults of a namespace; with namespace `-`, of all."""
+    ClearFault: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.ClearFaultRequest, _egress_service_pb2.ClearFaultResponse]  # type: ignore[assignment]
+    """Ends a fault before its time."""
+    SetInterceptionCIDRs: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.SetInterceptionCIDRsRequest, _egress_service_pb2.SetInterceptionCIDRsResponse]  # type: ignore[assignment]
+    """Sets which outbound connections go through the sidecar at all; replaces an interception wholly."""
+    GetInterception: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.GetInterceptionRequest, _interception_pb2.Interception]  # type: ignore[assignment]
+    """Returns one interception."""
+    ListInterceptions: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.ListInterceptionsRequest, _egress_service_pb2.ListInterceptionsResponse]  # type: ignore[assignment]
+    """Lists the interceptions of a mesh."""
+    DeleteInterception: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteInterceptionRequest, _egress_service_pb2.DeleteInterceptionResponse]  # type: ignore[assignment]
+    """Deletes an interception; what holds then is the next one in rank, or everything is intercepted."""
+    ListRegistry: _aio.UnaryUnaryMultiCallable[_explain_pb2.ListRegistryRequest, _explain_pb2.ListRegistryResponse]  # type: ignore[assignment]
+    """Lists the registry as one namespace of one cluster sees it: hosts and ports, who registers them, who shadows whom."""
+    Explain: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainRequest, _explain_pb2.ExplainResponse]  # type: ignore[assignment]
+    """Says what will happen to a destination, and by which resource. Sends no traffic."""
     Probe: _aio.UnaryUnaryMultiCallable[_probe_pb2.ProbeRequest, _probe_pb2.ProbeResponse]  # type: ignore[assignment]
     """Makes a connection from a workload, as `curl -I` in it would, and says what the mesh did with it, what the policy
     says it should have done, and the evidence.
@@ -149,6 +192,86 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.DeleteServiceEntryResponse, _abc.Awaitable[_egress_service_pb2.DeleteServiceEntryResponse]]:
         """Deletes a service entry."""
+
+    @_abc_1.abstractmethod
+    def InjectFault(
+        self,
+        request: _egress_service_pb2.InjectFaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_egress_service_pb2.InjectFaultResponse, _abc.Awaitable[_egress_service_pb2.InjectFaultResponse]]:
+        """Disturbs requests to an external service for a limited time. Takes the fields or Istio's own VirtualService YAML."""
+
+    @_abc_1.abstractmethod
+    def GetFault(
+        self,
+        request: _egress_service_pb2.GetFaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fault_pb2.Fault, _abc.Awaitable[_fault_pb2.Fault]]:
+        """Returns one fault."""
+
+    @_abc_1.abstractmethod
+    def ListFaults(
+        self,
+        request: _egress_service_pb2.ListFaultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_egress_service_pb2.ListFaultsResponse, _abc.Awaitable[_egress_service_pb2.ListFaultsResponse]]:
+        """Lists the faults of a namespace; with namespace `-`, of all."""
+
+    @_abc_1.abstractmethod
+    def ClearFault(
+        self,
+        request: _egress_service_pb2.ClearFaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_egress_service_pb2.ClearFaultResponse, _abc.Awaitable[_egress_service_pb2.ClearFaultResponse]]:
+        """Ends a fault before its time."""
+
+    @_abc_1.abstractmethod
+    def SetInterceptionCIDRs(
+        self,
+        request: _egress_service_pb2.SetInterceptionCIDRsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_egress_service_pb2.SetInterceptionCIDRsResponse, _abc.Awaitable[_egress_service_pb2.SetInterceptionCIDRsResponse]]:
+        """Sets which outbound connections go through the sidecar at all; replaces an interception wholly."""
+
+    @_abc_1.abstractmethod
+    def GetInterception(
+        self,
+        request: _egress_service_pb2.GetInterceptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_interception_pb2.Interception, _abc.Awaitable[_interception_pb2.Interception]]:
+        """Returns one interception."""
+
+    @_abc_1.abstractmethod
+    def ListInterceptions(
+        self,
+        request: _egress_service_pb2.ListInterceptionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_egress_service_pb2.ListInterceptionsResponse, _abc.Awaitable[_egress_service_pb2.ListInterceptionsResponse]]:
+        """Lists the interceptions of a mesh."""
+
+    @_abc_1.abstractmethod
+    def DeleteInterception(
+        self,
+        request: _egress_service_pb2.DeleteInterceptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_egress_service_pb2.DeleteInterceptionResponse, _abc.Awaitable[_egress_service_pb2.DeleteInterceptionResponse]]:
+        """Deletes an interception; what holds then is the next one in rank, or everything is intercepted."""
+
+    @_abc_1.abstractmethod
+    def ListRegistry(
+        self,
+        request: _explain_pb2.ListRegistryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.ListRegistryResponse, _abc.Awaitable[_explain_pb2.ListRegistryResponse]]:
+        """Lists the registry as one namespace of one cluster sees it: hosts and ports, who registers them, who shadows whom."""
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _explain_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.ExplainResponse, _abc.Awaitable[_explain_pb2.ExplainResponse]]:
+        """Says what will happen to a destination, and by which resource. Sends no traffic."""
 
     @_abc_1.abstractmethod
     def Probe(

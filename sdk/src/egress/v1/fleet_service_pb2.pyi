@@ -7,6 +7,7 @@ from collections import abc as _abc
 from egress.v1 import change_pb2 as _change_pb2
 from egress.v1 import cluster_pb2 as _cluster_pb2
 from egress.v1 import common_pb2 as _common_pb2
+from egress.v1 import mesh_pb2 as _mesh_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -208,3 +209,477 @@ class ListClustersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListClustersResponse: _TypeAlias = ListClustersResponse  # noqa: Y015
+
+@_typing.final
+class UpdateClusterRequest(_message.Message):
+    """Request for UpdateCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster by its name, with the labels it is to have. Its target can't change and may be left out."""
+
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateClusterRequest: _TypeAlias = UpdateClusterRequest  # noqa: Y015
+
+@_typing.final
+class UpdateClusterResponse(_message.Message):
+    """Response for UpdateCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster as it now is."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "findings", b"findings", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateClusterResponse: _TypeAlias = UpdateClusterResponse  # noqa: Y015
+
+@_typing.final
+class DeregisterClusterRequest(_message.Message):
+    """Request for DeregisterCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CLEANUP_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/clusters/{id}"""
+    cleanup: _builtins.bool
+    """First remove from the cluster what is ours. It must be reachable then."""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is deleted must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        cleanup: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cleanup", b"cleanup", "etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeregisterClusterRequest: _TypeAlias = DeregisterClusterRequest  # noqa: Y015
+
+@_typing.final
+class DeregisterClusterResponse(_message.Message):
+    """Response for DeregisterCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The registration as it last was."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "findings", b"findings", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeregisterClusterResponse: _TypeAlias = DeregisterClusterResponse  # noqa: Y015
+
+@_typing.final
+class Agent(_message.Message):
+    """An agent that is attached."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    WORKLOAD_CLUSTER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    agent: _builtins.str
+    """Its name, such as the pod's."""
+    cluster: _builtins.str
+    """meshes/{mesh}/clusters/{id}"""
+    namespace: _builtins.str
+    """Namespace of its workload."""
+    workload_cluster: _builtins.str
+    """The data-plane cluster its workload runs in, where that is another."""
+    version: _builtins.str
+    """Its version."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels of its workload."""
+
+    def __init__(
+        self,
+        *,
+        agent: _builtins.str = ...,
+        cluster: _builtins.str = ...,
+        namespace: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        workload_cluster: _builtins.str = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "cluster", b"cluster", "labels", b"labels", "namespace", b"namespace", "version", b"version", "workload_cluster", b"workload_cluster"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Agent: _TypeAlias = Agent  # noqa: Y015
+
+@_typing.final
+class ListAgentsRequest(_message.Message):
+    """Request for ListAgents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}/clusters/{id}; cluster `-` means all."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same filter and order."""
+    filter: _builtins.str
+    """Conditions joined by AND, such as `namespace = "prod"`. Fields: agent, cluster, namespace, labels.KEY."""
+    order_by: _builtins.str
+    """`agent` (the default) or `agent desc`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentsRequest: _TypeAlias = ListAgentsRequest  # noqa: Y015
+
+@_typing.final
+class ListAgentsResponse(_message.Message):
+    """Response for ListAgents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agent]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        agents: _abc.Iterable[Global___Agent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentsResponse: _TypeAlias = ListAgentsResponse  # noqa: Y015
+
+@_typing.final
+class ResyncRequest(_message.Message):
+    """Request for Resync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/clusters/{id}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResyncRequest: _TypeAlias = ResyncRequest  # noqa: Y015
+
+@_typing.final
+class ResyncResponse(_message.Message):
+    """Response for Resync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    applied_revision: _builtins.int
+    """Revision the cluster held when it was asked for."""
+    def __init__(
+        self,
+        *,
+        applied_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResyncResponse: _TypeAlias = ResyncResponse  # noqa: Y015
+
+@_typing.final
+class GetMeshRequest(_message.Message):
+    """Request for GetMesh."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMeshRequest: _TypeAlias = GetMeshRequest  # noqa: Y015
+
+@_typing.final
+class UpdateMeshRequest(_message.Message):
+    """Request for UpdateMesh."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESH_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def mesh(self) -> _mesh_pb2.Mesh:
+        """The mesh by its name, with what it is to have."""
+
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        mesh: _mesh_pb2.Mesh | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mesh", b"mesh"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "mesh", b"mesh", "must_not_exist", b"must_not_exist", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMeshRequest: _TypeAlias = UpdateMeshRequest  # noqa: Y015
+
+@_typing.final
+class UpdateMeshResponse(_message.Message):
+    """Response for UpdateMesh."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESH_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def mesh(self) -> _mesh_pb2.Mesh:
+        """The mesh as it now is."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        mesh: _mesh_pb2.Mesh | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mesh", b"mesh", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "findings", b"findings", "mesh", b"mesh", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMeshResponse: _TypeAlias = UpdateMeshResponse  # noqa: Y015

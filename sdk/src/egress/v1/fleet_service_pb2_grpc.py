@@ -5,6 +5,7 @@ import warnings
 
 from egress.v1 import cluster_pb2 as egress_dot_v1_dot_cluster__pb2
 from egress.v1 import fleet_service_pb2 as egress_dot_v1_dot_fleet__service__pb2
+from egress.v1 import mesh_pb2 as egress_dot_v1_dot_mesh__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -51,6 +52,36 @@ class FleetServiceStub(object):
                 request_serializer=egress_dot_v1_dot_fleet__service__pb2.ListClustersRequest.SerializeToString,
                 response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListClustersResponse.FromString,
                 _registered_method=True)
+        self.UpdateCluster = channel.unary_unary(
+                '/egress.v1.FleetService/UpdateCluster',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.UpdateClusterRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.UpdateClusterResponse.FromString,
+                _registered_method=True)
+        self.DeregisterCluster = channel.unary_unary(
+                '/egress.v1.FleetService/DeregisterCluster',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.DeregisterClusterRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.DeregisterClusterResponse.FromString,
+                _registered_method=True)
+        self.ListAgents = channel.unary_unary(
+                '/egress.v1.FleetService/ListAgents',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ListAgentsRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListAgentsResponse.FromString,
+                _registered_method=True)
+        self.Resync = channel.unary_unary(
+                '/egress.v1.FleetService/Resync',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ResyncRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ResyncResponse.FromString,
+                _registered_method=True)
+        self.GetMesh = channel.unary_unary(
+                '/egress.v1.FleetService/GetMesh',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.GetMeshRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_mesh__pb2.Mesh.FromString,
+                _registered_method=True)
+        self.UpdateMesh = channel.unary_unary(
+                '/egress.v1.FleetService/UpdateMesh',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.UpdateMeshRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.UpdateMeshResponse.FromString,
+                _registered_method=True)
 
 
 class FleetServiceServicer(object):
@@ -78,6 +109,48 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateCluster(self, request, context):
+        """Replaces labels of a cluster; its target stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeregisterCluster(self, request, context):
+        """Forgets a cluster. What is on it stays as it is, unless cleanup asks to remove what is ours first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgents(self, request, context):
+        """Lists the agents that are attached now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resync(self, request, context):
+        """Has an applier look at a cluster afresh and mend what differs. Answers at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMesh(self, request, context):
+        """Returns one mesh.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateMesh(self, request, context):
+        """Replaces display name and labels of a mesh.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +168,36 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.ListClusters,
                     request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListClustersRequest.FromString,
                     response_serializer=egress_dot_v1_dot_fleet__service__pb2.ListClustersResponse.SerializeToString,
+            ),
+            'UpdateCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCluster,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.UpdateClusterRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.UpdateClusterResponse.SerializeToString,
+            ),
+            'DeregisterCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeregisterCluster,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.DeregisterClusterRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.DeregisterClusterResponse.SerializeToString,
+            ),
+            'ListAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgents,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListAgentsRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ListAgentsResponse.SerializeToString,
+            ),
+            'Resync': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resync,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ResyncRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ResyncResponse.SerializeToString,
+            ),
+            'GetMesh': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMesh,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.GetMeshRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_mesh__pb2.Mesh.SerializeToString,
+            ),
+            'UpdateMesh': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMesh,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.UpdateMeshRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.UpdateMeshResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +282,168 @@ class FleetService(object):
             '/egress.v1.FleetService/ListClusters',
             egress_dot_v1_dot_fleet__service__pb2.ListClustersRequest.SerializeToString,
             egress_dot_v1_dot_fleet__service__pb2.ListClustersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/UpdateCluster',
+            egress_dot_v1_dot_fleet__service__pb2.UpdateClusterRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.UpdateClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeregisterCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/DeregisterCluster',
+            egress_dot_v1_dot_fleet__service__pb2.DeregisterClusterRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.DeregisterClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/ListAgents',
+            egress_dot_v1_dot_fleet__service__pb2.ListAgentsRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ListAgentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resync(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/Resync',
+            egress_dot_v1_dot_fleet__service__pb2.ResyncRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ResyncResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMesh(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/GetMesh',
+            egress_dot_v1_dot_fleet__service__pb2.GetMeshRequest.SerializeToString,
+            egress_dot_v1_dot_mesh__pb2.Mesh.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMesh(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/UpdateMesh',
+            egress_dot_v1_dot_fleet__service__pb2.UpdateMeshRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.UpdateMeshResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from egress.v1 import cluster_pb2 as _cluster_pb2
 from egress.v1 import fleet_service_pb2 as _fleet_service_pb2
+from egress.v1 import mesh_pb2 as _mesh_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -40,6 +41,18 @@ class FleetServiceStub:
     """Returns one cluster."""
     ListClusters: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListClustersRequest, _fleet_service_pb2.ListClustersResponse]
     """Lists the clusters of a mesh."""
+    UpdateCluster: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateClusterRequest, _fleet_service_pb2.UpdateClusterResponse]
+    """Replaces labels of a cluster; its target stays."""
+    DeregisterCluster: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.DeregisterClusterRequest, _fleet_service_pb2.DeregisterClusterResponse]
+    """Forgets a cluster. What is on it stays as it is, unless cleanup asks to remove what is ours first."""
+    ListAgents: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListAgentsRequest, _fleet_service_pb2.ListAgentsResponse]
+    """Lists the agents that are attached now."""
+    Resync: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ResyncRequest, _fleet_service_pb2.ResyncResponse]
+    """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+    GetMesh: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMeshRequest, _mesh_pb2.Mesh]
+    """Returns one mesh."""
+    UpdateMesh: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMeshRequest, _fleet_service_pb2.UpdateMeshResponse]
+    """Replaces display name and labels of a mesh."""
 
 @_typing.type_check_only
 class FleetServiceAsyncStub(FleetServiceStub):
@@ -52,6 +65,18 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """Returns one cluster."""
     ListClusters: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListClustersRequest, _fleet_service_pb2.ListClustersResponse]  # type: ignore[assignment]
     """Lists the clusters of a mesh."""
+    UpdateCluster: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateClusterRequest, _fleet_service_pb2.UpdateClusterResponse]  # type: ignore[assignment]
+    """Replaces labels of a cluster; its target stays."""
+    DeregisterCluster: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.DeregisterClusterRequest, _fleet_service_pb2.DeregisterClusterResponse]  # type: ignore[assignment]
+    """Forgets a cluster. What is on it stays as it is, unless cleanup asks to remove what is ours first."""
+    ListAgents: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListAgentsRequest, _fleet_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
+    """Lists the agents that are attached now."""
+    Resync: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ResyncRequest, _fleet_service_pb2.ResyncResponse]  # type: ignore[assignment]
+    """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+    GetMesh: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMeshRequest, _mesh_pb2.Mesh]  # type: ignore[assignment]
+    """Returns one mesh."""
+    UpdateMesh: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMeshRequest, _fleet_service_pb2.UpdateMeshResponse]  # type: ignore[assignment]
+    """Replaces display name and labels of a mesh."""
 
 class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     """The clusters that policy is delivered to."""
@@ -79,5 +104,53 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ListClustersResponse, _abc.Awaitable[_fleet_service_pb2.ListClustersResponse]]:
         """Lists the clusters of a mesh."""
+
+    @_abc_1.abstractmethod
+    def UpdateCluster(
+        self,
+        request: _fleet_service_pb2.UpdateClusterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.UpdateClusterResponse, _abc.Awaitable[_fleet_service_pb2.UpdateClusterResponse]]:
+        """Replaces labels of a cluster; its target stays."""
+
+    @_abc_1.abstractmethod
+    def DeregisterCluster(
+        self,
+        request: _fleet_service_pb2.DeregisterClusterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.DeregisterClusterResponse, _abc.Awaitable[_fleet_service_pb2.DeregisterClusterResponse]]:
+        """Forgets a cluster. What is on it stays as it is, unless cleanup asks to remove what is ours first."""
+
+    @_abc_1.abstractmethod
+    def ListAgents(
+        self,
+        request: _fleet_service_pb2.ListAgentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ListAgentsResponse, _abc.Awaitable[_fleet_service_pb2.ListAgentsResponse]]:
+        """Lists the agents that are attached now."""
+
+    @_abc_1.abstractmethod
+    def Resync(
+        self,
+        request: _fleet_service_pb2.ResyncRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ResyncResponse, _abc.Awaitable[_fleet_service_pb2.ResyncResponse]]:
+        """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+
+    @_abc_1.abstractmethod
+    def GetMesh(
+        self,
+        request: _fleet_service_pb2.GetMeshRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mesh_pb2.Mesh, _abc.Awaitable[_mesh_pb2.Mesh]]:
+        """Returns one mesh."""
+
+    @_abc_1.abstractmethod
+    def UpdateMesh(
+        self,
+        request: _fleet_service_pb2.UpdateMeshRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.UpdateMeshResponse, _abc.Awaitable[_fleet_service_pb2.UpdateMeshResponse]]:
+        """Replaces display name and labels of a mesh."""
 
 def add_FleetServiceServicer_to_server(servicer: FleetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

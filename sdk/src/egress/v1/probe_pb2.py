@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x65gress/v1/probe.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc1\x02\n\x0cProbeRequest\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tnamespace\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x11\n\x03url\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06method\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12;\n\x07headers\x18\x05 \x03(\x0b\x32$.egress.v1.ProbeRequest.HeadersEntryB\x04\xe2\x41\x01\x01\x12\x15\n\x07resolve\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x30\n\x07timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\"\n\x14min_applied_revision\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xfe\x03\n\rProbeResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0e\x32 .egress.v1.ProbeResponse.Outcome\x12\x36\n\x08\x65xpected\x18\x02 \x01(\x0b\x32$.egress.v1.ProbeResponse.Expectation\x12\x13\n\x06\x61grees\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12)\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32\x17.egress.v1.ProbeAttempt\x12%\n\x06\x63\x61uses\x18\x05 \x03(\x0b\x32\x15.egress.v1.ProbeCause\x12\x0c\n\x04\x63url\x18\x06 \x01(\t\x12\r\n\x05\x61gent\x18\x07 \x01(\t\x12\x18\n\x10\x61pplied_revision\x18\x08 \x01(\x03\x1a\x64\n\x0b\x45xpectation\x12\x31\n\x07outcome\x18\x01 \x01(\x0e\x32 .egress.v1.ProbeResponse.Outcome\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"s\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nREGISTERED\x10\x01\x12\x0f\n\x0bPASSTHROUGH\x10\x02\x12\x0b\n\x07\x42LOCKED\x10\x03\x12\x0f\n\x0bUNREACHABLE\x10\x04\x12\x10\n\x0cINCONCLUSIVE\x10\x05\x42\t\n\x07_agrees\"\xf8\x03\n\x0cProbeAttempt\x12\x0e\n\x06status\x18\x01 \x01(\x05\x12\x14\n\x0chttp_version\x18\x02 \x01(\t\x12/\n\x07headers\x18\x03 \x03(\x0b\x32\x1e.egress.v1.ProbeAttempt.Header\x12\x11\n\ttls_error\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x30\n\x07timings\x18\x06 \x01(\x0b\x32\x1f.egress.v1.ProbeAttempt.Timings\x12\x0f\n\x07\x61\x64\x64ress\x18\x07 \x01(\t\x12\x10\n\x08upstream\x18\x08 \x01(\t\x12\x10\n\x08\x63\x61ptured\x18\t \x01(\x08\x1a\xe0\x01\n\x07Timings\x12*\n\x07resolve\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07\x63onnect\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03tls\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08response\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\":\n\nProbeCause\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08\x65vidence\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x65gress/v1/probe.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd6\x02\n\x0cProbeRequest\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tnamespace\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x11\n\x03url\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06method\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12;\n\x07headers\x18\x05 \x03(\x0b\x32$.egress.v1.ProbeRequest.HeadersEntryB\x04\xe2\x41\x01\x01\x12\x15\n\x07resolve\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x30\n\x07timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\"\n\x14min_applied_revision\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x13\n\x05\x63ount\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8c\x07\n\rProbeResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0e\x32 .egress.v1.ProbeResponse.Outcome\x12\x36\n\x08\x65xpected\x18\x02 \x01(\x0b\x32$.egress.v1.ProbeResponse.Expectation\x12\x13\n\x06\x61grees\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12)\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32\x17.egress.v1.ProbeAttempt\x12%\n\x06\x63\x61uses\x18\x05 \x03(\x0b\x32\x15.egress.v1.ProbeCause\x12\x0c\n\x04\x63url\x18\x06 \x01(\t\x12\r\n\x05\x61gent\x18\x07 \x01(\t\x12\x18\n\x10\x61pplied_revision\x18\x08 \x01(\x03\x12\x34\n\x06\x63ounts\x18\t \x03(\x0b\x32$.egress.v1.ProbeResponse.CountsEntry\x12\x35\n\tquantiles\x18\n \x01(\x0b\x32\".egress.v1.ProbeResponse.Quantiles\x1a\xd3\x01\n\tQuantiles\x12&\n\x03min\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03p50\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03p90\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03p99\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03max\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a\x64\n\x0b\x45xpectation\x12\x31\n\x07outcome\x18\x01 \x01(\x0e\x32 .egress.v1.ProbeResponse.Outcome\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x8e\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nREGISTERED\x10\x01\x12\x0f\n\x0bPASSTHROUGH\x10\x02\x12\x0b\n\x07\x42LOCKED\x10\x03\x12\x0f\n\x0bUNREACHABLE\x10\x04\x12\x10\n\x0cINCONCLUSIVE\x10\x05\x12\x0b\n\x07\x46\x41ULTED\x10\x06\x12\x0c\n\x08\x42YPASSED\x10\x07\x42\t\n\x07_agrees\"\xab\x04\n\x0cProbeAttempt\x12\x0e\n\x06status\x18\x01 \x01(\x05\x12\x14\n\x0chttp_version\x18\x02 \x01(\t\x12/\n\x07headers\x18\x03 \x03(\x0b\x32\x1e.egress.v1.ProbeAttempt.Header\x12\x11\n\ttls_error\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x30\n\x07timings\x18\x06 \x01(\x0b\x32\x1f.egress.v1.ProbeAttempt.Timings\x12\x0f\n\x07\x61\x64\x64ress\x18\x07 \x01(\t\x12\x10\n\x08upstream\x18\x08 \x01(\t\x12\x10\n\x08\x63\x61ptured\x18\t \x01(\x08\x12\x31\n\x07outcome\x18\n \x01(\x0e\x32 .egress.v1.ProbeResponse.Outcome\x1a\xe0\x01\n\x07Timings\x12*\n\x07resolve\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07\x63onnect\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03tls\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08response\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\":\n\nProbeCause\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08\x65vidence\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,22 +51,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBEREQUEST'].fields_by_name['timeout']._serialized_options = b'\342A\001\001'
   _globals['_PROBEREQUEST'].fields_by_name['min_applied_revision']._loaded_options = None
   _globals['_PROBEREQUEST'].fields_by_name['min_applied_revision']._serialized_options = b'\342A\001\001'
+  _globals['_PROBEREQUEST'].fields_by_name['count']._loaded_options = None
+  _globals['_PROBEREQUEST'].fields_by_name['count']._serialized_options = b'\342A\001\001'
+  _globals['_PROBERESPONSE_COUNTSENTRY']._loaded_options = None
+  _globals['_PROBERESPONSE_COUNTSENTRY']._serialized_options = b'8\001'
   _globals['_PROBEREQUEST']._serialized_start=102
-  _globals['_PROBEREQUEST']._serialized_end=423
-  _globals['_PROBEREQUEST_HEADERSENTRY']._serialized_start=377
-  _globals['_PROBEREQUEST_HEADERSENTRY']._serialized_end=423
-  _globals['_PROBERESPONSE']._serialized_start=426
-  _globals['_PROBERESPONSE']._serialized_end=936
-  _globals['_PROBERESPONSE_EXPECTATION']._serialized_start=708
-  _globals['_PROBERESPONSE_EXPECTATION']._serialized_end=808
-  _globals['_PROBERESPONSE_OUTCOME']._serialized_start=810
-  _globals['_PROBERESPONSE_OUTCOME']._serialized_end=925
-  _globals['_PROBEATTEMPT']._serialized_start=939
-  _globals['_PROBEATTEMPT']._serialized_end=1443
-  _globals['_PROBEATTEMPT_TIMINGS']._serialized_start=1180
-  _globals['_PROBEATTEMPT_TIMINGS']._serialized_end=1404
-  _globals['_PROBEATTEMPT_HEADER']._serialized_start=1406
-  _globals['_PROBEATTEMPT_HEADER']._serialized_end=1443
-  _globals['_PROBECAUSE']._serialized_start=1445
-  _globals['_PROBECAUSE']._serialized_end=1503
+  _globals['_PROBEREQUEST']._serialized_end=444
+  _globals['_PROBEREQUEST_HEADERSENTRY']._serialized_start=398
+  _globals['_PROBEREQUEST_HEADERSENTRY']._serialized_end=444
+  _globals['_PROBERESPONSE']._serialized_start=447
+  _globals['_PROBERESPONSE']._serialized_end=1355
+  _globals['_PROBERESPONSE_QUANTILES']._serialized_start=839
+  _globals['_PROBERESPONSE_QUANTILES']._serialized_end=1050
+  _globals['_PROBERESPONSE_EXPECTATION']._serialized_start=1052
+  _globals['_PROBERESPONSE_EXPECTATION']._serialized_end=1152
+  _globals['_PROBERESPONSE_COUNTSENTRY']._serialized_start=1154
+  _globals['_PROBERESPONSE_COUNTSENTRY']._serialized_end=1199
+  _globals['_PROBERESPONSE_OUTCOME']._serialized_start=1202
+  _globals['_PROBERESPONSE_OUTCOME']._serialized_end=1344
+  _globals['_PROBEATTEMPT']._serialized_start=1358
+  _globals['_PROBEATTEMPT']._serialized_end=1913
+  _globals['_PROBEATTEMPT_TIMINGS']._serialized_start=1650
+  _globals['_PROBEATTEMPT_TIMINGS']._serialized_end=1874
+  _globals['_PROBEATTEMPT_HEADER']._serialized_start=1876
+  _globals['_PROBEATTEMPT_HEADER']._serialized_end=1913
+  _globals['_PROBECAUSE']._serialized_start=1915
+  _globals['_PROBECAUSE']._serialized_end=1973
 # @@protoc_insertion_point(module_scope)

@@ -54,18 +54,21 @@ class ProbeRequest(_message.Message):
     RESOLVE_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
     MIN_APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """meshes/{mesh}/clusters/{id}: where the workload runs."""
     namespace: _builtins.str
     """Namespace of the workload; empty means any that has an agent."""
     url: _builtins.str
-    """What to ask: an http or https URL."""
+    """What to ask: an http or https URL, or tls://HOST:PORT and tcp://HOST:PORT, which only connect."""
     method: _builtins.str
     """HTTP method: HEAD (the default) or GET. Bodies are never read, redirects never followed."""
     resolve: _builtins.str
     """Address to dial instead of asking DNS for the URL's host."""
     min_applied_revision: _builtins.int
     """Wait, within the call's deadline, until the cluster holds at least this revision."""
+    count: _builtins.int
+    """How many attempts, one after the other: 1 where not set, at most 100."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further request headers, at most 32; Host can't be set."""
@@ -85,10 +88,11 @@ class ProbeRequest(_message.Message):
         resolve: _builtins.str = ...,
         timeout: _duration_pb2.Duration | None = ...,
         min_applied_revision: _builtins.int = ...,
+        count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "headers", b"headers", "method", b"method", "min_applied_revision", b"min_applied_revision", "namespace", b"namespace", "resolve", b"resolve", "timeout", b"timeout", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "count", b"count", "headers", b"headers", "method", b"method", "min_applied_revision", b"min_applied_revision", "namespace", b"namespace", "resolve", b"resolve", "timeout", b"timeout", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,6 +122,10 @@ class ProbeResponse(_message.Message):
         """The sidecar let it go, and the destination could not be reached."""
         INCONCLUSIVE: ProbeResponse._Outcome.ValueType  # 5
         """The evidence does not allow a verdict."""
+        FAULTED: ProbeResponse._Outcome.ValueType  # 6
+        """The sidecar disturbed it as a fault asks for: delayed it, or answered with the fault's error."""
+        BYPASSED: ProbeResponse._Outcome.ValueType  # 7
+        """The sidecar never saw it: interception leaves the destination out."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """What the mesh did with a connection. Decided from evidence of the sidecar, never from a status code alone."""
@@ -134,6 +142,56 @@ class ProbeResponse(_message.Message):
     """The sidecar let it go, and the destination could not be reached."""
     INCONCLUSIVE: ProbeResponse.Outcome.ValueType  # 5
     """The evidence does not allow a verdict."""
+    FAULTED: ProbeResponse.Outcome.ValueType  # 6
+    """The sidecar disturbed it as a fault asks for: delayed it, or answered with the fault's error."""
+    BYPASSED: ProbeResponse.Outcome.ValueType  # 7
+    """The sidecar never saw it: interception leaves the destination out."""
+
+    @_typing.final
+    class Quantiles(_message.Message):
+        """How long the attempts took, over those that got an answer."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MIN_FIELD_NUMBER: _builtins.int
+        P50_FIELD_NUMBER: _builtins.int
+        P90_FIELD_NUMBER: _builtins.int
+        P99_FIELD_NUMBER: _builtins.int
+        MAX_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def min(self) -> _duration_pb2.Duration:
+            """The fastest."""
+
+        @_builtins.property
+        def p50(self) -> _duration_pb2.Duration:
+            """Half were at most this."""
+
+        @_builtins.property
+        def p90(self) -> _duration_pb2.Duration:
+            """Nine of ten were at most this."""
+
+        @_builtins.property
+        def p99(self) -> _duration_pb2.Duration:
+            """99 of 100 were at most this."""
+
+        @_builtins.property
+        def max(self) -> _duration_pb2.Duration:
+            """The slowest."""
+
+        def __init__(
+            self,
+            *,
+            min: _duration_pb2.Duration | None = ...,
+            p50: _duration_pb2.Duration | None = ...,
+            p90: _duration_pb2.Duration | None = ...,
+            p99: _duration_pb2.Duration | None = ...,
+            max: _duration_pb2.Duration | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["max", b"max", "min", b"min", "p50", b"p50", "p90", b"p90", "p99", b"p99"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["max", b"max", "min", b"min", "p50", b"p50", "p90", b"p90", "p99", b"p99"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class Expectation(_message.Message):
@@ -163,6 +221,26 @@ class ProbeResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class CountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     OUTCOME_FIELD_NUMBER: _builtins.int
     EXPECTED_FIELD_NUMBER: _builtins.int
     AGREES_FIELD_NUMBER: _builtins.int
@@ -171,6 +249,8 @@ class ProbeResponse(_message.Message):
     CURL_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
     APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    QUANTILES_FIELD_NUMBER: _builtins.int
     outcome: Global___ProbeResponse.Outcome.ValueType
     """What happened, over all attempts."""
     agrees: _builtins.bool
@@ -193,6 +273,14 @@ class ProbeResponse(_message.Message):
     def causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeCause]:
         """Why the outcome is what it is."""
 
+    @_builtins.property
+    def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many attempts had which outcome, by its name."""
+
+    @_builtins.property
+    def quantiles(self) -> Global___ProbeResponse.Quantiles:
+        """How long they took; not set where none got an answer."""
+
     def __init__(
         self,
         *,
@@ -204,10 +292,12 @@ class ProbeResponse(_message.Message):
         curl: _builtins.str = ...,
         agent: _builtins.str = ...,
         applied_revision: _builtins.int = ...,
+        counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        quantiles: Global___ProbeResponse.Quantiles | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agrees", b"_agrees", "agrees", b"agrees", "expected", b"expected"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agrees", b"_agrees", "agrees", b"agrees", "expected", b"expected", "quantiles", b"quantiles"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agrees", b"_agrees", "agent", b"agent", "agrees", b"agrees", "applied_revision", b"applied_revision", "attempts", b"attempts", "causes", b"causes", "curl", b"curl", "expected", b"expected", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agrees", b"_agrees", "agent", b"agent", "agrees", b"agrees", "applied_revision", b"applied_revision", "attempts", b"attempts", "causes", b"causes", "counts", b"counts", "curl", b"curl", "expected", b"expected", "outcome", b"outcome", "quantiles", b"quantiles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agrees: _TypeAlias = _typing.Literal["agrees"]  # noqa: Y015
     _WhichOneofArgType__agrees: _TypeAlias = _typing.Literal["_agrees", b"_agrees"]  # noqa: Y015
@@ -300,6 +390,7 @@ class ProbeAttempt(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     UPSTREAM_FIELD_NUMBER: _builtins.int
     CAPTURED_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     status: _builtins.int
     """HTTP status; 0 where there was no response."""
     http_version: _builtins.str
@@ -314,6 +405,8 @@ class ProbeAttempt(_message.Message):
     """Envoy cluster whose counters moved; empty where none did."""
     captured: _builtins.bool
     """Whether the sidecar's interception caught the connection."""
+    outcome: Global___ProbeResponse.Outcome.ValueType
+    """What this attempt came to."""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeAttempt.Header]:
         """Response headers in order, at most 64."""
@@ -334,10 +427,11 @@ class ProbeAttempt(_message.Message):
         address: _builtins.str = ...,
         upstream: _builtins.str = ...,
         captured: _builtins.bool = ...,
+        outcome: Global___ProbeResponse.Outcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "captured", b"captured", "error", b"error", "headers", b"headers", "http_version", b"http_version", "status", b"status", "timings", b"timings", "tls_error", b"tls_error", "upstream", b"upstream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "captured", b"captured", "error", b"error", "headers", b"headers", "http_version", b"http_version", "outcome", b"outcome", "status", b"status", "timings", b"timings", "tls_error", b"tls_error", "upstream", b"upstream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from egress.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -98,6 +99,7 @@ class ServiceEntry(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    TRAFFIC_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}"""
     resolution: Global___ServiceEntry.Resolution.ValueType
@@ -140,6 +142,10 @@ class ServiceEntry(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def traffic(self) -> Global___TrafficSettings:
+        """How requests and connections to it are treated; needs a VirtualService or DestinationRule beside the entry."""
+
     def __init__(
         self,
         *,
@@ -156,14 +162,303 @@ class ServiceEntry(_message.Message):
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        traffic: Global___TrafficSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "create_time", b"create_time", "traffic", b"traffic", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "cluster_selector", b"cluster_selector", "create_time", b"create_time", "endpoints", b"endpoints", "etag", b"etag", "export_to", b"export_to", "hosts", b"hosts", "location", b"location", "name", b"name", "ports", b"ports", "resolution", b"resolution", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "cluster_selector", b"cluster_selector", "create_time", b"create_time", "endpoints", b"endpoints", "etag", b"etag", "export_to", b"export_to", "hosts", b"hosts", "location", b"location", "name", b"name", "ports", b"ports", "resolution", b"resolution", "revision", b"revision", "traffic", b"traffic", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServiceEntry: _TypeAlias = ServiceEntry  # noqa: Y015
+
+@_typing.final
+class TrafficSettings(_message.Message):
+    """How traffic to an external service is treated. Timeout, retries and routes hold for HTTP ports only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    ROUTES_FIELD_NUMBER: _builtins.int
+    TLS_ORIGINATION_FIELD_NUMBER: _builtins.int
+    CONNECTION_LIMITS_FIELD_NUMBER: _builtins.int
+    OUTLIER_DETECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """How long a request may take, retries included; at most 1 h."""
+
+    @_builtins.property
+    def retries(self) -> Global___Retries:
+        """When and how often a request is tried again."""
+
+    @_builtins.property
+    def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
+        """Where requests go instead, by what they carry; the first that matches wins. What none matches goes to the entry's own host."""
+
+    @_builtins.property
+    def tls_origination(self) -> Global___TlsOrigination:
+        """The sidecar speaks TLS to the service, so that workloads may speak HTTP."""
+
+    @_builtins.property
+    def connection_limits(self) -> Global___ConnectionLimits:
+        """Limits of connections and requests."""
+
+    @_builtins.property
+    def outlier_detection(self) -> Global___OutlierDetection:
+        """Takes failing addresses out of the balance for a while."""
+
+    def __init__(
+        self,
+        *,
+        timeout: _duration_pb2.Duration | None = ...,
+        retries: Global___Retries | None = ...,
+        routes: _abc.Iterable[Global___Route] | None = ...,
+        tls_origination: Global___TlsOrigination | None = ...,
+        connection_limits: Global___ConnectionLimits | None = ...,
+        outlier_detection: Global___OutlierDetection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["connection_limits", b"connection_limits", "outlier_detection", b"outlier_detection", "retries", b"retries", "timeout", b"timeout", "tls_origination", b"tls_origination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_limits", b"connection_limits", "outlier_detection", b"outlier_detection", "retries", b"retries", "routes", b"routes", "timeout", b"timeout", "tls_origination", b"tls_origination"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrafficSettings: _TypeAlias = TrafficSettings  # noqa: Y015
+
+@_typing.final
+class Retries(_message.Message):
+    """When and how often a request is tried again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    PER_TRY_TIMEOUT_FIELD_NUMBER: _builtins.int
+    RETRY_ON_FIELD_NUMBER: _builtins.int
+    attempts: _builtins.int
+    """Tries beyond the first, 0 to 20; 0 turns Istio's own default of 2 off."""
+    @_builtins.property
+    def per_try_timeout(self) -> _duration_pb2.Duration:
+        """How long one try may take."""
+
+    @_builtins.property
+    def retry_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Envoy's conditions, such as `5xx` or `connect-failure`; empty means Istio's default."""
+
+    def __init__(
+        self,
+        *,
+        attempts: _builtins.int = ...,
+        per_try_timeout: _duration_pb2.Duration | None = ...,
+        retry_on: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["per_try_timeout", b"per_try_timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "per_try_timeout", b"per_try_timeout", "retry_on", b"retry_on"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retries: _TypeAlias = Retries  # noqa: Y015
+
+@_typing.final
+class Route(_message.Message):
+    """Where the requests go that carry what `match_headers` asks for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATCH_HEADERS_FIELD_NUMBER: _builtins.int
+    DESTINATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def match_headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeaderMatch]:
+        """Headers a request must carry, all of them; empty matches every request."""
+
+    @_builtins.property
+    def destinations(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeightedDestination]:
+        """Where they go, by weight."""
+
+    def __init__(
+        self,
+        *,
+        match_headers: _abc.Iterable[Global___HeaderMatch] | None = ...,
+        destinations: _abc.Iterable[Global___WeightedDestination] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destinations", b"destinations", "match_headers", b"match_headers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Route: _TypeAlias = Route  # noqa: Y015
+
+@_typing.final
+class HeaderMatch(_message.Message):
+    """What a request header must be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    EXACT_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    REGEX_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, in lower case."""
+    exact: _builtins.str
+    """The whole value."""
+    prefix: _builtins.str
+    """Its beginning."""
+    regex: _builtins.str
+    """An RE2 expression for the whole of it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        exact: _builtins.str = ...,
+        prefix: _builtins.str = ...,
+        regex: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "prefix", b"prefix", "regex", b"regex", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "name", b"name", "prefix", b"prefix", "regex", b"regex", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["exact", "prefix", "regex"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+Global___HeaderMatch: _TypeAlias = HeaderMatch  # noqa: Y015
+
+@_typing.final
+class WeightedDestination(_message.Message):
+    """One of several places that requests go to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """A host that some entry registers."""
+    port: _builtins.int
+    """Its port; 0 means the port that was asked."""
+    weight: _builtins.int
+    """Share of the requests. The weights of a route add up to 100; a single destination may leave it out."""
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        port: _builtins.int = ...,
+        weight: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "port", b"port", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WeightedDestination: _TypeAlias = WeightedDestination  # noqa: Y015
+
+@_typing.final
+class TlsOrigination(_message.Message):
+    """The sidecar speaks TLS to the service."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORT_FIELD_NUMBER: _builtins.int
+    SNI_FIELD_NUMBER: _builtins.int
+    INSECURE_SKIP_VERIFY_FIELD_NUMBER: _builtins.int
+    port: _builtins.int
+    """The HTTP port that workloads ask; 80 where not set. Its target_port is where TLS is spoken."""
+    sni: _builtins.str
+    """Server name that is sent; the host where empty."""
+    insecure_skip_verify: _builtins.bool
+    """Do not check the service's certificate."""
+    def __init__(
+        self,
+        *,
+        port: _builtins.int = ...,
+        sni: _builtins.str = ...,
+        insecure_skip_verify: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["insecure_skip_verify", b"insecure_skip_verify", "port", b"port", "sni", b"sni"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TlsOrigination: _TypeAlias = TlsOrigination  # noqa: Y015
+
+@_typing.final
+class ConnectionLimits(_message.Message):
+    """Limits towards one external service, for each sidecar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_CONNECTIONS_FIELD_NUMBER: _builtins.int
+    CONNECT_TIMEOUT_FIELD_NUMBER: _builtins.int
+    MAX_PENDING_REQUESTS_FIELD_NUMBER: _builtins.int
+    MAX_REQUESTS_PER_CONNECTION_FIELD_NUMBER: _builtins.int
+    max_connections: _builtins.int
+    """Open connections; 0 means no limit."""
+    max_pending_requests: _builtins.int
+    """Requests that wait for a connection; 0 means no limit."""
+    max_requests_per_connection: _builtins.int
+    """Requests over one connection; 0 means no limit."""
+    @_builtins.property
+    def connect_timeout(self) -> _duration_pb2.Duration:
+        """How long a connection may take to come about."""
+
+    def __init__(
+        self,
+        *,
+        max_connections: _builtins.int = ...,
+        connect_timeout: _duration_pb2.Duration | None = ...,
+        max_pending_requests: _builtins.int = ...,
+        max_requests_per_connection: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["connect_timeout", b"connect_timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connect_timeout", b"connect_timeout", "max_connections", b"max_connections", "max_pending_requests", b"max_pending_requests", "max_requests_per_connection", b"max_requests_per_connection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConnectionLimits: _TypeAlias = ConnectionLimits  # noqa: Y015
+
+@_typing.final
+class OutlierDetection(_message.Message):
+    """Takes failing addresses out of the balance for a while."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSECUTIVE_5XX_ERRORS_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    BASE_EJECTION_TIME_FIELD_NUMBER: _builtins.int
+    MAX_EJECTION_PERCENT_FIELD_NUMBER: _builtins.int
+    consecutive_5xx_errors: _builtins.int
+    """Server errors in a row before an address is taken out; 0 means Istio's default of 5."""
+    max_ejection_percent: _builtins.int
+    """The largest share of addresses that may be out, 0 to 100; 0 means Istio's default of 10."""
+    @_builtins.property
+    def interval(self) -> _duration_pb2.Duration:
+        """How often addresses are looked at; 10 s where not set."""
+
+    @_builtins.property
+    def base_ejection_time(self) -> _duration_pb2.Duration:
+        """How long an address stays out, times the number of times it was; 30 s where not set."""
+
+    def __init__(
+        self,
+        *,
+        consecutive_5xx_errors: _builtins.int = ...,
+        interval: _duration_pb2.Duration | None = ...,
+        base_ejection_time: _duration_pb2.Duration | None = ...,
+        max_ejection_percent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base_ejection_time", b"base_ejection_time", "interval", b"interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_ejection_time", b"base_ejection_time", "consecutive_5xx_errors", b"consecutive_5xx_errors", "interval", b"interval", "max_ejection_percent", b"max_ejection_percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutlierDetection: _TypeAlias = OutlierDetection  # noqa: Y015
 
 @_typing.final
 class ServicePort(_message.Message):
