@@ -16,6 +16,9 @@ class ChangeType(Enum):
     SET = "SET"
     DELETE = "DELETE"
     REGISTER = "REGISTER"
+    DEREGISTER = "DEREGISTER"
+    EXPIRE = "EXPIRE"
+    ROLLBACK = "ROLLBACK"
 
 
 class Durability(Enum):

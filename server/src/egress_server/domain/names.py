@@ -20,9 +20,11 @@ class Kind(Enum):
     CLUSTER = "clusters"
     OUTBOUND_POLICY = "outboundPolicies"
     SERVICE_ENTRY = "serviceEntries"
+    FAULT = "faults"
+    INTERCEPTION = "interceptions"
 
 
-_NAMESPACED = frozenset({Kind.SERVICE_ENTRY})
+_NAMESPACED = frozenset({Kind.SERVICE_ENTRY, Kind.FAULT})
 _BY_COLLECTION = {kind.value: kind for kind in Kind}
 
 

@@ -91,10 +91,20 @@ class Location(Enum):
     MESH_INTERNAL = "MESH_INTERNAL"
 
 
+class MatchKind(Enum):
+    """How a header's value is compared."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    REGEX = "regex"
+    PRESENT = "present"
+
+
 class TargetKind(Enum):
     """How a cluster is driven."""
 
     LOCAL = "local"
+    DIRECTORY = "directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +129,88 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderMatch:
+    """What a request header must be; `kind` is exact, prefix, regex or present (then without a value)."""
+
+    name: str
+    kind: MatchKind = MatchKind.PRESENT
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Tries beyond the first; `per_try_timeout` in seconds, None for no limit of its own."""
+
+    attempts: int
+    per_try_timeout: float | None = None
+    retry_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedDestination:
+    """One of several places that requests go to; `port` 0 means the port that was asked."""
+
+    host: str
+    port: int = 0
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the requests go that carry all of `match_headers`."""
+
+    destinations: tuple[WeightedDestination, ...]
+    match_headers: tuple[HeaderMatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOrigination:
+    """The sidecar speaks TLS for requests to the HTTP port `port`; an empty `sni` means the host."""
+
+    port: int = 80
+    sni: str = ""
+    insecure_skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Limits for each sidecar; 0 means none. `connect_timeout` in seconds."""
+
+    max_connections: int = 0
+    connect_timeout: float | None = None
+    max_pending_requests: int = 0
+    max_requests_per_connection: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierDetection:
+    """Takes failing addresses out for a while; 0 and None mean Istio's defaults. Times in seconds."""
+
+    consecutive_5xx_errors: int = 0
+    interval: float | None = None
+    base_ejection_time: float | None = None
+    max_ejection_percent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficSettings:
+    """How traffic to an external service is treated; what is None or empty is left to Istio. `timeout` in seconds."""
+
+    timeout: float | None = None
+    retries: Retries | None = None
+    routes: tuple[Route, ...] = ()
+    tls_origination: TlsOrigination | None = None
+    connection_limits: ConnectionLimits | None = None
+    outlier_detection: OutlierDetection | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Mesh:
     """One policy domain."""
 
     name: str
+    display_name: str = ""
+    labels: Labels = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +220,9 @@ class Cluster:
     name: str
     target: TargetKind
     labels: Labels = field(default_factory=dict)
+    path: str = ""
+    """Of a directory target: its folder below the server's --directory-root; the id where empty."""
+    service_cidrs: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -162,6 +253,7 @@ class ServiceEntry:
     addresses: tuple[str, ...] = ()
     export_to: tuple[str, ...] = ()
     cluster_selector: ClusterSelector = ClusterSelector()
+    traffic: TrafficSettings = TrafficSettings()
 
     @property
     def namespace(self) -> str:
@@ -176,7 +268,65 @@ class ServiceEntry:
         )
 
 
-Resource = Mesh | Cluster | OutboundPolicy | ServiceEntry
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Requests wait `seconds`; `percent` is above 0 to 100."""
+
+    seconds: float
+    percent: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Requests are answered with `http_status`, or where that is 0 with `grpc_status`."""
+
+    http_status: int = 0
+    grpc_status: str = ""
+    percent: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Disturbs requests to `host` for `ttl` seconds from its last update, by the store's clock."""
+
+    name: str
+    host: str
+    ttl: float
+    delay: Delay | None = None
+    abort: Abort | None = None
+    ports: tuple[int, ...] = ()
+    match_headers: tuple[HeaderMatch, ...] = ()
+    source_labels: Labels = field(default_factory=dict)
+    source_namespace: str = ""
+    cluster_selector: ClusterSelector = ClusterSelector()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace it lives in."""
+        return parse_name(self.name).namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Interception:
+    """Which outbound connections go through the sidecar. Empty `include_cidrs` means all, unless `none` or
+    `include_service_cidrs` is set; exclude beats include."""
+
+    name: str
+    scope: Scope = Scope()
+    include_cidrs: tuple[str, ...] = ()
+    exclude_cidrs: tuple[str, ...] = ()
+    include_service_cidrs: bool = False
+    none: bool = False
+    include_outbound_ports: tuple[int, ...] = ()
+    exclude_outbound_ports: tuple[int, ...] = ()
+    cluster_selector: ClusterSelector = ClusterSelector()
+
+
+Resource = Mesh | Cluster | OutboundPolicy | ServiceEntry | Fault | Interception
+Selected = OutboundPolicy | ServiceEntry | Fault | Interception
+"""Resources that apply to the clusters they select."""
+Scoped = OutboundPolicy | Interception
+"""Resources of which the strongest of a scope holds."""
 
 
 def name_of(resource: Resource) -> Name:

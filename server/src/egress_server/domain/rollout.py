@@ -9,9 +9,7 @@ from enum import Enum
 from egress_server.domain.resources import (
     Cluster,
     ClusterSelector,
-    OutboundPolicy,
     Resource,
-    ServiceEntry,
 )
 
 
@@ -97,7 +95,7 @@ def concerned(clusters: Iterable[Cluster], before: Resource | None, after: Resou
     if isinstance(resource, Cluster):
         return [c for c in clusters if c.name == resource.name]
     selectors: list[ClusterSelector] = [
-        r.cluster_selector for r in (before, after) if isinstance(r, OutboundPolicy | ServiceEntry)
+        r.cluster_selector for r in (before, after) if isinstance(r, Selected)
     ]
     return [c for c in clusters if any(s.selects(c) for s in selectors)]
 
