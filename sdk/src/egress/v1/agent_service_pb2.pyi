@@ -252,7 +252,7 @@ class AttemptResult(_message.Message):
         cluster: _builtins.str
         """Envoy's name of the cluster, such as outbound|80||www.aliyun.com."""
         address: _builtins.str
-        """Address of the host."""
+        """Address of the host; empty where the cluster has none, because its names did not resolve."""
         cx_total: _builtins.int
         """Connections opened."""
         cx_connect_fail: _builtins.int

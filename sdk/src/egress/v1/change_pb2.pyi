@@ -137,7 +137,7 @@ class Change(_message.Message):
     reason: _builtins.str
     """Why, in the words of who asked."""
     request_id: _builtins.str
-    """The request's idempotency id; made by the server where the client sent none."""
+    """The request's idempotency id; empty where the client sent none."""
     durability: Global___Change.Durability.ValueType
     """What was known of its durability."""
     trace_id: _builtins.str

@@ -1,6 +1,7 @@
 """The agents' stream. Like every door it takes raw bytes, so that a malformed message gets an error of ours."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -23,8 +24,9 @@ def attach_handler(pipeline: Pipeline, sessions: Sessions) -> grpc.GenericRpcHan
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         try:
             await pipeline.admit(PERMISSION, "-", Call("grpc", context.peer(), metadata))
-            async for response in sessions.attach(_parsed(requests)):
-                yield response.SerializeToString()
+            async with aclosing(sessions.attach(_parsed(requests))) as responses:
+                async for response in responses:
+                    yield response.SerializeToString()
         except EgressError as error:
             await context.abort_with_status(rpc_status.to_status(refusal_of(error).status))
         except Refusal as refusal:

@@ -76,7 +76,8 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
             open_target=clusters.open,
             agents=sessions,
             clock=system_clock,
-            owner=uuid_ids(),
+            # Nobody else can drive clusters over an embedded store: they are taken up at once, whatever leases were left.
+            owner="egressd" if storage.embedded else uuid_ids(),
             settings=DeliverySettings(known_destinations=clusters.known_destinations),
         )
         await _run_in_background(stack, applier)

@@ -191,7 +191,7 @@ def _commit(snapshot: Snapshot, caller: Caller, mutation: Mutation, key: Request
             type=mutation.type,
             resource=mutation.name,
             actor=caller.principal.name,
-            request_id=key.request_id,
+            request_id=mutation.options.request_id,
             reason=mutation.options.reason,
             trace_id=caller.trace_id,
             findings=checked.findings,

@@ -13,6 +13,8 @@ from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Replica
 
 MAX_TRIES = 3
+# What the agent refuses because of the request; its other troubles make a probe inconclusive.
+_REFUSALS = frozenset({"ADDRESS_FORBIDDEN", "METHOD_FORBIDDEN", "REQUEST_INVALID"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> tuple[
     """Asks again while other traffic disturbs the counters."""
     for _ in range(MAX_TRIES):
         evidence = await services.agents.attempt(query.cluster.mesh, agent, query.attempt)
-        if evidence.refused:
+        if evidence.refused in _REFUSALS:
             raise InvalidArgument(
                 f"the agent refused: {evidence.refused_message}",
                 reason=evidence.refused,
