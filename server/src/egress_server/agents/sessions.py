@@ -6,7 +6,7 @@ the transport: what carries the messages may be gRPC or a test.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -67,7 +67,7 @@ class Sessions:
         session.last_turn = next(self._turns)
         return await session.attempt(attempt)
 
-    async def attach(self, requests: AsyncIterator[pb.AttachRequest]) -> AsyncIterator[pb.AttachResponse]:
+    async def attach(self, requests: AsyncIterator[pb.AttachRequest]) -> AsyncGenerator[pb.AttachResponse, None]:
         """Serves one stream, from its first message to its end. Close the iterator when the stream is gone.
 
         Raises InvalidArgument where hello is bad, missing or repeated, Aborted AGENT_REPLACED where another agent of
