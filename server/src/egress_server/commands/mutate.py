@@ -214,4 +214,4 @@ def _plan(services: Services, snapshot: Snapshot, mutation: Mutation) -> Outcome
     known = {cluster.name: cluster for cluster in (*snapshot.clusters(), *after.clusters())}
     clusters = concerned(known.values(), checked.before.resource if checked.before else None, checked.after)
     planned = Versioned(checked.after, like.revision if checked.before else 0, like.create_time, now, deletes)
-    return Outcome(planned, snapshot.epoch, None, checked.findings, make_plan(snapshot, after, clusters))
+    return Outcome(planned, snapshot.epoch, None, checked.findings, make_plan(snapshot, after, clusters, now))

@@ -67,7 +67,7 @@ async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult
     agent = _choose_agent(services, query)
     evidence, verdict = await _attempt(services, query, agent)
     status = replica.statuses.get(cluster.id)
-    wanted = effective(replica.snapshot, cluster)
+    wanted = effective(replica.snapshot, cluster, services.clock())
     return ProbeResult(
         agent=agent,
         attempt=query.attempt,

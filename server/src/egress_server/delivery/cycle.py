@@ -15,6 +15,7 @@ from egress_server.domain.plan import diff
 from egress_server.domain.render import render
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.snapshot import Snapshot
+from egress_server.ports.clock import system_clock
 from egress_server.ports.store import Replica
 from egress_server.ports.target import Live, Target, Witness
 
@@ -73,7 +74,7 @@ def _wanted(cluster_id: str, snapshot: Snapshot) -> tuple[str, Effective]:
     cluster = snapshot.cluster(cluster_id)
     if cluster is None:
         raise TransientError("NOT_REGISTERED", f"cluster {cluster_id} is no longer registered")
-    return snapshot.epoch, effective(snapshot, cluster)
+    return snapshot.epoch, effective(snapshot, cluster, system_clock())
 
 
 def _work(wanted: Effective, target: Target, live: Live, witness: Witness) -> Work:

@@ -1,65 +1,127 @@
 """What we want a cluster to hold: the one pure function that appliers, plans, probes and drift share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from egress_server.domain.changes import Versioned
 from egress_server.domain.names import Kind
-from egress_server.domain.resources import Cluster, Labels, OutboundPolicy, ServiceEntry
+from egress_server.domain.resources import (
+    Cluster,
+    Fault,
+    Interception,
+    Labels,
+    OutboundPolicy,
+    Scoped,
+    Selected,
+    ServiceEntry,
+)
 from egress_server.domain.snapshot import Snapshot
+
+S = TypeVar("S", OutboundPolicy, Interception)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveFault:
+    """A fault that has not ended, and when it does, by the store's clock."""
+
+    fault: Fault
+    expire_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Effective:
     """The policies that hold on one cluster at one revision.
 
-    `outbound` has at most one policy a scope, by the scope's key. `revisions` is the last change of each resource here,
-    those included that a stronger one displaces; `created` the birth of each entry, since of two the older wins.
+    `outbound` and `interceptions` have at most one policy a scope, by the scope's key. `faults` stand in the order in
+    which they are tried: the more a fault asks of a request the earlier, of equals the older. `revisions` is the last
+    change of each resource here, those included that a stronger one displaces; `created` the birth of each entry,
+    since of two the older wins.
     """
 
     cluster: Cluster
     revision: int
     outbound: dict[str, OutboundPolicy]
+    interceptions: dict[str, Interception]
     entries: tuple[ServiceEntry, ...]
+    faults: tuple[ActiveFault, ...]
     revisions: dict[str, int]
     created: dict[str, datetime]
 
     def outbound_for(self, namespace: str, labels: Labels | None = None) -> OutboundPolicy | None:
         """The policy for a workload: by its labels, else its namespace's, else the mesh's, else None."""
-        own = (p for p in self.outbound.values() if p.scope.match_labels and p.scope.namespace == namespace)
-        selected = next((p for p in own if p.scope.match_labels.items() <= (labels or {}).items()), None)
-        return selected or self.outbound.get(f"{namespace}/") or self.outbound.get("/")
+        return _for(self.outbound, namespace, labels)
+
+    def interception_for(self, namespace: str, labels: Labels | None = None) -> Interception | None:
+        """The interception for a workload: by its labels, else its namespace's, else the mesh's, else None."""
+        return _for(self.interceptions, namespace, labels)
 
 
-def effective(snapshot: Snapshot, cluster: Cluster) -> Effective:
-    """The policies of `snapshot` that hold on `cluster`."""
-    revisions: dict[str, int] = {}
-    created: dict[str, datetime] = {}
-    entries = []
-    for name in snapshot.names(Kind.SERVICE_ENTRY):
-        versioned = snapshot.of_kind(Kind.SERVICE_ENTRY)[name]
-        entry = versioned.resource
-        if isinstance(entry, ServiceEntry) and entry.cluster_selector.selects(cluster):
-            entries.append(entry)
-            revisions[name] = versioned.revision
-            created[name] = versioned.create_time
-    outbound: dict[str, OutboundPolicy] = {}
-    for versioned in _ranked(snapshot.of_kind(Kind.OUTBOUND_POLICY).values()):
-        policy = versioned.resource
-        if isinstance(policy, OutboundPolicy) and policy.cluster_selector.selects(cluster):
-            outbound[policy.scope.key()] = policy
-            revisions[policy.name] = versioned.revision
-    return Effective(cluster, snapshot.revision, outbound, tuple(entries), revisions, created)
+def effective(snapshot: Snapshot, cluster: Cluster, now: datetime) -> Effective:
+    """The policies of `snapshot` that hold on `cluster` at `now`, by the store's clock; only faults depend on it."""
+    selected = {kind: list(_selected(snapshot, kind, cluster)) for kind in _KINDS}
+    entries = selected[Kind.SERVICE_ENTRY]
+    everything = [versioned for found in selected.values() for versioned in found]
+    return Effective(
+        cluster=cluster,
+        revision=snapshot.revision,
+        outbound=_strongest(selected[Kind.OUTBOUND_POLICY], OutboundPolicy),
+        interceptions=_strongest(selected[Kind.INTERCEPTION], Interception),
+        entries=tuple(v.resource for v in entries if isinstance(v.resource, ServiceEntry)),
+        faults=_active(selected[Kind.FAULT], now),
+        revisions={versioned.resource.name: versioned.revision for versioned in everything},
+        created={versioned.resource.name: versioned.create_time for versioned in entries},
+    )
 
 
-def _ranked(policies: Iterable[Versioned]) -> list[Versioned]:
-    """From the weakest to the strongest; of equals the older is stronger, so that a newcomer changes nothing,
-    and where even that is equal every process decides alike."""
-    return sorted(policies, key=_strength)
+_KINDS = (Kind.SERVICE_ENTRY, Kind.FAULT, Kind.OUTBOUND_POLICY, Kind.INTERCEPTION)
+
+
+def expire_time(versioned: Versioned) -> datetime | None:
+    """When a fault as of its last change ends; None for every other resource."""
+    if not isinstance(versioned.resource, Fault):
+        return None
+    return versioned.update_time + timedelta(seconds=versioned.resource.ttl)
+
+
+def _selected(snapshot: Snapshot, kind: Kind, cluster: Cluster) -> Iterator[Versioned]:
+    by_name = snapshot.of_kind(kind)
+    for name in snapshot.names(kind):
+        resource = by_name[name].resource
+        if isinstance(resource, Selected) and resource.cluster_selector.selects(cluster):
+            yield by_name[name]
+
+
+def _strongest(found: Iterable[Versioned], type_: type[S]) -> dict[str, S]:
+    """The strongest of each scope; of equals the older, so that a newcomer changes nothing, and where even that is
+    equal every process decides alike."""
+    ranked = sorted(found, key=_strength)
+    return {v.resource.scope.key(): v.resource for v in ranked if isinstance(v.resource, type_)}
 
 
 def _strength(versioned: Versioned) -> tuple[int, float, str]:
     policy = versioned.resource
-    rank = policy.cluster_selector.rank if isinstance(policy, OutboundPolicy) else 0
+    rank = policy.cluster_selector.rank if isinstance(policy, Scoped) else 0
     return rank, -versioned.create_time.timestamp(), policy.name
+
+
+def _active(found: Iterable[Versioned], now: datetime) -> tuple[ActiveFault, ...]:
+    ends = ((versioned, expire_time(versioned)) for versioned in found)
+    alive = [(v, end) for v, end in ends if end is not None and end > now]
+    alive.sort(key=lambda item: (-_demands(item[0]), item[0].create_time, item[0].resource.name))
+    return tuple(ActiveFault(v.resource, end) for v, end in alive if isinstance(v.resource, Fault))
+
+
+def _demands(versioned: Versioned) -> int:
+    """How much a fault asks of a request."""
+    fault = versioned.resource
+    if not isinstance(fault, Fault):
+        return 0
+    return len(fault.match_headers) + len(fault.source_labels) + bool(fault.source_namespace) + bool(fault.ports)
+
+
+def _for(by_scope: Mapping[str, S], namespace: str, labels: Labels | None) -> S | None:
+    own = (p for p in by_scope.values() if p.scope.match_labels and p.scope.namespace == namespace)
+    selected = next((p for p in own if p.scope.match_labels.items() <= (labels or {}).items()), None)
+    return selected or by_scope.get(f"{namespace}/") or by_scope.get("/")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from egress_server.domain.effective import effective
@@ -58,12 +59,12 @@ def diff(before: Mapping[ObjectKey, IstioObject], after: Iterable[IstioObject]) 
     return tuple(change for change in changes if change.before != change.after)
 
 
-def make_plan(before: Snapshot, after: Snapshot, clusters: Iterable[Cluster]) -> Plan:
-    """What moving from `before` to `after` would do to `clusters`, grouped by equal changes."""
+def make_plan(before: Snapshot, after: Snapshot, clusters: Iterable[Cluster], now: datetime) -> Plan:
+    """What moving from `before` to `after` would do to `clusters`, at `now`, grouped by equal changes."""
     groups: list[tuple[tuple[ObjectChange, ...], list[str]]] = []
     for cluster in clusters:
-        old = {key_of(obj): obj for obj in render(effective(before, cluster))}
-        changes = diff(old, render(effective(after, cluster)))
+        old = {key_of(obj): obj for obj in render(effective(before, cluster, now))}
+        changes = diff(old, render(effective(after, cluster, now)))
         if not changes:
             continue
         same = next((ids for known, ids in groups if known == changes), None)

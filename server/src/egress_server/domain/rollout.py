@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from egress_server.domain.resources import (
-    Cluster,
-    ClusterSelector,
-    Resource,
-)
+from egress_server.domain.resources import Cluster, ClusterSelector, Resource, Selected
 
 
 class RolloutState(Enum):

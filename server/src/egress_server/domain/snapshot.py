@@ -14,6 +14,8 @@ from egress_server.domain.names import Kind, parse_name
 from egress_server.domain.resources import (
     Cluster,
     ClusterSelector,
+    Fault,
+    Interception,
     OutboundPolicy,
     Resource,
     ServiceEntry,
@@ -26,8 +28,12 @@ def buckets_of(resource: Resource) -> frozenset[str]:
     match resource:
         case ServiceEntry(hosts=hosts):
             return frozenset([own, *(f"host/{host}" for host in hosts)])
+        case Fault(host=host):
+            return frozenset([own, f"host/{host}"])
         case OutboundPolicy(scope=scope):
             return frozenset([own, f"scope/outboundPolicies/{scope.key()}"])
+        case Interception(scope=scope):
+            return frozenset([own, f"scope/interceptions/{scope.key()}"])
         case Cluster():
             return frozenset([own, "clusters"])
     return frozenset([own])
