@@ -90,9 +90,7 @@ def concerned(clusters: Iterable[Cluster], before: Resource | None, after: Resou
     resource = after or before
     if isinstance(resource, Cluster):
         return [c for c in clusters if c.name == resource.name]
-    selectors: list[ClusterSelector] = [
-        r.cluster_selector for r in (before, after) if isinstance(r, Selected)
-    ]
+    selectors: list[ClusterSelector] = [r.cluster_selector for r in (before, after) if isinstance(r, Selected)]
     return [c for c in clusters if any(s.selects(c) for s in selectors)]
 
 

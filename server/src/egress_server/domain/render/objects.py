@@ -7,6 +7,8 @@ IstioObject = dict[str, Any]
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "mesh-egress"}
 RESOURCE_ANNOTATION = "egress.mesh/resource"
+FAULT_EXPIRY_ANNOTATION = "egress.mesh/fault-expiry"
+"""When each fault route of a VirtualService ends: JSON of route name to RFC 3339 time."""
 ROOT_NAMESPACE = "istio-system"
 
 

@@ -1,0 +1,37 @@
+"""Interception to an object of our own kind, in the terms of Istio's injector: comma-joined ranges without spaces.
+
+Istio has no object for it: the injector's values hold it for a mesh, annotations for a pod. Each kind of cluster turns
+this object into what it has. What is written here is canonical, since the injector checks nothing and a bad value breaks
+every new pod.
+"""
+
+from egress_server.domain.render.objects import ROOT_NAMESPACE, IstioObject, istio_object
+from egress_server.domain.resources import Cluster, Interception, name_of
+
+API_VERSION = "egress.mesh/v1"
+ALL = "*"
+
+
+def render_interception(policy: Interception, cluster: Cluster) -> IstioObject:
+    """The object; the cluster lends its own service ranges where the policy asks for them."""
+    spec: IstioObject = {
+        "includeIPRanges": _included(policy, cluster),
+        "excludeIPRanges": ",".join(policy.exclude_cidrs),
+        "includeOutboundPorts": ",".join(map(str, policy.include_outbound_ports)),
+        "excludeOutboundPorts": ",".join(map(str, policy.exclude_outbound_ports)),
+    }
+    if policy.scope.match_labels:
+        spec["workloadSelector"] = {"labels": dict(sorted(policy.scope.match_labels.items()))}
+    namespace = policy.scope.namespace or ROOT_NAMESPACE
+    obj = istio_object("Interception", namespace, f"egress-{name_of(policy).id}", policy.name, spec)
+    obj["apiVersion"] = API_VERSION
+    return obj
+
+
+def _included(policy: Interception, cluster: Cluster) -> str:
+    if policy.none:
+        return ""
+    if not policy.include_cidrs and not policy.include_service_cidrs:
+        return ALL
+    service = cluster.service_cidrs if policy.include_service_cidrs else ()
+    return ",".join(dict.fromkeys((*policy.include_cidrs, *service)))

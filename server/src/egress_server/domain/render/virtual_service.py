@@ -1,0 +1,134 @@
+"""Timeouts, retries, routes and faults to Istio's VirtualService: one for each host that needs one.
+
+Istio does not merge VirtualServices of one host, the oldest wins wholly; so all that concerns a host is in one object.
+Routes are tried in order, and a request that no route matches is answered with 404: there is always a last route without
+conditions. Each fault's routes are named after it, and the object says when each ends, so that whoever holds the object
+can take an ended fault out of it without asking anyone.
+"""
+
+import json
+from typing import Any
+
+from egress_server.domain.effective import ActiveFault, Effective
+from egress_server.domain.names import parse_name
+from egress_server.domain.render.hosts import HostTraffic, hosts_of
+from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object
+from egress_server.domain.render.values import duration
+from egress_server.domain.resources import (
+    Fault,
+    HeaderMatch,
+    MatchKind,
+    Retries,
+    Route,
+    TrafficSettings,
+    WeightedDestination,
+)
+
+Part = dict[str, Any]
+_NO_SETTINGS = TrafficSettings()
+
+
+def render_virtual_services(wanted: Effective) -> list[IstioObject]:
+    """The objects of all hosts that need one."""
+    return [_render(traffic) for traffic in hosts_of(wanted) if _needs_one(traffic)]
+
+
+def _needs_one(traffic: HostTraffic) -> bool:
+    settings = traffic.entry.traffic if traffic.entry else _NO_SETTINGS
+    has_http = traffic.entry is None or any(port.protocol.is_http for port in traffic.entry.ports)
+    routed = settings.timeout is not None or settings.retries is not None or bool(settings.routes)
+    return bool(traffic.faults) or (routed and has_http)
+
+
+def _render(traffic: HostTraffic) -> IstioObject:
+    settings = traffic.entry.traffic if traffic.entry else _NO_SETTINGS
+    routes = [*settings.routes, Route((WeightedDestination(traffic.host),))]
+    http: list[Part] = []
+    expiry: dict[str, str] = {}
+    for active in traffic.faults:
+        for number, route in enumerate(routes):
+            name = _fault_route_name(active.fault, number)
+            http.append(_faulted(name, active, route, settings))
+            expiry[name] = active.expire_time.isoformat()
+    http += [_plain(number, route, settings, last=route is routes[-1]) for number, route in enumerate(routes)]
+    spec: Part = {"hosts": [traffic.host], "http": http}
+    if traffic.entry and traffic.entry.export_to:
+        spec["exportTo"] = list(traffic.entry.export_to)
+    obj = istio_object("VirtualService", traffic.namespace, traffic.object_name, traffic.resource, spec)
+    if expiry:
+        obj["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION] = json.dumps(expiry, sort_keys=True)
+    return obj
+
+
+def _fault_route_name(fault: Fault, number: int) -> str:
+    return f"fault-{fault.namespace}-{parse_name(fault.name).id}" + (f"-{number}" if number else "")
+
+
+def _faulted(name: str, active: ActiveFault, route: Route, settings: TrafficSettings) -> Part:
+    fault = active.fault
+    base: Part = {"headers": _headers((*route.match_headers, *fault.match_headers))}
+    if fault.source_labels:
+        base["sourceLabels"] = dict(sorted(fault.source_labels.items()))
+    if fault.source_namespace:
+        base["sourceNamespace"] = fault.source_namespace
+    base = {key: value for key, value in base.items() if value}
+    match = [{**base, "port": port} for port in fault.ports] or ([base] if base else [])
+    return {
+        "name": name,
+        **({"match": match} if match else {}),
+        "fault": _fault(fault),
+        **_treatment(route, settings),
+    }
+
+
+def _plain(number: int, route: Route, settings: TrafficSettings, *, last: bool) -> Part:
+    headers = _headers(route.match_headers)
+    match = {"match": [{"headers": headers}]} if headers else {}
+    return {"name": "fallback" if last else f"route-{number}", **match, **_treatment(route, settings)}
+
+
+def _fault(fault: Fault) -> Part:
+    rendered: Part = {}
+    if fault.delay:
+        rendered["delay"] = {
+            "percentage": {"value": fault.delay.percent},
+            "fixedDelay": duration(fault.delay.seconds),
+        }
+    if fault.abort:
+        abort: Part = {"percentage": {"value": fault.abort.percent}}
+        if fault.abort.http_status:
+            abort["httpStatus"] = fault.abort.http_status
+        else:
+            abort["grpcStatus"] = fault.abort.grpc_status
+        rendered["abort"] = abort
+    return rendered
+
+
+def _treatment(route: Route, settings: TrafficSettings) -> Part:
+    rendered: Part = {"route": [_destination(destination) for destination in route.destinations]}
+    if settings.timeout is not None:
+        rendered["timeout"] = duration(settings.timeout)
+    if settings.retries is not None:
+        rendered["retries"] = _retries(settings.retries)
+    return rendered
+
+
+def _destination(destination: WeightedDestination) -> Part:
+    to: Part = {"host": destination.host}
+    if destination.port:
+        to["port"] = {"number": destination.port}
+    return {"destination": to, **({"weight": destination.weight} if destination.weight else {})}
+
+
+def _retries(retries: Retries) -> Part:
+    rendered: Part = {"attempts": retries.attempts}
+    if retries.per_try_timeout is not None:
+        rendered["perTryTimeout"] = duration(retries.per_try_timeout)
+    if retries.retry_on:
+        rendered["retryOn"] = ",".join(retries.retry_on)
+    return rendered
+
+
+def _headers(matches: tuple[HeaderMatch, ...]) -> Part:
+    """Header conditions by name; of two for one header the later, which is the fault's, holds."""
+    return {m.name: {} if m.kind is MatchKind.PRESENT else {m.kind.value: m.value} for m in matches}
