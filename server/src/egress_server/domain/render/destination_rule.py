@@ -1,4 +1,4 @@
-"""TLS origination, connection limits and outlier detection to Istio's DestinationRule: one for each host that needs one.
+"""TLS origination, connection limits and outlier detection to Istio's DestinationRule: one for a host that needs one.
 
 TLS is spoken for one port only (portLevelSettings): a rule for the whole host would put TLS into the TLS that workloads
 already speak on 443. Settings of a port replace those of the host wholly, so limits are said there again.

@@ -1,9 +1,13 @@
 """Which entry speaks for a host, where several list it: traffic settings and faults hang on the host, not the entry."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 
 from egress_server.domain.effective import ActiveFault, Effective
 from egress_server.domain.resources import ServiceEntry
+
+_NAMEABLE = re.compile(r"(?=.{1,240}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,11 @@ class HostTraffic:
 
     @property
     def object_name(self) -> str:
-        """Name of its objects: one per host on a cluster, as Istio takes only the oldest of several."""
-        return "egress-" + self.host.replace("*", "wildcard").replace("_", "-").replace(".", "-")
+        """Name of its objects: one per host on a cluster, as Istio takes only the oldest of several. A host that can't
+        be part of a Kubernetes name is there by its digest."""
+        if _NAMEABLE.fullmatch(self.host):
+            return f"egress-{self.host}"
+        return f"egress-{hashlib.sha256(self.host.encode()).hexdigest()[:16]}"
 
 
 def hosts_of(wanted: Effective) -> list[HostTraffic]:

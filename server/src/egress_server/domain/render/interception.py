@@ -1,8 +1,8 @@
 """Interception to an object of our own kind, in the terms of Istio's injector: comma-joined ranges without spaces.
 
 Istio has no object for it: the injector's values hold it for a mesh, annotations for a pod. Each kind of cluster turns
-this object into what it has. What is written here is canonical, since the injector checks nothing and a bad value breaks
-every new pod.
+this object into what it has. What is written here is canonical, since the injector checks nothing and a bad value
+breaks every new pod.
 """
 
 from egress_server.domain.render.objects import ROOT_NAMESPACE, IstioObject, istio_object
@@ -34,4 +34,5 @@ def _included(policy: Interception, cluster: Cluster) -> str:
     if not policy.include_cidrs and not policy.include_service_cidrs:
         return ALL
     service = cluster.service_cidrs if policy.include_service_cidrs else ()
-    return ",".join(dict.fromkeys((*policy.include_cidrs, *service)))
+    # Without a single range nothing would be intercepted, which a policy has to ask for by `none`.
+    return ",".join(dict.fromkeys((*policy.include_cidrs, *service))) or ALL
