@@ -2,8 +2,8 @@
 
 Istio does not merge VirtualServices of one host, the oldest wins wholly; so all that concerns a host is in one object.
 Routes are tried in order, and a request that no route matches is answered with 404: there is always a last route
-without conditions. Each fault's routes are named after it, and the object says when each ends, so that whoever holds the object
-can take an ended fault out of it without asking anyone.
+without conditions. Each fault's routes are named after it, and the object says when each ends, so that whoever holds
+the object can take an ended fault out of it without asking anyone.
 """
 
 import json
