@@ -1,4 +1,4 @@
-"""What holds for every tier: in CI nothing is skipped in silence.
+"""What holds for every tier: in CI nothing is skipped in silence, and golden files are written anew by --update-golden.
 
 A skip is fine on a laptop without redis-server; in CI it would hide that a promise went untested.
 """
@@ -33,3 +33,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     forbid_skip(report)
     return report
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --update-golden."""
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be written."""
+    return bool(request.config.getoption("--update-golden"))

@@ -7,16 +7,9 @@ and meets the state that its own first call has made.
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.changes import (
-    Change,
-    ChangeRecord,
-    ChangeType,
-    Finding,
-    Severity,
-    Versioned,
-    make_etag,
-)
+from egress_server.domain.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
 from egress_server.domain.errors import Aborted, AlreadyExists, EgressError, FailedPrecondition, NotFound, invalid
+from egress_server.domain.findings import Finding, Severity
 from egress_server.domain.lint import lint
 from egress_server.domain.names import parse_name
 from egress_server.domain.plan import Plan, make_plan

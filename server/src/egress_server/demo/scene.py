@@ -26,8 +26,9 @@ class Scene:
 
 @asynccontextmanager
 async def play(folder: Path, *, real: bool, addresses: tuple[str, str] | None = None) -> AsyncIterator[Scene]:
-    """Everything running, with state in `folder` (which exists). `real` asks the real host instead of a stand-in; `addresses` are
-    those of gRPC and HTTP, free ones where not given. Raises ChildFailed where egressd does not start."""
+    """Everything running, with state in `folder` (which exists). `real` asks the real host instead of a stand-in;
+    `addresses` are those of gRPC and HTTP, free ones where not given. Raises ChildFailed where egressd does not start.
+    """
     grpc, http = addresses or ("127.0.0.1:0", "127.0.0.1:0")
     async with Outside(folder) as outside:
         argv = [sys.executable, "-m", "egress_server", "run", "--data-dir", str(folder), "--local-cluster", CLUSTER]

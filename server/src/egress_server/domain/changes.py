@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from egress_server.domain.findings import Finding
 from egress_server.domain.names import change_name
 from egress_server.domain.resources import Resource
 
@@ -25,28 +26,6 @@ class Durability(Enum):
     """What was known of a write when it was acknowledged. LOCAL: flushed to the primary's disk."""
 
     LOCAL = "LOCAL"
-
-
-class Severity(Enum):
-    """How bad a finding is. Only ERROR blocks."""
-
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One lint result. `field` is a path below the resource in proto names; codes are permanent."""
-
-    code: str
-    severity: Severity
-    field: str
-    cause: str
-    fix: str
-    resource: str = ""
-    forceable: bool = False
-    related_codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

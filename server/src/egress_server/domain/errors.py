@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from egress_server.domain.findings import Finding
+
 
 class Code(Enum):
     """Canonical codes of google.rpc.Code that we use; values are the wire numbers."""
@@ -52,7 +54,7 @@ class EgressError(Exception):
         reason: str | None = None,
         metadata: Mapping[str, str] | None = None,
         violations: Sequence[Violation] = (),
-        findings: Sequence[object] = (),
+        findings: Sequence[Finding] = (),
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
@@ -136,7 +138,14 @@ class Unimplemented(EgressError):
 
 def invalid(field: str, description: str) -> InvalidArgument:
     """An InvalidArgument about one field."""
-    return InvalidArgument(f"{field}: {description}", violations=(Violation(field, description),))
+    return invalid_fields([Violation(field, description)])
+
+
+def invalid_fields(violations: Sequence[Violation]) -> InvalidArgument:
+    """An InvalidArgument about at least one field."""
+    first = violations[0]
+    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+    return InvalidArgument(f"{first.field}: {first.description}{more}", violations=violations)
 
 
 class TransientError(Exception):

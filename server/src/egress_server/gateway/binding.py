@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from urllib.parse import parse_qs
 
-from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
 from egress_server.domain.errors import InvalidArgument
@@ -17,7 +16,7 @@ from egress_server.domain.validate.problems import Problems
 from egress_server.gateway.headers import header_parameters
 from egress_server.gateway.json_body import parse_json
 from egress_server.gateway.parameters import Parameter
-from egress_server.gateway.shapes import Shape
+from egress_server.gateway.shapes import Shape, fill
 from egress_server.gateway.template import Capture
 
 YAML_FIELD = "istio_yaml"
@@ -58,12 +57,12 @@ class RequestReader:
         return message
 
     def _read_body(self, message: Message, content_type: str | None, body: bytes, problems: Problems) -> None:
-        media = self._media_of(content_type, body)
         if body and not self._body:
             raise InvalidArgument(
                 "this method takes no body; give fields in the path, the query or headers",
                 reason="UNEXPECTED_BODY",
             )
+        media = self._media_of(content_type, body)
         if media is Media.YAML and self._body:
             self._read_yaml(message, body, problems)
         elif body:
@@ -72,7 +71,7 @@ class RequestReader:
 
     def _media_of(self, content_type: str | None, body: bytes) -> Media:
         """What the body is. Strict, because a form or plain text is what a foreign web page can send unasked."""
-        if content_type is None and not body:
+        if not body and (content_type is None or not self._body):
             return Media.JSON
         kind, _, parameters = (content_type or "").partition(";")
         media = _BY_TYPE.get(kind.strip().lower())
@@ -91,11 +90,7 @@ class RequestReader:
             raise InvalidArgument("the JSON body must be an object", reason="MALFORMED_REQUEST")
         self._shape.check(value, problems)
         if not problems.any:
-            try:
-                ParseDict(value, message)
-            except ParseError:
-                # The shape's check knows every rule of the converter; this is the net below it.
-                raise InvalidArgument("the JSON body does not fit the request", reason="MALFORMED_REQUEST") from None
+            fill(message, value)
 
     def _read_yaml(self, message: Message, body: bytes, problems: Problems) -> None:
         try:

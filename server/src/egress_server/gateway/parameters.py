@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
 from egress_server.domain.validate.problems import Problems
-from egress_server.gateway.shapes import SHOWN, Field, Shape, excludes, map_entry
+from egress_server.gateway.shapes import SHOWN, Field, Shape, excludes, fill, map_entry
 
 _NAME = re.compile(r"(?P<dotted>[^\[\]]*)(?:\[(?P<key>.*)\])?", re.DOTALL)
 
@@ -71,11 +70,12 @@ class Parameter:
             entry.check(value, here)
             return
         fresh = type(message)()
-        ParseDict({entry.name: value}, fresh)
+        fill(fresh, {entry.name: value})
         old, new = getattr(message, entry.name), getattr(fresh, entry.name)
         if key is not None:
-            given = next(iter(new)) in old
-            clash = given and old[next(iter(new))] != new[next(iter(new))]
+            ((mapped, item),) = new.items()
+            given = mapped in old
+            clash = given and old[mapped] != item
         else:
             given = _is_set(message, entry.descriptor)
             clash = given and old != new

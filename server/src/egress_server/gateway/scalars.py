@@ -18,6 +18,7 @@ Problem = Callable[[object], str | None]
 """Says what is wrong with a JSON value; None if nothing is."""
 
 _INTEGER_TEXT = re.compile(r"-?[0-9]{1,20}")
+_NUMBER_TEXT = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?")
 _INT32 = (-(2**31), 2**31 - 1)
 _INT64 = (-(2**63), 2**63 - 1)
 _UINT32 = (0, 2**32 - 1)
@@ -102,8 +103,10 @@ def _integer(low: int, high: int) -> Problem:
 def _as_integer(value: object) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and _INTEGER_TEXT.fullmatch(value):
-        return int(value)
+    if isinstance(value, str):
+        if _INTEGER_TEXT.fullmatch(value):
+            return int(value)
+        value = float(value) if _NUMBER_TEXT.fullmatch(value) else None
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) else None
@@ -113,12 +116,10 @@ def _number(limit: float) -> Problem:
     def problem(value: object) -> str | None:
         if value in ("NaN", "Infinity", "-Infinity"):
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        text = str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+        if not isinstance(text, str) or not _NUMBER_TEXT.fullmatch(text):
             return "must be a number"
-        try:
-            return None if abs(float(value)) <= limit else "is out of range"
-        except (ValueError, OverflowError):
-            return "must be a number"
+        return None if abs(float(text)) <= limit else "is out of range"
 
     return problem
 
@@ -128,8 +129,8 @@ def _enum(names: frozenset[str], shown: list[str]) -> Problem:
     text = f"must be one of {', '.join(shown)}"
 
     def problem(value: object) -> str | None:
-        if isinstance(value, str) and value in names:
-            return None
+        if isinstance(value, str) and not _INTEGER_TEXT.fullmatch(value):
+            return None if value in names else text
         number = _as_integer(value)
         return None if number is not None and _INT32[0] <= number <= _INT32[1] else text
 

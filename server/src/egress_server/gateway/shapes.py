@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
 
+from egress_server.domain.errors import InvalidArgument
 from egress_server.domain.validate.problems import Problems
 from egress_server.gateway.scalars import key_problem_of, problem_of
 
@@ -67,6 +70,18 @@ def shape_of(descriptor: Descriptor, known: dict[str, Shape]) -> Shape:
         for entry in descriptor.fields:
             shape.fields[entry.name] = shape.fields[entry.json_name] = _field(entry, known)
     return shape
+
+
+def fill(message: Message, value: dict[str, object]) -> None:
+    """Converts a JSON object that was checked.
+
+    Raises InvalidArgument should the converter know a rule that the check does not.
+    """
+    try:
+        ParseDict(value, message)
+    except ParseError:
+        kind = message.DESCRIPTOR.full_name
+        raise InvalidArgument(f"the request does not fit {kind}", reason="MALFORMED_REQUEST") from None
 
 
 def excludes(other: str) -> str:

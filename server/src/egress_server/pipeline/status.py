@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from egress.v1 import common_pb2
-from egress_server.domain.changes import Finding
 from egress_server.domain.errors import Code, EgressError
+from egress_server.domain.findings import Finding
 
 DOMAIN = "egress.mesh"
 MAX_LISTED = 10
@@ -41,10 +41,9 @@ def refusal_of(error: EgressError) -> Refusal:
         )
     if error.retry_after is not None:
         details.append(error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_after)))
-    findings = [finding for finding in error.findings if isinstance(finding, Finding)]
-    if findings:
-        metadata["finding_count"] = str(len(findings))
-        details += [encode_finding(finding) for finding in findings[:MAX_LISTED]]
+    if error.findings:
+        metadata["finding_count"] = str(len(error.findings))
+        details += [encode_finding(finding) for finding in error.findings[:MAX_LISTED]]
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     return Refusal(_status(error.code, error.message, [info, *details]))
 

@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 PATIENCE_SECONDS = 5.0
 """How long a call waits for a lost connection to come back."""
 _CONNECT_SECONDS = 5.0
-_BACKOFF_SECONDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_BACKOFF_SECONDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5)
 _STEADY_SECONDS = 1.0
 """A connection that lived this long starts the back-off over."""
 

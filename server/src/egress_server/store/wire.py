@@ -1,7 +1,8 @@
 """One socket to Redis: commands go out in batches, replies come back in order.
 
-Why not redis-py's connection: this is the hot path of every write, and there each reply costs a coroutine, a timeout
-and metrics. Here a reply is one future. The protocol itself is hiredis', as it is redis-py's.
+Why not redis-py's connection: it reads replies in a coroutine, for one caller at a time; many callers on one socket
+would need a reader task and a queue around it. Here hiredis, its parser, sits right in the event loop's callback, and
+a reply is one future.
 
 Commands that are sent while two batches are in flight wait and become the next batch. That is what lets one fsync
 serve many commits: Redis flushes once for all it has read.

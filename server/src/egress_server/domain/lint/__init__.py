@@ -7,7 +7,7 @@ buckets it looked at, so that the store refuses the commit if one of them change
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from egress_server.domain.changes import Finding
+from egress_server.domain.findings import Finding
 from egress_server.domain.lint import protocol_conflict
 from egress_server.domain.resources import Resource
 from egress_server.domain.snapshot import Snapshot

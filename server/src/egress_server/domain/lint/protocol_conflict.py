@@ -4,7 +4,7 @@ A sidecar builds one listener for the port; with two protocols for it, one of th
 and which one depends on their age (istioctl reports it as IST0177).
 """
 
-from egress_server.domain.changes import Finding, Severity
+from egress_server.domain.findings import Finding, Severity
 from egress_server.domain.resources import ClusterSelector, Resource, ServiceEntry, ServicePort
 from egress_server.domain.snapshot import Snapshot
 

@@ -1,6 +1,6 @@
 """Gathers all that is wrong with a request, so that the caller can mend it in one go."""
 
-from egress_server.domain.errors import InvalidArgument, Violation
+from egress_server.domain.errors import Violation, invalid_fields
 
 
 class Problems:
@@ -32,8 +32,5 @@ class Problems:
 
     def raise_if_any(self) -> None:
         """Raises InvalidArgument with all violations, where there are any."""
-        if not self._found:
-            return
-        first = self._found[0]
-        more = f" (and {len(self._found) - 1} more)" if len(self._found) > 1 else ""
-        raise InvalidArgument(f"{first.field}: {first.description}{more}", violations=self._found)
+        if self._found:
+            raise invalid_fields(self._found)

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 
 from egress.v1 import change_pb2 as pb
-from egress_server.domain.changes import Change
-from egress_server.domain.rollout import Problem, Rollout, summary
+from egress_server.domain.changes import Change, ChangeType, Durability
+from egress_server.domain.rollout import Problem, Rollout, RolloutState, summary
 from egress_server.pipeline.status import encode_finding
-from egress_server.wire.convert.common import write_time
+from egress_server.wire.convert.common import EnumField, write_time
+
+_TYPE = EnumField(pb.Change.Type, ChangeType)
+_DURABILITY = EnumField(pb.Change.Durability, Durability)
+_STATE = EnumField(pb.ClusterRollout.State, RolloutState)
 
 
 def write_change(change: Change, rollouts: Sequence[Rollout] = ()) -> pb.Change:
@@ -15,14 +19,14 @@ def write_change(change: Change, rollouts: Sequence[Rollout] = ()) -> pb.Change:
     return pb.Change(
         name=change.name,
         revision=change.revision,
-        type=pb.Change.Type.Value(record.type.value),
+        type=_TYPE.write(record.type),
         resource=record.resource,
         previous_revision=change.previous_revision,
         actor=record.actor,
         reason=record.reason,
         request_id=record.request_id,
         accept_time=write_time(change.accept_time),
-        durability=pb.Change.Durability.Value(record.durability.value),
+        durability=_DURABILITY.write(record.durability),
         trace_id=record.trace_id,
         findings=[encode_finding(finding) for finding in record.findings],
         summary=summary(rollouts),
@@ -34,7 +38,7 @@ def write_rollout(rollout: Rollout) -> pb.ClusterRollout:
     status = rollout.status
     message = pb.ClusterRollout(
         cluster=rollout.cluster.name,
-        state=pb.ClusterRollout.State.Value(rollout.state.value),
+        state=_STATE.write(rollout.state),
         error=_write_problem(rollout.problem),
     )
     if status is not None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
@@ -13,20 +13,30 @@ from egress_server.domain.validate import Problems
 E = TypeVar("E", bound=Enum)
 
 
-def read_enum(wrapper: Any, number: int, choices: type[E], default: E | None, problems: Problems) -> E:
-    """The domain's value of an enum field; `default` None means that it must be set.
+class EnumField(Generic[E]):
+    """An enum of the contract and the domain's, by name. Made once: descriptors are slow to ask."""
 
-    Proto enums are open: a number that we don't know arrives as it is, and is refused here by its path.
-    """
-    known = [name for name in wrapper.keys() if not name.endswith("_UNSPECIFIED")]  # noqa: SIM118
-    if number == 0 and default is not None:
-        return default
-    descriptor = wrapper.DESCRIPTOR.values_by_number.get(number)
-    if descriptor is None or number == 0:
-        said = f"{number} is not known; " if number else ""
-        problems.add(f"{said}must be one of {', '.join(known)}")
-        return default or next(iter(choices))
-    return choices[descriptor.name]
+    def __init__(self, wrapper: Any, choices: type[E], default: E | None = None) -> None:
+        """`default` is what 0 means; None says that the field must be set."""
+        self._numbers = {choices[name]: number for name, number in wrapper.items() if name in choices.__members__}
+        self._values = {number: value for value, number in self._numbers.items()}
+        self._fallback = default or next(iter(choices))
+        if default is not None:
+            self._values[0] = default
+
+    def read(self, number: int, problems: Problems) -> E:
+        """The domain's value. Proto enums are open: a number that we don't know arrives as it is, and is refused
+        here by its path."""
+        value = self._values.get(number)
+        if value is None:
+            said = f"{number} is not known; " if number else ""
+            problems.add(f"{said}must be one of {', '.join(choice.name for choice in self._numbers)}")
+            return self._fallback
+        return value
+
+    def write(self, value: E) -> Any:
+        """The number, which the generated code types as an enum of its own."""
+        return self._numbers[value]
 
 
 def write_time(time: datetime | None) -> timestamp_pb2.Timestamp | None:

@@ -5,7 +5,7 @@ from egress_server.domain.changes import Versioned, make_etag
 from egress_server.domain.resources import OutboundMode, OutboundPolicy
 from egress_server.domain.validate import Problems
 from egress_server.wire.convert.common import (
-    read_enum,
+    EnumField,
     read_scope,
     read_selector,
     write_scope,
@@ -13,12 +13,14 @@ from egress_server.wire.convert.common import (
     write_time,
 )
 
+_MODE = EnumField(pb.OutboundPolicy.Mode, OutboundMode)
+
 
 def read_outbound_policy(message: pb.OutboundPolicy, name: str, problems: Problems) -> OutboundPolicy:
     """The policy as it came; only its enum is checked here."""
     return OutboundPolicy(
         name=name,
-        mode=read_enum(pb.OutboundPolicy.Mode, message.mode, OutboundMode, None, problems.at("mode")),
+        mode=_MODE.read(message.mode, problems.at("mode")),
         scope=read_scope(message.scope),
         cluster_selector=read_selector(message.cluster_selector),
     )
@@ -30,7 +32,7 @@ def write_outbound_policy(versioned: Versioned, epoch: str) -> pb.OutboundPolicy
     assert isinstance(policy, OutboundPolicy)
     return pb.OutboundPolicy(
         name=policy.name,
-        mode=pb.OutboundPolicy.Mode.Value(policy.mode.value),
+        mode=_MODE.write(policy.mode),
         scope=write_scope(policy.scope),
         cluster_selector=write_selector(policy.cluster_selector),
         etag=make_etag(epoch, versioned.revision),

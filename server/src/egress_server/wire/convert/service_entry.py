@@ -4,8 +4,11 @@ from egress.v1 import service_entry_pb2 as pb
 from egress_server.domain.changes import Versioned, make_etag
 from egress_server.domain.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate import Problems
-from egress_server.formats.istio_yaml import default_port_name
-from egress_server.wire.convert.common import read_enum, read_selector, write_selector, write_time
+from egress_server.wire.convert.common import EnumField, read_selector, write_selector, write_time
+
+_RESOLUTION = EnumField(pb.ServiceEntry.Resolution, Resolution, Resolution.NONE)
+_LOCATION = EnumField(pb.ServiceEntry.Location, Location, Location.MESH_EXTERNAL)
+_PROTOCOL = EnumField(pb.ServicePort.Protocol, Protocol)
 
 
 def read_service_entry(message: pb.ServiceEntry, name: str, problems: Problems) -> ServiceEntry:
@@ -14,14 +17,10 @@ def read_service_entry(message: pb.ServiceEntry, name: str, problems: Problems) 
         name=name,
         hosts=tuple(host.lower() for host in message.hosts),
         ports=tuple(_read_port(port, problems.at("ports", i)) for i, port in enumerate(message.ports)),
-        resolution=read_enum(
-            pb.ServiceEntry.Resolution, message.resolution, Resolution, Resolution.NONE, problems.at("resolution")
-        ),
-        location=read_enum(
-            pb.ServiceEntry.Location, message.location, Location, Location.MESH_EXTERNAL, problems.at("location")
-        ),
+        resolution=_RESOLUTION.read(message.resolution, problems.at("resolution")),
+        location=_LOCATION.read(message.location, problems.at("location")),
         endpoints=tuple(_read_endpoint(endpoint) for endpoint in message.endpoints),
-        addresses=tuple(message.addresses),
+        addresses=tuple(address.lower() for address in message.addresses),
         export_to=tuple(message.export_to),
         cluster_selector=read_selector(message.cluster_selector),
     )
@@ -35,8 +34,8 @@ def write_service_entry(versioned: Versioned, epoch: str) -> pb.ServiceEntry:
         name=entry.name,
         hosts=entry.hosts,
         ports=[_write_port(port) for port in entry.ports],
-        resolution=pb.ServiceEntry.Resolution.Value(entry.resolution.name),
-        location=pb.ServiceEntry.Location.Value(entry.location.name),
+        resolution=_RESOLUTION.write(entry.resolution),
+        location=_LOCATION.write(entry.location),
         endpoints=[_write_endpoint(endpoint) for endpoint in entry.endpoints],
         addresses=entry.addresses,
         export_to=entry.export_to,
@@ -49,16 +48,15 @@ def write_service_entry(versioned: Versioned, epoch: str) -> pb.ServiceEntry:
 
 
 def _read_port(message: pb.ServicePort, problems: Problems) -> ServicePort:
-    protocol = read_enum(pb.ServicePort.Protocol, message.protocol, Protocol, None, problems.at("protocol"))
-    name = message.name or default_port_name(protocol, message.number)
-    return ServicePort(message.number, protocol, name, message.target_port)
+    protocol = _PROTOCOL.read(message.protocol, problems.at("protocol"))
+    return ServicePort.of(message.number, protocol, message.name, message.target_port)
 
 
 def _write_port(port: ServicePort) -> pb.ServicePort:
     return pb.ServicePort(
         number=port.number,
         name=port.name,
-        protocol=pb.ServicePort.Protocol.Value(port.protocol.name),
+        protocol=_PROTOCOL.write(port.protocol),
         target_port=port.target_port,
     )
 

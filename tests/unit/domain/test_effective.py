@@ -1,0 +1,71 @@
+"""Which policies hold on a cluster."""
+
+import pytest
+
+from egress_server.domain.effective import effective
+from egress_server.domain.resources import ClusterSelector, OutboundPolicy, Scope
+from tests.support.meshes import History, cluster, entry, policy
+
+EAST = cluster("east", region="eu")
+HERE = ClusterSelector(clusters=("east",))
+EU = ClusterSelector(match_labels={"region": "eu"})
+ELSEWHERE = ClusterSelector(match_labels={"region": "us"})
+
+
+@pytest.mark.parametrize(
+    ("policies", "winner"),
+    [
+        ([policy("ALLOW_ANY", "all"), policy("REGISTRY_ONLY", "some", cluster_selector=EU)], "some"),
+        ([policy("REGISTRY_ONLY", "some", cluster_selector=EU), policy("ALLOW_ANY", "all")], "some"),
+        (
+            [
+                policy("ALLOW_ANY", "one", cluster_selector=HERE),
+                policy("REGISTRY_ONLY", "some", cluster_selector=EU),
+            ],
+            "one",
+        ),
+        ([policy("ALLOW_ANY", "z-old"), policy("REGISTRY_ONLY", "a-new")], "z-old"),
+        ([policy("ALLOW_ANY", "all"), policy("REGISTRY_ONLY", "not-here", cluster_selector=ELSEWHERE)], "all"),
+    ],
+    ids=["labels beat all", "whatever the order", "named beats labels", "older beats newer", "not selected"],
+)
+def test_one_policy_a_scope(policies: list[OutboundPolicy], winner: str) -> None:
+    """Of the policies for one scope the one that aims closest wins; of equals the older."""
+    snapshot = History(EAST, *policies).snapshot
+    (held,) = effective(snapshot, EAST).outbound.values()
+    assert held.name.endswith(f"/{winner}")
+
+
+def test_scopes_stand_side_by_side() -> None:
+    """Policies of different scopes don't displace each other; the closest to a workload decides."""
+    labels = {"app": "crawler", "tier": "batch"}
+    mesh = policy("REGISTRY_ONLY", "mesh")
+    lab = policy("ALLOW_ANY", "lab", scope=Scope("lab"))
+    crawler = policy("ALLOW_ANY", "crawler", scope=Scope("prod", {"app": "crawler"}))
+    held = effective(History(EAST, mesh, lab, crawler).snapshot, EAST)
+    assert len(held.outbound) == 3
+    assert held.outbound_for("prod") == mesh
+    assert held.outbound_for("prod", {"app": "web"}) == mesh
+    assert held.outbound_for("prod", labels) == crawler
+    assert held.outbound_for("lab", labels) == lab
+    assert effective(History(EAST).snapshot, EAST).outbound_for("lab") is None
+
+
+def test_entries_of_the_cluster_with_their_revisions_and_births() -> None:
+    """Entries for other clusters are not here; a change moves an entry's revision, never its birth."""
+    history = History(EAST, entry("bank"), entry("shop", cluster_selector=ELSEWHERE))
+    before = effective(history.snapshot, EAST)
+    revision = history.set(entry("bank", hosts=("new.example.com",)))
+    after = effective(history.snapshot, EAST)
+    name = entry("bank").name
+    assert [held.name for held in after.entries] == [name]
+    assert (after.revision, after.revisions) == (revision, {name: revision})
+    assert after.created == before.created
+
+
+def test_deleted_policy_gives_way() -> None:
+    """When the strongest policy goes, the next one holds."""
+    strong = policy("ALLOW_ANY", "one", cluster_selector=HERE)
+    history = History(EAST, policy("REGISTRY_ONLY", "all"), strong)
+    history.delete(strong)
+    assert effective(history.snapshot, EAST).outbound_for("default") == policy("REGISTRY_ONLY", "all")

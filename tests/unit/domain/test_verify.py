@@ -1,0 +1,222 @@
+"""Which probes show that policy holds, and what their verdicts say. No probe may go where policy would not let it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from egress_server.domain.effective import Effective, effective
+from egress_server.domain.probe import Destination, Expectation, Outcome, Verdict
+from egress_server.domain.resources import Endpoint, OutboundPolicy, Resolution, Resource, Scope, ServiceEntry
+from egress_server.domain.verify import (
+    UNREGISTERED_HOST,
+    UNROUTED_ADDRESS,
+    Agreement,
+    Subject,
+    Workload,
+    changed,
+    compare,
+    subjects,
+)
+from tests.support.meshes import History, cluster, entry, policy, ports
+
+EAST = cluster()
+BANK = entry("bank")
+DEFAULT = Workload("a1", "default", {})
+PROD = Workload("a2", "prod", {"app": "web"})
+KNOWN = (Destination("http", "bank.example.com", 80), Destination("http", "www.example.com", 80))
+STRICT, OPEN = policy("REGISTRY_ONLY"), policy("ALLOW_ANY")
+
+
+def held(*resources: Resource) -> Effective:
+    """What one cluster holds of these."""
+    return effective(History(EAST, *resources).snapshot, EAST)
+
+
+def asked(subject: Subject) -> list[tuple[str, str, str]]:
+    """URL, dialled address and expected outcome of each check."""
+    return [
+        (check.attempt.destination.url, check.attempt.resolve, check.expected.outcome.value) for check in subject.checks
+    ]
+
+
+def look(
+    now: Effective,
+    due: dict[str, ServiceEntry | OutboundPolicy | None],
+    workloads: tuple[Workload, ...] = (DEFAULT,),
+    known: tuple[Destination, ...] = (),
+) -> dict[str, Subject]:
+    """The subjects by resource."""
+    found = subjects(now, due, workloads, known)
+    assert len({subject.resource for subject in found}) == len(found)
+    return {subject.resource: subject for subject in found}
+
+
+def only(entry_: ServiceEntry, **more: Any) -> Subject:
+    """The subject of an entry that has just come, under REGISTRY_ONLY."""
+    return look(held(STRICT, entry_), {entry_.name: None}, **more)[entry_.name]
+
+
+def test_entry_is_asked_by_each_protocol() -> None:
+    """One probe by HTTP and one by TLS, at the first host that is no wildcard, on the ports it declares."""
+    spread = entry(
+        "x", hosts=("*.a.example.com", "b.example.com", "c.example.com"), ports=ports("8080:GRPC", "8443:TLS")
+    )
+    assert asked(only(spread)) == [
+        ("http://b.example.com:8080/", "", "REGISTERED"),
+        ("https://b.example.com:8443/", "", "REGISTERED"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "address"),
+    [
+        ({}, ""),
+        ({"resolution": Resolution.DNS, "endpoints": (Endpoint("origin.example.com"),)}, ""),
+        ({"resolution": Resolution.STATIC, "endpoints": (Endpoint("198.51.100.7"),)}, "198.51.100.7"),
+        ({"addresses": ("198.51.100.0/24", "203.0.113.9")}, "203.0.113.9"),
+    ],
+)
+def test_address_to_dial(fields: dict[str, Any], address: str) -> None:
+    """DNS tells the address, unless the entry names one."""
+    assert {dialled for _, dialled, _ in asked(only(entry("bank", **fields)))} == {address}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"hosts": ("*.example.com",)}, "only wildcard hosts"),
+        ({"ports": ports("3306:TCP")}, "neither an HTTP nor a TLS port"),
+        ({"addresses": ("198.51.100.0/24",)}, "ranges of addresses"),
+        ({"export_to": ("lab",)}, "no agent serves in a namespace"),
+    ],
+)
+def test_entry_that_no_probe_can_tell(fields: dict[str, Any], words: str) -> None:
+    """What can't be probed says why."""
+    subject = only(entry("bank", **fields))
+    assert subject.checks == ()
+    assert words in subject.obstacle
+
+
+def test_entry_is_asked_from_where_it_is_seen() -> None:
+    """An agent in the entry's own namespace is asked if there is one, else any that sees the entry."""
+    private = entry("bank", namespace="prod", export_to=(".",))
+    assert [c.workload.agent for c in only(private, workloads=(DEFAULT, PROD)).checks] == ["a2", "a2"]
+    public = entry("bank", namespace="shop")
+    assert [c.workload.agent for c in only(public, workloads=(PROD, DEFAULT)).checks] == ["a2", "a2"]
+
+
+def test_entry_behind_another_is_not_dialled() -> None:
+    """Where another entry for the host wins, nothing says that the destination may be reached."""
+    winner = entry("first", namespace="shop", hosts=BANK.hosts, ports=ports("81:HTTP"))
+    subject = look(held(STRICT, winner, entry("bank", namespace="lab")), {entry("bank", namespace="lab").name: None})
+    assert "takes precedence" in subject[entry("bank", namespace="lab").name].obstacle
+
+
+def test_negative_probe_under_registry_only() -> None:
+    """Every round asks for a host that nobody registered, at an address that is routed nowhere."""
+    (subject,) = look(held(STRICT), {}).values()
+    assert subject.resource == STRICT.name
+    assert asked(subject) == [(f"http://{UNREGISTERED_HOST}/", UNROUTED_ADDRESS, "BLOCKED")]
+
+
+def test_negative_probe_under_allow_any() -> None:
+    """Under ALLOW_ANY only a known destination that no entry covers is asked."""
+    found = look(held(OPEN, BANK), {OPEN.name: None}, known=KNOWN)
+    assert asked(found[OPEN.name]) == [("http://www.example.com/", "", "PASSTHROUGH")]
+    covered = look(held(OPEN, BANK), {OPEN.name: None}, known=KNOWN[:1])
+    assert covered[OPEN.name].checks == ()
+    assert "no destination outside is known" in covered[OPEN.name].obstacle
+    assert look(held(OPEN), {}) == {}
+
+
+def test_negative_probe_without_any_policy() -> None:
+    """Without a policy the cluster itself answers for what passes."""
+    assert list(look(held(), {}, known=KNOWN)) == [EAST.name]
+    assert "no destination outside" in look(held(), {EAST.name: None})[EAST.name].obstacle
+
+
+def test_no_negative_probe_where_an_entry_covers_all() -> None:
+    """A wildcard that covers even the reserved name leaves nothing to block."""
+    found = look(held(STRICT, entry("all", hosts=("*.invalid",))), {STRICT.name: None})
+    assert "covers every host" in found[STRICT.name].obstacle
+
+
+def test_policy_is_asked_where_it_decides() -> None:
+    """A policy is seen through a workload that it decides for; a displaced one through none."""
+    lab = policy("ALLOW_ANY", "lab", scope=Scope("prod"))
+    found = look(held(STRICT, lab), {STRICT.name: None, lab.name: None}, (PROD, DEFAULT), KNOWN)
+    assert [check.workload for check in found[STRICT.name].checks] == [DEFAULT]
+    assert [check.workload for check in found[lab.name].checks] == [PROD]
+    alone = look(held(STRICT, lab), {STRICT.name: None}, (PROD,), KNOWN)
+    assert "for which this policy decides" in alone[STRICT.name].obstacle
+
+
+def test_policy_that_is_gone() -> None:
+    """After a deletion its workloads are asked what holds for them now; others are none of its business."""
+    gone = policy("ALLOW_ANY", "gone", scope=Scope("prod", {"app": "web"}))
+    found = look(held(STRICT), {gone.name: gone}, (DEFAULT, PROD))
+    assert asked(found[gone.name]) == [(f"http://{UNREGISTERED_HOST}/", UNROUTED_ADDRESS, "BLOCKED")]
+    assert [check.workload for check in found[gone.name].checks] == [PROD]
+    assert look(held(STRICT), {gone.name: gone}, (DEFAULT,))[gone.name].obstacle
+    other = replace(gone, scope=Scope("prod", {"app": "other"}))
+    assert look(held(STRICT), {gone.name: other}, (PROD,))[gone.name].obstacle
+
+
+def test_entry_that_is_gone() -> None:
+    """Its host must be blocked, dialled at an address routed nowhere; or it passes, which only a known one may show."""
+    strict = look(held(STRICT), {BANK.name: BANK})[BANK.name]
+    assert asked(strict) == [
+        ("http://bank.example.com/", UNROUTED_ADDRESS, "BLOCKED"),
+        ("https://bank.example.com/", UNROUTED_ADDRESS, "BLOCKED"),
+    ]
+    lenient = look(held(OPEN), {BANK.name: BANK}, known=KNOWN)[BANK.name]
+    assert asked(lenient) == [("http://bank.example.com/", "", "PASSTHROUGH")]
+    unseen = look(held(OPEN), {BANK.name: BANK})[BANK.name]
+    assert unseen.checks == ()
+    assert "not dialled" in unseen.obstacle
+
+
+REGISTERED = "outbound|80||bank.example.com"
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen", "upstream", "agreement"),
+    [
+        (Outcome.REGISTERED, Outcome.REGISTERED, REGISTERED, Agreement.AGREES),
+        (Outcome.REGISTERED, Outcome.UNREACHABLE, REGISTERED, Agreement.AGREES),
+        (Outcome.REGISTERED, Outcome.UNREACHABLE, "PassthroughCluster", Agreement.DIFFERS),
+        (Outcome.REGISTERED, Outcome.BLOCKED, "", Agreement.DIFFERS),
+        (Outcome.REGISTERED, Outcome.PASSTHROUGH, "PassthroughCluster", Agreement.DIFFERS),
+        (Outcome.REGISTERED, Outcome.INCONCLUSIVE, "", Agreement.UNKNOWN),
+        (Outcome.PASSTHROUGH, Outcome.PASSTHROUGH, "PassthroughCluster", Agreement.AGREES),
+        (Outcome.PASSTHROUGH, Outcome.UNREACHABLE, "PassthroughCluster", Agreement.AGREES),
+        (Outcome.PASSTHROUGH, Outcome.UNREACHABLE, REGISTERED, Agreement.DIFFERS),
+        (Outcome.BLOCKED, Outcome.BLOCKED, "", Agreement.AGREES),
+        (Outcome.BLOCKED, Outcome.UNREACHABLE, "PassthroughCluster", Agreement.DIFFERS),
+        (Outcome.BLOCKED, Outcome.PASSTHROUGH, "PassthroughCluster", Agreement.DIFFERS),
+    ],
+)
+def test_compare(expected: Outcome, seen: Outcome, upstream: str, agreement: Agreement) -> None:
+    """Decisions are compared: a destination that is down does not speak against the policy that let it through."""
+    assert compare(Expectation(expected), Verdict(seen, upstream, ())) is agreement
+
+
+def test_changed_since_a_state() -> None:
+    """What came, changed or went; with the last state of what went."""
+    history = History(EAST, STRICT, BANK, entry("shop"), entry("news"))
+    before = effective(history.snapshot, EAST)
+    history.set(entry("shop", hosts=("new.example.com",)))
+    history.delete(BANK)
+    history.delete(STRICT)
+    history.set(entry("games"))
+    due = changed(before, effective(history.snapshot, EAST), 0)
+    assert due == {entry("shop").name: None, entry("games").name: None, BANK.name: BANK, STRICT.name: STRICT}
+
+
+def test_changed_since_a_revision() -> None:
+    """After a restart, what changed after the last verdict; the cluster too where there never was one."""
+    now = held(STRICT, BANK)
+    assert changed(None, now, 0) == {EAST.name: None, STRICT.name: None, BANK.name: None}
+    assert changed(None, now, 3) == {BANK.name: None}
+    assert changed(None, now, 4) == {}
