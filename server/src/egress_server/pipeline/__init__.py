@@ -104,10 +104,13 @@ class Pipeline:
     async def _within_deadline(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
         if call.deadline is None:
             return await self._run(method, request, call, trace_id)
+        timeout = asyncio.timeout(call.deadline - time.monotonic())
         try:
-            async with asyncio.timeout(call.deadline - time.monotonic()):
+            async with timeout:
                 return await self._run(method, request, call, trace_id)
         except TimeoutError:
+            if not timeout.expired():
+                raise
             raise DeadlineExceeded("the call's deadline has passed") from None
 
     async def _run(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
