@@ -126,7 +126,7 @@ def _parse(method: Method, request: bytes | Message) -> Message:
         return request
     if len(request) > MAX_REQUEST_BYTES:
         raise InvalidArgument(
-            f"the request has {len(request)} bytes; at most {MAX_REQUEST_BYTES} are allowed",
+            f"the request has more than {MAX_REQUEST_BYTES} bytes",
             reason="REQUEST_TOO_LARGE",
             metadata={"limit_bytes": str(MAX_REQUEST_BYTES)},
         )
