@@ -1,15 +1,41 @@
 """The settings tree: every knob with its unit, default and reason, checked before anything starts.
 
-Each can be given by flag, or by an environment variable with the prefix EGRESSD_ (EGRESSD_DATA_DIR and so on).
+Each can be given by flag, or by an environment variable with the prefix EGRESSD_ (EGRESSD_DATA_DIR and so on; lists
+with commas between).
 """
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Annotated, TypeVar
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from egress_server.domain.errors import InvalidArgument
+from egress_server.domain.names import Kind, check_id
 from egress_server.domain.resolve import Resolve, parse_resolve
+
+T = TypeVar("T")
+_ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+
+
+def _split(value: object) -> object:
+    return [part for part in map(str.strip, value.split(",")) if part] if isinstance(value, str) else value
+
+
+def _resolve(value: object) -> object:
+    return parse_resolve(value) if isinstance(value, str) else value
+
+
+def _cluster_id(value: str) -> str:
+    try:
+        return check_id(Kind.CLUSTER, "local_clusters", value)
+    except InvalidArgument as error:
+        raise ValueError(error.violations[0].description) from None
+
+
+_Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -29,10 +55,10 @@ class Settings(BaseSettings):
     redis_url: str = ""
     """An external Redis; where empty, an embedded redis-server is started below data_dir."""
 
-    local_clusters: tuple[str, ...] = ()
+    local_clusters: _Listed[Annotated[str, AfterValidator(_cluster_id)]] = ()
     """Ids of clusters with a local Envoy and an agent."""
 
-    resolve: tuple[Resolve, ...] = ()
+    resolve: _Listed[Annotated[Resolve, BeforeValidator(_resolve)]] = ()
     """What stands in for DNS in local clusters."""
 
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
@@ -44,18 +70,11 @@ class Settings(BaseSettings):
     otlp_endpoint: str = ""
     """OTLP/HTTP endpoint for traces; where empty, none are exported."""
 
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: _Listed[str] = ()
     """Origins of web pages that may call the REST API."""
 
     drain_seconds: float = Field(10.0, ge=0, le=300)
     """How long calls that are under way may take after a stop signal."""
-
-    @field_validator("resolve", mode="before")
-    @classmethod
-    def _parse_resolve(cls, value: object) -> object:
-        if isinstance(value, list | tuple):
-            return tuple(parse_resolve(v) if isinstance(v, str) else v for v in value)
-        return value
 
     @field_validator("grpc_address")
     @classmethod
@@ -70,10 +89,10 @@ class Settings(BaseSettings):
 
 def split_address(address: str) -> tuple[str, int]:
     """Host (without brackets) and port of HOST:PORT; raises ValueError."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{address!r} must be HOST:PORT")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found["port"]) > 65535:
+        raise ValueError(f"{address!r} must be HOST:PORT, with an IPv6 HOST in brackets")
+    return found["ipv6"] or found["host"], int(found["port"])
 
 
 def _loopback(address: str) -> str:

@@ -95,6 +95,7 @@ class FakeStore:
         self.records: list[tuple[float, list[ClusterStatus]]] = []
         self.digests: dict[int, str | None] = {}
         self.revision: int | None = None
+        self.acquire_failures: list[Exception] = []
         self._leases: dict[str, _Holder] = {}
         self._fences: dict[str, int] = {}
 
@@ -116,6 +117,8 @@ class FakeStore:
 
     async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
         """The lease, if it is free or the owner's."""
+        if self.acquire_failures:
+            raise self.acquire_failures.pop(0)
         await self._reach()
         holder = self._leases.get(cluster)
         if holder is None or holder.until <= loop_time():
@@ -174,6 +177,7 @@ class FakeTarget:
     unable_at_apply: dict[str, str] = field(default_factory=dict)
     busy: bool = False
     closed: bool = False
+    close_failures: list[Exception] = field(default_factory=list)
 
     async def gather(self) -> Live:
         """What lives here."""
@@ -209,6 +213,8 @@ class FakeTarget:
     async def close(self) -> None:
         """Notes it."""
         self.closed = True
+        if self.close_failures:
+            raise self.close_failures.pop(0)
 
     async def _serial(self, seconds: float) -> None:
         assert not self.busy, "two requests to one cluster at one time"

@@ -125,6 +125,21 @@ async def test_our_own_bug_does_not_stop_the_worker() -> None:
 
 
 @virtual_time
+async def test_worker_that_crashes_comes_back() -> None:
+    """Whatever breaks a worker, be it beside its cycles or before its lease, the cluster is driven again soon."""
+    world = World(entry("bank"))
+    world.store.acquire_failures = [ZeroDivisionError("a bug")]
+    async with world.driven():
+        await world.applied(seconds=2)
+        world.targets["east"].close_failures = [ZeroDivisionError("another bug")]
+        world.store.give("east", "other", 5.0)
+        world.set(entry("shop"))
+        await world.applied(seconds=15)
+    assert world.targets["east"].close_failures == []
+    assert world.status().phase is Phase.SETTLED
+
+
+@virtual_time
 async def test_store_outage() -> None:
     """Without the store nothing is touched once the lease has run out; when it is back, all goes on."""
     world = World(entry("bank"))

@@ -291,6 +291,18 @@ async def test_takes_up_where_the_last_applier_left() -> None:
 
 
 @virtual_time
+async def test_what_was_missed_did_not_concern_the_cluster() -> None:
+    """After a restart, with nothing changed for the cluster since the last verdict, only the mode is looked at."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    world.replica.statuses["east"] = ClusterStatus("east", Phase.SETTLED, verified_revision=4)
+    world.history.set(cluster("west"))
+    async with world.driven():
+        await world.verified()
+    assert world.agents.urls == [REFUSED_URL]
+
+
+@virtual_time
 async def test_agents_are_not_flooded() -> None:
     """An agent is asked at a bounded rate, however much is due."""
     world = World(*(entry(f"e{number}") for number in range(50)))

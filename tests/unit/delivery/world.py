@@ -13,7 +13,6 @@ from egress_server.domain.rollout import ClusterStatus, Phase
 from tests.support.meshes import BIRTH, History, cluster
 from tests.unit.delivery.fakes import FakeAgents, FakeReplica, FakeStore, FakeTargets, loop_time
 
-
 DEFAULTS = DeliverySettings()
 
 

@@ -23,6 +23,7 @@ class WebServer:
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=max(1, round(drain_seconds)),
                 headers=[("server", "mesh-egress")],

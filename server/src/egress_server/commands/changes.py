@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.changes import Change
-from egress_server.domain.errors import NotFound, invalid
-from egress_server.domain.listing import Listing, make_token, matches, page_of
+from egress_server.domain.errors import NotFound
+from egress_server.domain.listing import MAX_PAGE_SIZE, Listing, make_token, matches, page_of, revision_after
 from egress_server.domain.names import change_name
 from egress_server.domain.resources import Resource
 from egress_server.domain.rollout import Rollout, concerned, reached, rollout
@@ -125,14 +125,15 @@ async def list_changes(services: Services, caller: Caller, query: ListChanges) -
     services.replica(query.mesh)
     listing = query.listing
     newest_first = listing.descending
-    cursor = _revision(listing.after) if listing.after else None
+    cursor = revision_after(listing)
+    count = MAX_PAGE_SIZE if listing.conditions else listing.page_size + 1
     chosen: list[Change] = []
     while True:
         batch = await services.store.changes(
             query.mesh,
             before=cursor if newest_first else None,
             after=None if newest_first else cursor,
-            count=listing.page_size + 1,
+            count=count,
             newest_first=newest_first,
         )
         for change in batch:
@@ -141,7 +142,7 @@ async def list_changes(services: Services, caller: Caller, query: ListChanges) -
             if len(chosen) == listing.page_size:
                 return ChangePage(tuple(chosen), make_token(str(chosen[-1].revision), listing))
             chosen.append(change)
-        if len(batch) <= listing.page_size:
+        if len(batch) < count:
             return ChangePage(tuple(chosen), "")
         cursor = batch[-1].revision
 
@@ -149,7 +150,7 @@ async def list_changes(services: Services, caller: Caller, query: ListChanges) -
 async def list_rollouts(services: Services, caller: Caller, query: ListRollouts) -> RolloutPage:
     """One page of what became of a change; raises NotFound CHANGE_NOT_FOUND."""
     state = await get_change(services, caller, query.change)
-    by_cluster = {r.cluster.id: r for r in state.rollouts}
+    by_cluster = {r.cluster.name: r for r in state.rollouts}
     page = page_of(sorted(by_cluster), query.listing, lambda key: {"cluster": key, "state": by_cluster[key].state})
     return RolloutPage(tuple(by_cluster[key] for key in page.keys), page.next_page_token)
 
@@ -198,9 +199,3 @@ def _last_revision(snapshot: Snapshot, change: Change, *, deleted: bool) -> int:
     if versioned is not None:
         return versioned.revision
     return change.revision if deleted else snapshot.revision
-
-
-def _revision(key: str) -> int:
-    if not key.isdigit():
-        raise invalid("page_token", "is not a token of this list")
-    return int(key)

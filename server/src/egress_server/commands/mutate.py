@@ -101,6 +101,8 @@ async def mutate(services: Services, caller: Caller, mutation: Mutation) -> Outc
                 await replica.wait_revision(stale.revision, STALE_WAIT)
                 continue
             replica.committed(committed)
+            # Whoever got an answer finds it in what they ask next, here at least.
+            await replica.wait_revision(committed.change.revision, STALE_WAIT)
             return _outcome(snapshot.epoch, committed)
     raise Aborted(
         f"{mutation.name} or what it depends on keeps changing; try again",

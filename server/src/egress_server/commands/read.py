@@ -1,12 +1,14 @@
 """Getting and listing resources from the snapshot; no call to the store."""
 
+import sys
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.changes import Versioned
 from egress_server.domain.errors import NotFound
 from egress_server.domain.listing import Listing, Page, page_of
-from egress_server.domain.names import Kind, Name, parse_name
+from egress_server.domain.names import Kind, Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Get:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """Resources of a kind; `namespace` None means no namespace or all of them."""
+    """Resources of a kind; `namespace` None means all of them, or that the kind has none."""
 
     mesh: str
     kind: Kind
@@ -57,6 +59,7 @@ async def list_resources(services: Services, caller: Caller, query: ListOf) -> F
     by_name = snapshot.of_kind(query.kind)
     names = snapshot.names(query.kind)
     if query.namespace is not None:
-        names = [name for name in names if parse_name(name).namespace == query.namespace]
+        below = f"meshes/{query.mesh}/namespaces/{query.namespace}/"
+        names = names[bisect_left(names, below) : bisect_left(names, below + chr(sys.maxunicode))]
     page: Page = page_of(names, query.listing, lambda name: by_name[name].resource)
     return Found(snapshot.epoch, tuple(by_name[name] for name in page.keys), page.next_page_token)

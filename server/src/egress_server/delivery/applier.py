@@ -20,6 +20,8 @@ from egress_server.ports.target import TargetFactory
 
 _log = structlog.get_logger(__name__)
 
+_RESTART_SECONDS = 1.0
+
 
 class Applier:
     """The delivery of one mesh by one process.
@@ -90,6 +92,8 @@ class Applier:
     def _keep_workers(self) -> None:
         """One worker for each registered cluster. One that stops keeps its place until it is gone, so that a cluster
         never has two."""
+        if self._stopping:
+            return
         registered = {cluster.id for cluster in self._shop.replica.snapshot.clusters()}
         for cluster, worker in self._workers.items():
             if cluster not in registered:
@@ -103,7 +107,8 @@ class Applier:
         del self._workers[cluster], self._tasks[cluster]
         if not task.cancelled() and (error := task.exception()):
             _log.error("worker_crashed", cluster=cluster, exc_info=error)
-        if not self._stopping:
+            asyncio.get_running_loop().call_later(_RESTART_SECONDS, self._keep_workers)
+        else:
             self._keep_workers()
 
     def _refused(self, cluster: str) -> None:

@@ -17,10 +17,12 @@ from egress_server.domain.errors import invalid
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
 MAX_FILTER = 2048
+_NO_TOKEN = "is not a token of this list with this parent, filter and order"
 _CONDITION = re.compile(
     r"""\s*([A-Za-z_][A-Za-z0-9_./-]*)\s*(=|!=|:)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"']+)\s*"""
 )
 _AND = re.compile(r"AND\s")
+_REVISION = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,13 @@ def page_of(keys: Sequence[str], listing: Listing, item: Callable[[str], Any]) -
     return Page(tuple(chosen), "")
 
 
+def revision_after(listing: Listing) -> int | None:
+    """The last revision of the page before, of a list whose keys are revisions; raises InvalidArgument."""
+    if listing.after and not _REVISION.fullmatch(listing.after):
+        raise invalid("page_token", _NO_TOKEN)
+    return int(listing.after) if listing.after else None
+
+
 def make_token(key: str, listing: Listing) -> str:
     """The opaque token of the page after `key`."""
     return base64.urlsafe_b64encode(f"{key}\n{_digest(listing.fingerprint)}".encode()).decode().rstrip("=")
@@ -171,8 +180,8 @@ def _open_token(token: str, fingerprint: str) -> str:
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         key, _, digest = text.rpartition("\n")
-    except (ValueError, binascii.Error):
+    except ValueError:
         key = digest = ""
     if not key or digest != _digest(fingerprint):
-        raise invalid("page_token", "is not a token of this list with this parent, filter and order")
+        raise invalid("page_token", _NO_TOKEN)
     return key

@@ -57,6 +57,15 @@ def parse_name(text: str) -> Name:
     raise ValueError(f"not a resource name: {text!r}")
 
 
+def check_id(kind: Kind, field: str, text: str) -> str:
+    """`text`, which must be the id of a `kind`; raises InvalidArgument naming `field`.
+
+    A service entry is called as its object is on the clusters. Other ids are labels, so that what is made of them
+    stays short enough for an object's name.
+    """
+    return (check_object_id if kind is Kind.SERVICE_ENTRY else check_label)(field, text, "id")
+
+
 def check_label(field: str, text: str, what: str) -> str:
     """`text`, which must be an RFC 1123 label; raises InvalidArgument naming `field`."""
     if not _LABEL_RE.fullmatch(text):
@@ -88,16 +97,14 @@ def expect_name(field: str, text: str, kind: Kind) -> Name:
     )
     match text.split("/"):
         case ["meshes", mesh, collection, id_] if collection == kind.value and kind not in _NAMESPACED:
-            name = Name(check_label(field, mesh, "mesh"), kind, id_)
+            return Name(check_label(field, mesh, "mesh"), kind, check_id(kind, field, id_))
         case ["meshes", mesh, "namespaces", namespace, collection, id_] if (
             collection == kind.value and kind in _NAMESPACED
         ):
-            name = Name(check_label(field, mesh, "mesh"), kind, id_, check_label(field, namespace, "namespace"))
-        case _:
-            raise invalid(field, f"{_shown(text)} must look like {pattern}")
-    check = check_label if kind is Kind.CLUSTER else check_object_id
-    check(field, name.id, "id")
-    return name
+            check_label(field, mesh, "mesh")
+            check_label(field, namespace, "namespace")
+            return Name(mesh, kind, check_id(kind, field, id_), namespace)
+    raise invalid(field, f"{_shown(text)} must look like {pattern}")
 
 
 def expect_mesh(field: str, text: str) -> str:

@@ -63,8 +63,8 @@ def make_plan(before: Snapshot, after: Snapshot, clusters: Iterable[Cluster], no
     """What moving from `before` to `after` would do to `clusters`, at `now`, grouped by equal changes."""
     groups: list[tuple[tuple[ObjectChange, ...], list[str]]] = []
     for cluster in clusters:
-        old = {key_of(obj): obj for obj in render(effective(before, cluster, now))}
-        changes = diff(old, render(effective(after, cluster, now)))
+        old = {key_of(obj): obj for obj in _objects(before, cluster.id, now)}
+        changes = diff(old, _objects(after, cluster.id, now))
         if not changes:
             continue
         same = next((ids for known, ids in groups if known == changes), None)
@@ -73,3 +73,9 @@ def make_plan(before: Snapshot, after: Snapshot, clusters: Iterable[Cluster], no
         else:
             same.append(cluster.id)
     return Plan(before.revision, tuple(Group(tuple(ids), changes) for changes, ids in groups))
+
+
+def _objects(snapshot: Snapshot, cluster_id: str, now: datetime) -> tuple[IstioObject, ...]:
+    """What the cluster should hold, by its labels as of then; nothing where it is not registered."""
+    cluster = snapshot.cluster(cluster_id)
+    return render(effective(snapshot, cluster, now)) if cluster else ()

@@ -116,6 +116,11 @@ class ServicePort:
     name: str
     target_port: int = 0
 
+    @classmethod
+    def of(cls, number: int, protocol: Protocol, name: str, target_port: int) -> "ServicePort":
+        """A port as given; without a name it is called by protocol and number, unique as the numbers are."""
+        return cls(number, protocol, name or f"{protocol.value.lower()}-{number}", target_port)
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

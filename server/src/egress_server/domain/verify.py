@@ -7,7 +7,6 @@ only where Envoy must answer by itself, or to a destination that the operator na
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import ip_address
 
 from egress_server.domain.effective import Effective
 from egress_server.domain.expect import expect
@@ -187,7 +186,7 @@ def _address(entry: ServiceEntry) -> str | None:
     if entry.addresses:
         return next((address for address in entry.addresses if "/" not in address), None)
     if entry.resolution is Resolution.STATIC:
-        return next((e.address for e in entry.endpoints if _is_ip(e.address)), "")
+        return next((endpoint.address for endpoint in entry.endpoints), "")
     return ""
 
 
@@ -197,11 +196,3 @@ def _why_none(entry: ServiceEntry) -> str:
     if not _destinations(entry):
         return "it has neither an HTTP nor a TLS port, and only those tell by which service a connection went"
     return "it holds for ranges of addresses, so there is no single address to dial"
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -29,7 +29,7 @@ class Fields:
         """Whatever was not asked for is a problem: nothing is dropped without a word."""
         for name in self._mapping:
             if name not in self._asked:
-                self.problems.at(str(name)).add("this field is not supported; remove it")
+                self.problems.at(name).add("this field is not supported; remove it")
 
     def child(self, name: str) -> "Fields":
         """A mapping below."""
@@ -64,12 +64,12 @@ class Fields:
     def texts_by_name(self, name: str) -> dict[str, str]:
         """A mapping of strings."""
         child = self.child(name)
-        return {str(k): _text(v, child.problems.key(str(k))) for k, v in child._mapping.items()}
+        return {key: _text(value, child.problems.key(key)) for key, value in child._mapping.items()}
 
     def numbers_by_name(self, name: str) -> dict[str, int]:
         """A mapping of whole numbers."""
         child = self.child(name)
-        return {str(k): _number(v, child.problems.key(str(k))) for k, v in child._mapping.items()}
+        return {key: _number(value, child.problems.key(key)) for key, value in child._mapping.items()}
 
     def choice(self, name: str, choices: type[E], default: E | None) -> E:
         """One of an enumeration by its value, whatever the case; `default` None means that it must be given."""
@@ -96,9 +96,7 @@ def _text(value: Any, problems: Problems) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        problems.add(
-            f"must be text; put {value!r:.40} in quotes" if not isinstance(value, dict | list) else "must be text"
-        )
+        problems.add("must be text" if isinstance(value, dict | list) else "must be text; put it in quotes")
         return ""
     return value
 

@@ -6,13 +6,7 @@ in (uid, resourceVersion, status and the like), labels and annotations are passe
 
 from dataclasses import dataclass
 
-from egress_server.domain.resources import (
-    Endpoint,
-    Location,
-    Protocol,
-    Resolution,
-    ServicePort,
-)
+from egress_server.domain.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate import Problems
 from egress_server.formats.fields import Fields
 from egress_server.formats.strict_yaml import load_mapping
@@ -22,17 +16,12 @@ _API_VERSIONS = frozenset(f"networking.istio.io/{version}" for version in ("v1",
 
 @dataclass(frozen=True, slots=True)
 class ParsedServiceEntry:
-    """A ServiceEntry as written; empty where the YAML does not say. Its values are not yet checked."""
+    """A ServiceEntry as written, its values not yet checked. `id` and `namespace` are empty where the YAML does not
+    say; the entry itself has no name yet."""
 
-    name: str
+    id: str
     namespace: str
-    hosts: tuple[str, ...]
-    ports: tuple[ServicePort, ...]
-    resolution: Resolution
-    location: Location
-    endpoints: tuple[Endpoint, ...]
-    addresses: tuple[str, ...]
-    export_to: tuple[str, ...]
+    entry: ServiceEntry
 
 
 def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | None:
@@ -46,17 +35,17 @@ def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | N
     metadata = top.child("metadata")
     spec = top.child("spec")
     top.ignore("status")
-    parsed = ParsedServiceEntry(
-        name=metadata.text("name"),
-        namespace=metadata.text("namespace"),
-        hosts=spec.texts("hosts"),
+    entry = ServiceEntry(
+        name="",
+        hosts=_lower(spec.texts("hosts")),
         ports=tuple(_port(port) for port in spec.children("ports")),
         resolution=spec.choice("resolution", Resolution, Resolution.NONE),
         location=spec.choice("location", Location, Location.MESH_EXTERNAL),
         endpoints=tuple(_endpoint(endpoint) for endpoint in spec.children("endpoints")),
-        addresses=spec.texts("addresses"),
+        addresses=_lower(spec.texts("addresses")),
         export_to=spec.texts("exportTo"),
     )
+    parsed = ParsedServiceEntry(metadata.text("name"), metadata.text("namespace"), entry)
     top.refuse_rest()
     spec.refuse_rest()
     return parsed
@@ -73,18 +62,24 @@ def _is_kind(top: Fields, kind: str) -> bool:
     return True
 
 
+def _lower(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text.lower() for text in texts)
+
+
 def _port(fields: Fields) -> ServicePort:
-    number = fields.number("number")
-    protocol = fields.choice("protocol", Protocol, None)
-    name = fields.text("name") or default_port_name(protocol, number)
-    port = ServicePort(number, protocol, name, fields.number("targetPort"))
+    port = ServicePort.of(
+        fields.number("number"),
+        fields.choice("protocol", Protocol, None),
+        fields.text("name"),
+        fields.number("targetPort"),
+    )
     fields.refuse_rest()
     return port
 
 
 def _endpoint(fields: Fields) -> Endpoint:
     endpoint = Endpoint(
-        address=fields.text("address"),
+        address=fields.text("address").lower(),
         ports=fields.numbers_by_name("ports"),
         labels=fields.texts_by_name("labels"),
         locality=fields.text("locality"),
@@ -94,12 +89,8 @@ def _endpoint(fields: Fields) -> Endpoint:
     return endpoint
 
 
-def default_port_name(protocol: Protocol, number: int) -> str:
-    """The name of a port that has none: protocol and number, unique as the numbers are."""
-    return f"{protocol.value.lower()}-{number}"
-
-
 def yaml_path(field: str) -> str:
-    """A path of the resource in the YAML's own terms, such as spec.ports[0].targetPort."""
-    steps = field.replace("target_port", "targetPort").replace("export_to", "exportTo")
-    return steps if steps.startswith(("metadata", "spec", "kind", "apiVersion")) else f"spec.{steps}"
+    """A path of the entry in the YAML's own terms, such as spec.ports[0].targetPort."""
+    steps, bracket, key = field.partition('["')
+    steps = steps.replace("target_port", "targetPort").replace("export_to", "exportTo")
+    return f"spec.{steps}{bracket}{key}"

@@ -104,10 +104,13 @@ class Pipeline:
     async def _within_deadline(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
         if call.deadline is None:
             return await self._run(method, request, call, trace_id)
+        timeout = asyncio.timeout(call.deadline - time.monotonic())
         try:
-            async with asyncio.timeout(call.deadline - time.monotonic()):
+            async with timeout:
                 return await self._run(method, request, call, trace_id)
         except TimeoutError:
+            if not timeout.expired():
+                raise
             raise DeadlineExceeded("the call's deadline has passed") from None
 
     async def _run(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
@@ -123,7 +126,7 @@ def _parse(method: Method, request: bytes | Message) -> Message:
         return request
     if len(request) > MAX_REQUEST_BYTES:
         raise InvalidArgument(
-            f"the request has {len(request)} bytes; at most {MAX_REQUEST_BYTES} are allowed",
+            f"the request has more than {MAX_REQUEST_BYTES} bytes",
             reason="REQUEST_TOO_LARGE",
             metadata={"limit_bytes": str(MAX_REQUEST_BYTES)},
         )

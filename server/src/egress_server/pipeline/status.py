@@ -1,20 +1,28 @@
 """Domain errors to google.rpc.Status, once and for every door.
 
-gRPC carries the Status in trailers, which break above about 8 KB: lists of violations and findings are cut at ten, with
-the whole count in the ErrorInfo's metadata.
+gRPC carries the Status in trailers, which break above about 8 KB: of violations and findings it has as many as fit, ten
+at most, with the whole count in the ErrorInfo's metadata.
 """
 
-from google.protobuf import any_pb2, duration_pb2
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from egress.v1 import common_pb2
-from egress_server.domain.errors import Code, EgressError
+from egress_server.domain.errors import Code, EgressError, Violation
 from egress_server.domain.findings import Finding
 
 DOMAIN = "egress.mesh"
 MAX_LISTED = 10
-MAX_TEXT = 400
+MAX_TEXT = 300
+"""Bytes of one text of a Status."""
+MAX_STATUS = 4096
+"""Bytes of a Status. In the trailers it grows by a third, and the message, with 3 bytes for 1, stands there again."""
+_AROUND = 64  # bytes that a detail needs besides its own
+M = TypeVar("M", bound=Message)
 
 
 class Refusal(Exception):
@@ -28,30 +36,24 @@ class Refusal(Exception):
 def refusal_of(error: EgressError) -> Refusal:
     """The Status of a domain error."""
     metadata = {key: _cut(value) for key, value in error.metadata.items()}
-    details: list[Message] = []
-    if error.violations:
-        metadata["violation_count"] = str(len(error.violations))
-        details.append(
-            error_details_pb2.BadRequest(
-                field_violations=[
-                    error_details_pb2.BadRequest.FieldViolation(field=_cut(v.field), description=_cut(v.description))
-                    for v in error.violations[:MAX_LISTED]
-                ]
-            )
-        )
+    for what, listed in (("violation_count", error.violations), ("finding_count", error.findings)):
+        if listed:
+            metadata[what] = str(len(listed))
+    status = _status(error.code, error.message, error.reason, metadata)
     if error.retry_after is not None:
-        details.append(error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_after)))
-    if error.findings:
-        metadata["finding_count"] = str(len(error.findings))
-        details += [encode_finding(finding) for finding in error.findings[:MAX_LISTED]]
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
-    return Refusal(_status(error.code, error.message, [info, *details]))
+        _add(status, error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_after)))
+    if error.violations:
+        brief = [_violation(violation) for violation in error.violations[:MAX_LISTED]]
+        _add(status, error_details_pb2.BadRequest(field_violations=_fitting(status, brief)))
+    for finding in _fitting(status, [_brief(finding) for finding in error.findings[:MAX_LISTED]]):
+        _add(status, finding)
+    return Refusal(status)
 
 
 def internal_error(trace_id: str) -> Refusal:
     """What a caller sees of our own mistakes: nothing but where to find them in the logs."""
-    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"trace_id": trace_id})
-    return Refusal(_status(Code.INTERNAL, "internal error; the server's log has the trace id", [info]))
+    message = "internal error; the server's log has the trace id"
+    return Refusal(_status(Code.INTERNAL, message, "INTERNAL", {"trace_id": trace_id}))
 
 
 def encode_finding(finding: Finding) -> common_pb2.Finding:
@@ -68,17 +70,41 @@ def encode_finding(finding: Finding) -> common_pb2.Finding:
     )
 
 
-def _status(code: Code, message: str, details: list[Message]) -> status_pb2.Status:
-    packed = []
+def _status(code: Code, message: str, reason: str, metadata: dict[str, str]) -> status_pb2.Status:
+    status = status_pb2.Status(code=code.value, message=_cut(message))
+    _add(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata))
+    return status
+
+
+def _add(status: status_pb2.Status, detail: Message) -> None:
+    status.details.add().Pack(detail)
+
+
+def _fitting(status: status_pb2.Status, details: Sequence[M]) -> Iterator[M]:
+    """The first of `details`, as far as there is room for them."""
+    room = MAX_STATUS - status.ByteSize()
     for detail in details:
-        wrapped = any_pb2.Any()
-        wrapped.Pack(detail)
-        packed.append(wrapped)
-    return status_pb2.Status(code=code.value, message=_cut(message), details=packed)
+        room -= detail.ByteSize() + _AROUND
+        if room < 0:
+            return
+        yield detail
+
+
+def _violation(violation: Violation) -> error_details_pb2.BadRequest.FieldViolation:
+    return error_details_pb2.BadRequest.FieldViolation(
+        field=_cut(violation.field), description=_cut(violation.description)
+    )
+
+
+def _brief(finding: Finding) -> common_pb2.Finding:
+    message = encode_finding(finding)
+    message.cause, message.fix = _cut(message.cause), _cut(message.fix)
+    return message
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
+    data = text.encode(errors="replace")
+    return data.decode() if len(data) <= MAX_TEXT else data[: MAX_TEXT - 3].decode(errors="ignore") + "..."
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:

@@ -19,7 +19,7 @@ from egress_server.store.wire import ConnectionLost, Refused, Wire
 _log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 5.0
-"""How long a call waits for a lost connection to come back."""
+"""How long a call tries again, from its start; a connection that fell silent is noticed only after STALL_SECONDS."""
 _CONNECT_SECONDS = 5.0
 _BACKOFF_SECONDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5)
 _STEADY_SECONDS = 1.0
@@ -66,15 +66,13 @@ class Connection:
 
     async def call(self, *args: bytes | str | int) -> Any:
         """The reply to one command. Raises Unavailable, ResourceExhausted, StoreFault."""
-        give_up = 0.0
+        give_up = self._give_up()
         while True:
-            if (wire := self._wire) is None:
-                give_up = give_up or self._give_up()
-                wire = await self._reconnected(give_up)
+            wire = self._wire or await self._reconnected(give_up)
             try:
                 return await wire.send(*args)
             except ConnectionLost:
-                give_up = give_up or self._give_up()
+                continue
             except Refused as refused:
                 raise _meaning(refused) from None
 

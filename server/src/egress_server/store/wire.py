@@ -17,9 +17,9 @@ from typing import Any, cast
 import hiredis
 
 _BATCHES_IN_FLIGHT = 2
-STALL_SECONDS = 5.0
-"""A connection on which an answer has been due for this long and nothing came counts as lost (half-open links).
-Blocking reads must be shorter."""
+STALL_SECONDS = 4.0
+"""A connection on which an answer has been due for this long (at most twice that) and nothing came counts as
+lost (half-open links). Blocking reads must be shorter."""
 
 # Error words that speak of the server's state rather than of the command (shared.* in Redis' server.c). Of an error
 # inside a script, Redis 6.2 puts its own words in front.

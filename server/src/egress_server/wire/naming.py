@@ -5,7 +5,7 @@ both are given they must agree.
 """
 
 from egress_server.domain.errors import InvalidArgument
-from egress_server.domain.names import Kind, Name, check_label, check_object_id, expect_mesh, expect_name
+from egress_server.domain.names import Kind, Name, check_id, check_label, expect_mesh, expect_name
 from egress_server.domain.validate import Problems
 
 
@@ -14,7 +14,8 @@ def resource_name(
 ) -> Name | None:
     """The name of a `kind` without namespace; `own` is the path and value of the name inside the resource.
 
-    What is wrong is added to `problems`, and the name is None then.
+    `default_id` stands in for an id that nobody gave; it is made of the resource, so what is wrong with it is said
+    there. What is wrong is added to `problems`, and the name is None then.
     """
     try:
         if own[1]:
@@ -22,9 +23,7 @@ def resource_name(
             _agree(problems, own[0], name, {"parent": (parent, f"meshes/{name.mesh}"), id_field: (id_, name.id)})
             return name
         mesh = expect_mesh("parent", parent)
-        chosen = id_ or default_id
-        check = check_label if kind is Kind.CLUSTER else check_object_id
-        return Name(mesh, kind, check(id_field, chosen, "id"))
+        return Name(mesh, kind, default_id if default_id and not id_ else check_id(kind, id_field, id_))
     except InvalidArgument as error:
         _note(problems, error)
         return None
@@ -38,10 +37,9 @@ def namespaced_name(
     try:
         if own[1]:
             name = expect_name(own[0], own[1], kind)
-            whole = f"meshes/{name.mesh}/namespaces/{name.namespace}"
-            if parent != f"meshes/{name.mesh}":
-                _agree(problems, own[0], name, {"parent": (parent, whole)})
-            _agree(problems, own[0], name, {id_field: (id_, name.id)})
+            mesh = f"meshes/{name.mesh}"
+            whole = mesh if parent == mesh else f"{mesh}/namespaces/{name.namespace}"
+            _agree(problems, own[0], name, {"parent": (parent, whole), id_field: (id_, name.id)})
             return name
         mesh, namespace = _split_parent(parent)
         hinted = hints or Name("", kind, "")
@@ -54,7 +52,7 @@ def namespaced_name(
         return Name(
             mesh,
             kind,
-            check_object_id(place, id_ or hinted.id, "id"),
+            check_id(kind, place, id_ or hinted.id),
             check_label(where, namespace or hinted.namespace or "default", "namespace"),
         )
     except InvalidArgument as error:

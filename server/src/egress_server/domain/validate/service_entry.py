@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
 from egress_server.domain.addresses import why_forbidden
-from egress_server.domain.resources import Endpoint, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.resources import Endpoint, Protocol, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
 
@@ -14,20 +14,22 @@ MAX_PORTS = 64
 MAX_ENDPOINTS = 1000
 MAX_ADDRESSES = 256
 MAX_EXPORTS = 256
-_DNS_LABEL = r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?"
+_DNS_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$)(?:\*\.)?{_DNS_LABEL}(?:\.{_DNS_LABEL})*")
 _PORT_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
 _WITH_RANGES = frozenset({Resolution.NONE, Resolution.STATIC})
+_BY_DYNAMIC_DNS = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
 
 
 def check_service_entry(entry: ServiceEntry, problems: Problems) -> None:
     """Adds all that is wrong with `entry`."""
     _check_hosts(entry, problems.at("hosts"))
     _check_ports(entry.ports, problems.at("ports"))
+    _check_protocols(entry, problems.at("ports"))
     _check_endpoints(entry, problems.at("endpoints"))
     _check_addresses(entry, problems.at("addresses"))
-    _check_exports(entry.export_to, problems.at("export_to"))
+    _check_exports(entry, problems.at("export_to"))
     check_cluster_selector(entry.cluster_selector, problems.at("cluster_selector"))
 
 
@@ -74,6 +76,17 @@ def _check_ports(ports: tuple[ServicePort, ...], problems: Problems) -> None:
             here.at("name").add(f"{port.name} is already used by ports[{names[port.name]}]")
 
 
+def _check_protocols(entry: ServiceEntry, problems: Problems) -> None:
+    """The sidecar tells hosts apart by what is spoken; DYNAMIC_DNS takes the host from it."""
+    for index, port in enumerate(entry.ports[:MAX_PORTS]):
+        here, protocol = problems.at(index, "protocol"), port.protocol
+        told_apart = protocol.is_http or protocol.is_tls
+        if len(entry.hosts) > 1 and not told_apart and entry.resolution is not Resolution.NONE:
+            here.add(f"{protocol.value} does not tell hosts apart; name one host, or use resolution NONE")
+        elif entry.resolution is Resolution.DYNAMIC_DNS and protocol not in _BY_DYNAMIC_DNS:
+            here.add(f"resolution DYNAMIC_DNS takes HTTP, HTTP2, GRPC and TLS, not {protocol.value}")
+
+
 def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:
     count = len(entry.endpoints)
     if entry.resolution is Resolution.NONE and count:
@@ -118,8 +131,11 @@ def _check_addresses(entry: ServiceEntry, problems: Problems) -> None:
 
 
 def _what_is_wrong_with_address(address: str, resolution: Resolution) -> str | None:
+    length = address.partition("/")[2]
     try:
         network = ip_network(address)
+        if "%" in address or (length and not length.isdigit()):
+            raise ValueError
     except ValueError:
         return "must be an IP address, or a CIDR range without host bits, such as 203.0.113.0/24"
     if "/" in address and resolution not in _WITH_RANGES:
@@ -129,7 +145,8 @@ def _what_is_wrong_with_address(address: str, resolution: Resolution) -> str | N
     return why_forbidden(str(network.network_address)) or why_forbidden(str(network.broadcast_address))
 
 
-def _check_exports(exports: tuple[str, ...], problems: Problems) -> None:
+def _check_exports(entry: ServiceEntry, problems: Problems) -> None:
+    exports = entry.export_to
     _check_count(len(exports), 0, MAX_EXPORTS, "namespace", problems)
     _check_unique(exports, problems)
     for index, to in enumerate(exports[:MAX_EXPORTS]):
@@ -137,6 +154,8 @@ def _check_exports(exports: tuple[str, ...], problems: Problems) -> None:
             check_namespace(to, problems.at(index))
     if "*" in exports and len(exports) > 1:
         problems.add("'*' means every namespace; leave the others out")
+    if "." in exports and entry.namespace in exports:
+        problems.add(f"'.' is {entry.namespace}; leave one of them out")
 
 
 def _check_count(count: int, least: int, most: int, what: str, problems: Problems) -> None:
@@ -154,8 +173,9 @@ def _check_unique(values: Iterable[str], problems: Problems) -> None:
 
 
 def _is_ip(text: str) -> bool:
+    """Whether it is an IP address that means the same on every machine: an interface's name does not."""
     try:
         ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text

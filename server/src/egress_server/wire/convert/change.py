@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from egress.v1 import change_pb2 as pb
 from egress_server.domain.changes import Change, ChangeType, Durability
-from egress_server.domain.rollout import Problem, Rollout, RolloutState, summary
+from egress_server.domain.rollout import ClusterStatus, Phase, Problem, Rollout, RolloutState, summary
 from egress_server.pipeline.status import encode_finding
 from egress_server.wire.convert.common import EnumField, write_time
 
@@ -35,22 +35,16 @@ def write_change(change: Change, rollouts: Sequence[Rollout] = ()) -> pb.Change:
 
 def write_rollout(rollout: Rollout) -> pb.ClusterRollout:
     """What became of a change on one cluster."""
-    status = rollout.status
-    message = pb.ClusterRollout(
+    status = rollout.status or ClusterStatus(rollout.cluster.id, Phase.SETTLED)
+    return pb.ClusterRollout(
         cluster=rollout.cluster.name,
         state=_STATE.write(rollout.state),
+        applied_revision=status.applied_revision,
+        apply_time=write_time(status.apply_time),
+        verify_time=write_time(status.verify_time),
         error=_write_problem(rollout.problem),
+        last_seen_time=write_time(status.last_seen_time),
     )
-    if status is not None:
-        message.applied_revision = status.applied_revision
-        for field, time in (
-            (message.apply_time, status.apply_time),
-            (message.verify_time, status.verify_time),
-            (message.last_seen_time, status.last_seen_time),
-        ):
-            if stamp := write_time(time):
-                field.CopyFrom(stamp)
-    return message
 
 
 def _write_problem(problem: Problem | None) -> pb.ClusterRollout.Error | None:

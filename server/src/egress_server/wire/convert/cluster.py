@@ -3,7 +3,7 @@
 from egress.v1 import cluster_pb2 as pb
 from egress_server.commands.clusters import FoundClusters
 from egress_server.domain.changes import Versioned, make_etag
-from egress_server.domain.resources import Cluster, TargetKind
+from egress_server.domain.resources import Cluster, TargetKind, name_of
 from egress_server.domain.rollout import ClusterStatus, Phase
 from egress_server.domain.validate import Problems
 from egress_server.wire.convert.common import write_time
@@ -56,8 +56,8 @@ def _write_status(status: ClusterStatus | None, agents: int) -> pb.Cluster.Statu
 
 def write_clusters(found: FoundClusters) -> list[pb.Cluster]:
     """Registrations with their status."""
+    ids = [name_of(versioned.resource).id for versioned in found.found.resources]
     return [
         write_cluster(versioned, found.found.epoch, found.statuses.get(id_), found.agents[id_])
-        for versioned in found.found.resources
-        for id_ in [versioned.resource.name.rpartition("/")[2]]
+        for id_, versioned in zip(ids, found.found.resources, strict=True)
     ]

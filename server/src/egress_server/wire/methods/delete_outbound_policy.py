@@ -5,9 +5,8 @@ from egress_server.commands.mutate import Mutation, Outcome, mutate
 from egress_server.domain.names import Kind, expect_name
 from egress_server.domain.validate import Problems
 from egress_server.pipeline import Method
-from egress_server.wire.convert.change import write_change
 from egress_server.wire.convert.outbound_policy import write_outbound_policy
-from egress_server.wire.convert.plan import write_plan
+from egress_server.wire.convert.outcome import write_outcome
 from egress_server.wire.options import delete_mutation
 
 
@@ -21,8 +20,7 @@ def encode(outcome: Outcome) -> pb.DeleteOutboundPolicyResponse:
     """The policy as it last was, and the change."""
     return pb.DeleteOutboundPolicyResponse(
         outbound_policy=write_outbound_policy(outcome.versioned, outcome.epoch),
-        change=write_change(outcome.change) if outcome.change else None,
-        plan=write_plan(outcome.plan) if outcome.plan else None,
+        **write_outcome(outcome),
     )
 
 

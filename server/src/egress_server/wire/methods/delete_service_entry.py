@@ -5,8 +5,7 @@ from egress_server.commands.mutate import Mutation, Outcome, mutate
 from egress_server.domain.names import Kind, expect_name
 from egress_server.domain.validate import Problems
 from egress_server.pipeline import Method
-from egress_server.wire.convert.change import write_change
-from egress_server.wire.convert.plan import write_plan
+from egress_server.wire.convert.outcome import write_outcome
 from egress_server.wire.convert.service_entry import write_service_entry
 from egress_server.wire.options import delete_mutation
 
@@ -21,8 +20,7 @@ def encode(outcome: Outcome) -> pb.DeleteServiceEntryResponse:
     """The entry as it last was, and the change."""
     return pb.DeleteServiceEntryResponse(
         service_entry=write_service_entry(outcome.versioned, outcome.epoch),
-        change=write_change(outcome.change) if outcome.change else None,
-        plan=write_plan(outcome.plan) if outcome.plan else None,
+        **write_outcome(outcome),
     )
 
 

@@ -6,10 +6,8 @@ from egress_server.domain.changes import ChangeType
 from egress_server.domain.names import Kind
 from egress_server.domain.validate import Problems
 from egress_server.pipeline import Method
-from egress_server.pipeline.status import encode_finding
-from egress_server.wire.convert.change import write_change
 from egress_server.wire.convert.cluster import read_cluster, write_cluster
-from egress_server.wire.convert.plan import write_plan
+from egress_server.wire.convert.outcome import write_outcome
 from egress_server.wire.naming import resource_name
 from egress_server.wire.options import set_mutation
 
@@ -34,9 +32,7 @@ def encode(outcome: Outcome) -> pb.RegisterClusterResponse:
     """The registration and its change."""
     return pb.RegisterClusterResponse(
         cluster=write_cluster(outcome.versioned, outcome.epoch),
-        change=write_change(outcome.change) if outcome.change else None,
-        findings=[encode_finding(finding) for finding in outcome.findings],
-        plan=write_plan(outcome.plan) if outcome.plan else None,
+        **write_outcome(outcome),
     )
 
 

@@ -1,19 +1,18 @@
 """UpsertServiceEntry: from fields, or from Istio's own YAML."""
 
+from dataclasses import replace
+
 from egress.v1 import egress_service_pb2 as pb
 from egress_server.commands.mutate import Mutation, Outcome, mutate
 from egress_server.domain.changes import ChangeType
-from egress_server.domain.errors import InvalidArgument, Violation
+from egress_server.domain.errors import InvalidArgument, Violation, invalid, invalid_fields
 from egress_server.domain.names import Kind, Name
-from egress_server.domain.resources import ServiceEntry
 from egress_server.domain.validate import Problems
 from egress_server.formats.istio_yaml import parse_service_entry, yaml_path
 from egress_server.formats.strict_yaml import YamlError
 from egress_server.pipeline import Method
-from egress_server.pipeline.status import encode_finding
-from egress_server.wire.convert.change import write_change
 from egress_server.wire.convert.common import read_selector
-from egress_server.wire.convert.plan import write_plan
+from egress_server.wire.convert.outcome import write_outcome
 from egress_server.wire.convert.service_entry import read_service_entry, write_service_entry
 from egress_server.wire.naming import namespaced_name
 from egress_server.wire.options import set_mutation
@@ -26,10 +25,7 @@ def decode(request: pb.UpsertServiceEntryRequest) -> Mutation:
             return _from_fields(request)
         case "istio_yaml":
             return _from_yaml(request)
-    problems = Problems()
-    problems.at("service_entry").add("set service_entry or istio_yaml")
-    problems.raise_if_any()
-    raise AssertionError
+    raise invalid("service_entry", "set service_entry or istio_yaml")
 
 
 def _from_fields(request: pb.UpsertServiceEntryRequest) -> Mutation:
@@ -47,44 +43,23 @@ def _from_yaml(request: pb.UpsertServiceEntryRequest) -> Mutation:
     try:
         parsed = parse_service_entry(request.istio_yaml, problems.at("istio_yaml"))
     except YamlError as error:
-        raise InvalidArgument(
-            f"istio_yaml: {error}", reason="INVALID_YAML", violations=[Violation("istio_yaml", str(error))]
-        ) from error
+        violation = Violation("istio_yaml", str(error))
+        raise InvalidArgument(f"istio_yaml: {error}", reason="INVALID_YAML", violations=[violation]) from error
     problems.raise_if_any()
     assert parsed is not None
-    hints = Name("", Kind.SERVICE_ENTRY, parsed.name, parsed.namespace)
-    entry = ServiceEntry(
-        name=str(_name(request, "", hints, problems)),
-        hosts=tuple(host.lower() for host in parsed.hosts),
-        ports=parsed.ports,
-        resolution=parsed.resolution,
-        location=parsed.location,
-        endpoints=parsed.endpoints,
-        addresses=parsed.addresses,
-        export_to=parsed.export_to,
-        cluster_selector=read_selector(request.cluster_selector),
-    )
+    hints = Name("", Kind.SERVICE_ENTRY, parsed.id, parsed.namespace)
+    name = str(_name(request, "", hints, problems))
+    entry = replace(parsed.entry, name=name, cluster_selector=read_selector(request.cluster_selector))
     try:
         return set_mutation(request, ChangeType.SET, entry, problems, problems.at("service_entry"))
     except InvalidArgument as error:
-        raise _in_yaml_terms(error) from error
+        raise invalid_fields([Violation(_in_yaml(v.field), v.description) for v in error.violations]) from error
 
 
-def _in_yaml_terms(error: InvalidArgument) -> InvalidArgument:
-    """What is wrong with the entry, by the YAML's own paths."""
-    problems = Problems()
-    for violation in error.violations:
-        field = violation.field
-        if field.startswith("service_entry.cluster_selector"):
-            field = field.removeprefix("service_entry.")
-        elif field.startswith("service_entry."):
-            field = f"istio_yaml.{yaml_path(field.removeprefix('service_entry.'))}"
-        problems.at(field).add(violation.description)
-    try:
-        problems.raise_if_any()
-    except InvalidArgument as translated:
-        return translated
-    return error
+def _in_yaml(field: str) -> str:
+    """Where the caller finds a field of the entry."""
+    own = field.removeprefix("service_entry.")
+    return field if own == field or own.startswith("cluster_selector") else f"istio_yaml.{yaml_path(own)}"
 
 
 def _name(request: pb.UpsertServiceEntryRequest, own: str, hints: Name | None, problems: Problems) -> Name | None:
@@ -103,9 +78,7 @@ def encode(outcome: Outcome) -> pb.UpsertServiceEntryResponse:
     """The entry and its change."""
     return pb.UpsertServiceEntryResponse(
         service_entry=write_service_entry(outcome.versioned, outcome.epoch),
-        change=write_change(outcome.change) if outcome.change else None,
-        findings=[encode_finding(finding) for finding in outcome.findings],
-        plan=write_plan(outcome.plan) if outcome.plan else None,
+        **write_outcome(outcome),
     )
 
 

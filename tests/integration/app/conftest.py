@@ -1,0 +1,59 @@
+"""The product as it is delivered: egressd as a process with its own Redis and real Envoys, and every door to it."""
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from egress_server.demo.outside import Outside
+from tests.integration.app.doors import GrpcDoor, RestDoor
+from tests.support.egressd import Egressd, running
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder with a short path: sockets live in it."""
+    with tempfile.TemporaryDirectory(prefix="egressd-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def outside() -> Iterator[list[str]]:
+    """The stand-ins of the document's host, as `--resolve` takes them."""
+    with tempfile.TemporaryDirectory(prefix="outside-") as folder:
+        loop = asyncio.new_event_loop()
+        threading.Thread(target=loop.run_forever, daemon=True).start()
+        stand_ins = Outside(Path(folder))
+        asyncio.run_coroutine_threadsafe(stand_ins.__aenter__(), loop).result()
+        yield stand_ins.resolve
+        asyncio.run_coroutine_threadsafe(stand_ins.__aexit__(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+
+
+@pytest.fixture(scope="module")
+def egressd(outside: list[str]) -> Iterator[Egressd]:
+    """One egressd for the tests of a module, with the local cluster `one`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="egressd-") as folder,
+        running(Path(folder), clusters=["one"], resolve=outside) as started,
+    ):
+        yield started
+
+
+@pytest.fixture(scope="module")
+def by_grpc(egressd: Egressd) -> Iterator[GrpcDoor]:
+    """Its gRPC door."""
+    door = GrpcDoor(egressd.grpc)
+    yield door
+    door.channel.close()
+
+
+@pytest.fixture(scope="module")
+def by_rest(egressd: Egressd) -> Iterator[RestDoor]:
+    """Its REST door."""
+    door = RestDoor(egressd.url)
+    yield door
+    door.http.close()

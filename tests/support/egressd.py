@@ -1,0 +1,152 @@
+"""A whole egressd as a process of its own, as a user runs it: started, stopped, killed, and given its command again."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+READY_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
+"""How long a test waits for what must come; never how long it takes."""
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Waits for what nobody announces."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up, f"did not come: {what}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Egressd:
+    """One egressd over `home`, which exists; addresses and data directory stay the same at each start."""
+
+    def __init__(self, home: Path, *, clusters: Sequence[str] = (), resolve: Sequence[str] = ()) -> None:
+        self.data_dir = home / "data"
+        self.log = home / "log"
+        self.grpc = f"unix:{home}/grpc"
+        self.http = f"127.0.0.1:{free_port()}"
+        self.argv = [sys.executable, "-m", "egress_server", "run", "--data-dir", str(self.data_dir)]
+        self.argv += ["--grpc-address", self.grpc, "--http-address", self.http]
+        for cluster in clusters:
+            self.argv += ["--local-cluster", cluster]
+        for resolve_ in resolve:
+            self.argv += ["--resolve", resolve_]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where REST is served."""
+        return f"http://{self.http}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of egressd."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Returns once it says that it is ready; fails with its log where it never does."""
+        with self.log.open("ab") as log:
+            process = self._process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=log)
+        late = threading.Timer(READY_SECONDS, process.kill)
+        late.start()
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+        finally:
+            late.cancel()
+        if b"ready" not in line:
+            process.kill()
+            process.wait()
+            raise AssertionError(self.log.read_text(errors="replace")[-4000:])
+
+    def stop(self) -> int:
+        """Ends it in good order; its exit code. Harmless where it is not running."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """Ends it with SIGKILL."""
+        return self._end(signal.SIGKILL)
+
+    def children(self, name: str) -> list[psutil.Process]:
+        """Its child processes whose program is called `name`."""
+        return [child for child in psutil.Process(self.pid).children(recursive=True) if _program(child) == name]
+
+    def leftovers(self) -> list[str]:
+        """Every process on this machine, egressd apart, that has to do with the data directory: by its arguments or by
+        where it runs."""
+        return [
+            found for found in (_mention(process, str(self.data_dir)) for process in psutil.process_iter()) if found
+        ]
+
+    def _end(self, number: signal.Signals) -> int:
+        process = self._process
+        if process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        try:
+            return process.wait(timeout=PATIENCE_SECONDS)
+        finally:
+            process.kill()
+            if process.stdout:
+                process.stdout.close()
+            self._process = None
+
+
+@contextlib.contextmanager
+def running(home: Path, *, clusters: Sequence[str] = (), resolve: Sequence[str] = ()) -> Iterator[Egressd]:
+    """An egressd, started, and stopped at the end."""
+    egressd = Egressd(home, clusters=clusters, resolve=resolve)
+    try:
+        egressd.start()
+        yield egressd
+    finally:
+        egressd.stop()
+
+
+def run_cli(module: str, *words: str, server: str = "", stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    """Runs `egressctl` (module `egress.cli`) or `egressd` (`egress_server.cli`) as a user does."""
+    command = [sys.executable, "-c", f"from {module} import main; main()", *words]
+    environment = {**os.environ, "EGRESS_SERVER": server, "EGRESS_CONFIG": "/nonexistent", "COLUMNS": "200"}
+    return subprocess.run(
+        command, env=environment, input=stdin, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def _program(process: psutil.Process) -> str:
+    try:
+        return Path(process.exe()).name
+    except (psutil.Error, OSError):
+        return ""
+
+
+def _mention(process: psutil.Process, folder: str) -> str:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return ""
+        words = process.cmdline()
+        if "egress_server" in words or process.pid == os.getpid():
+            return ""
+        if folder in " ".join(words) or process.cwd().startswith(folder):
+            return f"{process.pid}: {' '.join(words)[:200]}"
+    except (psutil.Error, OSError):
+        pass
+    return ""
