@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
+from egress_server.targets.local.scoping import Workload
 from egress_server.targets.local.target import LocalTarget
 from egress_server.targets.local.xds import XdsFile, compile_xds, xds_file
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
@@ -148,8 +149,9 @@ async def test_refused_file_is_taken_back(tmp_path: Path, world: World, kind: st
     """A file that Envoy refuses is reported in Envoy's words, and what it served before it serves on."""
     # Longer than a unix socket's path may be.
     folder = tmp_path / ("deep" * 15) / ("deeper" * 15)
-    files = compile_xds([mesh_policy("REGISTRY_ONLY")], namespace="default", resolve=world.resolve())
-    open_files = compile_xds([], namespace="default", resolve=world.resolve())
+    workload = Workload("default")
+    files = compile_xds([mesh_policy("REGISTRY_ONLY")], workload=workload, resolve=world.resolve(), trust=None)
+    open_files = compile_xds([], workload=workload, resolve=world.resolve(), trust=None)
     bad = {
         "clusters": replace(open_files, clusters=damaged(open_files.clusters)),
         "listeners": replace(open_files, listeners=damaged(open_files.listeners)),

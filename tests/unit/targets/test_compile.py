@@ -10,15 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egress_server.domain.resolve import parse_resolve
+from egress_server.targets.local.scoping import Workload
 from egress_server.targets.local.xds import XdsFiles, compile_xds
 from tests.golden.compare import assert_golden
 
 CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "golden/local").glob("*/objects.yaml"))
+WORKLOAD = Workload("default", {"app": "local"})
+TRUST = "/etc/ssl/certs/ca-certificates.crt"
 
 
-def compiled(*objects: dict[str, Any], namespace: str = "default") -> XdsFiles:
+def compiled(*objects: dict[str, Any]) -> XdsFiles:
     """The files of these objects, oldest first."""
-    return compile_xds(objects, namespace=namespace, resolve=())
+    return compile_xds(objects, workload=WORKLOAD, resolve=(), trust=TRUST)
 
 
 def sidecar(namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +62,8 @@ def test_golden(case: Path, update_golden: bool) -> None:
     """Each case compiles to its committed files, byte for byte."""
     objects = [item for item in yaml.safe_load_all((case / "objects.yaml").read_text()) if item]
     lines = (case / "resolve.txt").read_text().split() if (case / "resolve.txt").exists() else []
-    files = compile_xds(objects, namespace="default", resolve=[parse_resolve(line) for line in lines])
+    resolve = [parse_resolve(line) for line in lines]
+    files = compile_xds(objects, workload=WORKLOAD, resolve=resolve, trust=TRUST)
     made = {name: file.content for name, file in files.by_name().items()}
     assert_golden(case / "want", made, update=update_golden)
 
@@ -120,7 +124,7 @@ def test_two_entries_of_one_address_do_not_collide() -> None:
     [
         ({"kind": "Gateway", "metadata": {"name": "g"}}, "knows no Gateway"),
         (sidecar("default", {"egress": [{"hosts": ["*/*"]}]}), "does not heed the Sidecar's egress"),
-        (entry("a", resolution="DYNAMIC_DNS"), "no resolution DYNAMIC_DNS"),
+        (entry("a", resolution="SOMEHOW"), "no resolution SOMEHOW"),
         (entry("a", ports=[port(53, "UDP")]), "no protocol 'UDP'"),
         (entry("a", hosts=["*.example.com"]), "cannot resolve the wildcard host"),
         (entry("a", hosts=["*"], resolution="NONE"), "every host"),

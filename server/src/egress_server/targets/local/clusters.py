@@ -7,17 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from egress_server.domain.resolve import Resolve
-from egress_server.targets.local.registry import Endpoint, Kind, Port, Registry, Service, is_ip
+from egress_server.targets.local.policies import (
+    http_options,
+    limits,
+    outlier_detection,
+    policy_for,
+    protocol_options,
+    transport_socket,
+)
+from egress_server.targets.local.registry import DYNAMIC_DNS, Endpoint, Kind, Port, Registry, Service, is_ip
 
 Json = dict[str, Any]
 
 PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"
 
-_CONNECT_TIMEOUT = "10s"  # Istio's default
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _HTTP2_PROTOCOLS = frozenset({"HTTP2", "GRPC", "GRPC-WEB"})
 _DNS_TYPES = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS"}
+# A laptop may have no IPv6 although DNS names one.
+_FAMILY = {"dns_lookup_family": "V4_PREFERRED"}
+_FORWARD_PROXY = "envoy.clusters.dynamic_forward_proxy"
 
 Known = Mapping[tuple[str, int], Sequence[tuple[str, int]]]
 """Host and port to the addresses and ports that stand in for them, instead of DNS."""
@@ -33,12 +42,21 @@ def fallback(registry: Registry) -> str:
     return PASSTHROUGH if registry.allow_any else BLACK_HOLE
 
 
-def clusters(registry: Registry, resolve: Iterable[Resolve]) -> list[Json]:
-    """All clusters, by name."""
+def dns_cache(service: Service) -> Json:
+    """The names that Envoy resolves by itself, as they are asked for; those who share it name it alike."""
+    return {"name": f"{service.host}_dfp_dns_cache", **_FAMILY}
+
+
+def clusters(registry: Registry, resolve: Iterable[Resolve], trust: str | None) -> list[Json]:
+    """All clusters, by name. `trust` is the path of the CA certificates for TLS towards services."""
     known: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for item in resolve:
         known.setdefault((item.host, item.port), []).append((item.address, item.port2))
-    built = [_cluster(s, port, known) for s in registry.services for port in s.ports]
+    built = [
+        _cluster(registry, service, port, known, trust)
+        for service in registry.services.values()
+        for port in service.ports
+    ]
     return sorted([*built, _passthrough(), _black_hole()], key=lambda cluster: str(cluster["name"]))
 
 
@@ -46,8 +64,9 @@ def _passthrough() -> Json:
     options: Json = {"http_protocol_options": {}, "http2_protocol_options": {}}
     return {
         **_base(PASSTHROUGH),
+        **limits({}),
         **_original_destination(),
-        **_http_options({"use_downstream_protocol_config": options}),
+        **protocol_options({"use_downstream_protocol_config": options}),
     }
 
 
@@ -56,18 +75,39 @@ def _black_hole() -> Json:
     return {**_base(BLACK_HOLE), "type": "STATIC"}
 
 
-def _cluster(service: Service, port: Port, known: Known) -> Json:
+def _cluster(registry: Registry, service: Service, port: Port, known: Known, trust: str | None) -> Json:
     name = cluster_name(service.host, port.number)
     owner = {"host": service.host, "namespace": service.namespace, "name": service.entry}
-    cluster = {
+    config, policy = policy_for(registry, service, port)
+    http2 = port.kind is Kind.HTTP and port.protocol in _HTTP2_PROTOCOLS
+    return {
         **_base(name),
-        "metadata": {"filter_metadata": {"istio": {"services": [owner]}}},
+        "metadata": {"filter_metadata": {"istio": {**config, "services": [owner]}}},
+        **limits(policy),
+        **outlier_detection(policy),
+        **http_options(policy, http2=http2),
+        **transport_socket(policy, http2=http2, trust=trust),
+        **_placement(name, service, port, known),
     }
-    if port.kind is Kind.HTTP and port.protocol in _HTTP2_PROTOCOLS:
-        cluster |= _http_options({"explicit_http_config": {"http2_protocol_options": {}}})
+
+
+def _placement(name: str, service: Service, port: Port, known: Known) -> Json:
+    """Where the addresses come from, and how one is picked."""
     if service.resolution == "NONE":
-        return cluster | _original_destination()
-    return cluster | _endpoints(name, service, port, known)
+        return _original_destination()
+    if service.resolution == DYNAMIC_DNS:
+        return _by_request(service)
+    return {"lb_policy": "LEAST_REQUEST", **_endpoints(name, service, port, known)}
+
+
+def _by_request(service: Service) -> Json:
+    config = {
+        "@type": "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+        "dns_cache_config": dns_cache(service),
+        # Without TLS there are no names to check, which Envoy wants to be told.
+        "allow_insecure_cluster_options": True,
+    }
+    return {"lb_policy": "CLUSTER_PROVIDED", "cluster_type": {"name": _FORWARD_PROXY, "typed_config": config}}
 
 
 def _endpoints(name: str, service: Service, port: Port, known: Known) -> Json:
@@ -87,8 +127,8 @@ def _endpoints(name: str, service: Service, port: Port, known: Known) -> Json:
         },
     }
     if unknown:
-        # Istio's defaults, but for the family: a laptop may have no IPv6 although DNS names one.
-        placed |= {"respect_dns_ttl": True, "dns_refresh_rate": "60s", "dns_lookup_family": "V4_PREFERRED"}
+        # Istio's defaults, but for the family.
+        placed |= {"respect_dns_ttl": True, "dns_refresh_rate": "60s", **_FAMILY}
     return placed
 
 
@@ -105,17 +145,8 @@ def _lb_endpoint(address: str, port: int, weight: int) -> Json:
 
 
 def _base(name: str) -> Json:
-    return {
-        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
-        "name": name,
-        "connect_timeout": _CONNECT_TIMEOUT,
-    }
+    return {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": name}
 
 
 def _original_destination() -> Json:
     return {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
-
-
-def _http_options(options: Json) -> Json:
-    typed = {"@type": f"type.googleapis.com/{_HTTP_OPTIONS}", **options}
-    return {"typed_extension_protocol_options": {_HTTP_OPTIONS: typed}}

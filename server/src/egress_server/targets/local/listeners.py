@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from egress_server.targets.local.clusters import cluster_name, fallback
-from egress_server.targets.local.registry import Kind, Port, Registry, Service
+from egress_server.targets.local.clusters import cluster_name, dns_cache, fallback
+from egress_server.targets.local.registry import DYNAMIC_DNS, Kind, Port, Registry, Service
 from egress_server.targets.local.routes import http_ports
 
 Json = dict[str, Any]
@@ -69,7 +69,8 @@ def _http_listener(port: int, routes_path: str) -> Json:
     manager = {
         "stat_prefix": f"outbound_{name}",
         "rds": {"route_config_name": str(port), "config_source": source},
-        "http_filters": [_filter("http.router", "Router", {})],
+        # The fault filter does nothing but for routes that say so: no fault changes a listener.
+        "http_filters": [_filter("http.fault", "HTTPFault", {}), _filter("http.router", "Router", {})],
         "normalize_path": True,
         "stream_idle_timeout": "0s",
         "tracing": {},  # no tracer: it makes the x-envoy-decorator-operation that Istio's hosts see
@@ -84,7 +85,7 @@ def _http_listener(port: int, routes_path: str) -> Json:
 
 def _places(registry: Registry, http: frozenset[int]) -> dict[tuple[str, int], _Place]:
     places: dict[tuple[str, int], _Place] = {}
-    for service in registry.services:
+    for service in registry.services.values():
         for port in service.ports:
             if port.number in http or port.kind is Kind.HTTP:
                 continue  # an older service made the port what it is
@@ -119,7 +120,15 @@ def _claim(place: _Place, service: Service, port: Port, prefix: IpNetwork | None
     if not match:
         place.catch_all = place.catch_all or cluster
     elif all(chain["filter_chain_match"] != match for chain in place.chains):
-        place.chains.append({"filter_chain_match": match, "filters": _tcp_proxy(cluster)})
+        place.chains.append({"filter_chain_match": match, "filters": [*_lookup(service, port), *_tcp_proxy(cluster)]})
+
+
+def _lookup(service: Service, port: Port) -> list[Json]:
+    """What finds the address of the server name that a client asks for, where the service has none."""
+    if service.resolution != DYNAMIC_DNS:
+        return []
+    config = {"dns_cache_config": dns_cache(service), "port_value": port.number}
+    return [_filter("network.sni_dynamic_forward_proxy", "FilterConfig", config)]
 
 
 def _opaque_listener(place: _Place, otherwise: str) -> Json:

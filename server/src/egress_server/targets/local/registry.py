@@ -1,20 +1,18 @@
-"""The service registry as the sidecar of one namespace sees it.
+"""The service registry as the sidecar of one workload sees it.
 
 Why it exists: which ServiceEntry answers for a host, and whether unknown hosts pass, depends on who
 asks. Istio decides that before it writes any proxy configuration; so do we. Behaviour measured on
 istiod 1.31.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import ip_address
-from typing import Any
 
 from egress_server.domain.render.objects import ROOT_NAMESPACE
-
-Manifest = Mapping[str, Any]
-"""A Kubernetes object as plain data."""
+from egress_server.domain.resolve import Resolve
+from egress_server.targets.local.scoping import HostIndex, Manifest, Workload, covers, namespace_of, ruling, visible
 
 
 class Kind(Enum):
@@ -25,7 +23,7 @@ class Kind(Enum):
     TCP = "tcp"
 
 
-_KINDS = {
+KINDS = {
     "HTTP": Kind.HTTP,
     "HTTP2": Kind.HTTP,
     "GRPC": Kind.HTTP,
@@ -35,7 +33,7 @@ _KINDS = {
     "TCP": Kind.TCP,
     "MONGO": Kind.TCP,
 }
-_RESOLUTIONS = frozenset({"DNS", "DNS_ROUND_ROBIN", "STATIC", "NONE"})
+DYNAMIC_DNS = "DYNAMIC_DNS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Port:
     @property
     def kind(self) -> Kind:
         """How connections to this port are told apart."""
-        return _KINDS[self.protocol]
+        return KINDS[self.protocol]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One host of the registry. `entry` is the name of the (first) ServiceEntry that brought it."""
+    """One host of the registry. `entry` is the name of the (first) ServiceEntry that brought it.
+
+    `stands_for` is the wildcard host out of which this one was taken, because `--resolve` knows it.
+    """
 
     host: str
     namespace: str
@@ -75,79 +76,64 @@ class Service:
     resolution: str
     addresses: tuple[str, ...]
     endpoints: tuple[Endpoint, ...]
+    stands_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All that one namespace sees: the services, oldest first, and whether other destinations
-    pass."""
+    """All that one workload sees: the services by host, oldest first; what says how their traffic is treated; and
+    whether other destinations pass."""
 
+    workload: Workload
     allow_any: bool
-    services: tuple[Service, ...]
+    services: Mapping[str, Service]
+    virtual_services: tuple[Manifest, ...]
+    routing: HostIndex
+    policies: Mapping[str, HostIndex]
+
+    def policy_owner(self, service: Service) -> Manifest | None:
+        """The DestinationRule of a service: the workload's namespace has the first word, then the service's, then the
+        root namespace."""
+        for namespace in (self.workload.namespace, service.namespace, ROOT_NAMESPACE):
+            if namespace in self.policies:
+                for rule in self.policies[namespace].ranked(service.host):
+                    return rule
+        return None
 
 
-def unsupported(manifest: Manifest) -> str | None:
-    """Say why a local cluster cannot do what this object asks; None when it can."""
-    kind, spec = manifest["kind"], manifest.get("spec", {})
-    if kind == "Sidecar":
-        extra = sorted(set(spec) - {"outboundTrafficPolicy"})
-        return f"a local cluster does not heed the Sidecar's {', '.join(extra)}" if extra else None
-    if kind != "ServiceEntry":
-        return f"a local cluster knows no {kind}"
-    return _unsupported_entry(spec)
-
-
-def _unsupported_entry(spec: Manifest) -> str | None:
-    resolution = spec.get("resolution", "NONE")
-    if resolution not in _RESOLUTIONS:
-        return f"a local cluster has no resolution {resolution}"
-    for port in spec.get("ports", ()):
-        if str(port.get("protocol", "")).upper() not in _KINDS:
-            return f"a local cluster has no protocol {port.get('protocol')!r} (port {port['number']})"
-    if "workloadSelector" in spec:
-        return "a local cluster has no workloads to select as endpoints"
-    for endpoint in spec.get("endpoints", ()):
-        address = str(endpoint.get("address", ""))
-        if resolution == "STATIC" and not is_ip(address):
-            return f"with resolution STATIC the endpoint {address!r} must be an IP address"
-    if "*" in spec.get("hosts", ()):
-        return "the host * is every host; an outbound policy ALLOW_ANY says that"
-    wildcards = [host for host in spec.get("hosts", ()) if host.startswith("*")]
-    if wildcards and resolution.startswith("DNS") and not spec.get("endpoints"):
-        return f"DNS cannot resolve the wildcard host {wildcards[0]}"
-    return None
-
-
-def read_registry(manifests: Sequence[Manifest], namespace: str) -> Registry:
-    """Reduce the objects, given oldest first, to what `namespace` sees.
-
-    Raises:
-        ValueError: an object is not supported; the text names it and says why.
-    """
+def read_registry(manifests: Sequence[Manifest], workload: Workload, resolve: Iterable[Resolve]) -> Registry:
+    """Reduce the objects, given oldest first, to what `workload` sees. Hosts that DNS would find behind a wildcard and
+    that `resolve` knows become services of their own."""
+    seen: dict[str, list[Manifest]] = {kind: [] for kind in ("ServiceEntry", "VirtualService", "DestinationRule")}
     for manifest in manifests:
-        if (reason := unsupported(manifest)) is not None:
-            name = manifest["metadata"]["name"]
-            raise ValueError(f"{manifest['kind']} {_namespace(manifest)}/{name}: {reason}")
-    visible = [m for m in manifests if m["kind"] == "ServiceEntry" and _visible(m, namespace)]
-    by_host: dict[str, list[Service]] = {}
-    for service in (service for manifest in visible for service in _services(manifest)):
-        by_host.setdefault(service.host, []).append(service)
+        if manifest["kind"] in seen and visible(manifest, workload.namespace):
+            seen[manifest["kind"]].append(manifest)
+    by_namespace: dict[str, list[Manifest]] = {}
+    for rule in seen["DestinationRule"]:
+        by_namespace.setdefault(namespace_of(rule), []).append(rule)
     return Registry(
-        allow_any=_allow_any(manifests, namespace),
-        services=tuple(_winner(candidates, namespace) for candidates in by_host.values()),
+        workload=workload,
+        allow_any=_allow_any(manifests, workload),
+        services=_with_stand_ins(_by_host(seen["ServiceEntry"], workload.namespace), resolve),
+        virtual_services=tuple(seen["VirtualService"]),
+        routing=HostIndex((host.lower(), m) for m in seen["VirtualService"] for host in m["spec"]["hosts"]),
+        policies={ns: HostIndex((m["spec"]["host"].lower(), m) for m in rules) for ns, rules in by_namespace.items()},
     )
 
 
-def _allow_any(manifests: Sequence[Manifest], namespace: str) -> bool:
-    """The namespace's own Sidecar, else the root one, else Istio's default. Sidecars never
-    merge."""
-    for owner in (namespace, ROOT_NAMESPACE):
-        for manifest in manifests:
-            if manifest["kind"] == "Sidecar" and _namespace(manifest) == owner:
-                policy = manifest.get("spec", {}).get("outboundTrafficPolicy")
-                # A policy without a mode is the enum's zero, REGISTRY_ONLY.
-                return policy is None or policy.get("mode") == "ALLOW_ANY"
-    return True
+def _allow_any(manifests: Sequence[Manifest], workload: Workload) -> bool:
+    """What the Sidecar that holds says, else Istio's default."""
+    sidecar = ruling([manifest for manifest in manifests if manifest["kind"] == "Sidecar"], workload)
+    policy = sidecar and sidecar.get("spec", {}).get("outboundTrafficPolicy")
+    # A policy without a mode is the enum's zero, REGISTRY_ONLY.
+    return policy is None or policy.get("mode") == "ALLOW_ANY"
+
+
+def _by_host(entries: Iterable[Manifest], namespace: str) -> dict[str, Service]:
+    candidates: dict[str, list[Service]] = {}
+    for service in (service for manifest in entries for service in _services(manifest)):
+        candidates.setdefault(service.host, []).append(service)
+    return {host: _winner(found, namespace) for host, found in candidates.items()}
 
 
 def _winner(candidates: list[Service], namespace: str) -> Service:
@@ -163,10 +149,19 @@ def _winner(candidates: list[Service], namespace: str) -> Service:
     return replace(first, ports=tuple(ports.values()))
 
 
-def _visible(manifest: Manifest, namespace: str) -> bool:
-    export_to = manifest["spec"].get("exportTo") or ["*"]
-    own = _namespace(manifest) == namespace
-    return any(to in ("*", namespace) or (to == "." and own) for to in export_to)
+def _with_stand_ins(services: dict[str, Service], resolve: Iterable[Resolve]) -> dict[str, Service]:
+    known: dict[str, set[int]] = {}
+    for item in resolve:
+        known.setdefault(item.host, set()).add(item.port)
+    wildcards = [service for service in services.values() if service.resolution == DYNAMIC_DNS]
+    wildcards.sort(key=lambda service: -len(service.host))
+    found = dict(services)
+    for wildcard in wildcards:
+        for host, numbers in known.items():
+            ports = tuple(replace(p, target=p.number) for p in wildcard.ports if p.number in numbers)
+            if ports and host not in found and covers(wildcard.host, host):
+                found[host] = replace(wildcard, host=host, ports=ports, resolution="DNS", stands_for=wildcard.host)
+    return found
 
 
 def _services(manifest: Manifest) -> list[Service]:
@@ -174,7 +169,7 @@ def _services(manifest: Manifest) -> list[Service]:
     return [
         Service(
             host=host,
-            namespace=_namespace(manifest),
+            namespace=namespace_of(manifest),
             entry=manifest["metadata"]["name"],
             ports=tuple(_port(port) for port in spec.get("ports", ())),
             resolution=spec.get("resolution", "NONE"),
@@ -201,10 +196,6 @@ def _endpoint(endpoint: Manifest) -> Endpoint:
         ports=dict(endpoint.get("ports", {})),
         weight=int(endpoint.get("weight") or 1),
     )
-
-
-def _namespace(manifest: Manifest) -> str:
-    return str(manifest["metadata"].get("namespace") or "default")
 
 
 def is_ip(text: str) -> bool:

@@ -4,28 +4,25 @@ Why it exists: one file for one xDS type. Route configurations are apart from li
 change of them cuts no connection and yet refuses the next request on a kept-alive one.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from egress_server.targets.local.clusters import PASSTHROUGH, cluster_name
 from egress_server.targets.local.registry import Kind, Registry, Service
+from egress_server.targets.local.requests import NO_TIMEOUT, retry_policy, routes_of
+from egress_server.targets.local.scoping import covers
 
 Json = dict[str, Any]
 
 # Every real cluster has an in-mesh HTTP service on 80, which makes that port HTTP for all hosts.
 _ALWAYS_HTTP = 80
 
-# Istio's default of a route that sets none.
-_RETRY_POLICY: Json = {
-    "retry_on": "connect-failure,refused-stream,unavailable,cancelled",
-    "num_retries": 2,
-}
-
 
 def http_ports(registry: Registry) -> list[int]:
     """The ports whose connections are all read as HTTP. Of services that disagree on the protocol
     of a port, the oldest decides."""
     kinds: dict[int, bool] = {_ALWAYS_HTTP: True}
-    for service in registry.services:
+    for service in registry.services.values():
         for port in service.ports:
             kinds.setdefault(port.number, port.kind is Kind.HTTP)
     return sorted(number for number, http in kinds.items() if http)
@@ -39,10 +36,12 @@ def route_configurations(registry: Registry) -> dict[str, Json]:
 def _configuration(registry: Registry, port: int) -> Json:
     claimed: set[str] = set()
     hosts = [
-        _virtual_host(service, port, claimed)
-        for service in registry.services
+        _virtual_host(service, port, registry, claimed)
+        for service in registry.services.values()
         if any(p.number == port and p.kind is Kind.HTTP for p in service.ports)
     ]
+    if port == _ALWAYS_HTTP:
+        hosts += _unregistered_hosts(registry)
     return {
         "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
         "name": str(port),
@@ -55,39 +54,56 @@ def _configuration(registry: Registry, port: int) -> Json:
     }
 
 
-def _virtual_host(service: Service, port: int, claimed: set[str]) -> Json:
-    """The route of a service's requests. Addresses in `claimed` belong to older services; ours are added."""
-    authority = f"{service.host}:{port}"
-    route = {
-        "name": "default",
-        "match": {"prefix": "/"},
-        "decorator": {"operation": f"{authority}/*"},
-        "route": {
-            "cluster": cluster_name(service.host, port),
-            "timeout": "0s",
-            "retry_policy": _RETRY_POLICY,
-        },
-    }
+def _virtual_host(service: Service, port: int, registry: Registry, claimed: set[str]) -> Json:
+    """The routes of a service's requests. Addresses in `claimed` belong to older services; ours are added."""
+    found = (routes_of(owner, registry, port, service) for owner in registry.routing.ranked(service.host))
+    routes = next(filter(None, found), [_default_route(service, port)])
     addresses = {address for address in service.addresses if "/" not in address} - claimed
     claimed |= addresses
-    return _host(authority, [service.host, *sorted(addresses)], route)
+    return _host(f"{service.host}:{port}", [service.host, *sorted(addresses)], routes)
+
+
+def _unregistered_hosts(registry: Registry) -> Iterator[Json]:
+    """VirtualServices route on this one port even hosts that nobody registered, to clusters that are not there."""
+    seen: set[str] = set()
+    for virtual_service in registry.virtual_services:
+        for host in (name.lower() for name in virtual_service["spec"]["hosts"]):
+            if host in seen or _registered(host, registry):
+                continue
+            if routes := routes_of(virtual_service, registry, _ALWAYS_HTTP, None):
+                seen.add(host)
+                yield _host(f"{host}:{_ALWAYS_HTTP}", [host], routes)
+
+
+def _registered(host: str, registry: Registry) -> bool:
+    by_wildcard = host.startswith("*") and any(covers(host, known) for known in registry.services)
+    return by_wildcard or host in registry.services
+
+
+def _default_route(service: Service, port: int) -> Json:
+    action = {"cluster": cluster_name(service.host, port), "timeout": NO_TIMEOUT, **retry_policy(None)}
+    return {
+        "name": "default",
+        "match": {"prefix": "/"},
+        "decorator": {"operation": f"{service.host}:{port}/*"},
+        "route": action,
+    }
 
 
 def _allow_any() -> Json:
-    route = {"cluster": PASSTHROUGH, "timeout": "0s"}
-    return _host("allow_any", ["*"], {"name": "allow_any", "match": {"prefix": "/"}, "route": route})
+    route = {"cluster": PASSTHROUGH, "timeout": NO_TIMEOUT}
+    return _host("allow_any", ["*"], [{"name": "allow_any", "match": {"prefix": "/"}, "route": route}])
 
 
 def _block_all() -> Json:
     response = {"status": 502}
-    route = {"name": "block_all", "match": {"prefix": "/"}, "direct_response": response}
-    return _host("block_all", ["*"], route)
+    return _host("block_all", ["*"], [{"name": "block_all", "match": {"prefix": "/"}, "direct_response": response}])
 
 
-def _host(name: str, domains: list[str], route: Json) -> Json:
+def _host(name: str, domains: list[str], routes: list[Json]) -> Json:
     return {
         "name": name,
         "domains": domains,
         "include_request_attempt_count": True,
-        "routes": [route],
+        "routes": routes,
     }

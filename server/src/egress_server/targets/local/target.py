@@ -5,18 +5,30 @@ a file and has Envoy do what istiod would make a sidecar do with them.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.domain.render.strip import strip_ended
 from egress_server.domain.resolve import Resolve
+from egress_server.ports.clock import system_clock
 from egress_server.ports.target import Applied, Live, Witness
 from egress_server.processes import ChildFailed
 from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
-from egress_server.targets.local.registry import unsupported
+from egress_server.targets.local.expiry import FaultTimer
+from egress_server.targets.local.scoping import Workload, ruling
 from egress_server.targets.local.state import State, load, save
+from egress_server.targets.local.trust import system_trust
+from egress_server.targets.local.unsupported import unsupported
 from egress_server.targets.local.xds import XdsFiles, compile_xds
+
+LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
+"""The labels of the workload, unless others are given."""
 
 _STATE_FILE = "state.json"
 
@@ -24,16 +36,23 @@ _STATE_FILE = "state.json"
 class LocalTarget:
     """One Envoy and its objects in `folder`, between `start` and `stop`; a Target in the meantime.
 
-    The workload counts as one in `namespace`. `resolve` stands in for DNS.
+    The workload counts as one with `labels` in `namespace`. `resolve` stands in for DNS. Faults end when they say,
+    even if nobody drives the cluster.
     """
 
-    def __init__(self, folder: Path, *, name: str, namespace: str, resolve: Sequence[Resolve]) -> None:
+    def __init__(
+        self, folder: Path, *, name: str, namespace: str, resolve: Sequence[Resolve], labels: Mapping[str, str] = LABELS
+    ) -> None:
         self._folder = folder
         self._name = name
-        self._namespace = namespace
+        self._workload = Workload(namespace, labels)
         self._resolve = resolve
+        self._trust = system_trust()
         self._state = State(objects={}, witness=None)
         self._envoy: Envoy | None = None
+        self._lock = asyncio.Lock()
+        self._changes: set[asyncio.Task[None]] = set()
+        self._timer = FaultTimer(self.strip_ended, system_clock)
 
     @property
     def envoy(self) -> Envoy:
@@ -42,15 +61,23 @@ class LocalTarget:
             raise RuntimeError(f"local cluster {self._name} is not started")
         return self._envoy
 
+    @property
+    def interception(self) -> Mapping[str, Any] | None:
+        """Which of the workload's connections go through Envoy, in the terms of Istio's injector: the spec of the
+        Interception that holds for it. None where there is none; then all do."""
+        found = [item for item in self._state.objects.values() if item["kind"] == "Interception"]
+        holding = ruling(found, self._workload)
+        return None if holding is None else holding["spec"]
+
     async def start(self) -> None:
-        """Start Envoy with what was last applied, waiting for nobody.
+        """Start Envoy with what was last applied less the faults that have ended, waiting for nobody.
 
         Raises:
             PermanentError: ENVOY_MISSING, STATE_UNREADABLE or ENVOY_FAILED.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._state = load(self._folder / _STATE_FILE)
+            self._state = _without_ended(load(self._folder / _STATE_FILE), system_clock())
             files = self._compile(self._state)
         except (ValueError, OSError) as error:
             raise PermanentError("STATE_UNREADABLE", str(error)) from error
@@ -64,16 +91,21 @@ class LocalTarget:
         except (ChildFailed, OSError) as error:
             raise PermanentError("ENVOY_FAILED", str(error)) from error
         self._envoy = envoy
+        self._timer.watch(self._state.objects.values())
+        self._timer.start()
 
     async def stop(self) -> None:
         """Stop Envoy. The objects stay for the next start."""
-        if self._envoy is not None:
-            await self._envoy.stop()
-            self._envoy = None
+        await self._timer.stop()
+        async with self._lock:
+            if self._envoy is not None:
+                await self._envoy.stop()
+                self._envoy = None
 
     async def gather(self) -> Live:
-        """Return the objects as last applied, and the witness."""
-        return Live(objects=dict(self._state.objects), witness=self._state.witness)
+        """Return the objects as Envoy serves by them, and the witness of the last apply."""
+        async with self._lock:
+            return Live(objects=dict(self._state.objects), witness=self._state.witness)
 
     async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness) -> Applied:
         """Have Envoy serve by the changed objects, then remember them and the witness. Objects that
@@ -84,36 +116,59 @@ class LocalTarget:
             TransientError: ENVOY_SILENT, or STATE_NOT_WRITTEN.
         """
         reasons = self.unsupported(upsert)
-        kept = [item for item in upsert if key_of(item) not in reasons]
+        kept = {key_of(item): item for item in upsert if key_of(item) not in reasons}
         gone = set(delete)
-        objects = {key: item for key, item in self._state.objects.items() if key not in gone}
-        objects |= {key_of(item): item for item in kept}
-        await self._serve(State(objects=objects, witness=witness))
+
+        def changed(state: State) -> State:
+            rest = {key: item for key, item in state.objects.items() if key not in gone}
+            return State(objects=rest | kept, witness=witness)
+
+        await self._change(changed)
         return Applied(
             unsupported={resource_of(item): reasons[key] for item in upsert if (key := key_of(item)) in reasons}
         )
 
+    async def strip_ended(self, now: datetime) -> None:
+        """Have Envoy serve without the faults that have ended at `now`; the witness stays as it is. Raises as `apply`
+        does."""
+        await self._change(lambda state: _without_ended(state, now))
+
     def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
         """Name the objects that a local cluster cannot serve, with the reason."""
-        reasons = ((key_of(item), unsupported(item)) for item in objects)
+        reasons = ((key_of(item), unsupported(item, self._trust)) for item in objects)
         return {key: reason for key, reason in reasons if reason is not None}
 
     async def close(self) -> None:
         """Nothing to let go of: Envoy goes on until `stop`."""
 
-    async def _serve(self, state: State) -> None:
-        try:
-            await self.envoy.update(self._compile(state))
-        except XdsRefused as error:
-            raise PermanentError("ENVOY_REFUSED", str(error)) from error
-        except TimeoutError as error:
-            raise TransientError("ENVOY_SILENT", str(error)) from error
-        try:
-            await asyncio.to_thread(save, self._folder / _STATE_FILE, state)
-        except OSError as error:
-            raise TransientError("STATE_NOT_WRITTEN", str(error)) from error
-        self._state = state
+    async def _change(self, make: Callable[[State], State]) -> None:
+        """One change at a time, each to its end even if the caller is cancelled: nobody would know of a half."""
+        task = asyncio.create_task(self._serve(make))
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        await asyncio.shield(task)
+
+    async def _serve(self, make: Callable[[State], State]) -> None:
+        async with self._lock:
+            state = make(self._state)
+            try:
+                await self.envoy.update(self._compile(state))
+            except XdsRefused as error:
+                raise PermanentError("ENVOY_REFUSED", str(error)) from error
+            except TimeoutError as error:
+                raise TransientError("ENVOY_SILENT", str(error)) from error
+            try:
+                await asyncio.to_thread(save, self._folder / _STATE_FILE, state)
+            except OSError as error:
+                raise TransientError("STATE_NOT_WRITTEN", str(error)) from error
+            self._state = state
+            self._timer.watch(state.objects.values())
 
     def _compile(self, state: State) -> XdsFiles:
         objects = list(state.objects.values())
-        return compile_xds(objects, namespace=self._namespace, resolve=self._resolve)
+        return compile_xds(objects, workload=self._workload, resolve=self._resolve, trust=self._trust)
+
+
+def _without_ended(state: State, now: datetime) -> State:
+    left = strip_ended(list(state.objects.values()), now)
+    return replace(state, objects={key_of(item): item for item in left})

@@ -14,8 +14,10 @@ import orjson
 from egress_server.domain.resolve import Resolve
 from egress_server.targets.local.clusters import clusters
 from egress_server.targets.local.listeners import listeners
-from egress_server.targets.local.registry import Manifest, read_registry
+from egress_server.targets.local.registry import read_registry
 from egress_server.targets.local.routes import route_configurations
+from egress_server.targets.local.scoping import Manifest, Workload, namespace_of
+from egress_server.targets.local.unsupported import unsupported
 
 Json = dict[str, Any]
 
@@ -64,16 +66,23 @@ def xds_file(resources: Sequence[Json]) -> XdsFile:
     return XdsFile(tuple(resources), version, content)
 
 
-def compile_xds(objects: Sequence[Manifest], *, namespace: str, resolve: Sequence[Resolve]) -> XdsFiles:
-    """Compile the objects, given oldest first, for a sidecar in `namespace`.
+def compile_xds(
+    objects: Sequence[Manifest], *, workload: Workload, resolve: Sequence[Resolve], trust: str | None
+) -> XdsFiles:
+    """Compile the objects, given oldest first, for the sidecar of `workload`. `resolve` stands in for DNS; `trust` is
+    the path of the CA certificates that TLS towards services is checked against.
 
     Raises:
-        ValueError: an object is not supported (see `registry.unsupported`).
+        ValueError: an object is not supported; the text names it and says why.
     """
-    registry = read_registry(objects, namespace)
+    for manifest in objects:
+        if (reason := unsupported(manifest, trust)) is not None:
+            name = manifest["metadata"]["name"]
+            raise ValueError(f"{manifest['kind']} {namespace_of(manifest)}/{name}: {reason}")
+    registry = read_registry(objects, workload, resolve)
     routes = route_configurations(registry)
     return XdsFiles(
-        clusters=xds_file(clusters(registry, resolve)),
+        clusters=xds_file(clusters(registry, resolve, trust)),
         listeners=xds_file(
             listeners(
                 registry,
