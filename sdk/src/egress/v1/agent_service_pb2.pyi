@@ -274,6 +274,46 @@ class AttemptResult(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class LiveFault(_message.Message):
+        """A fault on the live route that the attempt took, as the sidecar's configuration has it."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ROUTE_FIELD_NUMBER: _builtins.int
+        VIRTUAL_SERVICE_FIELD_NUMBER: _builtins.int
+        DELAY_FIELD_NUMBER: _builtins.int
+        HTTP_STATUS_FIELD_NUMBER: _builtins.int
+        GRPC_STATUS_FIELD_NUMBER: _builtins.int
+        route: _builtins.str
+        """Name of the route."""
+        virtual_service: _builtins.str
+        """NAMESPACE/NAME of the VirtualService that the route comes from; empty where the configuration does not say."""
+        http_status: _builtins.int
+        """HTTP status that requests are answered with; 0 where there is none."""
+        grpc_status: _builtins.int
+        """gRPC status code that requests are answered with."""
+        @_builtins.property
+        def delay(self) -> _duration_pb2.Duration:
+            """How long requests wait; not set where they don't."""
+
+        def __init__(
+            self,
+            *,
+            route: _builtins.str = ...,
+            virtual_service: _builtins.str = ...,
+            delay: _duration_pb2.Duration | None = ...,
+            http_status: _builtins.int = ...,
+            grpc_status: _builtins.int | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_grpc_status", b"_grpc_status", "delay", b"delay", "grpc_status", b"grpc_status"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_grpc_status", b"_grpc_status", "delay", b"delay", "grpc_status", b"grpc_status", "http_status", b"http_status", "route", b"route", "virtual_service", b"virtual_service"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__grpc_status: _TypeAlias = _typing.Literal["grpc_status"]  # noqa: Y015
+        _WhichOneofArgType__grpc_status: _TypeAlias = _typing.Literal["_grpc_status", b"_grpc_status"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__grpc_status) -> _WhichOneofReturnType__grpc_status | None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     UPSTREAMS_FIELD_NUMBER: _builtins.int
@@ -300,8 +340,8 @@ class AttemptResult(_message.Message):
         """Envoy clusters that were still warming."""
 
     @_builtins.property
-    def live_faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the faults on the live route that the attempt took, as the sidecar's configuration has them."""
+    def live_faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptResult.LiveFault]:
+        """The faults on the live route that the attempt took."""
 
     def __init__(
         self,
@@ -312,7 +352,7 @@ class AttemptResult(_message.Message):
         warming_clusters: _abc.Iterable[_builtins.str] | None = ...,
         refused: _builtins.str = ...,
         refused_message: _builtins.str = ...,
-        live_faults: _abc.Iterable[_builtins.str] | None = ...,
+        live_faults: _abc.Iterable[Global___AttemptResult.LiveFault] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -62,13 +62,15 @@ class ProbeRequest(_message.Message):
     url: _builtins.str
     """What to ask: an http or https URL, or tls://HOST:PORT and tcp://HOST:PORT, which only connect."""
     method: _builtins.str
-    """HTTP method: HEAD (the default) or GET. Bodies are never read, redirects never followed."""
+    """HTTP method: HEAD (the default) or GET. Bodies are never read, redirects never followed. No word for tls and tcp."""
     resolve: _builtins.str
     """Address to dial instead of asking DNS for the URL's host."""
     min_applied_revision: _builtins.int
     """Wait, within the call's deadline, until the cluster holds at least this revision."""
     count: _builtins.int
-    """How many attempts, one after the other: 1 where not set, at most 100."""
+    """How many attempts, one after the other: 1 where not set, at most 100. At the call's deadline the answer holds those
+    that were made.
+    """
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further request headers, at most 32; Host can't be set."""
@@ -252,9 +254,11 @@ class ProbeResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     QUANTILES_FIELD_NUMBER: _builtins.int
     outcome: Global___ProbeResponse.Outcome.ValueType
-    """What happened, over all attempts."""
+    """What happened: the outcome that most attempts had; INCONCLUSIVE where no single one leads."""
     agrees: _builtins.bool
-    """Whether outcome and expected are the same."""
+    """Whether every attempt that has an outcome had one that expected allows; a fault with a percentage below 100 allows
+    REGISTERED too. False where the evidence allowed no verdict.
+    """
     curl: _builtins.str
     """A curl command that does the same from inside the workload."""
     agent: _builtins.str
@@ -267,7 +271,7 @@ class ProbeResponse(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeAttempt]:
-        """The attempts, in order."""
+        """The attempts, in order; fewer than asked for where the call's deadline came first."""
 
     @_builtins.property
     def causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeCause]:
@@ -409,7 +413,7 @@ class ProbeAttempt(_message.Message):
     """What this attempt came to."""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeAttempt.Header]:
-        """Response headers in order, at most 64."""
+        """Response headers in order, at most 64; of a probe's first three attempts only, to keep the answer small."""
 
     @_builtins.property
     def timings(self) -> Global___ProbeAttempt.Timings:
