@@ -1,12 +1,14 @@
 """Ports and resolutions beyond the document's, on a real Envoy under REGISTRY_ONLY."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from egress_server.targets.local.dial import open_connection
 from egress_server.targets.local.target import LocalTarget
-from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
+from tests.integration.local.objects import apply, delay, entry, mesh_policy, tcp_entry, virtual_service
 from tests.integration.local.world import SECONDS, World, ask, connect, connect_tls
 
 
@@ -83,3 +85,46 @@ async def test_ipv6_destination(target: LocalTarget, world: World, mode: str) ->
     await apply(target, mesh_policy(mode), entry("aliyun-com-ext"))
     streams = await connect(target.envoy.address, 80, world.http, address="2001:db8::1")
     assert (await ask(streams)).status == 301
+
+
+@pytest.mark.parametrize("mode", ["ALLOW_ANY", "REGISTRY_ONLY"])
+async def test_tcp_entry_without_addresses(target: LocalTarget, world: World, mode: str) -> None:
+    """A TCP entry without addresses takes every connection to its port, wherever it was going."""
+    await apply(target, mesh_policy(mode), tcp_entry("db", 3306, world.greeter))
+    for address in ("198.51.100.7", "203.0.113.99", "2001:db8::1"):
+        reader, _ = await connect(target.envoy.address, 3306, 1, address=address)
+        assert await asyncio.wait_for(reader.readline(), SECONDS) == b"hello\n"
+
+
+async def test_host_found_by_the_request(target: LocalTarget, world: World) -> None:
+    """With DYNAMIC_DNS Envoy looks up what a request or a TLS client names; other hosts stay cut."""
+    ports = [port(80, "HTTP"), port(world.tls, "TLS")]
+    found = entry("found", hosts=["*.localhost"], resolution="DYNAMIC_DNS", ports=ports)
+    await apply(target, mesh_policy("REGISTRY_ONLY"), found)
+    envoy = target.envoy.address
+    # In a request the port comes with the name; TLS names none, so it is the one that was dialled.
+    plain = await ask(await connect(envoy, 80, 1), host=f"a.localhost:{world.http}")
+    assert (plain.status, plain.headers["server"]) == (301, "envoy")
+    connection = await open_connection(envoy, ("127.0.0.1", world.tls), ("127.0.0.1", 1))
+    world.trust.check_hostname = False
+    secure = await asyncio.open_connection(sock=connection, ssl=world.trust, server_hostname="a.localhost")
+    assert (await ask(secure)).status == 200
+    assert (await ask(await connect(envoy, 80, 1), host="localhost")).status == 502
+
+
+async def test_known_host_behind_a_wildcard(tmp_path: Path, world: World) -> None:
+    """What `--resolve` knows is not looked up, also where a wildcard with DYNAMIC_DNS or its faults stand for it."""
+    target = LocalTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve("a.example.com"))
+    ports = [port(80, "HTTP", "http"), port(443, "TLS", "tls")]
+    found = entry("found", hosts=["*.example.com"], resolution="DYNAMIC_DNS", ports=ports)
+    late = virtual_service("*.example.com", {"fault": delay("0.01s")})
+    await target.start()
+    try:
+        await apply(target, mesh_policy("REGISTRY_ONLY"), found, late)
+        envoy = target.envoy.address
+        assert (await ask(await connect(envoy, 80, 1), host="a.example.com")).status == 301
+        assert (await ask(await connect_tls(envoy, world, host="a.example.com"))).status == 200
+        page = (await target.envoy.admin.get("/clusters")).decode()
+        assert f"outbound|80||a.example.com::127.0.0.1:{world.http}::rq_total::1" in page
+    finally:
+        await target.stop()

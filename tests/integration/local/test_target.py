@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from egress_server.domain.errors import PermanentError
-from egress_server.domain.render.objects import key_of
+from egress_server.domain.render.objects import IstioObject, istio_object, key_of
 from egress_server.ports.target import Target, Witness
 from egress_server.targets.local.target import LocalTarget
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
@@ -82,3 +82,59 @@ async def test_many_clusters_side_by_side(tmp_path: Path, world: World) -> None:
         assert statuses == [502, 301]
     finally:
         await asyncio.gather(*(target.stop() for target in targets))
+
+
+async def test_cancelled_change_is_made_to_its_end(target: LocalTarget, world: World) -> None:
+    """Who gathers after a cancelled change sees what Envoy does."""
+    for _ in range(5):
+        task = asyncio.create_task(apply(target, mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext")))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        live = await target.gather()
+        status = (await ask(await connect(target.envoy.address, 80, world.http), host="other.example.com")).status
+        assert status == (502 if live.objects else 301)
+        await apply(target)
+
+
+async def test_policy_of_the_workload(target: LocalTarget, world: World) -> None:
+    """A Sidecar that selects the workload's labels beats its namespace's, which beats the mesh's."""
+    mesh, namespace, workload, other = (mesh_policy(mode) for mode in ("ALLOW_ANY", "REGISTRY_ONLY") * 2)
+    for number, (policy, labels) in enumerate([(namespace, None), (workload, "local"), (other, "other")]):
+        policy["metadata"] |= {"namespace": "default", "name": f"s{number}"}
+        if labels:
+            policy["spec"]["workloadSelector"] = {"labels": {"app": labels}}
+    statuses = []
+    for policies in ([mesh], [mesh, namespace], [mesh, namespace, workload], [mesh, namespace, other]):
+        await apply(target, *policies)
+        statuses.append((await ask(await connect(target.envoy.address, 80, world.http))).status)
+    assert statuses == [301, 502, 301, 502]
+
+
+def interception(namespace: str, include: str, **spec: object) -> IstioObject:
+    """An Interception that includes these ranges."""
+    resource = f"meshes/default/interceptions/{include}"
+    return istio_object("Interception", namespace, f"egress-{include}", resource, {"includeIPRanges": include, **spec})
+
+
+async def test_interception_of_the_workload(tmp_path: Path, target: LocalTarget, world: World) -> None:
+    """The Interception that holds is there for the dialer: the workload's, else its namespace's, else the mesh's."""
+    mesh, namespace = interception("istio-system", "mesh"), interception("default", "namespace")
+    selector = {"labels": {"app": "local"}}
+    workload = interception("default", "workload", workloadSelector=selector)
+    assert target.interception is None
+    held: list[str] = []
+    for objects in ([mesh], [mesh, namespace], [mesh, namespace, workload]):
+        await apply(target, *objects)
+        assert target.interception is not None
+        held.append(target.interception["includeIPRanges"])
+    assert held == ["mesh", "namespace", "workload"]
+    await target.stop()
+    again = LocalTarget(
+        tmp_path / "cluster", name="test", namespace="default", resolve=[], labels={"app": "something else"}
+    )
+    await again.start()
+    try:
+        assert again.interception == namespace["spec"]
+    finally:
+        await again.stop()

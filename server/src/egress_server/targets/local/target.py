@@ -20,7 +20,6 @@ from egress_server.ports.clock import system_clock
 from egress_server.ports.target import Applied, Live, Witness
 from egress_server.processes import ChildFailed
 from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
-from egress_server.targets.local.expiry import FaultTimer
 from egress_server.targets.local.scoping import Workload, ruling
 from egress_server.targets.local.state import State, load, save
 from egress_server.targets.local.trust import system_trust
@@ -36,8 +35,7 @@ _STATE_FILE = "state.json"
 class LocalTarget:
     """One Envoy and its objects in `folder`, between `start` and `stop`; a Target in the meantime.
 
-    The workload counts as one with `labels` in `namespace`. `resolve` stands in for DNS. Faults end when they say,
-    even if nobody drives the cluster.
+    The workload counts as one with `labels` in `namespace`. `resolve` stands in for DNS.
     """
 
     def __init__(
@@ -52,7 +50,6 @@ class LocalTarget:
         self._envoy: Envoy | None = None
         self._lock = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
-        self._timer = FaultTimer(self.strip_ended, system_clock)
 
     @property
     def envoy(self) -> Envoy:
@@ -91,12 +88,9 @@ class LocalTarget:
         except (ChildFailed, OSError) as error:
             raise PermanentError("ENVOY_FAILED", str(error)) from error
         self._envoy = envoy
-        self._timer.watch(self._state.objects.values())
-        self._timer.start()
 
     async def stop(self) -> None:
         """Stop Envoy. The objects stay for the next start."""
-        await self._timer.stop()
         async with self._lock:
             if self._envoy is not None:
                 await self._envoy.stop()
@@ -107,7 +101,9 @@ class LocalTarget:
         async with self._lock:
             return Live(objects=dict(self._state.objects), witness=self._state.witness)
 
-    async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness) -> Applied:
+    async def apply(
+        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+    ) -> Applied:
         """Have Envoy serve by the changed objects, then remember them and the witness. Objects that
         are not supported are left out and named in the answer.
 
@@ -162,7 +158,6 @@ class LocalTarget:
             except OSError as error:
                 raise TransientError("STATE_NOT_WRITTEN", str(error)) from error
             self._state = state
-            self._timer.watch(state.objects.values())
 
     def _compile(self, state: State) -> XdsFiles:
         objects = list(state.objects.values())
