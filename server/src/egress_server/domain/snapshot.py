@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from egress_server.domain.changes import Versioned
+from egress_server.domain.indexes import Indexes
+from egress_server.domain.listeners import tcp_without_addresses
 from egress_server.domain.names import Kind, parse_name
 from egress_server.domain.resources import (
     Cluster,
@@ -27,7 +29,8 @@ def buckets_of(resource: Resource) -> frozenset[str]:
     own = f"key/{resource.name}"
     match resource:
         case ServiceEntry(hosts=hosts):
-            return frozenset([own, *(f"host/{host}" for host in hosts)])
+            ports = (f"tcp/{port.number}" for _, port in tcp_without_addresses(resource))
+            return frozenset([own, *(f"host/{host}" for host in hosts), *ports])
         case Fault(host=host):
             return frozenset([own, f"host/{host}"])
         case OutboundPolicy(scope=scope):
@@ -54,6 +57,7 @@ class Snapshot:
         self.mesh = mesh
         self.epoch = epoch
         self.revision = revision
+        self.indexes = Indexes()
         self._by_kind: dict[Kind, dict[str, Versioned]] = {kind: {} for kind in Kind}
         self._sorted: dict[Kind, list[str]] = {}
         self._by_host: dict[str, dict[str, ServiceEntry]] = defaultdict(dict)
@@ -111,6 +115,7 @@ class Snapshot:
         if resource.name not in self._by_kind[kind]:
             self._sorted.pop(kind, None)
         self._by_kind[kind][resource.name] = versioned
+        self.indexes.add(resource)
         if isinstance(resource, ServiceEntry):
             for host in resource.hosts:
                 self._by_host[host][resource.name] = resource
@@ -121,6 +126,7 @@ class Snapshot:
         if versioned is None:
             return
         self._sorted.pop(kind, None)
+        self.indexes.remove(versioned.resource)
         if isinstance(versioned.resource, ServiceEntry):
             for host in versioned.resource.hosts:
                 self._by_host[host].pop(name, None)
