@@ -4,18 +4,20 @@ A refusal is given only after no earlier call with the same request is found: a 
 and meets the state that its own first call has made.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
-from egress_server.domain.errors import Aborted, AlreadyExists, EgressError, FailedPrecondition, NotFound, invalid
+from egress_server.domain.errors import Aborted, AlreadyExists, EgressError, FailedPrecondition, NotFound
 from egress_server.domain.findings import Finding, Severity
-from egress_server.domain.lint import lint
+from egress_server.domain.lint import lint, lint_delete
 from egress_server.domain.names import parse_name
 from egress_server.domain.plan import Plan, make_plan
-from egress_server.domain.resources import OutboundPolicy, Resource
+from egress_server.domain.resources import Cluster, Resource
 from egress_server.domain.rollout import concerned
 from egress_server.domain.snapshot import Snapshot, buckets_of
+from egress_server.domain.validate.unchanged import check_unchanged
 from egress_server.ports.store import Commit, Committed, RequestKey, Stale
 
 MAX_TRIES = 5
@@ -37,12 +39,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """Set `resource`, or with `deletes` delete the one called `name`."""
+    """Set `resource`, or what `amend` makes of the one called `name`, which must exist then; where both are None,
+    delete that one. `amend` raises InvalidArgument where what is asked for does not go with what is there."""
 
     name: str
     type: ChangeType
     resource: Resource | None
     options: Options
+    amend: Callable[[Resource], Resource] | None = None
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the resource goes away."""
+        return self.resource is None and self.amend is None
 
     @property
     def mesh(self) -> str:
@@ -123,16 +132,32 @@ def _check(snapshot: Snapshot, mutation: Mutation) -> _Checked:
     before = snapshot.get(mutation.name)
     _check_preconditions(snapshot, mutation, before)
     own = f"key/{mutation.name}"
-    if mutation.resource is None:
-        if before is None:
-            raise NotFound(
-                f"{mutation.name} does not exist", reason="RESOURCE_NOT_FOUND", metadata={"resource": mutation.name}
-            )
-        return _Checked(before, before.resource, (), frozenset([own]))
-    _check_immutable(mutation.resource, before)
-    result = lint(snapshot, mutation.resource)
+    if mutation.deletes:
+        before = _existing(mutation, before)
+        after, result = before.resource, lint_delete(snapshot, before.resource)
+    else:
+        after = _desired(mutation, before)
+        if before is not None:
+            check_unchanged(before.resource, after)
+        result = lint(snapshot, after)
     _refuse_errors(result.findings, mutation.options)
-    return _Checked(before, mutation.resource, result.findings, result.reads | {own})
+    return _Checked(before, after, result.findings, result.reads | {own})
+
+
+def _desired(mutation: Mutation, before: Versioned | None) -> Resource:
+    """The state to set."""
+    if mutation.amend is not None:
+        return mutation.amend(_existing(mutation, before).resource)
+    assert mutation.resource is not None
+    return mutation.resource
+
+
+def _existing(mutation: Mutation, before: Versioned | None) -> Versioned:
+    if before is None:
+        raise NotFound(
+            f"{mutation.name} does not exist", reason="RESOURCE_NOT_FOUND", metadata={"resource": mutation.name}
+        )
+    return before
 
 
 def _check_preconditions(snapshot: Snapshot, mutation: Mutation, before: Versioned | None) -> None:
@@ -146,13 +171,6 @@ def _check_preconditions(snapshot: Snapshot, mutation: Mutation, before: Version
             reason="ETAG_MISMATCH",
             metadata={"resource": mutation.name, "etag": options.etag, "current_etag": current},
         )
-
-
-def _check_immutable(resource: Resource, before: Versioned | None) -> None:
-    if isinstance(resource, OutboundPolicy) and before and isinstance(before.resource, OutboundPolicy):
-        old = before.resource.scope
-        if old != resource.scope:
-            raise invalid("outbound_policy.scope", f"can't change; delete {resource.name} and set another policy")
 
 
 def _refuse_errors(findings: tuple[Finding, ...], options: Options) -> None:
@@ -181,7 +199,7 @@ def _commit(snapshot: Snapshot, caller: Caller, mutation: Mutation, key: Request
         read=checked.reads,
         touch=touch,
         resource=checked.after,
-        deletes=mutation.resource is None,
+        deletes=mutation.deletes,
         record=ChangeRecord(
             type=mutation.type,
             resource=mutation.name,
@@ -202,11 +220,13 @@ def _outcome(epoch: str, committed: Committed) -> Outcome:
 def _plan(services: Services, snapshot: Snapshot, mutation: Mutation) -> Outcome:
     """What the mutation would do; nothing is written."""
     checked = _check(snapshot, mutation)
-    deletes = mutation.resource is None
+    deletes = mutation.deletes
     now = services.clock()
     like = checked.before or Versioned(checked.after, snapshot.revision, now, now)
     after = snapshot.copy_with(checked.after, deleted=deletes, like=like)
     known = {cluster.name: cluster for cluster in (*snapshot.clusters(), *after.clusters())}
     clusters = concerned(known.values(), checked.before.resource if checked.before else None, checked.after)
+    if deletes and isinstance(checked.after, Cluster):
+        clusters = []  # a cluster that is forgotten keeps what it holds
     planned = Versioned(checked.after, like.revision if checked.before else 0, like.create_time, now, deletes)
     return Outcome(planned, snapshot.epoch, None, checked.findings, make_plan(snapshot, after, clusters, now))

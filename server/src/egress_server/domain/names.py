@@ -60,10 +60,10 @@ def parse_name(text: str) -> Name:
 def check_id(kind: Kind, field: str, text: str) -> str:
     """`text`, which must be the id of a `kind`; raises InvalidArgument naming `field`.
 
-    A service entry is called as its object is on the clusters. Other ids are labels, so that what is made of them
-    stays short enough for an object's name.
+    What may come from an object of Kubernetes is called as that is. Other ids are labels, so that what is made of
+    them stays short enough for an object's name.
     """
-    return (check_object_id if kind is Kind.SERVICE_ENTRY else check_label)(field, text, "id")
+    return (check_object_id if kind in _NAMESPACED else check_label)(field, text, "id")
 
 
 def check_label(field: str, text: str, what: str) -> str:

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from egress_server.domain.validate import Problems
+from egress_server.formats.durations import parse_duration
 
 E = TypeVar("E", bound=Enum)
 
@@ -21,6 +22,10 @@ class Fields:
         self._asked.add(name)
         return self._mapping.get(name)
 
+    def has(self, name: str) -> bool:
+        """Whether the field is there at all."""
+        return self._mapping.get(name) is not None
+
     def ignore(self, name: str) -> None:
         """The field may be there and says nothing to us."""
         self._asked.add(name)
@@ -30,6 +35,17 @@ class Fields:
         for name in self._mapping:
             if name not in self._asked:
                 self.problems.at(name).add("this field is not supported; remove it")
+
+    def refuse_others(self, *names: str) -> None:
+        """Refuses what is not one of `names`."""
+        self._asked.update(names)
+        self.refuse_rest()
+
+    def refuse(self, name: str, why: str) -> None:
+        """Refuses one field, where it is there, by a text of its own."""
+        self._asked.add(name)
+        if name in self._mapping:
+            self.problems.at(name).add(why)
 
     def child(self, name: str) -> "Fields":
         """A mapping below."""
@@ -60,6 +76,34 @@ class Fields:
     def number(self, name: str) -> int:
         """A whole number of 32 bits; 0 where absent."""
         return _number(self._get(name), self.problems.at(name))
+
+    def decimal(self, name: str) -> float:
+        """A number; 0 where absent."""
+        value = self._get(name)
+        if value is None:
+            return 0.0
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.problems.at(name).add("must be a number")
+            return 0.0
+        return float(value)
+
+    def duration(self, name: str) -> float:
+        """A duration in seconds; 0 where absent."""
+        text = self.text(name)
+        try:
+            return parse_duration(text) if text else 0.0
+        except ValueError as error:
+            self.problems.at(name).add(str(error))
+            return 0.0
+
+    def children_by_name(self, name: str) -> Iterator[tuple[str, "Fields"]]:
+        """A mapping of mappings; an empty one may be left out."""
+        child = self.child(name)
+        for key, value in child._mapping.items():
+            here = child.problems.key(key)
+            if value is not None and not isinstance(value, dict):
+                here.add("must be a mapping")
+            yield key, Fields(value if isinstance(value, dict) else {}, here)
 
     def texts_by_name(self, name: str) -> dict[str, str]:
         """A mapping of strings."""

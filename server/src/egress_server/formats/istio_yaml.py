@@ -1,4 +1,4 @@
-"""Istio's own YAML to the domain: what people already have in their repositories goes in unchanged.
+"""Istio's ServiceEntry to the domain: what people already have in their repositories goes in unchanged.
 
 Every field we would drop without a word is refused instead, with its path in the YAML. What Kubernetes itself fills
 in (uid, resourceVersion, status and the like), labels and annotations are passed over.
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from egress_server.domain.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate import Problems
 from egress_server.formats.fields import Fields
-from egress_server.formats.strict_yaml import load_mapping
-
-_API_VERSIONS = frozenset(f"networking.istio.io/{version}" for version in ("v1", "v1beta1", "v1alpha3"))
+from egress_server.formats.istio_object import read_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +27,10 @@ def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | N
 
     Raises YamlError where the text is no YAML we read.
     """
-    top = Fields(load_mapping(text), problems)
-    if not _is_kind(top, "ServiceEntry"):
+    parts = read_object(text, "ServiceEntry", problems)
+    if parts is None:
         return None
-    metadata = top.child("metadata")
-    spec = top.child("spec")
-    top.ignore("status")
+    metadata, spec = parts
     entry = ServiceEntry(
         name="",
         hosts=_lower(spec.texts("hosts")),
@@ -46,20 +42,8 @@ def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | N
         export_to=spec.texts("exportTo"),
     )
     parsed = ParsedServiceEntry(metadata.text("name"), metadata.text("namespace"), entry)
-    top.refuse_rest()
     spec.refuse_rest()
     return parsed
-
-
-def _is_kind(top: Fields, kind: str) -> bool:
-    version, found = top.text("apiVersion"), top.text("kind")
-    if found != kind:
-        top.problems.at("kind").add(f"must be {kind}, not {found or 'empty'}")
-        return False
-    if version not in _API_VERSIONS:
-        top.problems.at("apiVersion").add(f"must be networking.istio.io/v1, v1beta1 or v1alpha3, not {version!r}")
-        return False
-    return True
 
 
 def _lower(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import msgspec
 
 from egress_server.domain.changes import ChangeRecord, Versioned
 from egress_server.domain.names import Kind, parse_name
-from egress_server.domain.resources import Cluster, Mesh, OutboundPolicy, Resource, ServiceEntry
+from egress_server.domain.resources import Cluster, Fault, Interception, Mesh, OutboundPolicy, Resource, ServiceEntry
 from egress_server.domain.rollout import ClusterStatus
 
 _encoder = msgspec.json.Encoder()
@@ -21,6 +21,8 @@ _resource_decoders: dict[Kind, msgspec.json.Decoder[Any]] = {
     Kind.CLUSTER: msgspec.json.Decoder(Cluster),
     Kind.OUTBOUND_POLICY: msgspec.json.Decoder(OutboundPolicy),
     Kind.SERVICE_ENTRY: msgspec.json.Decoder(ServiceEntry),
+    Kind.FAULT: msgspec.json.Decoder(Fault),
+    Kind.INTERCEPTION: msgspec.json.Decoder(Interception),
 }
 _record_decoder = msgspec.json.Decoder(ChangeRecord)
 _status_decoder = msgspec.json.Decoder(ClusterStatus)

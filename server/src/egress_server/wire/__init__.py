@@ -1,44 +1,56 @@
-"""The method table: every unary RPC of the contract, by its path. A method without an entry is not served."""
+"""The method table: every unary RPC of the contract, by its path. A method without an entry is not served.
+
+A method that has something to say of its own has a file; what is alike for every kind (get, list, delete) is made by
+`collection`, in one file a kind.
+"""
 
 from collections.abc import Mapping
 
 from egress_server.pipeline import Method
 from egress_server.wire.methods import (
-    delete_outbound_policy,
-    delete_service_entry,
+    deregister_cluster,
+    faults,
     get_change,
     get_cluster,
-    get_outbound_policy,
-    get_service_entry,
+    get_mesh,
+    inject_fault,
+    interceptions,
     list_changes,
     list_cluster_rollouts,
     list_clusters,
-    list_outbound_policies,
-    list_service_entries,
+    outbound_policies,
     probe,
     register_cluster,
+    service_entries,
+    set_interception_cidrs,
     set_outbound_policy,
+    update_cluster,
+    update_mesh,
     upsert_service_entry,
     wait_change,
 )
 
-_MODULES = (
-    set_outbound_policy,
-    get_outbound_policy,
-    list_outbound_policies,
-    delete_outbound_policy,
-    upsert_service_entry,
-    get_service_entry,
-    list_service_entries,
-    delete_service_entry,
-    probe,
-    register_cluster,
-    get_cluster,
-    list_clusters,
-    get_change,
-    list_changes,
-    list_cluster_rollouts,
-    wait_change,
+_METHODS = (
+    set_outbound_policy.METHOD,
+    *outbound_policies.METHODS,
+    upsert_service_entry.METHOD,
+    *service_entries.METHODS,
+    inject_fault.METHOD,
+    *faults.METHODS,
+    set_interception_cidrs.METHOD,
+    *interceptions.METHODS,
+    probe.METHOD,
+    register_cluster.METHOD,
+    get_cluster.METHOD,
+    list_clusters.METHOD,
+    update_cluster.METHOD,
+    deregister_cluster.METHOD,
+    get_mesh.METHOD,
+    update_mesh.METHOD,
+    get_change.METHOD,
+    list_changes.METHOD,
+    list_cluster_rollouts.METHOD,
+    wait_change.METHOD,
 )
 
-METHODS: Mapping[str, Method] = {module.METHOD.path: module.METHOD for module in _MODULES}
+METHODS: Mapping[str, Method] = {method.path: method for method in _METHODS}

@@ -30,10 +30,18 @@ def resource_name(
 
 
 def namespaced_name(
-    problems: Problems, kind: Kind, *, own: tuple[str, str], parent: str, id_field: str, id_: str, hints: Name | None
+    problems: Problems,
+    kind: Kind,
+    *,
+    own: tuple[str, str],
+    parent: str,
+    id_field: str,
+    id_: str,
+    hints: Name | None,
+    default_id: str = "",
 ) -> Name | None:
     """The name of a `kind` in a namespace. `hints` has namespace and id as the YAML gives them, empty where it does
-    not; where nobody names a namespace it is `default`."""
+    not; where nobody names a namespace it is `default`. `default_id` is as for `resource_name`."""
     try:
         if own[1]:
             name = expect_name(own[0], own[1], kind)
@@ -49,10 +57,11 @@ def namespaced_name(
             problems.at("istio_yaml.metadata.name").add(f"is {hinted.id}, and {id_field} says {id_}")
         place = id_field if id_ or not hints else "istio_yaml.metadata.name"
         where = "parent" if namespace else "istio_yaml.metadata.namespace"
+        chosen = id_ or hinted.id
         return Name(
             mesh,
             kind,
-            check_id(kind, place, id_ or hinted.id),
+            default_id if default_id and not chosen else check_id(kind, place, chosen),
             check_label(where, namespace or hinted.namespace or "default", "namespace"),
         )
     except InvalidArgument as error:

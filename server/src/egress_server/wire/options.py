@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -46,11 +47,27 @@ def set_mutation(
     return _mutation(request, type_, resource.name, resource, problems)
 
 
-def delete_mutation(request: MutatingRequest, name: str, problems: Problems) -> Mutation:
+def update_mutation(
+    request: MutatingRequest,
+    asked: Resource,
+    problems: Problems,
+    place: Problems,
+    amend: Callable[[Resource], Resource],
+) -> Mutation:
+    """Sets what `amend` makes of the resource that is there, as `asked` for; raises InvalidArgument with all that is
+    wrong in `problems`."""
+    if request.must_not_exist:
+        problems.at("must_not_exist").add("makes no sense here: what is changed must exist")
+    return replace(set_mutation(request, ChangeType.SET, asked, problems, place), resource=None, amend=amend)
+
+
+def delete_mutation(
+    request: MutatingRequest, name: str, problems: Problems, type_: ChangeType = ChangeType.DELETE
+) -> Mutation:
     """Deletes the resource called `name`; raises InvalidArgument with all that is wrong in `problems`."""
     if request.must_not_exist:
         problems.at("must_not_exist").add("makes no sense here: what is deleted must exist")
-    return _mutation(request, ChangeType.DELETE, name, None, problems)
+    return _mutation(request, type_, name, None, problems)
 
 
 def _mutation(

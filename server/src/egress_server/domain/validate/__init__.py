@@ -4,10 +4,20 @@ Rules are Istio's own (its validation webhook and the CEL rules of its CRDs) and
 accept is refused by a cluster later. Paths are relative to the resource, in proto names.
 """
 
-from egress_server.domain.resources import Cluster, Mesh, OutboundPolicy, Resource, ServiceEntry
+from egress_server.domain.resources import (
+    Cluster,
+    Fault,
+    Interception,
+    Mesh,
+    OutboundPolicy,
+    Resource,
+    ServiceEntry,
+)
+from egress_server.domain.validate.fault import check_fault
+from egress_server.domain.validate.fleet import check_cluster, check_mesh
+from egress_server.domain.validate.interception import check_interception
 from egress_server.domain.validate.outbound_policy import check_outbound_policy
 from egress_server.domain.validate.problems import Problems
-from egress_server.domain.validate.selectors import check_labels
 from egress_server.domain.validate.service_entry import check_service_entry
 
 __all__ = ["Problems", "check_resource"]
@@ -20,7 +30,11 @@ def check_resource(resource: Resource, problems: Problems) -> None:
             check_service_entry(resource, problems)
         case OutboundPolicy():
             check_outbound_policy(resource, problems)
+        case Fault():
+            check_fault(resource, problems)
+        case Interception():
+            check_interception(resource, problems)
         case Cluster():
-            check_labels(resource.labels, problems.at("labels"))
+            check_cluster(resource, problems)
         case Mesh():
-            pass
+            check_mesh(resource, problems)

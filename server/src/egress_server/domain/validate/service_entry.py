@@ -1,21 +1,21 @@
 """Rules of a service entry by itself."""
 
 import re
-from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
 from egress_server.domain.addresses import why_forbidden
 from egress_server.domain.resources import Endpoint, Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.validate.hosts import what_is_wrong_with_host
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
+from egress_server.domain.validate.traffic import check_traffic
+from egress_server.domain.validate.values import check_count, check_unique
 
 MAX_HOSTS = 256
 MAX_PORTS = 64
 MAX_ENDPOINTS = 1000
 MAX_ADDRESSES = 256
 MAX_EXPORTS = 256
-_DNS_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,253}}$)(?:\*\.)?{_DNS_LABEL}(?:\.{_DNS_LABEL})*")
 _PORT_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
 _WITH_RANGES = frozenset({Resolution.NONE, Resolution.STATIC})
@@ -31,13 +31,14 @@ def check_service_entry(entry: ServiceEntry, problems: Problems) -> None:
     _check_addresses(entry, problems.at("addresses"))
     _check_exports(entry, problems.at("export_to"))
     check_cluster_selector(entry.cluster_selector, problems.at("cluster_selector"))
+    check_traffic(entry, problems.at("traffic"))
 
 
 def _check_hosts(entry: ServiceEntry, problems: Problems) -> None:
-    _check_count(len(entry.hosts), 1, MAX_HOSTS, "host", problems)
-    _check_unique(entry.hosts, problems)
+    check_count(len(entry.hosts), 1, MAX_HOSTS, "host", problems)
+    check_unique(entry.hosts, problems)
     for index, host in enumerate(entry.hosts[:MAX_HOSTS]):
-        if wrong := _what_is_wrong_with_host(host):
+        if wrong := what_is_wrong_with_host(host):
             problems.at(index).add(wrong)
         elif host.startswith("*") and entry.resolution in _BY_DNS and not entry.endpoints:
             problems.at(index).add(
@@ -46,20 +47,8 @@ def _check_hosts(entry: ServiceEntry, problems: Problems) -> None:
             )
 
 
-def _what_is_wrong_with_host(host: str) -> str | None:
-    if not host.isascii():
-        return "must be ASCII; write an international name in its xn-- form"
-    if not _HOST.fullmatch(host):
-        return "must be a DNS name such as www.example.com, or *.example.com for every name below"
-    if host.rpartition(".")[2].isdigit():
-        return "must be a name; put IP addresses into addresses or endpoints"
-    if host == "localhost" or host.endswith(".localhost"):
-        return "is the workload itself, never an external service"
-    return None
-
-
 def _check_ports(ports: tuple[ServicePort, ...], problems: Problems) -> None:
-    _check_count(len(ports), 1, MAX_PORTS, "port", problems)
+    check_count(len(ports), 1, MAX_PORTS, "port", problems)
     numbers: dict[int, int] = {}
     names: dict[str, int] = {}
     for index, port in enumerate(ports[:MAX_PORTS]):
@@ -95,7 +84,7 @@ def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:
         problems.add("resolution STATIC needs at least one endpoint")
     if entry.resolution is Resolution.DNS_ROUND_ROBIN and count > 1:
         problems.add("resolution DNS_ROUND_ROBIN takes at most one endpoint")
-    _check_count(count, 0, MAX_ENDPOINTS, "endpoint", problems)
+    check_count(count, 0, MAX_ENDPOINTS, "endpoint", problems)
     names = {port.name for port in entry.ports}
     for index, endpoint in enumerate(entry.endpoints[:MAX_ENDPOINTS]):
         _check_endpoint(endpoint, entry.resolution, names, problems.at(index))
@@ -108,7 +97,7 @@ def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str],
             address.add(f"{wrong}; workloads must not be sent there")
     elif resolution not in _BY_DNS:
         address.add(f"must be an IP address with resolution {resolution.value}")
-    elif endpoint.address.startswith("*") or _what_is_wrong_with_host(endpoint.address):
+    elif endpoint.address.startswith("*") or what_is_wrong_with_host(endpoint.address):
         address.add("must be an IP address or a DNS name")
     for name, number in endpoint.ports.items():
         if name not in names:
@@ -123,8 +112,8 @@ def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str],
 
 
 def _check_addresses(entry: ServiceEntry, problems: Problems) -> None:
-    _check_count(len(entry.addresses), 0, MAX_ADDRESSES, "address", problems)
-    _check_unique(entry.addresses, problems)
+    check_count(len(entry.addresses), 0, MAX_ADDRESSES, "address", problems)
+    check_unique(entry.addresses, problems)
     for index, address in enumerate(entry.addresses[:MAX_ADDRESSES]):
         if wrong := _what_is_wrong_with_address(address, entry.resolution):
             problems.at(index).add(wrong)
@@ -147,8 +136,8 @@ def _what_is_wrong_with_address(address: str, resolution: Resolution) -> str | N
 
 def _check_exports(entry: ServiceEntry, problems: Problems) -> None:
     exports = entry.export_to
-    _check_count(len(exports), 0, MAX_EXPORTS, "namespace", problems)
-    _check_unique(exports, problems)
+    check_count(len(exports), 0, MAX_EXPORTS, "namespace", problems)
+    check_unique(exports, problems)
     for index, to in enumerate(exports[:MAX_EXPORTS]):
         if to not in {"*", "."}:
             check_namespace(to, problems.at(index))
@@ -156,20 +145,6 @@ def _check_exports(entry: ServiceEntry, problems: Problems) -> None:
         problems.add("'*' means every namespace; leave the others out")
     if "." in exports and entry.namespace in exports:
         problems.add(f"'.' is {entry.namespace}; leave one of them out")
-
-
-def _check_count(count: int, least: int, most: int, what: str, problems: Problems) -> None:
-    if count < least:
-        problems.add(f"needs at least {least} {what}")
-    if count > most:
-        problems.add(f"has {count}; at most {most} are allowed")
-
-
-def _check_unique(values: Iterable[str], problems: Problems) -> None:
-    seen: dict[str, int] = {}
-    for index, value in enumerate(values):
-        if seen.setdefault(value, index) != index:
-            problems.at(index).add(f"is already listed at [{seen[value]}]")
 
 
 def _is_ip(text: str) -> bool:

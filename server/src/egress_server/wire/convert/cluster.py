@@ -1,5 +1,7 @@
 """Cluster to the domain and back."""
 
+from collections.abc import Iterable
+
 from egress.v1 import cluster_pb2 as pb
 from egress_server.commands.clusters import FoundClusters
 from egress_server.domain.changes import Versioned, make_etag
@@ -18,10 +20,20 @@ _STATES = {
 
 
 def read_cluster(message: pb.Cluster, name: str, problems: Problems) -> Cluster:
-    """The registration as it came."""
-    if message.WhichOneof("target") is None:
-        problems.at("target").add("must be set; this version knows: local")
-    return Cluster(name=name, target=TargetKind.LOCAL, labels=dict(message.labels))
+    """The registration as it came; it must name a target."""
+    labels = dict(message.labels)
+    match message.WhichOneof("target"):
+        case "local":
+            return Cluster(name, TargetKind.LOCAL, labels, service_cidrs=_lower(message.local.service_cidrs))
+        case "directory":
+            directory = message.directory
+            return Cluster(name, TargetKind.DIRECTORY, labels, directory.path, _lower(directory.service_cidrs))
+    problems.at("target").add("must be set; this version knows: local, directory")
+    return Cluster(name, TargetKind.LOCAL, labels)
+
+
+def _lower(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text.lower() for text in texts)
 
 
 def write_cluster(versioned: Versioned, epoch: str, status: ClusterStatus | None = None, agents: int = 0) -> pb.Cluster:
@@ -31,13 +43,26 @@ def write_cluster(versioned: Versioned, epoch: str, status: ClusterStatus | None
     return pb.Cluster(
         name=cluster.name,
         labels=cluster.labels,
-        local=pb.Cluster.LocalTarget(),
+        local=_write_local(cluster),
+        directory=_write_directory(cluster),
         etag=make_etag(epoch, versioned.revision),
         revision=versioned.revision,
         create_time=write_time(versioned.create_time),
         update_time=write_time(versioned.update_time),
         status=_write_status(status, agents),
     )
+
+
+def _write_local(cluster: Cluster) -> pb.Cluster.LocalTarget | None:
+    if cluster.target is not TargetKind.LOCAL:
+        return None
+    return pb.Cluster.LocalTarget(service_cidrs=cluster.service_cidrs)
+
+
+def _write_directory(cluster: Cluster) -> pb.Cluster.DirectoryTarget | None:
+    if cluster.target is not TargetKind.DIRECTORY:
+        return None
+    return pb.Cluster.DirectoryTarget(path=cluster.path, service_cidrs=cluster.service_cidrs)
 
 
 def _write_status(status: ClusterStatus | None, agents: int) -> pb.Cluster.Status:

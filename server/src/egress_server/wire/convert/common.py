@@ -63,6 +63,11 @@ def read_seconds(duration: duration_pb2.Duration) -> float:
     return max(-limit, min(duration.seconds, limit)) + duration.nanos / 1e9
 
 
+def read_optional_seconds(message: Any, field: str) -> float | None:
+    """The Duration in a field of `message` in seconds; None where it is not set."""
+    return read_seconds(getattr(message, field)) if message.HasField(field) else None
+
+
 def read_scope(message: common_pb2.Scope) -> Scope:
     """A scope."""
     return Scope(message.namespace, dict(message.match_labels))

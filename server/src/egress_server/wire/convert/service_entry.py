@@ -2,9 +2,18 @@
 
 from egress.v1 import service_entry_pb2 as pb
 from egress_server.domain.changes import Versioned, make_etag
-from egress_server.domain.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.resources import (
+    Endpoint,
+    Location,
+    Protocol,
+    Resolution,
+    ServiceEntry,
+    ServicePort,
+    TrafficSettings,
+)
 from egress_server.domain.validate import Problems
 from egress_server.wire.convert.common import EnumField, read_selector, write_selector, write_time
+from egress_server.wire.convert.traffic import read_traffic, write_traffic
 
 _RESOLUTION = EnumField(pb.ServiceEntry.Resolution, Resolution, Resolution.NONE)
 _LOCATION = EnumField(pb.ServiceEntry.Location, Location, Location.MESH_EXTERNAL)
@@ -23,6 +32,7 @@ def read_service_entry(message: pb.ServiceEntry, name: str, problems: Problems) 
         addresses=tuple(address.lower() for address in message.addresses),
         export_to=tuple(message.export_to),
         cluster_selector=read_selector(message.cluster_selector),
+        traffic=read_traffic(message.traffic) if message.HasField("traffic") else TrafficSettings(),
     )
 
 
@@ -44,6 +54,7 @@ def write_service_entry(versioned: Versioned, epoch: str) -> pb.ServiceEntry:
         revision=versioned.revision,
         create_time=write_time(versioned.create_time),
         update_time=write_time(versioned.update_time),
+        traffic=write_traffic(entry.traffic),
     )
 
 

@@ -5,17 +5,19 @@ from dataclasses import replace
 from egress.v1 import egress_service_pb2 as pb
 from egress_server.commands.mutate import Mutation, Outcome, mutate
 from egress_server.domain.changes import ChangeType
-from egress_server.domain.errors import InvalidArgument, Violation, invalid, invalid_fields
+from egress_server.domain.errors import invalid
 from egress_server.domain.names import Kind, Name
 from egress_server.domain.validate import Problems
 from egress_server.formats.istio_yaml import parse_service_entry, yaml_path
-from egress_server.formats.strict_yaml import YamlError
 from egress_server.pipeline import Method
 from egress_server.wire.convert.common import read_selector
 from egress_server.wire.convert.outcome import write_outcome
 from egress_server.wire.convert.service_entry import read_service_entry, write_service_entry
 from egress_server.wire.naming import namespaced_name
 from egress_server.wire.options import set_mutation
+from egress_server.wire.yaml_source import in_yaml_terms, read_yaml, refuse_beside_fields
+
+_OF_REQUEST = ("cluster_selector",)  # what an entry from YAML gets from the request
 
 
 def decode(request: pb.UpsertServiceEntryRequest) -> Mutation:
@@ -31,8 +33,7 @@ def decode(request: pb.UpsertServiceEntryRequest) -> Mutation:
 def _from_fields(request: pb.UpsertServiceEntryRequest) -> Mutation:
     problems = Problems()
     place = problems.at("service_entry")
-    if request.HasField("cluster_selector"):
-        problems.at("cluster_selector").add("goes with istio_yaml; set service_entry.cluster_selector")
+    refuse_beside_fields(request, "service_entry", _OF_REQUEST, problems)
     name = _name(request, request.service_entry.name, None, problems)
     entry = read_service_entry(request.service_entry, str(name), place)
     return set_mutation(request, ChangeType.SET, entry, problems, place)
@@ -40,26 +41,12 @@ def _from_fields(request: pb.UpsertServiceEntryRequest) -> Mutation:
 
 def _from_yaml(request: pb.UpsertServiceEntryRequest) -> Mutation:
     problems = Problems()
-    try:
-        parsed = parse_service_entry(request.istio_yaml, problems.at("istio_yaml"))
-    except YamlError as error:
-        violation = Violation("istio_yaml", str(error))
-        raise InvalidArgument(f"istio_yaml: {error}", reason="INVALID_YAML", violations=[violation]) from error
-    problems.raise_if_any()
-    assert parsed is not None
+    parsed = read_yaml(parse_service_entry, request.istio_yaml, problems)
     hints = Name("", Kind.SERVICE_ENTRY, parsed.id, parsed.namespace)
     name = str(_name(request, "", hints, problems))
     entry = replace(parsed.entry, name=name, cluster_selector=read_selector(request.cluster_selector))
-    try:
+    with in_yaml_terms("service_entry", _OF_REQUEST, yaml_path):
         return set_mutation(request, ChangeType.SET, entry, problems, problems.at("service_entry"))
-    except InvalidArgument as error:
-        raise invalid_fields([Violation(_in_yaml(v.field), v.description) for v in error.violations]) from error
-
-
-def _in_yaml(field: str) -> str:
-    """Where the caller finds a field of the entry."""
-    own = field.removeprefix("service_entry.")
-    return field if own == field or own.startswith("cluster_selector") else f"istio_yaml.{yaml_path(own)}"
 
 
 def _name(request: pb.UpsertServiceEntryRequest, own: str, hints: Name | None, problems: Problems) -> Name | None:

@@ -1,0 +1,96 @@
+"""Forgets a cluster; with cleanup, only once what is ours is gone from it.
+
+A cluster that nobody has registered is driven by nobody, so cleaning comes first: a change sets it draining, appliers
+take everything away and report that revision, and only then a second change forgets it. Each step can be asked for
+again: whoever loses the answer sends the same request and goes on from there. Registering the cluster calls it off.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from egress_server.commands.mutate import Mutation, Outcome, mutate
+from egress_server.commands.services import Caller, Services
+from egress_server.domain.changes import ChangeType, make_etag
+from egress_server.domain.errors import DeadlineExceeded, FailedPrecondition
+from egress_server.domain.names import parse_name
+from egress_server.domain.resources import Cluster, Resource
+from egress_server.domain.rollout import ClusterStatus, Phase
+from egress_server.ports.store import Replica
+
+PATIENCE = 60.0  # seconds for the appliers to clean; the call's own deadline may be shorter
+_UNREACHABLE = frozenset({Phase.OFFLINE, Phase.HELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Deregister:
+    """Forget the cluster that `mutation` deletes; with `cleanup` remove first what is ours."""
+
+    mutation: Mutation
+    cleanup: bool
+
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return self.mutation.mesh
+
+
+async def deregister(services: Services, caller: Caller, command: Deregister) -> Outcome:
+    """Deregisters; with cleanup and validate_only the plan shows what would be removed.
+
+    Raises what mutate raises; with cleanup also FailedPrecondition CLUSTER_UNREACHABLE and DeadlineExceeded
+    CLEANUP_PENDING.
+    """
+    mutation = command.mutation
+    if not command.cleanup:
+        return await mutate(services, caller, mutation)
+    replica = services.replica(command.mesh)
+    id_ = parse_name(mutation.name).id
+    if replica.snapshot.cluster(id_) is not None:
+        _check_reachable(id_, replica.statuses.get(id_))
+    drain = replace(mutation, type=ChangeType.SET, amend=_draining)
+    drained = await mutate(services, replace(caller, method=f"{caller.method}/drain"), drain)
+    if drained.change is None:
+        return drained
+    await _wait_clean(replica, id_, drained.change.revision)
+    etag = make_etag(drained.epoch, drained.change.revision)
+    return await mutate(services, caller, replace(mutation, options=replace(mutation.options, etag=etag)))
+
+
+def _draining(cluster: Resource) -> Resource:
+    assert isinstance(cluster, Cluster)
+    return replace(cluster, draining=True)
+
+
+def _check_reachable(id_: str, status: ClusterStatus | None) -> None:
+    if status is not None and status.phase not in _UNREACHABLE:
+        return
+    why = f" ({status.problem.message})" if status and status.problem else ""
+    raise FailedPrecondition(
+        f"{id_} can't be changed now{why}, so what is ours can't be removed from it; wait, or deregister it without "
+        "cleanup",
+        reason="CLUSTER_UNREACHABLE",
+        metadata={"cluster": id_},
+    )
+
+
+async def _wait_clean(replica: Replica, id_: str, revision: int) -> None:
+    """Until an applier reports that the cluster is as `revision` says, or the cluster is forgotten already."""
+
+    def clean() -> bool:
+        status = replica.statuses.get(id_)
+        return replica.snapshot.cluster(id_) is None or (status is not None and status.applied_revision >= revision)
+
+    with replica.watch() as wakeups:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not clean():
+                    await anext(wakeups)
+        except TimeoutError:
+            status = replica.statuses.get(id_)
+            why = f": {status.problem.message}" if status and status.problem else ""
+            raise DeadlineExceeded(
+                f"{id_} is not clean yet{why}; send the same request again to go on waiting, or register {id_} to call "
+                "it off",
+                reason="CLEANUP_PENDING",
+                metadata={"cluster": id_},
+            ) from None

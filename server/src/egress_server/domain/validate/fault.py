@@ -1,0 +1,76 @@
+"""Rules of a fault by itself."""
+
+from egress_server.domain.resources import Abort, Delay, Fault
+from egress_server.domain.validate.headers import check_header_matches
+from egress_server.domain.validate.hosts import what_is_wrong_with_host
+from egress_server.domain.validate.problems import Problems
+from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
+from egress_server.domain.validate.values import DAY, check_duration, check_ports
+
+MAX_TTL = DAY
+MAX_PORTS = 64
+LEAST_PERCENT = 0.0001  # Envoy counts in millionths
+GRPC_STATUSES = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+"""The names of gRPC's status codes; a name's position is its number."""
+
+
+def check_fault(fault: Fault, problems: Problems) -> None:
+    """Adds all that is wrong with `fault`."""
+    if wrong := what_is_wrong_with_host(fault.host):
+        problems.at("host").add(wrong)
+    check_duration(fault.ttl, MAX_TTL, problems.at("ttl"))
+    if fault.delay is None and fault.abort is None:
+        problems.at("delay").add("set delay, abort or both: a fault without either does nothing")
+    if fault.delay:
+        _check_delay(fault.delay, fault.ttl, problems.at("delay"))
+    if fault.abort:
+        _check_abort(fault.abort, problems.at("abort"))
+    check_ports(fault.ports, MAX_PORTS, problems.at("ports"))
+    check_header_matches(fault.match_headers, problems.at("match_headers"))
+    check_labels(fault.source_labels, problems.at("source_labels"))
+    if fault.source_namespace:
+        check_namespace(fault.source_namespace, problems.at("source_namespace"))
+    check_cluster_selector(fault.cluster_selector, problems.at("cluster_selector"))
+
+
+def _check_delay(delay: Delay, ttl: float, problems: Problems) -> None:
+    _check_percent(delay.percent, problems.at("percent"))
+    fixed = problems.at("fixed_delay")
+    check_duration(delay.seconds, MAX_TTL, fixed)
+    if 0 < ttl < delay.seconds:
+        fixed.add(f"{delay.seconds:g} s is longer than the fault lives ({ttl:g} s); raise ttl or shorten the delay")
+
+
+def _check_abort(abort: Abort, problems: Problems) -> None:
+    _check_percent(abort.percent, problems.at("percent"))
+    if abort.grpc_status:
+        if abort.grpc_status not in GRPC_STATUSES:
+            problems.at("grpc_status").add(f"must be one of {', '.join(GRPC_STATUSES)}")
+    elif not abort.http_status:
+        problems.add("set http_status (200 to 599) or grpc_status")
+    elif not 200 <= abort.http_status <= 599:
+        problems.at("http_status").add(f"{abort.http_status} must be 200 to 599")
+
+
+def _check_percent(percent: float, problems: Problems) -> None:
+    # Not-a-number is in no range.
+    if not LEAST_PERCENT <= percent <= 100:
+        problems.add(f"{percent:g} must be above 0 (at least {LEAST_PERCENT}) and at most 100")

@@ -1,0 +1,34 @@
+"""Rules of meshes and clusters by themselves."""
+
+import re
+
+from egress_server.domain.resources import Cluster, Mesh
+from egress_server.domain.validate.problems import Problems
+from egress_server.domain.validate.selectors import check_labels
+from egress_server.domain.validate.values import check_cidrs
+
+MAX_DISPLAY_NAME = 63
+MAX_PATH = 255
+MAX_CIDRS = 256
+# Steps of letters, digits and the like; none is hidden, `.` or `..`, so the folder stays below its root.
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+
+
+def check_mesh(mesh: Mesh, problems: Problems) -> None:
+    """Adds all that is wrong with `mesh`."""
+    name = mesh.display_name
+    if len(name) > MAX_DISPLAY_NAME or not name.isprintable():
+        problems.at("display_name").add(f"must be at most {MAX_DISPLAY_NAME} printable characters")
+    check_labels(mesh.labels, problems.at("labels"))
+
+
+def check_cluster(cluster: Cluster, problems: Problems) -> None:
+    """Adds all that is wrong with `cluster`; what belongs to its target stands below the target's own field."""
+    check_labels(cluster.labels, problems.at("labels"))
+    target = problems.at(cluster.target.value)
+    if cluster.path and (len(cluster.path) > MAX_PATH or not _PATH.fullmatch(cluster.path)):
+        target.at("path").add(
+            f"must be a relative path of at most {MAX_PATH} characters: letters, digits, '_', '-' and '.', "
+            "no step beginning with '.' or '-'"
+        )
+    check_cidrs(cluster.service_cidrs, MAX_CIDRS, target.at("service_cidrs"))

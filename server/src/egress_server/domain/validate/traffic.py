@@ -1,0 +1,159 @@
+"""Rules of how an entry's traffic is treated.
+
+What only requests know (a timeout, a retry, a header) needs a port where the sidecar sees requests: on any other the
+setting would be accepted and do nothing.
+"""
+
+from http import HTTPStatus
+
+from egress_server.domain.resources import (
+    ConnectionLimits,
+    OutlierDetection,
+    Resolution,
+    Retries,
+    Route,
+    ServiceEntry,
+    TlsOrigination,
+    TrafficSettings,
+    WeightedDestination,
+)
+from egress_server.domain.validate.headers import check_header_matches
+from egress_server.domain.validate.hosts import what_is_wrong_with_host
+from egress_server.domain.validate.problems import Problems
+from egress_server.domain.validate.values import DAY, HOUR, check_count, check_duration, check_unique
+
+MAX_ATTEMPTS = 20
+MAX_ROUTES = 64
+MAX_DESTINATIONS = 32
+WHOLE = 100  # what weights add up to
+# What Istio's webhook takes for retryOn, besides HTTP status codes.
+RETRY_CONDITIONS = frozenset(
+    {
+        "5xx",
+        "gateway-error",
+        "reset",
+        "reset-before-request",
+        "connect-failure",
+        "retriable-4xx",
+        "refused-stream",
+        "retriable-status-codes",
+        "retriable-headers",
+        "envoy-ratelimited",
+        "http3-post-connect-failure",
+        "cancelled",
+        "deadline-exceeded",
+        "internal",
+        "resource-exhausted",
+        "unavailable",
+    }
+)
+_ERROR_STATUSES = frozenset(str(status.value) for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
+
+
+def check_traffic(entry: ServiceEntry, problems: Problems) -> None:
+    """Adds all that is wrong with the traffic settings of `entry`."""
+    settings = entry.traffic
+    check_duration(settings.timeout, HOUR, problems.at("timeout"))
+    if settings.retries:
+        _check_retries(settings.retries, problems.at("retries"))
+    _check_routes(settings.routes, problems.at("routes"))
+    if settings.tls_origination:
+        _check_tls_origination(settings.tls_origination, entry, problems.at("tls_origination"))
+    if settings.connection_limits:
+        _check_limits(settings.connection_limits, problems.at("connection_limits"))
+    if settings.outlier_detection:
+        _check_outliers(settings.outlier_detection, problems.at("outlier_detection"))
+    if not any(port.protocol.is_http for port in entry.ports):
+        _check_without_http(settings, problems)
+
+
+def _check_without_http(settings: TrafficSettings, problems: Problems) -> None:
+    limits = settings.connection_limits or ConnectionLimits()
+    needing = {
+        ("timeout",): settings.timeout,
+        ("retries",): settings.retries,
+        ("routes",): settings.routes,
+        ("connection_limits", "max_pending_requests"): limits.max_pending_requests,
+        ("connection_limits", "max_requests_per_connection"): limits.max_requests_per_connection,
+    }
+    for path, value in needing.items():
+        if value:
+            problems.at(*path).add("needs a port where the sidecar sees requests (HTTP, HTTP2, GRPC); there is none")
+
+
+def _check_retries(retries: Retries, problems: Problems) -> None:
+    if not 0 <= retries.attempts <= MAX_ATTEMPTS:
+        problems.at("attempts").add(f"{retries.attempts} must be 0 to {MAX_ATTEMPTS}")
+    check_duration(retries.per_try_timeout, HOUR, problems.at("per_try_timeout"))
+    conditions = problems.at("retry_on")
+    check_unique(retries.retry_on, conditions)
+    for index, condition in enumerate(retries.retry_on):
+        if condition not in RETRY_CONDITIONS and condition not in _ERROR_STATUSES:
+            known = ", ".join(sorted(RETRY_CONDITIONS))
+            conditions.at(index).add(f"{condition!r:.60} must be a status such as 503, or one of {known}")
+    if not retries.attempts and (retries.per_try_timeout is not None or retries.retry_on):
+        problems.at("attempts").add("0 turns retries off; leave per_try_timeout and retry_on out, or set attempts")
+
+
+def _check_routes(routes: tuple[Route, ...], problems: Problems) -> None:
+    check_count(len(routes), 0, MAX_ROUTES, "route", problems)
+    taker: int | None = None
+    for index, route in enumerate(routes[:MAX_ROUTES]):
+        here = problems.at(index)
+        if taker is not None:
+            here.add(f"is never reached: routes[{taker}] takes every request")
+        elif not route.match_headers:
+            taker = index
+        check_header_matches(route.match_headers, here.at("match_headers"))
+        _check_destinations(route.destinations, here.at("destinations"))
+
+
+def _check_destinations(destinations: tuple[WeightedDestination, ...], problems: Problems) -> None:
+    check_count(len(destinations), 1, MAX_DESTINATIONS, "destination", problems)
+    for index, destination in enumerate(destinations[:MAX_DESTINATIONS]):
+        here = problems.at(index)
+        if wrong := what_is_wrong_with_host(destination.host):
+            here.at("host").add(wrong)
+        elif destination.host.startswith("*"):
+            here.at("host").add("must be one name: a request can't be sent to a wildcard")
+        if not 0 <= destination.port <= 65535:
+            here.at("port").add(f"{destination.port} must be 1 to 65535, or 0 for the port that was asked")
+        if not 0 <= destination.weight <= WHOLE:
+            here.at("weight").add(f"{destination.weight} must be 0 to {WHOLE}")
+    total = sum(destination.weight for destination in destinations)
+    if destinations and total != WHOLE and (len(destinations) > 1 or total):
+        problems.add(f"the weights add up to {total}; they must add up to {WHOLE}")
+
+
+def _check_tls_origination(tls: TlsOrigination, entry: ServiceEntry, problems: Problems) -> None:
+    port = problems.at("port")
+    place = next((index for index, known in enumerate(entry.ports) if known.number == tls.port), None)
+    if place is None:
+        port.add(f"{tls.port} is not a port of this entry")
+    elif not entry.ports[place].protocol.is_http:
+        port.add(f"{tls.port} is {entry.ports[place].protocol.value}; TLS is put around HTTP, HTTP2 or GRPC")
+    elif entry.ports[place].target_port in {0, tls.port}:
+        port.add(f"set ports[{place}].target_port to where TLS is spoken, such as 443: {tls.port} is dialled otherwise")
+    if entry.resolution is Resolution.NONE:
+        problems.add("resolution NONE sends to the port that was dialled, where no TLS is spoken; use DNS or STATIC")
+    if not tls.sni:
+        if any(host.startswith("*") for host in entry.hosts):
+            problems.at("sni").add("must be set: a wildcard host is no server name")
+    elif tls.sni.startswith("*") or what_is_wrong_with_host(tls.sni):
+        problems.at("sni").add("must be a DNS name such as www.example.com")
+
+
+def _check_limits(limits: ConnectionLimits, problems: Problems) -> None:
+    check_duration(limits.connect_timeout, HOUR, problems.at("connect_timeout"))
+    for field in ("max_connections", "max_pending_requests", "max_requests_per_connection"):
+        if (count := getattr(limits, field)) < 0:
+            problems.at(field).add(f"{count} must not be negative; 0 means no limit")
+
+
+def _check_outliers(detection: OutlierDetection, problems: Problems) -> None:
+    if detection.consecutive_5xx_errors < 0:
+        problems.at("consecutive_5xx_errors").add("must not be negative; 0 means Istio's default")
+    check_duration(detection.interval, HOUR, problems.at("interval"))
+    check_duration(detection.base_ejection_time, DAY, problems.at("base_ejection_time"))
+    if not 0 <= detection.max_ejection_percent <= WHOLE:
+        problems.at("max_ejection_percent").add(f"{detection.max_ejection_percent} must be 0 to {WHOLE}")

@@ -1,0 +1,43 @@
+"""SetInterceptionCIDRs."""
+
+from egress.v1 import egress_service_pb2 as pb
+from egress_server.commands.mutate import Mutation, Outcome, mutate
+from egress_server.domain.names import Kind
+from egress_server.domain.validate import Problems
+from egress_server.pipeline import Method
+from egress_server.wire.convert.interception import read_interception, write_interception
+from egress_server.wire.convert.outcome import write_outcome
+from egress_server.wire.scoped import scoped_mutation
+
+
+def decode(request: pb.SetInterceptionCIDRsRequest) -> Mutation:
+    """The interception to set."""
+    problems = Problems()
+    return scoped_mutation(
+        request,
+        read_interception(request.interception, "", problems.at("interception")),
+        problems,
+        kind=Kind.INTERCEPTION,
+        field="interception",
+        own=request.interception.name,
+        id_=request.interception_id,
+    )
+
+
+def encode(outcome: Outcome) -> pb.SetInterceptionCIDRsResponse:
+    """The interception and its change."""
+    return pb.SetInterceptionCIDRsResponse(
+        interception=write_interception(outcome.versioned, outcome.epoch),
+        **write_outcome(outcome),
+    )
+
+
+METHOD = Method(
+    "/egress.v1.EgressService/SetInterceptionCIDRs",
+    pb.SetInterceptionCIDRsRequest,
+    pb.SetInterceptionCIDRsResponse,
+    "egress.interceptions.set",
+    decode,
+    mutate,
+    encode,
+)

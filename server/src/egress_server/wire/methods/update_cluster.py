@@ -1,0 +1,54 @@
+"""UpdateCluster: labels only; the target stays."""
+
+from dataclasses import replace
+
+from egress.v1 import fleet_service_pb2 as pb
+from egress_server.commands.mutate import Mutation, Outcome, mutate
+from egress_server.domain.errors import invalid
+from egress_server.domain.names import Kind, expect_name
+from egress_server.domain.resources import Cluster, Resource, TargetKind
+from egress_server.domain.validate import Problems
+from egress_server.pipeline import Method
+from egress_server.wire.convert.cluster import read_cluster, write_cluster
+from egress_server.wire.convert.outcome import write_outcome
+from egress_server.wire.options import update_mutation
+
+
+def decode(request: pb.UpdateClusterRequest) -> Mutation:
+    """The cluster with the labels it is to have."""
+    problems = Problems()
+    name = str(expect_name("cluster.name", request.cluster.name, Kind.CLUSTER))
+    place = problems.at("cluster")
+    if request.cluster.WhichOneof("target") is None:
+        asked = Cluster(name, TargetKind.LOCAL, dict(request.cluster.labels))
+        return update_mutation(request, asked, problems, place, lambda before: _relabel(before, asked))
+    asked = read_cluster(request.cluster, name, problems)
+    return update_mutation(request, asked, problems, place, lambda before: _relabel_same(before, asked))
+
+
+def _relabel(before: Resource, asked: Cluster) -> Cluster:
+    assert isinstance(before, Cluster)
+    return replace(before, labels=asked.labels)
+
+
+def _relabel_same(before: Resource, asked: Cluster) -> Cluster:
+    after = _relabel(before, asked)
+    if (after.target, after.path, after.service_cidrs) != (asked.target, asked.path, asked.service_cidrs):
+        raise invalid("cluster.target", "differs from the cluster's; leave it out, or register the cluster again")
+    return after
+
+
+def encode(outcome: Outcome) -> pb.UpdateClusterResponse:
+    """The cluster and its change."""
+    return pb.UpdateClusterResponse(cluster=write_cluster(outcome.versioned, outcome.epoch), **write_outcome(outcome))
+
+
+METHOD = Method(
+    "/egress.v1.FleetService/UpdateCluster",
+    pb.UpdateClusterRequest,
+    pb.UpdateClusterResponse,
+    "egress.clusters.update",
+    decode,
+    mutate,
+    encode,
+)

@@ -1,0 +1,34 @@
+"""UpdateMesh."""
+
+from egress.v1 import fleet_service_pb2 as pb
+from egress_server.commands.mutate import Mutation, Outcome, mutate
+from egress_server.domain.names import expect_mesh
+from egress_server.domain.validate import Problems
+from egress_server.pipeline import Method
+from egress_server.wire.convert.mesh import read_mesh, write_mesh
+from egress_server.wire.convert.outcome import write_outcome
+from egress_server.wire.options import update_mutation
+
+
+def decode(request: pb.UpdateMeshRequest) -> Mutation:
+    """The mesh with what it is to have."""
+    expect_mesh("mesh.name", request.mesh.name)
+    problems = Problems()
+    mesh = read_mesh(request.mesh, request.mesh.name)
+    return update_mutation(request, mesh, problems, problems.at("mesh"), lambda _: mesh)
+
+
+def encode(outcome: Outcome) -> pb.UpdateMeshResponse:
+    """The mesh and its change."""
+    return pb.UpdateMeshResponse(mesh=write_mesh(outcome.versioned, outcome.epoch), **write_outcome(outcome))
+
+
+METHOD = Method(
+    "/egress.v1.FleetService/UpdateMesh",
+    pb.UpdateMeshRequest,
+    pb.UpdateMeshResponse,
+    "egress.meshes.update",
+    decode,
+    mutate,
+    encode,
+)
