@@ -321,6 +321,7 @@ class AttemptResult(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     REFUSED_MESSAGE_FIELD_NUMBER: _builtins.int
     LIVE_FAULTS_FIELD_NUMBER: _builtins.int
+    ROUTED_TO_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id of the command."""
     refused: _builtins.str
@@ -341,7 +342,11 @@ class AttemptResult(_message.Message):
 
     @_builtins.property
     def live_faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptResult.LiveFault]:
-        """The faults on the live route that the attempt took."""
+        """The faults on the live routes that the request may have taken."""
+
+    @_builtins.property
+    def routed_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The Envoy clusters that those routes lead to."""
 
     def __init__(
         self,
@@ -353,10 +358,11 @@ class AttemptResult(_message.Message):
         refused: _builtins.str = ...,
         refused_message: _builtins.str = ...,
         live_faults: _abc.Iterable[Global___AttemptResult.LiveFault] | None = ...,
+        routed_to: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "id", b"id", "live_faults", b"live_faults", "refused", b"refused", "refused_message", b"refused_message", "upstreams", b"upstreams", "warming_clusters", b"warming_clusters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "id", b"id", "live_faults", b"live_faults", "refused", b"refused", "refused_message", b"refused_message", "routed_to", b"routed_to", "upstreams", b"upstreams", "warming_clusters", b"warming_clusters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
