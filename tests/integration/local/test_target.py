@@ -4,11 +4,16 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import yaml
 
 from egress_server.domain.errors import PermanentError
 from egress_server.domain.render.objects import IstioObject, istio_object, key_of
+from egress_server.domain.resolve import Resolve
 from egress_server.ports.target import Target, Witness
+from egress_server.targets.local.envoy import Envoy, envoy_binary
+from egress_server.targets.local.scoping import Workload
 from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.xds import compile_xds
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
 from tests.integration.local.world import World, ask, connect
 
@@ -138,3 +143,31 @@ async def test_interception_of_the_workload(tmp_path: Path, target: LocalTarget,
         assert again.interception == namespace["spec"]
     finally:
         await again.stop()
+
+
+GOLDEN = sorted((Path(__file__).parents[2] / "golden/local").glob("*/objects.yaml"))
+
+
+def loopback(objects: list[IstioObject]) -> list[Resolve]:
+    """Something to know of every name in the objects, so that nothing is looked up."""
+    known = []
+    for spec in (item["spec"] for item in objects if item["kind"] == "ServiceEntry"):
+        names = (*spec["hosts"], *(endpoint["address"] for endpoint in spec.get("endpoints", ())))
+        numbers = {port.get("targetPort") or port["number"] for port in spec["ports"]}
+        known += [Resolve(name, number, "127.0.0.1", 9) for name in names for number in numbers]
+    return known
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.parent.name)
+async def test_golden_files_are_taken(tmp_path: Path, world: World, path: Path) -> None:
+    """Envoy takes what the golden cases compile to."""
+    text = await asyncio.to_thread(path.read_text)
+    objects = [item for item in yaml.safe_load_all(text) if item]
+    workload = Workload("default", {"app": "local"})
+    trust = str(tmp_path / "certificate.pem")
+    files = compile_xds(objects, workload=workload, resolve=loopback(objects), trust=trust)
+    envoy = Envoy(envoy_binary(), tmp_path / "envoy", name="golden")
+    try:
+        await envoy.start(files)
+    finally:
+        await envoy.stop()

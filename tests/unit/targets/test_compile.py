@@ -10,51 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egress_server.domain.resolve import parse_resolve
-from egress_server.targets.local.scoping import Workload
+from egress_server.targets.local.unsupported import unsupported
 from egress_server.targets.local.xds import XdsFiles, compile_xds
 from tests.golden.compare import assert_golden
+from tests.unit.targets.manifests import (
+    TRUST,
+    WORKLOAD,
+    compiled,
+    entry,
+    listener,
+    policy,
+    port,
+    routing,
+    rule,
+    sidecar,
+)
 
 CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "golden/local").glob("*/objects.yaml"))
-WORKLOAD = Workload("default", {"app": "local"})
-TRUST = "/etc/ssl/certs/ca-certificates.crt"
-
-
-def compiled(*objects: dict[str, Any]) -> XdsFiles:
-    """The files of these objects, oldest first."""
-    return compile_xds(objects, workload=WORKLOAD, resolve=(), trust=TRUST)
-
-
-def sidecar(namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
-    """A Sidecar named default."""
-    return {"kind": "Sidecar", "metadata": {"name": "default", "namespace": namespace}, "spec": spec}
-
-
-def policy(mode: str) -> dict[str, Any]:
-    """A Sidecar's spec that only sets the mode."""
-    return {"outboundTrafficPolicy": {"mode": mode}}
-
-
-def entry(name: str, namespace: str = "default", **spec: Any) -> dict[str, Any]:
-    """A ServiceEntry for NAME.example.com, TCP 8000 unless said."""
-    ports = [{"number": 8000, "name": "p", "protocol": "TCP"}]
-    whole = {"hosts": [f"{name}.example.com"], "ports": ports, "resolution": "DNS", **spec}
-    return {"kind": "ServiceEntry", "metadata": {"name": name, "namespace": namespace}, "spec": whole}
-
-
-def port(number: int, protocol: str) -> dict[str, Any]:
-    """A port of a ServiceEntry."""
-    return {"number": number, "name": f"p{number}", "protocol": protocol}
 
 
 def blocks(files: XdsFiles) -> bool:
     """Whether unknown hosts are blocked."""
     hosts = files.routes["80"].resources[0]["virtual_hosts"]
     return bool(hosts[-1]["name"] == "block_all")
-
-
-def listener(files: XdsFiles, name: str) -> dict[str, Any]:
-    """The listener of that name."""
-    return next(item for item in files.listeners.resources if item["name"] == name)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -88,10 +66,17 @@ def test_version_follows_content() -> None:
         ([sidecar("elsewhere", policy("REGISTRY_ONLY"))], False),
         ([sidecar("istio-system", policy("REGISTRY_ONLY")), sidecar("default", policy("ALLOW_ANY"))], False),
         ([sidecar("istio-system", policy("REGISTRY_ONLY")), sidecar("default", {})], False),
+        ([sidecar("default", policy("ALLOW_ANY")), sidecar("default", policy("REGISTRY_ONLY", app="local"))], True),
+        ([sidecar("default", policy("REGISTRY_ONLY", app="local")), sidecar("default", policy("ALLOW_ANY"))], True),
+        ([sidecar("default", policy("REGISTRY_ONLY", app="other"))], False),
+        ([sidecar("default", policy("REGISTRY_ONLY", app="local", more="x"))], False),
+        ([sidecar("istio-system", policy("REGISTRY_ONLY", app="local"))], False),
+        ([sidecar("default", policy("ALLOW_ANY")), sidecar("default", policy("REGISTRY_ONLY"))], False),
     ],
 )
 def test_policy_owner(sidecars: list[dict[str, Any]], blocked: bool) -> None:
-    """The namespace's own Sidecar rules wholly, then the root one's, then ALLOW_ANY; no mode is REGISTRY_ONLY."""
+    """The Sidecar that selects our labels rules wholly, then the namespace's own, then the root one's, then ALLOW_ANY;
+    of equals the oldest. No mode is REGISTRY_ONLY."""
     assert blocks(compiled(*sidecars)) is blocked
 
 
@@ -130,6 +115,20 @@ def test_two_entries_of_one_address_do_not_collide() -> None:
         (entry("a", hosts=["*"], resolution="NONE"), "every host"),
         (entry("a", resolution="STATIC", endpoints=[{"address": "b.example.com"}]), "must be an IP address"),
         (entry("a", workloadSelector={}), "no workloads"),
+        (entry("a", resolution="DYNAMIC_DNS"), "is for wildcard hosts"),
+        (entry("a", hosts=["*.a.com"], resolution="DYNAMIC_DNS"), "DYNAMIC_DNS serves no TCP"),
+        (routing("a.com", {"mirror": {"host": "b.com"}}), "does not heed the VirtualService's http.mirror$"),
+        (routing("a.com", {"match": [{"uri": {"prefix": "/a"}}]}), "heed the VirtualService's http.match.uri$"),
+        (routing("a.com", {"match": [{"headers": {"x": {"suffix": "a"}}}]}), r"http\.match\.headers\.x\.suffix$"),
+        (routing("a.com", gateways=["g"], tls=[]), "VirtualService's gateways, tls$"),
+        (routing("*", {}), "every host"),
+        (routing("a.com", {"route": []}), "leads nowhere"),
+        (routing("a.com", {"route": [{"destination": {"host": "b.com"}}] * 2}), "leads nowhere"),
+        (routing("a.com", {"fault": {"delay": {"percentage": {"value": 1}}}}), "without fixedDelay"),
+        (routing("a.com", {"fault": {"abort": {"httpStatus": 700}}}), "does not answer with status 700"),
+        (routing("a.com", {"fault": {"abort": {"grpcStatus": "NO"}}}), "no gRPC status 'NO'"),
+        (rule("a.com", loadBalancer={"simple": "RANDOM"}), "heed the DestinationRule's trafficPolicy.loadBalancer$"),
+        (rule("a.com", tls={"mode": "ISTIO_MUTUAL"}), "no certificate of its own"),
     ],
 )
 def test_unsupported(bad: dict[str, Any], why: str) -> None:
@@ -137,6 +136,15 @@ def test_unsupported(bad: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why) as caught:
         compiled(bad)
     assert f"{bad['kind']} default/{bad['metadata']['name']}" in str(caught.value)
+
+
+def test_tls_needs_ca_certificates() -> None:
+    """On a machine without CA certificates TLS towards services is refused, unless nobody is to check."""
+    checked = rule("a.com", portLevelSettings=[{"port": {"number": 80}, "tls": {"mode": "SIMPLE"}}])
+    unchecked = rule("a.com", tls={"mode": "SIMPLE", "insecureSkipVerify": True})
+    assert "no CA certificates" in str(unsupported(checked, None))
+    assert unsupported(checked, TRUST) is None
+    assert unsupported(unchecked, None) is None
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -1,0 +1,103 @@
+"""Which VirtualService and DestinationRule holds for a host, and what their fields come to."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.targets.manifests import cluster, compiled, entry, names, port, routes, routing, rule
+
+WEB = [port(80, "HTTP")]
+
+
+def named(name: str, *matches: dict[str, Any]) -> dict[str, Any]:
+    """A route with conditions, any of which will do."""
+    return {"name": name, **({"match": list(matches)} if matches else {})}
+
+
+def test_oldest_of_the_most_specific_owns_a_host() -> None:
+    """A host's own VirtualService beats a longer wildcard's, that a shorter one's; of equals the oldest counts."""
+    short, long = routing("*.com", named("short")), routing("*.example.com", named("long"))
+    old = routing("a.example.com", named("old"), namespace="other")
+    new = routing("a.example.com", named("new"))
+    a, b = entry("a", ports=WEB), entry("b", ports=WEB, hosts=["b.com"])
+    files = compiled(a, b, short, long, old, new)
+    assert names(files, "a.example.com") == ["old"]
+    assert names(files, "b.com") == ["short"]
+    assert names(compiled(a, short, long), "a.example.com") == ["long"]
+
+
+def test_what_is_not_exported_to_us_does_not_count() -> None:
+    """A private VirtualService or DestinationRule of another namespace is as if it were not there."""
+    a = entry("a", ports=WEB)
+    for export, seen in ((["."], "default"), (["other"], "default"), (["default"], "x"), (["*"], "x")):
+        files = compiled(a, routing("a.example.com", named("x"), namespace="other", exportTo=export))
+        assert names(files, "a.example.com") == [seen]
+    private = rule("a.example.com", "istio-system", export_to=(".",), connectionPool={"tcp": {"connectTimeout": "1s"}})
+    assert cluster(compiled(a, private), "outbound|80||a.example.com")["connect_timeout"] == "10s"
+
+
+def test_nothing_follows_a_route_for_all() -> None:
+    """Routes after one without conditions on the request can't be reached and are left out."""
+    x: dict[str, Any] = {"headers": {"x": {}}}
+    service = routing("a.example.com", named("one", x), named("two", {"port": 80}, x), named("three"))
+    assert names(compiled(entry("a", ports=WEB), service), "a.example.com") == ["one", "two"]
+
+
+def test_port_that_no_route_is_for() -> None:
+    """On a port of which the VirtualService says nothing the host is served as if there were none."""
+    service = routing("a.example.com", named("alt", {"port": 8080}))
+    files = compiled(entry("a", ports=[*WEB, port(8080, "HTTP")]), service)
+    assert names(files, "a.example.com") == ["default"]
+    assert names(files, "a.example.com", 8080) == ["alt"]
+
+
+def test_tls_port_has_no_routes() -> None:
+    """A VirtualService changes nothing on a port where the requests can't be seen."""
+    a = entry("a", ports=[port(443, "HTTPS")])
+    files = compiled(a, routing("a.example.com", named("x")))
+    assert files == compiled(a)
+
+
+def test_hosts_that_nobody_registered() -> None:
+    """They are routed on port 80 only, also where a registered wildcard stands for them."""
+    wildcard = entry("w", hosts=["*.example.com"], resolution="NONE", ports=[*WEB, port(8080, "HTTP")])
+    files = compiled(wildcard, routing("a.example.com", named("x")), routing("a.example.com", named("late")))
+    (route,) = routes(files, "a.example.com")
+    assert (route["name"], route["route"]["cluster"]) == ("x", "outbound|80||a.example.com")
+    assert names(files, "a.example.com", 8080) == []
+    assert names(files, "*.example.com") == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("destination", "wanted"),
+    [
+        ({"host": "a.example.com"}, "outbound|80||a.example.com"),
+        ({"host": "one.example.com"}, "outbound|9000||one.example.com"),
+        ({"host": "one.example.com", "port": {"number": 5}}, "outbound|5||one.example.com"),
+        ({"host": "unknown.example.com"}, "outbound|80||unknown.example.com"),
+    ],
+)
+def test_port_of_a_destination(destination: dict[str, Any], wanted: str) -> None:
+    """A destination without a port means the service's only one, else the port that was asked."""
+    service = routing("a.example.com", {"route": [{"destination": destination}]})
+    a = entry("a", ports=[*WEB, port(8080, "HTTP")])
+    (route,) = routes(compiled(a, entry("one", ports=[port(9000, "HTTP")]), service), "a.example.com")
+    assert route["route"]["cluster"] == wanted
+
+
+def test_whose_policy_holds() -> None:
+    """A DestinationRule of the workload's namespace beats one of the service's, which beats the root namespace's,
+    however much more specific."""
+
+    def timeout(namespace: str, host: str, seconds: str) -> dict[str, Any]:
+        return rule(host, namespace, connectionPool={"tcp": {"connectTimeout": seconds}})
+
+    a = entry("a", "other", ports=WEB)
+    rules = [
+        timeout("istio-system", "a.example.com", "1s"),
+        timeout("other", "a.example.com", "2s"),
+        timeout("default", "*.example.com", "3s"),
+        timeout("elsewhere", "a.example.com", "4s"),
+    ]
+    held = [cluster(compiled(a, *rules[:n]), "outbound|80||a.example.com")["connect_timeout"] for n in range(1, 5)]
+    assert held == ["1s", "2s", "3s", "3s"]
