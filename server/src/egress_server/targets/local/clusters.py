@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from egress_server.domain.resolve import Resolve
-from egress_server.targets.local.policies import (
+from egress_server.targets.local.destination_rule import (
     http_options,
     limits,
     outlier_detection,

@@ -9,8 +9,8 @@ from typing import Any
 
 from egress_server.targets.local.clusters import PASSTHROUGH, cluster_name
 from egress_server.targets.local.registry import Kind, Registry, Service
-from egress_server.targets.local.requests import NO_TIMEOUT, retry_policy, routes_of
 from egress_server.targets.local.scoping import covers
+from egress_server.targets.local.virtual_service import NO_TIMEOUT, retry_policy, routes_of
 
 Json = dict[str, Any]
 

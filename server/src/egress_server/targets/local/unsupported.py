@@ -7,10 +7,10 @@ read anywhere; all others are reported.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from egress_server.targets.local.policies import asks_for_trust
+from egress_server.targets.local.destination_rule import asks_for_trust
 from egress_server.targets.local.registry import DYNAMIC_DNS, KINDS, is_ip
-from egress_server.targets.local.requests import GRPC_STATUSES
 from egress_server.targets.local.scoping import Manifest
+from egress_server.targets.local.virtual_service import GRPC_STATUSES
 
 _ANYTHING = None
 _HEADER = {"exact": _ANYTHING, "prefix": _ANYTHING, "regex": _ANYTHING}
