@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import h11
 
-from egress_server.agents.connection import Progress, connect
+from egress_server.agents.connection import Errand, Progress, connect
 from egress_server.agents.dialer import Dialer
 from egress_server.agents.envoy_admin import EnvoySidecar
 from egress_server.agents.http_head import request
@@ -57,25 +57,39 @@ class Attempter:
         except OSError as error:
             return Evidence(captured=False, error=progress.what_failed(error), timings=progress.timings())
         self._check(place.upstream for place in places)
+        if attempt.resolve:
+            self._check((place.dialled[0], place.upstream[1]) for place in places)
         try:
             return await self._watched(places[0], attempt, message, progress)
         except OSError as error:
             raise Refused("SIDECAR_UNREACHABLE", f"the sidecar does not answer: {str(error) or 'timed out'}") from error
 
-    async def _watched(self, place: Place, attempt: Attempt, message: h11.Request, progress: Progress) -> Evidence:
+    async def _watched(
+        self, place: Place, attempt: Attempt, message: h11.Request | None, progress: Progress
+    ) -> Evidence:
         destination = attempt.destination
-        watch = await self._sidecar.watch(destination)
+        watch = await self._sidecar.watch(destination, _headers(message))
         self._check((host.address, host.port) for host in watch.upstreams())
-        evidence = await connect(self._dialer, place, destination, message, progress)
+        evidence = await connect(self._dialer, place, Errand(destination, message, watch.has_left), progress)
         moves = await watch.finish()
         # Names may resolve otherwise in between. Then nothing of what was seen is told.
-        self._check((host.address, host.port) for host in moves.hosts if shares_port(host.cluster, destination))
-        return replace(evidence, upstreams=moves.upstreams, warming_clusters=moves.warming)
+        taken = (h for h in moves.hosts if shares_port(h.cluster, destination) or watch.may_carry(h.cluster))
+        self._check((host.address, host.port) for host in taken)
+        return replace(
+            evidence,
+            upstreams=moves.upstreams,
+            warming_clusters=moves.warming,
+            live_faults=watch.route.faults,
+            routed_to=watch.route.clusters,
+        )
 
-    def _request(self, attempt: Attempt) -> h11.Request:
+    def _request(self, attempt: Attempt) -> h11.Request | None:
+        """What to send; None where the connection itself is the question."""
+        to = attempt.destination
+        if to.only_connects:
+            return None
         if attempt.method not in _METHODS:
             raise Refused("METHOD_FORBIDDEN", f"{attempt.method} is neither HEAD nor GET")
-        to = attempt.destination
         try:
             return request(attempt.method, to.path, to.authority, attempt.headers, self._user_agent)
         except ValueError as error:
@@ -93,3 +107,11 @@ class Attempter:
         for endpoint in endpoints:
             if why := self._resolver.why_forbidden(endpoint):
                 raise Refused("ADDRESS_FORBIDDEN", why)
+
+
+def _headers(message: h11.Request | None) -> dict[str, str]:
+    """What a route may look at, by lower-case name."""
+    if message is None:
+        return {}
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message.headers}
+    return {**headers, ":method": message.method.decode(), ":authority": headers["host"]}

@@ -6,18 +6,21 @@ The words are stable, since the verdict and people's scripts read them.
 import asyncio
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import h11
 
-from egress_server.agents.dialer import Dialer
+from egress_server.agents.dialer import Dialer, Dialled
 from egress_server.agents.http_head import BadExchange, Head, exchange
 from egress_server.agents.resolver import Place
 from egress_server.agents.streams import SocketStream, Stream, TlsStream
 from egress_server.domain.addresses import host_port
 from egress_server.domain.probe import TIMED_OUT, Destination, Evidence, Timings
+
+# How often to look whether a connection that says nothing has gone through.
+_LOOK_SECONDS = 0.05
 
 _STAGES = {
     "resolve": "while resolving the name",
@@ -37,12 +40,13 @@ class Progress:
     deadline: float
     started: float = field(default_factory=time.monotonic)
     stage: str = "resolve"
+    where: str = _STAGES["resolve"]
     done: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def part(self, stage: str) -> Iterator[None]:
         """Times a part; one that fails is not done."""
-        self.stage = stage
+        self.stage, self.where = stage, _STAGES[stage]
         began = time.monotonic()
         yield
         self.done[stage] = time.monotonic() - began
@@ -53,25 +57,34 @@ class Progress:
 
     def what_failed(self, error: Exception) -> str:
         """The failure of the part that is going on, in words."""
-        where = _STAGES[self.stage]
         match error:
             case TimeoutError():
-                return f"{TIMED_OUT} {where}"
+                return f"{TIMED_OUT} {self.where}"
             case ssl.SSLEOFError():
-                return f"connection closed {where}"
+                return f"connection closed {self.where}"
             case ssl.SSLError():
-                return f"{error.reason or error} {where}"
+                return f"{error.reason or error} {self.where}"
+            case ConnectionRefusedError():
+                return f"connection refused {self.where}"
             case ConnectionError():
-                return f"connection reset {where}"
+                return f"connection reset {self.where}"
             case OSError():
-                return f"{error.strerror or error} {where}"
+                return f"{error.strerror or error} {self.where}"
         return str(error)
 
 
-async def connect(
-    dialer: Dialer, place: Place, destination: Destination, message: h11.Request, progress: Progress
-) -> Evidence:
-    """Makes the connection, sends the request, and tells what came.
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What to do on a connection: send `message` where there is one, else find out whether it gets through. `has_left`
+    tells whether the sidecar has connected it to its destination by now."""
+
+    destination: Destination
+    message: h11.Request | None
+    has_left: Callable[[], Awaitable[bool]]
+
+
+async def connect(dialer: Dialer, place: Place, errand: Errand, progress: Progress) -> Evidence:
+    """Makes the connection, sends the request if there is one, and tells what came.
 
     Raises OSError where not even the sidecar answers; whatever else fails is told.
     """
@@ -80,11 +93,12 @@ async def connect(
         with progress.part("connect"):
             dialled = await dialer(place)
     evidence = replace(evidence, captured=dialled.captured)
-    with closing(dialled.connection) as connection:
+    with closing(dialled.connection):
         try:
             async with asyncio.timeout_at(progress.deadline):
-                head = await _talk(SocketStream(connection), destination, message, progress)
-            evidence = replace(evidence, status=head.status, http_version=head.version, headers=head.headers)
+                head = await _talk(dialled, errand, progress)
+            if head is not None:
+                evidence = replace(evidence, status=head.status, http_version=head.version, headers=head.headers)
         except (OSError, BadExchange, ValueError) as error:
             text = progress.what_failed(error)
             in_tls = progress.stage == "tls"
@@ -92,12 +106,39 @@ async def connect(
     return replace(evidence, timings=progress.timings())
 
 
-async def _talk(stream: Stream, destination: Destination, message: h11.Request, progress: Progress) -> Head:
-    if destination.scheme == "https":
+async def _talk(dialled: Dialled, errand: Errand, progress: Progress) -> Head | None:
+    if dialled.yet_to:
+        with progress.part("connect"):
+            progress.where = "while connecting to the destination"
+            await asyncio.get_running_loop().sock_connect(dialled.connection, dialled.yet_to)
+    stream: Stream = SocketStream(dialled.connection)
+    if errand.destination.speaks_tls:
         with progress.part("tls"):
             # A final dot is DNS's, not part of a server name (RFC 6066, section 3).
-            secured = TlsStream(stream, destination.host.rstrip("."))
+            secured = TlsStream(stream, errand.destination.host.rstrip("."))
             await secured.handshake()
         stream = secured
-    with progress.part("response"):
-        return await exchange(stream, message)
+    if errand.message is not None:
+        with progress.part("response"):
+            return await exchange(stream, errand.message)
+    if dialled.captured and not errand.destination.speaks_tls:
+        progress.where = "while the sidecar connects to the destination"
+        await _gets_through(stream, errand.has_left)
+    return None
+
+
+async def _gets_through(stream: Stream, has_left: Callable[[], Awaitable[bool]]) -> None:
+    """Waits until the other end speaks, or the sidecar is through to it. What it says is not kept.
+
+    The sidecar takes every connection at once, so that it is open says nothing. Raises BadExchange where it closes it.
+    """
+    word = asyncio.ensure_future(stream.receive())
+    try:
+        while not (await asyncio.wait((word,), timeout=_LOOK_SECONDS))[0]:
+            if await has_left():
+                return
+        if not await word:
+            raise BadExchange("connection closed before anything came")
+    finally:
+        word.cancel()
+        await asyncio.gather(word, return_exceptions=True)

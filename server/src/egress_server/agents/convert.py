@@ -1,5 +1,6 @@
 """Attempts and their evidence on the agents' stream: proto to domain and back."""
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from egress.v1 import agent_service_pb2 as pb
 from egress.v1 import probe_pb2
 from egress_server.domain.errors import invalid
 from egress_server.domain.names import Kind, Name, check_label, expect_name
-from egress_server.domain.probe import Attempt, Destination, Evidence, Timings, UpstreamDelta
+from egress_server.domain.probe import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 
 _LONGEST_NAME = 253
@@ -85,6 +86,8 @@ def result_to_proto(command_id: str, evidence: Evidence) -> pb.AttemptResult:
         warming_clusters=evidence.warming_clusters,
         refused=evidence.refused,
         refused_message=evidence.refused_message,
+        live_faults=map(_fault_to_proto, evidence.live_faults),
+        routed_to=evidence.routed_to,
     )
 
 
@@ -106,6 +109,8 @@ def result_to_domain(result: pb.AttemptResult) -> Evidence:
         warming_clusters=tuple(result.warming_clusters),
         refused=result.refused,
         refused_message=result.refused_message,
+        live_faults=tuple(map(_fault_to_domain, result.live_faults)),
+        routed_to=tuple(result.routed_to),
     )
 
 
@@ -121,6 +126,26 @@ def attempt_to_proto(evidence: Evidence, upstream: str = "") -> probe_pb2.ProbeA
         address=evidence.address,
         upstream=upstream,
         captured=evidence.captured,
+    )
+
+
+def _fault_to_proto(fault: LiveFault) -> pb.AttemptResult.LiveFault:
+    return pb.AttemptResult.LiveFault(
+        route=fault.route,
+        virtual_service=fault.virtual_service,
+        delay=_duration(fault.delay or None),
+        http_status=fault.http_status,
+        grpc_status=fault.grpc_status,
+    )
+
+
+def _fault_to_domain(fault: pb.AttemptResult.LiveFault) -> LiveFault:
+    return LiveFault(
+        route=fault.route,
+        virtual_service=fault.virtual_service,
+        delay=fault.delay.ToTimedelta().total_seconds(),
+        http_status=fault.http_status,
+        grpc_status=fault.grpc_status if fault.HasField("grpc_status") else None,
     )
 
 
@@ -150,11 +175,13 @@ def _duration(seconds: float | None) -> Duration | None:
 def _destination(url: str) -> Destination:
     """The destination of a URL as `Destination.url` writes it. Anything else is refused, not guessed at."""
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"not an http or https URL: {url[:80]!r}")
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    if parts.scheme not in {"http", "https", "tls", "tcp"} or not parts.hostname:
+        raise ValueError(f"not an http, https, tls or tcp URL: {url[:80]!r}")
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     path = f"{parts.path}?{parts.query}" if "?" in url else parts.path
-    destination = Destination(parts.scheme, parts.hostname, port, path)
-    if destination.url != url or not path.startswith("/"):
+    destination = Destination(parts.scheme, parts.hostname, port)
+    if not destination.only_connects:
+        destination = replace(destination, path=path)
+    if destination.url != url or not (destination.only_connects or path.startswith("/")):
         raise ValueError(f"not a URL in its plain form: {url[:80]!r}")
     return destination

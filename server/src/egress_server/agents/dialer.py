@@ -1,22 +1,26 @@
 """How a connection comes to the sidecar.
 
-In a pod iptables catch it; the agent only connects. Beside a local Envoy the dialer plays iptables.
+In a pod iptables catch it, or leave it alone; the agent only connects. Beside a local Envoy the dialer plays iptables.
 """
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from ipaddress import ip_address
+from typing import Any, Protocol
 
 from egress_server.agents.resolver import Endpoint, Place
+from egress_server.domain.intercept import captured, read_rules
 
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """A connected, non-blocking socket, and whether the sidecar has caught it."""
+    """A non-blocking socket, and whether the sidecar has caught it. It is connected, unless `yet_to` says where to:
+    connecting past the sidecar takes time and may fail, and that is evidence, not the sidecar's trouble."""
 
     connection: socket.socket
     captured: bool
+    yet_to: Endpoint | None = None
 
 
 class Dialer(Protocol):
@@ -26,15 +30,31 @@ class Dialer(Protocol):
         """Connects; raises OSError."""
 
 
+def _everything() -> None:
+    """No interception was set, so all is caught."""
+
+
 class LocalDialer:
-    """Dials through a local Envoy, which catches everything.
+    """Dials through a local Envoy, or past it where interception leaves the destination out.
 
     `connect` takes the original destination and where that really is, tells both to Envoy and returns the socket.
+    `interception` gives, at each connection, the spec of the Interception that holds for the workload, if any. In a pod
+    a new one takes effect when the pod is created; here at once.
     """
 
-    def __init__(self, connect: Callable[[Endpoint, Endpoint], Awaitable[socket.socket]]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[Endpoint, Endpoint], Awaitable[socket.socket]],
+        interception: Callable[[], Mapping[str, Any] | None] = _everything,
+    ) -> None:
         self._connect = connect
+        self._interception = interception
 
     async def __call__(self, place: Place) -> Dialled:
-        """Connects to Envoy; raises OSError where that does not answer."""
-        return Dialled(await self._connect(place.dialled, place.upstream), captured=True)
+        """Connects to Envoy; raises OSError where that does not answer. Past it nothing is sent yet."""
+        if captured(read_rules(self._interception()), *place.dialled):
+            return Dialled(await self._connect(place.dialled, place.upstream), captured=True)
+        family = socket.AF_INET6 if ip_address(place.upstream[0]).version == 6 else socket.AF_INET
+        direct = socket.socket(family, socket.SOCK_STREAM)
+        direct.setblocking(False)
+        return Dialled(direct, captured=False, yet_to=place.upstream)

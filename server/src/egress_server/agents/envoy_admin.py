@@ -1,18 +1,20 @@
-"""Evidence from the sidecar itself: which of its upstreams an attempt moved.
+"""Evidence from the sidecar itself: which of its upstreams an attempt moved, and by which route.
 
-Read just before the connection and just after the answer, and narrowed to the attempt's port, so that a sidecar with
-thousands of clusters answers at once.
+Read just before the connection and just after the answer, and narrowed to what may carry the attempt, so that a
+sidecar with thousands of clusters answers at once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import orjson
 
 from egress_server.agents.counters import Counters, Host, moved, parse
-from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Destination, UpstreamDelta, serves
+from egress_server.agents.live_route import LiveRoute, live_route
+from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Destination, UpstreamDelta, serves, shares_port
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """Fetches a page of Envoy's admin interface, such as `/clusters`; raises OSError."""
@@ -33,9 +35,10 @@ class Moves:
 
 
 class Watch:
-    """The counters around one attempt."""
+    """The counters around one attempt, and the route that it takes."""
 
-    def __init__(self, fetch: Fetch, destination: Destination, before: Counters) -> None:
+    def __init__(self, fetch: Fetch, destination: Destination, route: LiveRoute, before: Counters) -> None:
+        self.route = route
         self._fetch = fetch
         self._destination = destination
         self._before = before
@@ -43,14 +46,26 @@ class Watch:
     def upstreams(self) -> Sequence[Host]:
         """Where the sidecar would send the destination, by its Host or server name, if it is registered. That need not
         be the address that the agent dials."""
-        return [host for host in self._before.hosts if serves(host.cluster, self._destination)]
+        return [host for host in self._before.hosts if self.may_carry(host.cluster)]
+
+    def may_carry(self, cluster: str) -> bool:
+        """Whether an Envoy cluster is of a registered service that may get the connection."""
+        return serves(cluster, self._destination) or cluster in self.route.clusters
+
+    async def has_left(self) -> bool:
+        """Whether a connection to this port has gone out by now; ours, as far as anyone can tell. Raises OSError."""
+        deltas = moved(self._before, await self._read())
+        return any(
+            delta.rq_total and (host.cluster == PASSTHROUGH_CLUSTER or shares_port(host.cluster, self._destination))
+            for host, delta in deltas.items()
+        )
 
     async def finish(self) -> Moves:
         """Reads again and compares. Raises OSError where the sidecar does not tell."""
-        after = await read_counters(self._fetch, self._destination)
+        after = await self._read()
         if not self._relevant(deltas := moved(self._before, after)):
             await asyncio.sleep(_SETTLE_SECONDS)
-            after = await read_counters(self._fetch, self._destination)
+            after = await self._read()
             deltas = moved(self._before, after)
         if self._relevant(deltas):
             return Moves(tuple(deltas.values()), (), tuple(deltas))
@@ -58,8 +73,11 @@ class Watch:
         warming = await self._clusters("dynamic_warming_clusters")
         return Moves((*deltas.values(), *map(UpstreamDelta, empty, [""] * len(empty))), tuple(warming), tuple(deltas))
 
+    async def _read(self) -> Counters:
+        return await read_counters(self._fetch, self._destination, self.route.clusters)
+
     def _relevant(self, deltas: dict[Host, UpstreamDelta]) -> bool:
-        return any(host.cluster == PASSTHROUGH_CLUSTER or serves(host.cluster, self._destination) for host in deltas)
+        return any(host.cluster == PASSTHROUGH_CLUSTER or self.may_carry(host.cluster) for host in deltas)
 
     async def _without_address(self, counters: Counters) -> list[str]:
         """Clusters of the destination that should have a host by now. One that takes the connection's own address has
@@ -87,14 +105,31 @@ class EnvoySidecar:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
-    async def watch(self, destination: Destination) -> Watch:
-        """Begins to watch; raises OSError where the sidecar does not answer."""
-        return Watch(self._fetch, destination, await read_counters(self._fetch, destination))
+    async def watch(self, destination: Destination, headers: Mapping[str, str] | None = None) -> Watch:
+        """Begins to watch a connection, and a request with these headers (by lower-case name) where one is sent.
+
+        Raises OSError where the sidecar does not answer.
+        """
+        route = LiveRoute()
+        if destination.scheme == "http":
+            route = await self._live_route(destination, headers or {})
+        before = await read_counters(self._fetch, destination, route.clusters)
+        return Watch(self._fetch, destination, route, before)
+
+    async def _live_route(self, destination: Destination, headers: Mapping[str, str]) -> LiveRoute:
+        # Istio names the routes of a port by the port, or by SERVICE:PORT.
+        names = quote(rf"^(.*:)?{destination.port}$")
+        page = await self._fetch(f"/config_dump?resource=dynamic_route_configs&name_regex={names}")
+        try:
+            return live_route(page, destination, headers)
+        except ValueError as error:
+            raise OSError(f"the sidecar's routes can't be read: {error}") from error
 
 
-async def read_counters(fetch: Fetch, destination: Destination) -> Counters:
-    """The counters of what may carry a connection to `destination`; raises OSError."""
-    names = quote(rf"^({PASSTHROUGH_CLUSTER}$|outbound\|{destination.port}\|)")
+async def read_counters(fetch: Fetch, destination: Destination, clusters: Sequence[str] = ()) -> Counters:
+    """The counters of what may carry a connection to `destination`, and of further `clusters`; raises OSError."""
+    further = "".join(f"|{re.escape(name)}$" for name in clusters)
+    names = quote(rf"^({PASSTHROUGH_CLUSTER}$|outbound\|{destination.port}\|{further})")
     try:
         return parse(await fetch(f"/clusters?format=json&filter={names}"))
     except ValueError as error:

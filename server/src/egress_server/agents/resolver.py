@@ -1,7 +1,8 @@
 """From a URL's host to the places to connect to.
 
-Three sources, in this order: what `--resolve` gave at start, what the caller named, DNS. Only the answer is checked for
-forbidden addresses: a name, or an odd spelling (`2130706433`, `0x7f.1`), says nothing of where it leads.
+What `--resolve` gave at start says where a destination really is. What an application dials is the address that the
+caller named, else that one, else what DNS says. Only the answer is checked for forbidden addresses: a name, or an odd
+spelling (`2130706433`, `0x7f.1`), says nothing of where it leads.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`dialled` is what an application would dial, `upstream` where that really is; other ports only by `--resolve`."""
+    """`dialled` is what an application would dial, `upstream` where that really is; they differ only by `--resolve`."""
 
     dialled: Endpoint
     upstream: Endpoint
@@ -76,7 +77,7 @@ class Resolver:
         """
         host, port = destination.host.rstrip("."), destination.port
         if upstream := self._pinned.get((host, port)):
-            return [Place((upstream[0], port), upstream)]
+            return [Place((_canonical(given or upstream[0]), port), upstream)]
         addresses = [given] if given else await self._lookup(host, port)
         found = dict.fromkeys((_canonical(address), port) for address in addresses)
         if not found:

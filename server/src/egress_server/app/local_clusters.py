@@ -14,7 +14,7 @@ from egress_server.domain.probe import Destination
 from egress_server.domain.resources import Cluster
 from egress_server.ports.agents import AgentInfo
 from egress_server.targets.local.dial import open_connection
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LABELS, LocalTarget
 
 NAMESPACE = "default"
 _SCHEMES = {80: "http", 443: "https"}
@@ -68,7 +68,7 @@ class LocalClusters:
         pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}
         make = Attempter(
             Resolver(pinned),
-            LocalDialer(partial(open_connection, target.envoy.address)),
+            LocalDialer(partial(open_connection, target.envoy.address), lambda: target.interception),
             EnvoySidecar(target.envoy.admin.get),
             version=self._version,
         )
@@ -78,5 +78,6 @@ class LocalClusters:
             namespace=NAMESPACE,
             workload_cluster="",
             version=self._version,
+            labels=dict(LABELS),
         )
         return Agent(self._grpc_address, parse_name(cluster.name).mesh, info, make)

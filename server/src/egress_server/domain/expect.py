@@ -1,73 +1,127 @@
-"""What the policy says of a destination, for one namespace of one cluster."""
+"""What the policy says of a connection, as the sidecar of the asking workload decides.
 
-from collections import defaultdict
-from dataclasses import dataclass
+The order is that of the connection's way: interception, the listener of its port, the registry, the faults on its
+route, and for what nobody registered the outbound policy.
+"""
 
-from egress_server.domain.effective import Effective
-from egress_server.domain.probe import Destination, Expectation, Outcome, matches_host
-from egress_server.domain.resources import Labels, OutboundMode, Protocol, ServiceEntry, ServicePort
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+
+from egress_server.domain.effective import ActiveFault, Effective
+from egress_server.domain.intercept import Ruling, read_rules, rule
+from egress_server.domain.probe import Destination, Expectation, Outcome
+from egress_server.domain.registry import Item, registry
+from egress_server.domain.render.interception import render_interception
+from egress_server.domain.resources import Interception, Labels, OutboundMode, OutboundPolicy, Resource
+from egress_server.domain.routing import Listener, fault_on, find_listener, may_spare
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """The entry and port that serve a destination."""
+class Asked:
+    """A connection as a workload makes it. `address` is the IP address it dials, empty where that is not known;
+    `headers` are those of its request."""
 
-    entry: ServiceEntry
-    port: ServicePort
-
-
-def expect(wanted: Effective, namespace: str, destination: Destination, labels: Labels | None = None) -> Expectation:
-    """The outcome that policy asks for, and the resource that decides it, for a workload with `labels`."""
-    if match := find_entry(wanted, namespace, destination):
-        return _by(wanted, Outcome.REGISTERED, match.entry.name)
-    policy = wanted.outbound_for(namespace, labels)
-    blocked = policy is not None and policy.mode is OutboundMode.REGISTRY_ONLY
-    outcome = Outcome.BLOCKED if blocked else Outcome.PASSTHROUGH
-    return _by(wanted, outcome, policy.name if policy else "")
+    destination: Destination
+    namespace: str
+    labels: Labels = field(default_factory=dict)
+    address: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_entry(wanted: Effective, namespace: str, destination: Destination) -> Match | None:
-    """The entry that a sidecar in `namespace` picks: exact host beats wildcard, the longest wildcard first."""
-    services: dict[str, list[ServiceEntry]] = defaultdict(list)
-    for entry in wanted.entries:
-        if entry.visible_to(namespace):
-            for host in entry.hosts:
-                if matches_host(host, destination.host):
-                    services[host].append(entry)
-    for host in sorted(services, key=_specificity, reverse=True):
-        match = _serving(_merged(wanted, namespace, services[host]), destination)
-        if match is not None:
-            return match
-    return None
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Every step of the way, and what it comes to. `items` are those of the registry on this port, `taker` the one
+    that gets the connection, `fault` what disturbs it."""
+
+    expected: Expectation
+    interception: Interception | None
+    ruling: Ruling
+    items: tuple[Item, ...]
+    listener: Listener
+    taker: Item | None
+    fault: ActiveFault | None
+    policy: OutboundPolicy | None
 
 
-def _merged(wanted: Effective, namespace: str, entries: list[ServiceEntry]) -> list[ServiceEntry]:
-    """Of the entries for one host, those that count, oldest first: entries of different namespaces don't merge, the
-    client's own namespace wins and else that of the oldest (what istiod 1.31 was seen to do)."""
-    by_age = sorted(entries, key=lambda entry: (wanted.created[entry.name], entry.name))
-    own = [entry for entry in by_age if entry.namespace == namespace]
-    return own or [entry for entry in by_age if entry.namespace == by_age[0].namespace]
+def expect(
+    wanted: Effective,
+    namespace: str,
+    destination: Destination,
+    labels: Labels | None = None,
+    *,
+    address: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Expectation:
+    """The outcome that policy asks for, and the resource that decides it, for a workload with `labels`.
+
+    Where the `address` that it dials is not known, the connection counts as captured, and as one to the addresses of
+    the entry for its host.
+    """
+    return decide(wanted, Asked(destination, namespace, labels or {}, address, headers or {})).expected
 
 
-def _serving(entries: list[ServiceEntry], destination: Destination) -> Match | None:
-    """The oldest that declares the port, if it carries such a connection."""
-    declared = (Match(entry, port) for entry in entries for port in entry.ports if port.number == destination.port)
-    match = next(declared, None)
-    return match if match and _carries(match.port.protocol, destination) else None
+def find_entry(wanted: Effective, namespace: str, destination: Destination) -> Item | None:
+    """The entry that a sidecar in `namespace` picks, with the host and port by which it does."""
+    return decide(wanted, Asked(destination, namespace)).taker
 
 
-def _carries(protocol: Protocol, destination: Destination) -> bool:
-    """Whether a port of this protocol takes such a connection: HTTP by Host, TLS by server name, TCP anything."""
-    if protocol.is_http:
-        return destination.scheme == "http"
-    if protocol.is_tls:
-        return destination.scheme == "https"
-    return True
+def decide(wanted: Effective, asked: Asked) -> Decision:
+    """What becomes of the connection, and by what."""
+    asked = _plain(asked)
+    to = asked.destination
+    interception = wanted.interception_for(asked.namespace, asked.labels)
+    rules = read_rules(render_interception(interception, wanted.cluster)["spec"] if interception else None)
+    items = registry(wanted, asked.namespace, to.port)
+    listener = find_listener(items, to, asked.address)
+    taker = listener.taker(to, asked.address)
+    fault = None
+    if listener.reads_http and listener.understands(to):
+        fault = fault_on(wanted, taker, to, asked.namespace, asked.labels, asked.headers)
+    decision = Decision(
+        expected=Expectation(Outcome.INCONCLUSIVE),
+        interception=interception,
+        ruling=rule(rules, asked.address, to.port),
+        items=tuple(items),
+        listener=listener,
+        taker=taker,
+        fault=fault,
+        policy=wanted.outbound_for(asked.namespace, asked.labels),
+    )
+    return replace(decision, expected=_expected(wanted, to, decision))
 
 
-def _specificity(host: str) -> tuple[bool, int]:
-    return not host.startswith("*"), len(host)
+def _plain(asked: Asked) -> Asked:
+    """A final dot is DNS's and part of no Host or server name; a host that is an address is the one that is dialled."""
+    destination = replace(asked.destination, host=asked.destination.host.rstrip("."))
+    return replace(asked, destination=destination, address=asked.address or _as_address(destination.host))
 
 
-def _by(wanted: Effective, outcome: Outcome, resource: str) -> Expectation:
-    return Expectation(outcome, resource, wanted.revisions.get(resource, 0))
+def _as_address(host: str) -> str:
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return ""
+
+
+def _expected(wanted: Effective, to: Destination, decision: Decision) -> Expectation:
+    if decision.ruling.captured is False:
+        return _by(wanted, Outcome.BYPASSED, decision.interception)
+    if not decision.listener.understands(to):
+        # An HTTP listener hangs up on TLS. One that waits for the client's first words says nothing to silence.
+        outcome = Outcome.BLOCKED if to.speaks_tls else Outcome.INCONCLUSIVE
+        return _by(wanted, outcome, decision.listener.owner)
+    if decision.fault:
+        sometimes = decision.taker is not None and may_spare(decision.fault.fault)
+        expected = _by(wanted, Outcome.FAULTED, decision.fault.fault)
+        return replace(expected, also=(Outcome.REGISTERED,)) if sometimes else expected
+    if decision.taker:
+        return _by(wanted, Outcome.REGISTERED, decision.taker.entry)
+    blocked = decision.policy is not None and decision.policy.mode is OutboundMode.REGISTRY_ONLY
+    return _by(wanted, Outcome.BLOCKED if blocked else Outcome.PASSTHROUGH, decision.policy)
+
+
+def _by(wanted: Effective, outcome: Outcome, resource: Resource | None) -> Expectation:
+    if resource is None:
+        return Expectation(outcome)
+    return Expectation(outcome, resource.name, wanted.revisions.get(resource.name, 0))

@@ -1,0 +1,122 @@
+"""The registry as the sidecars of one namespace see it: who registers which host and port, and what takes it from whom.
+
+Entries of one host in different namespaces don't merge: the client's own namespace wins even when newer, else the
+oldest wins wholly; within one namespace ports merge, the older first (seen on istiod 1.31). And hosts meet on a port:
+one listener reads it as HTTP or does not, and opaque connections without addresses can't be told apart.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from egress_server.domain.effective import Effective
+from egress_server.domain.listeners import listens
+from egress_server.domain.resources import ServiceEntry, ServicePort
+
+ALWAYS_HTTP = 80
+"""Every real cluster has an HTTP service of its own on this port, which makes it HTTP for all hosts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One host and port that an entry registers. `serves` says that connections of the namespace reach it; where they
+    don't, `why` says so for people, and `shadowed_by` names the resource that takes them, if one does."""
+
+    host: str
+    port: ServicePort
+    entry: ServiceEntry
+    visible: bool = True
+    serves: bool = True
+    shadowed_by: str = ""
+    why: str = ""
+
+    @property
+    def is_http(self) -> bool:
+        """Whether its requests are told apart by their Host."""
+        return self.port.protocol.is_http
+
+    def exact_addresses(self) -> frozenset[str]:
+        """The single addresses at which it has a listener of its own."""
+        return frozenset(address for address in self.entry.addresses if "/" not in address)
+
+
+def registry(wanted: Effective, namespace: str, port: int | None = None) -> list[Item]:
+    """What is registered, oldest host first; of one port where given."""
+    hosts = None if port is None else _hosts_with(wanted.entries, port)
+    by_host: dict[str, list[ServiceEntry]] = {}
+    for entry in wanted.entries:
+        for host in entry.hosts:
+            if hosts is None or host in hosts:
+                by_host.setdefault(host, []).append(entry)
+    for entries in by_host.values():
+        entries.sort(key=lambda entry: (wanted.created[entry.name], entry.name))
+    oldest_first = sorted(by_host, key=lambda host: (wanted.created[by_host[host][0].name], by_host[host][0].name))
+    items = [item for host in oldest_first for item in _of_host(host, by_host[host], namespace)]
+    return _settled([item for item in items if port in {None, item.port.number}])
+
+
+def _hosts_with(entries: Iterable[ServiceEntry], port: int) -> set[str]:
+    return {host for entry in entries if any(p.number == port for p in entry.ports) for host in entry.hosts}
+
+
+def _of_host(host: str, entries: Sequence[ServiceEntry], namespace: str) -> Iterator[Item]:
+    """The items of one host, given its entries oldest first."""
+    visible = [entry for entry in entries if entry.visible_to(namespace)]
+    winner = next((entry for entry in visible if entry.namespace == namespace), visible[0] if visible else None)
+    declared: dict[int, ServiceEntry] = {}
+    for entry in entries:
+        for port in entry.ports:
+            item = Item(host, port, entry)
+            if winner is None or entry not in visible:
+                whom = ", ".join("its own namespace" if to == "." else to for to in entry.export_to)
+                yield replace(item, visible=False, serves=False, why=f"exported to {whom} and not to {namespace}")
+            elif entry.namespace != winner.namespace:
+                yield _shadowed(item, winner, _namespace_rule(host, winner, namespace))
+            elif (older := declared.setdefault(port.number, entry)) is not entry:
+                why = f"an older entry of namespace {entry.namespace} declares port {port.number} of {host}"
+                yield _shadowed(item, older, why)
+            else:
+                yield item
+
+
+def _namespace_rule(host: str, winner: ServiceEntry, namespace: str) -> str:
+    reason = "the client's own" if winner.namespace == namespace else "that of the oldest"
+    return f"entries of different namespaces don't merge; {host} is taken from {winner.namespace}, {reason}"
+
+
+def _settled(items: list[Item]) -> list[Item]:
+    """The items after those of one port have met, older ones first."""
+    readers: dict[int, Item] = {}
+    claims: dict[tuple[int, str, str], Item] = {}
+    settled = []
+    for item in items:
+        if item.serves and listens(item.entry, item.port) is not None:
+            reader = None if item.port.number == ALWAYS_HTTP else readers.setdefault(item.port.number, item)
+            if item.is_http != (reader is None or reader.is_http):
+                item = _misread(item, reader)
+        if item.serves and not item.is_http:
+            item = _claim(item, claims)
+        settled.append(item)
+    return settled
+
+
+def _misread(item: Item, reader: Item | None) -> Item:
+    read_as = "HTTP" if reader is None or reader.is_http else "no HTTP"
+    whose = "by the mesh's own services" if reader is None else f"by {reader.host} of an older entry"
+    why = f"port {item.port.number} is made {read_as} for all hosts {whose}"
+    return replace(item, serves=False, shadowed_by=reader.entry.name if reader else "", why=why)
+
+
+def _claim(item: Item, claims: dict[tuple[int, str, str], Item]) -> Item:
+    """Opaque connections are told apart by address and, with TLS, by server name; what an older item has, it keeps."""
+    name = item.host if item.port.protocol.is_tls else ""
+    keys = [(item.port.number, address, name) for address in item.entry.addresses or ("",)]
+    holders = [claims.setdefault(key, item) for key in keys]
+    if any(holder is item or holder.entry is item.entry for holder in holders):
+        return item
+    where = "at the same addresses" if item.entry.addresses else "without addresses"
+    why = f"{holders[0].host} of an older entry takes every connection to port {item.port.number} {where}"
+    return _shadowed(item, holders[0].entry, why)
+
+
+def _shadowed(item: Item, by: ServiceEntry, why: str) -> Item:
+    return replace(item, serves=False, shadowed_by=by.name, why=why)
