@@ -36,7 +36,7 @@ def _policy(traffic: HostTraffic) -> Part:
     if settings.tls_origination is None:
         return common
     port = settings.tls_origination.port
-    tls = _tls(settings.tls_origination, traffic.host)
+    tls = _tls(settings.tls_origination)
     return {**common, "portLevelSettings": [{"port": {"number": port}, **common, "tls": tls}]}
 
 
@@ -70,8 +70,12 @@ def _outlier(detection: OutlierDetection) -> Part:
     )
 
 
-def _tls(origination: TlsOrigination, host: str) -> Part:
-    tls: Part = {"mode": "SIMPLE", "sni": origination.sni or host}
+def _tls(origination: TlsOrigination) -> Part:
+    """Without a server name Istio sends the host and checks the certificate for it; with one it checks only what
+    subjectAltNames say."""
+    tls: Part = {"mode": "SIMPLE"}
+    if origination.sni:
+        tls |= {"sni": origination.sni, "subjectAltNames": [origination.sni]}
     if origination.insecure_skip_verify:
         tls["insecureSkipVerify"] = True
     return tls
