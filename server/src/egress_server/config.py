@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     local_clusters: _Listed[Annotated[str, AfterValidator(_cluster_id)]] = ()
     """Ids of clusters with a local Envoy and an agent."""
 
+    directory_root: Path | None = None
+    """Folder below which clusters of the kind `directory` may live; without it there are none."""
+
     resolve: _Listed[Annotated[Resolve, BeforeValidator(_resolve)]] = ()
     """What stands in for DNS in local clusters."""
 

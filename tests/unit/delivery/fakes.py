@@ -9,17 +9,20 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
+from egress_server.domain.changes import Change
 from egress_server.domain.errors import Unavailable
 from egress_server.domain.probe import Attempt, Evidence, UpstreamDelta
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.domain.render.strip import strip_ended
 from egress_server.domain.resources import Cluster
 from egress_server.domain.rollout import ClusterStatus
 from egress_server.domain.snapshot import Snapshot
 from egress_server.ports.agents import AgentInfo
-from egress_server.ports.store import Committed, Lease
+from egress_server.ports.store import Commit, Committed, Lease, RequestKey, Stale
 from egress_server.ports.target import Applied, Live, Witness
-from tests.support.meshes import History
+from tests.support.meshes import BIRTH, History
 
 
 def loop_time() -> float:
@@ -53,7 +56,7 @@ class FakeReplica:
         return self._statuses
 
     def committed(self, outcome: Committed) -> None:
-        """Nobody commits here."""
+        """The store has put it into the history already."""
 
     async def wait_revision(self, revision: int, timeout: float) -> bool:
         """Looks again until the timeout."""
@@ -98,12 +101,33 @@ class FakeStore:
         self.acquire_failures: list[Exception] = []
         self._leases: dict[str, _Holder] = {}
         self._fences: dict[str, int] = {}
+        self.commits: dict[RequestKey, Commit] = {}
 
     async def digest(self, mesh: str, revision: int) -> str | None:
         """dREVISION up to the head, unless `digests` says otherwise."""
         await self._reach()
         head = self._replica.snapshot.revision if self.revision is None else self.revision
         return self.digests.get(revision, f"d{revision}" if revision <= head else None)
+
+    async def now(self) -> datetime:
+        """The loop's time, as a date."""
+        await self._reach()
+        return BIRTH + timedelta(seconds=loop_time())
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Deletes, as nothing else is committed here."""
+        await self._reach()
+        before = self._replica.snapshot.get(commit.resource.name)
+        if commit.request in self.commits:
+            raise AssertionError("the same request twice")
+        if before is None or before.revision > commit.revision:
+            raise Stale(self._replica.snapshot.revision)
+        assert commit.deletes
+        self.commits[commit.request] = commit
+        revision = self._replica.history.delete(commit.resource)
+        self._replica.tell()
+        change = Change(commit.mesh, revision, before.revision, before.update_time, commit.record)
+        return Committed(change, replace(before, revision=revision, deleted=True))
 
     async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
         """Keeps those whose fence is young enough."""
@@ -161,6 +185,10 @@ class Write:
     witness: Witness
 
 
+NO_WITNESS = Witness("", 0, "", 0)
+"""What stands in a write that takes the witness away."""
+
+
 @dataclass
 class FakeTarget:
     """A cluster. `failures` are raised by the next gathers; `apply_failures` by the next applies."""
@@ -187,7 +215,9 @@ class FakeTarget:
             raise self.failures.pop(0)
         return Live(dict(self.objects), self.witness)
 
-    async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness) -> Applied:
+    async def apply(
+        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+    ) -> Applied:
         """Takes it after `seconds`."""
         if self.apply_failures:
             raise self.apply_failures.pop(0)
@@ -201,7 +231,7 @@ class FakeTarget:
                 loop_time(),
                 tuple(obj["metadata"]["name"] for obj in upsert),
                 tuple(key.name for key in delete),
-                witness,
+                witness or NO_WITNESS,
             )
         )
         return Applied(self.unable_at_apply)
@@ -209,6 +239,12 @@ class FakeTarget:
     def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
         """Those in `unable`, by resource name."""
         return {key_of(obj): self.unable[resource_of(obj)] for obj in objects if resource_of(obj) in self.unable}
+
+    async def strip_ended(self, now: datetime) -> None:
+        """At once, beside whatever else is going on."""
+        if self.failures:
+            raise self.failures.pop(0)
+        self.objects = {key_of(obj): obj for obj in strip_ended(list(self.objects.values()), now)}
 
     async def close(self) -> None:
         """Notes it."""
@@ -231,15 +267,22 @@ class FakeTargets:
     def __init__(self) -> None:
         self._targets: dict[str, FakeTarget] = {}
         self.failures: list[Exception] = []
+        self.forgotten: list[str] = []
 
     def __getitem__(self, cluster: str) -> FakeTarget:
         return self._targets.setdefault(cluster, FakeTarget(cluster))
 
-    async def __call__(self, cluster: Cluster) -> FakeTarget:
+    async def open(self, cluster: Cluster) -> FakeTarget:
         """The target of a cluster, the same one each time."""
         if self.failures:
             raise self.failures.pop(0)
+        self[cluster.id].closed = False
         return self[cluster.id]
+
+    async def forget(self, cluster_id: str) -> None:
+        """Notes it."""
+        assert self[cluster_id].closed
+        self.forgotten.append(cluster_id)
 
 
 class FakeAgents:

@@ -50,7 +50,7 @@ class World:
             owner=owner,
             store=self.store,
             replica=self.replica,
-            open_target=self.targets,
+            targets=self.targets,
             agents=self.agents,
             settings=settings,
             clock=clock,

@@ -18,6 +18,7 @@ from egress_server.api.attach import attach_handler
 from egress_server.api.server import Server
 from egress_server.app.local_clusters import LocalClusters
 from egress_server.app.seeding import seed
+from egress_server.app.targets import Targets
 from egress_server.app.web import WebServer
 from egress_server.auth.local import LocalUser
 from egress_server.commands.services import Services
@@ -73,7 +74,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
             mesh=MESH,
             store=storage.store,
             replica=storage.replica,
-            open_target=clusters.open,
+            targets=Targets(settings, clusters),
             agents=sessions,
             clock=system_clock,
             # Nobody else can drive clusters over an embedded store: they are taken up at once, whatever leases were left.

@@ -1,4 +1,4 @@
-"""Local clusters: for each, an Envoy and an agent that live as long as this process."""
+"""Local clusters: for each, an Envoy and an agent that live as long as this process and the registration."""
 
 import asyncio
 from functools import partial
@@ -27,8 +27,7 @@ class LocalClusters:
         self._settings = settings
         self._grpc_address = grpc_address
         self._version = version
-        self._targets: dict[str, LocalTarget] = {}
-        self._agents: list[asyncio.Task[None]] = []
+        self._running: dict[str, tuple[LocalTarget, asyncio.Task[None]]] = {}
 
     @property
     def known_destinations(self) -> tuple[Destination, ...]:
@@ -44,8 +43,8 @@ class LocalClusters:
 
         Raises PermanentError where Envoy does not start.
         """
-        if target := self._targets.get(cluster.id):
-            return target
+        if running := self._running.get(cluster.id):
+            return running[0]
         target = LocalTarget(
             self._settings.data_dir / "clusters" / cluster.id,
             name=cluster.id,
@@ -53,16 +52,23 @@ class LocalClusters:
             resolve=self._settings.resolve,
         )
         await target.start()
-        self._targets[cluster.id] = target
-        self._agents.append(asyncio.create_task(self._agent(cluster, target).run(), name=f"agent {cluster.id}"))
+        agent = asyncio.create_task(self._agent(cluster, target).run(), name=f"agent {cluster.id}")
+        self._running[cluster.id] = target, agent
         return target
 
+    async def forget(self, cluster_id: str) -> None:
+        """Detaches the cluster's agent and stops its Envoy; its folder stays. Harmless where it does not run."""
+        running = self._running.pop(cluster_id, None)
+        if running is None:
+            return
+        target, agent = running
+        agent.cancel()
+        await asyncio.gather(agent, return_exceptions=True)
+        await target.stop()
+
     async def stop(self) -> None:
-        """Detaches the agents and stops the Envoys."""
-        for task in self._agents:
-            task.cancel()
-        await asyncio.gather(*self._agents, return_exceptions=True)
-        await asyncio.gather(*(target.stop() for target in self._targets.values()))
+        """Forgets them all."""
+        await asyncio.gather(*map(self.forget, list(self._running)))
 
     def _agent(self, cluster: Cluster, target: LocalTarget) -> Agent:
         pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}

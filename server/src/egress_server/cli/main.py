@@ -48,6 +48,9 @@ def run(
             help="In local clusters, HOST:PORT is at ADDRESS (and PORT2). Repeatable",
         ),
     ] = None,
+    directory_root: Annotated[
+        Path | None, typer.Option(help="Folder below which directory clusters may live. Default: none may")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
     otlp_endpoint: Annotated[str | None, typer.Option(help="Where traces go, by OTLP over HTTP")] = None,
     trace_ratio: Annotated[float | None, typer.Option(help="Share of calls to trace. Default: 0.1")] = None,
@@ -62,6 +65,7 @@ def run(
         "redis_url": redis_url,
         "local_clusters": local_cluster,
         "resolve": resolve,
+        "directory_root": directory_root,
         "log_level": log_level,
         "otlp_endpoint": otlp_endpoint,
         "trace_ratio": trace_ratio,

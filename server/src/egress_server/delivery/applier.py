@@ -8,15 +8,17 @@ from random import Random
 import structlog
 
 from egress_server.delivery.digests import Digests
+from egress_server.delivery.expiry import Expirer
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.delivery.shop import Shop
 from egress_server.delivery.status import StatusWriter
+from egress_server.delivery.store_clock import StoreClock
 from egress_server.delivery.worker import Worker
 from egress_server.domain.errors import EgressError
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import Clock, Monotonic, system_clock
 from egress_server.ports.store import ApplierStore, Replica
-from egress_server.ports.target import TargetFactory
+from egress_server.ports.target import Targets
 
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +39,7 @@ class Applier:
         owner: str,
         store: ApplierStore,
         replica: Replica,
-        open_target: TargetFactory,
+        targets: Targets,
         agents: AgentSessions,
         settings: DeliverySettings = DeliverySettings(),  # noqa: B008 - frozen
         clock: Clock = system_clock,
@@ -49,7 +51,7 @@ class Applier:
             owner=owner,
             store=store,
             replica=replica,
-            open_target=open_target,
+            targets=targets,
             agents=agents,
             clock=clock,
             monotonic=monotonic,
@@ -57,8 +59,10 @@ class Applier:
             settings=settings,
             statuses=StatusWriter(store, mesh, self._refused),
             digests=Digests(store, mesh, monotonic),
+            store_clock=StoreClock(store, monotonic, settings.clock),
             slots=asyncio.Semaphore(settings.concurrency),
         )
+        self._expirer = Expirer(self._shop)
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._seen = ("", -1)
@@ -67,20 +71,24 @@ class Applier:
     async def run(self) -> None:
         """Drives the clusters until cancelled. Then cycles in flight may end by themselves for the settings' grace, the
         leases are given back and the last records written, and only then the cancellation goes through."""
-        statuses = asyncio.create_task(self._shop.statuses.run())
+        shop = self._shop
+        statuses = asyncio.create_task(shop.statuses.run())
+        others = {asyncio.create_task(shop.store_clock.keep()), asyncio.create_task(self._expirer.run())}
         try:
-            with self._shop.replica.watch() as changes:
+            with shop.replica.watch() as changes:
                 self._follow()
                 async for _ in changes:
                     self._follow()
         finally:
             await self._stop()
-            statuses.cancel()
-            await asyncio.wait({statuses})
+            for task in (statuses, *others):
+                task.cancel()
+            await asyncio.wait({statuses, *others})
             await self._write_last_records()
 
     def _follow(self) -> None:
         """Brings the workers in step with the snapshot; cheap where only statuses have changed."""
+        self._expirer.wake()
         snapshot = self._shop.replica.snapshot
         if (snapshot.epoch, snapshot.revision) == self._seen:
             return

@@ -6,17 +6,16 @@ copy, knows less than the cluster does, and what it does not know it would delet
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from egress_server.delivery.digests import Digests
 from egress_server.delivery.lease import HeldLease, LeaseLost
-from egress_server.domain.effective import Effective, effective
+from egress_server.delivery.shop import Shop
+from egress_server.domain.effective import Effective, effective, faults_ended_to
 from egress_server.domain.errors import TransientError
 from egress_server.domain.plan import diff
 from egress_server.domain.render import render
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.snapshot import Snapshot
-from egress_server.ports.clock import system_clock
-from egress_server.ports.store import Replica
+from egress_server.domain.render.strip import next_end
 from egress_server.ports.target import Live, Target, Witness
 
 STORE_REWOUND = "STORE_REWOUND"
@@ -42,8 +41,16 @@ class Work:
     upsert: tuple[IstioObject, ...]
     delete: tuple[ObjectKey, ...]
     witness: Witness
+    left_witness: Witness | None
+    """What the cluster is to remember of it; None where it is to be let go of."""
     witnessed: bool
-    """Whether the cluster's witness says the same already."""
+    """Whether the cluster remembers just that already."""
+    fault_ends: tuple[datetime, ...]
+    """When the faults end that it should hold."""
+    held_fault_end: datetime | None
+    """When the first of the faults ends that it holds now."""
+    faults_ended_to: datetime | None
+    """The latest end of a fault that is over by now and still in desired state."""
 
     @property
     def changes(self) -> bool:
@@ -56,40 +63,44 @@ class Work:
         return self.witnessed and not self.changes
 
 
-async def decide(cluster_id: str, target: Target, replica: Replica, digests: Digests, lease: HeldLease) -> Work:
+async def decide(cluster_id: str, target: Target, shop: Shop, lease: HeldLease) -> Work:
     """Gathers and decides. Raises Held, LeaseLost, TransientError, PermanentError, and what the store raises."""
     lease.check()
     live = await target.gather()
     if live.witness is not None:
-        await _check_witness(live.witness, replica, digests, lease)
-    epoch, wanted = _wanted(cluster_id, replica.snapshot)
-    digest = await digests.of(wanted.revision)
-    if digest is None:
-        raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} that we follow")
-    return _work(wanted, target, live, Witness(epoch, wanted.revision, digest, lease.fence))
-
-
-def _wanted(cluster_id: str, snapshot: Snapshot) -> tuple[str, Effective]:
-    """Epoch and policy of one moment: a snapshot moves on while we wait."""
+        await _check_witness(live.witness, shop, lease)
+    snapshot = shop.replica.snapshot
     cluster = snapshot.cluster(cluster_id)
     if cluster is None:
         raise TransientError("NOT_REGISTERED", f"cluster {cluster_id} is no longer registered")
-    return snapshot.epoch, effective(snapshot, cluster, system_clock())
+    # All of one moment: a snapshot moves on while we wait for the digest.
+    now, epoch = shop.store_clock.now(), snapshot.epoch
+    wanted, ended_to = effective(snapshot, cluster, now), faults_ended_to(snapshot, cluster, now)
+    digest = await shop.digests.of(wanted.revision)
+    if digest is None:
+        raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} that we follow")
+    return _work(wanted, target, live, Witness(epoch, wanted.revision, digest, lease.fence), ended_to)
 
 
-def _work(wanted: Effective, target: Target, live: Live, witness: Witness) -> Work:
+def _work(wanted: Effective, target: Target, live: Live, witness: Witness, ended_to: datetime | None) -> Work:
     objects = render(wanted)
     reasons = target.unsupported(objects)
     changes = diff(live.objects, (obj for obj in objects if key_of(obj) not in reasons))
     unsupported = {resource_of(obj): reasons[key_of(obj)] for obj in objects if key_of(obj) in reasons}
     upsert = [change.after for change in changes if change.after is not None]
+    left = None if wanted.cluster.draining else witness
+    held = live.witness and replace(live.witness, fence=witness.fence)
     return Work(
         served=without(wanted, unsupported),
         unsupported=unsupported,
         upsert=tuple(sorted(upsert, key=lambda obj: _age(wanted, obj))),
         delete=tuple(change.key for change in changes if change.after is None),
         witness=witness,
-        witnessed=live.witness is not None and replace(live.witness, fence=witness.fence) == witness,
+        left_witness=left,
+        witnessed=held == left,
+        fault_ends=tuple(active.expire_time for active in wanted.faults),
+        held_fault_end=next_end(live.objects.values()),
+        faults_ended_to=ended_to,
     )
 
 
@@ -101,6 +112,8 @@ def without(wanted: Effective, unsupported: Mapping[str, str]) -> Effective:
         wanted,
         entries=tuple(entry for entry in wanted.entries if entry.name not in unsupported),
         outbound={key: policy for key, policy in wanted.outbound.items() if policy.name not in unsupported},
+        interceptions={key: each for key, each in wanted.interceptions.items() if each.name not in unsupported},
+        faults=tuple(active for active in wanted.faults if active.fault.name not in unsupported),
         revisions={name: revision for name, revision in wanted.revisions.items() if name not in unsupported},
     )
 
@@ -111,8 +124,9 @@ def _age(wanted: Effective, obj: IstioObject) -> tuple[float, ObjectKey]:
     return created.timestamp() if created else 0.0, key_of(obj)
 
 
-async def _check_witness(witness: Witness, replica: Replica, digests: Digests, lease: HeldLease) -> None:
+async def _check_witness(witness: Witness, shop: Shop, lease: HeldLease) -> None:
     """Raises Held where the store is not the one the cluster was last driven by, or has forgotten of it."""
+    replica, digests = shop.replica, shop.digests
     epoch = replica.snapshot.epoch
     if witness.epoch != epoch:
         raise _rewound(witness, f"this store is another one, of epoch {epoch}")

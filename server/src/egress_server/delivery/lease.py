@@ -39,11 +39,8 @@ class HeldLease:
         return self._lease.fence
 
     async def acquire(self) -> bool:
-        """Takes the lease; False where another owner holds it or the store can't be asked."""
-        try:
-            lease = await self._store.acquire(self._mesh, self._cluster, self._owner, self._ttl)
-        except EgressError:
-            return False
+        """Takes the lease; False where another owner holds it. Raises what the store raises."""
+        lease = await self._store.acquire(self._mesh, self._cluster, self._owner, self._ttl)
         if lease is not None:
             self._lease = lease
         return lease is not None

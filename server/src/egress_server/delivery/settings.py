@@ -28,6 +28,10 @@ class DeliverySettings:
     """The longest pause between tries."""
     grace: float = 5.0
     """When stopping, how long cycles in flight may take to end by themselves."""
+    expire_patience: float = 30.0
+    """How long after a fault's end a cluster that does not say that it is gone keeps the fault in desired state."""
+    clock: float = 5.0
+    """How often the store is asked for its time."""
     probe_pauses: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 3.0, 3.0)
     """Pauses before a probe that did not agree is made again: a sidecar needs a while to take a change, and a DNS entry
     to warm."""

@@ -7,10 +7,11 @@ from random import Random
 from egress_server.delivery.digests import Digests
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.delivery.status import StatusWriter
+from egress_server.delivery.store_clock import StoreClock
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import Clock, Monotonic
 from egress_server.ports.store import ApplierStore, Replica
-from egress_server.ports.target import TargetFactory
+from egress_server.ports.target import Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Shop:
     owner: str
     store: ApplierStore
     replica: Replica
-    open_target: TargetFactory
+    targets: Targets
     agents: AgentSessions
     clock: Clock
     monotonic: Monotonic
@@ -29,4 +30,5 @@ class Shop:
     settings: DeliverySettings
     statuses: StatusWriter
     digests: Digests
+    store_clock: StoreClock
     slots: asyncio.Semaphore

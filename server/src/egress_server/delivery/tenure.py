@@ -12,12 +12,13 @@ from datetime import timedelta
 from typing import Any
 
 from egress_server.delivery.cycle import Work, decide, without
+from egress_server.delivery.fault_ends import FaultEnds
 from egress_server.delivery.lease import HeldLease, LeaseLost
+from egress_server.delivery.place import Place
 from egress_server.delivery.setback import Setback, setback_of
 from egress_server.delivery.shop import Shop
 from egress_server.delivery.verifier import Verifier
 from egress_server.delivery.waiting import wait_for
-from egress_server.domain.errors import TransientError
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem
 from egress_server.ports.target import Applied, Target
 
@@ -25,20 +26,27 @@ from egress_server.ports.target import Applied, Target
 class Tenure:
     """What an applier does with `cluster` while it holds `lease`."""
 
-    def __init__(self, cluster: str, shop: Shop, lease: HeldLease) -> None:
+    def __init__(self, cluster: str, shop: Shop, lease: HeldLease, place: Place, fault_ends: FaultEnds) -> None:
         self.lease = lease
         self._cluster = cluster
         self._shop = shop
         self._status = shop.replica.statuses.get(cluster) or ClusterStatus(cluster, Phase.SETTLED)
         self._verifier = Verifier(cluster, shop, self._status, self._report)
-        self._target: Target | None = None
+        self._place = place
+        self._fault_ends = fault_ends
         self._seen = ("", 0)
+        self._again = False
         self._heartbeat_at = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
 
     def wake(self) -> None:
         """Desired state has changed."""
+        self._wake.set()
+
+    def look_again(self) -> None:
+        """The cluster is to be looked at although desired state has not changed."""
+        self._again = True
         self._wake.set()
 
     def stop(self) -> None:
@@ -48,15 +56,11 @@ class Tenure:
 
     async def run(self) -> None:
         """Drives the cluster until `stop`; raises an ExceptionGroup of LeaseLost when the lease is lost."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                helpers = (group.create_task(self.lease.keep()), group.create_task(self._verifier.run()))
-                await self._drive()
-                for helper in helpers:
-                    helper.cancel()
-        finally:
-            if self._target is not None:
-                await self._target.close()
+        async with asyncio.TaskGroup() as group:
+            helpers = (group.create_task(self.lease.keep()), group.create_task(self._verifier.run()))
+            await self._drive()
+            for helper in helpers:
+                helper.cancel()
 
     async def _drive(self) -> None:
         failures = 0
@@ -68,7 +72,7 @@ class Tenure:
 
     async def _cycle(self, failures: int) -> Setback | None:
         """One cycle; what became of it is in the cluster's record."""
-        self._seen = self._newest()
+        self._seen, self._again = self._newest(), False
         try:
             async with self._shop.slots:
                 await self._work()
@@ -81,28 +85,22 @@ class Tenure:
         return None
 
     async def _work(self) -> None:
-        target = await self._open()
-        work = await decide(self._cluster, target, self._shop.replica, self._shop.digests, self.lease)
+        target = await self._place.open()
+        work = await decide(self._cluster, target, self._shop, self.lease)
         self._seen = (work.witness.epoch, work.witness.revision)
         applied = Applied()
         if not work.idle:
             self.lease.check()
+            self._fault_ends.expect((*work.fault_ends, *filter(None, (work.held_fault_end,))))
             applied = await self._apply(target, work)
+        self._fault_ends.expect(work.fault_ends)
         self._settle(work, {**work.unsupported, **applied.unsupported})
-
-    async def _open(self) -> Target:
-        cluster = self._shop.replica.snapshot.cluster(self._cluster)
-        if cluster is None:
-            raise TransientError("NOT_REGISTERED", f"cluster {self._cluster} is no longer registered")
-        if self._target is None:
-            self._target = await self._shop.open_target(cluster)
-        return self._target
 
     async def _apply(self, target: Target, work: Work) -> Applied:
         if work.changes:
             self._verifier.hold()
         with self._announced():
-            return await target.apply(upsert=work.upsert, delete=work.delete, witness=work.witness)
+            return await target.apply(upsert=work.upsert, delete=work.delete, witness=work.left_witness)
 
     @contextmanager
     def _announced(self) -> Iterator[None]:
@@ -121,6 +119,7 @@ class Tenure:
             problem=None,
             applied_revision=work.witness.revision,
             unsupported={name: Problem("UNSUPPORTED", text) for name, text in unsupported.items()} or None,
+            faults_ended_to=work.faults_ended_to or self._status.faults_ended_to,
         )
         if settled != self._status or not work.idle:
             self._status = settled
@@ -135,7 +134,7 @@ class Tenure:
         latest = now + pause
         while not self._stopping:
             now = self._shop.monotonic()
-            news = self._newest() != self._seen
+            news = self._again or self._newest() != self._seen
             if now >= latest or (news and now >= earliest):
                 return
             if now >= self._heartbeat_at:

@@ -4,10 +4,13 @@ import asyncio
 
 import structlog
 
+from egress_server.delivery.fault_ends import FaultEnds
 from egress_server.delivery.lease import HeldLease, LeaseLost
+from egress_server.delivery.place import Place
 from egress_server.delivery.shop import Shop
 from egress_server.delivery.tenure import Tenure
 from egress_server.delivery.waiting import wait_for
+from egress_server.domain.errors import EgressError
 
 _log = structlog.get_logger(__name__)
 
@@ -22,11 +25,18 @@ class Worker:
         self._shop = shop
         self._stopped = asyncio.Event()
         self._tenure: Tenure | None = None
+        self._place = Place(cluster, shop)
+        self._fault_ends = FaultEnds(cluster, shop, self._place, self.look_again)
 
     def wake(self) -> None:
         """Desired state has changed."""
         if self._tenure is not None:
             self._tenure.wake()
+
+    def look_again(self) -> None:
+        """There is reason to look at the cluster although desired state has not changed."""
+        if self._tenure is not None:
+            self._tenure.look_again()
 
     def stop(self) -> None:
         """Ends `run` once the cycle in flight is done."""
@@ -40,18 +50,41 @@ class Worker:
             self._tenure.lease.refuse()
 
     async def run(self) -> None:
-        """Drives the cluster until `stop`."""
+        """Drives the cluster until `stop`; then lets go of it, and wholly if it is no longer registered."""
+        fault_ends = asyncio.create_task(self._fault_ends.run(), name=f"faults' ends on {self._cluster}")
+        try:
+            while not self._stopped.is_set():
+                await self._attempt()
+        finally:
+            fault_ends.cancel()
+            await asyncio.wait({fault_ends})
+            await self._place.close()
+            if self._shop.replica.snapshot.cluster(self._cluster) is None:
+                await self._shop.targets.forget(self._cluster)
+
+    async def _attempt(self) -> None:
+        """One tenure where we get the lease, else a pause.
+
+        Where another applier holds it the cluster's faults are its business. While the store is away they remain
+        ours if we drove the cluster last.
+        """
         shop, ttl = self._shop, self._shop.settings.lease
-        while not self._stopped.is_set():
-            lease = HeldLease(shop.store, shop.mesh, self._cluster, owner=shop.owner, ttl=ttl, monotonic=shop.monotonic)
+        lease = HeldLease(shop.store, shop.mesh, self._cluster, owner=shop.owner, ttl=ttl, monotonic=shop.monotonic)
+        try:
             if await lease.acquire():
-                await self._drive(lease)
-            else:
-                await wait_for(self._stopped, ttl / 3)
+                if await shop.store_clock.known():
+                    await self._drive(lease)
+                return
+        except EgressError:
+            await wait_for(self._stopped, _PAUSE_SECONDS)
+            return
+        self._fault_ends.expect(())
+        await self._place.close()
+        await wait_for(self._stopped, ttl / 3)
 
     async def _drive(self, lease: HeldLease) -> None:
         """One tenure: until the lease is lost or `stop` is called."""
-        self._tenure = Tenure(self._cluster, self._shop, lease)
+        self._tenure = Tenure(self._cluster, self._shop, lease, self._place, self._fault_ends)
         if self._stopped.is_set():
             self._tenure.stop()
         try:

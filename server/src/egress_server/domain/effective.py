@@ -59,7 +59,10 @@ class Effective:
 
 
 def effective(snapshot: Snapshot, cluster: Cluster, now: datetime) -> Effective:
-    """The policies of `snapshot` that hold on `cluster` at `now`, by the store's clock; only faults depend on it."""
+    """The policies of `snapshot` that hold on `cluster` at `now`, by the store's clock; only faults depend on it. None
+    hold on a cluster that is draining."""
+    if cluster.draining:
+        return Effective(cluster, snapshot.revision, {}, {}, (), (), {}, {})
     selected = {kind: list(_selected(snapshot, kind, cluster)) for kind in _KINDS}
     entries = selected[Kind.SERVICE_ENTRY]
     everything = [versioned for found in selected.values() for versioned in found]
@@ -83,6 +86,12 @@ def expire_time(versioned: Versioned) -> datetime | None:
     if not isinstance(versioned.resource, Fault):
         return None
     return versioned.update_time + timedelta(seconds=versioned.resource.ttl)
+
+
+def faults_ended_to(snapshot: Snapshot, cluster: Cluster, now: datetime) -> datetime | None:
+    """The latest end of a fault of `cluster` that is over at `now`, as long as desired state still has it."""
+    ends = (expire_time(versioned) for versioned in _selected(snapshot, Kind.FAULT, cluster))
+    return max((end for end in ends if end is not None and end <= now), default=None)
 
 
 def _selected(snapshot: Snapshot, kind: Kind, cluster: Cluster) -> Iterator[Versioned]:

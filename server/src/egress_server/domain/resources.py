@@ -228,6 +228,8 @@ class Cluster:
     path: str = ""
     """Of a directory target: its folder below the server's --directory-root; the id where empty."""
     service_cidrs: tuple[str, ...] = ()
+    draining: bool = False
+    """What is ours goes away from the cluster, because it is about to be deregistered."""
 
     @property
     def id(self) -> str:

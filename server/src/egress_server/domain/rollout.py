@@ -49,7 +49,8 @@ class ClusterStatus:
 
     `disagreements`, `unverified` and `unsupported` are by resource name. `verified_revision` is the revision whose
     probes have run, whatever they said: a disagreement says otherwise for its resource, and an unverified one is
-    where no probe could tell, or not yet.
+    where no probe could tell, or not yet. Every fault that ended at `faults_ended_to` or before, by the store's clock,
+    is gone from the cluster.
     """
 
     cluster: str
@@ -64,6 +65,7 @@ class ClusterStatus:
     unsupported: dict[str, Problem] | None = None
     fence: int = 0
     unverified: dict[str, Problem] | None = None
+    faults_ended_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

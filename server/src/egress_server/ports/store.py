@@ -72,10 +72,18 @@ class Lease:
 
 
 class ApplierStore(Protocol):
-    """What appliers need of the store: leases, their records, and a means to tell whether it is the right store.
+    """What appliers need of the store: leases, their records, its clock, a means to tell whether it is the right
+    store, and to end what is over.
 
     Every method raises Unavailable while the database can't be reached.
     """
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Makes the mutation durable and returns it with its revision.
+
+        Raises Stale; Aborted REQUEST_ID_REUSED where the request id was used with another body.
+        A lost connection is retried within the call: the request key makes that safe.
+        """
 
     async def digest(self, mesh: str, revision: int) -> str | None:
         """SHA-256 of the audit record of `revision`, in hex; None where the store does not have it: never made, or
@@ -93,19 +101,15 @@ class ApplierStore(Protocol):
     async def release(self, mesh: str, cluster: str, owner: str) -> None:
         """Gives the lease back, where `owner` holds it."""
 
+    async def now(self) -> datetime:
+        """The store's clock."""
+
 
 class Store(ApplierStore, Protocol):
     """Durable desired state, history, audit, idempotency and the appliers' records, per mesh.
 
     Every method raises Unavailable while the database can't be reached.
     """
-
-    async def commit(self, commit: Commit) -> Committed:
-        """Makes the mutation durable and returns it with its revision.
-
-        Raises Stale; Aborted REQUEST_ID_REUSED where the request id was used with another body.
-        A lost connection is retried within the call: the request key makes that safe.
-        """
 
     async def find_replay(self, mesh: str, request: RequestKey) -> Committed | None:
         """What an earlier call with the same request committed; Aborted REQUEST_ID_REUSED as in commit."""
@@ -123,9 +127,6 @@ class Store(ApplierStore, Protocol):
         self, mesh: str, *, before: int | None, after: int | None, count: int, newest_first: bool
     ) -> Sequence[Change]:
         """At most `count` changes with `after` < revision < `before`, in revision order or newest first."""
-
-    async def now(self) -> datetime:
-        """The store's clock."""
 
 
 class Replica(Protocol):

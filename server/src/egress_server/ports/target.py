@@ -7,6 +7,7 @@ at any point, when the right to drive the cluster is lost or the process stops; 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from egress_server.domain.render.objects import IstioObject, ObjectKey
@@ -50,13 +51,22 @@ class Target(Protocol):
     async def gather(self) -> Live:
         """Reads what lives there."""
 
-    async def apply(self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness) -> Applied:
+    async def apply(
+        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+    ) -> Applied:
         """Makes the changes, then the witness, and returns once the data plane has taken them and that was read back:
         probes follow that must not leave where policy forbids it.
 
         `upsert` comes oldest first, since of two entries for one thing Istio lets the older win: a target that has no
         creation times of its own keeps this order, and replacing keeps an object's place. With nothing to change only
-        the witness is written, which must be cheap.
+        the witness is written, which must be cheap. A witness of None is taken away: the cluster is to be let go of.
+        """
+
+    async def strip_ended(self, now: datetime) -> None:
+        """Takes the faults out that have ended at `now`, by what the objects themselves say (domain.render.strip).
+
+        Called on time, without asking the store, and perhaps without a lease or beside another call: what has ended
+        may always go. The witness stays as it is.
         """
 
     def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
@@ -66,8 +76,12 @@ class Target(Protocol):
         """Lets go of the cluster; its configuration stays as it is."""
 
 
-class TargetFactory(Protocol):
-    """Opens the target of a registered cluster."""
+class Targets(Protocol):
+    """The clusters of this process."""
 
-    async def __call__(self, cluster: Cluster) -> Target:
-        """Raises TransientError or PermanentError where it can't be opened."""
+    async def open(self, cluster: Cluster) -> Target:
+        """The target of a registered cluster. Raises TransientError or PermanentError where it can't be opened."""
+
+    async def forget(self, cluster_id: str) -> None:
+        """The cluster is no longer registered, and its target is closed: lets go of all that was kept running for it.
+        Its configuration stays as it is."""
