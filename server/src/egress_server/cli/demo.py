@@ -10,7 +10,7 @@ import typer
 
 from egress_server.demo.outside import HOST
 from egress_server.demo.scene import CLUSTER, play
-from egress_server.demo.story import WrongAnswer, tell
+from egress_server.demo.telling import WrongAnswer, tell
 from egress_server.processes import ChildFailed
 from egress_server.telemetry.logs import configure_logs
 

@@ -1,128 +1,113 @@
 """The document's steps, each as the command a user types, with the answer it must give."""
 
-import asyncio
-import json
-import os
-import shlex
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import typer
-
+from egress_server.demo.checks import (
+    ABORTED,
+    CUT,
+    DELAYED,
+    REDIRECTED,
+    REFUSED,
+    UNSEEN,
+    WELCOMED,
+    Checks,
+    outcome,
+)
 from egress_server.demo.outside import HOST
-from egress_server.demo.scene import CLUSTER, Scene
+from egress_server.demo.scene import CLUSTER
 
-_EGRESSCTL = Path(sys.executable).with_name("egressctl")
-Answer = dict[str, Any]
-
-
-class WrongAnswer(Exception):
-    """The product did not do what the document says."""
+LAST_REVISION = "LAST"
+"""Stands in a step's arguments for the revision of the last change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command that must succeed; `checks` name what must hold of its answer besides."""
+    """One command that must succeed, after a pause in seconds; `checks` must hold of its answer besides."""
 
     title: str
     arguments: tuple[str, ...]
-    checks: Mapping[str, Callable[[Answer], bool]] = field(default_factory=dict)
+    checks: Checks = field(default_factory=dict)
+    pause: float = 0.0
 
 
-def steps(examples: Path) -> list[Step]:
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A section of the document."""
+
+    title: str
+    steps: tuple[Step, ...]
+
+
+def chapters(examples: Path) -> Iterator[Chapter]:
     """The story; `examples` is the folder with the document's YAML."""
-    entry = examples / "aliyun-serviceentry.yaml"
-    return [
-        _set("Let everything out: ALLOW_ANY", "outbound", "set", "ALLOW_ANY"),
-        _probe("An unregistered HTTP host answers through the sidecar", "http", "PASSTHROUGH", _redirected),
-        _probe("An unregistered HTTPS host answers, its TLS untouched", "https", "PASSTHROUGH", _welcomed),
-        _set("Let only registered services out: REGISTRY_ONLY", "outbound", "set", "REGISTRY_ONLY"),
-        _probe("HTTP to it is refused by the sidecar: 502", "http", "BLOCKED", _refused),
-        _probe("HTTPS to it is cut", "https", "BLOCKED", _cut),
-        _set("Register it: the document's ServiceEntry, unchanged", "entry", "upsert", "-f", str(entry)),
-        _probe("HTTP is let out and measured", "http", "REGISTERED", _redirected),
-        _probe("HTTPS is let out", "https", "REGISTERED", _welcomed),
-        Step("Who changed what, and what became of it", ("changes", "list")),
-    ]
-
-
-def _set(title: str, *arguments: str) -> Step:
-    return Step(title, (*arguments, "--wait", "verified", "--timeout", "60s"))
-
-
-def _probe(title: str, scheme: str, outcome: str, seen: Mapping[str, Callable[[Answer], bool]]) -> Step:
-    checks = {
-        f"the outcome is {outcome}": lambda answer: answer["outcome"] == outcome,
-        "it is what the policy says": lambda answer: answer["agrees"] is True,
-        **seen,
-    }
-    return Step(title, ("probe", f"{scheme}://{HOST}/", "--from", CLUSTER), checks)
-
-
-def _status(answer: Answer) -> int:
-    return int(answer["attempts"][0].get("status", 0))
-
-
-def _header(answer: Answer, name: str) -> str:
-    headers = answer["attempts"][0].get("headers", [])
-    return next((h["value"] for h in headers if h["name"].lower() == name), "")
-
-
-_redirected: Mapping[str, Callable[[Answer], bool]] = {
-    "HTTP status 301": lambda answer: _status(answer) == 301,
-    "server: envoy": lambda answer: _header(answer, "server") == "envoy",
-    "x-envoy-upstream-service-time": lambda answer: _header(answer, "x-envoy-upstream-service-time").isdigit(),
-}
-_welcomed: Mapping[str, Callable[[Answer], bool]] = {
-    "HTTP status 200": lambda answer: _status(answer) == 200,
-    "server: Tengine": lambda answer: _header(answer, "server") == "Tengine",
-}
-_refused: Mapping[str, Callable[[Answer], bool]] = {
-    "HTTP status 502": lambda answer: _status(answer) == 502,
-    "server: envoy": lambda answer: _header(answer, "server") == "envoy",
-    "transfer-encoding: chunked": lambda answer: _header(answer, "transfer-encoding") == "chunked",
-}
-_cut: Mapping[str, Callable[[Answer], bool]] = {
-    "no HTTP status": lambda answer: _status(answer) == 0,
-    "the TLS handshake was cut": lambda answer: bool(answer["attempts"][0].get("tlsError")),
-}
-
-
-async def tell(scene: Scene, examples: Path) -> None:
-    """Plays every step; raises WrongAnswer at the first that is wrong."""
-    for number, step in enumerate(steps(examples), 1):
-        typer.secho(f"\n{number}. {step.title}", bold=True)
-        typer.secho(f"$ egressctl {shlex.join(step.arguments)}", fg="cyan")
-        await _show(scene, step)
-        if not step.checks:
-            continue
-        answer = await _ask(scene, step)
-        for what, holds in step.checks.items():
-            if not holds(answer):
-                raise WrongAnswer(f"step {number}: not so: {what}\n{json.dumps(answer, indent=2)}")
-        typer.secho(f"✔ {', '.join(step.checks)}", fg="green")
-
-
-async def _show(scene: Scene, step: Step) -> None:
-    process = await asyncio.create_subprocess_exec(_EGRESSCTL, *step.arguments, env=_environment(scene))
-    if code := await process.wait():
-        raise WrongAnswer(f"egressctl {shlex.join(step.arguments)} left with {code}")
-
-
-async def _ask(scene: Scene, step: Step) -> Answer:
-    """Asks once more, for JSON."""
-    process = await asyncio.create_subprocess_exec(
-        _EGRESSCTL, *step.arguments, "-o", "json", env=_environment(scene), stdout=asyncio.subprocess.PIPE
+    entry, fault = (str(examples / f"aliyun-{kind}.yaml") for kind in ("serviceentry", "virtualservice"))
+    yield Chapter(
+        "Set the outbound traffic policy to ALLOW_ANY",
+        (
+            _change("Let everything out", "outbound", "set", "ALLOW_ANY"),
+            _probe("An unregistered HTTP host answers through the sidecar", "http", "PASSTHROUGH", REDIRECTED),
+            _probe("An unregistered HTTPS host answers, its TLS untouched", "https", "PASSTHROUGH", WELCOMED),
+        ),
     )
-    output, _ = await process.communicate()
-    if process.returncode:
-        raise WrongAnswer(f"egressctl {shlex.join(step.arguments)} left with {process.returncode}")
-    answer: Answer = json.loads(output)
-    return answer
+    yield Chapter(
+        "Create a ServiceEntry",
+        (
+            _change("Let only registered services out", "outbound", "set", "REGISTRY_ONLY"),
+            _probe("HTTP to an unregistered host is refused", "http", "BLOCKED", REFUSED),
+            _probe("HTTPS to it is cut", "https", "BLOCKED", CUT),
+            _change("Register it: the document's YAML, unchanged", "entry", "upsert", "-f", entry),
+            _probe("HTTP is let out and measured", "http", "REGISTERED", REDIRECTED),
+            _probe("HTTPS is let out", "https", "REGISTERED", WELCOMED),
+        ),
+    )
+    yield Chapter(
+        "Create a VirtualService for traffic management",
+        (
+            _fault("Delay every request by 5 s: the document's YAML, unchanged", "-f", fault, "--ttl", "10m"),
+            _probe("HTTP takes 5 s", "http", "FAULTED", DELAYED),
+            _probe("HTTPS does not: its inside is hidden from the sidecar", "https", "REGISTERED", WELCOMED),
+            _change("End it before its time", "fault", "clear", "aliyun-com-ext", until="applied"),
+            _fault("Answer every request with 503, for 3 s", HOST, "--id", "short", "--abort", "503", "--ttl", "3s"),
+            _probe("HTTP is answered by the sidecar", "http", "FAULTED", ABORTED),
+            _probe("After its time the fault is gone by itself", "http", "REGISTERED", REDIRECTED, pause=3.5),
+        ),
+    )
+    yield Chapter(
+        "Scope sidecar interception by CIDR block",
+        (
+            _intercept("Intercept one range only", "--include", "198.51.100.0/24"),
+            _probe("What is outside it bypasses the sidecar", "http", "BYPASSED", UNSEEN),
+            _intercept("Intercept everything but one range", "--exclude", "127.0.0.1/32"),
+            _probe("What is inside it bypasses the sidecar", "http", "BYPASSED", UNSEEN),
+            _change("Intercept everything again", "intercept", "delete", "default", until="applied"),
+        ),
+    )
+    yield Chapter(
+        "And back",
+        (
+            _change("Delete the entry", "entry", "delete", "aliyun-com-ext"),
+            _probe("It is blocked again", "http", "BLOCKED", REFUSED),
+            _change("Roll that back", "changes", "rollback", LAST_REVISION),
+            _probe("It is let out again", "http", "REGISTERED", REDIRECTED),
+            Step("Who changed what, and what became of it", ("changes", "list")),
+        ),
+    )
 
 
-def _environment(scene: Scene) -> dict[str, str]:
-    return {**os.environ, "EGRESS_SERVER": scene.grpc}
+def _change(title: str, *arguments: str, until: str = "verified") -> Step:
+    return Step(title, (*arguments, "--wait", until, "--timeout", "60s"))
+
+
+def _fault(title: str, *arguments: str) -> Step:
+    return _change(title, "fault", "inject", *arguments, until="applied")
+
+
+def _intercept(title: str, *arguments: str) -> Step:
+    return _change(title, "intercept", "set", *arguments, until="applied")
+
+
+def _probe(title: str, scheme: str, expected: str, seen: Checks, *, pause: float = 0.0) -> Step:
+    arguments = ("probe", f"{scheme}://{HOST}/", "--from", CLUSTER)
+    return Step(title, arguments, {**outcome(expected), **seen}, pause)
