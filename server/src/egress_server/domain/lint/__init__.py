@@ -8,8 +8,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from egress_server.domain.findings import Finding
+from egress_server.domain.lint.databases_by_allow_any import DatabasesByAllowAny
+from egress_server.domain.lint.delay_over_timeout import DelayOverTimeout
+from egress_server.domain.lint.dynamic_dns_protocol import DynamicDnsProtocol
+from egress_server.domain.lint.equal_rank import EqualRank
+from egress_server.domain.lint.excludes_everything import ExcludesEverything
+from egress_server.domain.lint.exported_to_nobody import ExportedToNobody
+from egress_server.domain.lint.fault_out_of_sight import FaultOutOfSight
+from egress_server.domain.lint.fault_without_entry import FaultWithoutEntry
+from egress_server.domain.lint.fault_without_http import FaultWithoutHttp
+from egress_server.domain.lint.forbidden_address import ForbiddenAddress
+from egress_server.domain.lint.forgets_services import ForgetsServices
+from egress_server.domain.lint.grpc_abort import GrpcAbort
+from egress_server.domain.lint.http_on_443 import HttpOn443
+from egress_server.domain.lint.http_port_for_all import HttpPortForAll
 from egress_server.domain.lint.protocol_conflict import ProtocolConflict
+from egress_server.domain.lint.registry_only_alone import RegistryOnlyAlone
+from egress_server.domain.lint.resolver_load import ResolverLoad
 from egress_server.domain.lint.rule import Rule
+from egress_server.domain.lint.shared_tcp_port import SharedTcpPort
+from egress_server.domain.lint.takes_ports_away import TakesPortsAway
+from egress_server.domain.lint.tcp_without_addresses import TcpWithoutAddresses
+from egress_server.domain.lint.unknown_services import UnknownServices
+from egress_server.domain.lint.wider_clusters import WiderClusters
+from egress_server.domain.lint.wildcard_dns import WildcardDns
 from egress_server.domain.resources import (
     Cluster,
     Fault,
@@ -23,7 +45,32 @@ from egress_server.domain.snapshot import Snapshot
 
 __all__ = ["RULES", "LintResult", "Rule", "lint", "lint_delete"]
 
-RULES: tuple[Rule[Any], ...] = (ProtocolConflict(),)
+# In the order of their codes.
+RULES: tuple[Rule[Any], ...] = (
+    ProtocolConflict(),
+    SharedTcpPort(),
+    WildcardDns(),
+    DynamicDnsProtocol(),
+    ForbiddenAddress(),
+    TcpWithoutAddresses(),
+    HttpPortForAll(),
+    HttpOn443(),
+    TakesPortsAway(),
+    ExportedToNobody(),
+    ResolverLoad(),
+    FaultWithoutHttp(),
+    FaultWithoutEntry(),
+    DelayOverTimeout(),
+    GrpcAbort(),
+    FaultOutOfSight(),
+    EqualRank(),
+    RegistryOnlyAlone(),
+    DatabasesByAllowAny(),
+    ExcludesEverything(),
+    ForgetsServices(),
+    UnknownServices(),
+    WiderClusters(),
+)
 _KINDS = (Mesh, Cluster, OutboundPolicy, ServiceEntry, Fault, Interception)
 _RULES_ON = {kind: tuple(rule for rule in RULES if kind in rule.on) for kind in _KINDS}
 

@@ -1,10 +1,9 @@
-"""Rules of a service entry by itself."""
+"""Rules of a service entry by itself. What is well formed and does harm all the same is for lint to find."""
 
 import re
 from ipaddress import ip_address, ip_network
 
-from egress_server.domain.addresses import why_forbidden
-from egress_server.domain.resources import Endpoint, Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.resources import Endpoint, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate.hosts import what_is_wrong_with_host
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
@@ -19,7 +18,6 @@ MAX_EXPORTS = 256
 _PORT_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
 _WITH_RANGES = frozenset({Resolution.NONE, Resolution.STATIC})
-_BY_DYNAMIC_DNS = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
 
 
 def check_service_entry(entry: ServiceEntry, problems: Problems) -> None:
@@ -40,11 +38,6 @@ def _check_hosts(entry: ServiceEntry, problems: Problems) -> None:
     for index, host in enumerate(entry.hosts[:MAX_HOSTS]):
         if wrong := what_is_wrong_with_host(host):
             problems.at(index).add(wrong)
-        elif host.startswith("*") and entry.resolution in _BY_DNS and not entry.endpoints:
-            problems.at(index).add(
-                f"a wildcard can't be resolved by {entry.resolution.value}; "
-                "use resolution NONE or DYNAMIC_DNS, or name endpoints"
-            )
 
 
 def _check_ports(ports: tuple[ServicePort, ...], problems: Problems) -> None:
@@ -66,14 +59,12 @@ def _check_ports(ports: tuple[ServicePort, ...], problems: Problems) -> None:
 
 
 def _check_protocols(entry: ServiceEntry, problems: Problems) -> None:
-    """The sidecar tells hosts apart by what is spoken; DYNAMIC_DNS takes the host from it."""
+    """The sidecar tells hosts apart by what is spoken."""
     for index, port in enumerate(entry.ports[:MAX_PORTS]):
         here, protocol = problems.at(index, "protocol"), port.protocol
         told_apart = protocol.is_http or protocol.is_tls
         if len(entry.hosts) > 1 and not told_apart and entry.resolution is not Resolution.NONE:
             here.add(f"{protocol.value} does not tell hosts apart; name one host, or use resolution NONE")
-        elif entry.resolution is Resolution.DYNAMIC_DNS and protocol not in _BY_DYNAMIC_DNS:
-            here.add(f"resolution DYNAMIC_DNS takes HTTP, HTTP2, GRPC and TLS, not {protocol.value}")
 
 
 def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:
@@ -92,13 +83,11 @@ def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:
 
 def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str], problems: Problems) -> None:
     address = problems.at("address")
-    if _is_ip(endpoint.address):
-        if wrong := why_forbidden(endpoint.address):
-            address.add(f"{wrong}; workloads must not be sent there")
-    elif resolution not in _BY_DNS:
-        address.add(f"must be an IP address with resolution {resolution.value}")
-    elif endpoint.address.startswith("*") or what_is_wrong_with_host(endpoint.address):
-        address.add("must be an IP address or a DNS name")
+    if not _is_ip(endpoint.address):
+        if resolution not in _BY_DNS:
+            address.add(f"must be an IP address with resolution {resolution.value}")
+        elif endpoint.address.startswith("*") or what_is_wrong_with_host(endpoint.address):
+            address.add("must be an IP address or a DNS name")
     for name, number in endpoint.ports.items():
         if name not in names:
             problems.at("ports").key(name).add("is not the name of a port of this entry")
@@ -131,7 +120,7 @@ def _what_is_wrong_with_address(address: str, resolution: Resolution) -> str | N
         return f"a range needs resolution NONE or STATIC; {resolution.value} takes single addresses"
     if network.prefixlen == 0:
         return "takes every address; leave addresses empty for that"
-    return why_forbidden(str(network.network_address)) or why_forbidden(str(network.broadcast_address))
+    return None
 
 
 def _check_exports(entry: ServiceEntry, problems: Problems) -> None:

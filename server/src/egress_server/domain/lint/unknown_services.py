@@ -1,0 +1,39 @@
+"""EGR0403: include_service_cidrs on a cluster whose service ranges are not known.
+
+Nothing stands for them there. With other include ranges only those go through the sidecar, and calls between services
+of the mesh go past it; without any, all connections go through it.
+"""
+
+from collections.abc import Iterator
+
+from egress_server.domain.findings import Finding, Severity
+from egress_server.domain.lint.rule import Rule
+from egress_server.domain.resources import Interception
+from egress_server.domain.snapshot import Snapshot
+
+
+class UnknownServices(Rule[Interception]):
+    """One finding at most."""
+
+    code = "EGR0403"
+    severity = Severity.WARNING
+    title = "include_service_cidrs on a cluster without known service ranges"
+    on = (Interception,)
+
+    def check(self, snapshot: Snapshot, policy: Interception) -> Iterator[Finding]:
+        """Looks at the clusters that the policy selects."""
+        if not policy.include_service_cidrs:
+            return
+        unknown = [cluster.id for cluster in snapshot.clusters(policy.cluster_selector) if not cluster.service_cidrs]
+        if unknown:
+            effect = (
+                "calls between services of the mesh go past the sidecar there"
+                if policy.include_cidrs
+                else "all connections go through the sidecar there, not only those between services"
+            )
+            yield self.found(
+                "include_service_cidrs",
+                f"no service ranges are known of cluster {', '.join(unknown[:3])}, so {effect}",
+                "update the cluster with its service_cidrs",
+                f"meshes/{snapshot.mesh}/clusters/{unknown[0]}",
+            )
