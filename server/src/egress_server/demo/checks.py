@@ -1,4 +1,4 @@
-"""What must hold of a probe's answer, in the document's own terms: what the check says, and how it is told from JSON."""
+"""What must hold of a probe's answer, in the document's own terms: what a check says, and how JSON tells it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
