@@ -14,6 +14,7 @@ from egress_server.formats.fields import Fields
 from egress_server.formats.istio_object import read_object
 
 _NO_PERCENT = "Istio reads a missing percentage as never; set percentage 100 to mean always"
+_SHARE, _SHARE_OLD = "percentage.value", "percent"
 _VALUED = (MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX)
 
 
@@ -110,9 +111,8 @@ def _check_fallbacks(routes: list[Fields], faulty: int, host: str) -> None:
 
 def _read_fault(route: Fields, host: str, path: str) -> tuple[Fault, dict[str, str]]:
     fault = route.child("fault")
-    delay = _delay(fault.child("delay")) if fault.has("delay") else None
-    abort = _abort(fault.child("abort")) if fault.has("abort") else None
-    fault.refuse_rest()
+    parts = {name: fault.child(name) for name in ("delay", "abort") if fault.has(name)}
+    fault.refuse_others("delay", "abort")
     matches = [_match(fields) for fields in route.children("match")]
     for index, match in enumerate(matches[1:], 1):
         if match.conditions != matches[0].conditions:
@@ -126,14 +126,16 @@ def _read_fault(route: Fields, host: str, path: str) -> tuple[Fault, dict[str, s
         name="",
         host=host,
         ttl=0.0,
-        delay=delay,
-        abort=abort,
+        delay=_delay(parts["delay"]) if "delay" in parts else None,
+        abort=_abort(parts["abort"]) if "abort" in parts else None,
         ports=ports,
         match_headers=asked.headers,
         source_labels=asked.source_labels,
         source_namespace=asked.source_namespace,
     )
-    return parsed, _places(parsed, path)
+    shares = {name: _SHARE_OLD if fields.has(_SHARE_OLD) else _SHARE for name, fields in parts.items()}
+    places = {f"{name}.percent": f"{path}.fault.{name}.{share}" for name, share in shares.items()}
+    return parsed, places | _places(parsed, path)
 
 
 def _delay(fields: Fields) -> Delay:

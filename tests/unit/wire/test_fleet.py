@@ -1,0 +1,153 @@
+"""Meshes and clusters through the door."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from egress.v1 import cluster_pb2, mesh_pb2
+from egress.v1 import fleet_service_pb2 as pb
+from egress_server.commands.deregister import Deregister
+from egress_server.commands.mutate import Mutation
+from egress_server.commands.read import Get
+from egress_server.domain.changes import ChangeType, Versioned
+from egress_server.domain.names import Kind, Name
+from egress_server.domain.resources import Cluster, Mesh, Resource, TargetKind
+from egress_server.domain.validate import Problems
+from egress_server.wire import METHODS
+from egress_server.wire.convert.cluster import read_cluster, write_cluster
+from egress_server.wire.convert.mesh import write_mesh
+from tests.support.violations import violations_of
+
+MESH = "meshes/default"
+EAST = f"{MESH}/clusters/east"
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+LOCAL, DIRECTORY = TargetKind.LOCAL, TargetKind.DIRECTORY
+
+
+def decode(name: str, request: object) -> Any:
+    """The command of a request to FleetService."""
+    return METHODS[f"/egress.v1.FleetService/{name}"].decode(request)
+
+
+def update(**cluster: Any) -> pb.UpdateClusterRequest:
+    """UpdateCluster, with the cluster's fields in JSON's names."""
+    return ParseDict({"cluster": {"name": EAST, **cluster}}, pb.UpdateClusterRequest())
+
+
+def amended(request: pb.UpdateClusterRequest, before: Resource) -> Resource:
+    """What an update makes of a cluster."""
+    mutation = decode("UpdateCluster", request)
+    assert isinstance(mutation, Mutation)
+    assert mutation.amend is not None
+    assert not mutation.deletes
+    return mutation.amend(before)
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        Cluster(EAST, LOCAL),
+        Cluster(EAST, LOCAL, {"env": "prod"}, service_cidrs=("10.96.0.0/12",)),
+        Cluster(EAST, DIRECTORY),
+        Cluster(EAST, DIRECTORY, {}, "prod/east", ("fd00::/108",)),
+    ],
+)
+def test_every_target_comes_and_goes(cluster: Cluster) -> None:
+    """What is registered is shown again."""
+    shown = write_cluster(Versioned(cluster, 1, NOW, NOW), "epoch")
+    assert shown.WhichOneof("target") == cluster.target.value
+    assert read_cluster(shown, EAST, Problems()) == cluster
+
+
+@pytest.mark.parametrize(
+    ("cluster", "paths"),
+    [
+        ({}, ["cluster.target"]),
+        ({"directory": {"path": "../x"}}, ["cluster.directory.path"]),
+        ({"local": {"serviceCidrs": ["10.96.0.1/12"]}}, ["cluster.local.service_cidrs[0]"]),
+    ],
+)
+def test_registration_refused(cluster: dict[str, Any], paths: list[str]) -> None:
+    """By the paths that the caller knows."""
+    request = ParseDict({"parent": MESH, "clusterId": "east", "cluster": cluster}, pb.RegisterClusterRequest())
+    assert [field for field, _ in violations_of(lambda: decode("RegisterCluster", request))] == paths
+
+
+def test_an_update_replaces_labels() -> None:
+    """Whatever the target, which may be left out."""
+    before = Cluster(EAST, DIRECTORY, {"env": "test", "tier": "1"}, "x", ("10.0.0.0/8",), draining=True)
+    after = amended(update(labels={"env": "prod"}), before)
+    assert after == Cluster(EAST, DIRECTORY, {"env": "prod"}, "x", ("10.0.0.0/8",), draining=True)
+
+
+def test_an_update_may_repeat_the_target() -> None:
+    """So a cluster that was read can be sent back with other labels."""
+    before = Cluster(EAST, DIRECTORY, {}, "x")
+    assert amended(update(labels={"a": "b"}, directory={"path": "x"}), before) == Cluster(
+        EAST, DIRECTORY, {"a": "b"}, "x"
+    )
+
+
+@pytest.mark.parametrize("target", [{"local": {}}, {"directory": {}}, {"directory": {"path": "y"}}])
+def test_an_update_moves_nothing(target: dict[str, Any]) -> None:
+    """Another target is refused, not passed over."""
+    before = Cluster(EAST, DIRECTORY, {}, "x")
+    assert [f for f, _ in violations_of(lambda: amended(update(**target), before))] == ["cluster.target"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "paths"),
+    [
+        (pb.UpdateClusterRequest(), ["cluster.name"]),
+        (update(labels={"a b": ""}), ['cluster.labels["a b"]']),
+        (pb.UpdateClusterRequest(cluster=cluster_pb2.Cluster(name=EAST), must_not_exist=True), ["must_not_exist"]),
+    ],
+)
+def test_update_refused(request_: pb.UpdateClusterRequest, paths: list[str]) -> None:
+    """By the paths that the caller knows."""
+    assert [field for field, _ in violations_of(lambda: decode("UpdateCluster", request_))] == paths
+
+
+def test_a_mesh_comes_and_goes() -> None:
+    """By its name, with what it is to have."""
+    assert decode("GetMesh", pb.GetMeshRequest(name=MESH)) == Get(Name("default", Kind.MESH, "default"))
+    mesh = Mesh(MESH, "Everything", {"team": "net"})
+    shown = write_mesh(Versioned(mesh, 1, NOW, NOW), "epoch")
+    mutation = decode("UpdateMesh", pb.UpdateMeshRequest(mesh=shown))
+    assert (mutation.name, mutation.type) == (MESH, ChangeType.SET)
+    assert mutation.amend(Mesh(MESH)) == mesh
+
+
+@pytest.mark.parametrize(
+    ("mesh", "path"),
+    [
+        (mesh_pb2.Mesh(), "mesh.name"),
+        (mesh_pb2.Mesh(name=f"{MESH}/clusters/east"), "mesh.name"),
+        (mesh_pb2.Mesh(name=MESH, display_name="x" * 64), "mesh.display_name"),
+    ],
+)
+def test_mesh_refused(mesh: mesh_pb2.Mesh, path: str) -> None:
+    """By the paths that the caller knows."""
+    found = violations_of(lambda: decode("UpdateMesh", pb.UpdateMeshRequest(mesh=mesh)))
+    assert [field for field, _ in found] == [path]
+
+
+@pytest.mark.parametrize("cleanup", [False, True])
+def test_a_cluster_is_forgotten(cleanup: bool) -> None:
+    """As a deletion of a type of its own."""
+    command = decode("DeregisterCluster", pb.DeregisterClusterRequest(name=EAST, cleanup=cleanup))
+    assert isinstance(command, Deregister)
+    assert (command.cleanup, command.mesh) == (cleanup, "default")
+    assert (command.mutation.name, command.mutation.type, command.mutation.deletes) == (
+        EAST,
+        ChangeType.DEREGISTER,
+        True,
+    )
+
+
+def test_two_bodies_are_two_requests() -> None:
+    """The fingerprint of an update covers what it asks for."""
+    prints = {decode("UpdateCluster", update(labels={"a": str(n)})).options.fingerprint for n in range(2)}
+    assert len(prints) == 2

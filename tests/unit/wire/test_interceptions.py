@@ -1,0 +1,103 @@
+"""SetInterceptionCIDRs through the door."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from egress.v1 import egress_service_pb2 as pb
+from egress_server.commands.mutate import Mutation
+from egress_server.domain.changes import Versioned
+from egress_server.domain.resources import ClusterSelector, Interception, OutboundMode, OutboundPolicy, Scope
+from egress_server.wire import METHODS
+from egress_server.wire.convert.interception import write_interception
+from egress_server.wire.scoped import default_id
+from tests.support.violations import violations_of
+
+MESH = "meshes/default"
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+SET = METHODS["/egress.v1.EgressService/SetInterceptionCIDRs"]
+
+
+def setting(**interception: Any) -> pb.SetInterceptionCIDRsRequest:
+    """A request, with the interception's fields in JSON's names."""
+    return ParseDict({"parent": MESH, "interception": interception}, pb.SetInterceptionCIDRsRequest())
+
+
+def interception_of(**fields: Any) -> Interception:
+    """What a request sets."""
+    mutation = SET.decode(setting(**fields))
+    assert isinstance(mutation, Mutation)
+    assert isinstance(mutation.resource, Interception)
+    return mutation.resource
+
+
+def test_every_field_comes_and_goes() -> None:
+    """What is set is stored, and what is stored is shown again."""
+    policy = interception_of(
+        scope={"namespace": "prod", "matchLabels": {"app": "shop"}},
+        includeCidrs=["10.0.0.0/8", "2001:DB8::/32"],
+        excludeCidrs=["10.1.0.0/16"],
+        includeServiceCidrs=True,
+        includeOutboundPorts=[80],
+        excludeOutboundPorts=[443],
+        clusterSelector={"matchLabels": {"env": "prod"}},
+    )
+    assert policy == Interception(
+        policy.name,
+        Scope("prod", {"app": "shop"}),
+        ("10.0.0.0/8", "2001:db8::/32"),
+        ("10.1.0.0/16",),
+        True,
+        False,
+        (80,),
+        (443,),
+        ClusterSelector((), {"env": "prod"}),
+    )
+    shown = write_interception(Versioned(policy, 3, NOW, NOW), "epoch")
+    mutation = SET.decode(pb.SetInterceptionCIDRsRequest(interception=shown))
+    assert mutation.resource == policy  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("fields", "stored"),
+    [
+        ({}, Interception(f"{MESH}/interceptions/default")),
+        ({"includeCidrs": ["*"]}, Interception(f"{MESH}/interceptions/default")),
+        ({"none": True}, Interception(f"{MESH}/interceptions/default", none=True)),
+    ],
+)
+def test_all_and_none(fields: dict[str, Any], stored: Interception) -> None:
+    """An empty list is everything, as is '*'; nothing has to be asked for."""
+    assert interception_of(**fields) == stored
+
+
+@pytest.mark.parametrize(
+    ("fields", "paths"),
+    [
+        ({"includeCidrs": ["*"], "none": True}, ["interception.none"]),
+        ({"includeCidrs": ["*"], "includeServiceCidrs": True}, ["interception.include_service_cidrs"]),
+        ({"includeCidrs": ["*", "10.0.0.0/8"]}, ["interception.include_cidrs"]),
+        (
+            {"includeCidrs": ["10.0.0.1/8"], "excludeCidrs": ["10.0.0.1"]},
+            [
+                "interception.include_cidrs[0]",
+                "interception.exclude_cidrs[0]",
+            ],
+        ),
+        ({"name": f"{MESH}/outboundPolicies/x"}, ["interception.name"]),
+        ({"scope": {"matchLabels": {"a": "b"}}}, ["interception.scope.match_labels"]),
+    ],
+)
+def test_refused(fields: dict[str, Any], paths: list[str]) -> None:
+    """By the paths that the caller knows."""
+    assert [field for field, _ in violations_of(lambda: SET.decode(setting(**fields)))] == paths
+
+
+def test_ids_are_made_as_for_outbound_policies() -> None:
+    """Of where the policy holds, whatever it says."""
+    scope, selector = Scope("prod", {"app": "x"}), ClusterSelector(("east",))
+    outbound = OutboundPolicy("", OutboundMode.ALLOW_ANY, scope, selector)
+    assert default_id(Interception("", scope, cluster_selector=selector)) == default_id(outbound)
+    assert default_id(Interception("", none=True)) == "default"
