@@ -183,11 +183,11 @@ PINNED = {("www.example.com", 80): ("127.0.0.1", 18080)}
 
 
 async def test_what_resolve_gave_is_allowed() -> None:
-    """The address and port that `--resolve` gave at start may be dialled, whatever the caller names; the sidecar is
-    told both ports."""
-    for given in ("", PUBLIC):
+    """The address and port that `--resolve` gave at start may be reached; the sidecar is told both ports, and as the
+    original destination the address that the caller names, if any."""
+    for given, address in (("", "127.0.0.1"), (PUBLIC, PUBLIC)):
         _, dialled = await attempt("www.example.com", resolve=given, pinned=PINNED)
-        assert dialled == [Place(("127.0.0.1", 80), ("127.0.0.1", 18080))]
+        assert dialled == [Place((address, 80), ("127.0.0.1", 18080))]
 
 
 async def test_upstream_that_resolve_gave_is_allowed() -> None:

@@ -45,6 +45,7 @@ class Admin:
     pages: list[bytes]
     warming: bytes = b"{}"
     active: bytes = b"{}"
+    routes: bytes = b"{}"
     asked: list[str] = field(default_factory=list)
 
     async def __call__(self, target: str) -> bytes:
@@ -54,15 +55,49 @@ class Admin:
             return self.warming
         if "dynamic_active_clusters" in target:
             return self.active
+        if "dynamic_route_configs" in target:
+            return self.routes
         return self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
 
 
 async def test_only_what_matters_is_asked_for() -> None:
-    """The list of clusters is narrowed to the port, since a mesh may have thousands."""
+    """The routes and the list of clusters are narrowed to the port, since a mesh may have thousands."""
     admin = Admin([clusters({})])
     await EnvoySidecar(admin).watch(DESTINATION)
-    query = parse_qs(urlsplit(admin.asked[0]).query)
-    assert query == {"format": ["json"], "filter": [r"^(PassthroughCluster$|outbound\|80\|)"]}
+    routes, counters = (parse_qs(urlsplit(target).query) for target in admin.asked)
+    assert routes == {"resource": ["dynamic_route_configs"], "name_regex": [r"^(.*:)?80$"]}
+    assert counters == {"format": ["json"], "filter": [r"^(PassthroughCluster$|outbound\|80\|)"]}
+
+
+async def test_routes_are_for_http() -> None:
+    """Of what is no plain HTTP the sidecar sees no request, so its routes are not asked for."""
+    for scheme in ("https", "tls", "tcp"):
+        admin = Admin([clusters({})])
+        await EnvoySidecar(admin).watch(Destination(scheme, "www.example.com", 80))
+        assert len(admin.asked) == 1
+
+
+async def test_route_to_another_service() -> None:
+    """Clusters that the live route leads to are watched as the destination's own are."""
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "outbound|8080||other.example.com"}}
+    config = {"name": "80", "virtual_hosts": [{"domains": ["www.example.com"], "routes": [route]}]}
+    other = ("outbound|8080||other.example.com", 8080)
+    admin = Admin(
+        [clusters({other: 1}), clusters({other: 2})], routes=orjson.dumps({"configs": [{"route_config": config}]})
+    )
+    watch = await EnvoySidecar(admin).watch(DESTINATION)
+    assert [host.port for host in watch.upstreams()] == [8080]
+    assert [u.cluster for u in (await watch.finish()).upstreams] == [other[0]]
+    assert r"outbound\|8080\|\|other\.example\.com$" in parse_qs(urlsplit(admin.asked[1]).query)["filter"][0]
+
+
+@pytest.mark.parametrize(("moves", "left"), [({}, False), ({"rq": 1}, True)])
+async def test_has_left(moves: Mapping[str, int], left: bool) -> None:
+    """A connection has left once an upstream of its port counts a stream."""
+    tcp = Destination("tcp", "db.example.com", 3306)
+    name = ("outbound|3306||db.example.com", 3306)
+    admin = Admin([clusters({name: 1}), clusters({name: 1 + len(moves)})])
+    assert await (await EnvoySidecar(admin).watch(tcp)).has_left() is left
 
 
 async def test_moved() -> None:
@@ -73,7 +108,7 @@ async def test_moved() -> None:
     moves = await watch.finish()
     assert moves.upstreams == (UpstreamDelta(ENTRY, "203.0.113.10:80", rq_total=1),)
     assert moves.hosts == (Host(ENTRY, "203.0.113.10", 80),)
-    assert len(admin.asked) == 2
+    assert len(admin.asked) == 3
 
 
 async def test_host_that_is_listed_late() -> None:

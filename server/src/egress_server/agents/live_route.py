@@ -106,7 +106,7 @@ def _header_fits(condition: Json, headers: Mapping[str, str]) -> bool | None:
     if condition.keys() - {"name", "present_match", "string_match"}:
         return None
     if "string_match" not in condition:
-        return (value is not None) == condition.get("present_match", True)
+        return bool((value is not None) == condition.get("present_match", True))
     if value is None:
         return False
     match condition["string_match"]:

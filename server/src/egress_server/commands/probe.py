@@ -1,30 +1,44 @@
 """The `curl -I` of the document, with a verdict: an agent connects, evidence decides, policy is held against it."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.effective import effective
-from egress_server.domain.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound, Violation
+from egress_server.domain.effective import Effective, effective
+from egress_server.domain.errors import (
+    DeadlineExceeded,
+    EgressError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Violation,
+)
 from egress_server.domain.expect import expect
 from egress_server.domain.names import Name
-from egress_server.domain.probe import Attempt, Evidence, Expectation, Verdict, is_disturbed, judge
+from egress_server.domain.probe import Attempt, Cause, Evidence, Expectation, Verdict, is_disturbed, judge
+from egress_server.domain.resources import Cluster
+from egress_server.domain.tally import Quantiles, Tally, quantiles, tally
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Replica
 
 MAX_TRIES = 3
+# What of the call's time is kept to bring the answer home, in seconds.
+_LAST_SECONDS = 0.25
 # What the agent refuses because of the request; its other troubles make a probe inconclusive.
 _REFUSALS = frozenset({"ADDRESS_FORBIDDEN", "METHOD_FORBIDDEN", "REQUEST_INVALID"})
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask from a workload in `namespace` (empty: any) of `cluster`, once it holds `min_applied_revision`."""
+    """Ask `count` times from a workload in `namespace` (empty: any) of `cluster`, once it holds
+    `min_applied_revision`."""
 
     cluster: Name
     namespace: str
     attempt: Attempt
     min_applied_revision: int = 0
+    count: int = 1
 
     @property
     def mesh(self) -> str:
@@ -33,52 +47,93 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """One attempt that was made."""
+
+    evidence: Evidence
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What happened, what should have, and what was seen."""
+    """What happened, what should have, and what was seen. `cut_short` says why there are fewer attempts than asked
+    for, if there are."""
 
     agent: AgentInfo
     attempt: Attempt
-    evidence: Evidence
-    verdict: Verdict
+    made: tuple[Made, ...]
+    tally: Tally
+    quantiles: Quantiles | None
     expected: Expectation
     applied_revision: int
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the outcome is the expected one."""
-        return self.verdict.outcome is self.expected.outcome
+    cut_short: tuple[Cause, ...] = ()
 
 
 async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult:
-    """Runs a probe.
+    """Runs a probe; at the call's deadline it returns the attempts that were made.
 
     Raises NotFound CLUSTER_NOT_FOUND, FailedPrecondition NO_AGENT, InvalidArgument ADDRESS_FORBIDDEN, and what the
-    agent's session raises.
+    agent's session raises before the first attempt is made.
     """
     replica = services.replica(query.cluster.mesh)
-    cluster = replica.snapshot.cluster(query.cluster.id)
-    if cluster is None:
-        raise NotFound(
-            f"{query.cluster} is not registered",
-            reason="CLUSTER_NOT_FOUND",
-            metadata={"cluster": str(query.cluster)},
-        )
+    cluster = find_cluster(replica, query.cluster)
     await _wait_applied(replica, query)
     agent = _choose_agent(services, query)
-    evidence, verdict = await _attempt(services, query, agent)
-    status = replica.statuses.get(cluster.id)
+    # As of the moment before: a fault may end, or a policy change, while a request waits.
     wanted = effective(replica.snapshot, cluster, services.clock())
+    made: list[Made] = []
+    cut_short = await _attempts(services, caller, query, agent, made)
+    expected = _expected(wanted, agent, query.attempt, made[0].evidence)
     return ProbeResult(
         agent=agent,
         attempt=query.attempt,
-        evidence=evidence,
-        verdict=verdict,
-        expected=expect(wanted, agent.namespace, query.attempt.destination, agent.labels),
-        applied_revision=status.applied_revision if status else 0,
+        made=tuple(made),
+        tally=tally([each.verdict for each in made], expected),
+        quantiles=quantiles(m.evidence.timings.total or 0.0 for m in made if m.evidence.answered),
+        expected=expected,
+        applied_revision=_applied(replica, query),
+        cut_short=cut_short,
     )
 
 
-async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> tuple[Evidence, Verdict]:
+def find_cluster(replica: Replica, name: Name) -> Cluster:
+    """The registered cluster of this name; raises NotFound CLUSTER_NOT_FOUND."""
+    cluster = replica.snapshot.cluster(name.id)
+    if cluster is None:
+        raise NotFound(f"{name} is not registered", reason="CLUSTER_NOT_FOUND", metadata={"cluster": str(name)})
+    return cluster
+
+
+async def _attempts(
+    services: Services, caller: Caller, query: Probe, agent: AgentInfo, made: list[Made]
+) -> tuple[Cause, ...]:
+    """Adds to `made` what is made, one after the other; the answer says why that is less than asked for."""
+    left = None if caller.deadline is None else caller.deadline - time.monotonic() - _LAST_SECONDS
+    try:
+        async with asyncio.timeout(left if query.count > 1 else None):
+            while len(made) < query.count:
+                made.append(await _attempt(services, query, agent))
+    except TimeoutError:
+        if not made:
+            raise DeadlineExceeded("the call's deadline passed before an attempt was made") from None
+        why = "the call's deadline"
+    except EgressError as error:
+        if not made:
+            raise
+        why = f"{error.reason}: {error.message}"
+    else:
+        return ()
+    return (Cause("CUT_SHORT", "fewer attempts were made than asked for", f"{len(made)} of {query.count}: {why}"),)
+
+
+def _expected(wanted: Effective, agent: AgentInfo, attempt: Attempt, evidence: Evidence) -> Expectation:
+    """What the policy says of the attempts; `evidence` tells the address that was dialled."""
+    address = attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
+    headers = {"user-agent": f"mesh-egress-probe/{agent.version}", "accept": "*/*", **attempt.headers}
+    return expect(wanted, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
+
+
+async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> Made:
     """Asks again while other traffic disturbs the counters."""
     for _ in range(MAX_TRIES):
         evidence = await services.agents.attempt(query.cluster.mesh, agent, query.attempt)
@@ -92,7 +147,7 @@ async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> tuple[
         verdict = judge(query.attempt.destination, evidence)
         if not is_disturbed(verdict):
             break
-    return evidence, verdict
+    return Made(evidence, verdict)
 
 
 def _choose_agent(services: Services, query: Probe) -> AgentInfo:

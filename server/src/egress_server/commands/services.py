@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from egress_server.commands.feed import Feed
 from egress_server.commands.locks import KeyedLocks
 from egress_server.domain.errors import NotFound
 from egress_server.ports.agents import AgentSessions
@@ -21,6 +22,7 @@ class Services:
     ids: Ids
     clock: Clock
     locks: KeyedLocks = field(default_factory=KeyedLocks)
+    feeds: dict[str, Feed] = field(default_factory=dict)
 
     def replica(self, mesh: str) -> Replica:
         """This process's copy of a mesh; raises NotFound MESH_NOT_FOUND."""
@@ -29,11 +31,25 @@ class Services:
             raise NotFound(f"mesh {mesh!r} does not exist", reason="MESH_NOT_FOUND", metadata={"mesh": mesh})
         return replica
 
+    def feed(self, mesh: str) -> Feed:
+        """What watchers of a mesh read from; raises NotFound MESH_NOT_FOUND."""
+        replica = self.replica(mesh)
+        if mesh not in self.feeds:
+            self.feeds[mesh] = Feed(self.store, replica, mesh)
+        return self.feeds[mesh]
+
+    def end_streams(self) -> None:
+        """Ends all streams: the process is to stop."""
+        for mesh in self.replicas:
+            self.feed(mesh).close()
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls which method, and the trace the call belongs to."""
+    """Who calls which method, the trace the call belongs to, and when nobody waits for it any more, by
+    time.monotonic() (None: never)."""
 
     principal: Principal
     method: str
     trace_id: str = ""
+    deadline: float | None = None

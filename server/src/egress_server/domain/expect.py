@@ -14,7 +14,7 @@ from egress_server.domain.probe import Destination, Expectation, Outcome
 from egress_server.domain.registry import Item, registry
 from egress_server.domain.render.interception import render_interception
 from egress_server.domain.resources import Interception, Labels, OutboundMode, OutboundPolicy, Resource
-from egress_server.domain.routing import Listener, fault_on, find_listener, may_spare
+from egress_server.domain.routing import Listener, fault_on, find_listener, may_spare, seen_through
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Every step of the way, and what it comes to. `items` are those of the registry on this port, `taker` the one
-    that gets the connection, `fault` what disturbs it."""
+    """Every step of the way, and what it comes to. `asked` is in its plain form; `items` are those of the registry on
+    this port, `taker` the one that gets the connection, `fault` what disturbs it."""
 
+    asked: Asked
     expected: Expectation
     interception: Interception | None
     ruling: Ruling
@@ -76,9 +77,10 @@ def decide(wanted: Effective, asked: Asked) -> Decision:
     listener = find_listener(items, to, asked.address)
     taker = listener.taker(to, asked.address)
     fault = None
-    if listener.reads_http and listener.understands(to):
+    if seen_through(listener, to):
         fault = fault_on(wanted, taker, to, asked.namespace, asked.labels, asked.headers)
     decision = Decision(
+        asked=asked,
         expected=Expectation(Outcome.INCONCLUSIVE),
         interception=interception,
         ruling=rule(rules, asked.address, to.port),
@@ -94,7 +96,7 @@ def decide(wanted: Effective, asked: Asked) -> Decision:
 def _plain(asked: Asked) -> Asked:
     """A final dot is DNS's and part of no Host or server name; a host that is an address is the one that is dialled."""
     destination = replace(asked.destination, host=asked.destination.host.rstrip("."))
-    return replace(asked, destination=destination, address=asked.address or _as_address(destination.host))
+    return replace(asked, destination=destination, address=_as_address(asked.address or destination.host))
 
 
 def _as_address(host: str) -> str:

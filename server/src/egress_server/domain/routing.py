@@ -98,6 +98,22 @@ def may_spare(fault: Fault) -> bool:
     return unsure or max(part.percent for part in (fault.delay, fault.abort) if part) < 100
 
 
+def seen_through(listener: Listener, destination: Destination) -> bool:
+    """Whether the sidecar sees requests in such a connection, which faults need."""
+    return listener.reads_http and listener.understands(destination)
+
+
+def effect_of(fault: Fault) -> str:
+    """What a fault does to requests, for people."""
+    parts = []
+    if fault.delay:
+        parts.append(f"delays {fault.delay.percent:g} % of the requests by {fault.delay.seconds:g} s")
+    if fault.abort:
+        status = f"HTTP {fault.abort.http_status}" if fault.abort.http_status else f"gRPC {fault.abort.grpc_status}"
+        parts.append(f"answers {fault.abort.percent:g} % with {status}")
+    return " and ".join(parts)
+
+
 def labels_text(labels: Labels) -> str:
     """Labels as people write them."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

@@ -6,13 +6,15 @@ Status exactly once. The doors (api, gateway) hand over bytes or a message and g
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 from google.protobuf.message import DecodeError, Message
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from egress_server.commands.services import Caller, Services
@@ -21,7 +23,7 @@ from egress_server.pipeline.status import Refusal, internal_error, refusal_of
 from egress_server.ports.identity import Authenticator, Authorizer
 from egress_server.telemetry import metrics
 
-__all__ = ["MAX_REQUEST_BYTES", "Call", "Method", "Pipeline", "Refusal"]
+__all__ = ["MAX_REQUEST_BYTES", "Call", "Method", "Pipeline", "Refusal", "StreamMethod"]
 
 MAX_REQUEST_BYTES = 1024 * 1024
 _propagator = TraceContextTextMapPropagator()
@@ -50,6 +52,19 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamMethod:
+    """One RPC that answers with a stream; `run` is an async generator of what is to be written."""
+
+    path: str
+    request_type: type[Message]
+    response_type: type[Message]
+    permission: str
+    decode: Callable[[Any], Command]
+    run: Callable[[Services, Caller, Any], AsyncGenerator[Any, None]]
+    encode: Callable[[Any], Message]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a door knows of a call. `metadata` has lower-case keys; `deadline` is time.monotonic() seconds."""
 
@@ -71,27 +86,31 @@ class Pipeline:
     async def unary(self, method: Method, request: bytes | Message, call: Call) -> Message:
         """The answer; raises Refusal, and nothing else but cancellation."""
         begin = time.perf_counter()
-        code = "CANCELLED"
-        parent = _propagator.extract(call.metadata) if "traceparent" in call.metadata else None
-        with self._tracer.start_as_current_span(
-            method.path[1:], parent, trace.SpanKind.SERVER, record_exception=False
-        ) as span:
-            trace_id = f"{span.get_span_context().trace_id:032x}"
+        try:
+            with (
+                self._tracer.start_as_current_span(
+                    method.path[1:], _parent(call), trace.SpanKind.SERVER, record_exception=False
+                ) as span,
+                _outcome(method.path, call.transport, span),
+            ):
+                return await self._within_deadline(method, request, call, span)
+        finally:
+            metrics.CALL_SECONDS.labels(method.path).observe(time.perf_counter() - begin)
+
+    async def stream(self, method: StreamMethod, request: bytes | Message, call: Call) -> AsyncGenerator[Message, None]:
+        """The answers as they come; raises as `unary` does. Its span ends with the first of them."""
+        span = self._tracer.start_span(method.path[1:], _parent(call), trace.SpanKind.SERVER, record_exception=False)
+        with metrics.STREAMS.labels(method.path).track_inprogress(), _outcome(method.path, call.transport, span):
             try:
-                answer = await self._within_deadline(method, request, call, trace_id)
-                code = "OK"
-                return answer
-            except EgressError as error:
-                code = error.code.name
-                span.set_attribute("egress.reason", error.reason)
-                raise refusal_of(error) from error
-            except Exception as error:
-                code = "INTERNAL"
-                _log.exception("call failed", method=method.path, trace_id=trace_id)
-                raise internal_error(trace_id) from error
+                caller, command = await self._admitted(method, request, call, span)
+                async with aclosing(method.run(self._services, caller, command)) as results:
+                    async for result in results:
+                        if span.is_recording():
+                            span.end()
+                        yield method.encode(result)
             finally:
-                metrics.CALLS.labels(method.path, call.transport, code).inc()
-                metrics.CALL_SECONDS.labels(method.path).observe(time.perf_counter() - begin)
+                if span.is_recording():
+                    span.end()
 
     async def admit(self, permission: str, mesh: str, call: Call) -> None:
         """Lets a stream begin; raises Refusal."""
@@ -101,27 +120,61 @@ class Pipeline:
         except EgressError as error:
             raise refusal_of(error) from error
 
-    async def _within_deadline(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
+    async def _within_deadline(self, method: Method, request: bytes | Message, call: Call, span: trace.Span) -> Message:
         if call.deadline is None:
-            return await self._run(method, request, call, trace_id)
+            return await self._run(method, request, call, span)
         timeout = asyncio.timeout(call.deadline - time.monotonic())
         try:
             async with timeout:
-                return await self._run(method, request, call, trace_id)
+                return await self._run(method, request, call, span)
         except TimeoutError:
             if not timeout.expired():
                 raise
             raise DeadlineExceeded("the call's deadline has passed") from None
 
-    async def _run(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
+    async def _run(self, method: Method, request: bytes | Message, call: Call, span: trace.Span) -> Message:
+        caller, command = await self._admitted(method, request, call, span)
+        return method.encode(await method.run(self._services, caller, command))
+
+    async def _admitted(
+        self, method: Method | StreamMethod, request: bytes | Message, call: Call, span: trace.Span
+    ) -> tuple[Caller, Command]:
+        """Who calls, and what is asked, once it is known that they may."""
         principal = await self._authenticator.authenticate(call.metadata, call.peer)
         command = method.decode(_parse(method, request))
         await self._authorizer.authorize(principal, method.permission, command.mesh)
-        result = await method.run(self._services, Caller(principal, method.path, trace_id), command)
-        return method.encode(result)
+        return Caller(principal, method.path, _trace_id(span), call.deadline), command
 
 
-def _parse(method: Method, request: bytes | Message) -> Message:
+@contextmanager
+def _outcome(path: str, transport: str, span: trace.Span) -> Iterator[None]:
+    """Counts how a call ends, and turns what it raises into a Refusal."""
+    code = "CANCELLED"
+    try:
+        yield
+        code = "OK"
+    except EgressError as error:
+        code = error.code.name
+        if span.is_recording():
+            span.set_attribute("egress.reason", error.reason)
+        raise refusal_of(error) from error
+    except Exception as error:
+        code = "INTERNAL"
+        _log.exception("call failed", method=path, trace_id=_trace_id(span))
+        raise internal_error(_trace_id(span)) from error
+    finally:
+        metrics.CALLS.labels(path, transport, code).inc()
+
+
+def _parent(call: Call) -> Context | None:
+    return _propagator.extract(call.metadata) if "traceparent" in call.metadata else None
+
+
+def _trace_id(span: trace.Span) -> str:
+    return f"{span.get_span_context().trace_id:032x}"
+
+
+def _parse(method: Method | StreamMethod, request: bytes | Message) -> Message:
     if isinstance(request, Message):
         return request
     if len(request) > MAX_REQUEST_BYTES:

@@ -1,4 +1,4 @@
-"""The method table: every unary RPC of the contract, by its path. A method without an entry is not served.
+"""The method tables: every RPC of the contract, by its path. A method without an entry is not served.
 
 A method that has something to say of its own has a file; what is alike for every kind (get, list, delete) is made by
 `collection`, in one file a kind.
@@ -6,9 +6,10 @@ A method that has something to say of its own has a file; what is alike for ever
 
 from collections.abc import Mapping
 
-from egress_server.pipeline import Method
+from egress_server.pipeline import Method, StreamMethod
 from egress_server.wire.methods import (
     deregister_cluster,
+    explain,
     faults,
     get_change,
     get_cluster,
@@ -18,6 +19,7 @@ from egress_server.wire.methods import (
     list_changes,
     list_cluster_rollouts,
     list_clusters,
+    list_registry,
     outbound_policies,
     probe,
     register_cluster,
@@ -28,6 +30,7 @@ from egress_server.wire.methods import (
     update_mesh,
     upsert_service_entry,
     wait_change,
+    watch_changes,
 )
 
 _METHODS = (
@@ -40,6 +43,8 @@ _METHODS = (
     set_interception_cidrs.METHOD,
     *interceptions.METHODS,
     probe.METHOD,
+    explain.METHOD,
+    list_registry.METHOD,
     register_cluster.METHOD,
     get_cluster.METHOD,
     list_clusters.METHOD,
@@ -54,3 +59,4 @@ _METHODS = (
 )
 
 METHODS: Mapping[str, Method] = {method.path: method for method in _METHODS}
+STREAMS: Mapping[str, StreamMethod] = {method.path: method for method in (watch_changes.METHOD,)}

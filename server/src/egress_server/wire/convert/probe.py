@@ -6,13 +6,17 @@ from urllib.parse import SplitResult, urlsplit
 
 from egress.v1 import probe_pb2 as pb
 from egress_server.domain.probe import Attempt, Destination, Expectation
+from egress_server.domain.tally import Quantiles
 from egress_server.domain.validate import Problems
+from egress_server.wire.convert.common import write_duration
 
 MAX_URL = 2048
 MAX_HEADERS = 32
 MAX_HEADER = 4096
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _METHODS = ("HEAD", "GET")
+_SCHEMES = ("http", "https", "tls", "tcp")
+_USUAL_PORTS = {"http": 80, "https": 443}
 # Set by the probe itself, or about the connection rather than the request.
 _OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"})
 
@@ -21,7 +25,7 @@ def read_destination(url: str, problems: Problems) -> Destination:
     """Where a URL points; a stand-in where it is wrong."""
     nowhere = Destination("http", "invalid", 80)
     if not url:
-        problems.add("must be set: an http or https URL")
+        problems.add("must be set: an http, https, tls or tcp URL")
         return nowhere
     if len(url) > MAX_URL or any(ord(char) <= 32 or ord(char) >= 127 for char in url):
         problems.add(f"must be at most {MAX_URL} printable ASCII characters without spaces")
@@ -35,24 +39,38 @@ def read_destination(url: str, problems: Problems) -> Destination:
     if wrong := _what_is_wrong_with_url(parts, port):
         problems.add(wrong)
         return nowhere
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme not in _USUAL_PORTS:
+        return Destination(parts.scheme, host, port or 0)
     path = parts.path or "/"
     return Destination(
         scheme=parts.scheme,
-        host=(parts.hostname or "").rstrip("."),
-        port=port or {"http": 80, "https": 443}[parts.scheme],
+        host=host,
+        port=port or _USUAL_PORTS[parts.scheme],
         path=f"{path}?{parts.query}" if parts.query else path,
     )
 
 
 def _what_is_wrong_with_url(parts: SplitResult, port: int | None) -> str | None:
-    if parts.scheme not in {"http", "https"}:
-        return "must begin with http:// or https://"
+    if parts.scheme not in _SCHEMES:
+        return "must begin with http://, https://, tls:// or tcp://"
     if parts.username is not None or parts.password is not None:
         return "must not carry user or password"
     if not (parts.hostname or "").rstrip("."):
         return "must name a host"
     if port == 0:
         return "port 0 must be 1 to 65535"
+    if parts.scheme not in _USUAL_PORTS:
+        return _what_is_wrong_with_address(parts, port)
+    return None
+
+
+def _what_is_wrong_with_address(parts: SplitResult, port: int | None) -> str | None:
+    """tls and tcp only connect."""
+    if port is None:
+        return f"must name a port, as in {parts.scheme}://{parts.hostname}:443"
+    if parts.path not in {"", "/"} or parts.query:
+        return f"must be no more than {parts.scheme}://HOST:PORT: a path is for http and https"
     return None
 
 
@@ -61,6 +79,8 @@ def read_attempt(request: pb.ProbeRequest, destination: Destination, timeout: fl
     method = request.method or "HEAD"
     if method not in _METHODS:
         problems.at("method").add("must be HEAD or GET")
+    if request.headers and destination.only_connects:
+        problems.at("headers").add(f"no request is sent to a {destination.scheme} URL")
     _check_headers(dict(request.headers), problems.at("headers"))
     return Attempt(destination, method, dict(request.headers), request.resolve, timeout)
 
@@ -89,12 +109,31 @@ def write_expectation(expected: Expectation) -> pb.ProbeResponse.Expectation:
 def curl_command(attempt: Attempt) -> str:
     """A curl command that asks the same; certificates are not checked, as the question is what the mesh does."""
     destination = attempt.destination
-    words = ["curl", "-sS", "-o", "/dev/null", "-D", "-"] if attempt.method == "GET" else ["curl", "-sSI"]
-    if destination.scheme == "https":
+    if destination.only_connects:
+        words = ["curl", "-sSv"]
+    else:
+        words = ["curl", "-sS", "-o", "/dev/null", "-D", "-"] if attempt.method == "GET" else ["curl", "-sSI"]
+    if destination.speaks_tls:
         words += ["-k", "--http1.1"]
     for name, value in attempt.headers.items():
         words += ["-H", shlex.quote(f"{name}: {value}")]
     if attempt.resolve:
         words += ["--resolve", shlex.quote(f"{destination.host}:{destination.port}:{attempt.resolve}")]
-    words += ["--max-time", f"{attempt.timeout:g}", shlex.quote(destination.url)]
+    # curl has no scheme that only connects: telnet does for TCP, and of https the handshake is what counts.
+    scheme = {"tcp": "telnet", "tls": "https"}.get(destination.scheme, destination.scheme)
+    url = f"{scheme}{destination.url.removeprefix(destination.scheme)}"
+    words += ["--max-time", f"{attempt.timeout:g}", shlex.quote(url)]
     return " ".join(words)
+
+
+def write_quantiles(quantiles: Quantiles | None) -> pb.ProbeResponse.Quantiles | None:
+    """How long attempts took."""
+    if quantiles is None:
+        return None
+    return pb.ProbeResponse.Quantiles(
+        min=write_duration(quantiles.min),
+        p50=write_duration(quantiles.p50),
+        p90=write_duration(quantiles.p90),
+        p99=write_duration(quantiles.p99),
+        max=write_duration(quantiles.max),
+    )

@@ -2,16 +2,24 @@
 
 from egress.v1 import probe_pb2 as pb
 from egress_server.agents.convert import attempt_to_proto
-from egress_server.commands.probe import Probe, ProbeResult, probe
+from egress_server.commands.probe import Made, Probe, ProbeResult, probe
 from egress_server.domain.addresses import why_forbidden
 from egress_server.domain.names import Kind, Name, check_label, expect_name
 from egress_server.domain.validate import Problems
 from egress_server.pipeline import Method
 from egress_server.wire.convert.common import read_seconds
-from egress_server.wire.convert.probe import curl_command, read_attempt, read_destination, write_expectation
+from egress_server.wire.convert.probe import (
+    curl_command,
+    read_attempt,
+    read_destination,
+    write_expectation,
+    write_quantiles,
+)
 
 DEFAULT_TIMEOUT = 10.0  # seconds
 MAX_TIMEOUT = 30.0
+MAX_COUNT = 100
+MOST_WITH_HEADERS = 3  # a head may have 32 KiB, and an answer at most 4 MiB
 
 
 def decode(request: pb.ProbeRequest) -> Probe:
@@ -25,11 +33,13 @@ def decode(request: pb.ProbeRequest) -> Probe:
         problems.at("timeout").add(f"must be more than 0 and at most {MAX_TIMEOUT:g} s")
     if request.min_applied_revision < 0:
         problems.at("min_applied_revision").add("must not be negative")
+    if not 0 <= request.count <= MAX_COUNT:
+        problems.at("count").add(f"must be 1 to {MAX_COUNT}")
     destination = read_destination(request.url, problems.at("url"))
     _check_resolve(request.resolve, problems.at("resolve"))
     attempt = read_attempt(request, destination, timeout, problems)
     problems.raise_if_any()
-    return Probe(cluster, request.namespace, attempt, request.min_applied_revision)
+    return Probe(cluster, request.namespace, attempt, request.min_applied_revision, request.count or 1)
 
 
 def _check_resolve(resolve: str, problems: Problems) -> None:
@@ -45,16 +55,27 @@ def _check_resolve(resolve: str, problems: Problems) -> None:
 
 def encode(result: ProbeResult) -> pb.ProbeResponse:
     """Outcome, expectation and evidence."""
+    causes = (*result.tally.causes, *result.cut_short)
     return pb.ProbeResponse(
-        outcome=pb.ProbeResponse.Outcome.Value(result.verdict.outcome.value),
+        outcome=pb.ProbeResponse.Outcome.Value(result.tally.outcome.value),
         expected=write_expectation(result.expected),
-        agrees=result.agrees,
-        attempts=[attempt_to_proto(result.evidence, result.verdict.upstream)],
-        causes=[pb.ProbeCause(code=c.code, text=c.text, evidence=c.evidence) for c in result.verdict.causes],
+        agrees=result.tally.agrees,
+        attempts=[_write_attempt(made, headers=n < MOST_WITH_HEADERS) for n, made in enumerate(result.made)],
+        causes=[pb.ProbeCause(code=c.code, text=c.text, evidence=c.evidence) for c in causes],
         curl=curl_command(result.attempt),
         agent=result.agent.agent,
         applied_revision=result.applied_revision,
+        counts={outcome.value: count for outcome, count in result.tally.counts.items()},
+        quantiles=write_quantiles(result.quantiles),
     )
+
+
+def _write_attempt(made: Made, *, headers: bool) -> pb.ProbeAttempt:
+    attempt = attempt_to_proto(made.evidence, made.verdict.upstream)
+    attempt.outcome = pb.ProbeResponse.Outcome.Value(made.verdict.outcome.value)
+    if not headers:
+        attempt.ClearField("headers")
+    return attempt
 
 
 METHOD = Method(

@@ -1,0 +1,141 @@
+"""Every resource that could have decided on a connection, and what became of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from egress_server.domain.effective import Effective
+from egress_server.domain.expect import Asked, Decision
+from egress_server.domain.names import Kind
+from egress_server.domain.probe import Outcome, matches_host
+from egress_server.domain.registry import Item
+from egress_server.domain.resources import Fault, Scoped, Selected
+from egress_server.domain.routing import effect_of, labels_text, seen_through, why_not
+from egress_server.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A resource that has a say, whether it decides, and why or why not."""
+
+    resource: str
+    revision: int
+    wins: bool
+    why: str
+
+
+def candidates(snapshot: Snapshot, wanted: Effective, decision: Decision) -> list[Candidate]:
+    """The winner first, then in the order of the connection's way: interceptions, entries, faults, policies."""
+    asked = decision.asked
+    reasons: dict[str, str] = {}
+    pairs = (
+        *_scoped(snapshot, wanted, asked, decision, Kind.INTERCEPTION),
+        *_entries(wanted, asked, decision),
+        *_faults(wanted, asked, decision),
+        *_scoped(snapshot, wanted, asked, decision, Kind.OUTBOUND_POLICY),
+    )
+    for name, why in pairs:
+        reasons.setdefault(name, why)
+    winner = decision.expected.resource
+    found = [Candidate(name, wanted.revisions.get(name, 0), name == winner, why) for name, why in reasons.items()]
+    return sorted(found, key=lambda candidate: not candidate.wins)
+
+
+def _scoped(
+    snapshot: Snapshot, wanted: Effective, asked: Asked, decision: Decision, kind: Kind
+) -> Iterator[tuple[str, str]]:
+    """Policies for the workload's namespace or the whole mesh, on this cluster."""
+    holding: Scoped | None = decision.interception if kind is Kind.INTERCEPTION else decision.policy
+    by_scope = wanted.interceptions if kind is Kind.INTERCEPTION else wanted.outbound
+    for name in snapshot.names(kind):
+        policy = snapshot.of_kind(kind)[name].resource
+        if not isinstance(policy, Scoped) or policy.scope.namespace not in {"", asked.namespace}:
+            continue
+        if not policy.cluster_selector.selects(wanted.cluster):
+            continue
+        strongest = by_scope.get(policy.scope.key())
+        if holding and policy.name == holding.name:
+            yield name, _holds(decision, kind)
+        elif strongest and policy.name != strongest.name:
+            yield name, _outranked(policy, strongest)
+        elif not policy.scope.match_labels.items() <= asked.labels.items():
+            yield name, f"it is for workloads labelled {labels_text(policy.scope.match_labels)}"
+        elif holding:
+            yield name, f"{holding.name} is for a narrower scope, which wins"
+
+
+def _holds(decision: Decision, kind: Kind) -> str:
+    if kind is Kind.INTERCEPTION:
+        return f"it holds for the workload: {decision.ruling.why}"
+    outcome = decision.expected.outcome
+    if outcome in {Outcome.PASSTHROUGH, Outcome.BLOCKED} and decision.listener.owner is None:
+        return "it holds for the workload, and nobody registered the destination"
+    mode = decision.policy.mode.value if decision.policy else ""
+    if outcome is Outcome.BYPASSED:
+        return f"it holds for the workload ({mode}), and the connection never meets the sidecar"
+    return f"it holds for the workload ({mode}), and has no say in what is decided before"
+
+
+def _outranked(policy: Selected, winner: Selected) -> str:
+    if policy.cluster_selector.rank == winner.cluster_selector.rank:
+        return f"{winner.name} is for the same scope and clusters alike, and older"
+    return f"{winner.name} is for the same scope: named clusters beat labels, and labels beat all"
+
+
+def _entries(wanted: Effective, asked: Asked, decision: Decision) -> Iterator[tuple[str, str]]:
+    host, port = asked.destination.host, asked.destination.port
+    taker, owner = decision.taker, decision.listener.owner
+    if taker:
+        yield taker.entry.name, _takes(decision, taker, host)
+    elif owner and not decision.listener.understands(asked.destination):
+        yield owner.name, f"it makes port {port} what it is: the sidecar can't read such a connection there"
+    for item in decision.items:
+        if matches_host(item.host, host) or item.entry.addresses:
+            if not item.serves:
+                yield item.entry.name, item.why
+            elif matches_host(item.host, host):
+                yield item.entry.name, _loses(asked, item, taker)
+    declared = {item.entry.name for item in decision.items}
+    for entry in wanted.entries:
+        pattern = next((pattern for pattern in entry.hosts if matches_host(pattern, host)), None)
+        if pattern and entry.name not in declared:
+            yield entry.name, f"it registers {pattern}, and no port {port} of it"
+
+
+def _takes(decision: Decision, taker: Item, host: str) -> str:
+    what = f"it registers {taker.host} port {taker.port.number} as {taker.port.protocol.value}"
+    if not matches_host(taker.host, host):
+        what += f", which takes this connection to {host} too"
+    if decision.expected.outcome is Outcome.BYPASSED:
+        return f"{what}, and the connection never meets the sidecar"
+    return f"{what}; a request that the fault lets go comes here" if decision.fault else what
+
+
+def _loses(asked: Asked, item: Item, taker: Item | None) -> str:
+    protocol = item.port.protocol
+    if taker and taker.entry.name != item.entry.name:
+        return f"{taker.entry.name} comes before it: {taker.host} is closer than {item.host}"
+    if protocol.is_http or protocol.is_tls:
+        return f"port {item.port.number} is {protocol.value} there, and this is a {asked.destination.scheme} connection"
+    return f"it holds for {', '.join(item.entry.addresses)} only"
+
+
+def _faults(wanted: Effective, asked: Asked, decision: Decision) -> Iterator[tuple[str, str]]:
+    host = asked.destination.host
+    for active in wanted.faults:
+        if matches_host(active.fault.host, host):
+            yield active.fault.name, _fault(asked, decision, active.fault)
+
+
+def _fault(asked: Asked, decision: Decision, fault: Fault) -> str:
+    first = decision.fault.fault if decision.fault else None
+    if decision.expected.outcome is Outcome.BYPASSED:
+        return "the connection never meets the sidecar"
+    if not seen_through(decision.listener, asked.destination):
+        return "it disturbs HTTP requests, and the sidecar sees none here"
+    if first and first.name == fault.name:
+        return f"its route is the first that fits: it {effect_of(fault)}"
+    if reason := why_not(fault, asked.destination.port, asked.namespace, asked.labels, asked.headers):
+        return reason
+    if first and first.host == fault.host:
+        return f"{first.name} comes before it: the more a fault asks of a request the earlier, then the older"
+    return "requests to this host are routed by another host's rules"

@@ -1,0 +1,45 @@
+"""ListRegistry."""
+
+from egress.v1 import explain_pb2 as pb
+from egress_server.commands.registry import ListRegistry, RegistryPage, list_registry
+from egress_server.domain.listing import parse_listing
+from egress_server.domain.names import Kind, check_label, expect_name
+from egress_server.pipeline import Method
+from egress_server.wire.convert.explain import write_item
+
+DEFAULT_NAMESPACE = "default"
+FIELDS = ("host", "port", "owner", "visible")
+
+
+def decode(request: pb.ListRegistryRequest) -> ListRegistry:
+    """The page asked for. A token is good for one namespace's view only."""
+    cluster = expect_name("parent", request.parent, Kind.CLUSTER)
+    namespace = check_label("namespace", request.namespace or DEFAULT_NAMESPACE, "namespace")
+    listing = parse_listing(
+        page_size=request.page_size,
+        page_token=request.page_token,
+        filter_text=request.filter,
+        order_by=request.order_by,
+        fields=FIELDS,
+        key_field="host",
+        parent=f"{cluster}/{namespace}",
+    )
+    return ListRegistry(cluster, namespace, listing)
+
+
+def encode(page: RegistryPage) -> pb.ListRegistryResponse:
+    """The page."""
+    return pb.ListRegistryResponse(
+        items=map(write_item, page.items), next_page_token=page.next_page_token, revision=page.revision
+    )
+
+
+METHOD = Method(
+    "/egress.v1.EgressService/ListRegistry",
+    pb.ListRegistryRequest,
+    pb.ListRegistryResponse,
+    "egress.registries.list",
+    decode,
+    list_registry,
+    encode,
+)
