@@ -1,6 +1,6 @@
 """Stands in for the pipeline below the gateway: reads requests as the real one does, and answers what a test says."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, cast
@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 
 from egress_server.domain.errors import EgressError
 from egress_server.gateway.app import build_app
-from egress_server.pipeline import Call, Method, Pipeline
+from egress_server.pipeline import Call, Method, Pipeline, StreamMethod
 from egress_server.pipeline.status import refusal_of
-from egress_server.wire import METHODS
+from egress_server.wire import METHODS, STREAMS
 
 DESCRIPTORS = files("egress_server.wire").joinpath("descriptors.binpb").read_bytes()
 
@@ -27,6 +27,7 @@ class FakePipeline:
         self.requests: list[Any] = []
         self.calls: list[Call] = []
         self.answer: Answer = empty_answer
+        self.events: AsyncIterator[Message] = no_events()
 
     async def unary(self, method: Method, request: bytes | Message, call: Call) -> Message:
         """As the real one: an answer or a Refusal."""
@@ -38,6 +39,23 @@ class FakePipeline:
             return await self.answer(method, message, call)
         except EgressError as error:
             raise refusal_of(error) from error
+
+    async def stream(self, method: StreamMethod, request: Message, call: Call) -> AsyncGenerator[Message, None]:
+        """As the real one: what `events` gives, or a Refusal."""
+        self.requests.append(request)
+        self.calls.append(call)
+        try:
+            method.decode(request)
+            async for event in self.events:
+                yield event
+        except EgressError as error:
+            raise refusal_of(error) from error
+
+
+async def no_events() -> AsyncGenerator[Message, None]:
+    """A stream that ends at once."""
+    return
+    yield
 
 
 async def empty_answer(method: Method, request: Any, call: Call) -> Message:
@@ -67,7 +85,7 @@ def app_over(pipeline: FakePipeline, **changes: Any) -> FastAPI:
         "metrics": lambda: b"egress_calls_total 1\n",
         "version": "1.2.3",
     }
-    return build_app(cast("Pipeline", pipeline), METHODS, **{**arguments, **changes})
+    return build_app(cast("Pipeline", pipeline), {**METHODS, **STREAMS}, **{**arguments, **changes})
 
 
 @asynccontextmanager

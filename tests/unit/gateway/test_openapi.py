@@ -10,10 +10,10 @@ from openapi_spec_validator import validate
 from egress_server.gateway.openapi import openapi_document
 from egress_server.gateway.openapi.examples import JSON_EXAMPLES, YAML_EXAMPLE
 from egress_server.gateway.routes import bindings_of
-from egress_server.wire import METHODS
+from egress_server.wire import METHODS, STREAMS
 from tests.unit.gateway.fakes import DESCRIPTORS, FakePipeline, app_over
 
-BINDINGS = bindings_of(METHODS)
+BINDINGS = bindings_of({**METHODS, **STREAMS})
 DOCUMENT: dict[str, Any] = openapi_document(BINDINGS, DESCRIPTORS, "1.2.3")
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
@@ -36,7 +36,7 @@ def test_valid() -> None:
 
 def test_stable() -> None:
     """Made twice, it is the same bytes."""
-    again = openapi_document(bindings_of(METHODS), DESCRIPTORS, "1.2.3")
+    again = openapi_document(bindings_of({**METHODS, **STREAMS}), DESCRIPTORS, "1.2.3")
     assert orjson.dumps(again) == orjson.dumps(DOCUMENT)
 
 

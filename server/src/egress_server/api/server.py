@@ -1,9 +1,10 @@
-"""The gRPC server: generic handlers over raw bytes for every method of the table, the agents' stream, health and
+"""The gRPC server: generic handlers over raw bytes for every method of the tables, the agents' stream, health and
 reflection."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -12,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from egress_server.agents.stream import SERVER_OPTIONS
-from egress_server.pipeline import Call, Method, Pipeline, Refusal
+from egress_server.pipeline import Call, Method, Pipeline, Refusal, StreamMethod
 
 # Above the pipeline's own limit, so that a request only a little too large gets our error rather than the library's.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -23,7 +24,9 @@ _OPTIONS = (
 )
 LAST_WORDS_SECONDS = 1.0
 """How long replies and ends of streams may take to leave when the server stops."""
-Unary = Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
+_Context = grpc.aio.ServicerContext[bytes, bytes]
+Unary = Callable[[bytes, _Context], Awaitable[bytes]]
+Stream = Callable[[bytes, _Context], AsyncIterator[bytes]]
 
 
 class Server:
@@ -33,7 +36,8 @@ class Server:
         self,
         pipeline: Pipeline,
         methods: Mapping[str, Method],
-        streams: grpc.GenericRpcHandler,
+        streams: Mapping[str, StreamMethod],
+        agents: grpc.GenericRpcHandler,
         version: str,
         *,
         end_streams: Callable[[], None],
@@ -43,9 +47,9 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._calls = _Calls()
         self._end_streams = end_streams
-        handlers = _Handlers(pipeline, methods, version, self._calls)
-        self._server.add_generic_rpc_handlers((handlers, streams))
-        self._services = sorted({path.split("/")[1] for path in methods})
+        handlers = _Handlers(pipeline, methods, streams, version, self._calls)
+        self._server.add_generic_rpc_handlers((handlers, agents))
+        self._services = sorted({path.split("/")[1] for path in (*methods, *streams)})
         names = (*self._services, "egress.v1.AgentService", health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server, descriptor_pool.Default())
 
@@ -69,7 +73,7 @@ class Server:
     async def stop(self, grace: float) -> None:
         """Says on the health service that it goes, takes no more calls, and gives those under way `grace` seconds.
 
-        Streams never end by themselves: those of agents are ended once no call is left that may need them, and what
+        Agents' streams never end by themselves: they are ended once no call is left that may need them, and what
         still is open then, such as a watch of the health service, is cut.
         """
         await self._health.enter_graceful_shutdown()
@@ -106,13 +110,21 @@ class _Calls:
 
 
 class _Handlers(grpc.GenericRpcHandler):
-    """Finds the handler of a path in the method table."""
+    """Finds the handler of a path in the method tables."""
 
-    def __init__(self, pipeline: Pipeline, methods: Mapping[str, Method], version: str, calls: _Calls) -> None:
-        self._handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-            path: grpc.unary_unary_rpc_method_handler(_unary(pipeline, method, version, calls))
-            for path, method in methods.items()
-        }
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        methods: Mapping[str, Method],
+        streams: Mapping[str, StreamMethod],
+        version: str,
+        calls: _Calls,
+    ) -> None:
+        self._handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
+        for path, method in methods.items():
+            self._handlers[path] = grpc.unary_unary_rpc_method_handler(_unary(pipeline, method, version, calls))
+        for path, stream in streams.items():
+            self._handlers[path] = grpc.unary_stream_rpc_method_handler(_stream(pipeline, stream, version))
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """The handler of the called method, or None."""
@@ -120,14 +132,35 @@ class _Handlers(grpc.GenericRpcHandler):
 
 
 def _unary(pipeline: Pipeline, method: Method, version: str, calls: _Calls) -> Unary:
-    async def call(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        context.set_trailing_metadata((("egress-version", version), ("egress-time", str(int(time.time() * 1000)))))
+    async def call(request: bytes, context: _Context) -> bytes:
+        context.set_trailing_metadata(_trailers(version))
         try:
             with calls:
-                answer = await pipeline.unary(method, request, Call("grpc", context.peer(), metadata))
+                answer = await pipeline.unary(method, request, _call(context))
         except Refusal as refusal:
             await context.abort_with_status(rpc_status.to_status(refusal.status))
         return answer.SerializeToString()
 
     return call
+
+
+def _stream(pipeline: Pipeline, method: StreamMethod, version: str) -> Stream:
+    async def call(request: bytes, context: _Context) -> AsyncIterator[bytes]:
+        context.set_trailing_metadata(_trailers(version))
+        try:
+            async with aclosing(pipeline.stream(method, request, _call(context))) as answers:
+                async for answer in answers:
+                    yield answer.SerializeToString()
+        except Refusal as refusal:
+            await context.abort_with_status(rpc_status.to_status(refusal.status))
+
+    return call
+
+
+def _call(context: _Context) -> Call:
+    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    return Call("grpc", context.peer(), metadata)
+
+
+def _trailers(version: str) -> tuple[tuple[str, str], ...]:
+    return (("egress-version", version), ("egress-time", str(int(time.time() * 1000))))

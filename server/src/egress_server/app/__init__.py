@@ -33,7 +33,7 @@ from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.store.opening import open_store
 from egress_server.telemetry.metrics import exposition
 from egress_server.telemetry.tracing import configure_tracing
-from egress_server.wire import METHODS
+from egress_server.wire import METHODS, STREAMS
 
 VERSION = version_of("egress-server")
 MESH = "default"
@@ -63,8 +63,8 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
 
         user = LocalUser()
         pipeline = Pipeline(services, user, user)
-        streams = attach_handler(pipeline, sessions)
-        server = Server(pipeline, METHODS, streams, VERSION, end_streams=sessions.close)
+        agents = attach_handler(pipeline, sessions)
+        server = Server(pipeline, METHODS, STREAMS, agents, VERSION, end_streams=sessions.close)
         grpc_address = server.listen(settings.grpc_address)
         await server.start()
 
@@ -77,7 +77,8 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
             targets=Targets(settings, clusters),
             agents=sessions,
             clock=system_clock,
-            # Nobody else can drive clusters over an embedded store: they are taken up at once, whatever leases were left.
+            # Nobody else can drive clusters over an embedded store: they are taken up at once, whatever leases were
+            # left.
             owner="egressd" if storage.embedded else uuid_ids(),
             settings=DeliverySettings(known_destinations=clusters.known_destinations),
         )
@@ -94,7 +95,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
         web = WebServer(
             build_app(
                 pipeline,
-                METHODS,
+                {**METHODS, **STREAMS},
                 descriptor_set=files("egress_server.wire").joinpath("descriptors.binpb").read_bytes(),
                 readiness=readiness,
                 metrics=exposition,
@@ -111,6 +112,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
         on_ready(addresses)
         await stop.wait()
         _log.info("draining", seconds=settings.drain_seconds)
+        services.end_streams()
         await asyncio.gather(web.stop(), server.stop(settings.drain_seconds))
 
 

@@ -24,6 +24,7 @@ class Code(Enum):
     RESOURCE_EXHAUSTED = 8
     FAILED_PRECONDITION = 9
     ABORTED = 10
+    OUT_OF_RANGE = 11
     UNIMPLEMENTED = 12
     INTERNAL = 13
     UNAVAILABLE = 14
@@ -99,6 +100,13 @@ class Aborted(EgressError):
 
     code = Code.ABORTED
     reason = "ABORTED"
+
+
+class OutOfRange(EgressError):
+    """What is asked for lies behind what is kept."""
+
+    code = Code.OUT_OF_RANGE
+    reason = "OUT_OF_RANGE"
 
 
 class PermissionDenied(EgressError):

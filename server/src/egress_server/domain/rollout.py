@@ -122,6 +122,18 @@ def rollout(
     return Rollout(cluster, RolloutState.APPLIED, status)
 
 
+def standing(cluster: Cluster, status: ClusterStatus) -> Rollout:
+    """Where a cluster stands as a whole: with all that it holds, or on its way to the newest revision."""
+    if status.phase is not Phase.SETTLED or not status.applied_revision:
+        return Rollout(cluster, _PHASES[status.phase], status, status.problem)
+    if status.disagreements:
+        return Rollout(cluster, RolloutState.DISAGREES, status, next(iter(status.disagreements.values())))
+    if status.unverified:
+        return Rollout(cluster, RolloutState.APPLIED, status, next(iter(status.unverified.values())))
+    verified = status.verified_revision >= status.applied_revision
+    return Rollout(cluster, RolloutState.VERIFIED if verified else RolloutState.APPLIED, status)
+
+
 def summary(rollouts: Iterable[Rollout]) -> Mapping[str, int]:
     """How many rollouts are in which state, by state name."""
     return Counter(r.state.value for r in rollouts)

@@ -16,20 +16,21 @@ from starlette.routing import Route
 from egress_server.domain.errors import EgressError, NotFound, Unimplemented
 from egress_server.gateway.contract_route import ContractRoute
 from egress_server.gateway.docs import docs_routes
-from egress_server.gateway.endpoint import Endpoint
+from egress_server.gateway.endpoint import Endpoint, UnaryEndpoint
 from egress_server.gateway.errors import http_status
+from egress_server.gateway.events import EventsEndpoint
 from egress_server.gateway.guard import Guard
 from egress_server.gateway.openapi import openapi_document
 from egress_server.gateway.operations import Readiness, operation_routes
 from egress_server.gateway.replies import json_body
-from egress_server.gateway.routes import RouteTable, bindings_of
+from egress_server.gateway.routes import Binding, RouteTable, bindings_of
 from egress_server.gateway.shapes import Shape, shape_of
-from egress_server.pipeline import Method, Pipeline, Refusal
+from egress_server.pipeline import Method, Pipeline, Refusal, StreamMethod
 from egress_server.pipeline.status import internal_error, refusal_of
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
 
-_CORS_REQUEST_HEADERS = ("content-type", "if-match", "if-none-match", "idempotency-key", "traceparent")
+_CORS_REQUEST_HEADERS = ("content-type", "if-match", "if-none-match", "idempotency-key", "last-event-id", "traceparent")
 _CORS_RESPONSE_HEADERS = ("etag", "retry-after")
 
 _log = structlog.get_logger(__name__)
@@ -37,7 +38,7 @@ _log = structlog.get_logger(__name__)
 
 def build_app(
     pipeline: Pipeline,
-    methods: Mapping[str, Method],
+    methods: Mapping[str, Method | StreamMethod],
     *,
     descriptor_set: bytes,
     readiness: Readiness,
@@ -58,7 +59,7 @@ def build_app(
     bindings = bindings_of(methods)
     shapes: dict[str, Shape] = {}
     table = RouteTable(
-        (binding, Endpoint(pipeline, binding, shape_of(binding.descriptor.input_type, shapes), timeout_seconds))
+        (binding, endpoint_of(pipeline, binding, shape_of(binding.descriptor.input_type, shapes), timeout_seconds))
         for binding in bindings
     )
     document = openapi_document(bindings, descriptor_set, version)
@@ -90,6 +91,13 @@ def build_app(
             expose_headers=list(_CORS_RESPONSE_HEADERS),
         )
     return app
+
+
+def endpoint_of(pipeline: Pipeline, binding: Binding, shape: Shape, timeout: float) -> Endpoint:
+    """What serves a binding."""
+    if isinstance(binding.method, StreamMethod):
+        return EventsEndpoint(pipeline, binding.method, binding, shape)
+    return UnaryEndpoint(pipeline, binding.method, binding, shape, timeout)
 
 
 def _document_route(document: dict[str, Any]) -> Route:

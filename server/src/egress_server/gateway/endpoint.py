@@ -3,10 +3,9 @@
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import structlog
-from google.protobuf.message import Message
 from starlette.types import Receive, Scope, Send
 
 from egress_server.domain.errors import DeadlineExceeded, EgressError
@@ -17,7 +16,7 @@ from egress_server.gateway.replies import ReplyWriter, json_body, send_json
 from egress_server.gateway.routes import Binding
 from egress_server.gateway.shapes import Shape
 from egress_server.gateway.template import Capture
-from egress_server.pipeline import Call, Pipeline, Refusal
+from egress_server.pipeline import Call, Method, Pipeline, Refusal
 from egress_server.pipeline.status import refusal_of
 from egress_server.telemetry import metrics
 
@@ -26,16 +25,25 @@ TIMEOUT_SLACK_SECONDS = 5.0
 WATCH_AFTER_SECONDS = 0.05
 """When a call begins to be watched for its client leaving. Most are over before, and a task costs a tenth of a call."""
 
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
-class Endpoint:
-    """Serves one binding. `timeout` is the deadline of a call in seconds where its request asks for no longer one."""
+class Endpoint(Protocol):
+    """Serves one binding."""
 
-    def __init__(self, pipeline: Pipeline, binding: Binding, shape: Shape, timeout: float) -> None:
+    async def serve(self, captures: tuple[Capture, ...], scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+
+
+class UnaryEndpoint:
+    """Serves the binding of a unary method. `timeout` is the deadline of a call in seconds where its request asks for
+    no longer one."""
+
+    def __init__(self, pipeline: Pipeline, method: Method, binding: Binding, shape: Shape, timeout: float) -> None:
         self._pipeline = pipeline
-        self._method = binding.method
-        self._reader = RequestReader(binding.method.request_type, shape, binding.body)
+        self._method = method
+        self._reader = RequestReader(method.request_type, shape, binding.body)
         self._writer = ReplyWriter(binding.descriptor.output_type)
         self._timeout = timeout
         self._has_timeout = "timeout" in shape.fields
@@ -48,7 +56,7 @@ class Endpoint:
             body = await self._body(headers, receive)
             request = self._reader.read(captures, scope["query_string"], headers, body)
             call = Call("rest", peer_of(scope), headers, begin + self._seconds(request))
-            reply = await _unless_gone(self._pipeline.unary(self._method, request, call), receive)
+            reply = await unless_gone(self._pipeline.unary(self._method, request, call), receive)
         except EgressError as error:
             metrics.CALLS.labels(self._method.path, "rest", error.code.name).inc()
             await send_refusal(send, refusal_of(error).status, headers)
@@ -83,7 +91,7 @@ def peer_of(scope: Scope) -> str:
     return f"{client[0]}:{client[1]}" if client else ""
 
 
-async def _unless_gone(call: Coroutine[Any, Any, Message], receive: Receive) -> Message:
+async def unless_gone(call: Coroutine[Any, Any, T], receive: Receive) -> T:
     """What the call returns; cancels it and raises ClientGone when the client closes the connection."""
     loop, me = asyncio.get_running_loop(), asyncio.current_task()
     watcher: asyncio.Task[None] | None = None

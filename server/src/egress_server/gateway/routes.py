@@ -8,7 +8,7 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
 from egress_server.gateway.template import Capture, Template
-from egress_server.pipeline import Method
+from egress_server.pipeline import Method, StreamMethod
 
 T = TypeVar("T")
 _VERBS = ("get", "put", "post", "delete", "patch")
@@ -18,7 +18,7 @@ _VERBS = ("get", "put", "post", "delete", "patch")
 class Binding:
     """One way to call a method: HTTP verb, path and the rule's `body` (`*`, a field's name, or empty)."""
 
-    method: Method
+    method: Method | StreamMethod
     descriptor: MethodDescriptor
     verb: str
     template: Template
@@ -55,7 +55,7 @@ class RouteTable(Generic[T]):
         return Found(None, (), tuple(sorted(allowed))) if allowed else None
 
 
-def bindings_of(methods: Mapping[str, Method]) -> list[Binding]:
+def bindings_of(methods: Mapping[str, Method | StreamMethod]) -> list[Binding]:
     """The bindings of all methods, in their order.
 
     Raises ValueError where a method has no rule, or a rule names what its request does not have.
@@ -63,7 +63,7 @@ def bindings_of(methods: Mapping[str, Method]) -> list[Binding]:
     return [binding for method in methods.values() for binding in _bindings(method)]
 
 
-def _bindings(method: Method) -> Iterator[Binding]:
+def _bindings(method: Method | StreamMethod) -> Iterator[Binding]:
     pool: Any = method.request_type.DESCRIPTOR.file.pool
     descriptor = pool.FindMethodByName(method.path.strip("/").replace("/", "."))
     rule = descriptor.GetOptions().Extensions[annotations_pb2.http]

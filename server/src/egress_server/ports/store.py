@@ -140,6 +140,10 @@ class Replica(Protocol):
     def statuses(self) -> dict[str, ClusterStatus]:
         """The appliers' last record of each cluster, by cluster id."""
 
+    @property
+    def status_number(self) -> int:
+        """How many writes of records there have been, up to what `statuses` holds; it only grows."""
+
     def committed(self, outcome: Committed) -> None:
         """Tells of an own commit, so that the snapshot need not wait for the stream."""
 

@@ -75,6 +75,11 @@ class RedisReplica:
         """See the port."""
         return self._statuses
 
+    @property
+    def status_number(self) -> int:
+        """See the port."""
+        return self._status_number
+
     def committed(self, outcome: Committed) -> None:
         """See the port. An outcome that does not follow on our copy is left to the stream."""
         revision = outcome.change.revision

@@ -17,6 +17,7 @@ CALL_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     registry=REGISTRY,
 )
+STREAMS = Gauge("egress_streams", "Streams open in this process, by method.", ["method"], registry=REGISTRY)
 STORE_REVISION = Gauge("egress_store_revision", "Newest revision this process knows.", ["mesh"], registry=REGISTRY)
 CLUSTER_APPLIED = Gauge(
     "egress_cluster_applied_revision", "Revision a cluster holds.", ["mesh", "cluster"], registry=REGISTRY

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from egress_server.gateway.binding import YAML_FIELD, Media
 from egress_server.gateway.openapi.examples import JSON_EXAMPLES, YAML_EXAMPLE
@@ -22,6 +22,14 @@ _HEADERS = {
         "`*`: go ahead only if the resource does not exist. Refused with 412 otherwise.",
     ),
     "request_id": ("Idempotency-Key", "Idempotency id, as `requestId`: sent twice, it is one change."),
+}
+
+EVENTS = "text/event-stream"
+_RESUME: Schema = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "Id of the last event that was seen; goes before `cursor`. Browsers send it when they come back.",
+    "schema": {"type": "string"},
 }
 
 
@@ -50,9 +58,11 @@ class Operations:
             "description": comment,
             "parameters": parameters,
         }
+        if method.server_streaming:
+            parameters.append(dict(_RESUME))
         if binding.body:
             operation["requestBody"] = self._body(binding)
-        operation["responses"] = self._responses(method.output_type)
+        operation["responses"] = self._responses(method)
         return operation
 
     def _id(self, name: str) -> str:
@@ -119,10 +129,12 @@ class Operations:
             content[Media.YAML.value[0]] = {"schema": text, "example": YAML_EXAMPLE}
         return {"required": True, "content": content}
 
-    def _responses(self, response: Descriptor) -> Schema:
+    def _responses(self, method: MethodDescriptor) -> Schema:
+        response = method.output_type
+        media = EVENTS if method.server_streaming else Media.JSON.value[0]
         done: Schema = {
             "description": self._schemas.comment(response.full_name) or "Done.",
-            "content": {"application/json": {"schema": self._schemas.reference(response)}},
+            "content": {media: {"schema": self._schemas.reference(response)}},
         }
         if etag_path(response) is not None:
             done["headers"] = {"ETag": {"description": "The resource's etag.", "schema": {"type": "string"}}}
