@@ -7,7 +7,11 @@ from typing import Any
 from egress_server.domain.changes import Versioned
 from egress_server.domain.names import parse_name
 from egress_server.domain.resources import (
+    Abort,
     Cluster,
+    ClusterSelector,
+    Fault,
+    Interception,
     Mesh,
     OutboundMode,
     OutboundPolicy,
@@ -48,10 +52,28 @@ def cluster(id_: str = "east", **labels: str) -> Cluster:
     return Cluster(f"meshes/default/clusters/{id_}", TargetKind.LOCAL, labels)
 
 
-class History:
-    """Desired state of one mesh; each `set` and `delete` is a revision, one second after the one before."""
+def selector(*clusters: str, **labels: str) -> ClusterSelector:
+    """Clusters by id or by labels; all of them without either."""
+    return ClusterSelector(clusters, labels)
 
-    def __init__(self, *resources: Resource, epoch: str = "epoch-1") -> None:
+
+def fault(id_: str = "broken", *, namespace: str = "default", **fields: Any) -> Fault:
+    """A fault that aborts all requests to bank.example.com with 503 for ten minutes, unless said otherwise."""
+    whole: dict[str, Any] = {"host": "bank.example.com", "ttl": 600.0, "abort": Abort(503), **fields}
+    return Fault(f"meshes/default/namespaces/{namespace}/faults/{id_}", **whole)
+
+
+def interception(id_: str = "all", **fields: Any) -> Interception:
+    """An interception of everything; for the whole mesh unless said otherwise."""
+    return Interception(f"meshes/default/interceptions/{id_}", **fields)
+
+
+class History:
+    """Desired state of one mesh; each `set` and `delete` is a revision, one second after the one before; the first
+    follows `born`."""
+
+    def __init__(self, *resources: Resource, epoch: str = "epoch-1", born: datetime = BIRTH) -> None:
+        self._born = born
         self.snapshot = Snapshot("default", epoch, 0, [])
         for resource in (MESH, *resources):
             self.set(resource)
@@ -73,4 +95,4 @@ class History:
 
     def _next(self) -> tuple[int, datetime]:
         revision = self.snapshot.revision + 1
-        return revision, BIRTH + timedelta(seconds=revision)
+        return revision, self._born + timedelta(seconds=revision)

@@ -78,6 +78,11 @@ class Snapshot:
             self._sorted[kind] = sorted(self._by_kind[kind])
         return self._sorted[kind]
 
+    def entry(self, name: str) -> ServiceEntry | None:
+        """The service entry called `name`, or None."""
+        versioned = self._by_kind[Kind.SERVICE_ENTRY].get(name)
+        return versioned.resource if versioned and isinstance(versioned.resource, ServiceEntry) else None
+
     def entries_with_host(self, host: str) -> Mapping[str, ServiceEntry]:
         """Service entries that list exactly `host`, by name."""
         return self._by_host.get(host, {})

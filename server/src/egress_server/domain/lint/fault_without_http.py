@@ -21,6 +21,7 @@ class FaultWithoutHttp(FaultRule):
     severity = Severity.ERROR
     title = "a fault on a port that is not HTTP, HTTP2 or GRPC"
     forceable = True
+    entry_field = "ports"
     fix = (
         "leave such ports out of the fault; to disturb HTTPS, let the sidecar speak TLS: port 80 HTTP with target port "
         "443 and traffic.tls_origination, and clients that call http"

@@ -23,6 +23,8 @@ class FaultRule(Rule[Fault | ServiceEntry]):
 
     on = (Fault, ServiceEntry)
     fix: ClassVar[str]
+    entry_field: ClassVar[str]
+    """Where an entry that keeps the host brings the problem."""
 
     @abstractmethod
     def problems(self, snapshot: Snapshot, fault: Fault, entries: Entries) -> set[str]:
@@ -64,7 +66,7 @@ class FaultRule(Rule[Fault | ServiceEntry]):
             brought = self.problems(snapshot, fault, after)
             brought = brought and brought - self.problems(snapshot, fault, entries_of(snapshot, fault))
             if brought:
-                field = "name" if deleted else "ports" if fault.host in entry.hosts else "hosts"
+                field = "name" if deleted else self.entry_field if fault.host in entry.hosts else "hosts"
                 for _, cause in self.explain(fault, brought, after):
                     yield self.found(
                         field, f"with this change {cause}", f"clear {fault.name} first, or change it", fault.name
@@ -93,10 +95,10 @@ def _meetings(snapshot: Snapshot, entry: ServiceEntry, *, deleted: bool) -> Iter
 
 def _changed_hosts(snapshot: Snapshot, entry: ServiceEntry) -> tuple[str, ...]:
     """The hosts of `entry` as it will be and as it is."""
-    known = snapshot.get(entry.name)
-    if known is None or not isinstance(known.resource, ServiceEntry) or known.resource.hosts == entry.hosts:
+    known = snapshot.entry(entry.name)
+    if known is None or known.hosts == entry.hosts:
         return entry.hosts
-    return tuple(dict.fromkeys((*entry.hosts, *known.resource.hosts)))
+    return tuple(dict.fromkeys((*entry.hosts, *known.hosts)))
 
 
 def _meeting(fault: Fault, entries: Iterable[ServiceEntry]) -> Entries:

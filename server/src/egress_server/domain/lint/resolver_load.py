@@ -30,8 +30,7 @@ class ResolverLoad(Rule[ServiceEntry]):
         names = dns_names(entry)
         if not names:
             return
-        known = snapshot.get(entry.name)
-        before = known.resource if known and isinstance(known.resource, ServiceEntry) else None
+        before = snapshot.entry(entry.name)
         if before and names <= dns_names(before) and viewers(entry) <= viewers(before):
             return
         total = names + max(_others(snapshot, before, viewer) for viewer in viewers(entry))

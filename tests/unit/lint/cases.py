@@ -1,0 +1,34 @@
+"""A row of the grid: what is there, what is set or deleted, and every finding that this gives."""
+
+from dataclasses import dataclass
+
+from egress_server.domain.lint import LintResult, lint, lint_delete
+from egress_server.domain.resources import Resource
+from egress_server.domain.snapshot import buckets_of
+from tests.support.meshes import History
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`finds` holds `CODE field` of all findings in order; none where the input is sound."""
+
+    text: str
+    there: tuple[Resource, ...]
+    new: Resource
+    finds: tuple[str, ...] = ()
+    deletes: bool = False
+
+    def lint(self) -> LintResult:
+        """The result of the mutation on a mesh that was made in the order of `there`."""
+        snapshot = History(*self.there).snapshot
+        return (lint_delete if self.deletes else lint)(snapshot, self.new)
+
+    def touched(self) -> frozenset[str]:
+        """The buckets that the mutation touches."""
+        before = next((resource for resource in self.there if resource.name == self.new.name), self.new)
+        return buckets_of(before) | buckets_of(self.new)
+
+
+def case(text: str, there: list[Resource], new: Resource, *finds: str, deletes: bool = False) -> Case:
+    """A row."""
+    return Case(text, tuple(there), new, finds, deletes)

@@ -1,0 +1,85 @@
+"""Lint costs the same beside a hundred entries and beside ten thousand."""
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from egress_server.domain.changes import Versioned
+from egress_server.domain.lint import lint, lint_delete
+from egress_server.domain.resources import Resolution, Resource, ServiceEntry
+from egress_server.domain.snapshot import Snapshot
+from tests.support.meshes import BIRTH, entry, fault, policy, ports, selector
+
+FEW, MANY = 100, 10_000
+Maker = Callable[[int], ServiceEntry]
+
+
+def public(number: int) -> ServiceEntry:
+    """Seen by all; ports and resolution as most entries have them."""
+    return entry(f"e{number}", resolution=Resolution.DNS)
+
+
+def private(number: int) -> ServiceEntry:
+    """Seen by its namespace only, on a port of its own kind."""
+    return entry(f"e{number}", namespace=f"n{number}", export_to=(".",), ports=ports("8080:HTTP", "8443:TLS"))
+
+
+def database(number: int) -> ServiceEntry:
+    """TCP without addresses, which takes nothing away from others of its kind."""
+    return entry(f"e{number}", ports=ports("3306:TCP"))
+
+
+def elsewhere(number: int) -> ServiceEntry:
+    """On one of ten clusters."""
+    return entry(f"e{number}", cluster_selector=selector(f"c{number % 10}"), ports=ports("8080:HTTP", "3306:TCP"))
+
+
+def mesh(make: Maker, count: int) -> Snapshot:
+    """A mesh with that many entries."""
+    return Snapshot("default", "e", count, (Versioned(make(number), number, BIRTH, BIRTH) for number in range(count)))
+
+
+def steps(do: Callable[[], Any]) -> int:
+    """How many of the interpreter's instructions `do` takes, at most a million."""
+    count = 0
+
+    def step(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        assert count < 1_000_000
+        return step
+
+    before = sys.gettrace()
+    sys.settrace(step)
+    try:
+        do()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def mutations(make: Maker) -> Iterator[tuple[str, Resource]]:
+    """What may be set beside such entries."""
+    yield "one more of them", make(10 * MANY)
+    yield "one of them again", make(7)
+    yield "an entry for all", entry("new", ports=ports("80:HTTP", "8080:HTTP", "8443:TLS", "443:HTTPS"))
+    yield "a database", entry("new", ports=ports("3306:TCP"), resolution=Resolution.NONE)
+    yield "an entry elsewhere", entry("new", cluster_selector=selector("other"), ports=ports("8080:HTTP", "8443:TLS"))
+    yield "an entry in another namespace", entry("new", namespace="new", export_to=(".",), ports=ports("8080:HTTP"))
+    yield "a policy", policy("REGISTRY_ONLY", cluster_selector=selector("other"))
+    yield "a fault", fault(host="e7.example.com")
+
+
+@pytest.mark.parametrize("make", [public, private, database, elsewhere])
+def test_cost_does_not_grow(make: Maker) -> None:
+    """Setting and deleting takes as many instructions, whatever else there is."""
+    few, many = mesh(make, FEW), mesh(make, MANY)
+    for text, new in mutations(make):
+        assert steps(partial(lint, many, new)) <= 1.2 * steps(partial(lint, few, new)) + 100, text
+    gone = make(7)
+    assert steps(partial(lint_delete, many, gone)) <= 1.2 * steps(partial(lint_delete, few, gone)) + 100

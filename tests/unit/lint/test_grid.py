@@ -1,0 +1,50 @@
+"""Every rule by rows: what it finds, and what it lets pass."""
+
+import pytest
+
+from egress_server.domain.findings import Severity
+from egress_server.domain.lint import RULES, lint, lint_delete
+from egress_server.domain.snapshot import buckets_of
+from tests.support.meshes import History
+from tests.unit.lint import grid_entries, grid_faults, grid_policies
+from tests.unit.lint.cases import Case
+
+CASES = [*grid_entries.CASES, *grid_faults.CASES, *grid_policies.CASES]
+BLOCKED = [case for case in CASES if case.there and any(f.severity is Severity.ERROR for f in case.lint().findings)]
+
+
+def rows(cases: list[Case]) -> pytest.MarkDecorator:
+    """A test for each row, called by its text."""
+    return pytest.mark.parametrize("case", [pytest.param(case, id=case.text) for case in cases])
+
+
+@rows(CASES)
+def test_findings(case: Case) -> None:
+    """The mutation gives these findings and no others, each with texts for people."""
+    findings = case.lint().findings
+    assert [f"{finding.code} {finding.field}" for finding in findings] == list(case.finds)
+    for finding in findings:
+        assert len(finding.cause) > 40
+        assert len(finding.fix) > 15
+        assert finding.resource != case.new.name
+
+
+def test_each_rule_has_rows() -> None:
+    """Each rule is seen to find something, and to let pass a resource of each kind that it looks at."""
+    found = {finding.split()[0] for case in CASES for finding in case.finds}
+    assert found == {rule.code for rule in RULES}
+    passed = {(rule.code, type(case.new)) for case in CASES for rule in RULES if rule.code not in str(case.finds)}
+    assert passed >= {(rule.code, kind) for rule in RULES for kind in rule.on}
+
+
+@rows(BLOCKED)
+def test_no_write_skew(case: Case) -> None:
+    """What blocks a mutation had touched a bucket that the mutation reads: neither could have been accepted on a
+    snapshot that lacks the other."""
+    blocking = {f.resource for f in case.lint().findings if f.severity is Severity.ERROR and f.resource}
+    for other in (resource for resource in case.there if resource.name in blocking):
+        without = History(*(resource for resource in case.there if resource.name != other.name)).snapshot
+        reads = (lint_delete if case.deletes else lint)(without, case.new).reads
+        assert reads & (buckets_of(other) - {f"key/{other.name}"}), other.name
+        if not case.deletes:
+            assert lint(without, other).reads & case.touched(), other.name
