@@ -44,6 +44,8 @@ class FakeReplica:
         self.history = history
         self._statuses: dict[str, ClusterStatus] = {}
         self._watchers: list[asyncio.Event] = []
+        self.status_number = 0
+        self.resyncs: dict[str, int] = {}
 
     @property
     def snapshot(self) -> Snapshot:

@@ -18,6 +18,7 @@ from egress_server.domain.resources import Cluster, Resource
 from egress_server.domain.rollout import concerned
 from egress_server.domain.snapshot import Snapshot, buckets_of
 from egress_server.domain.validate.unchanged import check_unchanged
+from egress_server.ports.clock import Ids
 from egress_server.ports.store import Commit, Committed, RequestKey, Stale
 
 MAX_TRIES = 5
@@ -88,22 +89,17 @@ async def mutate(services: Services, caller: Caller, mutation: Mutation) -> Outc
     replica = services.replica(mutation.mesh)
     if mutation.options.validate_only:
         return _plan(services, replica.snapshot, mutation)
-    key = RequestKey(
-        principal=caller.principal.name,
-        method=caller.method,
-        request_id=mutation.options.request_id or services.ids(),
-        fingerprint=mutation.options.fingerprint,
-    )
+    key = _key(caller, mutation.options, services.ids)
     async with services.locks.hold(mutation.name):
         for _ in range(MAX_TRIES):
             snapshot = replica.snapshot
             try:
                 checked = _check(snapshot, mutation)
             except EgressError:
-                replay = await _find_replay(services, mutation, key)
+                replay = await find_replay(services, caller, mutation.mesh, mutation.options)
                 if replay is None:
                     raise
-                return _outcome(snapshot.epoch, replay)
+                return replay
             try:
                 committed = await services.store.commit(_commit(snapshot, caller, mutation, key, checked))
             except Stale as stale:
@@ -121,10 +117,21 @@ async def mutate(services: Services, caller: Caller, mutation: Mutation) -> Outc
     )
 
 
-async def _find_replay(services: Services, mutation: Mutation, key: RequestKey) -> Committed | None:
-    if not mutation.options.request_id:
+async def find_replay(services: Services, caller: Caller, mesh: str, options: Options) -> Outcome | None:
+    """What an earlier call with the same request did. Raises Aborted REQUEST_ID_REUSED."""
+    if not options.request_id or options.validate_only:
         return None
-    return await services.store.find_replay(mutation.mesh, key)
+    replay = await services.store.find_replay(mesh, _key(caller, options, services.ids))
+    return _outcome(services.replica(mesh).snapshot.epoch, replay) if replay else None
+
+
+def _key(caller: Caller, options: Options, ids: Ids) -> RequestKey:
+    return RequestKey(
+        principal=caller.principal.name,
+        method=caller.method,
+        request_id=options.request_id or ids(),
+        fingerprint=options.fingerprint,
+    )
 
 
 def _check(snapshot: Snapshot, mutation: Mutation) -> _Checked:

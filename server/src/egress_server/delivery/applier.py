@@ -66,6 +66,7 @@ class Applier:
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._seen = ("", -1)
+        self._resyncs = dict(replica.resyncs)
         self._stopping = False
 
     async def run(self) -> None:
@@ -89,6 +90,7 @@ class Applier:
     def _follow(self) -> None:
         """Brings the workers in step with the snapshot; cheap where only statuses have changed."""
         self._expirer.wake()
+        self._look_again()
         snapshot = self._shop.replica.snapshot
         if (snapshot.epoch, snapshot.revision) == self._seen:
             return
@@ -96,6 +98,13 @@ class Applier:
         self._keep_workers()
         for worker in self._workers.values():
             worker.wake()
+
+    def _look_again(self) -> None:
+        """Has the workers look at clusters that somebody asked for."""
+        for cluster, count in self._shop.replica.resyncs.items():
+            if self._resyncs.get(cluster) != count and (worker := self._workers.get(cluster)):
+                worker.look_again()
+            self._resyncs[cluster] = count
 
     def _keep_workers(self) -> None:
         """One worker for each registered cluster. One that stops keeps its place until it is gone, so that a cluster

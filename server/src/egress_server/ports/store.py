@@ -4,7 +4,7 @@
 was committed before gives the first answer again. Exceptions of the database never cross this port.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,6 +123,12 @@ class Store(ApplierStore, Protocol):
     async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
         """`resource` as of its change at exactly `revision`; None where unknown or past retention."""
 
+    async def ask_resync(self, mesh: str, cluster: str) -> None:
+        """Asks whoever drives `cluster` to look at it afresh, by Replica.resyncs; a hint that may get lost."""
+
+    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+        """The last version of `resource`, a deletion included; None where unknown or past retention."""
+
     async def changes(
         self, mesh: str, *, before: int | None, after: int | None, count: int, newest_first: bool
     ) -> Sequence[Change]:
@@ -143,6 +149,10 @@ class Replica(Protocol):
     @property
     def status_number(self) -> int:
         """How many writes of records there have been, up to what `statuses` holds; it only grows."""
+
+    @property
+    def resyncs(self) -> Mapping[str, int]:
+        """How often this process has heard that a cluster is to be looked at afresh, by cluster id."""
 
     def committed(self, outcome: Committed) -> None:
         """Tells of an own commit, so that the snapshot need not wait for the stream."""

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from egress_server.domain.changes import Change
 from egress_server.store.codec import decode_record, from_ms
 
+RESYNC_PREFIX = "resync/"
+"""What stands before a cluster's id, where an entry of the status log asks for a fresh look at the cluster."""
+
 Entry = tuple[bytes, list[bytes]]
 """A stream's entry: id, then field, value, field, value…"""
 

@@ -18,7 +18,7 @@ from egress_server.store.codec import (
     record_digest,
 )
 from egress_server.store.connection import Connection
-from egress_server.store.entries import Entry, change_of, pairs
+from egress_server.store.entries import RESYNC_PREFIX, Entry, change_of, pairs
 from egress_server.store.keys import MeshKeys, Retention
 
 _DAY_SECONDS = 86_400
@@ -86,13 +86,19 @@ class RedisStore:
         change = change_of(mesh, entries[0])
         versioned = await self.version_at(mesh, change.record.resource, revision)
         if versioned is None:
-            versioned = await self._newest(mesh, change.record.resource)
+            versioned = await self.newest(mesh, change.record.resource)
         return Committed(change, versioned) if versioned else None
 
     async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
         """See the port."""
         at = f"{revision}-0"
         entries = await self._connection.call("XRANGE", mesh_keys(mesh).history(resource), at, at)
+        return decode_versioned(resource, entries[0][1][1]) if entries else None
+
+    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+        """See the port."""
+        history = mesh_keys(mesh).history(resource)
+        entries = await self._connection.call("XREVRANGE", history, "+", "-", "COUNT", 1)
         return decode_versioned(resource, entries[0][1][1]) if entries else None
 
     async def changes(
@@ -142,6 +148,12 @@ class RedisStore:
         """See the port."""
         await self._connection.run(scripts.RELEASE, (mesh_keys(mesh).lease(cluster),), owner)
 
+    async def ask_resync(self, mesh: str, cluster: str) -> None:
+        """See the port."""
+        keys = mesh_keys(mesh)
+        arguments = (self._retention.status_entries, f"{RESYNC_PREFIX}{cluster}")
+        await self._connection.run(scripts.RESYNC, (keys.meta, keys.status_log), *arguments)
+
     async def now(self) -> datetime:
         """See the port."""
         seconds, microseconds = await self._connection.call("TIME")
@@ -157,11 +169,6 @@ class RedisStore:
                 metadata={"revision": str(revision)},
             )
         return Committed(found.change, found.versioned, replayed=True)
-
-    async def _newest(self, mesh: str, resource: str) -> Versioned | None:
-        history = mesh_keys(mesh).history(resource)
-        entries = await self._connection.call("XREVRANGE", history, "+", "-", "COUNT", 1)
-        return decode_versioned(resource, entries[0][1][1]) if entries else None
 
 
 def _committed(commit: Commit, revision: int, previous: int, accept_ms: int, create_ms: int) -> Committed:

@@ -6,7 +6,8 @@ compared, in case the missing entry was the last one. One blocked read a process
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from egress_server.domain.snapshot import Snapshot, Update
 from egress_server.ports.store import Committed
 from egress_server.store.codec import decode_status, decode_versioned
 from egress_server.store.connection import Connection
-from egress_server.store.entries import Entry, number_of, pairs
+from egress_server.store.entries import RESYNC_PREFIX, Entry, number_of, pairs
 from egress_server.store.keys import MeshKeys
 from egress_server.store.wakeups import Wakeups
 
@@ -49,6 +50,7 @@ class RedisReplica:
         self._snapshot = Snapshot(mesh, "", 0, ())
         self._statuses: dict[str, ClusterStatus] = {}
         self._status_number = 0
+        self._resyncs: Counter[str] = Counter()
         self._ahead = 0
         self._wakeups = Wakeups()
         self._check_at = 0.0
@@ -79,6 +81,11 @@ class RedisReplica:
     def status_number(self) -> int:
         """See the port."""
         return self._status_number
+
+    @property
+    def resyncs(self) -> Mapping[str, int]:
+        """See the port."""
+        return self._resyncs
 
     def committed(self, outcome: Committed) -> None:
         """See the port. An outcome that does not follow on our copy is left to the stream."""
@@ -159,7 +166,12 @@ class RedisReplica:
         if not _contiguous([self._status_number, *(number_of(entry) for entry in entries)]):
             return False
         for entry in entries:
-            self._statuses.update(_decode_statuses(entry[1]))
+            for field, record in pairs(entry[1]):
+                cluster = field.decode()
+                if cluster.startswith(RESYNC_PREFIX):
+                    self._resyncs[cluster.removeprefix(RESYNC_PREFIX)] += 1
+                else:
+                    self._statuses[cluster] = decode_status(record)
             self._status_number = number_of(entry)
         return True
 

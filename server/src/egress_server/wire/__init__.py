@@ -16,6 +16,7 @@ from egress_server.wire.methods import (
     get_mesh,
     inject_fault,
     interceptions,
+    list_agents,
     list_changes,
     list_cluster_rollouts,
     list_clusters,
@@ -23,6 +24,8 @@ from egress_server.wire.methods import (
     outbound_policies,
     probe,
     register_cluster,
+    resync,
+    rollback_change,
     service_entries,
     set_interception_cidrs,
     set_outbound_policy,
@@ -56,6 +59,9 @@ _METHODS = (
     list_changes.METHOD,
     list_cluster_rollouts.METHOD,
     wait_change.METHOD,
+    rollback_change.METHOD,
+    list_agents.METHOD,
+    resync.METHOD,
 )
 
 METHODS: Mapping[str, Method] = {method.path: method for method in _METHODS}

@@ -70,14 +70,15 @@ def delete_mutation(
     return _mutation(request, type_, name, None, problems)
 
 
-def _mutation(
+def read_options(
     request: MutatingRequest, type_: ChangeType, name: str, resource: Resource | None, problems: Problems
-) -> Mutation:
+) -> Options:
+    """The request's options, for what it does to `name`; raises InvalidArgument with all that is wrong."""
     _check(request, problems)
     problems.raise_if_any()
     force = tuple(request.force_findings)
     what = (type_, name, resource, request.etag, request.must_not_exist, request.reason, force)
-    options = Options(
+    return Options(
         request_id=request.request_id,
         etag=request.etag,
         must_not_exist=request.must_not_exist,
@@ -86,7 +87,12 @@ def _mutation(
         force_findings=force,
         fingerprint=hashlib.sha256(_encoder.encode(what)).hexdigest(),
     )
-    return Mutation(name, type_, resource, options)
+
+
+def _mutation(
+    request: MutatingRequest, type_: ChangeType, name: str, resource: Resource | None, problems: Problems
+) -> Mutation:
+    return Mutation(name, type_, resource, read_options(request, type_, name, resource, problems))
 
 
 def _check(request: MutatingRequest, problems: Problems) -> None:

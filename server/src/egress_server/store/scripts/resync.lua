@@ -1,0 +1,5 @@
+-- Asks whoever drives a cluster to look at it afresh. Nothing is kept of it: who starts later looks anyway.
+--
+-- KEYS: meta, status log      ARGV: status log length, field naming the cluster
+local number = redis.call('HINCRBY', KEYS[1], 'status', 1)
+return redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], string.format('%d-0', number), ARGV[2], '')

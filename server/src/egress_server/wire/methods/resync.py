@@ -1,0 +1,28 @@
+"""Resync."""
+
+from egress.v1 import fleet_service_pb2 as pb
+from egress_server.commands.fleet import Resync, resync
+from egress_server.domain.names import Kind, expect_name
+from egress_server.domain.rollout import ClusterStatus
+from egress_server.pipeline import Method
+
+
+def decode(request: pb.ResyncRequest) -> Resync:
+    """The cluster to look at."""
+    return Resync(expect_name("name", request.name, Kind.CLUSTER))
+
+
+def encode(status: ClusterStatus | None) -> pb.ResyncResponse:
+    """What the cluster held."""
+    return pb.ResyncResponse(applied_revision=status.applied_revision if status else 0)
+
+
+METHOD = Method(
+    "/egress.v1.FleetService/Resync",
+    pb.ResyncRequest,
+    pb.ResyncResponse,
+    "egress.clusters.resync",
+    decode,
+    resync,
+    encode,
+)
