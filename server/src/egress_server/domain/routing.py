@@ -194,9 +194,12 @@ def _has_address(item: Item, host: str, address: str) -> bool:
 
 
 def _width(item: Item, host: str, address: str) -> int | None:
-    """Bits of the item's smallest range that has the address; None where none has."""
+    """Bits of the item's smallest range that has the address; None where none has. Where the address is not known, the
+    host's own are dialled."""
     if not address:
         return 0 if matches_host(item.host, host) else None
+    if address in item.exact_addresses():
+        return ip_address(address).max_prefixlen
     its = ip_address(address)
     widths = [n.prefixlen for n in _networks(item) if n.version == its.version and its in n]
     return max(widths, default=None)
