@@ -81,6 +81,8 @@ def test_the_end_is_counted_from_the_last_change() -> None:
     fault = Fault(f"{MESH}/namespaces/default/faults/f", "a.b", 90.0, Delay(1.0))
     shown = write_fault(Versioned(fault, 2, NOW - timedelta(days=1), NOW), "epoch")
     assert shown.expire_time.ToDatetime(UTC) == NOW + timedelta(seconds=90)
+    cleared = write_fault(Versioned(fault, 3, NOW - timedelta(days=1), NOW, deleted=True), "epoch")
+    assert cleared.expire_time.ToDatetime(UTC) == NOW
 
 
 def test_what_nobody_gave() -> None:

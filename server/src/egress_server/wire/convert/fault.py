@@ -36,9 +36,10 @@ def read_fault(message: pb.Fault, name: str) -> Fault:
 
 
 def write_fault(versioned: Versioned, epoch: str) -> pb.Fault:
-    """The fault as of a revision."""
+    """The fault as of a revision. One that was cleared has ended then."""
     fault = versioned.resource
     assert isinstance(fault, Fault)
+    end = versioned.update_time if versioned.deleted else expire_time(versioned)
     return pb.Fault(
         name=fault.name,
         host=fault.host,
@@ -49,7 +50,7 @@ def write_fault(versioned: Versioned, epoch: str) -> pb.Fault:
         source_labels=fault.source_labels,
         source_namespace=fault.source_namespace,
         ttl=write_duration(fault.ttl),
-        expire_time=write_time(expire_time(versioned)),
+        expire_time=write_time(end),
         cluster_selector=write_selector(fault.cluster_selector),
         etag=make_etag(epoch, versioned.revision),
         revision=versioned.revision,
