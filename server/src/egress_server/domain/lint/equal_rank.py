@@ -20,6 +20,7 @@ class EqualRank(Rule[Scoped]):
     severity = Severity.ERROR
     title = "two policies of equal rank for one scope and cluster"
     on = (OutboundPolicy, Interception)
+    related_codes = ("IST0110", "IST0111", "KIA0002", "KIA0003")
 
     def check(self, snapshot: Snapshot, policy: Scoped) -> Iterator[Finding]:
         """Looks at the policies of the same kind for the same scope."""

@@ -25,6 +25,7 @@ class ExportedToNobody(Rule[ServiceEntry]):
     severity = Severity.WARNING
     title = "an entry exported to nobody who asks"
     on = (ServiceEntry,)
+    related_codes = ("KIA0005",)
 
     def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Looks at the namespaces that policy speaks of."""

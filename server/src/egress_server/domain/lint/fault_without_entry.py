@@ -23,6 +23,7 @@ class FaultWithoutEntry(FaultRule):
     severity = Severity.ERROR
     title = "a fault on a host without an entry"
     forceable = True
+    related_codes = ("KIA1101",)
     entry_field = "cluster_selector"
     fix = "upsert a service entry that lists exactly this host on these clusters first"
 
