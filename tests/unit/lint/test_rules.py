@@ -58,7 +58,7 @@ def test_page(rule: Rule[Any]) -> None:
     assert lines[0] == f"# {rule.code}: {rule.title}"
     force = "forceable" if rule.forceable else "not forceable"
     assert lines[2] == f"{rule.severity.value}, {force}. Elsewhere: {', '.join(rule.related_codes) or 'none'}."
-    assert [line for line in lines if line.startswith("#")][1:] == HEADINGS
+    assert [line for line in lines if line.startswith("## ")] == HEADINGS
     assert page.count("```yaml") == 2
     assert (f"`{rule.code}` into `force_findings`" in page) == rule.forceable
 
