@@ -11,7 +11,7 @@ from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.domain.changes import ChangeType
 from egress_server.domain.errors import Aborted, DeadlineExceeded, FailedPrecondition, NotFound
 from egress_server.domain.plan import Action
-from egress_server.domain.resources import Cluster
+from egress_server.domain.resources import Cluster, Resource
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
@@ -144,7 +144,8 @@ async def test_an_update_keeps_what_a_rival_just_wrote() -> None:
     made = world()
     made.store.rivals.append(lambda: made.store.put(replace(EAST, service_cidrs=("10.0.0.0/8",))))
 
-    def relabel(before: Any) -> Cluster:
+    def relabel(before: Resource) -> Resource:
+        assert isinstance(before, Cluster)
         return replace(before, labels={"env": "prod"})
 
     update = Mutation(EAST.name, ChangeType.SET, None, Options(fingerprint="f"), amend=relabel)

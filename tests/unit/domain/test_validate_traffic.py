@@ -68,6 +68,7 @@ VALID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "several headers": (headers(HeaderMatch("a", PREFIX, "v"), HeaderMatch("b", EXACT, "ä")), {}),
     "token characters": (headers(HeaderMatch("!#$%&'*+.^_`|~0-9a-z-")), {}),
     "regex": (regex(r"^(?:a|b)+\d{1,3}[-*+.]+(?P<n>x)\+$"), {}),
+    "regex with repeats": (regex(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3,}-(?P<n>\w{1,12})|a{1000}|{x}"), {}),
     "regex with flags": (regex("(?i)abc"), {}),
     "TLS origination": ({"tls_origination": TlsOrigination()}, {"ports": TLS_PORTS}),
     "TLS origination with a name": (
@@ -174,6 +175,8 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "end as Python has it": (regex(r"a\Z"), {}, f"{H0}.regex", r"RE2 does not know \Z"),
     "possessive": (regex("a++"), {}, f"{H0}.regex", "possessive"),
     "many repeats": (regex("a{1001}"), {}, f"{H0}.regex", "at most 1000"),
+    "repeats of repeats": (regex("(?:(ab{50}){3}c){10}"), {}, f"{H0}.regex", "multiplied"),
+    "large when written out": (regex("a{900}b{900}c{900}"), {}, f"{H0}.regex", "longer than 2000"),
     "TLS on no port": (
         {"tls_origination": TlsOrigination(81)},
         {"ports": TLS_PORTS},
