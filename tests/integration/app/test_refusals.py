@@ -52,11 +52,6 @@ FIELDS: dict[str, tuple[str, Json, str]] = {
         entry(endpoints=[{"address": "203.0.113.7", "weight": -1}]),
         "service_entry.endpoints[0].weight",
     ),
-    "metadata server": (
-        "UpsertServiceEntry",
-        entry(endpoints=[{"address": "169.254.169.254"}]),
-        "service_entry.endpoints[0].address",
-    ),
     "bad export": ("UpsertServiceEntry", entry(exportTo=["Not A Namespace"]), "service_entry.export_to[0]"),
     "bad entry id": ("UpsertServiceEntry", {**entry(), "serviceEntryId": "Not_An_Id"}, "service_entry_id"),
     "bad parent": ("UpsertServiceEntry", {**entry(), "parent": f"{MESH}/namespaces/NOT"}, "parent"),
@@ -250,6 +245,14 @@ def test_existing_resource(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     assert (by_header.http, by_header.reason) == (412, "ALREADY_EXISTS")
     right = {"if-match": f'"{made["outboundPolicy"]["etag"]}"'}
     delete(by_grpc, ok(by_rest.call("SetOutboundPolicy", request, **right)))
+
+
+def test_finding(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+    """An ERROR finding refuses by its code, even where its code is forced, if it can't be."""
+    request = {**entry(endpoints=[{"address": "169.254.169.254"}]), "forceFindings": ["EGR0105"]}
+    answer = both(by_grpc, by_rest, "UpsertServiceEntry", request)
+    assert (answer.code, answer.reason, answer.http) == (PRECONDITION, "FINDINGS", 400), str(answer)
+    assert "EGR0105" in answer.body["message"]
 
 
 def test_too_large(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
