@@ -6,7 +6,7 @@ from egress_server.domain.effective import Effective, effective
 from egress_server.domain.expect import expect, find_entry
 from egress_server.domain.probe import Destination, Expectation, Outcome
 from egress_server.domain.resources import Resource, Scope
-from tests.support.meshes import History, cluster, entry, policy, ports
+from tests.support.meshes import BIRTH, History, cluster, entry, policy, ports
 
 HTTP = Destination("http", "bank.example.com", 80)
 HTTPS = Destination("https", "bank.example.com", 443)
@@ -16,7 +16,7 @@ OTHER = Destination("http", "other.example.com", 80)
 
 def held(*resources: Resource) -> Effective:
     """What one cluster holds of these, set in this order."""
-    return effective(History(cluster(), *resources).snapshot, cluster())
+    return effective(History(cluster(), *resources).snapshot, cluster(), BIRTH)
 
 
 @pytest.mark.parametrize(

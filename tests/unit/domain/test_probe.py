@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from egress_server.domain.probe import (
     Destination,
     Evidence,
+    LiveFault,
     Outcome,
     Timings,
     UpstreamDelta,
@@ -33,7 +34,26 @@ ENVOY_503 = replace(MOVED, status=503)
 CLOSED = replace(SEEN, error="connection reset while waiting for the response")
 TLS_CUT = replace(SEEN, tls_error="connection closed in the TLS handshake")
 TLS_DONE = replace(SEEN, status=200, headers=(("Server", "Tengine"),), timings=Timings(tls=0.01))
-LATE = replace(SEEN, error="timed out while waiting for the response")
+LATE = replace(SEEN, error="timed out while waiting for the response", timings=Timings(total=0.5))
+
+TCP = Destination("tcp", "db.example.com", 3306)
+TLS = Destination("tls", HOST, 443)
+DB = "outbound|3306||db.example.com"
+
+ABORT = LiveFault("fault-default-f", "default/egress-www", http_status=503)
+BAD = LiveFault("fault-default-g", "default/egress-www", http_status=502)
+UNAVAILABLE = LiveFault("fault-default-h", "default/egress-www", grpc_status=14)
+DELAY = LiveFault("fault-default-d", "default/egress-www", delay=2.0)
+GRPC_200 = replace(MOVED, status=200)
+GRPC_5 = replace(GRPC_200, headers=(("grpc-status", "5"),))
+
+
+def served(milliseconds: int) -> tuple[tuple[str, str], ...]:
+    """Headers by which the sidecar says how long the destination took."""
+    return (("server", "envoy"), ("x-envoy-upstream-service-time", str(milliseconds)))
+
+
+SLOW = replace(MOVED, headers=served(12), timings=Timings(response=2.01), live_faults=(DELAY,))
 
 
 def one(cluster: str, address: str = DIALLED) -> UpstreamDelta:
@@ -170,9 +190,89 @@ CASES = [
         *("no name", HTTP, Evidence(captured=False, error="Name or service not known"), ()),
         *(Outcome.INCONCLUSIVE, "NAME_NOT_RESOLVED"),
     ),
+    # It went past the sidecar.
+    Case("not captured", HTTP, replace(MOVED, captured=False), (), Outcome.BYPASSED, "NOT_CAPTURED"),
+    Case("not captured, refused", HTTP, replace(CLOSED, captured=False), (), Outcome.BYPASSED, "NOT_CAPTURED"),
     Case(
-        *("not captured", HTTP, replace(MOVED, captured=False), (one(ENTRY),)),
-        *(Outcome.INCONCLUSIVE, "NOT_CAPTURED"),
+        *("not captured, while others use another host", HTTP, replace(MOVED, captured=False)),
+        *((one("outbound|80||other.example.com"),), Outcome.BYPASSED, "NOT_CAPTURED"),
+    ),
+    Case(
+        *("not captured, while others use the same", HTTP, replace(MOVED, captured=False), (one(ENTRY),)),
+        *(Outcome.INCONCLUSIVE, "COUNTERS_DISTURBED"),
+    ),
+    # A fault did it.
+    Case("abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (), Outcome.FAULTED, "FAULT_ABORT"),
+    Case("abort with 502", HTTP, replace(BLOCKED_502, live_faults=(BAD,)), (), Outcome.FAULTED, "FAULT_ABORT"),
+    Case(
+        *("abort while others use another host", HTTP, replace(ENVOY_503, live_faults=(ABORT,))),
+        *((one("outbound|80||other.example.com"),), Outcome.FAULTED, "FAULT_ABORT"),
+    ),
+    Case("gRPC abort", HTTP, replace(GRPC_200, live_faults=(UNAVAILABLE,)), (), Outcome.FAULTED, "FAULT_ABORT"),
+    Case("the other of two", HTTP, replace(ENVOY_503, live_faults=(BAD, ABORT)), (), Outcome.FAULTED, "FAULT_ABORT"),
+    Case("delay", HTTP, SLOW, (one(ENTRY),), Outcome.FAULTED, "FAULT_DELAY", ENTRY),
+    Case("delay that outlasts", HTTP, replace(LATE, live_faults=(DELAY,)), (), Outcome.FAULTED, "FAULT_DELAY"),
+    Case(
+        *("delay, then no way on", HTTP, replace(SLOW, status=503, headers=()), ()),
+        *(Outcome.FAULTED, "FAULT_DELAY"),
+    ),
+    # It looks like a fault, and is none.
+    Case(
+        *("origin's own 503 beside a live abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (one(ENTRY),)),
+        *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
+    ),
+    Case(
+        "502 beside a live 503", HTTP, replace(BLOCKED_502, live_faults=(ABORT,)), (), Outcome.BLOCKED, "BLOCKED_HTTP"
+    ),
+    Case(
+        *("gRPC status that is another", HTTP, replace(GRPC_5, live_faults=(UNAVAILABLE,)), ()),
+        *(Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
+    ),
+    Case("503 without a live fault", HTTP, ENVOY_503, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
+    Case(
+        *("slow origin", HTTP, replace(SLOW, headers=served(2000)), (one(ENTRY),)),
+        *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
+    ),
+    Case(
+        *("slow, and nobody says who", HTTP, replace(SLOW, headers=()), (one(ENTRY),)),
+        *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
+    ),
+    Case(
+        *("slow without a live fault", HTTP, replace(SLOW, live_faults=()), (one(ENTRY),)),
+        *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
+    ),
+    Case(
+        *("fast beside a live delay", HTTP, replace(SLOW, timings=Timings(response=0.02)), (one(ENTRY),)),
+        *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
+    ),
+    Case(
+        *("silence longer than the delay", HTTP, replace(LATE, timings=Timings(total=9.0), live_faults=(DELAY,)), ()),
+        *(Outcome.INCONCLUSIVE, "TIMED_OUT"),
+    ),
+    Case(
+        *("warming beside a live fault", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), ()),
+        *(Outcome.INCONCLUSIVE, "CLUSTER_WARMING", "", (ENTRY,)),
+    ),
+    # Connections that send nothing.
+    Case("tcp passed", TCP, SEEN, (one(PASSTHROUGH),), Outcome.PASSTHROUGH, "UNREGISTERED_PASSED", PASSTHROUGH),
+    Case("tcp registered", TCP, SEEN, (one(DB),), Outcome.REGISTERED, "REGISTERED_UPSTREAM", DB),
+    Case("tcp cut", TCP, CLOSED, (), Outcome.BLOCKED, "BLOCKED_CLOSED"),
+    Case("tcp silence", TCP, LATE, (), Outcome.INCONCLUSIVE, "TIMED_OUT"),
+    Case("tcp still connecting", TCP, LATE, (opened(DB),), Outcome.UNREACHABLE, "UPSTREAM_CONNECT_PENDING", DB),
+    Case("tcp refused upstream", TCP, CLOSED, (failed(DB),), Outcome.UNREACHABLE, "UPSTREAM_CONNECT_FAILED", DB),
+    Case(
+        *("tcp taken by another", TCP, SEEN, (one("outbound|3306||other.example.com"),)),
+        *(Outcome.REGISTERED, "TAKEN_BY_PORT", "outbound|3306||other.example.com"),
+    ),
+    Case(
+        "tls", TLS, replace(TLS_DONE, status=0), (one(TLS_ENTRY),), Outcome.REGISTERED, "REGISTERED_UPSTREAM", TLS_ENTRY
+    ),
+    Case("tls cut", TLS, TLS_CUT, (), Outcome.BLOCKED, "BLOCKED_CLOSED"),
+    # A route leads to another service.
+    Case(
+        *("routed elsewhere", HTTP, replace(MOVED, routed_to=("outbound|8080||other.example.com",))),
+        *((one("outbound|8080||other.example.com"),), Outcome.REGISTERED, "REGISTERED_UPSTREAM"),
+        "outbound|8080||other.example.com",
     ),
     Case(
         *("refused by the agent", HTTP, Evidence(captured=False, refused="ADDRESS_FORBIDDEN"), ()),
@@ -231,6 +331,8 @@ def test_matches_host(pattern: str, host: str, matches: bool) -> None:
         (Destination("http", HOST, 443, "/a?b"), "http://www.aliyun.com:443/a?b"),
         (Destination("https", "2001:db8::1", 443), "https://[2001:db8::1]/"),
         (Destination("https", "2001:db8::1", 8443), "https://[2001:db8::1]:8443/"),
+        (TCP, "tcp://db.example.com:3306"),
+        (TLS, "tls://www.aliyun.com:443"),
     ],
 )
 def test_url(destination: Destination, url: str) -> None:
@@ -250,7 +352,7 @@ _evidence = st.builds(
     headers=st.sampled_from([(), (("server", "envoy"),)]),
     tls_error=_texts,
     error=_texts,
-    timings=st.builds(Timings, tls=st.sampled_from([None, 0.1])),
+    timings=st.builds(Timings, tls=st.sampled_from([None, 0.1]), response=st.sampled_from([None, 0.1, 2.1])),
     address=st.sampled_from(["", DIALLED]),
     upstreams=st.lists(
         st.builds(
@@ -265,19 +367,23 @@ _evidence = st.builds(
     ).map(tuple),
     warming_clusters=st.lists(_clusters, max_size=2).map(tuple),
     refused=st.sampled_from(["", "ADDRESS_FORBIDDEN"]),
+    live_faults=st.lists(st.sampled_from([ABORT, BAD, DELAY, UNAVAILABLE]), max_size=2).map(tuple),
 )
 
 
-@given(st.sampled_from([HTTP, HTTPS]), _evidence)
+@given(st.sampled_from([HTTP, HTTPS, TLS, TCP]), _evidence)
 def test_judge_is_total(destination: Destination, evidence: Evidence) -> None:
-    """Any evidence gets a verdict with a cause; none but captured evidence gets a conclusive one; it names an upstream
-    exactly where the connection was let go."""
+    """Any evidence gets a verdict with a cause; what was not captured is BYPASSED or nothing; an upstream is named
+    where the connection was let go, and only there or where a fault held it back first."""
     verdict = judge(destination, evidence)
     assert verdict.causes[0].code.isupper()
     if verdict.outcome is not Outcome.INCONCLUSIVE:
-        assert evidence.captured
+        assert evidence.captured is (verdict.outcome is not Outcome.BYPASSED)
         assert evidence.address
         assert not evidence.refused
+    if verdict.outcome is Outcome.FAULTED:
+        assert evidence.live_faults
+        return
     let_go = verdict.outcome in {Outcome.REGISTERED, Outcome.PASSTHROUGH, Outcome.UNREACHABLE}
     assert bool(verdict.upstream) == let_go
 
@@ -290,3 +396,23 @@ def test_blocked_means_nothing_of_ours_moved(evidence: Evidence) -> None:
             u.cluster == ENTRY and (u.cx_total > 0 or u.cx_connect_fail > 0 or u.rq_total > 0)
             for u in evidence.upstreams
         )
+
+
+def test_causes_of_a_fault() -> None:
+    """Causes name the route, its VirtualService, what the fault does and the times that show it."""
+    (abort,) = judge(HTTP, replace(ENVOY_503, live_faults=(ABORT,))).causes
+    assert abort.text == (
+        "route fault-default-f of VirtualService default/egress-www answers requests with HTTP 503, "
+        "and this one never left"
+    )
+    assert abort.evidence == "HTTP/1.1 503, server: envoy; no upstream counter of www.aliyun.com moved"
+    delay, way = judge(HTTP, replace(SLOW, upstreams=(one(ENTRY),))).causes
+    assert delay.text == (
+        "route fault-default-d of VirtualService default/egress-www delays requests by 2 s, "
+        "and this one was held back before it went out"
+    )
+    assert delay.evidence == "answered after 2.010 s, of which the destination took 0.012 s"
+    assert way.code == "REGISTERED_UPSTREAM"
+    both = replace(ABORT, delay=2.0)
+    late = replace(ENVOY_503, timings=Timings(response=2.0), live_faults=(both,))
+    assert [cause.code for cause in judge(HTTP, late).causes] == ["FAULT_ABORT", "FAULT_DELAY"]

@@ -1,0 +1,130 @@
+"""The registry as one namespace sees it: who registers what, and what takes it from whom."""
+
+import pytest
+
+from egress_server.domain.effective import Effective, effective
+from egress_server.domain.registry import Item, registry
+from egress_server.domain.resources import Resource
+from tests.support.meshes import BIRTH, History, cluster, entry, ports
+
+HOST = ("bank.example.com",)
+
+
+def held(*resources: Resource) -> Effective:
+    """What one cluster holds of these, set in this order."""
+    return effective(History(cluster(), *resources).snapshot, cluster(), BIRTH)
+
+
+def seen(*resources: Resource, namespace: str = "default") -> dict[tuple[str, str, int], Item]:
+    """Items by id of the entry, host and port."""
+    items = registry(held(*resources), namespace)
+    return {(i.entry.name.rpartition("/")[2], i.host, i.port.number): i for i in items}
+
+
+def test_every_host_and_port() -> None:
+    """Each host of an entry with each of its ports is an item that serves."""
+    items = seen(entry("two", hosts=("a.example.com", "*.b.example.com")))
+    assert list(items) == [
+        ("two", "a.example.com", 80),
+        ("two", "a.example.com", 443),
+        ("two", "*.b.example.com", 80),
+        ("two", "*.b.example.com", 443),
+    ]
+    assert all(item.visible and item.serves and not item.why for item in items.values())
+
+
+def test_visibility() -> None:
+    """What is not exported to the namespace is there, not visible, and says to whom it is exported."""
+    item = seen(entry("bank", export_to=(".", "prod")), namespace="shop")["bank", HOST[0], 80]
+    assert (item.visible, item.serves, item.shadowed_by) == (False, False, "")
+    assert item.why == "exported to its own namespace, prod and not to shop"
+
+
+def test_own_namespace_shadows() -> None:
+    """The client's own namespace takes a host wholly from an older entry, with ports that it does not have."""
+    shop = entry("s", namespace="shop", hosts=HOST)
+    prod = entry("p", namespace="prod", hosts=HOST, ports=ports("80:HTTP"))
+    items = seen(shop, prod, namespace="prod")
+    assert items["p", HOST[0], 80].serves
+    for port in (80, 443):
+        shadowed = items["s", HOST[0], port]
+        assert (shadowed.visible, shadowed.serves, shadowed.shadowed_by) == (True, False, prod.name)
+        assert shadowed.why == (
+            "entries of different namespaces don't merge; bank.example.com is taken from prod, the client's own"
+        )
+
+
+def test_oldest_namespace_shadows() -> None:
+    """Where the client has none of its own, the oldest namespace wins; one that is not visible shadows nothing."""
+    hidden = entry("h", namespace="n", hosts=HOST, export_to=(".",))
+    shop, prod = entry("s", namespace="shop", hosts=HOST), entry("p", namespace="prod", hosts=HOST)
+    items = seen(hidden, shop, prod)
+    assert items["s", HOST[0], 80].serves
+    assert items["p", HOST[0], 80].shadowed_by == shop.name
+    assert "shop, that of the oldest" in items["p", HOST[0], 80].why
+
+
+def test_older_port_shadows() -> None:
+    """Within a namespace ports merge, and of two for one port the older serves."""
+    first = entry("first", hosts=HOST, ports=ports("443:TLS"))
+    second = entry("second", hosts=HOST, ports=ports("80:HTTP", "443:TCP"))
+    items = seen(first, second)
+    assert items["second", HOST[0], 80].serves
+    assert items["second", HOST[0], 443].shadowed_by == first.name
+    assert "an older entry of namespace default declares port 443" in items["second", HOST[0], 443].why
+
+
+@pytest.mark.parametrize(("older", "younger"), [("HTTP", "TLS"), ("TLS", "HTTP"), ("TCP", "GRPC"), ("HTTP", "TCP")])
+def test_port_is_read_one_way(older: str, younger: str) -> None:
+    """A port is HTTP for all hosts or for none, as the oldest entry has it; the other kind is shadowed."""
+    first = entry("first", ports=ports(f"8000:{older}"))
+    items = seen(first, entry("second", ports=ports(f"8000:{younger}")))
+    assert items["first", "first.example.com", 8000].serves
+    shadowed = items["second", "second.example.com", 8000]
+    assert (shadowed.serves, shadowed.shadowed_by) == (False, first.name)
+
+
+def test_port_80_is_http() -> None:
+    """On port 80 nothing but HTTP serves: the mesh's own services make it so."""
+    item = seen(entry("raw", ports=ports("80:TCP")))["raw", "raw.example.com", 80]
+    assert (item.serves, item.shadowed_by) == (False, "")
+    assert item.why == "port 80 is made HTTP for all hosts by the mesh's own services"
+    exact = seen(entry("raw", ports=ports("80:TCP"), addresses=("203.0.113.1",)))["raw", "raw.example.com", 80]
+    assert exact.serves
+
+
+def test_tcp_without_addresses_takes_the_port() -> None:
+    """Of two TCP hosts on one port without addresses the older takes every connection; with addresses both serve."""
+    first = entry("first", ports=ports("3306:TCP"))
+    items = seen(first, entry("second", ports=ports("3306:MONGO")))
+    shadowed = items["second", "second.example.com", 3306]
+    assert (shadowed.serves, shadowed.shadowed_by) == (False, first.name)
+    assert "takes every connection to port 3306 without addresses" in shadowed.why
+    apart = seen(
+        entry("first", ports=ports("3306:TCP"), addresses=("203.0.113.1",)),
+        entry("second", ports=ports("3306:TCP"), addresses=("203.0.113.2", "203.0.113.1")),
+        entry("third", ports=ports("3306:TCP"), addresses=("203.0.113.1",)),
+    )
+    assert [item.serves for item in apart.values()] == [True, True, False]
+
+
+def test_one_entry_of_many_hosts_shadows_nothing_of_itself() -> None:
+    """TCP hosts of one entry can't be told apart, and all lead to it."""
+    items = seen(entry("db", hosts=("a.example.com", "b.example.com"), ports=ports("3306:TCP")))
+    assert all(item.serves for item in items.values())
+
+
+def test_tls_hosts_share_a_port() -> None:
+    """TLS hosts are told apart by server name, also beside TCP without addresses."""
+    items = seen(
+        entry("a", ports=ports("443:TLS")), entry("b", ports=ports("443:HTTPS")), entry("c", ports=ports("443:TCP"))
+    )
+    assert all(item.serves for item in items.values())
+
+
+def test_of_one_port() -> None:
+    """The items of one port are those of the whole registry."""
+    entries = [entry("a"), entry("b", ports=ports("80:TCP")), entry("c", hosts=HOST), entry("d", hosts=HOST)]
+    wanted = held(*entries)
+    for port in (80, 443, 81):
+        assert registry(wanted, "default", port) == [i for i in registry(wanted, "default") if i.port.number == port]
