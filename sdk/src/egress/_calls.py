@@ -1,8 +1,8 @@
 """Why each RPC is written once for both clients.
 
-A method of the SDK only builds a request. `unary` and `paged` turn the builder into a method that
-sends it: one that returns the reply on a client that blocks, one that is awaited on the other. Type
-checkers see the builder's signature with the right return type on either client.
+A method of the SDK only builds a request. `unary`, `mutating` and `paged` (and `watched` and `leased` in `_lasting`)
+turn the builder into a method that sends it: one that returns the reply on a client that blocks, one that is awaited
+on the other. Type checkers see the builder's signature with the right return type on either client.
 """
 
 import functools
@@ -12,24 +12,27 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, over
 
 from google.protobuf.message import Message
 
+from egress._changed import AsyncChanged, Changed, Mutated
 from egress._pagers import AsyncPager, Pager
 
 P = ParamSpec("P")
 Reply = TypeVar("Reply", bound=Message)
+Done = TypeVar("Done", bound=Mutated)
+Sent = TypeVar("Sent")
 Item = TypeVar("Item")
 Page = TypeVar("Page", bound=Message)
 Client = TypeVar("Client")
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[Reply]):
+class Call(Generic[Sent]):
     """One request on its way: `path` is gRPC's name of the method, `timeout` in seconds, None
     for the client's.
     """
 
     path: str
     request: Message
-    reply: type[Reply]
+    reply: type[Sent]
     timeout: float | None = None
 
 
@@ -46,6 +49,8 @@ class Blocking(Protocol):
 
     def _send(self, call: Call[Reply]) -> Reply: ...
 
+    def _change(self, call: Call[Done]) -> Changed[Done]: ...
+
     def _list(self, listing: Listing[Item, Page]) -> Pager[Item, Page]: ...
 
 
@@ -53,6 +58,8 @@ class Awaiting(Protocol):
     """A client whose methods are awaited."""
 
     async def _send(self, call: Call[Reply]) -> Reply: ...
+
+    async def _change(self, call: Call[Done]) -> AsyncChanged[Done]: ...
 
     def _list(self, listing: Listing[Item, Page]) -> AsyncPager[Item, Page]: ...
 
@@ -70,7 +77,23 @@ class unary(Generic[P, Reply]):
     @overload
     def __get__(self, client: Awaiting, owner: type) -> Callable[P, Coroutine[Any, Any, Reply]]: ...
     def __get__(self, client: Any, owner: type) -> Any:
-        return _bind(self._build, client, "_send")
+        return bind(self._build, client, "_send")
+
+
+class mutating(Generic[P, Done]):
+    """Turns a method that builds a call of a mutation into one that makes it and gives something to wait for."""
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Call[Done]]) -> None:
+        self._build = build
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Call[Done]]: ...
+    @overload
+    def __get__(self, client: Blocking, owner: type) -> Callable[P, Changed[Done]]: ...
+    @overload
+    def __get__(self, client: Awaiting, owner: type) -> Callable[P, Coroutine[Any, Any, AsyncChanged[Done]]]: ...
+    def __get__(self, client: Any, owner: type) -> Any:
+        return bind(self._build, client, "_change")
 
 
 class paged(Generic[P, Item, Page]):
@@ -86,10 +109,11 @@ class paged(Generic[P, Item, Page]):
     @overload
     def __get__(self, client: Awaiting, owner: type) -> Callable[P, AsyncPager[Item, Page]]: ...
     def __get__(self, client: Any, owner: type) -> Any:
-        return _bind(self._build, client, "_list")
+        return bind(self._build, client, "_list")
 
 
-def _bind(build: Callable[..., Any], client: Any, verb: str) -> Any:
+def bind(build: Callable[..., Any], client: Any, verb: str) -> Any:
+    """The method of `client` that hands what `build` makes to the client's `verb`; without a client, `build` itself."""
     if client is None:
         return build
     bound = functools.partial(build, client)

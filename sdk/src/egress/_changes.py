@@ -1,10 +1,13 @@
 """The methods of ChangeService: what was changed, by whom, and what became of it."""
 
-from typing import Literal
+from typing import Unpack
 
 from egress import _names as names
-from egress._calls import Call, Listing, paged, unary
-from egress._fields import duration, enum
+from egress._calls import Call, Listing, mutating, paged, unary
+from egress._changed import Until
+from egress._durations import duration
+from egress._fields import Mutation, enum, mutation
+from egress._lasting import watched
 from egress.v1 import change_service_pb2 as pb
 from egress.v1.change_pb2 import Change, ClusterRollout
 
@@ -71,7 +74,7 @@ class ChangeMethods:
         self,
         change: Change | int | str,
         *,
-        until: Literal["applied", "verified"] = "applied",
+        until: Until = "applied",
         timeout: float = 30.0,
     ) -> Call[pb.WaitChangeResponse]:
         """Wait until a change is applied, or verified by probes, on every cluster it concerns.
@@ -85,3 +88,32 @@ class ChangeMethods:
             timeout=duration(timeout),
         )
         return Call(_SERVICE + "WaitChange", request, pb.WaitChangeResponse, timeout + _REPLY_SECONDS)
+
+    @watched
+    def watch_changes(
+        self, cursor: str | None = None, *, include_rollouts: bool = False
+    ) -> Call[pb.WatchChangesResponse]:
+        """Iterate over what happens in the mesh from `cursor` on (None: from now on), without end.
+
+        An event has a `change`, or with `include_rollouts` a `rollout`, and a `cursor` to go on
+        after it. The watch goes on by itself, without a gap, when the connection breaks; `close`
+        or the end of a `with` block ends it.
+
+        Raises CursorExpired where the cursor is older than what the server keeps: list the changes
+        again. Raises Unavailable only where the server was never reached.
+        """
+        request = pb.WatchChangesRequest(
+            parent=names.mesh(self.mesh), cursor=cursor or "", include_rollouts=include_rollouts
+        )
+        return Call(_SERVICE + "WatchChanges", request, pb.WatchChangesResponse)
+
+    @mutating
+    def rollback_change(
+        self, change: Change | int | str, **options: Unpack[Mutation]
+    ) -> Call[pb.RollbackChangeResponse]:
+        """Bring the resource of a change back to what it was before it, by a change of its own.
+
+        For `options` see `Mutation`.
+        """
+        request = pb.RollbackChangeRequest(name=names.change(self.mesh, change), **mutation(options))
+        return Call(_SERVICE + "RollbackChange", request, pb.RollbackChangeResponse, options.get("timeout"))

@@ -5,14 +5,19 @@ the connection broke before its reply; every mutating request carries a request_
 twice is doing it once.
 """
 
+import itertools
 import json
 import os
+from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Generic, TypeVar
 
 __version__ = version("egress-sdk")
 
 DEFAULT_TARGET = "127.0.0.1:9090"
 TARGET_VARIABLE = "EGRESS_SERVER"
+
+Channel = TypeVar("Channel")
 
 _SERVICE_CONFIG = {
     "methodConfig": [
@@ -49,3 +54,23 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
 def target_or_default(target: str | None) -> str:
     """The target to dial: as given, else from EGRESS_SERVER, else the server on this machine."""
     return target or os.environ.get(TARGET_VARIABLE) or DEFAULT_TARGET
+
+
+def options(channels: int) -> list[tuple[tuple[str, str | int], ...]]:
+    """The options of each of so many channels. Raises ValueError below one."""
+    if channels < 1:
+        raise ValueError(f"channels is {channels}; it takes at least one")
+    # gRPC gives channels of one process to one target a single connection, unless they are told to keep their own.
+    return [(*OPTIONS, ("grpc.use_local_subchannel_pool", 1))] * channels if channels > 1 else [OPTIONS]
+
+
+class Turns(Generic[Channel]):
+    """Channels that take turns. Threads may share it."""
+
+    def __init__(self, channels: Sequence[Channel]) -> None:
+        self.all = channels
+        self._cycle = itertools.cycle(channels)
+
+    def next(self) -> Channel:
+        """The channel whose turn it is."""
+        return next(self._cycle)

@@ -1,27 +1,37 @@
 """The two clients: one blocks, one is awaited. They share every method; only sending differs."""
 
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import cached_property
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
 from egress._calls import Call, Listing
+from egress._changed import AsyncChanged, Changed, Mutated
 from egress._changes import ChangeMethods
-from egress._channel import OPTIONS, target_or_default
-from egress._egress import EgressMethods
+from egress._channel import Turns, options, target_or_default
 from egress._errors import from_rpc_error
+from egress._faults import FaultMethods
 from egress._fleet import FleetMethods
+from egress._insight import InsightMethods
+from egress._interceptions import InterceptionMethods
+from egress._leases import Lease, held, held_async
 from egress._pagers import AsyncPager, Pager
+from egress._policies import PolicyMethods
+from egress._watch import AsyncStream, AsyncWatch, Stream, Watch
+from egress.v1.change_service_pb2 import WatchChangesRequest, WatchChangesResponse
+from egress.v1.fault_pb2 import Fault
 
 Reply = TypeVar("Reply", bound=Message)
+Done = TypeVar("Done", bound=Mutated)
 Item = TypeVar("Item")
 Page = TypeVar("Page", bound=Message)
 
 
-class _Methods(EgressMethods, FleetMethods, ChangeMethods):
+class _Methods(PolicyMethods, FaultMethods, InterceptionMethods, InsightMethods, FleetMethods, ChangeMethods):
     """Every method of the API."""
 
 
@@ -29,8 +39,10 @@ class EgressClient(_Methods):
     """A client that blocks. Threads may share it.
 
     `target` is HOST:PORT or unix:PATH, by default EGRESS_SERVER or 127.0.0.1:9090. `timeout` is in
-    seconds and holds for each call with all its retries. A `channel` of your own is used as it is,
-    and stays open. Every method raises EgressError.
+    seconds and holds for each call with all its retries. Calls take turns on `channels` connections:
+    one is enough until many threads share the client, since a server takes only so many calls at once
+    on each. A `channel` of your own is used as it is, alone, and stays open. Every method raises
+    EgressError.
     """
 
     def __init__(
@@ -39,17 +51,22 @@ class EgressClient(_Methods):
         *,
         mesh: str = "default",
         timeout: float = 30.0,
+        channels: int = 1,
         channel: grpc.Channel | None = None,
     ) -> None:
         self.mesh = mesh
         self.timeout = timeout
         self._owned = channel is None
-        self._channel = channel or grpc.insecure_channel(target_or_default(target), options=OPTIONS)
+        dialled = target_or_default(target)
+        self._channels = Turns(
+            [channel] if channel else [grpc.insecure_channel(dialled, options=one) for one in options(channels)]
+        )
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         if self._owned:
-            self._channel.close()
+            for channel in self._channels.all:
+                channel.close()
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +80,7 @@ class EgressClient(_Methods):
         self.close()
 
     def _send(self, call: Call[Reply]) -> Reply:
-        method = self._channel.unary_unary(
+        method = self._channels.next().unary_unary(
             call.path,
             request_serializer=type(call.request).SerializeToString,
             response_deserializer=call.reply.FromString,
@@ -73,8 +90,25 @@ class EgressClient(_Methods):
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
 
+    def _change(self, call: Call[Done]) -> Changed[Done]:
+        return Changed(self._send(cast(Call[Any], call)), self)
+
     def _list(self, listing: Listing[Item, Page]) -> Pager[Item, Page]:
         return Pager(lambda token: self._send(_page(listing.call, token)), listing.items)
+
+    def _watch(self, call: Call[WatchChangesResponse]) -> Watch:
+        def open_(request: WatchChangesRequest, patient: bool) -> Stream:
+            method = self._channels.next().unary_stream(
+                call.path,
+                request_serializer=WatchChangesRequest.SerializeToString,
+                response_deserializer=WatchChangesResponse.FromString,
+            )
+            return method(request, wait_for_ready=patient)
+
+        return Watch(open_, cast(WatchChangesRequest, call.request))
+
+    def _hold(self, lease: Lease) -> AbstractContextManager[Fault]:
+        return held(lease, self._change, self.clear_fault)
 
 
 class AsyncEgressClient(_Methods):
@@ -89,22 +123,27 @@ class AsyncEgressClient(_Methods):
         *,
         mesh: str = "default",
         timeout: float = 30.0,
+        channels: int = 1,
         channel: grpc.aio.Channel | None = None,
     ) -> None:
         self.mesh = mesh
         self.timeout = timeout
         self._given = channel
         self._target = target_or_default(target)
+        self._options = options(channels)
 
     @cached_property
-    def _channel(self) -> grpc.aio.Channel:
+    def _channels(self) -> Turns[grpc.aio.Channel]:
         # Not in the constructor: a channel takes hold of the loop that is there when it is made.
-        return self._given or grpc.aio.insecure_channel(self._target, options=OPTIONS)
+        if self._given:
+            return Turns([self._given])
+        return Turns([grpc.aio.insecure_channel(self._target, options=one) for one in self._options])
 
     async def close(self) -> None:
-        """Close the connection."""
-        if self._given is None and "_channel" in vars(self):
-            await self._channel.close()
+        """Close the connections."""
+        if self._given is None and "_channels" in vars(self):
+            for channel in self._channels.all:
+                await channel.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,7 +157,7 @@ class AsyncEgressClient(_Methods):
         await self.close()
 
     async def _send(self, call: Call[Reply]) -> Reply:
-        method = self._channel.unary_unary(
+        method = self._channels.next().unary_unary(
             call.path,
             request_serializer=type(call.request).SerializeToString,
             response_deserializer=call.reply.FromString,
@@ -128,8 +167,25 @@ class AsyncEgressClient(_Methods):
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
 
+    async def _change(self, call: Call[Done]) -> AsyncChanged[Done]:
+        return AsyncChanged(await self._send(cast(Call[Any], call)), self)
+
     def _list(self, listing: Listing[Item, Page]) -> AsyncPager[Item, Page]:
         return AsyncPager(lambda token: self._send(_page(listing.call, token)), listing.items)
+
+    def _watch(self, call: Call[WatchChangesResponse]) -> AsyncWatch:
+        def open_(request: WatchChangesRequest, patient: bool) -> AsyncStream:
+            method = self._channels.next().unary_stream(
+                call.path,
+                request_serializer=WatchChangesRequest.SerializeToString,
+                response_deserializer=WatchChangesResponse.FromString,
+            )
+            return method(request, wait_for_ready=patient)
+
+        return AsyncWatch(open_, cast(WatchChangesRequest, call.request))
+
+    def _hold(self, lease: Lease) -> AbstractAsyncContextManager[Fault]:
+        return held_async(lease, self._change, self.clear_fault)
 
 
 def _seconds(call: Call[Reply], default: float) -> float:

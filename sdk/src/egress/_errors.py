@@ -7,6 +7,8 @@
     ├── Aborted                 somebody else was faster
     │   └── EtagMismatch        the resource is no longer the one you have seen
     ├── FailedPrecondition      the state of the mesh forbids it; see findings
+    ├── OutOfRange              what was asked for is not kept any more
+    │   └── CursorExpired       a watch can't go on from there: list again
     ├── PermissionDenied        you are known and may not
     ├── Unauthenticated         you are not known
     ├── ResourceExhausted       a limit is reached; see retry_after
@@ -117,6 +119,19 @@ class FailedPrecondition(EgressError):
     code = "FAILED_PRECONDITION"
 
 
+class OutOfRange(EgressError):
+    """What was asked for lies outside of what is there."""
+
+    code = "OUT_OF_RANGE"
+
+
+class CursorExpired(OutOfRange):
+    """The cursor of a watch is older than what the server keeps.
+
+    Events are lost between it and the oldest kept: list the changes, then watch from now on.
+    """
+
+
 class PermissionDenied(EgressError):
     """The caller is known and may not do this."""
 
@@ -172,7 +187,7 @@ class InternalError(EgressError):
 
 
 _BY_CODE = {kind.code: kind for kind in EgressError.__subclasses__()}
-_BY_REASON = {"ETAG_MISMATCH": EtagMismatch}
+_BY_REASON = {"ETAG_MISMATCH": EtagMismatch, "CURSOR_EXPIRED": CursorExpired}
 
 
 def from_rpc_error(error: grpc.RpcError) -> EgressError:

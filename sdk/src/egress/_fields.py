@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypedDict, TypeVar
 from uuid import uuid4
 
-from google.protobuf.duration_pb2 import Duration
-
-from egress.v1.common_pb2 import ClusterSelector
-from egress.v1.service_entry_pb2 import Endpoint, ServicePort
+from egress._durations import duration
+from egress.v1.common_pb2 import ClusterSelector, Scope
+from egress.v1.fault_pb2 import Fault
+from egress.v1.service_entry_pb2 import Endpoint, HeaderMatch, ServicePort
 
 _V = TypeVar("_V", bound=int)
 _V_co = TypeVar("_V_co", bound=int, covariant=True)
@@ -63,13 +63,10 @@ def enum(kind: Enum[_V], value: "_V | str") -> _V:
     return kind.Value(name)
 
 
-def duration(seconds: float | None) -> Duration | None:
-    """A duration to the microsecond, None where there is none."""
-    if seconds is None:
-        return None
-    message = Duration()
-    message.FromMicroseconds(round(seconds * 1e6))
-    return message
+def scope(namespace: str, match_labels: Mapping[str, str] | None) -> Scope | None:
+    """Where a policy holds, None for the whole mesh."""
+    chosen = Scope(namespace=namespace, match_labels=match_labels)
+    return chosen if chosen.ByteSize() else None
 
 
 def selector(clusters: Iterable[str], labels: Mapping[str, str] | None) -> ClusterSelector | None:
@@ -100,3 +97,33 @@ def port(text: ServicePort | str) -> ServicePort:
 def endpoint(address: Endpoint | str) -> Endpoint:
     """An endpoint from its address."""
     return address if isinstance(address, Endpoint) else Endpoint(address=address)
+
+
+def header_matches(headers: Mapping[str, str] | Iterable[HeaderMatch]) -> Iterable[HeaderMatch]:
+    """What headers must be; a mapping compares whole values."""
+    if isinstance(headers, Mapping):
+        return [HeaderMatch(name=name, exact=value) for name, value in headers.items()]
+    return headers
+
+
+def fault_delay(length: float | str | Fault.Delay | None, percent: float | None) -> Fault.Delay | None:
+    """A delay from its length; `percent` is that of a message too, where the message has none."""
+    if length is None:
+        return None
+    delay = Fault.Delay(percent=percent)
+    delay.MergeFrom(length if isinstance(length, Fault.Delay) else Fault.Delay(fixed_delay=duration(length)))
+    return delay
+
+
+def fault_abort(error: int | str | Fault.Abort | None, percent: float | None) -> Fault.Abort | None:
+    """An abort from an HTTP status, or a gRPC status by name in any case; `percent` as for a delay."""
+    if error is None:
+        return None
+    abort = Fault.Abort(percent=percent)
+    if isinstance(error, Fault.Abort):
+        abort.MergeFrom(error)
+    elif isinstance(error, str) and not error.isdecimal():
+        abort.grpc_status = error.upper().replace("-", "_")
+    else:
+        abort.http_status = int(error)
+    return abort

@@ -1,13 +1,14 @@
-"""The methods of FleetService: the clusters that policy is delivered to."""
+"""The methods of FleetService: the mesh, the clusters that policy is delivered to, and the agents in them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, Unpack
 
 from egress import _names as names
-from egress._calls import Call, Listing, paged, unary
+from egress._calls import Call, Listing, mutating, paged, unary
 from egress._fields import Mutation, mutation
 from egress.v1 import fleet_service_pb2 as pb
 from egress.v1.cluster_pb2 import Cluster
+from egress.v1.mesh_pb2 import Mesh
 
 _SERVICE = "/egress.v1.FleetService/"
 
@@ -17,26 +18,30 @@ class FleetMethods:
 
     mesh: str
 
-    @unary
+    @mutating
     def register_cluster(
         self,
         id: str,
         *,
-        target: Literal["local"] = "local",
+        target: Literal["local", "directory"] = "local",
         labels: Mapping[str, str] | None = None,
+        path: str = "",
+        service_cidrs: Iterable[str] = (),
         **options: Unpack[Mutation],
     ) -> Call[pb.RegisterClusterResponse]:
         """Register a cluster, or replace the registration of one.
 
-        `target` says how it is driven: `local` is an Envoy beside the server. `labels` are what
-        cluster selectors match. For `options` see `Mutation`.
+        `target` says how it is driven: `local` is an Envoy beside the server, `directory` a folder
+        `path` (the id where empty) below the server's --directory-root that gets one YAML file an
+        object. `labels` are what cluster selectors match, `service_cidrs` the cluster's own service
+        ranges. For `options` see `Mutation`.
+
+        Raises ValueError for an unknown target, and for a `path` of a target that has none.
         """
-        if target != "local":
-            raise ValueError(f"target {target!r} is none of local")
         request = pb.RegisterClusterRequest(
             parent=names.mesh(self.mesh),
             cluster_id=id,
-            cluster=Cluster(labels=labels, local=Cluster.LocalTarget()),
+            cluster=_registration(target, labels, path, service_cidrs),
             **mutation(options),
         )
         return Call(
@@ -67,3 +72,73 @@ class FleetMethods:
         )
         call = Call(_SERVICE + "ListClusters", request, pb.ListClustersResponse, timeout)
         return Listing(call, lambda page: page.clusters)
+
+    @mutating
+    def update_cluster(
+        self, cluster: str, *, labels: Mapping[str, str] | None = None, **options: Unpack[Mutation]
+    ) -> Call[pb.UpdateClusterResponse]:
+        """Replace the labels of a cluster, by id or full name; its target stays. For `options` see `Mutation`."""
+        wanted = Cluster(name=names.cluster(self.mesh, cluster), labels=labels)
+        request = pb.UpdateClusterRequest(cluster=wanted, **mutation(options))
+        return Call(_SERVICE + "UpdateCluster", request, pb.UpdateClusterResponse, options.get("timeout"))
+
+    @mutating
+    def deregister_cluster(
+        self, cluster: str, *, cleanup: bool = False, **options: Unpack[Mutation]
+    ) -> Call[pb.DeregisterClusterResponse]:
+        """Forget a cluster, by id or full name.
+
+        What is on it stays as it is, unless `cleanup` removes what is ours first; it must be
+        reachable then. For `options` see `Mutation`.
+        """
+        request = pb.DeregisterClusterRequest(
+            name=names.cluster(self.mesh, cluster), cleanup=cleanup, **mutation(options)
+        )
+        return Call(_SERVICE + "DeregisterCluster", request, pb.DeregisterClusterResponse, options.get("timeout"))
+
+    @paged
+    def list_agents(
+        self,
+        cluster: str = "-",
+        *,
+        filter: str = "",
+        order_by: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Listing[pb.Agent, pb.ListAgentsResponse]:
+        """List the agents attached now in a cluster; `-` means all. `timeout` holds for each page."""
+        request = pb.ListAgentsRequest(
+            parent=names.cluster(self.mesh, cluster), filter=filter, order_by=order_by, page_size=page_size
+        )
+        call = Call(_SERVICE + "ListAgents", request, pb.ListAgentsResponse, timeout)
+        return Listing(call, lambda page: page.agents)
+
+    @unary
+    def resync(self, cluster: str, *, timeout: float | None = None) -> Call[pb.ResyncResponse]:
+        """Have an applier look at a cluster afresh and mend what differs. Returns at once."""
+        request = pb.ResyncRequest(name=names.cluster(self.mesh, cluster))
+        return Call(_SERVICE + "Resync", request, pb.ResyncResponse, timeout)
+
+    @unary
+    def get_mesh(self, *, timeout: float | None = None) -> Call[Mesh]:
+        """Return the client's mesh."""
+        return Call(_SERVICE + "GetMesh", pb.GetMeshRequest(name=names.mesh(self.mesh)), Mesh, timeout)
+
+    @mutating
+    def update_mesh(
+        self, *, display_name: str = "", labels: Mapping[str, str] | None = None, **options: Unpack[Mutation]
+    ) -> Call[pb.UpdateMeshResponse]:
+        """Replace display name and labels of the client's mesh, both. For `options` see `Mutation`."""
+        mesh = Mesh(name=names.mesh(self.mesh), display_name=display_name, labels=labels)
+        request = pb.UpdateMeshRequest(mesh=mesh, **mutation(options))
+        return Call(_SERVICE + "UpdateMesh", request, pb.UpdateMeshResponse, options.get("timeout"))
+
+
+def _registration(target: str, labels: Mapping[str, str] | None, path: str, service_cidrs: Iterable[str]) -> Cluster:
+    if target == "directory":
+        return Cluster(labels=labels, directory=Cluster.DirectoryTarget(path=path, service_cidrs=service_cidrs))
+    if target != "local":
+        raise ValueError(f"target {target!r} is none of local, directory")
+    if path:
+        raise ValueError("a path is for target directory")
+    return Cluster(labels=labels, local=Cluster.LocalTarget(service_cidrs=service_cidrs))

@@ -25,6 +25,21 @@ def service_entry(mesh_id: str, namespace_id: str, entry: str) -> str:
     return _full(entry) or f"{namespace(mesh_id, namespace_id)}/serviceEntries/{entry}"
 
 
+def parent(mesh_id: str, namespace_id: str) -> str:
+    """meshes/{mesh}/namespaces/{namespace}, meshes/{mesh} where the namespace is empty."""
+    return namespace(mesh_id, namespace_id) if namespace_id else mesh(mesh_id)
+
+
+def fault(mesh_id: str, namespace_id: str, fault_id: str) -> str:
+    """meshes/{mesh}/namespaces/{namespace}/faults/{id}"""
+    return _full(fault_id) or f"{namespace(mesh_id, namespace_id)}/faults/{fault_id}"
+
+
+def interception(mesh_id: str, interception_id: str) -> str:
+    """meshes/{mesh}/interceptions/{id}"""
+    return _full(interception_id) or f"meshes/{mesh_id}/interceptions/{interception_id}"
+
+
 def cluster(mesh_id: str, cluster_id: str) -> str:
     """meshes/{mesh}/clusters/{id}"""
     return _full(cluster_id) or f"meshes/{mesh_id}/clusters/{cluster_id}"

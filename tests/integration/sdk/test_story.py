@@ -120,7 +120,7 @@ async def test_async_sdk(target: str) -> None:
     async with AsyncEgressClient(target) as client:
         planned = await client.set_outbound_policy("REGISTRY_ONLY", namespace="other", validate_only=True)
         assert planned.outbound_policy.mode == OutboundPolicy.REGISTRY_ONLY
-        assert not planned.HasField("change")
+        assert not planned.reply.HasField("change")
         assert [cluster.name async for cluster in client.list_clusters()] == ["meshes/default/clusters/local"]
         with pytest.raises(egress.NotFound):
             await client.get_outbound_policy("nobody")

@@ -1,7 +1,8 @@
 """A server that answers as it is told, so that the SDK and the CLI are tested over a real connection."""
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from grpc_status import rpc_status
 from egress.v1 import change_service_pb2, egress_service_pb2, fleet_service_pb2
 
 Answer = Message | Callable[[Message], Message]
+Turn = Sequence[Message]
 
 METHODS: list[MethodDescriptor] = [
     method
@@ -33,10 +35,17 @@ class FakeServer:
         self.requests: list[tuple[str, Message]] = []
         self.metadata: dict[str, str] = {"egress-version": "9.9.9"}
         self._answers: dict[str, list[Answer]] = {}
+        self._turns: dict[str, list[Turn]] = {}
 
     def answer(self, method: str, *answers: Answer) -> None:
         """What the method says from now on."""
         self._answers[method] = list(answers)
+
+    def stream(self, method: str, *turns: Turn) -> None:
+        """What each of the next calls of a streaming method says before it ends; the calls after them say nothing and
+        do not end.
+        """
+        self._turns[method] = list(turns)
 
     def sent(self, method: str) -> list[Message]:
         """The requests that came to the method."""
@@ -55,11 +64,30 @@ class FakeServer:
             return message_factory.GetMessageClass(method.output_type)()
         return answer(request) if callable(answer) else answer
 
+    def handle_stream(
+        self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext
+    ) -> Iterator[Message]:
+        """One call of a stream."""
+        self.requests.append((method.name, request))
+        turns = self._turns.get(method.name, [])
+        if not turns:
+            ended = threading.Event()
+            context.add_callback(ended.set)
+            ended.wait()
+            return
+        for message in turns.pop(0):
+            if isinstance(message, Status):
+                context.abort_with_status(rpc_status.to_status(message))
+            yield message
+
 
 def _handlers(fake: FakeServer, service: str) -> grpc.GenericRpcHandler:
     def handler(method: MethodDescriptor) -> "grpc.RpcMethodHandler[Message, Message]":
-        return grpc.unary_unary_rpc_method_handler(
-            lambda request, context: fake.handle(method, request, context),
+        streams = method.server_streaming
+        make = grpc.unary_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
+        handle = fake.handle_stream if streams else fake.handle
+        return make(
+            lambda request, context: handle(method, request, context),
             request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
             response_serializer=lambda reply: reply.SerializeToString(),
         )

@@ -162,7 +162,7 @@ def test_register_cluster(client: EgressClient, server: FakeServer) -> None:
             request_id="r",
         )
     ]
-    with pytest.raises(ValueError, match="'asm'"):
+    with pytest.raises(ValueError, match="'asm' is none of local, directory"):
         client.register_cluster("a", target="asm")  # type: ignore[arg-type]
 
 

@@ -12,36 +12,55 @@ from tests.unit.sdk.double import METHODS
 
 EXPORTS = [
     "Aborted",
+    "Agent",
     "AlreadyExists",
+    "AsyncChanged",
     "AsyncEgressClient",
     "AsyncPager",
+    "AsyncWatch",
     "Cancelled",
     "Change",
+    "Changed",
     "Cluster",
     "ClusterRollout",
+    "ConnectionLimits",
+    "CursorExpired",
     "DeadlineExceeded",
     "EgressClient",
     "EgressError",
     "Endpoint",
     "EtagMismatch",
+    "ExplainResponse",
     "FailedPrecondition",
+    "Fault",
     "Finding",
+    "HeaderMatch",
+    "Interception",
     "InternalError",
     "InvalidArgument",
+    "Mesh",
     "Mutation",
     "NotFound",
+    "OutOfRange",
     "OutboundPolicy",
+    "OutlierDetection",
     "Pager",
     "PermissionDenied",
     "Plan",
     "ProbeResponse",
     "ResourceExhausted",
+    "Retries",
+    "Route",
     "ServiceEntry",
     "ServicePort",
+    "TlsOrigination",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
     "Violation",
+    "Watch",
+    "WatchChangesResponse",
+    "WeightedDestination",
     "__version__",
 ]
 
@@ -81,9 +100,9 @@ def test_the_client_alone_needs_no_cli_extra() -> None:
 
 
 def test_every_rpc_has_a_method() -> None:
-    """The client's methods are the RPCs of the services, by their names, and close."""
-    rpcs = {re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower() for method in METHODS}
-    assert public_methods(egress.EgressClient) == rpcs | {"close"}
+    """The client's methods are the RPCs of the services, streams too, by their names; beside them close and fault."""
+    rpcs = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", method.name).lower() for method in METHODS}
+    assert public_methods(egress.EgressClient) == rpcs | {"close", "fault"}
 
 
 def test_both_clients_have_the_same_methods() -> None:

@@ -4,8 +4,24 @@ from typing import assert_type
 
 import pytest
 
-from egress import AsyncEgressClient, AsyncPager, Cluster, EgressClient, Pager, ProbeResponse
-from egress.v1.egress_service_pb2 import SetOutboundPolicyResponse
+from egress import (
+    AsyncChanged,
+    AsyncEgressClient,
+    AsyncPager,
+    AsyncWatch,
+    Change,
+    Changed,
+    Cluster,
+    EgressClient,
+    Fault,
+    OutboundPolicy,
+    Pager,
+    ProbeResponse,
+    Watch,
+    WatchChangesResponse,
+)
+from egress.v1.change_service_pb2 import WaitChangeResponse
+from egress.v1.egress_service_pb2 import InjectFaultResponse, SetOutboundPolicyResponse
 from egress.v1.fleet_service_pb2 import ListClustersResponse
 from tests.unit.sdk.double import FakeServer
 
@@ -13,19 +29,42 @@ from tests.unit.sdk.double import FakeServer
 def test_blocking(server: FakeServer) -> None:
     """The client that blocks gives replies and pagers."""
     with EgressClient(server.target) as client:
-        reply = assert_type(client.set_outbound_policy("ALLOW_ANY"), SetOutboundPolicyResponse)
-        assert isinstance(reply, SetOutboundPolicyResponse)
+        changed = assert_type(client.set_outbound_policy("ALLOW_ANY"), Changed[SetOutboundPolicyResponse])
+        assert isinstance(changed, Changed)
+        assert isinstance(assert_type(changed.reply, SetOutboundPolicyResponse), SetOutboundPolicyResponse)
+        assert isinstance(assert_type(changed.outbound_policy, OutboundPolicy), OutboundPolicy)
         pager = assert_type(client.list_clusters(), Pager[Cluster, ListClustersResponse])
         assert isinstance(pager, Pager)
+
+
+def test_what_lasts(server: FakeServer) -> None:
+    """A watch and a held fault have types of their own on each client."""
+    server.answer("InjectFault", InjectFaultResponse(change=Change(revision=1)))
+    with EgressClient(server.target) as client:
+        with assert_type(client.watch_changes(), Watch) as watch:
+            server.stream("WatchChanges", [WatchChangesResponse(cursor="1", change=Change(revision=1))])
+            assert isinstance(assert_type(next(watch), WatchChangesResponse), WatchChangesResponse)
+        with client.fault("h", delay=1, until=None) as fault:
+            assert isinstance(assert_type(fault, Fault), Fault)
 
 
 async def test_awaited(server: FakeServer) -> None:
     """The client that is awaited gives the same, awaited."""
     async with AsyncEgressClient(server.target) as client:
+        server.answer("SetOutboundPolicy", SetOutboundPolicyResponse(change=Change(revision=1)))
+        changed = assert_type(await client.set_outbound_policy("ALLOW_ANY"), AsyncChanged[SetOutboundPolicyResponse])
+        assert isinstance(assert_type(await changed.wait(), WaitChangeResponse), WaitChangeResponse)
+        assert isinstance(assert_type(client.watch_changes(), AsyncWatch), AsyncWatch)
         reply = assert_type(await client.probe("http://x", cluster="a"), ProbeResponse)
         assert isinstance(reply, ProbeResponse)
         pager = assert_type(client.list_clusters(), AsyncPager[Cluster, ListClustersResponse])
         assert isinstance(pager, AsyncPager)
+
+
+def test_a_field_of_another_reply_is_seen(server: FakeServer) -> None:
+    """A field that the reply has not is an error for mypy, and one when it runs."""
+    with EgressClient(server.target) as client, pytest.raises(AttributeError, match="mesh"):
+        _ = client.set_outbound_policy("ALLOW_ANY").mesh  # type: ignore[misc]
 
 
 def test_a_wrong_argument_is_seen(server: FakeServer) -> None:

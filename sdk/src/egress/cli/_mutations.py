@@ -1,12 +1,10 @@
 """What happens after a mutation, whatever it changed: show it, and wait where that was asked for."""
 
-from typing import Protocol
-
 import typer
-from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.message import Message
 
-from egress import Change, Finding, Plan
+from egress import Changed, Finding
+from egress._changed import Mutated
 from egress.cli import _findings
 from egress.cli._errors import Exit
 from egress.cli._options import Mutating
@@ -15,21 +13,9 @@ from egress.cli._session import Session
 from egress.cli._wait import wait_for
 
 
-class Reply(Protocol):
-    """What the replies of all mutations have in common."""
-
-    @property
-    def change(self) -> Change: ...
-
-    @property
-    def findings(self) -> RepeatedCompositeFieldContainer[Finding]: ...
-
-    @property
-    def plan(self) -> Plan: ...
-
-
-def finish(session: Session, mutating: Mutating, reply: Reply, done: str) -> None:
+def finish(session: Session, mutating: Mutating, changed: Changed[Mutated], done: str) -> None:
     """Shows the reply, `done` being the deed in words, and waits. Leaves with what came of it."""
+    reply = changed.reply
     assert isinstance(reply, Message)
     if mutating.dry_run:
         refused = any(_blocks(finding, mutating.force_finding) for finding in reply.findings)
@@ -45,12 +31,12 @@ def _blocks(finding: Finding, forced: list[str]) -> bool:
     return finding.severity == Finding.ERROR and not (finding.forceable and finding.code in forced)
 
 
-def _show_change(reply: Reply, done: str) -> None:
+def _show_change(reply: Mutated, done: str) -> None:
     out().print(f"{reply.change.resource} {done} (change {reply.change.revision})")
     _findings.show(out(), reply.findings)
 
 
-def _show_plan(reply: Reply, *, refused: bool) -> None:
+def _show_plan(reply: Mutated, *, refused: bool) -> None:
     out().print("Dry run: nothing was changed.")
     if refused:
         out().print("It would be refused:", style="red")

@@ -1,24 +1,34 @@
 """Words of the command line as values. What can't be read is a usage error."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 import typer
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+from egress._durations import seconds
 
 
 def duration(text: str | float) -> float:
     """Seconds, from `10s`, `500ms`, `2m` or `1m30s`."""
-    if isinstance(text, float):  # the option's default, which typer sends through the parser as well
-        return text
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise typer.BadParameter(f"{text!r} is no duration; write it like 10s, 500ms or 2m")
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    try:
+        return seconds(text)  # a number is the option's default, which typer sends through the parser as well
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def words(texts: Iterable[str]) -> list[str]:
+    """Words from lists with commas, one or many."""
+    return [word for text in texts for word in text.split(",") if word]
+
+
+def numbers(texts: Iterable[str], option: str) -> list[int]:
+    """Numbers from lists with commas; `option` is where they came from."""
+    found = words(texts)
+    for word in found:
+        if not word.isdecimal():
+            raise typer.BadParameter(f"{option} {word!r} is no number")
+    return [int(word) for word in found]
 
 
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
@@ -43,6 +53,11 @@ def joined(labels: Mapping[str, str]) -> str:
 def moment(time: Timestamp) -> str:
     """A time to the second in UTC; empty where there is none."""
     return time.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ") if time.seconds else ""
+
+
+def length(span: Duration) -> str:
+    """A duration as `1.5s`."""
+    return f"{span.ToTimedelta().total_seconds():g}s"
 
 
 def milliseconds(length: Duration) -> str:

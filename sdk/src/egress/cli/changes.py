@@ -1,13 +1,16 @@
 """egressctl changes: what was changed, by whom, and what became of it."""
 
+import json
+from itertools import islice
 from typing import Annotated
 
 import typer
 
-from egress import Change, ClusterRollout
+from egress import Change, ClusterRollout, WatchChangesResponse
 from egress.cli import _findings
 from egress.cli._lists import page_size, show_list
-from egress.cli._options import Listing, Until
+from egress.cli._mutations import finish
+from egress.cli._options import Listing, Mutating, Until
 from egress.cli._output import Format, emit, out, plain, table
 from egress.cli._session import Session, command
 from egress.cli._values import duration, moment, short
@@ -61,6 +64,59 @@ def wait(
     reply, code = wait_for(session.client, change, until, timeout)
     session.show(reply, lambda: None)
     raise typer.Exit(code)
+
+
+@command(
+    group,
+    "watch",
+    "egressctl changes watch",
+    "egressctl changes watch --rollouts -o json",
+    "egressctl changes watch --cursor CURSOR --limit 10",
+)
+def watch(
+    session: Session,
+    cursor: Annotated[str, typer.Option(help="Go on after the event with this cursor; else from now on.")] = "",
+    rollouts: Annotated[bool, typer.Option("--rollouts", help="Also show clusters as they come along.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Leave after this many events; 0 means never.")] = 0,
+) -> None:
+    """Show changes as they are accepted, one a line, through restarts of the server, until interrupted.
+
+    With -o json each line is an event with its cursor.
+    """
+    with session.client.watch_changes(cursor, include_rollouts=rollouts) as events:
+        for event in islice(events, limit or None):
+            if session.form is Format.TABLE:
+                out().print(_told(event))
+            elif session.form is Format.JSON:
+                typer.echo(json.dumps(plain(event), ensure_ascii=False))
+            else:
+                typer.echo("---")
+                emit(plain(event), session.form)
+
+
+@command(
+    group,
+    "rollback",
+    "egressctl changes rollback 17 --reason 'broke checkout' --wait verified",
+    "egressctl changes rollback 17 --dry-run",
+)
+def rollback(session: Session, mutating: Mutating, change: Revision) -> None:
+    """Bring the resource of a change back to what it was before it, by a change of its own."""
+    changed = session.client.rollback_change(change, **mutating.options())
+    finish(session, mutating, changed, f"is as it was before change {short(change)}")
+
+
+def _told(event: WatchChangesResponse) -> str:
+    if event.HasField("rollout"):
+        rollout = event.rollout
+        why = f": {rollout.error.message} ({rollout.error.reason})" if rollout.error.reason else ""
+        state = ClusterRollout.State.Name(rollout.state)
+        return f"{moment(rollout.last_seen_time)}  {short(rollout.cluster)} {state} {rollout.applied_revision}{why}"
+    change = event.change
+    by = f" by {change.actor}" if change.actor else ""
+    why = f": {change.reason}" if change.reason else ""
+    when, what = moment(change.accept_time), Change.Type.Name(change.type)
+    return f"{when}  change {change.revision} {what} {change.resource}{by}{why}"
 
 
 def _row(change: Change) -> tuple[str, ...]:

@@ -1,41 +1,63 @@
-"""egressctl cluster: where policy is applied."""
+"""egressctl cluster: where policy is applied, and the agents there."""
 
 from typing import Annotated, Literal
 
 import typer
 
-from egress import Cluster
+from egress import Agent, Cluster
 from egress.cli._lists import page_size, show_list
 from egress.cli._mutations import finish
 from egress.cli._options import Listing, Mutating
-from egress.cli._output import table
+from egress.cli._output import out, table
 from egress.cli._session import Session, command
-from egress.cli._values import joined, moment, pairs, short
+from egress.cli._values import joined, moment, pairs, short, words
 
 group = typer.Typer(name="cluster", no_args_is_help=True, help="Clusters: where policy is applied.")
 
 _COLUMNS = ("NAME", "TARGET", "STATE", "APPLIED", "VERIFIED", "AGENTS", "LAST SEEN", "LABELS")
 
 
-@command(group, "register", "egressctl cluster register local --target local --label env=test")
+_AGENT_COLUMNS = ("AGENT", "CLUSTER", "NAMESPACE", "WORKLOAD CLUSTER", "VERSION", "LABELS")
+
+Id = Annotated[str, typer.Argument(metavar="NAME", help="Id or full name of the cluster.")]
+
+
+@command(
+    group,
+    "register",
+    "egressctl cluster register local --target local --label env=test",
+    "egressctl cluster register prod --target directory --path prod/istio --service-cidr 10.96.0.0/12",
+)
 def register(
     session: Session,
     mutating: Mutating,
     name: Annotated[str, typer.Argument(help="Id of the cluster.")],
-    target: Annotated[Literal["local"], typer.Option(help="How it is driven: local is an Envoy beside the server.")],
+    target: Annotated[
+        Literal["local", "directory"],
+        typer.Option(help="How it is driven: an Envoy beside the server, or a folder of YAML files."),
+    ],
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label for cluster selectors; may be repeated.")
     ] = None,
+    path: Annotated[str, typer.Option(help="Folder of a directory; the cluster's id where left out.")] = "",
+    service_cidr: Annotated[
+        list[str] | None, typer.Option(metavar="CIDR,...", help="The cluster's own service ranges; may be repeated.")
+    ] = None,
 ) -> None:
     """Register a cluster, or replace its registration."""
-    reply = session.client.register_cluster(
-        name, target=target, labels=pairs(label or (), "--label"), **mutating.options()
+    changed = session.client.register_cluster(
+        name,
+        target=target,
+        labels=pairs(label or (), "--label"),
+        path=path,
+        service_cidrs=words(service_cidr or ()),
+        **mutating.options(),
     )
-    finish(session, mutating, reply, "registered")
+    finish(session, mutating, changed, "registered")
 
 
 @command(group, "get", "egressctl cluster get local")
-def get(session: Session, cluster: Annotated[str, typer.Argument(help="Id or full name of the cluster.")]) -> None:
+def get(session: Session, cluster: Id) -> None:
     """Show one cluster."""
     found = session.client.get_cluster(cluster)
     session.show(found, lambda: table(_COLUMNS, [_row(found)]))
@@ -48,6 +70,73 @@ def list_(session: Session, listing: Listing) -> None:
         filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )
     show_list(session, pager, lambda page: page.clusters, listing.limit, _COLUMNS, _row)
+
+
+@command(group, "update", "egressctl cluster update local --label env=prod --label region=eu")
+def update(
+    session: Session,
+    mutating: Mutating,
+    cluster: Id,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label; may be repeated. Without it, none.")
+    ] = None,
+) -> None:
+    """Replace the labels of a cluster, all of them; its target stays."""
+    changed = session.client.update_cluster(cluster, labels=pairs(label or (), "--label"), **mutating.options())
+    finish(session, mutating, changed, "updated")
+
+
+@command(group, "deregister", "egressctl cluster deregister prod --cleanup --reason 'moved'")
+def deregister(
+    session: Session,
+    mutating: Mutating,
+    cluster: Id,
+    cleanup: Annotated[
+        bool, typer.Option("--cleanup", help="First remove from it what is ours; it must be reachable.")
+    ] = False,
+) -> None:
+    """Forget a cluster. What is on it stays as it is, unless --cleanup is given."""
+    changed = session.client.deregister_cluster(cluster, cleanup=cleanup, **mutating.options())
+    finish(session, mutating, changed, "deregistered")
+
+
+@command(group, "resync", "egressctl cluster resync local")
+def resync(session: Session, cluster: Id) -> None:
+    """Have a cluster looked at afresh, and what differs mended. Does not wait for it."""
+    reply = session.client.resync(cluster)
+    session.show(
+        reply,
+        lambda: out().print(f"{short(cluster)} is looked at afresh; it held revision {reply.applied_revision}."),
+    )
+
+
+@command(
+    group,
+    "agents",
+    "egressctl cluster agents",
+    """egressctl cluster agents local --filter 'namespace = "shop"'""",
+)
+def agents(
+    session: Session,
+    listing: Listing,
+    cluster: Annotated[str, typer.Argument(metavar="NAME", help="Id or full name; left out, all clusters.")] = "-",
+) -> None:
+    """List the agents that are attached now."""
+    pager = session.client.list_agents(
+        cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
+    )
+    show_list(session, pager, lambda page: page.agents, listing.limit, _AGENT_COLUMNS, _agent_row)
+
+
+def _agent_row(agent: Agent) -> tuple[str, ...]:
+    return (
+        agent.agent,
+        short(agent.cluster),
+        agent.namespace,
+        agent.workload_cluster,
+        agent.version,
+        joined(agent.labels),
+    )
 
 
 def _row(cluster: Cluster) -> tuple[str, ...]:

@@ -9,13 +9,15 @@ from egress.cli._lists import page_size, show_list
 from egress.cli._mutations import finish
 from egress.cli._options import Listing, Mutating
 from egress.cli._output import table
+from egress.cli._selectors import clusters
 from egress.cli._session import Session, command
-from egress.cli._values import moment, pairs
-from egress.cli.outbound import clusters
+from egress.cli._values import duration, moment, pairs
 
 group = typer.Typer(name="entry", no_args_is_help=True, help="Service entries: external services in the registry.")
 
 _COLUMNS = ("NAMESPACE", "NAME", "HOSTS", "PORTS", "RESOLUTION", "CLUSTERS", "REVISION", "UPDATED")
+
+_TRAFFIC = "How traffic is treated"
 
 Entry = Annotated[str, typer.Argument(help="Id or full name of the entry.")]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the entry.")]
@@ -28,6 +30,7 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of 
     "egressctl entry upsert -f aliyun-serviceentry.yaml -n shop --wait verified",
     "egressctl entry upsert db --host db.example.com --port 5432:TCP --address 192.0.2.7 --resolution STATIC "
     "--endpoint 192.0.2.7",
+    "egressctl entry upsert api --host api.example.com --port 80:HTTP --request-timeout 5s --retries 3",
     "kubectl get serviceentry aliyun -o yaml | egressctl entry upsert -f - --dry-run",
 )
 def upsert(
@@ -55,6 +58,33 @@ def upsert(
     export_to: Annotated[
         list[str] | None, typer.Option(help="Namespace that sees it; * for all, . for its own.")
     ] = None,
+    request_timeout: Annotated[
+        float | None,
+        typer.Option(
+            parser=duration, metavar="DURATION", help="How long a request may take.", rich_help_panel=_TRAFFIC
+        ),
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option(min=0, help="Tries beyond the first; 0 for none at all.", rich_help_panel=_TRAFFIC)
+    ] = None,
+    tls_origination: Annotated[
+        int,
+        typer.Option(
+            metavar="PORT",
+            show_default=False,
+            help="The sidecar speaks TLS for this HTTP port; its target port is where.",
+            rich_help_panel=_TRAFFIC,
+        ),
+    ] = 0,
+    max_connections: Annotated[
+        int | None, typer.Option(min=1, help="Open connections at once, for each sidecar.", rich_help_panel=_TRAFFIC)
+    ] = None,
+    outlier_errors: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Server errors in a row that take an address out for a while.", rich_help_panel=_TRAFFIC
+        ),
+    ] = None,
     cluster: Annotated[list[str] | None, typer.Option(help="Only on this cluster; may be repeated.")] = None,
     cluster_label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on clusters with this label.")
@@ -74,6 +104,11 @@ def upsert(
         endpoints=endpoint or (),
         addresses=address or (),
         export_to=export_to or (),
+        request_timeout=request_timeout,
+        retries=retries,
+        tls_origination=tls_origination,
+        connection_limits=max_connections,
+        outlier_detection=outlier_errors,
         namespace=namespace,
         clusters=cluster or (),
         cluster_labels=pairs(cluster_label or (), "--cluster-label"),

@@ -9,9 +9,9 @@ from egress.cli._lists import page_size, show_list
 from egress.cli._mutations import finish
 from egress.cli._options import Listing, Mutating
 from egress.cli._output import table
+from egress.cli._selectors import clusters, scope
 from egress.cli._session import Session, command
-from egress.cli._values import joined, moment, pairs, short
-from egress.v1.common_pb2 import ClusterSelector, Scope
+from egress.cli._values import moment, pairs, short
 
 group = typer.Typer(name="outbound", no_args_is_help=True, help="Outbound policies: ALLOW_ANY or REGISTRY_ONLY.")
 
@@ -85,17 +85,8 @@ def _row(policy: OutboundPolicy) -> tuple[str, ...]:
     return (
         short(policy.name),
         _mode(policy),
-        _scope(policy.scope),
+        scope(policy.scope),
         clusters(policy.cluster_selector),
         str(policy.revision),
         moment(policy.update_time),
     )
-
-
-def _scope(scope: Scope) -> str:
-    return " ".join(part for part in (scope.namespace, joined(scope.match_labels)) if part) or "mesh"
-
-
-def clusters(selector: ClusterSelector) -> str:
-    """The clusters a resource applies to, in words."""
-    return ",".join(selector.clusters) or joined(selector.match_labels) or "all"

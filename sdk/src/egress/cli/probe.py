@@ -22,17 +22,24 @@ def add_to(app: typer.Typer) -> None:
         app,
         "probe",
         "egressctl probe http://www.aliyun.com --from local",
+        "egressctl probe http://www.aliyun.com --from local --count 20",
         "egressctl probe https://www.aliyun.com --from local/shop --header user-agent=curl -o json",
     )(probe)
 
 
 def probe(
     session: Session,
-    url: Annotated[str, typer.Argument(metavar="URL", help="http or https URL to ask.")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL", help="http or https URL to ask, or tls://HOST:PORT or tcp://HOST:PORT to connect to."
+        ),
+    ],
     source: Annotated[
         str, typer.Option("--from", metavar="CLUSTER[/NAMESPACE]", help="Where the asking workload runs.")
     ],
-    method: Annotated[str, typer.Option(help="HEAD or GET.")] = "HEAD",
+    count: Annotated[int, typer.Option(min=1, max=100, help="How many attempts, one after the other.")] = 1,
+    method: Annotated[str, typer.Option(show_default="HEAD", help="HEAD or GET, of an http or https URL.")] = "",
     header: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Further request header.")] = None,
     resolve: Annotated[str, typer.Option(metavar="ADDRESS", help="Dial this instead of asking DNS.")] = "",
     timeout: Annotated[
@@ -57,6 +64,7 @@ def probe(
         resolve=resolve,
         attempt_timeout=timeout,
         min_applied_revision=min_revision,
+        count=count,
     )
     session.show(reply, lambda: _show(reply))
     if reply.HasField("agrees") and not reply.agrees:
@@ -79,7 +87,8 @@ def _show(reply: ProbeResponse) -> None:
 
 def _show_answer(attempt: ProbeAttempt) -> None:
     if not attempt.status:
-        out().print(f"no answer: {attempt.tls_error or attempt.error}")
+        failure = attempt.tls_error or attempt.error
+        out().print(f"no answer: {failure}" if failure else "connected")
         return
     out().print(f"{attempt.http_version} {attempt.status} {_phrase(attempt)}".rstrip())
     for header in attempt.headers:
@@ -114,9 +123,20 @@ def _show_circumstances(reply: ProbeResponse, attempt: ProbeAttempt) -> None:
         "dialled": f"{attempt.address} ({'captured by the sidecar' if attempt.captured else 'not captured'})",
         "upstream": attempt.upstream or "none",
         "attempts": str(len(reply.attempts)),
+        "outcomes": _counts(reply) if len(reply.attempts) > 1 else "",
+        "took": _quantiles(reply) if len(reply.attempts) > 1 else "",
         "agent": f"{reply.agent} (cluster at revision {reply.applied_revision})",
         "as curl": reply.curl,
     }
     for name, fact in facts.items():
         if fact:
             out().print(Text.assemble((f"{name:<9}", "dim"), fact))
+
+
+def _counts(reply: ProbeResponse) -> str:
+    most_first = sorted(reply.counts.items(), key=lambda count: (-count[1], count[0]))
+    return ", ".join(f"{count} {outcome}" for outcome, count in most_first)
+
+
+def _quantiles(reply: ProbeResponse) -> str:
+    return ", ".join(f"{part.name} {milliseconds(length)}" for part, length in reply.quantiles.ListFields())

@@ -1,26 +1,34 @@
-"""The methods of EgressService: outbound policies, service entries, probes."""
+"""The methods of EgressService that say what may be reached: outbound policies and service entries."""
 
 from collections.abc import Iterable, Mapping
 from typing import Unpack
 
 from egress import _names as names
-from egress._calls import Call, Listing, paged, unary
-from egress._fields import Mutation, duration, endpoint, enum, mutation, port, selector
+from egress._calls import Call, Listing, mutating, paged, unary
+from egress._fields import Mutation, endpoint, enum, mutation, port, scope, selector
+from egress._traffic import traffic_settings
 from egress.v1 import egress_service_pb2 as pb
-from egress.v1.common_pb2 import Scope
 from egress.v1.outbound_policy_pb2 import OutboundPolicy
-from egress.v1.probe_pb2 import ProbeRequest, ProbeResponse
-from egress.v1.service_entry_pb2 import Endpoint, ServiceEntry, ServicePort
+from egress.v1.service_entry_pb2 import (
+    ConnectionLimits,
+    Endpoint,
+    OutlierDetection,
+    Retries,
+    Route,
+    ServiceEntry,
+    ServicePort,
+    TlsOrigination,
+)
 
 _SERVICE = "/egress.v1.EgressService/"
 
 
-class EgressMethods:
-    """How workloads of a mesh reach the outside world."""
+class PolicyMethods:
+    """What workloads of a mesh may reach, and how."""
 
     mesh: str
 
-    @unary
+    @mutating
     def set_outbound_policy(
         self,
         mode: OutboundPolicy.Mode.ValueType | str,
@@ -38,10 +46,9 @@ class EgressMethods:
         workloads with `match_labels`, on `clusters` or those with `cluster_labels` (neither: all).
         Where `id` is empty it is made from that scope. For `options` see `Mutation`.
         """
-        scope = Scope(namespace=namespace, match_labels=match_labels)
         policy = OutboundPolicy(
             mode=enum(OutboundPolicy.Mode, mode),
-            scope=scope if scope.ByteSize() else None,
+            scope=scope(namespace, match_labels),
             cluster_selector=selector(clusters, cluster_labels),
         )
         request = pb.SetOutboundPolicyRequest(
@@ -81,7 +88,7 @@ class EgressMethods:
         call = Call(_SERVICE + "ListOutboundPolicies", request, pb.ListOutboundPoliciesResponse, timeout)
         return Listing(call, lambda page: page.outbound_policies)
 
-    @unary
+    @mutating
     def delete_outbound_policy(self, policy: str, **options: Unpack[Mutation]) -> Call[pb.DeleteOutboundPolicyResponse]:
         """Delete an outbound policy by id or full name. For `options` see `Mutation`."""
         request = pb.DeleteOutboundPolicyRequest(name=names.outbound_policy(self.mesh, policy), **mutation(options))
@@ -92,7 +99,7 @@ class EgressMethods:
             options.get("timeout"),
         )
 
-    @unary
+    @mutating
     def upsert_service_entry(
         self,
         id: str = "",
@@ -105,6 +112,12 @@ class EgressMethods:
         endpoints: Iterable[Endpoint | str] = (),
         addresses: Iterable[str] = (),
         export_to: Iterable[str] = (),
+        request_timeout: float | str | None = None,
+        retries: int | Retries | None = None,
+        routes: Iterable[Route] = (),
+        tls_origination: bool | int | TlsOrigination = False,
+        connection_limits: int | ConnectionLimits | None = None,
+        outlier_detection: int | OutlierDetection | None = None,
         namespace: str = "",
         clusters: Iterable[str] = (),
         cluster_labels: Mapping[str, str] | None = None,
@@ -117,6 +130,12 @@ class EgressMethods:
         empty `namespace` is `default`; with YAML it is the YAML's, `default` where it names none.
         For `options` see `Mutation`.
 
+        How traffic is treated: `request_timeout` in seconds or as `15s`, retries included;
+        `retries` beyond the first try (0: none at all); `routes` send requests elsewhere by header
+        and weight; with `tls_origination` the sidecar speaks TLS for the HTTP port 80 (True) or
+        another; `connection_limits` in open connections; `outlier_detection` in server errors in a
+        row before an address is taken out for a while. The messages say more than the short forms.
+
         Raises ValueError where both YAML and fields are given, or a field can't be read.
         """
         chosen = selector(clusters, cluster_labels)
@@ -126,6 +145,9 @@ class EgressMethods:
             endpoints=map(endpoint, endpoints),
             addresses=addresses,
             export_to=export_to,
+            traffic=traffic_settings(
+                request_timeout, retries, routes, tls_origination, connection_limits, outlier_detection
+            ),
         )
         if yaml is not None and entry.ByteSize():
             raise ValueError("give a service entry as YAML or as fields, not both")
@@ -137,10 +159,7 @@ class EgressMethods:
             request.service_entry.CopyFrom(entry)
         else:
             request.MergeFrom(pb.UpsertServiceEntryRequest(istio_yaml=yaml, cluster_selector=chosen))
-        if yaml is None or namespace:
-            request.parent = names.namespace(self.mesh, namespace or "default")
-        else:
-            request.parent = names.mesh(self.mesh)
+        request.parent = names.parent(self.mesh, namespace or ("default" if yaml is None else ""))
         return Call(
             _SERVICE + "UpsertServiceEntry",
             request,
@@ -176,7 +195,7 @@ class EgressMethods:
         call = Call(_SERVICE + "ListServiceEntries", request, pb.ListServiceEntriesResponse, timeout)
         return Listing(call, lambda page: page.service_entries)
 
-    @unary
+    @mutating
     def delete_service_entry(
         self, entry: str, *, namespace: str = "default", **options: Unpack[Mutation]
     ) -> Call[pb.DeleteServiceEntryResponse]:
@@ -192,38 +211,3 @@ class EgressMethods:
             pb.DeleteServiceEntryResponse,
             options.get("timeout"),
         )
-
-    @unary
-    def probe(
-        self,
-        url: str,
-        *,
-        cluster: str,
-        namespace: str = "",
-        method: str = "",
-        headers: Mapping[str, str] | None = None,
-        resolve: str = "",
-        attempt_timeout: float | None = None,
-        min_applied_revision: int = 0,
-        timeout: float | None = None,
-    ) -> Call[ProbeResponse]:
-        """Ask `url` from a workload, as `curl -I` in it would, and get a verdict with its evidence.
-
-        The workload is any with an agent in `cluster` (and `namespace`). `resolve` is an address to
-        dial instead of asking DNS. `attempt_timeout` bounds one attempt (10 s where None; there are
-        up to three), `timeout` the call (where None, enough for three attempts), in seconds. With
-        `min_applied_revision` the probe first waits until the cluster holds that revision.
-        """
-        request = ProbeRequest(
-            cluster=names.cluster(self.mesh, cluster),
-            namespace=namespace,
-            url=url,
-            method=method,
-            headers=headers,
-            resolve=resolve,
-            timeout=duration(attempt_timeout),
-            min_applied_revision=min_applied_revision,
-        )
-        if timeout is None:
-            timeout = 3 * (attempt_timeout or 10) + 10
-        return Call(_SERVICE + "Probe", request, ProbeResponse, timeout)

@@ -1,0 +1,43 @@
+"""egressctl mesh: the policy domain that everything belongs to."""
+
+from typing import Annotated
+
+import typer
+
+from egress import Mesh
+from egress.cli._mutations import finish
+from egress.cli._options import Mutating
+from egress.cli._output import table
+from egress.cli._session import Session, command
+from egress.cli._values import joined, moment, pairs, short
+
+group = typer.Typer(name="mesh", no_args_is_help=True, help="The mesh: one domain of policies.")
+
+_COLUMNS = ("NAME", "DISPLAY NAME", "LABELS", "REVISION", "UPDATED")
+
+
+@command(group, "get", "egressctl mesh get", "egressctl mesh get --mesh default -o yaml")
+def get(session: Session) -> None:
+    """Show the mesh."""
+    found = session.client.get_mesh()
+    session.show(found, lambda: table(_COLUMNS, [_row(found)]))
+
+
+@command(group, "update", "egressctl mesh update --display-name Production --label team=platform")
+def update(
+    session: Session,
+    mutating: Mutating,
+    display_name: Annotated[str, typer.Option(help="Name for people; without it, none.")] = "",
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label; may be repeated. Without it, none.")
+    ] = None,
+) -> None:
+    """Replace display name and labels of the mesh, both."""
+    changed = session.client.update_mesh(
+        display_name=display_name, labels=pairs(label or (), "--label"), **mutating.options()
+    )
+    finish(session, mutating, changed, "updated")
+
+
+def _row(mesh: Mesh) -> tuple[str, ...]:
+    return (short(mesh.name), mesh.display_name, joined(mesh.labels), str(mesh.revision), moment(mesh.update_time))
