@@ -48,9 +48,9 @@ def parse_name(text: str) -> Name:
     match text.split("/"):
         case ["meshes", mesh]:
             return Name(mesh, Kind.MESH, mesh)
-        case ["meshes", mesh, collection, id_]:
+        case ["meshes", mesh, collection, id_] if collection in _BY_COLLECTION:
             return Name(mesh, _BY_COLLECTION[collection], id_)
-        case ["meshes", mesh, "namespaces", namespace, collection, id_]:
+        case ["meshes", mesh, "namespaces", namespace, collection, id_] if collection in _BY_COLLECTION:
             return Name(mesh, _BY_COLLECTION[collection], id_, namespace)
     raise ValueError(f"not a resource name: {text!r}")
 
