@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from egress.v1 import probe_pb2 as pb
@@ -12,6 +13,7 @@ MAX_URL = 2048
 MAX_HEADERS = 32
 MAX_HEADER = 4096
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_DNS_NAME = re.compile(r"(?=.{1,254}\Z)[a-z0-9_][-a-z0-9_]{0,62}(?:\.[a-z0-9_][-a-z0-9_]{0,62})*\.?")
 _METHODS = ("HEAD", "GET")
 # Set by the probe itself, or about the connection rather than the request.
 _OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"})
@@ -38,7 +40,7 @@ def read_destination(url: str, problems: Problems) -> Destination:
     path = parts.path or "/"
     return Destination(
         scheme=parts.scheme,
-        host=(parts.hostname or "").rstrip("."),
+        host=(parts.hostname or "").removesuffix("."),
         port=port or {"http": 80, "https": 443}[parts.scheme],
         path=f"{path}?{parts.query}" if parts.query else path,
     )
@@ -49,11 +51,20 @@ def _what_is_wrong_with_url(parts: SplitResult, port: int | None) -> str | None:
         return "must begin with http:// or https://"
     if parts.username is not None or parts.password is not None:
         return "must not carry user or password"
-    if not (parts.hostname or "").rstrip("."):
-        return "must name a host"
+    if not _is_host(parts.hostname or ""):
+        return "must name a host, by a DNS name or an IP address"
     if port == 0:
         return "port 0 must be 1 to 65535"
     return None
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return _DNS_NAME.fullmatch(text) is not None
+    try:
+        return "%" not in text and bool(IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def read_attempt(request: pb.ProbeRequest, destination: Destination, timeout: float, problems: Problems) -> Attempt:

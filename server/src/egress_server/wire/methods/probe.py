@@ -36,7 +36,7 @@ def _check_resolve(resolve: str, problems: Problems) -> None:
     if not resolve:
         return
     try:
-        wrong = why_forbidden(resolve)
+        wrong = "must not name an interface" if "%" in resolve else why_forbidden(resolve)
     except ValueError:
         wrong = "must be an IP address"
     if wrong:
