@@ -142,8 +142,8 @@ def message(rpc: str, request: Json) -> Message:
 def status_of(error: grpc.RpcError) -> Answer:
     """The Status of a failed call; without details where the transport itself refused."""
     code = error.code().value[0]
-    metadata: tuple[tuple[str, Any], ...] = error.trailing_metadata() or ()
-    packed = dict(metadata).get("grpc-status-details-bin")
+    metadata: Any = error.trailing_metadata()
+    packed = dict(metadata or ()).get("grpc-status-details-bin")
     if packed is None:
         return Answer(code, {"message": error.details()})
     return Answer(code, MessageToDict(status_pb2.Status.FromString(packed)))
