@@ -76,7 +76,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
             open_target=clusters.open,
             agents=sessions,
             clock=system_clock,
-            # Nobody else can drive clusters over an embedded store: they are taken up at once, whatever leases were left.
+            # Nobody else drives clusters over an embedded store: they are taken up at once, whatever leases were left.
             owner="egressd" if storage.embedded else uuid_ids(),
             settings=DeliverySettings(known_destinations=clusters.known_destinations),
         )
