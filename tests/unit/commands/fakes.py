@@ -1,6 +1,8 @@
 """The ports that commands work with, in memory. The store keeps the promises of its port: it replays, checks the
 buckets that were read, and numbers its changes without gaps; a rival may write just before a commit."""
 
+# ruff: noqa: ARG002 # a fake takes all that its port takes
+
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +36,7 @@ class FakeStore:
         self.snapshot = Snapshot("default", EPOCH, 0, [])
         self.history: list[Committed] = []
         self.commits: list[Commit] = []
-        self.rivals: list[Callable[[], None]] = []
+        self.rivals: list[Callable[[], object]] = []
         """Each is called before one commit."""
         self.lost_replies = 0
         """How many commits are made and not answered."""

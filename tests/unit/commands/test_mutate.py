@@ -240,7 +240,7 @@ async def test_a_refusal_without_id_asks_the_store_nothing() -> None:
 async def test_a_stale_commit_is_checked_again_on_the_new_state() -> None:
     """Two entries that each pass alone are never both accepted."""
     world = World.of()
-    world.store.rivals = [lambda: world.store.put(RIVAL) and None]
+    world.store.rivals = [lambda: world.store.put(RIVAL)]
     with pytest.raises(FailedPrecondition):
         await mutate(world.services, CALLER, setting(BANK))
     assert len(world.store.commits) == 1
@@ -249,7 +249,7 @@ async def test_a_stale_commit_is_checked_again_on_the_new_state() -> None:
 async def test_a_stale_commit_that_still_passes_goes_through() -> None:
     """Another write of the same host that does not conflict only costs a second try."""
     world = World.of()
-    world.store.rivals = [lambda: world.store.put(entry("other", hosts=BANK.hosts, ports=BANK.ports)) and None]
+    world.store.rivals = [lambda: world.store.put(entry("other", hosts=BANK.hosts, ports=BANK.ports))]
     outcome = await mutate(world.services, CALLER, setting(BANK))
     assert outcome.change is not None
     assert outcome.change.revision == 3
@@ -259,7 +259,7 @@ async def test_a_stale_commit_that_still_passes_goes_through() -> None:
 async def test_what_was_not_read_may_change_meanwhile() -> None:
     """A write elsewhere makes nobody start again."""
     world = World.of()
-    world.store.rivals = [lambda: world.store.put(entry("elsewhere")) and None]
+    world.store.rivals = [lambda: world.store.put(entry("elsewhere"))]
     await mutate(world.services, CALLER, setting(BANK))
     assert len(world.store.commits) == 1
 
@@ -268,7 +268,7 @@ async def test_an_etag_is_held_against_the_rivals_write() -> None:
     """Who is overtaken is told, and overwrites nothing."""
     world = World.of(BANK)
     theirs = replace(BANK, ports=ports("443:HTTPS"))
-    world.store.rivals = [lambda: world.store.put(theirs) and None]
+    world.store.rivals = [lambda: world.store.put(theirs)]
     with pytest.raises(Aborted) as caught:
         await mutate(world.services, CALLER, setting(BANK, etag=make_etag(EPOCH, 2)))
     assert caught.value.reason == "ETAG_MISMATCH"
@@ -280,7 +280,7 @@ async def test_an_etag_is_held_against_the_rivals_write() -> None:
 async def test_after_five_tries_it_is_given_up() -> None:
     """ABORTED with a time to come back after."""
     world = World.of(BANK)
-    world.store.rivals = [lambda: world.store.put(BANK) and None] * 10
+    world.store.rivals = [lambda: world.store.put(BANK)] * 10
     with pytest.raises(Aborted) as caught:
         await mutate(world.services, CALLER, setting(BANK))
     error = caught.value
