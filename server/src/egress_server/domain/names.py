@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from egress_server.domain.errors import invalid
 
@@ -43,6 +44,7 @@ class Name:
         return f"meshes/{self.mesh}/{middle}{self.kind.value}/{self.id}"
 
 
+@lru_cache(maxsize=16_384)
 def parse_name(text: str) -> Name:
     """The name in `text`, of a name that was checked before (from the store). Raises ValueError."""
     match text.split("/"):

@@ -50,7 +50,7 @@ class Endpoint:
             call = Call("rest", peer_of(scope), headers, begin + self._seconds(request))
             reply = await _unless_gone(self._pipeline.unary(self._method, request, call), receive)
         except EgressError as error:
-            metrics.CALLS.labels(self._method.path, "rest", error.code.name).inc()
+            metrics.calls(self._method.path, "rest", error.code.name).inc()
             await send_refusal(send, refusal_of(error).status, headers)
         except Refusal as refusal:
             await send_refusal(send, refusal.status, headers)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 from google.protobuf.message import DecodeError, Message
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from egress_server.commands.services import Caller, Services
@@ -73,25 +73,29 @@ class Pipeline:
         begin = time.perf_counter()
         code = "CANCELLED"
         parent = _propagator.extract(call.metadata) if "traceparent" in call.metadata else None
-        with self._tracer.start_as_current_span(
-            method.path[1:], parent, trace.SpanKind.SERVER, record_exception=False
-        ) as span:
-            trace_id = f"{span.get_span_context().trace_id:032x}"
-            try:
-                answer = await self._within_deadline(method, request, call, trace_id)
-                code = "OK"
-                return answer
-            except EgressError as error:
-                code = error.code.name
-                span.set_attribute("egress.reason", error.reason)
-                raise refusal_of(error) from error
-            except Exception as error:
-                code = "INTERNAL"
-                _log.exception("call failed", method=method.path, trace_id=trace_id)
-                raise internal_error(trace_id) from error
-            finally:
-                metrics.CALLS.labels(method.path, call.transport, code).inc()
-                metrics.CALL_SECONDS.labels(method.path).observe(time.perf_counter() - begin)
+        # By hand, as the library's context managers cost more than the span itself.
+        span = self._tracer.start_span(method.path[1:], parent, trace.SpanKind.SERVER)
+        token = context.attach(trace.set_span_in_context(span))
+        trace_id = f"{span.get_span_context().trace_id:032x}"
+        try:
+            answer = await self._within_deadline(method, request, call, trace_id)
+            code = "OK"
+            return answer
+        except EgressError as error:
+            code = error.code.name
+            span.set_attribute("egress.reason", error.reason)
+            span.set_status(trace.StatusCode.ERROR, error.message)
+            raise refusal_of(error) from error
+        except Exception as error:
+            code = "INTERNAL"
+            span.set_status(trace.StatusCode.ERROR)
+            _log.exception("call failed", method=method.path, trace_id=trace_id)
+            raise internal_error(trace_id) from error
+        finally:
+            context.detach(token)
+            span.end()
+            metrics.calls(method.path, call.transport, code).inc()
+            metrics.call_seconds(method.path).observe(time.perf_counter() - begin)
 
     async def admit(self, permission: str, mesh: str, call: Call) -> None:
         """Lets a stream begin; raises Refusal."""
