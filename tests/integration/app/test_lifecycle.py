@@ -106,6 +106,17 @@ def test_port_in_use(home: Path, flag: str) -> None:
     assert egressd.leftovers() == []
 
 
+def test_socket_in_use(home: Path) -> None:
+    """A unix socket that somebody serves is not taken from them."""
+    with socket.socket(socket.AF_UNIX) as other:
+        egressd = Egressd(home)
+        other.bind(egressd.grpc.removeprefix("unix:"))
+        other.listen()
+        code, said = _egressd(*egressd.argv[3:])
+    assert code == 1
+    assert egressd.grpc in said
+
+
 def test_data_that_is_not_ours(home: Path) -> None:
     """A data directory whose store was lost is refused, not started empty."""
     with running(home) as egressd:
