@@ -59,7 +59,7 @@ def _from_yaml(request: pb.UpsertServiceEntryRequest) -> Mutation:
 def _in_yaml(field: str) -> str:
     """Where the caller finds a field of the entry."""
     own = field.removeprefix("service_entry.")
-    return field if own == field or own.startswith("cluster_selector") else f"istio_yaml.{yaml_path(own)}"
+    return own if own == field or own.startswith("cluster_selector") else f"istio_yaml.{yaml_path(own)}"
 
 
 def _name(request: pb.UpsertServiceEntryRequest, own: str, hints: Name | None, problems: Problems) -> Name | None:
