@@ -98,3 +98,11 @@ def test_places_share_one_list() -> None:
         problems.raise_if_any()
     assert [v.field for v in caught.value.violations] == ["a[0].b", 'c["k"]']
     assert caught.value.reason == "INVALID_FIELD"
+
+
+def test_any_key_has_a_place() -> None:
+    """Also an empty one, and one that looks like a position."""
+    problems = Problems("a")
+    for step in ("", "b", "[0]"):
+        problems.at(step).add("x")
+    assert [field for field, _ in violations_of(problems.raise_if_any)] == ["a.", "a.b", "a[0]"]

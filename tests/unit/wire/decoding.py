@@ -14,7 +14,7 @@ def path_of(name: str) -> str:
     return next(path for path in METHODS if path.endswith(f"/{name}"))
 
 
-def request(name: str, **fields: Any) -> Message:
+def request(name: str, /, **fields: Any) -> Message:
     """A good request of an RPC, with `fields` instead of its own; None clears one."""
     message = requests()[path_of(name)]
     for field, value in fields.items():

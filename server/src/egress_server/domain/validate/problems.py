@@ -1,6 +1,6 @@
 """Gathers all that is wrong with a request, so that the caller can mend it in one go."""
 
-from egress_server.domain.errors import Violation, invalid_fields
+from egress_server.domain.errors import InvalidArgument, Violation, invalid_fields
 
 
 class Problems:
@@ -19,7 +19,7 @@ class Problems:
         """The place in the request; put together only where something is wrong, which is rare."""
         path = self._base
         for step in self._steps:
-            path += f"[{step}]" if isinstance(step, int) else f".{step}" if path and step[0] != "[" else step
+            path += f"[{step}]" if isinstance(step, int) else f".{step}" if path and not step.startswith("[") else step
         return path
 
     def at(self, *steps: str | int) -> "Problems":
@@ -33,6 +33,10 @@ class Problems:
     def add(self, description: str) -> None:
         """Something is wrong here."""
         self._found.append(Violation(self.path, description))
+
+    def include(self, error: InvalidArgument) -> None:
+        """What another check has refused, by its own places."""
+        self._found += error.violations
 
     @property
     def any(self) -> bool:
