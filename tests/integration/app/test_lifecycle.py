@@ -2,14 +2,16 @@
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from typer.testing import CliRunner
 
 from egress_server.cli.main import app
-from tests.integration.app.doors import GrpcDoor
+from tests.integration.app.doors import Door, GrpcDoor, RestDoor
 from tests.integration.app.requests import MESH, ok
 from tests.support.egressd import Egressd, run_cli, running, until
 
@@ -144,6 +146,29 @@ def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
     assert '"level": "error"' not in log
     assert "fork" not in log
     until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+
+
+def test_a_stop_ends_calls_that_take_too_long(home: Path) -> None:
+    """Calls that outlast the drain are told so by both doors, in good order."""
+    egressd = Egressd(home, clusters=["one"])
+    egressd.argv += ["--drain-seconds", "1"]
+    try:
+        egressd.start()
+        doors: list[Door] = [GrpcDoor(egressd.grpc), RestDoor(egressd.url)]
+        (envoy,) = egressd.children("envoy")
+        envoy.suspend()
+        made = ok(doors[0].call("SetOutboundPolicy", {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}))
+        request = {"name": made["change"]["name"], "timeout": "20s"}
+        with ThreadPoolExecutor(2) as threads:
+            waits = [threads.submit(door.call, "WaitChange", request) for door in doors]
+            time.sleep(0.5)  # nothing tells that a call is under way
+            psutil.Process(egressd.pid).terminate()
+            answers = [wait.result() for wait in waits]
+    finally:
+        assert egressd.stop() == 0
+    assert [answer.code for answer in answers] == [14, 14]
+    assert (answers[1].http, answers[1].reason) == (503, "SERVER_STOPPING")
+    assert "Traceback" not in egressd.log.read_text()
 
 
 def test_deep_data_directory(home: Path) -> None:

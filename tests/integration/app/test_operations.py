@@ -43,12 +43,14 @@ def test_reflection(by_grpc: GrpcDoor) -> None:
 
 def test_pages_for_operators(by_rest: RestDoor, by_grpc: GrpcDoor) -> None:
     """Liveness, readiness, metrics, the API's description and a page to read it."""
-    ok(by_grpc.call("UpsertServiceEntry", entry()))
+    made = ok(by_grpc.call("UpsertServiceEntry", entry()))
     assert by_rest.http.get("/healthz").status_code == 200
     assert by_rest.http.get("/readyz").status_code == 200
     metrics = by_rest.http.get("/metrics")
     assert metrics.status_code == 200
     assert 'method="/egress.v1.EgressService/UpsertServiceEntry"' in metrics.text
+    assert f'egress_store_revision{{mesh="default"}} {float(made["change"]["revision"])}' in metrics.text
+    assert 'egress_cluster_applied_revision{cluster="one",mesh="default"}' in metrics.text
     document = by_rest.http.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     assert any(path.endswith("/outboundPolicies:set") for path in document["paths"])

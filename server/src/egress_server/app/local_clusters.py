@@ -57,11 +57,15 @@ class LocalClusters:
         self._agents.append(asyncio.create_task(self._agent(cluster, target).run(), name=f"agent {cluster.id}"))
         return target
 
-    async def stop(self) -> None:
-        """Detaches the agents and stops the Envoys."""
+    async def detach(self) -> None:
+        """Ends the agents, once nobody is left to attach to."""
         for task in self._agents:
             task.cancel()
         await asyncio.gather(*self._agents, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Ends the agents and stops the Envoys."""
+        await self.detach()
         await asyncio.gather(*(target.stop() for target in self._targets.values()))
 
     def _agent(self, cluster: Cluster, target: LocalTarget) -> Agent:
