@@ -181,6 +181,33 @@ _plain = st.recursive(
 )
 
 
+_odd = [
+    "yes",
+    "~",
+    "",
+    "=",
+    "080",
+    "010",
+    "1e3",
+    "1.",
+    "1:20",
+    "0x50",
+    "1_0",
+    "2001-01-01",
+    "- a",
+    "a: b",
+    "#",
+    "<<",
+    "1" * 20,
+]
+
+
+@pytest.mark.parametrize("text", _odd)
+def test_text_that_looks_like_something_else_is_written_in_quotes(text: str) -> None:
+    """A label such as 1e3 stays one, as key and as value."""
+    assert load_mapping(dump({"a": text, text: "b", "c": [text]})) == {"a": text, text: "b", "c": [text]}
+
+
 @given(st.dictionaries(st.text("abc:- '1", min_size=1), _plain, max_size=4))
 def test_what_is_written_is_read_again(value: dict[str, Any]) -> None:
     """Objects that we show can be sent back."""
