@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from egress_server.commands.probe import MAX_TRIES, Probe, probe
+from egress_server.commands.probe import MAX_TRIES, MAX_WAIT, Probe, probe
 from egress_server.domain.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
 from egress_server.domain.names import Kind, Name
 from egress_server.domain.probe import Attempt, Destination, Evidence, Outcome, UpstreamDelta
@@ -30,9 +30,9 @@ PASSED = outcome("PassthroughCluster")
 BLOCKED = Evidence(captured=True, status=502, address=DIALLED)
 
 
-def query(namespace: str = "", revision: int = 0, cluster_id: str = "east", timeout: float = 10) -> Probe:
+def query(namespace: str = "", revision: int = 0, cluster_id: str = "east") -> Probe:
     """A probe of BANK."""
-    return Probe(Name("default", Kind.CLUSTER, cluster_id), namespace, Attempt(BANK, timeout=timeout), revision)
+    return Probe(Name("default", Kind.CLUSTER, cluster_id), namespace, Attempt(BANK), revision)
 
 
 def world(*evidence: Evidence, namespace: str = "default") -> World:
@@ -142,11 +142,13 @@ async def test_a_probe_waits_for_the_revision_it_is_about() -> None:
 
 @virtual_time
 async def test_a_revision_that_does_not_come_is_told() -> None:
-    """With the one that the cluster holds."""
+    """With the one that the cluster holds, after a minute."""
+    begin = asyncio.get_running_loop().time()
     mesh = world(PASSED)
     mesh.replica.report(ClusterStatus("east", Phase.SETTLED, applied_revision=4))
     with pytest.raises(DeadlineExceeded, match="east holds revision 4, not yet 5") as caught:
-        await probe(mesh.services, CALLER, query(revision=5, timeout=3))
+        await probe(mesh.services, CALLER, query(revision=5))
+    assert asyncio.get_running_loop().time() - begin == pytest.approx(MAX_WAIT)
     assert caught.value.reason == "NOT_APPLIED_YET"
     assert caught.value.metadata == {"cluster": "east", "applied_revision": "4"}
     assert mesh.agents.asked == []

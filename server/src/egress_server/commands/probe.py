@@ -13,6 +13,7 @@ from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Replica
 
 MAX_TRIES = 3
+MAX_WAIT = 60.0  # seconds for a revision to be applied; the call's own deadline holds as well
 # What the agent refuses because of the request; its other troubles make a probe inconclusive.
 _REFUSALS = frozenset({"ADDRESS_FORBIDDEN", "METHOD_FORBIDDEN", "REQUEST_INVALID"})
 
@@ -113,7 +114,7 @@ async def _wait_applied(replica: Replica, query: Probe) -> None:
         return
     with replica.watch() as wakeups:
         try:
-            async with asyncio.timeout(query.attempt.timeout):
+            async with asyncio.timeout(MAX_WAIT):
                 while _applied(replica, query) < query.min_applied_revision:
                     await anext(wakeups)
         except TimeoutError:

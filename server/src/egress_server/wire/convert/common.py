@@ -47,15 +47,6 @@ def write_time(time: datetime | None) -> timestamp_pb2.Timestamp | None:
     return timestamp_pb2.Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
 
 
-def write_duration(seconds: float | None) -> duration_pb2.Duration | None:
-    """Seconds as a Duration, to the microsecond."""
-    if seconds is None:
-        return None
-    duration = duration_pb2.Duration()
-    duration.FromMicroseconds(round(seconds * 1e6))
-    return duration
-
-
 def read_seconds(duration: duration_pb2.Duration) -> float:
     """A Duration in seconds; anything beyond a century is cut, so that arithmetic stays sane."""
     limit = 100 * 365 * 86400
