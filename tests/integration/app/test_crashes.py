@@ -78,6 +78,7 @@ def writing(egressd: Egressd) -> Iterator[Run]:
 
 def kill_child(egressd: Egressd, name: str) -> None:
     """Kills a child and returns once another serves in its place."""
+    until(lambda: bool(egressd.children(name)), f"a {name}")
     (old,) = egressd.children(name)
     old.kill()
     until(lambda: [c.pid for c in egressd.children(name)] not in ([], [old.pid]), f"another {name}")

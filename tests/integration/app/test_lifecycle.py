@@ -155,8 +155,8 @@ def test_a_stop_ends_calls_that_take_too_long(home: Path) -> None:
     try:
         egressd.start()
         doors: list[Door] = [GrpcDoor(egressd.grpc), RestDoor(egressd.url)]
-        (envoy,) = egressd.children("envoy")
-        envoy.suspend()
+        until(lambda: bool(egressd.children("envoy")), "an Envoy")
+        egressd.children("envoy")[0].suspend()
         made = ok(doors[0].call("SetOutboundPolicy", {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}))
         request = {"name": made["change"]["name"], "timeout": "20s"}
         with ThreadPoolExecutor(2) as threads:
