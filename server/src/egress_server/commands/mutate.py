@@ -37,7 +37,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """Set `resource`, or with `deletes` delete the one called `name`."""
+    """Set `resource`; where that is None, delete the one called `name`."""
 
     name: str
     type: ChangeType
