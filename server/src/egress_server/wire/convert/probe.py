@@ -79,7 +79,7 @@ def read_attempt(request: pb.ProbeRequest, destination: Destination, timeout: fl
 def _check_headers(headers: dict[str, str], problems: Problems) -> None:
     if len(headers) > MAX_HEADERS:
         problems.add(f"has {len(headers)}; at most {MAX_HEADERS} are allowed")
-    for name, value in headers.items():
+    for name, value in sorted(headers.items()):
         if not _TOKEN.fullmatch(name):
             problems.key(name[:64]).add("must be a header name")
         elif name.lower() in _OWN_HEADERS:
