@@ -21,7 +21,7 @@ from egress_server.domain.resources import ClusterSelector, Resource, Scope
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem, Rollout, RolloutState
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
-from tests.support.meshes import cluster, entry, policy
+from tests.support.meshes import cluster, entry, policy, ports
 from tests.unit.commands.fakes import CALLER, World, setting
 from tests.unit.wire.decoding import path_of
 
@@ -73,6 +73,14 @@ EAST_JSON = {
 def test_a_resource_has_its_etag_and_times() -> None:
     """Times to the millisecond, as the store keeps them."""
     assert written("GetOutboundPolicy", Found("epoch-1", (versioned(POLICY),))) == POLICY_JSON
+
+
+def test_an_entry_is_written_by_istios_words() -> None:
+    """Protocols and resolutions by the contract's names for them."""
+    bank = entry("bank", ports=ports("80:GRPC-WEB"))
+    found = written("GetServiceEntry", Found("epoch-1", (versioned(bank),)))
+    assert found["ports"] == [{"number": 80, "name": "grpc-web-80", "protocol": "GRPC_WEB"}]
+    assert (found["resolution"], found["location"]) == ("NONE", "MESH_EXTERNAL")
 
 
 def test_what_says_nothing_is_left_out() -> None:

@@ -173,6 +173,7 @@ def test_urls_are_taken_apart(url: str, destination: Destination) -> None:
         (f"http://{'a' * 64}/", "must name a host"),
         (f"http://{'a.' * 127}aa/", "must name a host"),
         ("http://[fe80::1%25eth0]/", "must name a host"),
+        ("http://[v1.a:b]/", "must name a host"),
         ("http://[::1/", "is no URL"),
         ("http://[x]/", "is no URL"),
         ("http://a:b/", "is no URL"),
