@@ -160,7 +160,7 @@ def test_urls_are_taken_apart(url: str, destination: Destination) -> None:
         ("www.aliyun.com", "must begin with http:// or https://"),
         ("//www.aliyun.com", "must begin with http:// or https://"),
         ("ftp://a.b/", "must begin with http:// or https://"),
-        ("file:///etc/passwd", "must begin with http:// or https://"),
+        ("file://etc/passwd", "must begin with http:// or https://"),
         ("http://", "must name a host"),
         ("http:///path", "must name a host"),
         ("http://:80/", "must name a host"),
