@@ -136,9 +136,10 @@ def run_cli(module: str, *words: str, server: str = "", stdin: str = "") -> "sub
 
 
 def _program(process: psutil.Process) -> str:
+    """The name it was started by: Debian's redis-server is a link to another name."""
     try:
-        return Path(process.exe()).name
-    except (psutil.Error, OSError):
+        return process.name()
+    except psutil.Error:
         return ""
 
 
