@@ -52,6 +52,12 @@ def test_types_are_those_of_the_contract(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(UNARY))
+def test_what_takes_a_request_id_goes_through_the_gate(path: str) -> None:
+    """And nothing else does: a call that waits long, such as WaitChange, would hold the others up."""
+    assert METHODS[path].mutates is ("request_id" in RPCS[path].input_type.fields_by_name)
+
+
+@pytest.mark.parametrize("path", sorted(UNARY))
 def test_permissions_are_named_by_resource_and_verb(path: str) -> None:
     """egress.RESOURCES.VERB, where reading and changing never share a permission."""
     permission = METHODS[path].permission

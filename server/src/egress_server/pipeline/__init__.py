@@ -17,6 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.errors import DeadlineExceeded, EgressError, InvalidArgument
+from egress_server.pipeline.gate import Gate
 from egress_server.pipeline.status import Refusal, internal_error, refusal_of
 from egress_server.ports.identity import Authenticator, Authorizer
 from egress_server.telemetry import metrics
@@ -38,7 +39,10 @@ class Command(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One RPC: how it is read, what it needs permission for, what does it, how the answer is written."""
+    """One RPC: how it is read, what it needs permission for, what does it, how the answer is written.
+
+    `mutates` says that it commits, and so goes in by groups (see gate.py).
+    """
 
     path: str
     request_type: type[Message]
@@ -47,6 +51,7 @@ class Method:
     decode: Callable[[Any], Command]
     run: Callable[[Services, Caller, Any], Awaitable[Any]]
     encode: Callable[[Any], Message]
+    mutates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Pipeline:
         self._services = services
         self._authenticator = authenticator
         self._authorizer = authorizer
+        self._gate = Gate()
         self._tracer = trace.get_tracer("egress_server")
 
     async def unary(self, method: Method, request: bytes | Message, call: Call) -> Message:
@@ -107,15 +113,21 @@ class Pipeline:
 
     async def _within_deadline(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
         if call.deadline is None:
-            return await self._run(method, request, call, trace_id)
+            return await self._in_turn(method, request, call, trace_id)
         timeout = asyncio.timeout(call.deadline - time.monotonic())
         try:
             async with timeout:
-                return await self._run(method, request, call, trace_id)
+                return await self._in_turn(method, request, call, trace_id)
         except TimeoutError:
             if not timeout.expired():
                 raise
             raise DeadlineExceeded("the call's deadline has passed") from None
+
+    async def _in_turn(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
+        if not method.mutates:
+            return await self._run(method, request, call, trace_id)
+        async with self._gate:
+            return await self._run(method, request, call, trace_id)
 
     async def _run(self, method: Method, request: bytes | Message, call: Call, trace_id: str) -> Message:
         principal = await self._authenticator.authenticate(call.metadata, call.peer)

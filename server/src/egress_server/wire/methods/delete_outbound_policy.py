@@ -32,4 +32,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )

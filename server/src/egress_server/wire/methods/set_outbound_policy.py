@@ -62,4 +62,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )

@@ -90,4 +90,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )
