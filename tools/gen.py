@@ -27,9 +27,7 @@ LOCK = ROOT / "tools" / "gen-requirements.lock"
 CODE = Path("sdk/src/egress/v1")
 DESCRIPTORS = Path("server/src/egress_server/wire/descriptors.binpb")
 PLUGINS = ("mypy", "mypy_grpc")
-PACKAGE_DOCSTRING = (
-    '"""The contract, generated from proto/egress/v1 by `make gen`. Never edited."""\n'
-)
+PACKAGE_DOCSTRING = '"""The contract, generated from proto/egress/v1 by `make gen`. Never edited."""\n'
 
 
 def generator() -> Path:

@@ -15,9 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 FORBIDDEN = {
-    "a package index": re.compile(
-        rb"\b(pypi|pythonhosted|npmjs|debian)\.org\b|--(extra-)?index-url|--find-lin[k]s"
-    ),
+    "a package index": re.compile(rb"\b(pypi|pythonhosted|npmjs|debian)\.org\b|--(extra-)?index-url|--find-lin[k]s"),
     "a path of one machine": re.compile(rb"(?<![\w.*/}$])/(home|root|Users|work)/[\w.]|file:/{3}"),
     "a conflict marker": re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE),
 }
@@ -25,9 +23,7 @@ FORBIDDEN = {
 
 def tracked() -> list[Path]:
     """The files that git knows, those just added included. Raises if this is no checkout."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
     return [Path(name) for name in listing.stdout.split("\0") if name]
 
 

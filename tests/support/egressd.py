@@ -61,10 +61,15 @@ class Egressd:
         assert self._process is not None
         return self._process.pid
 
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Starts the process and does not wait for it."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=log)
+        return self._process
+
     def start(self) -> None:
         """Returns once it says that it is ready; fails with its log where it never does."""
-        with self.log.open("ab") as log:
-            process = self._process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=log)
+        process = self.launch()
         late = threading.Timer(READY_SECONDS, process.kill)
         late.start()
         assert process.stdout is not None
@@ -73,8 +78,7 @@ class Egressd:
         finally:
             late.cancel()
         if b"ready" not in line:
-            process.kill()
-            process.wait()
+            self.kill()
             raise AssertionError(self.log.read_text(errors="replace")[-4000:])
 
     def stop(self) -> int:
@@ -132,9 +136,10 @@ def run_cli(module: str, *words: str, server: str = "", stdin: str = "") -> "sub
 
 
 def _program(process: psutil.Process) -> str:
+    """The name it was started by: Debian's redis-server is a link to another name."""
     try:
-        return Path(process.exe()).name
-    except (psutil.Error, OSError):
+        return process.name()
+    except psutil.Error:
         return ""
 
 

@@ -69,9 +69,7 @@ def lint_imports(packages: Path, *contract: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize(("contract", "file", "line"), PLANTS)
-def test_a_planted_import_breaks_its_contract(
-    packages: Path, contract: str, file: str, line: str
-) -> None:
+def test_a_planted_import_breaks_its_contract(packages: Path, contract: str, file: str, line: str) -> None:
     """An import against a contract is found, and that contract is the one reported."""
     with (packages / file).open("a") as module:
         module.write(f"{line}\n")

@@ -64,10 +64,10 @@ class Settings(BaseSettings):
     resolve: _Listed[Annotated[Resolve, BeforeValidator(_resolve)]] = ()
     """What stands in for DNS in local clusters."""
 
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
     """Least level of log lines; they go to standard error as JSON."""
 
-    trace_ratio: float = Field(0.1, ge=0, le=1)
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of calls that are traced, where the caller has not decided already."""
 
     otlp_endpoint: str = ""
@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     cors_origins: _Listed[str] = ()
     """Origins of web pages that may call the REST API."""
 
-    drain_seconds: float = Field(10.0, ge=0, le=300)
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 10.0
     """How long calls that are under way may take after a stop signal."""
 
     @field_validator("grpc_address")

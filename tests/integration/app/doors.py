@@ -142,10 +142,11 @@ def message(rpc: str, request: Json) -> Message:
 def status_of(error: grpc.RpcError) -> Answer:
     """The Status of a failed call; without details where the transport itself refused."""
     code = error.code().value[0]
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin":
-            return Answer(code, MessageToDict(status_pb2.Status.FromString(value)))
-    return Answer(code, {"message": error.details()})
+    metadata: Any = error.trailing_metadata()
+    packed = dict(metadata or ()).get("grpc-status-details-bin")
+    if packed is None:
+        return Answer(code, {"message": error.details()})
+    return Answer(code, MessageToDict(status_pb2.Status.FromString(packed)))
 
 
 def answer_of(response: httpx.Response) -> Answer:

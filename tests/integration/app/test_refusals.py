@@ -84,6 +84,11 @@ FIELDS: dict[str, tuple[str, Json, str]] = {
         policy(scope={"namespace": "a", "matchLabels": {"a b": "x"}}),
         'outbound_policy.scope.match_labels["a b"]',
     ),
+    "many bad labels": (
+        "SetOutboundPolicy",
+        policy(scope={"namespace": "a", "matchLabels": {f"{c} b": "x" for c in "zyxwvutsabcdefgh"}}),
+        'outbound_policy.scope.match_labels["a b"]',
+    ),
     "two policy selectors": (
         "SetOutboundPolicy",
         policy(clusterSelector={"clusters": ["one"], "matchLabels": {"a": "b"}}),

@@ -31,7 +31,7 @@ class Peer:
         self.stream = asyncio.create_task(self._run(sessions))
 
     async def _run(self, sessions: Sessions) -> None:
-        async with aclosing(sessions.attach(self._requests())) as responses:  # type: ignore[type-var]
+        async with aclosing(sessions.attach(self._requests())) as responses:
             async for response in responses:
                 self.told.put_nowait(response)
 

@@ -2,6 +2,7 @@
 reflection."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -58,11 +59,14 @@ class Server:
 
         Raises OSError where it can't.
         """
+        is_unix = address.startswith("unix:")
+        if is_unix and _is_served(address.removeprefix("unix:")):
+            raise OSError(f"can't listen on {address} for gRPC: another process serves there")
         try:
             port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"can't listen on {address} for gRPC: is it in use?") from error
-        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+        return address if is_unix else f"{address.rpartition(':')[0]}:{port}"
 
     async def start(self) -> None:
         """Serves, and says so on the health service."""
@@ -85,6 +89,16 @@ class Server:
         await asyncio.wait((stopping,), timeout=LAST_WORDS_SECONDS)
         await self._server.stop(None)
         await stopping
+
+
+def _is_served(path: str) -> bool:
+    """Whether somebody answers on a unix socket; gRPC would take it from them without a word."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 class _Calls:

@@ -16,6 +16,7 @@ import structlog
 from egress_server.agents.sessions import Sessions
 from egress_server.api.attach import attach_handler
 from egress_server.api.server import Server
+from egress_server.app.gauges import exposition
 from egress_server.app.local_clusters import LocalClusters
 from egress_server.app.seeding import seed
 from egress_server.app.targets import Targets
@@ -31,7 +32,6 @@ from egress_server.gateway.app import build_app
 from egress_server.pipeline import Pipeline
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.store.opening import open_store
-from egress_server.telemetry.metrics import exposition
 from egress_server.telemetry.tracing import configure_tracing
 from egress_server.wire import METHODS, STREAMS
 
@@ -77,12 +77,12 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
             targets=Targets(settings, clusters),
             agents=sessions,
             clock=system_clock,
-            # Nobody else can drive clusters over an embedded store: they are taken up at once, whatever leases were
-            # left.
+            # Nobody else drives clusters over an embedded store: they are taken up at once, whatever leases were left.
             owner="egressd" if storage.embedded else uuid_ids(),
             settings=DeliverySettings(known_destinations=clusters.known_destinations),
         )
         await _run_in_background(stack, applier)
+        stack.push_async_callback(clusters.detach)
         stack.push_async_callback(server.stop, settings.drain_seconds)
 
         async def readiness() -> Mapping[str, str]:
@@ -98,7 +98,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
                 {**METHODS, **STREAMS},
                 descriptor_set=files("egress_server.wire").joinpath("descriptors.binpb").read_bytes(),
                 readiness=readiness,
-                metrics=exposition,
+                metrics=lambda: exposition(MESH, storage.replica, sessions),
                 version=VERSION,
                 cors_origins=settings.cors_origins,
             ),

@@ -62,9 +62,12 @@ class LocalClusters:
         if running is None:
             return
         target, agent = running
-        agent.cancel()
-        await asyncio.gather(agent, return_exceptions=True)
+        await _end([agent])
         await target.stop()
+
+    async def detach(self) -> None:
+        """Ends the agents, once nobody is left to attach to."""
+        await _end([agent for _, agent in self._running.values()])
 
     async def stop(self) -> None:
         """Forgets them all."""
@@ -87,3 +90,9 @@ class LocalClusters:
             labels=dict(LABELS),
         )
         return Agent(self._grpc_address, parse_name(cluster.name).mesh, info, make)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

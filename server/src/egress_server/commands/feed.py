@@ -18,8 +18,6 @@ from egress_server.ports.store import Replica, Store
 
 _log = structlog.get_logger(__name__)
 
-KEPT = 2_000
-"""Changes that are kept in memory, at least."""
 _BATCH = 500
 _RETRY_SECONDS = 0.5
 
@@ -37,9 +35,25 @@ class _Standing:
 
 
 class Feed:
-    """The changes and clusters of one mesh as they come along."""
+    """The changes and clusters of one mesh as they come along.
 
-    def __init__(self, store: Store, replica: Replica, mesh: str) -> None:
+    At least `kept` changes stay in memory. `keep_alive` (seconds) is after how long a watcher hears that nothing
+    happens, `patience` how long a cursor may be ahead of this process.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        replica: Replica,
+        mesh: str,
+        *,
+        kept: int = 2_000,
+        keep_alive: float = 15.0,
+        patience: float = 5.0,
+    ) -> None:
+        self.keep_alive = keep_alive
+        self.patience = patience
+        self._kept = kept
         self._store = store
         self._replica = replica
         self._mesh = mesh
@@ -118,8 +132,8 @@ class Feed:
         if snapshot.epoch != self._epoch or snapshot.revision < self._newest:
             self._epoch, self._standings = snapshot.epoch, {}
             self._start_at(snapshot.revision)
-        if snapshot.revision - self._newest > KEPT:
-            self._start_at(snapshot.revision - KEPT)
+        if snapshot.revision - self._newest > self._kept:
+            self._start_at(snapshot.revision - self._kept)
         self._take_statuses()
         while self._newest < snapshot.revision:
             try:
@@ -129,8 +143,8 @@ class Feed:
                 return
             self._recent += found
             self._newest = found[-1].revision
-        if len(self._recent) > 2 * KEPT:
-            del self._recent[:-KEPT]
+        if len(self._recent) > 2 * self._kept:
+            del self._recent[: -self._kept]
 
     def _start_at(self, revision: int) -> None:
         self._newest, self._recent = revision, []

@@ -25,6 +25,7 @@ from egress_server.ports.store import Replica
 MAX_TRIES = 3
 # What of the call's time is kept to bring the answer home, in seconds.
 _LAST_SECONDS = 0.25
+MAX_WAIT = 60.0  # seconds for a revision to be applied; the call's own deadline holds as well
 # What the agent refuses because of the request; its other troubles make a probe inconclusive.
 _REFUSALS = frozenset({"ADDRESS_FORBIDDEN", "METHOD_FORBIDDEN", "REQUEST_INVALID"})
 
@@ -168,7 +169,7 @@ async def _wait_applied(replica: Replica, query: Probe) -> None:
         return
     with replica.watch() as wakeups:
         try:
-            async with asyncio.timeout(query.attempt.timeout):
+            async with asyncio.timeout(MAX_WAIT):
                 while _applied(replica, query) < query.min_applied_revision:
                     await anext(wakeups)
         except TimeoutError:

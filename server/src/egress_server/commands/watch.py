@@ -18,9 +18,6 @@ from egress_server.domain.errors import OutOfRange, invalid
 from egress_server.domain.rollout import Rollout
 from egress_server.ports.store import Replica
 
-KEEP_ALIVE_SECONDS = 15.0
-_REPLICA_PATIENCE_SECONDS = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -94,7 +91,7 @@ async def watch_changes(services: Services, caller: Caller, query: WatchChanges)
             for event in _rollouts(feed, at) if query.include_rollouts else ():
                 at = event.cursor
                 yield event
-            if not await _within(news, KEEP_ALIVE_SECONDS):
+            if not await _within(news, feed.keep_alive):
                 yield WatchEvent(at)
 
 
@@ -104,7 +101,7 @@ async def _begin(replica: Replica, feed: Feed, cursor: Cursor | None) -> Cursor:
         return Cursor(_short(replica), replica.snapshot.revision, replica.status_number)
     if cursor.epoch != _short(replica):
         raise _expired(cursor, "it is of another store")
-    if not await replica.wait_revision(cursor.revision, _REPLICA_PATIENCE_SECONDS):
+    if not await replica.wait_revision(cursor.revision, feed.patience):
         raise _expired(cursor, f"the store does not have its revision {cursor.revision}")
     try:
         await feed.stored(cursor.revision, count=1)

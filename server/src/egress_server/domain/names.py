@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from egress_server.domain.errors import invalid
 
@@ -45,14 +46,15 @@ class Name:
         return f"meshes/{self.mesh}/{middle}{self.kind.value}/{self.id}"
 
 
+@lru_cache(maxsize=16_384)
 def parse_name(text: str) -> Name:
     """The name in `text`, of a name that was checked before (from the store). Raises ValueError."""
     match text.split("/"):
         case ["meshes", mesh]:
             return Name(mesh, Kind.MESH, mesh)
-        case ["meshes", mesh, collection, id_]:
+        case ["meshes", mesh, collection, id_] if collection in _BY_COLLECTION:
             return Name(mesh, _BY_COLLECTION[collection], id_)
-        case ["meshes", mesh, "namespaces", namespace, collection, id_]:
+        case ["meshes", mesh, "namespaces", namespace, collection, id_] if collection in _BY_COLLECTION:
             return Name(mesh, _BY_COLLECTION[collection], id_, namespace)
     raise ValueError(f"not a resource name: {text!r}")
 

@@ -53,16 +53,24 @@ class Update:
 class Snapshot:
     """Desired state of `mesh` at `revision` of the store's `epoch`."""
 
-    def __init__(self, mesh: str, epoch: str, revision: int, resources: Iterable[Versioned]) -> None:
+    def __init__(
+        self, mesh: str, epoch: str, revision: int, resources: Iterable[Versioned], *, for_lint: bool = True
+    ) -> None:
         self.mesh = mesh
         self.epoch = epoch
         self.revision = revision
-        self.indexes = Indexes()
+        self._indexes = Indexes() if for_lint else None
         self._by_kind: dict[Kind, dict[str, Versioned]] = {kind: {} for kind in Kind}
         self._sorted: dict[Kind, list[str]] = {}
         self._by_host: dict[str, dict[str, ServiceEntry]] = defaultdict(dict)
         for versioned in resources:
             self._put(versioned)
+
+    @property
+    def indexes(self) -> Indexes:
+        """What lint looks through. A copy that was made for a plan has none."""
+        assert self._indexes is not None
+        return self._indexes
 
     def get(self, name: str) -> Versioned | None:
         """The resource called `name`, or None."""
@@ -109,7 +117,7 @@ class Snapshot:
     def copy_with(self, resource: Resource, *, deleted: bool, like: Versioned) -> "Snapshot":
         """A copy in which `resource` is set or deleted, for plans; `like` lends the times."""
         everything = (v for by_name in self._by_kind.values() for v in by_name.values())
-        other = Snapshot(self.mesh, self.epoch, self.revision, everything)
+        other = Snapshot(self.mesh, self.epoch, self.revision, everything, for_lint=False)
         version = Versioned(resource, self.revision + 1, like.create_time, like.update_time, deleted)
         other.apply(Update(self.revision + 1, version))
         return other
@@ -120,7 +128,8 @@ class Snapshot:
         if resource.name not in self._by_kind[kind]:
             self._sorted.pop(kind, None)
         self._by_kind[kind][resource.name] = versioned
-        self.indexes.add(resource)
+        if self._indexes is not None:
+            self._indexes.add(resource)
         if isinstance(resource, ServiceEntry):
             for host in resource.hosts:
                 self._by_host[host][resource.name] = resource
@@ -131,7 +140,8 @@ class Snapshot:
         if versioned is None:
             return
         self._sorted.pop(kind, None)
-        self.indexes.remove(versioned.resource)
+        if self._indexes is not None:
+            self._indexes.remove(versioned.resource)
         if isinstance(versioned.resource, ServiceEntry):
             for host in versioned.resource.hosts:
                 self._by_host[host].pop(name, None)

@@ -55,6 +55,14 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+class _Dumper(yaml.CSafeDumper):
+    """Puts in quotes what PyYAML, or we, would not read as text."""
+
+
+for _meaning in _MEANINGS:
+    _Dumper.add_implicit_resolver(*_meaning)
+
+
 def load_mapping(text: str) -> dict[str, Any]:
     """The one mapping in `text`; its keys are texts. Raises YamlError."""
     if len(text) > MAX_LENGTH:
@@ -104,4 +112,4 @@ def _line(event: yaml.Event) -> str:
 
 def dump(value: Any) -> str:
     """`value` as block YAML in the order of its keys, as people write Kubernetes objects."""
-    return yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, default_flow_style=False, width=120)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=120)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from egress_server.domain.errors import DeadlineExceeded, EgressError
+from egress_server.domain.errors import DeadlineExceeded, EgressError, Unavailable
 from egress_server.gateway.binding import RequestReader
 from egress_server.gateway.body import ClientGone, read_body
 from egress_server.gateway.errors import send_refusal
@@ -26,6 +26,7 @@ WATCH_AFTER_SECONDS = 0.05
 """When a call begins to be watched for its client leaving. Most are over before, and a task costs a tenth of a call."""
 
 T = TypeVar("T")
+_STOPPING = Unavailable("the server stops before the call has ended", reason="SERVER_STOPPING", retry_after=1.0)
 _log = structlog.get_logger(__name__)
 
 
@@ -58,12 +59,17 @@ class UnaryEndpoint:
             call = Call("rest", peer_of(scope), headers, begin + self._seconds(request))
             reply = await unless_gone(self._pipeline.unary(self._method, request, call), receive)
         except EgressError as error:
-            metrics.CALLS.labels(self._method.path, "rest", error.code.name).inc()
+            metrics.calls(self._method.path, "rest", error.code.name).inc()
             await send_refusal(send, refusal_of(error).status, headers)
         except Refusal as refusal:
             await send_refusal(send, refusal.status, headers)
         except ClientGone:
             _log.debug("client gone", method=self._method.path)
+        except asyncio.CancelledError:
+            # The server stops, and what it gives to calls under way has run out.
+            if (me := asyncio.current_task()) is not None:
+                me.uncancel()
+            await send_refusal(send, refusal_of(_STOPPING).status, headers)
         else:
             await send_json(send, 200, json_body(reply), self._writer.headers(reply))
 

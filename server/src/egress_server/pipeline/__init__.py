@@ -6,19 +6,19 @@ Status exactly once. The doors (api, gateway) hand over bytes or a message and g
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 from google.protobuf.message import DecodeError, Message
-from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.errors import DeadlineExceeded, EgressError, InvalidArgument
+from egress_server.pipeline.gate import Gate
 from egress_server.pipeline.status import Refusal, internal_error, refusal_of
 from egress_server.ports.identity import Authenticator, Authorizer
 from egress_server.telemetry import metrics
@@ -40,7 +40,10 @@ class Command(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One RPC: how it is read, what it needs permission for, what does it, how the answer is written."""
+    """One RPC: how it is read, what it needs permission for, what does it, how the answer is written.
+
+    `mutates` says that it commits, and so goes in by groups (see gate.py).
+    """
 
     path: str
     request_type: type[Message]
@@ -49,6 +52,7 @@ class Method:
     decode: Callable[[Any], Command]
     run: Callable[[Services, Caller, Any], Awaitable[Any]]
     encode: Callable[[Any], Message]
+    mutates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,35 +86,48 @@ class Pipeline:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._tracer = trace.get_tracer("egress_server")
+        self._gate = Gate()
 
     async def unary(self, method: Method, request: bytes | Message, call: Call) -> Message:
         """The answer; raises Refusal, and nothing else but cancellation."""
         begin = time.perf_counter()
+        code = "CANCELLED"
+        span = self._span(method.path, call)
+        # By hand, as the library's context managers cost more than the span itself.
+        token = context.attach(trace.set_span_in_context(span))
         try:
-            with (
-                self._tracer.start_as_current_span(
-                    method.path[1:], _parent(call), trace.SpanKind.SERVER, record_exception=False
-                ) as span,
-                _outcome(method.path, call.transport, span),
-            ):
-                return await self._within_deadline(method, request, call, span)
+            answer = await self._within_deadline(method, request, call, span)
+            code = "OK"
+            return answer
+        except Exception as error:
+            code, refusal = _refused(error, method.path, span)
+            raise refusal from error
         finally:
-            metrics.CALL_SECONDS.labels(method.path).observe(time.perf_counter() - begin)
+            context.detach(token)
+            span.end()
+            metrics.calls(method.path, call.transport, code).inc()
+            metrics.call_seconds(method.path).observe(time.perf_counter() - begin)
 
     async def stream(self, method: StreamMethod, request: bytes | Message, call: Call) -> AsyncGenerator[Message, None]:
         """The answers as they come; raises as `unary` does. Its span ends with the first of them."""
-        span = self._tracer.start_span(method.path[1:], _parent(call), trace.SpanKind.SERVER, record_exception=False)
-        with metrics.STREAMS.labels(method.path).track_inprogress(), _outcome(method.path, call.transport, span):
-            try:
+        code = "CANCELLED"
+        span = self._span(method.path, call)
+        try:
+            with metrics.STREAMS.labels(method.path).track_inprogress():
                 caller, command = await self._admitted(method, request, call, span)
                 async with aclosing(method.run(self._services, caller, command)) as results:
                     async for result in results:
                         if span.is_recording():
                             span.end()
                         yield method.encode(result)
-            finally:
-                if span.is_recording():
-                    span.end()
+            code = "OK"
+        except Exception as error:
+            code, refusal = _refused(error, method.path, span)
+            raise refusal from error
+        finally:
+            if span.is_recording():
+                span.end()
+            metrics.calls(method.path, call.transport, code).inc()
 
     async def admit(self, permission: str, mesh: str, call: Call) -> None:
         """Lets a stream begin; raises Refusal."""
@@ -120,17 +137,27 @@ class Pipeline:
         except EgressError as error:
             raise refusal_of(error) from error
 
+    def _span(self, path: str, call: Call) -> trace.Span:
+        parent = _propagator.extract(call.metadata) if "traceparent" in call.metadata else None
+        return self._tracer.start_span(path[1:], parent, trace.SpanKind.SERVER)
+
     async def _within_deadline(self, method: Method, request: bytes | Message, call: Call, span: trace.Span) -> Message:
         if call.deadline is None:
-            return await self._run(method, request, call, span)
+            return await self._in_turn(method, request, call, span)
         timeout = asyncio.timeout(call.deadline - time.monotonic())
         try:
             async with timeout:
-                return await self._run(method, request, call, span)
+                return await self._in_turn(method, request, call, span)
         except TimeoutError:
             if not timeout.expired():
                 raise
             raise DeadlineExceeded("the call's deadline has passed") from None
+
+    async def _in_turn(self, method: Method, request: bytes | Message, call: Call, span: trace.Span) -> Message:
+        if not method.mutates:
+            return await self._run(method, request, call, span)
+        async with self._gate:
+            return await self._run(method, request, call, span)
 
     async def _run(self, method: Method, request: bytes | Message, call: Call, span: trace.Span) -> Message:
         caller, command = await self._admitted(method, request, call, span)
@@ -146,28 +173,16 @@ class Pipeline:
         return Caller(principal, method.path, _trace_id(span), call.deadline), command
 
 
-@contextmanager
-def _outcome(path: str, transport: str, span: trace.Span) -> Iterator[None]:
-    """Counts how a call ends, and turns what it raises into a Refusal."""
-    code = "CANCELLED"
-    try:
-        yield
-        code = "OK"
-    except EgressError as error:
-        code = error.code.name
+def _refused(error: Exception, path: str, span: trace.Span) -> tuple[str, Refusal]:
+    """What a failed call is counted as, and what its caller sees."""
+    if isinstance(error, EgressError):
         if span.is_recording():
             span.set_attribute("egress.reason", error.reason)
-        raise refusal_of(error) from error
-    except Exception as error:
-        code = "INTERNAL"
-        _log.exception("call failed", method=path, trace_id=_trace_id(span))
-        raise internal_error(_trace_id(span)) from error
-    finally:
-        metrics.CALLS.labels(path, transport, code).inc()
-
-
-def _parent(call: Call) -> Context | None:
-    return _propagator.extract(call.metadata) if "traceparent" in call.metadata else None
+            span.set_status(trace.StatusCode.ERROR, error.message)
+        return error.code.name, refusal_of(error)
+    span.set_status(trace.StatusCode.ERROR)
+    _log.error("call failed", method=path, trace_id=_trace_id(span), exc_info=error)
+    return "INTERNAL", internal_error(_trace_id(span))
 
 
 def _trace_id(span: trace.Span) -> str:

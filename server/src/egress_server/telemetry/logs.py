@@ -1,24 +1,43 @@
-"""Logs as JSON lines on standard error, one event a line. No request bodies and no credentials ever."""
+"""Logs as JSON lines on standard error, one event a line. No request bodies and no credentials ever: a traceback has
+its lines of code and never the values of variables."""
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
+from structlog.processors import ExceptionRenderer, JSONRenderer, TimeStamper, add_log_level
+from structlog.stdlib import ProcessorFormatter, add_logger_name
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import Processor
+
+_COMMON: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    add_log_level,
+    TimeStamper(fmt="iso", utc=True),
+)
+_RENDER: tuple[Processor, ...] = (
+    ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    JSONRenderer(),
+)
 
 
-def configure_logs(level: str) -> None:
-    """Sends structlog's events of `level` and above to standard error."""
+def configure_logs(level: str, stream: TextIO | None = None) -> None:
+    """Sends events of `level` and above to `stream`, standard error by default; of libraries, only what is at least a
+    warning."""
     number = logging.getLevelNamesMapping()[level.upper()]
+    stream = stream or sys.stderr
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*_COMMON, *_RENDER],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=[*_COMMON, add_logger_name],
+            processors=[ProcessorFormatter.remove_processors_meta, *_RENDER],
+        )
+    )
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)

@@ -1,16 +1,18 @@
 """Metric names and labels. Operators build dashboards on them: they change only with a note in the changelog."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
 
-CALLS = Counter(
+_CALLS = Counter(
     "egress_calls",
     "Calls answered, by method, transport and status code.",
     ["method", "transport", "code"],
     registry=REGISTRY,
 )
-CALL_SECONDS = Histogram(
+_CALL_SECONDS = Histogram(
     "egress_call_seconds",
     "Time from a call's arrival in the pipeline to its answer.",
     ["method"],
@@ -23,6 +25,18 @@ CLUSTER_APPLIED = Gauge(
     "egress_cluster_applied_revision", "Revision a cluster holds.", ["mesh", "cluster"], registry=REGISTRY
 )
 AGENTS = Gauge("egress_agents", "Agents attached to this process.", registry=REGISTRY)
+
+
+@cache  # as many as there are methods, doors and codes; the library's look-up costs more than counting
+def calls(method: str, transport: str, code: str) -> Counter:
+    """The calls with these labels."""
+    return _CALLS.labels(method, transport, code)
+
+
+@cache
+def call_seconds(method: str) -> Histogram:
+    """The times of calls of this method."""
+    return _CALL_SECONDS.labels(method)
 
 
 def exposition() -> bytes:

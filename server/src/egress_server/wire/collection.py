@@ -85,7 +85,9 @@ def delete_method(
         last = collection.write(outcome.versioned, outcome.epoch)
         return _make(response_type, {collection.one: last, **write_outcome(outcome)})
 
-    return Method(path, request_type, response_type, collection.permission("delete"), decode, mutate, encode)
+    return Method(
+        path, request_type, response_type, collection.permission("delete"), decode, mutate, encode, mutates=True
+    )
 
 
 def _make(type_: type[Message], fields: dict[str, Any]) -> Message:

@@ -25,7 +25,7 @@ def resource_name(
         mesh = expect_mesh("parent", parent)
         return Name(mesh, kind, default_id if default_id and not id_ else check_id(kind, id_field, id_))
     except InvalidArgument as error:
-        _note(problems, error)
+        problems.include(error)
         return None
 
 
@@ -65,7 +65,7 @@ def namespaced_name(
             check_label(where, namespace or hinted.namespace or "default", "namespace"),
         )
     except InvalidArgument as error:
-        _note(problems, error)
+        problems.include(error)
         return None
 
 
@@ -80,8 +80,3 @@ def _agree(problems: Problems, path: str, name: Name, others: dict[str, tuple[st
     for field, (given, wanted) in others.items():
         if given and given != wanted:
             problems.at(field).add(f"is {given!r}, and {path} is {name}")
-
-
-def _note(problems: Problems, error: InvalidArgument) -> None:
-    for violation in error.violations:
-        problems.at(violation.field).add(violation.description)

@@ -92,5 +92,5 @@ def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg")
     assert _config.path() == Path("/xdg/egress/config.yaml")
     monkeypatch.delenv("XDG_CONFIG_HOME")
-    monkeypatch.setenv("HOME", "/home/ada")
-    assert _config.path() == Path("/home/ada/.config/egress/config.yaml")
+    monkeypatch.setenv("HOME", "/house/ada")
+    assert _config.path() == Path("/house/ada/.config/egress/config.yaml")

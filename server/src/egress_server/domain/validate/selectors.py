@@ -17,7 +17,8 @@ def check_labels(labels: Labels, problems: Problems) -> None:
     """Keys and values must be Kubernetes labels."""
     if len(labels) > MAX_LABELS:
         problems.add(f"has {len(labels)} labels; at most {MAX_LABELS} are allowed")
-    for key, value in labels.items():
+    # Sorted, here as wherever a map is checked: a map has no order on the wire, and errors should have one.
+    for key, value in sorted(labels.items()):
         prefix, slash, name = key.rpartition("/")
         if not name or not _VALUE.fullmatch(name) or (slash and not _PREFIX.fullmatch(prefix)):
             problems.key(key).add("the key must be a Kubernetes label key, such as app or example.com/app")

@@ -88,7 +88,7 @@ def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str],
             address.add(f"must be an IP address with resolution {resolution.value}")
         elif endpoint.address.startswith("*") or what_is_wrong_with_host(endpoint.address):
             address.add("must be an IP address or a DNS name")
-    for name, number in endpoint.ports.items():
+    for name, number in sorted(endpoint.ports.items()):
         if name not in names:
             problems.at("ports").key(name).add("is not the name of a port of this entry")
         if not 1 <= number <= 65535:

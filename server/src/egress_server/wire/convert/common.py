@@ -43,9 +43,8 @@ def write_time(time: datetime | None) -> timestamp_pb2.Timestamp | None:
     """A time as a Timestamp, to the millisecond as the store keeps it."""
     if time is None:
         return None
-    stamp = timestamp_pb2.Timestamp()
-    stamp.FromMilliseconds(round(time.timestamp() * 1000))
-    return stamp
+    seconds, milliseconds = divmod(round(time.timestamp() * 1000), 1000)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
 
 
 def write_duration(seconds: float | None) -> duration_pb2.Duration | None:

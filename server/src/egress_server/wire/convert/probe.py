@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from egress.v1 import probe_pb2 as pb
@@ -14,6 +15,7 @@ MAX_URL = 2048
 MAX_HEADERS = 32
 MAX_HEADER = 4096
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_DNS_NAME = re.compile(r"(?=.{1,254}\Z)[a-z0-9_][-a-z0-9_]{0,62}(?:\.[a-z0-9_][-a-z0-9_]{0,62})*\.?")
 _METHODS = ("HEAD", "GET")
 _SCHEMES = ("http", "https", "tls", "tcp")
 _USUAL_PORTS = {"http": 80, "https": 443}
@@ -56,8 +58,8 @@ def _what_is_wrong_with_url(parts: SplitResult, port: int | None) -> str | None:
         return "must begin with http://, https://, tls:// or tcp://"
     if parts.username is not None or parts.password is not None:
         return "must not carry user or password"
-    if not (parts.hostname or "").rstrip("."):
-        return "must name a host"
+    if not _is_host(parts.hostname or ""):
+        return "must name a host, by a DNS name or an IP address"
     if port == 0:
         return "port 0 must be 1 to 65535"
     if parts.scheme not in _USUAL_PORTS:
@@ -74,6 +76,15 @@ def _what_is_wrong_with_address(parts: SplitResult, port: int | None) -> str | N
     return None
 
 
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return _DNS_NAME.fullmatch(text) is not None
+    try:
+        return "%" not in text and bool(IPv6Address(text))
+    except ValueError:
+        return False
+
+
 def read_attempt(request: pb.ProbeRequest, destination: Destination, timeout: float, problems: Problems) -> Attempt:
     """The attempt a request asks for."""
     method = request.method or "HEAD"
@@ -88,7 +99,7 @@ def read_attempt(request: pb.ProbeRequest, destination: Destination, timeout: fl
 def _check_headers(headers: dict[str, str], problems: Problems) -> None:
     if len(headers) > MAX_HEADERS:
         problems.add(f"has {len(headers)}; at most {MAX_HEADERS} are allowed")
-    for name, value in headers.items():
+    for name, value in sorted(headers.items()):
         if not _TOKEN.fullmatch(name):
             problems.key(name[:64]).add("must be a header name")
         elif name.lower() in _OWN_HEADERS:

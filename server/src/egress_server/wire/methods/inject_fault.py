@@ -92,4 +92,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )

@@ -4,8 +4,9 @@ from egress.v1 import probe_pb2 as pb
 from egress_server.agents.convert import attempt_to_proto
 from egress_server.commands.probe import Made, Probe, ProbeResult, probe
 from egress_server.domain.addresses import why_forbidden
-from egress_server.domain.names import Kind, Name, check_label, expect_name
+from egress_server.domain.names import Kind, expect_name
 from egress_server.domain.validate import Problems
+from egress_server.domain.validate.selectors import check_namespace
 from egress_server.pipeline import Method
 from egress_server.wire.convert.common import read_seconds
 from egress_server.wire.convert.probe import (
@@ -25,9 +26,9 @@ MOST_WITH_HEADERS = 3  # a head may have 32 KiB, and an answer at most 4 MiB
 def decode(request: pb.ProbeRequest) -> Probe:
     """What to ask, and from where."""
     problems = Problems()
-    cluster: Name = expect_name("cluster", request.cluster, Kind.CLUSTER)
+    cluster = expect_name("cluster", request.cluster, Kind.CLUSTER)
     if request.namespace:
-        check_label("namespace", request.namespace, "namespace")
+        check_namespace(request.namespace, problems.at("namespace"))
     timeout = read_seconds(request.timeout) if request.HasField("timeout") else DEFAULT_TIMEOUT
     if not 0 < timeout <= MAX_TIMEOUT:
         problems.at("timeout").add(f"must be more than 0 and at most {MAX_TIMEOUT:g} s")
@@ -46,7 +47,7 @@ def _check_resolve(resolve: str, problems: Problems) -> None:
     if not resolve:
         return
     try:
-        wrong = why_forbidden(resolve)
+        wrong = "must not name an interface" if "%" in resolve else why_forbidden(resolve)
     except ValueError:
         wrong = "must be an IP address"
     if wrong:

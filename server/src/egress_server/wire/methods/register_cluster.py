@@ -44,4 +44,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )

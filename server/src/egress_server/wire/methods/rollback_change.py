@@ -33,4 +33,5 @@ METHOD = Method(
     decode,
     rollback_change,
     encode,
+    mutates=True,
 )

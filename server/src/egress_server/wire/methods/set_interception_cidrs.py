@@ -40,4 +40,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )

@@ -51,4 +51,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )

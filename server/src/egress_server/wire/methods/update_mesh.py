@@ -31,4 +31,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )

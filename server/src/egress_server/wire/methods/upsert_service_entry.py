@@ -77,4 +77,5 @@ METHOD = Method(
     decode,
     mutate,
     encode,
+    mutates=True,
 )

@@ -1,0 +1,153 @@
+"""kill -9 of every process in a run of writes: what was acknowledged is there, and what should run runs again."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
+from tests.integration.app.requests import MESH, entry, head, ok
+from tests.support.egressd import Egressd, running, until
+
+pytestmark = pytest.mark.xdist_group("app-crashes")
+
+WRITERS = 4
+AWAY = {4, 14}
+"""DEADLINE_EXCEEDED and UNAVAILABLE: whether it was done is not known, so the same request is sent again."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run of writes was told: the reply to each request id."""
+
+    acknowledged: dict[str, Json] = field(default_factory=dict)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def write(self, writer: int, door: Door) -> None:
+        """Writes until the run is over: each of its three entries in turn."""
+        number = 0
+        while not self.over.is_set():
+            number += 1
+            id_ = f"writer-{writer}-{number % 3}"
+            hosts = [f"{id_}.example.com", f"n{number}.{id_}.example.com"]
+            request = {**entry(id_, hosts=hosts), "requestId": f"{writer}.{number}"}
+            self.acknowledged[request["requestId"]] = _insist(door, request)
+
+    def wait_for_more(self) -> None:
+        """Returns once some more writes were acknowledged."""
+        known = len(self.acknowledged)
+        until(lambda: len(self.acknowledged) > known + 20, "more acknowledged writes")
+
+
+def _insist(door: Door, request: Json) -> Json:
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        try:
+            answer = door.call("UpsertServiceEntry", request)
+        except httpx.TransportError:
+            time.sleep(0.05)
+            continue
+        if answer.code not in AWAY:
+            return ok(answer)
+        time.sleep(0.05)
+    raise AssertionError(f"never answered: {request}")
+
+
+@contextmanager
+def writing(egressd: Egressd) -> Iterator[Run]:
+    """Several writers by both doors for as long as it is entered; then every write is acknowledged."""
+    run = Run()
+    with ThreadPoolExecutor(WRITERS) as threads:
+        doors: list[Door] = [GrpcDoor(egressd.grpc) if i % 2 else RestDoor(egressd.url) for i in range(WRITERS)]
+        futures: list[Future[None]] = [threads.submit(run.write, i, door) for i, door in enumerate(doors)]
+        try:
+            run.wait_for_more()
+            yield run
+            run.wait_for_more()
+        finally:
+            run.over.set()
+        for future in futures:
+            future.result()
+
+
+def kill_child(egressd: Egressd, name: str) -> None:
+    """Kills a child and returns once another serves in its place."""
+    until(lambda: bool(egressd.children(name)), f"a {name}")
+    (old,) = egressd.children(name)
+    old.kill()
+    until(lambda: [c.pid for c in egressd.children(name)] not in ([], [old.pid]), f"another {name}")
+
+
+def check_nothing_is_missing(door: Door, run: Run) -> None:
+    """Every acknowledged write has its one change, without gaps, and the last of each entry is its state."""
+    changes = {int(change["revision"]): change for change in _all_changes(door)}
+    assert sorted(changes) == list(range(1, head(door) + 1))
+    last: dict[str, Json] = {}
+    for request_id, reply in run.acknowledged.items():
+        change = changes[int(reply["change"]["revision"])]
+        assert (change["requestId"], change["resource"]) == (request_id, reply["serviceEntry"]["name"])
+        known = last.setdefault(change["resource"], reply)
+        if int(known["change"]["revision"]) < int(change["revision"]):
+            last[change["resource"]] = reply
+    ids = [change["requestId"] for change in changes.values() if "requestId" in change]
+    assert len(ids) == len(set(ids))
+    for name, reply in last.items():
+        assert ok(door.call("GetServiceEntry", {"name": name})) == reply["serviceEntry"]
+
+
+def _all_changes(door: Door) -> Iterator[Json]:
+    token = ""
+    while True:
+        page = ok(door.call("ListChanges", {"parent": MESH, "pageSize": 1000, "pageToken": token}))
+        yield from page["changes"]
+        if not (token := page.get("nextPageToken", "")):
+            return
+
+
+def check_it_converges(door: Door) -> None:
+    """A change of now is applied, verified by probes, on the cluster."""
+    request = {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}
+    name = ok(door.call("SetOutboundPolicy", request))["change"]["name"]
+    waited = ok(door.call("WaitChange", {"name": name, "until": "VERIFIED", "timeout": "25s"}))
+    assert waited.get("reached"), waited
+
+
+def test_kill_nine(home: Path, outside: list[str]) -> None:
+    """redis-server and Envoy come back by themselves, egressd by giving its command again, and nothing is missing."""
+    with running(home, clusters=["one"], resolve=outside) as egressd:
+        door = GrpcDoor(egressd.grpc)
+        with writing(egressd) as run:
+            for name in ("redis-server", "envoy", "redis-server"):
+                kill_child(egressd, name)
+                run.wait_for_more()
+            for _ in range(2):
+                egressd.kill()
+                until(lambda: egressd.leftovers() == [], f"children to die with egressd: {egressd.leftovers()}")
+                egressd.start()
+                run.wait_for_more()
+        check_it_converges(door)
+        check_nothing_is_missing(door, run)
+        assert len(egressd.leftovers()) == len(egressd.children("redis-server") + egressd.children("envoy")) == 2
+        assert egressd.stop() == 0
+    until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+
+
+def test_killed_in_the_middle_of_its_start(home: Path) -> None:
+    """However early egressd is killed, the same command starts it, and nobody is left behind."""
+    egressd = Egressd(home, clusters=["one"])
+    try:
+        for delay in (0.4, 0.9, 1.2, 1.5):
+            egressd.launch()
+            time.sleep(delay)
+            egressd.kill()
+            until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+        egressd.start()
+        assert head(GrpcDoor(egressd.grpc)) == 2
+    finally:
+        assert egressd.stop() == 0

@@ -1,0 +1,129 @@
+"""One request id twice is one change: at once, after a restart, and after a reply that was lost."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
+from tests.integration.app.requests import entry, head, ok, policy
+from tests.support.egressd import Egressd, running
+
+pytestmark = pytest.mark.xdist_group("app-idempotency")
+
+
+@pytest.fixture(scope="module")
+def egressd() -> Iterator[Egressd]:
+    """One without a cluster, to be killed."""
+    with tempfile.TemporaryDirectory(prefix="egressd-") as folder, running(Path(folder)) as started:
+        yield started
+
+
+@pytest.mark.parametrize(("rpc", "kind", "delete"), [
+    ("UpsertServiceEntry", "serviceEntry", "DeleteServiceEntry"),
+    ("SetOutboundPolicy", "outboundPolicy", "DeleteOutboundPolicy"),
+])  # fmt: skip
+def test_twice_is_once(by_grpc: GrpcDoor, by_rest: RestDoor, rpc: str, kind: str, delete: str) -> None:
+    """The second time, by the same or the other door, gives the first reply again."""
+    request = {**(entry() if "Entry" in rpc else policy()), "requestId": f"twice-{rpc}"}
+    made = ok(by_grpc.call(rpc, request))
+    assert ok(by_grpc.call(rpc, request)) == made
+    assert ok(by_rest.call(rpc, request)) == made
+    unnamed = {key: value for key, value in request.items() if key != "requestId"}
+    assert ok(by_rest.call(rpc, unnamed, **{"idempotency-key": f"twice-{rpc}"})) == made
+    assert head(by_grpc) == int(made["change"]["revision"])
+    gone = {"name": made[kind]["name"], "requestId": f"gone-{rpc}"}
+    deleted = ok(by_rest.call(delete, gone))
+    assert ok(by_grpc.call(delete, gone)) == deleted
+    assert head(by_grpc) == int(deleted["change"]["revision"])
+
+
+def test_another_body_is_refused(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+    """The same id for something else is refused by both doors, whatever differs."""
+    request = {**entry("reused"), "requestId": "reused"}
+    made = ok(by_grpc.call("UpsertServiceEntry", request))
+    others: list[Json] = [
+        {**request, "reason": "another"},
+        {**entry("other"), "requestId": "reused"},
+        {**request, "etag": made["serviceEntry"]["etag"]},
+        {**entry("reused", hosts=["b.example.com"]), "requestId": "reused"},
+    ]
+    for other in others:
+        answers = by_grpc.call("UpsertServiceEntry", other), by_rest.call("UpsertServiceEntry", other)
+        assert [(answer.code, answer.reason) for answer in answers] == [(10, "REQUEST_ID_REUSED")] * 2, str(answers[0])
+        assert answers[0].body == answers[1].body
+    assert head(by_grpc) == int(made["change"]["revision"])
+
+
+def test_replay_comes_before_refusal(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+    """A retry meets the state its own first call made, and is not refused for it."""
+    made = ok(by_grpc.call("UpsertServiceEntry", {**entry("before"), "mustNotExist": True, "requestId": "b-1"}))
+    again = ok(by_rest.call("UpsertServiceEntry", {**entry("before"), "mustNotExist": True, "requestId": "b-1"}))
+    assert again == made
+    update = {**entry("before"), "etag": made["serviceEntry"]["etag"], "reason": "next", "requestId": "b-2"}
+    updated = ok(by_grpc.call("UpsertServiceEntry", update))
+    assert ok(by_rest.call("UpsertServiceEntry", update)) == updated
+    gone = {"name": made["serviceEntry"]["name"], "etag": updated["serviceEntry"]["etag"], "requestId": "b-3"}
+    deleted = ok(by_grpc.call("DeleteServiceEntry", gone))
+    assert ok(by_rest.call("DeleteServiceEntry", gone)) == deleted
+    assert ok(by_grpc.call("UpsertServiceEntry", update)) == updated, "even now that the entry is gone"
+
+
+def test_at_once_from_many(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+    """One request id by both doors at the same time is one change."""
+    request = {**entry("at-once"), "requestId": "at-once"}
+    before = head(by_grpc)
+    doors: list[Door] = [by_grpc, by_rest] * 8
+    with ThreadPoolExecutor(16) as threads:
+        replies = list(threads.map(lambda door: ok(door.call("UpsertServiceEntry", request)), doors))
+    assert all(reply == replies[0] for reply in replies)
+    assert head(by_grpc) == before + 1
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_after_a_restart(egressd: Egressd, by_grpc: GrpcDoor, how: str) -> None:
+    """A request id is remembered by the store, not by the process."""
+    request = {**entry(f"restart-{how}"), "requestId": f"restart-{how}"}
+    made = ok(by_grpc.call("UpsertServiceEntry", request))
+    getattr(egressd, how)()
+    egressd.start()
+    assert ok(by_grpc.call("UpsertServiceEntry", request)) == made
+    assert head(by_grpc) == int(made["change"]["revision"])
+
+
+def test_after_a_lost_reply(egressd: Egressd, by_grpc: GrpcDoor) -> None:
+    """redis-server is killed again and again between commits and replies; a request id is one change all the same."""
+    before = head(by_grpc)
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not stop.wait(0.3):
+            for server in egressd.children("redis-server"):
+                server.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            made = list(threads.map(lambda number: _insist(by_grpc, number), range(200)))
+    finally:
+        stop.set()
+        killer.join()
+    revisions = sorted(int(reply["change"]["revision"]) for reply in made)
+    assert revisions == list(range(before + 1, before + 201))
+    for number, reply in enumerate(made):
+        assert _insist(by_grpc, number) == reply
+
+
+def _insist(door: Door, number: int) -> Json:
+    """Sends one request until it is answered, as a client does that knows its request id."""
+    request = {**entry(f"lost-{number}"), "requestId": f"lost-{number}"}
+    give_up = time.monotonic() + 60
+    while (answer := door.call("UpsertServiceEntry", request)).code in {4, 14}:
+        assert time.monotonic() < give_up, str(answer)
+        time.sleep(0.05)
+    return ok(answer)

@@ -1,0 +1,188 @@
+"""Start, stop, and all that may keep egressd from starting: in words, with the exit code the manual gives."""
+
+import shutil
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from egress_server.cli.main import app
+from tests.integration.app.doors import Door, GrpcDoor, RestDoor
+from tests.integration.app.requests import MESH, ok
+from tests.support.egressd import Egressd, run_cli, running, until
+
+QUICK_SECONDS = 6.0
+"""Well under the time that calls under way would be given, well over what a stop takes on a busy machine."""
+
+
+def _egressd(*words: str) -> tuple[int, str]:
+    done = run_cli("egress_server.cli", *words)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--grpc-address", "0.0.0.0:9090"),
+        ("--http-address", "0.0.0.0:8080"),
+        ("--http-address", "[::]:8080"),
+        ("--grpc-address", "192.0.2.1:9090"),
+        ("--http-address", "example.com:8080"),
+    ],
+)
+def test_refuses_to_listen_beyond_loopback(home: Path, words: tuple[str, str]) -> None:
+    """An address that others can reach is refused before anything starts."""
+    done = CliRunner().invoke(app, ["run", "--data-dir", str(home / "data"), *words])
+    assert done.exit_code == 2
+    assert words[0] in done.stderr
+    assert "loopback" in done.stderr
+    assert not (home / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--grpc-address", "localhost"),
+        ("--http-address", "127.0.0.1:99999"),
+        ("--resolve", "nonsense"),
+        ("--log-level", "loud"),
+        ("--drain-seconds", "-1"),
+        ("--local-cluster", "Not A Cluster"),
+        ("--nonsense", "1"),
+    ],
+)
+def test_wrong_usage(home: Path, words: tuple[str, str]) -> None:
+    """A wrong flag is named, and nothing starts."""
+    done = CliRunner().invoke(app, ["run", "--data-dir", str(home / "data"), *words])
+    assert done.exit_code == 2
+    assert words[0] in done.stderr
+    assert not (home / "data").exists()
+
+
+def test_usage_error_of_a_process(home: Path) -> None:
+    """The process itself leaves with 2, and shows no traceback."""
+    code, said = _egressd("run", "--data-dir", str(home / "data"), "--http-address", "0.0.0.0:8080")
+    assert code == 2
+    assert "loopback" in said
+
+
+def test_a_second_one_is_refused(home: Path) -> None:
+    """One data directory serves one egressd; the second names the first, and does it no harm."""
+    with running(home) as first:
+        code, said = _egressd(*_like(first, home / "other"))
+        assert code == 1
+        assert f"process {first.pid}" in said
+        assert str(first.data_dir) in said
+        assert httpx.get(f"{first.url}/readyz").status_code == 200
+
+
+def _like(egressd: Egressd, home: Path) -> list[str]:
+    """The words of another egressd over the same data."""
+    home.mkdir()
+    return [
+        "run",
+        "--data-dir",
+        str(egressd.data_dir),
+        "--grpc-address",
+        f"unix:{home}/g",
+        "--http-address",
+        "127.0.0.1:0",
+    ]
+
+
+@pytest.mark.parametrize("flag", ["--grpc-address", "--http-address"])
+def test_port_in_use(home: Path, flag: str) -> None:
+    """A port that somebody else has is named, and whatever had started is stopped again."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        egressd = Egressd(home, clusters=["one"])
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        words = [*egressd.argv[3:], flag, address]
+        code, said = _egressd(*words)
+    assert code == 1
+    assert address in said
+    assert egressd.leftovers() == []
+
+
+def test_socket_in_use(home: Path) -> None:
+    """A unix socket that somebody serves is not taken from them."""
+    with socket.socket(socket.AF_UNIX) as other:
+        egressd = Egressd(home)
+        other.bind(egressd.grpc.removeprefix("unix:"))
+        other.listen()
+        code, said = _egressd(*egressd.argv[3:])
+    assert code == 1
+    assert egressd.grpc in said
+
+
+def test_data_that_is_not_ours(home: Path) -> None:
+    """A data directory whose store was lost is refused, not started empty."""
+    with running(home) as egressd:
+        pass
+    shutil.rmtree(egressd.data_dir / "redis")
+    code, said = _egressd(*egressd.argv[3:])
+    assert code == 1
+    assert "lost" in said
+
+
+def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
+    """SIGTERM with an agent attached and a REST connection open: exit 0 at once, no traceback, nothing left."""
+    with running(home, clusters=["one"], resolve=outside) as egressd, httpx.Client(base_url=egressd.url) as web:
+        door = GrpcDoor(egressd.grpc)
+        until(
+            lambda: ok(door.call("GetCluster", {"name": f"{MESH}/clusters/one"}))["status"].get("agents") == 1, "agent"
+        )
+        assert web.get("/healthz").status_code == 200
+        begin = time.monotonic()
+        assert egressd.stop() == 0
+        assert time.monotonic() - begin < QUICK_SECONDS
+    log = egressd.log.read_text()
+    assert "Traceback" not in log
+    assert '"level": "error"' not in log
+    assert "fork" not in log
+    until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+
+
+def test_a_stop_ends_calls_that_take_too_long(home: Path) -> None:
+    """Calls that outlast the drain are told so by both doors, in good order."""
+    egressd = Egressd(home, clusters=["one"])
+    egressd.argv += ["--drain-seconds", "1"]
+    try:
+        egressd.start()
+        doors: list[Door] = [GrpcDoor(egressd.grpc), RestDoor(egressd.url)]
+        until(lambda: bool(egressd.children("envoy")), "an Envoy")
+        egressd.children("envoy")[0].suspend()
+        made = ok(doors[0].call("SetOutboundPolicy", {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}))
+        request = {"name": made["change"]["name"], "timeout": "20s"}
+        with ThreadPoolExecutor(2) as threads:
+            waits = [threads.submit(door.call, "WaitChange", request) for door in doors]
+            time.sleep(0.5)  # nothing tells that a call is under way
+            psutil.Process(egressd.pid).terminate()
+            answers = [wait.result() for wait in waits]
+    finally:
+        assert egressd.stop() == 0
+    assert [answer.code for answer in answers] == [14, 14]
+    assert (answers[1].http, answers[1].reason) == (503, "SERVER_STOPPING")
+    assert "Traceback" not in egressd.log.read_text()
+
+
+def test_deep_data_directory(home: Path) -> None:
+    """A data directory whose path is longer than a socket's may be works all the same."""
+    deep = home / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    egressd = Egressd(deep, clusters=["one"])
+    egressd.grpc = f"unix:{home}/grpc"
+    egressd.argv[egressd.argv.index("--grpc-address") + 1] = egressd.grpc
+    try:
+        egressd.start()
+        door = GrpcDoor(egressd.grpc)
+        made = ok(door.call("SetOutboundPolicy", {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}))
+        waited = ok(door.call("WaitChange", {"name": made["change"]["name"], "timeout": "20s"}))
+        assert waited.get("reached"), waited
+    finally:
+        assert egressd.stop() == 0

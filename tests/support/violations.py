@@ -1,0 +1,14 @@
+"""What a check says is wrong, as tests compare it."""
+
+from collections.abc import Callable
+
+from egress_server.domain.errors import InvalidArgument
+
+
+def violations_of(check: Callable[[], object]) -> list[tuple[str, str]]:
+    """Field and description of all that `check` refuses; empty where it refuses nothing."""
+    try:
+        check()
+    except InvalidArgument as error:
+        return [(violation.field, violation.description) for violation in error.violations]
+    return []

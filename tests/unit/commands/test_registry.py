@@ -1,0 +1,107 @@
+"""Explain and ListRegistry as commands: on the cluster that was named, page by page."""
+
+import pytest
+
+from egress_server.commands.explain import Explain, explain_destination
+from egress_server.commands.registry import ListRegistry, RegistryPage, list_registry
+from egress_server.domain.errors import InvalidArgument, NotFound
+from egress_server.domain.expect import Asked
+from egress_server.domain.listing import parse_listing
+from egress_server.domain.names import Kind, Name
+from egress_server.domain.probe import Destination, Outcome
+from tests.support.meshes import entry, policy, ports, selector
+from tests.unit.commands.onlookers import caller, services
+
+EAST = Name("default", Kind.CLUSTER, "east")
+WEST = Name("default", Kind.CLUSTER, "west")
+MESH = services(
+    entry("b"),
+    entry("a", ports=ports("443:TLS", "80:HTTP", "1000:TCP")),
+    entry("hidden", namespace="prod", export_to=(".",), ports=ports("80:HTTP")),
+    entry("elsewhere", cluster_selector=selector("west")),
+    policy("REGISTRY_ONLY"),
+)
+
+
+async def listed(
+    *, namespace: str = "default", size: int = 0, token: str = "", only: str = "", order: str = ""
+) -> RegistryPage:
+    """One page."""
+    listing = parse_listing(
+        page_size=size,
+        page_token=token,
+        filter_text=only,
+        order_by=order,
+        fields=("host", "port", "owner", "visible"),
+        key_field="host",
+        parent=f"east/{namespace}",
+    )
+    return await list_registry(MESH, caller(), ListRegistry(EAST, namespace, listing))
+
+
+def names(page: RegistryPage) -> list[str]:
+    """HOST:PORT of the items."""
+    return [f"{item.host.partition('.')[0]}:{item.port.number}" for item in page.items]
+
+
+EVERYTHING = ["a:80", "a:443", "a:1000", "b:80", "b:443", "hidden:80"]
+
+
+async def test_order() -> None:
+    """Items stand by host and port, up or down; entries of other clusters are not there."""
+    assert names(await listed()) == EVERYTHING
+    assert names(await listed(order="host desc")) == EVERYTHING[::-1]
+    assert (await listed()).revision == 7
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 6, 100])
+async def test_pages(size: int) -> None:
+    """The pages together are the list."""
+    found: list[str] = []
+    page = await listed(size=size)
+    found += names(page)
+    while page.next_page_token:
+        page = await listed(size=size, token=page.next_page_token)
+        assert 0 < len(page.items) <= size
+        found += names(page)
+    assert found == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("only", "found"),
+    [
+        ('host = "a.example.com"', EVERYTHING[:3]),
+        ("port = 80", ["a:80", "b:80", "hidden:80"]),
+        ("visible = false", ["hidden:80"]),
+        ("visible = true AND port != 80", ["a:443", "a:1000", "b:443"]),
+        (f'owner = "{entry("b").name}"', ["b:80", "b:443"]),
+    ],
+)
+async def test_filter(only: str, found: list[str]) -> None:
+    """Items are filtered by their fields."""
+    assert names(await listed(only=only)) == found
+
+
+async def test_view() -> None:
+    """Another namespace has another view, and a token of one view is none of another."""
+    assert all(item.visible for item in (await listed(namespace="prod")).items)
+    token = (await listed(size=1)).next_page_token
+    with pytest.raises(InvalidArgument):
+        await listed(namespace="prod", size=1, token=token)
+
+
+async def test_explain() -> None:
+    """A connection is explained as of the snapshot, for the cluster that was named."""
+    asked = Asked(Destination("http", "elsewhere.example.com", 80), "default")
+    explanation = await explain_destination(MESH, caller(), Explain(EAST, asked))
+    assert explanation.expected.outcome is Outcome.BLOCKED
+    assert explanation.revision == 7
+
+
+async def test_unknown_cluster() -> None:
+    """A cluster that is not registered has no registry, and nothing is explained there."""
+    listing = parse_listing(page_size=0, page_token="", filter_text="", order_by="", fields=(), key_field="host")
+    with pytest.raises(NotFound):
+        await list_registry(MESH, caller(), ListRegistry(WEST, "default", listing))
+    with pytest.raises(NotFound):
+        await explain_destination(MESH, caller(), Explain(WEST, Asked(Destination("http", "x", 80), "default")))

@@ -1,0 +1,115 @@
+"""Settings: what may be told, by flag and by environment, and what is refused before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from egress_server.auth.local import LocalUser
+from egress_server.config import Settings, split_address
+from egress_server.domain.resolve import Resolve
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine's own environment says does not count here."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"EGRESSD_{name.upper()}", raising=False)
+
+
+def test_nothing_need_be_told() -> None:
+    """The defaults of the README."""
+    settings = Settings()
+    assert (settings.grpc_address, settings.http_address) == ("127.0.0.1:9090", "127.0.0.1:8080")
+    assert settings.data_dir == Path(".egress")
+    assert (settings.redis_url, settings.local_clusters, settings.resolve) == ("", (), ())
+
+
+def test_the_environment_tells_what_no_flag_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists with commas between; a flag comes first."""
+    monkeypatch.setenv("EGRESSD_LOCAL_CLUSTERS", "east, west,")
+    monkeypatch.setenv("EGRESSD_RESOLVE", "a.b:80:127.0.0.1:8081,c.d:443:[::1]")
+    monkeypatch.setenv("EGRESSD_CORS_ORIGINS", "https://a.example")
+    monkeypatch.setenv("EGRESSD_TRACE_RATIO", "0.5")
+    monkeypatch.setenv("EGRESSD_LOG_LEVEL", "debug")
+    settings = Settings(log_level="error")
+    assert settings.local_clusters == ("east", "west")
+    assert settings.resolve == (Resolve("a.b", 80, "127.0.0.1", 8081), Resolve("c.d", 443, "::1", 443))
+    assert settings.cors_origins == ("https://a.example",)
+    assert (settings.trace_ratio, settings.log_level) == (0.5, "error")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "127.9.9.9:65535", "localhost:1", "[::1]:9090"])
+def test_loopback_is_listened_on(address: str) -> None:
+    """By number or name."""
+    assert Settings(grpc_address=address, http_address=address).http_address == address
+
+
+def test_grpc_may_be_a_socket() -> None:
+    """HTTP may not."""
+    assert Settings(grpc_address="unix:/run/egress.sock").grpc_address == "unix:/run/egress.sock"
+    with pytest.raises(ValidationError):
+        Settings(http_address="unix:/run/egress.sock")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({"http_address": "0.0.0.0:80"}, "http_address", "is not a loopback address"),
+        ({"http_address": "[::]:80"}, "http_address", "is not a loopback address"),
+        ({"grpc_address": "203.0.113.7:80"}, "grpc_address", "is not a loopback address"),
+        ({"grpc_address": "egress.example:80"}, "grpc_address", "is not a loopback address"),
+        ({"grpc_address": "127.0.0.1"}, "grpc_address", "must be HOST:PORT"),
+        ({"grpc_address": ":80"}, "grpc_address", "must be HOST:PORT"),
+        ({"grpc_address": "127.0.0.1:65536"}, "grpc_address", "must be HOST:PORT"),
+        ({"grpc_address": "127.0.0.1:²"}, "grpc_address", "must be HOST:PORT"),
+        ({"grpc_address": "127.0.0.1:x"}, "grpc_address", "must be HOST:PORT"),
+        ({"grpc_address": "::1:80"}, "grpc_address", "with an IPv6 HOST in brackets"),
+        ({"grpc_address": "unix:"}, "grpc_address", "must be HOST:PORT"),
+        ({"local_clusters": ["east", "We st"]}, "local_clusters", "id 'We st' must be 1 to 63 lower-case"),
+        ({"local_clusters": ["a/b"]}, "local_clusters", "id 'a/b' must be"),
+        ({"resolve": ["a.b"]}, "resolve", "expected HOST:PORT:ADDRESS[:PORT2]"),
+        ({"log_level": "loud"}, "log_level", "String should match pattern"),
+        ({"trace_ratio": 1.1}, "trace_ratio", "less than or equal to 1"),
+        ({"drain_seconds": -1}, "drain_seconds", "greater than or equal to 0"),
+    ],
+)
+def test_what_can_not_be_is_refused_by_its_name(fields: dict[str, Any], field: str, said: str) -> None:
+    """Before anything starts, by flag as by environment."""
+    with pytest.raises(ValidationError) as caught:
+        Settings(**fields)
+    (error,) = caught.value.errors()
+    assert error["loc"][0] == field
+    assert said in error["msg"]
+
+
+def test_broken_environment_is_an_error_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a traceback of the library."""
+    monkeypatch.setenv("EGRESSD_RESOLVE", "[oops")
+    with pytest.raises(ValidationError, match="expected HOST"):
+        Settings()
+
+
+def test_settings_do_not_change() -> None:
+    """What was checked at start holds."""
+    with pytest.raises(ValidationError):
+        Settings().log_level = "debug"
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:0", ("::1", 0)), ("localhost:9", ("localhost", 9))],
+)
+def test_addresses_are_taken_apart(address: str, parts: tuple[str, int]) -> None:
+    """IPv6 without its brackets."""
+    assert split_address(address) == parts
+
+
+async def test_without_authentication_the_caller_is_the_machines_user() -> None:
+    """Who may do everything."""
+    user = LocalUser()
+    principal = await user.authenticate({}, "peer")
+    assert principal.name.startswith("user:")
+    assert len(principal.name) > len("user:")
+    await user.authorize(principal, "egress.clusters.register", "default")

@@ -1,0 +1,175 @@
+"""Istio's ServiceEntry in YAML: the document's goes in unchanged, and nothing is dropped without a word."""
+
+from pathlib import Path
+
+import pytest
+
+from egress_server.domain.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.validate import Problems
+from egress_server.formats.istio_yaml import ParsedServiceEntry, parse_service_entry, yaml_path
+from tests.support.violations import violations_of
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+HEAD = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: x}\n"
+WHOLE = """
+apiVersion: networking.istio.io/v1beta1
+kind: ServiceEntry
+metadata:
+  name: bank
+  namespace: prod
+  labels: {app: shop}
+  annotations: {note: kept by whoever wrote it}
+  uid: 0b5c
+  resourceVersion: "17"
+  creationTimestamp: 2026-01-01T00:00:00Z
+  managedFields: []
+spec:
+  hosts: [WWW.Bank.example, api.bank.example]
+  addresses: [203.0.113.0/24, 2001:DB8::1]
+  ports:
+  - {number: 80, name: web, protocol: http, targetPort: 8080}
+  - {number: 443, protocol: TLS}
+  - {number: 8443, protocol: grpc-web}
+  resolution: static
+  location: MESH_INTERNAL
+  endpoints:
+  - address: 2001:DB8::7
+    ports: {web: 8080}
+    labels: {version: "1"}
+    locality: eu/west
+    weight: 3
+  exportTo: [., shop]
+status: {addresses: [{value: 240.240.0.1}]}
+"""
+
+
+def parse(text: str) -> tuple[ParsedServiceEntry | None, list[tuple[str, str]]]:
+    """What was read, and what was wrong."""
+    problems = Problems()
+    parsed = parse_service_entry(text, problems)
+    return parsed, violations_of(problems.raise_if_any)
+
+
+def test_the_documents_file_is_read() -> None:
+    """The example of the source document, as it stands."""
+    parsed, problems = parse((EXAMPLES / "aliyun-serviceentry.yaml").read_text())
+    assert problems == []
+    assert parsed == ParsedServiceEntry(
+        "aliyun-com-ext",
+        "",
+        ServiceEntry(
+            name="",
+            hosts=("www.aliyun.com",),
+            ports=(ServicePort(80, Protocol.HTTP, "http"), ServicePort(443, Protocol.HTTPS, "https")),
+            resolution=Resolution.DNS,
+            location=Location.MESH_EXTERNAL,
+        ),
+    )
+
+
+def test_every_field_is_read() -> None:
+    """Names and addresses in lower case, ports named, what Kubernetes fills in passed over."""
+    parsed, problems = parse(WHOLE)
+    assert problems == []
+    assert parsed == ParsedServiceEntry(
+        "bank",
+        "prod",
+        ServiceEntry(
+            name="",
+            hosts=("www.bank.example", "api.bank.example"),
+            ports=(
+                ServicePort(80, Protocol.HTTP, "web", 8080),
+                ServicePort(443, Protocol.TLS, "tls-443"),
+                ServicePort(8443, Protocol.GRPC_WEB, "grpc-web-8443"),
+            ),
+            resolution=Resolution.STATIC,
+            location=Location.MESH_INTERNAL,
+            endpoints=(Endpoint("2001:db8::7", {"web": 8080}, {"version": "1"}, "eu/west", 3),),
+            addresses=("203.0.113.0/24", "2001:db8::1"),
+            export_to=(".", "shop"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "said"),
+    [
+        ("a: b", "kind", "must be ServiceEntry, not empty"),
+        (
+            "kind: VirtualService\napiVersion: networking.istio.io/v1",
+            "kind",
+            "must be ServiceEntry, not VirtualService",
+        ),
+        ("kind: ServiceEntry", "apiVersion", "must be networking.istio.io/v1, v1beta1 or v1alpha3, not ''"),
+        ("kind: ServiceEntry\napiVersion: v1", "apiVersion", "not 'v1'"),
+        (HEAD + "spec: text", "spec", "must be a mapping"),
+        (HEAD + "spec: [a]", "spec", "must be a mapping"),
+        (HEAD.replace("{name: x}", "x"), "metadata", "must be a mapping"),
+        (HEAD.replace("{name: x}", "{name: 5}"), "metadata.name", "must be text; put it in quotes"),
+        (HEAD.replace("{name: x}", "{name: [a]}"), "metadata.name", "must be text"),
+        (HEAD + "more: a", "more", "this field is not supported; remove it"),
+        (HEAD + "spec: {host: a}", "spec.host", "this field is not supported"),
+        (HEAD + "spec: {workloadSelector: {}}", "spec.workloadSelector", "not supported"),
+        (HEAD + "spec: {subjectAltNames: [a]}", "spec.subjectAltNames", "not supported"),
+        (HEAD + "spec: {<<: {hosts: [a]}}", "spec.<<", "not supported"),
+        (HEAD + "spec: {hosts: a}", "spec.hosts", "must be a list"),
+        (HEAD + "spec: {hosts: {a: b}}", "spec.hosts", "must be a list"),
+        (HEAD + "spec: {hosts: [a, 1]}", "spec.hosts[1]", "must be text; put it in quotes"),
+        (HEAD + "spec: {hosts: [yes]}", "spec.hosts[0]", "must be text; put it in quotes"),
+        (HEAD + "spec: {hosts: [on]}", "spec.hosts[0]", "must be text; put it in quotes"),
+        (HEAD + "spec: {hosts: [[a]]}", "spec.hosts[0]", "must be text"),
+        (HEAD + "spec: {ports: {number: 80}}", "spec.ports", "must be a list"),
+        (HEAD + "spec: {ports: [{number: '80', protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
+        (HEAD + "spec: {ports: [{number: 80.0, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
+        (HEAD + "spec: {ports: [{number: yes, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
+        (HEAD + "spec: {ports: [{number: 080, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
+        (HEAD + "spec: {ports: [{number: 0100, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
+        (HEAD + "spec: {ports: [{number: 0x50, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
+        (HEAD + "spec: {ports: [{number: 2147483648, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
+        (HEAD + f"spec: {{ports: [{{number: {'9' * 5000}, protocol: TCP}}]}}", "spec.ports[0].number", "a whole"),
+        (HEAD + "spec: {ports: [{number: 80}]}", "spec.ports[0].protocol", "must be one of HTTP, HTTPS"),
+        (HEAD + "spec: {ports: [{number: 80, protocol: UDP}]}", "spec.ports[0].protocol", "'UDP' must be one of"),
+        (HEAD + "spec: {ports: [{number: 80, protocol: TCP, x: 1}]}", "spec.ports[0].x", "not supported"),
+        (HEAD + "spec: {resolution: LOCAL}", "spec.resolution", "'LOCAL' must be one of NONE, STATIC"),
+        (HEAD + "spec: {location: 1}", "spec.location", "must be text"),
+        (HEAD + "spec: {endpoints: [{address: a, network: n}]}", "spec.endpoints[0].network", "not supported"),
+        (HEAD + "spec: {endpoints: [{labels: {a: true}}]}", 'spec.endpoints[0].labels["a"]', "must be text"),
+        (HEAD + "spec: {endpoints: [{labels: [a]}]}", "spec.endpoints[0].labels", "must be a mapping"),
+        (HEAD + "spec: {endpoints: [{ports: {a: b}}]}", 'spec.endpoints[0].ports["a"]', "a whole number"),
+        (HEAD + "spec: {endpoints: [{weight: '1'}]}", "spec.endpoints[0].weight", "a whole number"),
+        (HEAD + "spec: {exportTo: '*'}", "spec.exportTo", "must be a list"),
+        (HEAD + "spec: {addresses: [1.5]}", "spec.addresses[0]", "must be text; put it in quotes"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_path(text: str, field: str, said: str) -> None:
+    """Exactly one problem, by the YAML's own path."""
+    _, problems = parse(text)
+    assert [where for where, _ in problems] == [field]
+    assert said in problems[0][1]
+
+
+def test_elements_that_are_no_mappings() -> None:
+    """An element of the wrong type is told once, with what it lacks."""
+    _, problems = parse(HEAD + "spec: {ports: [80]}")
+    assert ("spec.ports[0]", "must be a mapping") in problems
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])
+def test_every_served_version_is_taken(version: str) -> None:
+    """They mean the same."""
+    _, problems = parse(HEAD.replace("/v1", f"/{version}"))
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        ("hosts[0]", "spec.hosts[0]"),
+        ("ports[1].target_port", "spec.ports[1].targetPort"),
+        ("export_to", "spec.exportTo"),
+        ('endpoints[0].labels["target_port"]', 'spec.endpoints[0].labels["target_port"]'),
+    ],
+)
+def test_fields_have_the_yamls_names(field: str, path: str) -> None:
+    """Proto names become Istio's; keys of maps stay."""
+    assert yaml_path(field) == path

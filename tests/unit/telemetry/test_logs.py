@@ -1,0 +1,68 @@
+"""Logs: JSON lines, and nothing in them that a caller has sent."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from egress_server.telemetry.logs import configure_logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Where logs of level info go; afterwards everything is as before."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    found = io.StringIO()
+    configure_logs("info", found)
+    yield found
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    """The events, each of one line."""
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_is_a_line_of_json(stream: io.StringIO) -> None:
+    """With its level and time; what is below the level is not there."""
+    log = structlog.get_logger()
+    log.debug("unseen")
+    log.info("ready", grpc="127.0.0.1:1")
+    (event,) = lines(stream)
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {"event": "ready", "level": "info", "grpc": "127.0.0.1:1"}
+
+
+def test_libraries_speak_json_too(stream: io.StringIO) -> None:
+    """From warnings upwards, with their name."""
+    logging.getLogger("library").info("unseen")
+    logging.getLogger("library").warning("careful with %s", "that")
+    (event,) = lines(stream)
+    assert (event["event"], event["level"], event["logger"]) == ("careful with that", "warning", "library")
+
+
+def _fail(secret: str) -> None:
+    raise ValueError(f"failed after {len(secret)} bytes")
+
+
+@pytest.mark.parametrize("logger", ["ours", "theirs"])
+def test_a_traceback_shows_no_values(stream: io.StringIO, logger: str) -> None:
+    """Where it failed, and not with what."""
+    try:
+        _fail("canary-in-the-request")
+    except ValueError:
+        if logger == "ours":
+            structlog.get_logger().exception("call failed")
+        else:
+            logging.getLogger("library").exception("call failed")
+    (event,) = lines(stream)
+    assert event["exception"][0]["frames"][-1]["name"] == "_fail"
+    assert event["exception"][0]["exc_value"] == "failed after 21 bytes"
+    assert stream.getvalue().count("canary") == 0

@@ -1,0 +1,174 @@
+"""What every mutating request carries: idempotency, preconditions, reasons; and when two requests are the same one."""
+
+from typing import Any
+
+import pytest
+
+from egress_server.domain.changes import ChangeType
+from tests.unit.wire.decoding import decode, refused, request
+
+MUTATIONS = {
+    "SetOutboundPolicy": ChangeType.SET,
+    "UpsertServiceEntry": ChangeType.SET,
+    "RegisterCluster": ChangeType.REGISTER,
+    "DeleteOutboundPolicy": ChangeType.DELETE,
+    "DeleteServiceEntry": ChangeType.DELETE,
+}
+NAMES = sorted(MUTATIONS)
+SETS = [name for name in NAMES if not name.startswith("Delete")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_reach_the_command(name: str) -> None:
+    """Each by its own name, whatever is changed."""
+    fields = {
+        "request_id": "!" + "~" * 127,
+        "etag": "abc",
+        "validate_only": True,
+        "reason": "r" * 1024,
+        "force_findings": ["EGR0101"] * 32,
+    }
+    mutation = decode(request(name, **fields))
+    options = mutation.options
+    for field, value in fields.items():
+        assert getattr(options, field) == (tuple(value) if isinstance(value, list) else value)
+    assert not options.must_not_exist
+    assert mutation.type is MUTATIONS[name]
+    assert mutation.mesh == "default"
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_creation_can_be_demanded(name: str) -> None:
+    """Of whatever is set."""
+    assert decode(request(name, must_not_exist=True)).options.must_not_exist
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("Delete")])
+def test_what_is_deleted_must_exist(name: str) -> None:
+    """To demand that it does not makes no sense."""
+    assert [field for field, _ in refused(request(name, must_not_exist=True))] == ["must_not_exist"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("request_id", "a b", "request_id"),
+        ("request_id", "ü", "request_id"),
+        ("request_id", "a\n", "request_id"),
+        ("request_id", "x" * 129, "request_id"),
+        ("etag", "a b", "etag"),
+        ("etag", "x" * 129, "etag"),
+        ("reason", "r" * 1025, "reason"),
+        ("reason", "ü" * 513, "reason"),
+        ("force_findings", ["EGR0101"] * 33, "force_findings"),
+        ("force_findings", ["EGR0101", "egr0101"], "force_findings[1]"),
+        ("force_findings", ["*"], "force_findings[0]"),
+    ],
+)
+def test_bad_options_are_refused_with_their_place(name: str, field: str, value: object, place: str) -> None:
+    """Exactly one problem, the same for every mutation."""
+    assert [where for where, _ in refused(request(name, **{field: value}))] == [place]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_bad_options_are_told_at_once(name: str) -> None:
+    """Together with what is wrong with the resource, for whoever mends it."""
+    found = refused(request(name, request_id="ü", etag="ü", reason="r" * 2000))
+    assert [where for where, _ in found] == ["request_id", "etag", "reason"]
+
+
+# Fingerprints
+
+
+def fingerprint(name: str, **fields: Any) -> str:
+    """Digest of all that makes a request what it is."""
+    found: str = decode(request(name, **fields)).options.fingerprint
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_request_has_the_same_fingerprint(name: str) -> None:
+    """The id is not part of it, nor whether it is only tried."""
+    assert fingerprint(name) == fingerprint(name)
+    assert fingerprint(name) == fingerprint(name, request_id="r", validate_only=True)
+    assert len(fingerprint(name)) == 64
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_request_has_another_fingerprint(name: str) -> None:
+    """Any precondition, reason or forced finding makes it another one."""
+    others: list[dict[str, object]] = [{"etag": "a"}, {"reason": "a"}, {"force_findings": ["EGR0101"]}]
+    others += [{"must_not_exist": True}] if name in SETS else []
+    found = {fingerprint(name), *(fingerprint(name, **fields) for fields in others)}
+    assert len(found) == len(others) + 1
+
+
+def test_what_is_set_is_in_the_fingerprint() -> None:
+    """Every field of the resource."""
+    base = request("UpsertServiceEntry").service_entry  # type: ignore[attr-defined]
+    found = {fingerprint("UpsertServiceEntry")}
+    changes: list[dict[str, object]] = [
+        {"hosts": ["other.example.com"]},
+        {"resolution": 0, "endpoints": []},
+        {"location": 2},
+        {"addresses": []},
+        {"export_to": []},
+        {"cluster_selector": None},
+    ]
+    for fields in changes:
+        entry = type(base)()
+        entry.CopyFrom(base)
+        for field, value in fields.items():
+            entry.ClearField(field)
+            if value:
+                entry.MergeFrom(type(base)(**{field: value}))
+        found.add(fingerprint("UpsertServiceEntry", service_entry=entry))
+    assert len(found) == len(changes) + 1
+
+
+def test_ways_to_say_the_same_have_one_fingerprint() -> None:
+    """A name in the resource or in parent and id, defaults given or left out, labels in any order."""
+    policy = request("SetOutboundPolicy").outbound_policy  # type: ignore[attr-defined]
+    policy.scope.match_labels.update({"a": "1", "b": "2"})
+    other = type(policy)()
+    other.CopyFrom(policy)
+    other.scope.match_labels.clear()
+    other.scope.match_labels.update({"b": "2", "app": "shop", "a": "1"})
+    name = decode(request("SetOutboundPolicy", outbound_policy=policy)).name
+    id_ = name.rpartition("/")[2]
+    named = type(policy)()
+    named.CopyFrom(other)
+    named.name = name
+    assert (
+        fingerprint("SetOutboundPolicy", outbound_policy=policy)
+        == fingerprint("SetOutboundPolicy", outbound_policy=other, outbound_policy_id=id_)
+        == fingerprint("SetOutboundPolicy", outbound_policy=named, parent=None)
+    )
+
+
+def test_an_entry_given_as_yaml_or_as_fields_is_the_same_request() -> None:
+    """Both wires and both forms lead to one command."""
+    text = """
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {name: bank, namespace: prod}
+        spec:
+          hosts: [bank.example.com]
+          ports: [{number: 443, name: https, protocol: HTTPS, targetPort: 8443}]
+          resolution: STATIC
+          endpoints: [{address: 203.0.113.7, ports: {https: 8443}, labels: {v: "1"}, locality: eu/west, weight: 2}]
+          addresses: [198.51.100.0/24]
+          exportTo: [., shop]
+    """
+    fields = decode(request("UpsertServiceEntry"))
+    yaml = decode(
+        request(
+            "UpsertServiceEntry",
+            service_entry=None,
+            service_entry_id=None,
+            istio_yaml=text,
+            cluster_selector={"clusters": ["east"]},
+        )
+    )
+    assert yaml == fields
