@@ -65,12 +65,13 @@ async def test_a_delete_returns_what_was_there() -> None:
 
 
 async def test_the_commit_names_what_was_read_and_what_changes() -> None:
-    """Read: the resource and what its blocking rules looked at. Touched: its state before and after."""
+    """Read: the resource and what its blocking rules looked at, such as faults on its old host. Touched: its state
+    before and after."""
     world = World.of(BANK)
     after = replace(BANK, hosts=("new.example.com",))
     await mutate(world.services, CALLER, setting(after))
     (commit,) = world.store.commits
-    assert commit.read == {f"key/{BANK.name}", "host/new.example.com"}
+    assert commit.read == {f"key/{BANK.name}", "host/new.example.com", "host/pay.example.com"}
     assert commit.touch == {f"key/{BANK.name}", "host/new.example.com", "host/pay.example.com"}
     assert (commit.epoch, commit.revision) == (EPOCH, 2)
 

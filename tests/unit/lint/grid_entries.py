@@ -194,7 +194,7 @@ BY_ITSELF = [
     ),
     *(
         case(f"address {address}", [], entry("a", addresses=("10.0.0.0/8", address)), "EGR0105 addresses[1]")
-        for address in ("127.0.0.0/8", "169.254.169.254", "168.0.0.0/6", "fe80::/64", "fd00:ec2::254")
+        for address in ("127.0.0.0/8", "169.254.169.254", "126.0.0.0/7", "168.0.0.0/6", "fe80::/64", "fd00:ec2::254")
     ),
     case(
         "private addresses are a partner's",
