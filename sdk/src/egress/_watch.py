@@ -63,6 +63,7 @@ class Watch(_Position):
         self._open = open_
         self._stream: Stream | None = None
         self._closed = threading.Event()
+        self._opening = threading.Lock()
 
     def __iter__(self) -> Self:
         return self
@@ -79,9 +80,12 @@ class Watch(_Position):
 
     def _read(self) -> WatchChangesResponse | None:
         """The next message; None where the stream has ended and may be opened again."""
+        with self._opening:  # never just after `close` has looked for a stream to cancel
+            if self._closed.is_set():
+                return None
+            self._stream = stream = self._stream or self._open(self._request, self._begun)
         try:
-            self._stream = self._stream or self._open(self._request, self._begun)
-            return next(self._stream, None)
+            return next(stream, None)
         except grpc.RpcError as failure:
             if not self._closed.is_set():
                 self._check(failure)
@@ -89,9 +93,10 @@ class Watch(_Position):
 
     def close(self) -> None:
         """End the watch."""
-        self._closed.set()
-        if self._stream is not None:
-            self._stream.cancel()
+        with self._opening:
+            self._closed.set()
+            if self._stream is not None:
+                self._stream.cancel()
 
     def __enter__(self) -> Self:
         return self

@@ -33,6 +33,8 @@ class FakeServer:
     def __init__(self, target: str) -> None:
         self.target = target
         self.requests: list[tuple[str, Message]] = []
+        self.arrived = threading.Semaphore(0)  # released once for each call of a stream
+        self.peers: set[str] = set()
         self.metadata: dict[str, str] = {"egress-version": "9.9.9"}
         self._answers: dict[str, list[Answer]] = {}
         self._turns: dict[str, list[Turn]] = {}
@@ -54,6 +56,7 @@ class FakeServer:
     def handle(self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext) -> Message:
         """One call."""
         self.requests.append((method.name, request))
+        self.peers.add(context.peer())
         now = {"egress-time": str(time.time_ns() // 1_000_000)}
         context.set_trailing_metadata(tuple((now | self.metadata).items()))
         answers = self._answers.get(method.name, [])
@@ -69,6 +72,7 @@ class FakeServer:
     ) -> Iterator[Message]:
         """One call of a stream."""
         self.requests.append((method.name, request))
+        self.arrived.release()
         turns = self._turns.get(method.name, [])
         if not turns:
             ended = threading.Event()

@@ -33,6 +33,7 @@ def failure(server: FakeServer, answer: Status) -> EgressError:
         (8, egress.ResourceExhausted),
         (9, egress.FailedPrecondition),
         (10, egress.Aborted),
+        (11, egress.OutOfRange),
         (12, egress.Unimplemented),
         (13, egress.InternalError),
         (2, egress.InternalError),

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
-from egress import Endpoint, ServiceEntry, ServicePort
+from egress import ConnectionLimits, Endpoint, OutlierDetection, Retries, ServiceEntry, ServicePort, TlsOrigination
 from egress.v1.common_pb2 import ClusterSelector
 from egress.v1.egress_service_pb2 import (
     DeleteServiceEntryRequest,
@@ -14,6 +15,7 @@ from egress.v1.egress_service_pb2 import (
     ListServiceEntriesResponse,
     UpsertServiceEntryRequest,
 )
+from egress.v1.service_entry_pb2 import TrafficSettings
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import ENTRY, UPSERTED
 from tests.unit.sdk.double import FakeServer
@@ -50,6 +52,23 @@ def test_upsert_from_options(ctl: Run, server: FakeServer) -> None:
             request_id="r",
         )
     ]
+
+
+def test_traits(ctl: Run, server: FakeServer) -> None:
+    """Each option for traffic has its place; 0 retries are said."""
+    ctl(
+        "entry", "upsert", "x", "--host", "h", "--port", "80:HTTP:http:443", "--request-timeout", "5s", "--retries",
+        "0", "--tls-origination", "80", "--max-connections", "9", "--outlier-errors", "3",
+    )  # fmt: skip
+    (request,) = server.sent("UpsertServiceEntry")
+    assert isinstance(request, UpsertServiceEntryRequest)
+    assert request.service_entry.traffic == TrafficSettings(
+        timeout=Duration(seconds=5),
+        retries=Retries(),
+        tls_origination=TlsOrigination(port=80),
+        connection_limits=ConnectionLimits(max_connections=9),
+        outlier_detection=OutlierDetection(consecutive_5xx_errors=3),
+    )
 
 
 def test_upsert_from_file(ctl: Run, server: FakeServer, tmp_path: Path) -> None:
@@ -90,6 +109,7 @@ def test_an_empty_file_is_for_the_server_to_refuse(ctl: Run, server: FakeServer)
         (["x", "--host", "h", "--port", "80:HTTP", "--resolution", "MAGIC"], "MAGIC"),
         (["-f", "/nonexistent.yaml"], "/nonexistent.yaml"),
         (["-f", "-", "--host", "h"], "YAML or as fields"),
+        (["-f", "-", "--retries", "1"], "YAML or as fields"),
     ],
 )
 def test_usage(ctl: Run, server: FakeServer, words: list[str], named: str) -> None:

@@ -37,7 +37,7 @@ def test_every_option(ctl: Run, server: FakeServer) -> None:
     """Each option has its place in the request."""
     ctl(
         "probe", URL, "--from", "local/shop", "--method", "GET", "--header", "k=v", "--resolve", "192.0.2.1",
-        "--timeout", "1s500ms", "--min-revision", "7",
+        "--timeout", "1s500ms", "--min-revision", "7", "--count", "20",
     )  # fmt: skip
     assert server.sent("Probe") == [
         ProbeRequest(
@@ -49,6 +49,7 @@ def test_every_option(ctl: Run, server: FakeServer) -> None:
             resolve="192.0.2.1",
             timeout=Duration(seconds=1, nanos=500_000_000),
             min_applied_revision=7,
+            count=20,
         )
     ]
 
@@ -72,6 +73,29 @@ def test_json(ctl: Run, server: FakeServer) -> None:
     assert done.json["agrees"] is False
 
 
+def test_distribution(ctl: Run, server: FakeServer) -> None:
+    """Many attempts show how often which outcome came, and how long they took."""
+    many = ProbeResponse(
+        outcome=ProbeResponse.FAULTED,
+        attempts=[ProbeAttempt(status=503, http_version="HTTP/1.1")] * 3,
+        counts={"REGISTERED": 1, "FAULTED": 2},
+        quantiles=ProbeResponse.Quantiles(min=Duration(nanos=1_000_000), p50=Duration(seconds=5)),
+    )
+    server.answer("Probe", many)
+    told = ctl("probe", URL, "--from", "local", "--count", "3").out
+    assert "outcomes 2 FAULTED, 1 REGISTERED" in told
+    assert "took     min 1.0 ms, p50 5000.0 ms" in told
+
+
+def test_connected(ctl: Run, server: FakeServer) -> None:
+    """A connection without HTTP has no status to show."""
+    server.answer("Probe", ProbeResponse(outcome=ProbeResponse.REGISTERED, attempts=[ProbeAttempt()]))
+    assert ctl("probe", "tcp://db:1", "--from", "local").out.splitlines()[0] == "connected"
+    (request,) = server.sent("Probe")
+    assert isinstance(request, ProbeRequest)
+    assert request.method == ""
+
+
 def test_no_answer(ctl: Run, server: FakeServer) -> None:
     """A connection that was cut says how."""
     cut = ProbeResponse(outcome=ProbeResponse.BLOCKED, attempts=[ProbeAttempt(tls_error="unexpected EOF")])
@@ -83,3 +107,4 @@ def test_usage(ctl: Run) -> None:
     """--from is needed, and durations have units."""
     assert ctl("probe", URL).code == 2
     assert ctl("probe", URL, "--from", "local", "--timeout", "ten").code == 2
+    assert ctl("probe", URL, "--from", "local", "--count", "0").code == 2

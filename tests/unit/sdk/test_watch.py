@@ -1,0 +1,133 @@
+"""Watching changes: nothing missed, nothing twice, through whatever happens to the connection."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import egress
+from egress import AsyncEgressClient, Change, ClusterRollout, EgressClient, WatchChangesResponse
+from egress.v1.change_service_pb2 import WatchChangesRequest
+from tests.unit.sdk.double import FakeServer, fake_server
+from tests.unit.sdk.errors import UNAVAILABLE, status
+
+EXPIRED = status(11, "CURSOR_EXPIRED", "the cursor is too old")
+ALIVE = WatchChangesResponse(cursor="0")
+
+
+def event(number: int) -> WatchChangesResponse:
+    """The event of change `number`."""
+    return WatchChangesResponse(cursor=str(number), change=Change(revision=number))
+
+
+def cursors(server: FakeServer) -> list[str]:
+    """Where each stream was begun."""
+    requests = server.sent("WatchChanges")
+    return [request.cursor for request in requests if isinstance(request, WatchChangesRequest)]
+
+
+def test_events_come_one_by_one(server: FakeServer) -> None:
+    """Changes and rollouts are events; keep-alives are not, yet they move the cursor."""
+    rollout = WatchChangesResponse(cursor="2", rollout=ClusterRollout(state=ClusterRollout.APPLIED))
+    server.stream("WatchChanges", [ALIVE, event(1), ALIVE, rollout])
+    with EgressClient(server.target) as client, client.watch_changes("0", include_rollouts=True) as watch:
+        assert next(watch) == event(1)
+        assert watch.cursor == "1"
+        assert next(watch) == rollout
+    assert server.sent("WatchChanges") == [
+        WatchChangesRequest(parent="meshes/default", cursor="0", include_rollouts=True)
+    ]
+
+
+def test_a_watch_resumes(server: FakeServer) -> None:
+    """A stream that breaks, or ends, is opened again after the last event, or keep-alive, that came."""
+    server.stream("WatchChanges", [ALIVE, UNAVAILABLE], [event(1), event(2)], [event(3), UNAVAILABLE], [event(4)])
+    with EgressClient(server.target) as client, client.watch_changes() as watch:
+        assert [next(watch).change.revision for _ in range(4)] == [1, 2, 3, 4]
+    assert cursors(server) == ["", "0", "2", "3"]
+
+
+async def test_a_watch_resumes_async(server: FakeServer) -> None:
+    """The awaited client's watch resumes in the same way."""
+    server.stream("WatchChanges", [ALIVE, UNAVAILABLE], [event(1), event(2)], [event(3)])
+    seen = []
+    async with AsyncEgressClient(server.target) as client, client.watch_changes() as watch:
+        async for one in watch:
+            seen.append(one.change.revision)
+            if len(seen) == 3:
+                break
+    assert seen == [1, 2, 3]
+    assert cursors(server) == ["", "0", "2"]
+
+
+def test_a_watch_outlives_the_server(tmp_path: Path) -> None:
+    """A server that is restarted is found again."""
+    address = f"unix:{tmp_path}/s"
+    with EgressClient(address) as client, client.watch_changes() as watch, ThreadPoolExecutor() as pool:
+        with fake_server(address) as server:
+            server.stream("WatchChanges", [event(1)])
+            assert next(watch) == event(1)
+            later = pool.submit(next, watch)
+        with fake_server(address) as server:
+            server.stream("WatchChanges", [event(2)])
+            assert later.result() == event(2)
+            assert cursors(server) == ["1"]
+
+
+def test_an_old_cursor(server: FakeServer) -> None:
+    """A cursor that is not kept any more is an error of its own, at the first call and when resuming."""
+    server.stream("WatchChanges", [EXPIRED], [event(1)], [EXPIRED])
+    with EgressClient(server.target) as client:
+        with pytest.raises(egress.CursorExpired) as caught:
+            next(client.watch_changes("old"))
+        assert isinstance(caught.value, egress.OutOfRange)
+        watch = client.watch_changes()
+        assert next(watch) == event(1)
+        with pytest.raises(egress.CursorExpired):
+            next(watch)
+
+
+async def test_an_old_cursor_async(server: FakeServer) -> None:
+    """The awaited client says the same."""
+    server.stream("WatchChanges", [EXPIRED])
+    async with AsyncEgressClient(server.target) as client:
+        with pytest.raises(egress.CursorExpired):
+            await anext(client.watch_changes("old"))
+
+
+def test_a_server_that_was_never_there(tmp_path: Path) -> None:
+    """A watch that never came about fails as any call does."""
+    with EgressClient(f"unix:{tmp_path}/nobody") as client, pytest.raises(egress.Unavailable):
+        next(client.watch_changes())
+
+
+def test_closing_from_another_thread(server: FakeServer) -> None:
+    """A watch that waits for an event ends when it is closed."""
+    server.stream("WatchChanges")
+    with EgressClient(server.target) as client, ThreadPoolExecutor() as pool:
+        watch = client.watch_changes()
+        reading = pool.submit(list, watch)
+        server.arrived.acquire()
+        watch.close()
+        assert reading.result() == []
+
+
+async def test_closing_from_another_task(server: FakeServer) -> None:
+    """The awaited client's watch ends when it is closed; a task that is cancelled is cancelled."""
+    async with AsyncEgressClient(server.target) as client:
+        watch = client.watch_changes()
+
+        async def read() -> list[WatchChangesResponse]:
+            return [one async for one in watch]
+
+        reading = asyncio.create_task(read())
+        await asyncio.to_thread(server.arrived.acquire)
+        await watch.close()
+        assert await reading == []
+
+        waiting = asyncio.create_task(anext(client.watch_changes()))
+        await asyncio.to_thread(server.arrived.acquire)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
