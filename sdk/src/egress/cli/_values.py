@@ -19,7 +19,10 @@ def duration(text: str | float) -> float:
 
 def words(texts: Iterable[str]) -> list[str]:
     """Words from lists with commas, one or many."""
-    return [word for text in texts for word in text.split(",") if word]
+    found = [word.strip() for text in texts for word in text.split(",")]
+    if not all(found):
+        raise typer.BadParameter("a list has an empty place; leave the option out for none")
+    return found
 
 
 def numbers(texts: Iterable[str], option: str) -> list[int]:
