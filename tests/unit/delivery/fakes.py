@@ -20,7 +20,7 @@ from egress_server.domain.resources import Cluster
 from egress_server.domain.rollout import ClusterStatus
 from egress_server.domain.snapshot import Snapshot
 from egress_server.ports.agents import AgentInfo
-from egress_server.ports.store import Commit, Committed, Lease, RequestKey, Stale
+from egress_server.ports.store import Arrival, Commit, Committed, Lease, RequestKey, Stale
 from egress_server.ports.target import Applied, Live, Witness
 from tests.support.meshes import BIRTH, History
 
@@ -46,6 +46,7 @@ class FakeReplica:
         self._watchers: list[asyncio.Event] = []
         self.status_number = 0
         self.resyncs: dict[str, int] = {}
+        self.arrived: list[Arrival] = []
 
     @property
     def snapshot(self) -> Snapshot:
@@ -56,6 +57,10 @@ class FakeReplica:
     def statuses(self) -> dict[str, ClusterStatus]:
         """The last records."""
         return self._statuses
+
+    def arrivals(self, after: int, upto: int) -> Sequence[Arrival]:
+        """Those that a test names."""
+        return [arrival for arrival in self.arrived if after < arrival.revision <= upto]
 
     def committed(self, outcome: Committed) -> None:
         """The store has put it into the history already."""

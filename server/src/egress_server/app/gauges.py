@@ -9,6 +9,7 @@ def exposition(mesh: str, replica: Replica, agents: AgentSessions) -> bytes:
     """All metrics in Prometheus' text format, with the gauges of `mesh` as of now."""
     clusters = [cluster.id for cluster in replica.snapshot.clusters()]
     metrics.STORE_REVISION.labels(mesh).set(replica.snapshot.revision)
+    metrics.CLUSTER_APPLIED.clear()
     for id_ in clusters:
         status = replica.statuses.get(id_)
         metrics.CLUSTER_APPLIED.labels(mesh, id_).set(status.applied_revision if status else 0)

@@ -217,6 +217,7 @@ def _commit(snapshot: Snapshot, caller: Caller, mutation: Mutation, key: Request
             findings=checked.findings,
         ),
         request=key,
+        traceparent=caller.traceparent,
     )
 
 

@@ -47,9 +47,11 @@ class Services:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls which method, the trace the call belongs to, and when nobody waits for it any more, by
-    time.monotonic() (None: never)."""
+    time.monotonic() (None: never). `traceparent` is the W3C header for what follows from the call; empty where the
+    call is not sampled."""
 
     principal: Principal
     method: str
     trace_id: str = ""
     deadline: float | None = None
+    traceparent: str = ""

@@ -20,6 +20,7 @@ from egress_server.domain.resources import Cluster, Fault
 from egress_server.domain.rollout import ClusterStatus, Phase
 from egress_server.domain.snapshot import buckets_of
 from egress_server.ports.store import Commit, RequestKey, Stale
+from egress_server.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
 
@@ -104,7 +105,10 @@ class Expirer:
             request=RequestKey(ACTOR, METHOD, request_id, sha256(request_id.encode()).hexdigest()),
         )
         try:
-            replica.committed(await self._shop.store.commit(commit))
+            committed = await self._shop.store.commit(commit)
         except Stale as stale:
             await replica.wait_revision(stale.revision, _REPLICA_PATIENCE_SECONDS)
             self.wake()
+        else:
+            metrics.FAULTS_EXPIRED.inc(not committed.replayed)
+            replica.committed(committed)

@@ -14,6 +14,7 @@ from typing import Any
 from egress_server.delivery.cycle import Work, decide, without
 from egress_server.delivery.fault_ends import FaultEnds
 from egress_server.delivery.lease import HeldLease, LeaseLost
+from egress_server.delivery.observing import observed_apply
 from egress_server.delivery.place import Place
 from egress_server.delivery.setback import Setback, setback_of
 from egress_server.delivery.shop import Shop
@@ -21,6 +22,7 @@ from egress_server.delivery.verifier import Verifier
 from egress_server.delivery.waiting import wait_for
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem
 from egress_server.ports.target import Applied, Target
+from egress_server.telemetry import metrics
 
 
 class Tenure:
@@ -80,6 +82,7 @@ class Tenure:
             raise
         except Exception as error:  # noqa: BLE001 - whatever fails on a cluster, somebody must go on driving it
             setback = setback_of(error, failures, self._shop.settings, self._shop.random)
+            metrics.CYCLES.labels(setback.phase.value.lower()).inc()
             self._report(phase=setback.phase, problem=self._problem(setback))
             return setback
         return None
@@ -97,10 +100,17 @@ class Tenure:
         self._settle(work, {**work.unsupported, **applied.unsupported})
 
     async def _apply(self, target: Target, work: Work) -> Applied:
-        if work.changes:
-            self._verifier.hold()
-        with self._announced():
-            return await target.apply(upsert=work.upsert, delete=work.delete, witness=work.left_witness)
+        if not work.changes:
+            return await target.apply(upsert=(), delete=(), witness=work.left_witness)
+        self._verifier.hold()
+        shop, revision = self._shop, work.witness.revision
+        arrivals = shop.replica.arrivals(self._status.applied_revision, revision)
+        with self._announced(), observed_apply(self._cluster, revision, arrivals):
+            applied = await target.apply(upsert=work.upsert, delete=work.delete, witness=work.left_witness)
+        if arrivals:
+            age = shop.store_clock.now() - arrivals[0].accept_time
+            metrics.ACCEPT_TO_APPLIED_SECONDS.observe(age.total_seconds())
+        return applied
 
     @contextmanager
     def _announced(self) -> Iterator[None]:
@@ -121,6 +131,7 @@ class Tenure:
             unsupported={name: Problem("UNSUPPORTED", text) for name, text in unsupported.items()} or None,
             faults_ended_to=work.faults_ended_to or self._status.faults_ended_to,
         )
+        metrics.CYCLES.labels("changed" if work.changes else "unchanged").inc()
         if settled != self._status or not work.idle:
             self._status = settled
             self._report(apply_time=self._shop.clock())

@@ -58,7 +58,7 @@ class Worker:
         finally:
             fault_ends.cancel()
             await asyncio.wait({fault_ends})
-            await self._place.close()
+            await self._let_go()
             if self._shop.replica.snapshot.cluster(self._cluster) is None:
                 await self._shop.targets.forget(self._cluster)
 
@@ -78,9 +78,13 @@ class Worker:
         except EgressError:
             await wait_for(self._stopped, _PAUSE_SECONDS)
             return
+        await self._let_go()
+        await wait_for(self._stopped, ttl / 3)
+
+    async def _let_go(self) -> None:
+        """The cluster is no longer ours to drive, or no longer there."""
         self._fault_ends.expect(())
         await self._place.close()
-        await wait_for(self._stopped, ttl / 3)
 
     async def _drive(self, lease: HeldLease) -> None:
         """One tenure: until the lease is lost or `stop` is called."""

@@ -170,7 +170,7 @@ class Pipeline:
         principal = await self._authenticator.authenticate(call.metadata, call.peer)
         command = method.decode(_parse(method, request))
         await self._authorizer.authorize(principal, method.permission, command.mesh)
-        return Caller(principal, method.path, _trace_id(span), call.deadline), command
+        return Caller(principal, method.path, _trace_id(span), call.deadline, _traceparent(span)), command
 
 
 def _refused(error: Exception, path: str, span: trace.Span) -> tuple[str, Refusal]:
@@ -183,6 +183,11 @@ def _refused(error: Exception, path: str, span: trace.Span) -> tuple[str, Refusa
     span.set_status(trace.StatusCode.ERROR)
     _log.error("call failed", method=path, trace_id=_trace_id(span), exc_info=error)
     return "INTERNAL", internal_error(_trace_id(span))
+
+
+def _traceparent(span: trace.Span) -> str:
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-01" if context.trace_flags.sampled else ""
 
 
 def _trace_id(span: trace.Span) -> str:

@@ -31,7 +31,7 @@ class Commit:
     """One mutation computed on a snapshot at (`epoch`, `revision`).
 
     `read` are the buckets its blocking rules looked at, `touch` those it changes. `deletes` says that `resource`, in
-    its last state, goes away.
+    its last state, goes away. `traceparent` is for whoever applies it (W3C; empty: not traced).
     """
 
     mesh: str
@@ -43,6 +43,7 @@ class Commit:
     deletes: bool
     record: ChangeRecord
     request: RequestKey
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Committed:
     change: Change
     versioned: Versioned
     replayed: bool = False
+    traceparent: str = ""
 
 
 class Stale(Exception):
@@ -60,6 +62,15 @@ class Stale(Exception):
     def __init__(self, revision: int) -> None:
         super().__init__(f"the store is at revision {revision}")
         self.revision = revision
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A change as this process heard of it: when it was accepted, and the trace of who asked (empty: none)."""
+
+    revision: int
+    accept_time: datetime
+    traceparent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +164,9 @@ class Replica(Protocol):
     @property
     def resyncs(self) -> Mapping[str, int]:
         """How often this process has heard that a cluster is to be looked at afresh, by cluster id."""
+
+    def arrivals(self, after: int, upto: int) -> Sequence[Arrival]:
+        """The changes of these revisions, oldest first, as far as they are remembered: for telemetry only."""
 
     def committed(self, outcome: Committed) -> None:
         """Tells of an own commit, so that the snapshot need not wait for the stream."""

@@ -54,6 +54,7 @@ class RedisStore:
             kept.versions,
             kept.changes_days * _DAY_SECONDS,
             kept.log_entries,
+            commit.traceparent,
             len(commit.read),
             *commit.read,
             *commit.touch,
@@ -176,6 +177,7 @@ def _committed(commit: Commit, revision: int, previous: int, accept_ms: int, cre
     return Committed(
         Change(commit.mesh, revision, previous, accepted, commit.record),
         Versioned(commit.resource, revision, from_ms(create_ms), accepted, commit.deletes),
+        traceparent=commit.traceparent,
     )
 
 

@@ -6,9 +6,10 @@ compared, in case the missing entry was the last one. One blocked read a process
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from egress_server.domain.changes import Versioned
 from egress_server.domain.errors import Unavailable
 from egress_server.domain.rollout import ClusterStatus
 from egress_server.domain.snapshot import Snapshot, Update
-from egress_server.ports.store import Committed
+from egress_server.ports.store import Arrival, Committed
 from egress_server.store.codec import decode_status, decode_versioned
 from egress_server.store.connection import Connection
 from egress_server.store.entries import RESYNC_PREFIX, Entry, number_of, pairs
@@ -33,6 +34,8 @@ _COALESCE_SECONDS = 0.005
 """Rest after news, so that a burst of commits is read in one go."""
 _AWAY_SECONDS = 0.5
 _BATCH = 1_000
+_ARRIVALS = 256
+"""Changes whose arrival is remembered."""
 
 
 class _Head(NamedTuple):
@@ -51,6 +54,7 @@ class RedisReplica:
         self._statuses: dict[str, ClusterStatus] = {}
         self._status_number = 0
         self._resyncs: Counter[str] = Counter()
+        self._arrivals: deque[Arrival] = deque(maxlen=_ARRIVALS)
         self._ahead = 0
         self._wakeups = Wakeups()
         self._check_at = 0.0
@@ -87,11 +91,16 @@ class RedisReplica:
         """See the port."""
         return self._resyncs
 
+    def arrivals(self, after: int, upto: int) -> Sequence[Arrival]:
+        """See the port."""
+        return [arrival for arrival in self._arrivals if after < arrival.revision <= upto]
+
     def committed(self, outcome: Committed) -> None:
         """See the port. An outcome that does not follow on our copy is left to the stream."""
         revision = outcome.change.revision
         if revision == self._snapshot.revision + 1 and revision > self._ahead:
             self._snapshot.apply(Update(revision, outcome.versioned))
+            self._arrivals.append(Arrival(revision, outcome.change.accept_time, outcome.traceparent))
             self._wakeups.tell(revision)
 
     async def wait_revision(self, revision: int, timeout: float) -> bool:
@@ -138,13 +147,14 @@ class RedisReplica:
     async def _take_log(self, entries: Sequence[Entry]) -> bool:
         """Applies what the named resources are now; False where an entry is missing."""
         own = self._snapshot.revision
-        changed = [(n, entry[1][1].decode()) for entry in entries if (n := number_of(entry)) > own]
+        changed = [(n, *_named(entry)) for entry in entries if (n := number_of(entry)) > own]
         if not changed:
             return True
-        if not _contiguous([own, *(number for number, _ in changed)]):
+        if not _contiguous([own, *(number for number, _, _ in changed)]):
             return False
         # Of a resource named twice only the later entry counts: the value is the same.
-        last = {name: number for number, name in changed}
+        last = {name: number for number, name, _ in changed}
+        times: dict[str, datetime] = {}
         values = await self._connection.call("HMGET", self._keys.resources, *last)
         for (name, number), value in sorted(zip(last.items(), values, strict=True), key=_by_number):
             versioned = decode_versioned(name, value) if value else await self._gone(name)
@@ -154,6 +164,8 @@ class RedisReplica:
             # in between must not put the older state back.
             self._ahead = max(self._ahead, versioned.revision)
             self._snapshot.apply(Update(number, versioned))
+            times[name] = versioned.update_time
+        self._arrivals += [Arrival(number, times[name], traceparent) for number, name, traceparent in changed]
         return True
 
     async def _gone(self, name: str) -> Versioned | None:
@@ -214,6 +226,12 @@ class RedisReplica:
 def _head(meta: list[bytes | None]) -> _Head:
     epoch, revision, status = meta
     return _Head((epoch or b"").decode(), int(revision or 0), int(status or 0))
+
+
+def _named(entry: Entry) -> tuple[str, str]:
+    """The resource that an entry of the log names, and the trace of who changed it."""
+    fields = dict(pairs(entry[1]))
+    return fields[b"k"].decode(), fields.get(b"t", b"").decode()
 
 
 def _contiguous(numbers: Sequence[int]) -> bool:

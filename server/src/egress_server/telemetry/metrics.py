@@ -5,6 +5,7 @@ from functools import cache
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 _CALLS = Counter(
     "egress_calls",
@@ -16,15 +17,39 @@ _CALL_SECONDS = Histogram(
     "egress_call_seconds",
     "Time from a call's arrival in the pipeline to its answer.",
     ["method"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    buckets=_SECONDS,
     registry=REGISTRY,
 )
 STREAMS = Gauge("egress_streams", "Streams open in this process, by method.", ["method"], registry=REGISTRY)
 STORE_REVISION = Gauge("egress_store_revision", "Newest revision this process knows.", ["mesh"], registry=REGISTRY)
-CLUSTER_APPLIED = Gauge(
-    "egress_cluster_applied_revision", "Revision a cluster holds.", ["mesh", "cluster"], registry=REGISTRY
-)
 AGENTS = Gauge("egress_agents", "Agents attached to this process.", registry=REGISTRY)
+CLUSTER_APPLIED = Gauge(
+    "egress_cluster_applied_revision",
+    "Revision that a cluster holds.",
+    ["mesh", "cluster"],
+    registry=REGISTRY,
+)
+CYCLES = Counter(
+    "egress_cycles",
+    "Looks at a cluster, by what came of them: changed, unchanged, failed, offline, held.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+APPLY_SECONDS = Histogram(
+    "egress_apply_seconds",
+    "Time a cluster took to take changed objects.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+ACCEPT_TO_APPLIED_SECONDS = Histogram(
+    "egress_accept_to_applied_seconds",
+    "Time from the acceptance of the oldest change in an apply until the cluster held it, by the store's clock.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+FAULTS_EXPIRED = Counter(
+    "egress_faults_expired", "Faults that this process took out of desired state at their end.", registry=REGISTRY
+)
 
 
 @cache  # as many as there are methods, doors and codes; the library's look-up costs more than counting

@@ -3,8 +3,8 @@
 --
 -- KEYS: meta, request, last, resources, history of the resource, audit, log
 -- ARGV: epoch, revision, fingerprint, name, deletes (1|0), resource, record, digest, content digest,
---       request ttl (s), history length, history ttl after a delete (s), log length, number of read buckets,
---       the read buckets, the touched buckets
+--       request ttl (s), history length, history ttl after a delete (s), log length, traceparent, number of
+--       read buckets, the read buckets, the touched buckets
 -- Replies: {0, revision, previous revision, accept ms, create ms} committed
 --          {1, revision} the same request was committed before
 --          {2} the request id was used for something else
@@ -12,7 +12,7 @@
 local meta, request, last, resources, history, audit, log =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local name, deletes, resource = ARGV[4], ARGV[5], ARGV[6]
-local first_read, reads = 15, tonumber(ARGV[14])
+local first_read, reads = 16, tonumber(ARGV[15])
 
 local done = redis.call('GET', request)
 if done then
@@ -60,7 +60,11 @@ elseif not current then
 end
 redis.call('XADD', audit, id, 'r', ARGV[7], 'd', ARGV[8], 'c', ARGV[9],
   't', string.format('%d', accepted), 'p', string.format('%d', previous))
-redis.call('XADD', log, 'MAXLEN', '~', ARGV[13], id, 'k', name)
+if ARGV[14] == '' then
+  redis.call('XADD', log, 'MAXLEN', '~', ARGV[13], id, 'k', name)
+else
+  redis.call('XADD', log, 'MAXLEN', '~', ARGV[13], id, 'k', name, 't', ARGV[14])
+end
 local touched = {}
 for i = first_read + reads, #ARGV do
   touched[#touched + 1] = ARGV[i]

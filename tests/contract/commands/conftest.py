@@ -1,0 +1,69 @@
+"""Use cases on a real store."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from egress_server.agents.sessions import Sessions
+from egress_server.commands.mutate import Mutation, Options, Outcome, mutate
+from egress_server.commands.rollback import RollbackChange, rollback_change
+from egress_server.commands.services import Caller, Services
+from egress_server.domain.changes import Change, ChangeType
+from egress_server.domain.resources import Mesh, OutboundMode, OutboundPolicy, Resource
+from egress_server.ports.clock import system_clock, uuid_ids
+from egress_server.ports.identity import Principal
+from tests.contract.conftest import Bench
+
+CALLER = Caller(Principal("user:tester"), "test")
+
+
+@dataclass
+class House:
+    """A mesh and what may be done with it."""
+
+    bench: Bench
+    services: Services
+
+    @property
+    def mesh(self) -> str:
+        """Its id."""
+        return self.bench.mesh
+
+    def policy(self, mode: str, id_: str = "all", **fields: Any) -> OutboundPolicy:
+        """An outbound policy."""
+        return OutboundPolicy(f"meshes/{self.mesh}/outboundPolicies/{id_}", OutboundMode(mode), **fields)
+
+    async def set(self, resource: Resource, type_: ChangeType = ChangeType.SET) -> Change:
+        """Sets a resource."""
+        return changed(await mutate(self.services, CALLER, Mutation(resource.name, type_, resource, Options())))
+
+    async def delete(self, name: str, type_: ChangeType = ChangeType.DELETE) -> Change:
+        """Deletes a resource."""
+        return changed(await mutate(self.services, CALLER, Mutation(name, type_, None, Options())))
+
+    async def rollback(self, change: Change | int, **options: Any) -> Outcome:
+        """Rolls a change back."""
+        revision = change if isinstance(change, int) else change.revision
+        command = RollbackChange(self.mesh, revision, Options(**options))
+        return await rollback_change(self.services, CALLER, command)
+
+    def now(self, name: str) -> Resource | None:
+        """The resource as it is."""
+        found = self.bench.snapshot.get(name)
+        return found.resource if found else None
+
+
+def changed(outcome: Outcome) -> Change:
+    """The change of a mutation that made one."""
+    assert outcome.change is not None
+    return outcome.change
+
+
+@pytest.fixture
+async def house(bench: Bench) -> House:
+    """A fresh mesh."""
+    services = Services(bench.store, {bench.mesh: bench.replica}, Sessions(version="1"), uuid_ids, system_clock)
+    made = House(bench, services)
+    await made.set(Mesh(f"meshes/{bench.mesh}"), ChangeType.CREATE)
+    return made
