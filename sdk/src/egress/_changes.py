@@ -96,8 +96,9 @@ class ChangeMethods:
         """Iterate over what happens in the mesh from `cursor` on (None: from now on), without end.
 
         An event has a `change`, or with `include_rollouts` a `rollout`, and a `cursor` to go on
-        after it. The watch goes on by itself, without a gap, when the connection breaks; `close`
-        or the end of a `with` block ends it.
+        after it. The watch goes on by itself, without a gap, when the connection breaks. It begins
+        with its `with` block, or else with the first event asked for; the block's end, or `close`,
+        ends it.
 
         Raises CursorExpired where the cursor is older than what the server keeps: list the changes
         again. Raises Unavailable only where the server was never reached.

@@ -1,8 +1,9 @@
 """Why a watch outlives the server: it remembers the cursor of the last event, and goes on after it by itself.
 
 A stream that came about and broke is opened again from the cursor for as long as it takes, so that nothing is missed
-and nothing comes twice. Keep-alives only move the cursor. What the server refuses is raised: CursorExpired above all,
-which only the caller can mend, by listing the changes anew.
+and nothing comes twice. Keep-alives only move the cursor. The server sends one at once, so that a `with` block begins
+when it really watches: what is changed within the block is seen. What the server refuses is raised: CursorExpired above
+all, which only the caller can mend, by listing the changes anew.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ class _Position:
         self._request = WatchChangesRequest()
         self._request.CopyFrom(request)
         self._begun = False
+        self._ahead: WatchChangesResponse | None = None  # read, and not yet looked at
 
     @property
     def cursor(self) -> str:
@@ -70,7 +72,7 @@ class Watch(_Position):
 
     def __next__(self) -> WatchChangesResponse:
         while not self._closed.is_set():
-            message = self._read()
+            message, self._ahead = self._ahead or self._read(), None
             if message is None:
                 self._stream = None
                 self._closed.wait(_PAUSE_SECONDS)
@@ -99,6 +101,7 @@ class Watch(_Position):
                 self._stream.cancel()
 
     def __enter__(self) -> Self:
+        self._ahead = self._read()
         return self
 
     def __exit__(
@@ -121,7 +124,7 @@ class AsyncWatch(_Position):
 
     async def __anext__(self) -> WatchChangesResponse:
         while not self._closed.is_set():
-            message = await self._read()
+            message, self._ahead = self._ahead or await self._read(), None
             if message is None:
                 self._stream = None
                 await self._pause()
@@ -159,6 +162,7 @@ class AsyncWatch(_Position):
             self._stream.cancel()
 
     async def __aenter__(self) -> Self:
+        self._ahead = await self._read()
         return self
 
     async def __aexit__(

@@ -41,8 +41,8 @@ def test_what_lasts(server: FakeServer) -> None:
     """A watch and a held fault have types of their own on each client."""
     server.answer("InjectFault", InjectFaultResponse(change=Change(revision=1)))
     with EgressClient(server.target) as client:
+        server.stream("WatchChanges", [WatchChangesResponse(cursor="1", change=Change(revision=1))])
         with assert_type(client.watch_changes(), Watch) as watch:
-            server.stream("WatchChanges", [WatchChangesResponse(cursor="1", change=Change(revision=1))])
             assert isinstance(assert_type(next(watch), WatchChangesResponse), WatchChangesResponse)
         with client.fault("h", delay=1, until=None) as fault:
             assert isinstance(assert_type(fault, Fault), Fault)

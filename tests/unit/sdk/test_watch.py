@@ -48,6 +48,15 @@ def test_a_watch_resumes(server: FakeServer) -> None:
     assert cursors(server) == ["", "0", "2", "3"]
 
 
+def test_a_block_begins_with_the_watch(server: FakeServer) -> None:
+    """In the block the server watches already, and no event is lost by it."""
+    server.stream("WatchChanges", [event(1), event(2)])
+    with EgressClient(server.target) as client, client.watch_changes() as watch:
+        assert cursors(server) == [""]
+        assert watch.cursor == ""
+        assert [next(watch), next(watch)] == [event(1), event(2)]
+
+
 async def test_a_watch_resumes_async(server: FakeServer) -> None:
     """The awaited client's watch resumes in the same way."""
     server.stream("WatchChanges", [ALIVE, UNAVAILABLE], [event(1), event(2)], [event(3)])
@@ -64,7 +73,8 @@ async def test_a_watch_resumes_async(server: FakeServer) -> None:
 def test_a_watch_outlives_the_server(tmp_path: Path) -> None:
     """A server that is restarted is found again."""
     address = f"unix:{tmp_path}/s"
-    with EgressClient(address) as client, client.watch_changes() as watch, ThreadPoolExecutor() as pool:
+    with EgressClient(address) as client, ThreadPoolExecutor() as pool:
+        watch = client.watch_changes()
         with fake_server(address) as server:
             server.stream("WatchChanges", [event(1)])
             assert next(watch) == event(1)
@@ -73,6 +83,7 @@ def test_a_watch_outlives_the_server(tmp_path: Path) -> None:
             server.stream("WatchChanges", [event(2)])
             assert later.result() == event(2)
             assert cursors(server) == ["1"]
+        watch.close()
 
 
 def test_an_old_cursor(server: FakeServer) -> None:
