@@ -165,7 +165,8 @@ class RedisReplica:
             self._ahead = max(self._ahead, versioned.revision)
             self._snapshot.apply(Update(number, versioned))
             times[name] = versioned.update_time
-        self._arrivals += [Arrival(number, times[name], traceparent) for number, name, traceparent in changed]
+        known = self._arrivals[-1].revision if self._arrivals else 0
+        self._arrivals += [Arrival(n, times[name], traceparent) for n, name, traceparent in changed if n > known]
         return True
 
     async def _gone(self, name: str) -> Versioned | None:
@@ -221,6 +222,7 @@ class RedisReplica:
         versions = [decode_versioned(name.decode(), value) for name, value in pairs(resources)]
         self._snapshot = Snapshot(keys.mesh, head.epoch, head.revision, versions)
         self._ahead = head.revision
+        self._arrivals.clear()
 
 
 def _head(meta: list[bytes | None]) -> _Head:
