@@ -1,6 +1,7 @@
 """egressctl changes: what was changed, by whom, and what became of it."""
 
 import json
+from contextlib import suppress
 from itertools import islice
 from typing import Annotated
 
@@ -83,7 +84,7 @@ def watch(
 
     With -o json each line is an event with its cursor.
     """
-    with session.client.watch_changes(cursor, include_rollouts=rollouts) as events:
+    with suppress(KeyboardInterrupt), session.client.watch_changes(cursor, include_rollouts=rollouts) as events:
         for event in islice(events, limit or None):
             if session.form is Format.TABLE:
                 out().print(_told(event))
