@@ -31,15 +31,18 @@ class RecordingDialer:
 
 @dataclass
 class Sidecar:
-    """Envoy's admin pages: the hosts of one cluster."""
+    """Envoy's admin pages: the hosts of one cluster, and the routes of one port."""
 
     cluster: str = ""
     hosts: Sequence[Mapping[str, object]] = ()
+    routes: bytes = b"{}"
     asked: list[str] = field(default_factory=list)
 
     async def fetch(self, target: str) -> bytes:
-        """The page of clusters, whatever is asked."""
+        """The routes, or else the page of clusters, whatever is asked."""
         self.asked.append(target)
+        if "dynamic_route_configs" in target:
+            return self.routes
         hosts = [{"address": address, "stats": []} for address in self.hosts]
         return orjson.dumps({"cluster_statuses": [{"name": self.cluster, "host_statuses": hosts}]})
 
@@ -112,7 +115,7 @@ GIVEN = [
 
 
 @pytest.mark.parametrize("host", [*NUMERIC, *NAMES])
-@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("scheme", ["http", "https", "tls", "tcp"])
 async def test_forbidden_hosts(host: str, scheme: str) -> None:
     """A host that leads to a forbidden address, by whatever spelling or name, is refused and nothing is dialled; of a
     name's addresses one is enough."""
@@ -171,6 +174,21 @@ async def test_forbidden_upstreams(cluster: str, address: Mapping[str, object]) 
     assert evidence.refused == "ADDRESS_FORBIDDEN"
 
 
+async def test_forbidden_upstreams_of_the_route() -> None:
+    """A route that leads to another service leads to its endpoints: forbidden ones are not probed."""
+    other = "outbound|8080||other.example.com"
+    route = {"match": {"prefix": "/"}, "route": {"cluster": other}}
+    config = {"name": "80", "virtual_hosts": [{"domains": ["www.example.com"], "routes": [route]}]}
+    sidecar = Sidecar(
+        other,
+        [{"socket_address": {"address": "169.254.169.254", "port_value": 80}}],
+        orjson.dumps({"configs": [{"route_config": config}]}),
+    )
+    evidence, dialled = await attempt("www.example.com", resolve=PUBLIC, sidecar=sidecar)
+    assert dialled == []
+    assert evidence.refused == "ADDRESS_FORBIDDEN"
+
+
 async def test_other_services_do_not_matter() -> None:
     """Endpoints of other services, wherever they are, don't stand in the way."""
     own = Sidecar("outbound|80||other.example.com", [{"socket_address": {"address": "127.0.0.1", "port_value": 80}}])
@@ -188,6 +206,14 @@ async def test_what_resolve_gave_is_allowed() -> None:
     for given, address in (("", "127.0.0.1"), (PUBLIC, PUBLIC)):
         _, dialled = await attempt("www.example.com", resolve=given, pinned=PINNED)
         assert dialled == [Place((address, 80), ("127.0.0.1", 18080))]
+
+
+@pytest.mark.parametrize("given", [given for given in GIVEN if given not in {"127.0.0.1", "::ffff:127.0.0.1"}])
+async def test_given_address_of_a_stand_in(given: str) -> None:
+    """A stand-in makes no forbidden address, but the one that `--resolve` gave, one that may be named."""
+    evidence, dialled = await attempt("www.example.com", resolve=given, pinned=PINNED)
+    assert dialled == []
+    assert evidence.refused == "ADDRESS_FORBIDDEN"
 
 
 async def test_upstream_that_resolve_gave_is_allowed() -> None:
@@ -210,6 +236,15 @@ async def test_upstream_that_resolve_gave_is_allowed() -> None:
 async def test_the_exception_is_exact(host: str, port: int, resolve: str) -> None:
     """Neither another port nor another address profits from what `--resolve` gave."""
     evidence, dialled = await attempt(host, port=port, resolve=resolve, pinned=PINNED)
+    assert dialled == []
+    assert evidence.refused == "ADDRESS_FORBIDDEN"
+
+
+@pytest.mark.parametrize("scheme", ["tls", "tcp"])
+async def test_forbidden_upstreams_of_connections(scheme: str) -> None:
+    """A service with a forbidden endpoint is not connected to either, where no request is sent."""
+    own = Sidecar("outbound|80||www.example.com", [{"socket_address": {"address": "127.0.0.1", "port_value": 80}}])
+    evidence, dialled = await attempt("www.example.com", scheme=scheme, resolve=PUBLIC, sidecar=own)
     assert dialled == []
     assert evidence.refused == "ADDRESS_FORBIDDEN"
 

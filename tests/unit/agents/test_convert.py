@@ -14,7 +14,7 @@ from egress_server.agents.convert import (
     result_to_proto,
 )
 from egress_server.domain.errors import InvalidArgument
-from egress_server.domain.probe import Attempt, Destination, Evidence, Timings, UpstreamDelta
+from egress_server.domain.probe import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 
 INFO = AgentInfo("curl-0", "local", "default", "east", "0.1.0", {"app": "curl"})
@@ -36,6 +36,18 @@ _evidence = st.builds(
     warming_clusters=st.lists(_text, max_size=3).map(tuple),
     refused=_text,
     refused_message=_text,
+    live_faults=st.lists(
+        st.builds(
+            LiveFault,
+            _text,
+            _text,
+            st.integers(0, 10**9).map(lambda microseconds: microseconds / 10**6),
+            st.integers(0, 599),
+            st.none() | st.integers(0, 16),
+        ),
+        max_size=3,
+    ).map(tuple),
+    routed_to=st.lists(_text, max_size=3).map(tuple),
 )
 
 
@@ -53,6 +65,8 @@ def test_evidence(evidence: Evidence) -> None:
         Attempt(Destination("https", "2001:db8::1", 443, "/a?b=c&d"), "GET", {"x": "y"}, "203.0.113.10", 2.5),
         Attempt(Destination("https", "www.example.com", 80, "/?")),
         Attempt(Destination("http", "www.example.com.", 443)),
+        Attempt(Destination("tcp", "db.example.com", 3306)),
+        Attempt(Destination("tls", "2001:db8::1", 443)),
     ],
 )
 def test_command(attempt: Attempt) -> None:
@@ -72,6 +86,8 @@ def test_command(attempt: Attempt) -> None:
         ),
         *("http://www.example.com:80/", "HTTP://www.example.com/", "http://www.example.com:0/", "http://[::1/"),
         *("http://www.example.com:99999/", "http://www.example.com:x/", "http://www.EXAMPLE.com/"),
+        *("tcp://www.example.com", "tls://www.example.com", "tcp://www.example.com:80/a", "tls://www.example.com:80?a"),
+        *("tcp://www.example.com:80#f", "tls://user@www.example.com:80", "TCP://www.example.com:80"),
         *("http://www.example.com\\@127.0.0.1/", "http://www.exam\tple.com/", " http://www.example.com/"),
     ],
 )

@@ -9,12 +9,13 @@ from egress_server.domain.expect import Asked
 from egress_server.domain.listing import parse_listing
 from egress_server.domain.names import Kind, Name
 from egress_server.domain.probe import Destination, Outcome
-from tests.support.meshes import entry, policy, ports, selector
-from tests.unit.commands.onlookers import caller, services
+from tests.support.meshes import cluster, entry, policy, ports, selector
+from tests.unit.commands.fakes import CALLER, World
 
 EAST = Name("default", Kind.CLUSTER, "east")
 WEST = Name("default", Kind.CLUSTER, "west")
-MESH = services(
+MESH = World.of(
+    cluster(),
     entry("b"),
     entry("a", ports=ports("443:TLS", "80:HTTP", "1000:TCP")),
     entry("hidden", namespace="prod", export_to=(".",), ports=ports("80:HTTP")),
@@ -36,7 +37,7 @@ async def listed(
         key_field="host",
         parent=f"east/{namespace}",
     )
-    return await list_registry(MESH, caller(), ListRegistry(EAST, namespace, listing))
+    return await list_registry(MESH.services, CALLER, ListRegistry(EAST, namespace, listing))
 
 
 def names(page: RegistryPage) -> list[str]:
@@ -93,7 +94,7 @@ async def test_view() -> None:
 async def test_explain() -> None:
     """A connection is explained as of the snapshot, for the cluster that was named."""
     asked = Asked(Destination("http", "elsewhere.example.com", 80), "default")
-    explanation = await explain_destination(MESH, caller(), Explain(EAST, asked))
+    explanation = await explain_destination(MESH.services, CALLER, Explain(EAST, asked))
     assert explanation.expected.outcome is Outcome.BLOCKED
     assert explanation.revision == 7
 
@@ -102,6 +103,6 @@ async def test_unknown_cluster() -> None:
     """A cluster that is not registered has no registry, and nothing is explained there."""
     listing = parse_listing(page_size=0, page_token="", filter_text="", order_by="", fields=(), key_field="host")
     with pytest.raises(NotFound):
-        await list_registry(MESH, caller(), ListRegistry(WEST, "default", listing))
+        await list_registry(MESH.services, CALLER, ListRegistry(WEST, "default", listing))
     with pytest.raises(NotFound):
-        await explain_destination(MESH, caller(), Explain(WEST, Asked(Destination("http", "x", 80), "default")))
+        await explain_destination(MESH.services, CALLER, Explain(WEST, Asked(Destination("http", "x", 80), "default")))

@@ -1,0 +1,165 @@
+"""Probes of many attempts, of faults and past the sidecar: what they come to, within the call's time."""
+
+# ruff: noqa: ARG002 # a fake takes all that its port takes
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from egress_server.commands.probe import MAX_TRIES, Probe, ProbeResult, probe
+from egress_server.domain.errors import DeadlineExceeded, Unavailable
+from egress_server.domain.names import Kind, Name
+from egress_server.domain.probe import Attempt, Destination, Evidence, LiveFault, Outcome, Timings, UpstreamDelta
+from egress_server.domain.resources import Abort, HeaderMatch, MatchKind, Resource
+from egress_server.ports.agents import AgentInfo
+from tests.support.meshes import cluster, entry, fault, interception, policy
+from tests.support.virtual_time import virtual_time
+from tests.unit.commands.fakes import CALLER, FakeAgents, World
+
+HTTP = Destination("http", "bank.example.com", 80)
+AT = "203.0.113.10:80"
+OUT = UpstreamDelta("outbound|80||bank.example.com", AT, cx_total=1, rq_total=1)
+ANSWERED = Evidence(captured=True, status=200, address=AT, timings=Timings(total=0.1))
+REGISTERED = replace(ANSWERED, upstreams=(OUT,))
+BLOCKED = replace(ANSWERED, status=502)
+DISTURBED = replace(ANSWERED, upstreams=(replace(OUT, rq_total=2),))
+ABORTED = replace(ANSWERED, status=503, live_faults=(LiveFault("f", http_status=503),))
+CUT = replace(ANSWERED, status=0, error="connection closed before a response")
+BANK = entry("bank")
+
+
+class Agents(FakeAgents):
+    """One agent that gives evidence in order, each after a while, the last for ever; errors are raised."""
+
+    def __init__(self, script: Iterable[Evidence | Exception], seconds: float) -> None:
+        super().__init__()
+        self.add()
+        self._script = list(script)
+        self._seconds = seconds
+
+    async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
+        """The next one."""
+        self.asked.append((agent, attempt))
+        await asyncio.sleep(self._seconds)
+        found = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+async def probed(
+    *resources: Resource,
+    sees: Iterable[Evidence | Exception],
+    count: int = 1,
+    call: float | None = None,
+    takes: float = 0.0,
+    **attempt: Any,
+) -> tuple[ProbeResult, int]:
+    """What a probe of the bank comes to, and how often the agent was asked; the call has `call` seconds, and each
+    attempt `takes` some."""
+    agents = Agents(sees, takes)
+    world = World(agents=agents)
+    world.put(cluster(), *resources)
+    caller = CALLER if call is None else replace(CALLER, deadline=time.monotonic() + call)
+    query = Probe(Name("default", Kind.CLUSTER, "east"), "", replace(Attempt(HTTP), **attempt), count=count)
+    return await probe(world.services, caller, query), len(agents.asked)
+
+
+async def test_times() -> None:
+    """Times are those of attempts that got an answer."""
+    result, _ = await probed(BANK, sees=[REGISTERED, replace(CUT, timings=Timings(total=9.0)), REGISTERED], count=3)
+    assert result.quantiles is not None
+    assert result.quantiles.max == 0.1
+    result, _ = await probed(BANK, sees=[CUT], count=2)
+    assert result.quantiles is None
+
+
+async def test_many() -> None:
+    """Attempts are made one after the other; the outcome is that of most, the counts tell all."""
+    result, asked = await probed(BANK, sees=[REGISTERED, CUT, REGISTERED, CUT, REGISTERED], count=7)
+    assert [made.verdict.outcome for made in result.made].count(Outcome.REGISTERED) == 5
+    assert result.tally.outcome is Outcome.REGISTERED
+    assert result.tally.counts == {Outcome.REGISTERED: 5, Outcome.BLOCKED: 2}
+    assert not result.tally.agrees
+    assert (asked, result.cut_short) == (7, ())
+
+
+async def test_each_is_made_again() -> None:
+    """Each attempt that other traffic disturbs is made again, but not for ever."""
+    result, asked = await probed(BANK, sees=[DISTURBED], count=2)
+    assert (result.tally.outcome, asked) == (Outcome.INCONCLUSIVE, 2 * MAX_TRIES)
+
+
+async def test_fault_for_some() -> None:
+    """With a fault on a part of the requests both outcomes agree."""
+    some = fault(abort=Abort(503, percent=50.0))
+    result, _ = await probed(BANK, some, sees=[ABORTED, REGISTERED, ABORTED], count=3)
+    assert (result.tally.outcome, result.expected.outcome) == (Outcome.FAULTED, Outcome.FAULTED)
+    assert result.tally.agrees
+
+
+async def test_fault_by_header() -> None:
+    """Policy is asked about the very request: its headers, those too that the agent adds."""
+    own = HeaderMatch("user-agent", MatchKind.PREFIX, "mesh-egress-probe/")
+    mesh = (BANK, fault(match_headers=(own,)))
+    result, _ = await probed(*mesh, sees=[ABORTED])
+    assert result.expected.outcome is Outcome.FAULTED
+    result, _ = await probed(*mesh, sees=[REGISTERED], headers={"User-Agent": "curl"})
+    assert result.expected.outcome is Outcome.REGISTERED
+
+
+@pytest.mark.parametrize(
+    ("excluded", "given", "dialled", "outcome"),
+    [
+        ("203.0.113.0/24", "", "203.0.113.10:80", Outcome.BYPASSED),
+        ("203.0.113.0/24", "", "198.51.100.7:80", Outcome.PASSTHROUGH),
+        ("203.0.113.0/24", "", "[2001:db8::1]:80", Outcome.PASSTHROUGH),
+        ("2001:db8::/32", "", "[2001:db8::1]:80", Outcome.BYPASSED),
+        # A stand-in: where the destination really is does not count, but what an application dials.
+        ("203.0.113.0/24", "203.0.113.10", "127.0.0.1:18080", Outcome.BYPASSED),
+        ("127.0.0.0/8", "203.0.113.10", "127.0.0.1:18080", Outcome.PASSTHROUGH),
+    ],
+)
+async def test_expectation_by_address(excluded: str, given: str, dialled: str, outcome: Outcome) -> None:
+    """What policy says depends on the address that was dialled."""
+    seen = replace(ANSWERED, captured=False, address=dialled)
+    result, _ = await probed(interception(exclude_cidrs=(excluded,)), sees=[seen], resolve=given)
+    assert (result.tally.outcome, result.expected.outcome) == (Outcome.BYPASSED, outcome)
+
+
+@virtual_time
+async def test_deadline() -> None:
+    """At the call's deadline the answer holds the attempts that were made, and says how many were asked for; where none
+    was made there is no answer. One alone has the whole time."""
+    result, _ = await probed(BANK, sees=[REGISTERED], count=100, call=10.5, takes=1.0)
+    assert 5 < len(result.made) < 20
+    assert result.cut_short[0].code == "CUT_SHORT"
+    assert result.cut_short[0].evidence == f"{len(result.made)} of 100: the call's deadline"
+    with pytest.raises(DeadlineExceeded):
+        await probed(BANK, sees=[REGISTERED], count=2, call=10.0, takes=60.0)
+    result, _ = await probed(BANK, sees=[REGISTERED], call=10.0, takes=60.0)
+    assert len(result.made) == 1
+
+
+async def test_agent_that_is_lost() -> None:
+    """An agent that is lost on the way leaves what it has done; one that was never there is an error."""
+    lost = Unavailable("agent a1 is not attached", reason="AGENT_LOST")
+    result, _ = await probed(sees=[REGISTERED, REGISTERED, lost], count=5)
+    assert result.cut_short[0].evidence == "2 of 5: AGENT_LOST: agent a1 is not attached"
+    with pytest.raises(Unavailable):
+        await probed(sees=[lost], count=5)
+
+
+async def test_policy_of_the_moment_before() -> None:
+    """What policy says is as of before the attempts: what changes on the way is not held against them."""
+    world = World(agents=Agents([BLOCKED], 0.01))
+    world.put(cluster(), policy("REGISTRY_ONLY"))
+    query = Probe(Name("default", Kind.CLUSTER, "east"), "", Attempt(HTTP))
+    asking = asyncio.create_task(probe(world.services, CALLER, query))
+    await asyncio.sleep(0)
+    world.put(policy("ALLOW_ANY"))
+    assert (await asking).expected.outcome is Outcome.BLOCKED

@@ -1,0 +1,271 @@
+"""Probe, Explain and ListRegistry through the door: what is read, what is refused, what is written."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from egress.v1 import explain_pb2, probe_pb2
+from egress_server.commands.explain import Explain
+from egress_server.commands.probe import Made, Probe, ProbeResult
+from egress_server.commands.registry import ListRegistry, RegistryPage
+from egress_server.domain.candidates import Candidate
+from egress_server.domain.errors import InvalidArgument
+from egress_server.domain.expect import Asked
+from egress_server.domain.explain import Explanation
+from egress_server.domain.findings import Finding, Severity
+from egress_server.domain.names import Kind, Name
+from egress_server.domain.probe import Attempt, Cause, Destination, Evidence, Expectation, Outcome, Timings, Verdict
+from egress_server.domain.registry import Item
+from egress_server.domain.tally import quantiles, tally
+from egress_server.ports.agents import AgentInfo
+from egress_server.wire import METHODS
+from egress_server.wire.convert.probe import curl_command
+from tests.support.meshes import entry
+
+SERVICE = "/egress.v1.EgressService/"
+PROBE, EXPLAIN, REGISTRY = (METHODS[SERVICE + name] for name in ("Probe", "Explain", "ListRegistry"))
+CLUSTER = "meshes/default/clusters/east"
+EAST = Name("default", Kind.CLUSTER, "east")
+
+
+def probing(url: str, **fields: Any) -> Probe:
+    """What a request asks for."""
+    probe = PROBE.decode(probe_pb2.ProbeRequest(cluster=CLUSTER, url=url, **fields))
+    assert isinstance(probe, Probe)
+    return probe
+
+
+@pytest.mark.parametrize(
+    ("url", "destination"),
+    [
+        ("http://WWW.Example.com", Destination("http", "www.example.com", 80)),
+        ("https://www.example.com./a?b", Destination("https", "www.example.com", 443, "/a?b")),
+        ("tcp://db.example.com:3306", Destination("tcp", "db.example.com", 3306)),
+        ("tcp://DB.example.com.:3306/", Destination("tcp", "db.example.com", 3306)),
+        ("tls://www.example.com:443", Destination("tls", "www.example.com", 443)),
+        ("tls://[2001:db8::1]:443", Destination("tls", "2001:db8::1", 443)),
+    ],
+)
+def test_urls(url: str, destination: Destination) -> None:
+    """URLs are read as they are meant: lower case, without a final dot, with the usual port where there is one."""
+    assert probing(url).attempt.destination == destination
+
+
+@pytest.mark.parametrize(
+    ("url", "wrong"),
+    [
+        ("ftp://www.example.com", "must begin with http://, https://, tls:// or tcp://"),
+        ("www.example.com", "must begin with"),
+        ("tcp://db.example.com", "must name a port, as in tcp://db.example.com:443"),
+        ("tls://db.example.com", "must name a port"),
+        ("tcp://db.example.com:3306/a", "must be no more than tcp://HOST:PORT"),
+        ("tls://db.example.com:443?a", "must be no more than tls://HOST:PORT"),
+        ("tcp://user@db.example.com:3306", "must not carry user or password"),
+        ("tcp://:3306", "must name a host"),
+        ("tcp://db.example.com:0", "port 0 must be 1 to 65535"),
+        ("tcp://db.example.com:65536", "is no URL"),
+        ("", "must be set"),
+    ],
+)
+def test_bad_urls(url: str, wrong: str) -> None:
+    """A URL that can't be probed is refused, naming what is wrong with it."""
+    with pytest.raises(InvalidArgument) as refused:
+        probing(url)
+    assert [v.field for v in refused.value.violations] == ["url"]
+    assert wrong in refused.value.violations[0].description
+    with pytest.raises(InvalidArgument):
+        EXPLAIN.decode(explain_pb2.ExplainRequest(cluster=CLUSTER, url=url))
+
+
+@pytest.mark.parametrize(("count", "read"), [(0, 1), (1, 1), (100, 100)])
+def test_count(count: int, read: int) -> None:
+    """The number of attempts; one where it is not set."""
+    assert probing("http://www.example.com", count=count).count == read
+
+
+@pytest.mark.parametrize(
+    ("url", "fields", "field"),
+    [
+        ("http://www.example.com", {"count": -1}, "count"),
+        ("http://www.example.com", {"count": 101}, "count"),
+        ("tcp://www.example.com:1", {"headers": {"x-a": "1"}}, "headers"),
+        ("tls://www.example.com:1", {"headers": {"x-a": "1"}}, "headers"),
+        ("tcp://www.example.com:1", {"resolve": "127.0.0.1"}, "resolve"),
+        ("tls://www.example.com:1", {"resolve": "169.254.169.254"}, "resolve"),
+    ],
+)
+def test_refused(url: str, fields: dict[str, Any], field: str) -> None:
+    """What makes no sense, or leads where no probe may go, is refused by its field."""
+    with pytest.raises(InvalidArgument) as refused:
+        probing(url, **fields)
+    assert [v.field for v in refused.value.violations] == [field]
+
+
+def test_method_is_no_matter_to_a_connection() -> None:
+    """A client that always names a method may do so for tcp as well."""
+    assert probing("tcp://db.example.com:3306", method="HEAD").attempt.method == "HEAD"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "command"),
+    [
+        (Attempt(Destination("http", "a.example.com", 80)), "curl -sSI --max-time 10 http://a.example.com/"),
+        (
+            Attempt(Destination("https", "a.example.com", 443), "GET", {"x-a": "b c"}, "203.0.113.9", 2.5),
+            "curl -sS -o /dev/null -D - -k --http1.1 -H 'x-a: b c' --resolve a.example.com:443:203.0.113.9 "
+            "--max-time 2.5 https://a.example.com/",
+        ),
+        (
+            Attempt(Destination("tcp", "db.example.com", 3306)),
+            "curl -sSv --max-time 10 telnet://db.example.com:3306",
+        ),
+        (
+            Attempt(Destination("tls", "db.example.com", 8443)),
+            "curl -sSv -k --http1.1 --max-time 10 https://db.example.com:8443",
+        ),
+    ],
+)
+def test_curl(attempt: Attempt, command: str) -> None:
+    """The curl command asks the same, as far as curl can."""
+    assert curl_command(attempt) == command
+
+
+HEADERS = (("server", "envoy"),)
+EVIDENCE = Evidence(True, status=200, headers=HEADERS, address="203.0.113.9:80", timings=Timings(total=0.25))
+AGENT = AgentInfo("curl-0", "east", "default", "", "0.1.0")
+
+
+def result(*outcomes: Outcome) -> ProbeResult:
+    """A probe with these outcomes."""
+    expected = Expectation(Outcome.REGISTERED, entry("bank").name, 7)
+    made = tuple(Made(EVIDENCE, Verdict(o, "", (Cause(o.value, "text", "seen"),))) for o in outcomes)
+    return ProbeResult(
+        agent=AGENT,
+        attempt=Attempt(Destination("http", "bank.example.com", 80)),
+        made=made,
+        tally=tally([each.verdict for each in made], expected),
+        quantiles=quantiles([0.25]),
+        expected=expected,
+        applied_revision=9,
+        cut_short=(Cause("CUT_SHORT", "text", "5 of 9"),),
+    )
+
+
+def test_response() -> None:
+    """The response has the outcome, the counts, each attempt's own outcome, and headers of the first three."""
+    r, b = Outcome.REGISTERED, Outcome.BLOCKED
+    response = PROBE.encode(result(r, b, r, r, r))
+    assert isinstance(response, probe_pb2.ProbeResponse)
+    plain = MessageToDict(response)
+    assert (plain["outcome"], plain["agrees"]) == ("REGISTERED", False)
+    assert plain["counts"] == {"REGISTERED": 4, "BLOCKED": 1}
+    assert plain["expected"] == {"outcome": "REGISTERED", "resource": entry("bank").name, "revision": "7"}
+    assert [a["outcome"] for a in plain["attempts"]] == ["REGISTERED", "BLOCKED", *["REGISTERED"] * 3]
+    assert [len(a.headers) for a in response.attempts] == [1, 1, 1, 0, 0]
+    assert plain["quantiles"] == dict.fromkeys(("min", "p50", "p90", "p99", "max"), "0.250s")
+    assert [c["code"] for c in plain["causes"]] == ["REGISTERED", "CUT_SHORT"]
+
+
+def test_longest_response() -> None:
+    """A hundred attempts with the longest heads there may be fit into a message of 4 MiB."""
+    long = result(*[Outcome.REGISTERED] * 100)
+    head = tuple(("x" * 400, "y" * 100) for _ in range(64))
+    made = tuple(Made(replace(m.evidence, headers=head), m.verdict) for m in long.made)
+    assert PROBE.encode(replace(long, made=made)).ByteSize() < 256 * 1024
+
+
+def test_no_quantiles() -> None:
+    """Without an answer there is no time to tell."""
+    response = PROBE.encode(replace(result(Outcome.BLOCKED), quantiles=None))
+    assert not response.HasField("quantiles")
+
+
+def test_explain() -> None:
+    """Explain is asked for a workload, in `default` where no namespace is named, and tells all there is."""
+    request = explain_pb2.ExplainRequest(cluster=CLUSTER, labels={"app": "web"}, url="tcp://db.example.com:3306")
+    assert EXPLAIN.decode(request) == Explain(
+        EAST, Asked(Destination("tcp", "db.example.com", 3306), "default", {"app": "web"})
+    )
+    finding = Finding("EGR0603", Severity.WARNING, "url", "cause", "fix", "resource")
+    explanation = Explanation(
+        Expectation(Outcome.BYPASSED, "meshes/default/interceptions/x", 3),
+        ("one", "two"),
+        (Candidate("meshes/default/interceptions/x", 3, True, "why"),),
+        (finding,),
+        12,
+    )
+    assert MessageToDict(EXPLAIN.encode(explanation)) == {
+        "expected": {"outcome": "BYPASSED", "resource": "meshes/default/interceptions/x", "revision": "3"},
+        "steps": ["one", "two"],
+        "candidates": [{"resource": "meshes/default/interceptions/x", "revision": "3", "wins": True, "why": "why"}],
+        "findings": [
+            {
+                "code": "EGR0603",
+                "severity": "WARNING",
+                "field": "url",
+                "resource": "resource",
+                "cause": "cause",
+                "fix": "fix",
+            }
+        ],
+        "revision": "12",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [({"labels": {"a b": "c"}}, "labels"), ({"namespace": "A"}, "namespace"), ({"cluster": "east"}, "cluster")],
+)
+def test_explain_refuses(fields: dict[str, Any], field: str) -> None:
+    """A bad question names its field."""
+    whole = {"cluster": CLUSTER, "url": "http://a.example.com", **fields}
+    with pytest.raises(InvalidArgument) as refused:
+        EXPLAIN.decode(explain_pb2.ExplainRequest(**whole))
+    assert refused.value.violations[0].field.startswith(field)
+
+
+def test_registry() -> None:
+    """ListRegistry is for one namespace's view, `default` where none is named; items are written with their reasons."""
+    query = REGISTRY.decode(explain_pb2.ListRegistryRequest(parent=CLUSTER, order_by="host desc", page_size=5))
+    assert isinstance(query, ListRegistry)
+    assert (query.cluster, query.namespace) == (EAST, "default")
+    assert (query.listing.descending, query.listing.page_size) == (True, 5)
+    bank = entry("bank")
+    shadowed = Item("bank.example.com", bank.ports[1], bank, serves=False, shadowed_by="x", why="older")
+    page = RegistryPage((Item("bank.example.com", bank.ports[0], bank), shadowed), "next", 8)
+    assert MessageToDict(REGISTRY.encode(page)) == {
+        "items": [
+            {"host": "bank.example.com", "port": 80, "protocol": "HTTP", "owner": bank.name, "visible": True},
+            {
+                "host": "bank.example.com",
+                "port": 443,
+                "protocol": "HTTPS",
+                "owner": bank.name,
+                "visible": True,
+                "shadowedBy": "x",
+                "why": "older",
+            },
+        ],
+        "nextPageToken": "next",
+        "revision": "8",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"parent": "meshes/default"}, "parent"),
+        ({"namespace": "-"}, "namespace"),
+        ({"order_by": "port"}, "order_by"),
+        ({"filter": "protocol = HTTP"}, "filter"),
+        ({"page_size": -1}, "page_size"),
+        ({"page_token": "x"}, "page_token"),
+    ],
+)
+def test_registry_refuses(fields: dict[str, Any], field: str) -> None:
+    """A bad list request names its field."""
+    with pytest.raises(InvalidArgument) as refused:
+        REGISTRY.decode(explain_pb2.ListRegistryRequest(**{"parent": CLUSTER, **fields}))
+    assert refused.value.violations[0].field == field
