@@ -5,6 +5,7 @@ Everything hangs on one AsyncExitStack: what was started last is stopped first, 
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from egress_server.wire import METHODS, STREAMS
 
 VERSION = version_of("egress-server")
 MESH = "default"
+_AGENTS_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 _log = structlog.get_logger(__name__)
 
 
@@ -107,6 +110,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
         )
         http_address = await web.start()
         stack.push_async_callback(web.stop)
+        await _attached(sessions, settings.local_clusters, stop)
         addresses = Addresses(grpc_address, http_address)
         _log.info("ready", grpc=addresses.grpc, http=addresses.http, clusters=_cluster_count(services))
         on_ready(addresses)
@@ -114,6 +118,15 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
         _log.info("draining", seconds=settings.drain_seconds)
         services.end_streams()
         await asyncio.gather(web.stop(), server.stop(settings.drain_seconds))
+
+
+async def _attached(sessions: Sessions, clusters: tuple[str, ...], stop: asyncio.Event) -> None:
+    """Waits for the agents of the local clusters, but not for ever: who reads that we are ready probes at once."""
+    give_up = time.monotonic() + _AGENTS_SECONDS
+    while time.monotonic() < give_up and not stop.is_set():
+        if all(sessions.attached(MESH, cluster) for cluster in clusters):
+            return
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _run_in_background(stack: AsyncExitStack, applier: Applier) -> None:
