@@ -21,7 +21,7 @@ from egress_server.domain.rollout import ClusterStatus
 from egress_server.domain.snapshot import Snapshot, Update, buckets_of
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.identity import Principal
-from egress_server.ports.store import Commit, Committed, Lease, RequestKey, Stale
+from egress_server.ports.store import Arrival, Commit, Committed, Lease, RequestKey, Stale
 from tests.support.meshes import MESH
 
 EPOCH = "epoch-1"
@@ -40,6 +40,7 @@ class FakeStore:
         """Each is called before one commit."""
         self.lost_replies = 0
         """How many commits are made and not answered."""
+        self.resyncs_asked: list[str] = []
         self._requests: dict[tuple[str, str, str], tuple[str, Committed]] = {}
         self._last: dict[str, int] = {}
 
@@ -102,6 +103,15 @@ class FakeStore:
         found = [c.change for c in self.history if (after or 0) < c.change.revision < (before or 2**63)]
         return (found[::-1] if newest_first else found)[:count]
 
+    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+        """See the port."""
+        found = [c.versioned for c in self.history if c.versioned.resource.name == resource]
+        return found[-1] if found else None
+
+    async def ask_resync(self, mesh: str, cluster: str) -> None:
+        """See the port."""
+        self.resyncs_asked.append(cluster)
+
     async def now(self) -> datetime:
         """See the port."""
         return NOW
@@ -131,6 +141,8 @@ class FakeReplica:
         self._events: set[asyncio.Event] = set()
         self.snapshot = Snapshot("default", EPOCH, 0, [])
         self.statuses: dict[str, ClusterStatus] = {}
+        self.status_number = 0
+        self.resyncs: dict[str, int] = {}
         self.blind = False
         """Whether it never catches up."""
 
@@ -143,7 +155,13 @@ class FakeReplica:
     def report(self, status: ClusterStatus) -> None:
         """An applier's record arrives."""
         self.statuses[status.cluster] = status
+        self.status_number += 1
         self._wake()
+
+    def arrivals(self, after: int, upto: int) -> Sequence[Arrival]:
+        """See the port."""
+        changes = (committed.change for committed in self._store.history)
+        return [Arrival(c.revision, c.create_time, "") for c in changes if after < c.revision <= upto]
 
     def committed(self, outcome: Committed) -> None:
         """See the port."""

@@ -4,7 +4,7 @@ import pytest
 
 from egress_server.domain.effective import effective
 from egress_server.domain.resources import ClusterSelector, OutboundPolicy, Scope
-from tests.support.meshes import History, cluster, entry, policy
+from tests.support.meshes import BIRTH, History, cluster, entry, policy
 
 EAST = cluster("east", region="eu")
 HERE = ClusterSelector(clusters=("east",))
@@ -32,7 +32,7 @@ ELSEWHERE = ClusterSelector(match_labels={"region": "us"})
 def test_one_policy_a_scope(policies: list[OutboundPolicy], winner: str) -> None:
     """Of the policies for one scope the one that aims closest wins; of equals the older."""
     snapshot = History(EAST, *policies).snapshot
-    (held,) = effective(snapshot, EAST).outbound.values()
+    (held,) = effective(snapshot, EAST, BIRTH).outbound.values()
     assert held.name.endswith(f"/{winner}")
 
 
@@ -42,21 +42,21 @@ def test_scopes_stand_side_by_side() -> None:
     mesh = policy("REGISTRY_ONLY", "mesh")
     lab = policy("ALLOW_ANY", "lab", scope=Scope("lab"))
     crawler = policy("ALLOW_ANY", "crawler", scope=Scope("prod", {"app": "crawler"}))
-    held = effective(History(EAST, mesh, lab, crawler).snapshot, EAST)
+    held = effective(History(EAST, mesh, lab, crawler).snapshot, EAST, BIRTH)
     assert len(held.outbound) == 3
     assert held.outbound_for("prod") == mesh
     assert held.outbound_for("prod", {"app": "web"}) == mesh
     assert held.outbound_for("prod", labels) == crawler
     assert held.outbound_for("lab", labels) == lab
-    assert effective(History(EAST).snapshot, EAST).outbound_for("lab") is None
+    assert effective(History(EAST).snapshot, EAST, BIRTH).outbound_for("lab") is None
 
 
 def test_entries_of_the_cluster_with_their_revisions_and_births() -> None:
     """Entries for other clusters are not here; a change moves an entry's revision, never its birth."""
     history = History(EAST, entry("bank"), entry("shop", cluster_selector=ELSEWHERE))
-    before = effective(history.snapshot, EAST)
+    before = effective(history.snapshot, EAST, BIRTH)
     revision = history.set(entry("bank", hosts=("new.example.com",)))
-    after = effective(history.snapshot, EAST)
+    after = effective(history.snapshot, EAST, BIRTH)
     name = entry("bank").name
     assert [held.name for held in after.entries] == [name]
     assert (after.revision, after.revisions) == (revision, {name: revision})
@@ -68,4 +68,4 @@ def test_deleted_policy_gives_way() -> None:
     strong = policy("ALLOW_ANY", "one", cluster_selector=HERE)
     history = History(EAST, policy("REGISTRY_ONLY", "all"), strong)
     history.delete(strong)
-    assert effective(history.snapshot, EAST).outbound_for("default") == policy("REGISTRY_ONLY", "all")
+    assert effective(history.snapshot, EAST, BIRTH).outbound_for("default") == policy("REGISTRY_ONLY", "all")

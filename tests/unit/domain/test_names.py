@@ -26,6 +26,8 @@ _LABEL_63, _LABEL_64 = "a" * 63, "a" * 64
         ("meshes/m", Name("m", Kind.MESH, "m")),
         ("meshes/m/clusters/c", Name("m", Kind.CLUSTER, "c")),
         ("meshes/m/outboundPolicies/p", Name("m", Kind.OUTBOUND_POLICY, "p")),
+        ("meshes/m/interceptions/i", Name("m", Kind.INTERCEPTION, "i")),
+        ("meshes/m/namespaces/n/faults/f", Name("m", Kind.FAULT, "f", "n")),
         ("meshes/m/namespaces/n/serviceEntries/e", Name("m", Kind.SERVICE_ENTRY, "e", "n")),
     ],
 )
@@ -48,12 +50,14 @@ def test_what_is_no_name_is_a_value_error(text: str) -> None:
         (Kind.CLUSTER, "meshes/default/clusters/east-1"),
         (Kind.OUTBOUND_POLICY, f"meshes/default/outboundPolicies/{_LABEL_63}"),
         (Kind.SERVICE_ENTRY, "meshes/default/namespaces/prod/serviceEntries/www.aliyun.com"),
+        (Kind.FAULT, "meshes/default/namespaces/prod/faults/www.aliyun.com"),
+        (Kind.INTERCEPTION, "meshes/default/interceptions/vpn"),
         (Kind.SERVICE_ENTRY, "meshes/0/namespaces/0/serviceEntries/0"),
         (Kind.SERVICE_ENTRY, f"meshes/m/namespaces/{_LABEL_63}/serviceEntries/{_LABEL_63}.{_LABEL_63}"),
     ],
 )
 def test_good_names_are_taken(kind: Kind, text: str) -> None:
-    """Ids are labels; those of service entries may have dots, as names of objects."""
+    """Ids are labels; those of service entries and faults may have dots, as names of objects."""
     assert str(expect_name("name", text, kind)) == text
 
 
@@ -84,7 +88,7 @@ def test_bad_names_are_refused_by_their_field(kind: Kind, text: str, said: str) 
     assert [violation.field for violation in caught.value.violations] == ["the_field"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.SERVICE_ENTRY])
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in {Kind.SERVICE_ENTRY, Kind.FAULT}])
 def test_ids_leave_room_for_what_is_made_of_them(kind: Kind) -> None:
     """An id that would make an object's name too long is refused."""
     assert check_id(kind, "id", _LABEL_63) == _LABEL_63

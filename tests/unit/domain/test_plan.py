@@ -15,7 +15,7 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 def objects(*resources: Resource) -> dict[object, object]:
     """The objects of these by key."""
-    return {key_of(obj): obj for obj in render(effective(History(cluster(), *resources).snapshot, cluster()))}
+    return {key_of(obj): obj for obj in render(effective(History(cluster(), *resources).snapshot, cluster(), NOW))}
 
 
 def test_diff() -> None:
@@ -47,7 +47,7 @@ def test_plan_groups_equal_clusters() -> None:
     before = history.snapshot
     new = policy("REGISTRY_ONLY", cluster_selector=ClusterSelector(clusters=("east", "north", "west")))
     after = before.copy_with(new, deleted=False, like=Versioned(new, 0, NOW, NOW))
-    plan = make_plan(before, after, before.clusters())
+    plan = make_plan(before, after, before.clusters(), NOW)
     assert plan.revision == before.revision
     (group,) = plan.groups
     assert group.clusters == ("east", "north")
@@ -61,7 +61,7 @@ def test_plan_of_different_groups() -> None:
     )
     new = entry("a", hosts=("new.example.com",))
     after = history.snapshot.copy_with(new, deleted=False, like=Versioned(new, 0, NOW, NOW))
-    plan = make_plan(history.snapshot, after, history.snapshot.clusters())
+    plan = make_plan(history.snapshot, after, history.snapshot.clusters(), NOW)
     assert [(group.clusters, group.changes[0].action) for group in plan.groups] == [
         (("east",), Action.CREATE),
         (("west",), Action.UPDATE),

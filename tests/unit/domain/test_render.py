@@ -18,7 +18,7 @@ from egress_server.domain.render import render
 from egress_server.domain.render.objects import IstioObject, key_of, resource_of
 from egress_server.domain.resources import Cluster, OutboundPolicy, Resource, ServiceEntry
 from tests.golden.compare import assert_golden
-from tests.support.meshes import History, cluster
+from tests.support.meshes import BIRTH, History, cluster
 from tests.unit.domain.policies import outbound_policies, service_entries
 
 CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "golden/render").glob("*/policy.yaml"))
@@ -27,7 +27,7 @@ TYPES: dict[Kind, type[Resource]] = {Kind.OUTBOUND_POLICY: OutboundPolicy, Kind.
 
 def rendered(cluster: Cluster, *resources: Resource) -> tuple[IstioObject, ...]:
     """The objects of these resources on one cluster."""
-    return render(effective(History(cluster, *resources).snapshot, cluster))
+    return render(effective(History(cluster, *resources).snapshot, cluster, BIRTH))
 
 
 def file_name(obj: IstioObject) -> str:

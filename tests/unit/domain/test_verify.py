@@ -18,7 +18,7 @@ from egress_server.domain.verify import (
     compare,
     subjects,
 )
-from tests.support.meshes import History, cluster, entry, policy, ports
+from tests.support.meshes import BIRTH, History, cluster, entry, policy, ports
 
 EAST = cluster()
 BANK = entry("bank")
@@ -30,7 +30,7 @@ STRICT, OPEN = policy("REGISTRY_ONLY"), policy("ALLOW_ANY")
 
 def held(*resources: Resource) -> Effective:
     """What one cluster holds of these."""
-    return effective(History(EAST, *resources).snapshot, EAST)
+    return effective(History(EAST, *resources).snapshot, EAST, BIRTH)
 
 
 def asked(subject: Subject) -> list[tuple[str, str, str]]:
@@ -205,12 +205,12 @@ def test_compare(expected: Outcome, seen: Outcome, upstream: str, agreement: Agr
 def test_changed_since_a_state() -> None:
     """What came, changed or went; with the last state of what went."""
     history = History(EAST, STRICT, BANK, entry("shop"), entry("news"))
-    before = effective(history.snapshot, EAST)
+    before = effective(history.snapshot, EAST, BIRTH)
     history.set(entry("shop", hosts=("new.example.com",)))
     history.delete(BANK)
     history.delete(STRICT)
     history.set(entry("games"))
-    due = changed(before, effective(history.snapshot, EAST), 0)
+    due = changed(before, effective(history.snapshot, EAST, BIRTH), 0)
     assert due == {entry("shop").name: None, entry("games").name: None, BANK.name: BANK, STRICT.name: STRICT}
 
 

@@ -31,6 +31,7 @@ _SCALARS: dict[int, st.SearchStrategy[object]] = {
     FieldDescriptor.TYPE_BOOL: st.booleans(),
     FieldDescriptor.TYPE_INT32: _int32,
     FieldDescriptor.TYPE_INT64: _int64,
+    FieldDescriptor.TYPE_DOUBLE: st.floats() | st.sampled_from([0.0, 1e-9, 50.0, 100.0, 101.0]),
     FieldDescriptor.TYPE_ENUM: st.sampled_from([0, 1, 2, 3, 99, -1]),
 }
 
