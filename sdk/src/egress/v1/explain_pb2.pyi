@@ -161,15 +161,13 @@ class ListRegistryRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
-    NAMESPACE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
-    namespace: _builtins.str
-    """The namespace whose view is asked for; `default` where empty."""
     page_size: _builtins.int
     """At most this many; 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
@@ -178,15 +176,17 @@ class ListRegistryRequest(_message.Message):
     """Conditions joined by AND, such as `host = "www.aliyun.com"`. Fields: host, port, owner, visible."""
     order_by: _builtins.str
     """`host` (the default) or `host desc`."""
+    namespace: _builtins.str
+    """The namespace whose view is asked for; `default` where empty."""
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
-        namespace: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         filter: _builtins.str = ...,
         order_by: _builtins.str = ...,
+        namespace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
