@@ -161,7 +161,7 @@ class FakeReplica:
     def arrivals(self, after: int, upto: int) -> Sequence[Arrival]:
         """See the port."""
         changes = (committed.change for committed in self._store.history)
-        return [Arrival(c.revision, c.create_time, "") for c in changes if after < c.revision <= upto]
+        return [Arrival(c.revision, c.accept_time, "") for c in changes if after < c.revision <= upto]
 
     def committed(self, outcome: Committed) -> None:
         """See the port."""

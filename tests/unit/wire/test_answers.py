@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from egress_server.commands.changes import ChangePage, ChangeState, RolloutPage, Waited
 from egress_server.commands.clusters import FoundClusters
 from egress_server.commands.mutate import Outcome, mutate
-from egress_server.commands.probe import ProbeResult
+from egress_server.commands.probe import Made, ProbeResult
 from egress_server.commands.read import Found
 from egress_server.domain.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
 from egress_server.domain.findings import Finding, Severity
@@ -19,6 +19,7 @@ from egress_server.domain.probe import Attempt, Destination, Evidence, Expectati
 from egress_server.domain.probe import Outcome as ProbeOutcome
 from egress_server.domain.resources import ClusterSelector, Resource, Scope
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem, Rollout, RolloutState
+from egress_server.domain.tally import quantiles, tally
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import cluster, entry, policy, ports
@@ -269,7 +270,10 @@ def probed(destination: Destination, evidence: Evidence, expected: Expectation, 
     """The answer to a probe."""
     agent = AgentInfo("a1", "east", "default", "east", "1")
     verdict = judge(destination, evidence)
-    return written("Probe", ProbeResult(agent, Attempt(destination, **attempt), evidence, verdict, expected, 7))
+    made, counted = (Made(evidence, verdict),), tally([verdict], expected)
+    times = quantiles([evidence.timings.total] if evidence.timings.total else [])
+    asked = Attempt(destination, **attempt)
+    return written("Probe", ProbeResult(agent, asked, made, counted, times, expected, 7))
 
 
 def test_a_probe_answers_with_verdict_and_evidence() -> None:
@@ -298,8 +302,11 @@ def test_a_probe_answers_with_verdict_and_evidence() -> None:
                 "timings": {"total": "0.012346s"},
                 "address": "203.0.113.7:80",
                 "captured": True,
+                "outcome": "BLOCKED",
             }
         ],
+        "counts": {"BLOCKED": 1},
+        "quantiles": dict.fromkeys(("min", "p50", "p90", "p99", "max"), "0.012346s"),
         "curl": "curl -sSI --max-time 10 http://a.b/",
         "agent": "a1",
         "appliedRevision": "7",
@@ -308,7 +315,7 @@ def test_a_probe_answers_with_verdict_and_evidence() -> None:
 
 def test_disagreement_is_written_out() -> None:
     """False is an answer, not a missing field."""
-    found = probed(Destination("http", "a.b", 80), Evidence(captured=False), Expectation(ProbeOutcome.REGISTERED))
+    found = probed(Destination("http", "a.b", 80), Evidence(captured=True), Expectation(ProbeOutcome.REGISTERED))
     assert (found["outcome"], found["agrees"]) == ("INCONCLUSIVE", False)
 
 

@@ -10,7 +10,8 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto,
 from google.protobuf.message import Message
 
 from egress.v1 import common_pb2
-from egress_server.wire import METHODS
+from egress_server.pipeline import Method, StreamMethod
+from egress_server.wire import METHODS, STREAMS
 
 _COMMON = {
     "request_id": (11, "string"),
@@ -33,7 +34,8 @@ _LISTED = {
     "order_by": (5, "string"),
 }
 _TYPES = {FieldDescriptor.TYPE_STRING: "string", FieldDescriptor.TYPE_BOOL: "bool", FieldDescriptor.TYPE_INT32: "int32"}
-_READS = ("Get", "List", "Wait", "Probe")
+# None of these changes desired state: Resync only asks for a look, Probe for a connection.
+_READS = ("Get", "List", "Wait", "Watch", "Explain", "Probe", "Resync")
 
 
 def contract_files() -> list[FileDescriptorProto]:
@@ -52,9 +54,14 @@ def _type(field: Any) -> str:
     return f"repeated {kind}" if field.is_repeated else kind
 
 
+def method_of(path: str) -> Method | StreamMethod:
+    """The method, whatever it answers with."""
+    return METHODS.get(path) or STREAMS[path]
+
+
 def paths(*beginnings: str, reads: bool) -> list[str]:
     """Methods whose names begin so, or do not."""
-    return sorted(p for p in METHODS if p.rpartition("/")[2].startswith(beginnings) is reads)
+    return sorted(p for p in {**METHODS, **STREAMS} if p.rpartition("/")[2].startswith(beginnings) is reads)
 
 
 @pytest.mark.parametrize("path", paths(*_READS, reads=False))
@@ -71,15 +78,18 @@ def test_mutations_carry_the_same_fields_at_the_same_numbers(path: str) -> None:
 @pytest.mark.parametrize("path", paths(*_READS, reads=True))
 def test_reads_carry_none_of_them(path: str) -> None:
     """What changes nothing needs no idempotency."""
-    assert not grammar(METHODS[path].request_type).keys() & _COMMON.keys()
+    assert not grammar(method_of(path).request_type).keys() & _COMMON.keys()
 
 
 @pytest.mark.parametrize("path", paths("List", reads=True))
 def test_lists_are_asked_for_alike(path: str) -> None:
     """Parent, page, filter and order at the same numbers; the answer has one list and a token."""
-    assert grammar(METHODS[path].request_type) == _LISTED
+    asked = grammar(METHODS[path].request_type)
+    assert {name: asked.pop(name, None) for name in _LISTED} == _LISTED
+    assert all(number > len(_LISTED) for number, _ in asked.values())
     answered = grammar(METHODS[path].response_type)
     assert answered.pop("next_page_token") == (2, "string")
+    answered.pop("revision", None)
     ((number, kind),) = answered.values()
     assert number == 1
     assert kind.startswith("repeated egress.v1.")
@@ -108,10 +118,10 @@ def test_no_request_hides_what_it_carries() -> None:
     ]
 
 
-def test_every_unary_rpc_has_a_route() -> None:
-    """REST serves whatever gRPC does."""
+def test_every_rpc_has_a_route() -> None:
+    """REST serves whatever gRPC does, streams of answers as events; it has no stream of requests."""
     for file in contract_files():
         for service in file.service:
             for method in service.method:
                 routed = method.options.HasExtension(annotations_pb2.http)
-                assert routed is not (method.client_streaming or method.server_streaming), method.name
+                assert routed is not method.client_streaming, method.name
