@@ -1,5 +1,6 @@
 """Whatever comes over the wire is a command or a refusal that names a field: decoding never breaks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,14 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from egress_server.domain.errors import InvalidArgument
-from egress_server.pipeline import Method
+from egress_server.pipeline import Method, StreamMethod
 from egress_server.pipeline.status import MAX_STATUS, refusal_of
-from egress_server.wire import METHODS
-from tests.support.requests import CHANGE, CLUSTER, ENTRY, MESH, POLICY, requests
+from egress_server.wire import METHODS, STREAMS
+from tests.support.requests import CHANGE, CLUSTER, ENTRY, FAULT, INTERCEPTION, MESH, POLICY, requests
 
+ALL: Mapping[str, Method | StreamMethod] = {**METHODS, **STREAMS}
 _HEAD = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: a}\nspec: "
 _PLAUSIBLE = [
-    *("", MESH, POLICY, ENTRY, CLUSTER, CHANGE, f"{MESH}/namespaces/-", "default", "-", "*", ".", "*.a.b", "a.b"),
+    *("", MESH, POLICY, ENTRY, FAULT, INTERCEPTION, CLUSTER, CHANGE, f"{MESH}/namespaces/-"),
+    *("default", "-", "*", ".", "*.a.b", "a.b"),
     *("127.0.0.1", "203.0.113.7", "10.0.0.0/8", "::1", "fe80::1%eth0", "http://a.b/", "https://[::1]:1/", "http://["),
     *("EGR0101", "app", "example.com/app", 'mode = "x"', "name desc", "HEAD", "a\x00b", "ünï", "😀" * 300, "x" * 3000),
     *(_HEAD + "{hosts: [a.b]}", _HEAD + '{"": {}}', _HEAD + "[", _HEAD + "{ports: [{}, 1]}"),
@@ -53,7 +56,7 @@ def _values(field: Any) -> st.SearchStrategy[object]:
     return st.lists(one, max_size=3) if field.is_repeated else one
 
 
-def refusal(method: Method, message: Message) -> InvalidArgument | None:
+def refusal(method: Method | StreamMethod, message: Message) -> InvalidArgument | None:
     """What a request is refused with."""
     try:
         assert method.decode(message).mesh
@@ -62,7 +65,7 @@ def refusal(method: Method, message: Message) -> InvalidArgument | None:
     return None
 
 
-def check(method: Method, message: Message) -> None:
+def check(method: Method | StreamMethod, message: Message) -> None:
     """A refusal names at least one field and fits into trailers."""
     if error := refusal(method, message):
         assert error.violations
@@ -70,10 +73,10 @@ def check(method: Method, message: Message) -> None:
         assert refusal_of(error).status.ByteSize() <= MAX_STATUS
 
 
-@pytest.mark.parametrize("path", sorted(METHODS))
+@pytest.mark.parametrize("path", sorted(ALL))
 def test_any_message_is_a_command_or_a_refusal(path: str) -> None:
     """Every field with any value, alone and together."""
-    method = METHODS[path]
+    method = ALL[path]
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(messages(method.request_type))
@@ -83,10 +86,10 @@ def test_any_message_is_a_command_or_a_refusal(path: str) -> None:
     decode()
 
 
-@pytest.mark.parametrize("path", sorted(METHODS))
+@pytest.mark.parametrize("path", sorted(ALL))
 def test_a_good_request_with_one_field_of_any_value(path: str) -> None:
     """So that what comes behind the first check is reached as well."""
-    method = METHODS[path]
+    method = ALL[path]
     names = [field.name for field in method.request_type.DESCRIPTOR.fields]
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -103,10 +106,10 @@ def test_a_good_request_with_one_field_of_any_value(path: str) -> None:
     decode()
 
 
-@pytest.mark.parametrize("path", sorted(METHODS))
+@pytest.mark.parametrize("path", sorted(ALL))
 def test_any_bytes_are_a_message_or_none(path: str) -> None:
     """The parser refuses what is no message; what it takes is decoded or refused."""
-    method = METHODS[path]
+    method = ALL[path]
 
     @settings(max_examples=40, deadline=None)
     @given(st.binary(max_size=100))
