@@ -15,7 +15,17 @@ from egress_server.domain.effective import Effective
 from egress_server.domain.errors import EgressError
 from egress_server.domain.probe import judge
 from egress_server.domain.rollout import ClusterStatus, Problem
-from egress_server.domain.verify import Agreement, Check, Gone, Subject, Workload, changed, compare, subjects
+from egress_server.domain.verify import (
+    Agreement,
+    Check,
+    Gone,
+    Subject,
+    Workload,
+    changed,
+    compare,
+    expected_of,
+    subjects,
+)
 from egress_server.ports.agents import AgentInfo
 
 _DISAGREES = "PROBE_DISAGREES"
@@ -93,7 +103,7 @@ class Verifier:
             await asyncio.sleep(pause)
             agents = await self._agents()
             for subject in subjects(now, self._due, _workloads(agents), self._shop.settings.known_destinations):
-                if problem := await self._look_at(subject, agents):
+                if problem := await self._look_at(now, subject, agents):
                     problems[subject.resource] = problem
                     self._doubt(subject, problem)
                 else:
@@ -130,29 +140,30 @@ class Verifier:
         self._due = {}
         self._report()
 
-    async def _look_at(self, subject: Subject, agents: dict[str, AgentInfo]) -> Problem | None:
+    async def _look_at(self, now: Effective, subject: Subject, agents: dict[str, AgentInfo]) -> Problem | None:
         """What is wrong with the effect of a resource, or with seeing it; None where all agrees."""
         if subject.obstacle:
             return Problem("NOT_PROBED", subject.obstacle)
         for check in subject.checks:
-            if problem := await self._probe(check, agents[check.workload.agent]):
+            if problem := await self._probe(now, check, agents[check.workload.agent]):
                 return problem
         return None
 
-    async def _probe(self, check: Check, agent: AgentInfo) -> Problem | None:
+    async def _probe(self, now: Effective, check: Check, agent: AgentInfo) -> Problem | None:
         await self._turn(agent)
         try:
             evidence = await self._shop.agents.attempt(self._shop.mesh, agent, check.attempt)
         except EgressError as error:
             return Problem(error.reason, error.message)
         verdict = judge(check.attempt.destination, evidence)
-        agreement = compare(check.expected, verdict)
+        expected = expected_of(now, check, evidence)
+        agreement = compare(expected, verdict)
         if agreement is Agreement.AGREES:
             return None
         seen = "; ".join(f"{cause.text} ({cause.evidence})" for cause in verdict.causes)
         message = (
             f"{check.attempt.method} {check.attempt.destination.url} from {agent.agent} in {agent.namespace}: "
-            f"policy says {check.expected.outcome.value}, the probe saw {verdict.outcome.value}: {seen}"
+            f"policy says {expected.outcome.value}, the probe saw {verdict.outcome.value}: {seen}"
         )
         return Problem(_DISAGREES if agreement is Agreement.DIFFERS else "PROBE_INCONCLUSIVE", message)
 

@@ -4,14 +4,17 @@ Nothing here may make harm: an entry's own host is dialled because somebody allo
 only where Envoy must answer by itself, or to a destination that the operator named.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from egress_server.domain.effective import Effective
+from egress_server.domain.dialling import address_of, destinations, why_none
+from egress_server.domain.effective import ActiveFault, Effective
+from egress_server.domain.evidence import Attempt, Destination, Evidence
 from egress_server.domain.expect import expect
-from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Attempt, Destination, Expectation, Outcome, Verdict
-from egress_server.domain.resources import Labels, OutboundPolicy, Resolution, ServiceEntry
+from egress_server.domain.names import Kind, parse_name
+from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Expectation, Outcome, Verdict
+from egress_server.domain.resources import Fault, Labels, OutboundPolicy, ServiceEntry
 
 UNREGISTERED_HOST = "unregistered.mesh-egress.invalid"
 """A host that nobody registers: RFC 2606 reserves `.invalid`."""
@@ -55,7 +58,7 @@ class Agreement(Enum):
     UNKNOWN = "UNKNOWN"
 
 
-Gone = ServiceEntry | OutboundPolicy
+Gone = ServiceEntry | OutboundPolicy | Fault
 Due = Mapping[str, Gone | None]
 """Names of resources to look at; with their last state where they are gone."""
 
@@ -69,7 +72,8 @@ def changed(before: Effective | None, now: Effective, verified_revision: int) ->
     due: dict[str, Gone | None] = {
         name: None for name, revision in now.revisions.items() if before.revisions.get(name) != revision
     }
-    lost: tuple[Gone, ...] = (*before.entries, *before.outbound.values())
+    faults = (active.fault for active in before.faults)
+    lost: tuple[Gone, ...] = (*before.entries, *before.outbound.values(), *faults)
     return due | {resource.name: resource for resource in lost if resource.name not in now.revisions}
 
 
@@ -80,12 +84,19 @@ def subjects(now: Effective, due: Due, workloads: Sequence[Workload], known: Seq
     them.
     """
     entries = {entry.name: entry for entry in now.entries}
+    faults = {active.fault.name: active for active in now.faults}
     found, mode_seen = [], False
     for name, gone in due.items():
         if entry := entries.get(name):
             found.append(_present_entry(now, entry, workloads))
         elif isinstance(gone, ServiceEntry):
             found.append(_gone_entry(now, gone, workloads[0], known))
+        elif active := faults.get(name):
+            found.append(_present_fault(now, active, workloads))
+        elif isinstance(gone, Fault):
+            found.append(_gone_fault(now, gone, workloads))
+        elif obstacle := _why_unseen(name):
+            found.append(Subject(name, obstacle=obstacle))
         else:
             mode_seen = True
             found.append(_mode(now, name, _decided(now, name, gone, workloads), known))
@@ -97,12 +108,23 @@ def subjects(now: Effective, due: Due, workloads: Sequence[Workload], known: Seq
 def compare(expected: Expectation, verdict: Verdict) -> Agreement:
     """Whether the sidecar decided as policy says. A destination that is down does not speak against the policy, as
     long as the right upstream failed to reach it."""
-    if verdict.outcome is Outcome.INCONCLUSIVE:
+    if Outcome.INCONCLUSIVE in {verdict.outcome, expected.outcome}:
         return Agreement.UNKNOWN
     decided = verdict.outcome
     if decided is Outcome.UNREACHABLE:
         decided = Outcome.PASSTHROUGH if verdict.upstream == PASSTHROUGH_CLUSTER else Outcome.REGISTERED
-    return Agreement.AGREES if decided is expected.outcome else Agreement.DIFFERS
+    return Agreement.AGREES if expected.allows(decided) else Agreement.DIFFERS
+
+
+def expected_of(now: Effective, check: Check, evidence: Evidence) -> Expectation:
+    """What policy says of a check, now that it is known which address was dialled."""
+    address = check.attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
+    if not address:
+        return check.expected
+    workload, attempt = check.workload, check.attempt
+    return expect(
+        now, workload.namespace, attempt.destination, workload.labels, address=address, headers=attempt.headers
+    )
 
 
 def _present_entry(now: Effective, entry: ServiceEntry, workloads: Sequence[Workload]) -> Subject:
@@ -110,24 +132,67 @@ def _present_entry(now: Effective, entry: ServiceEntry, workloads: Sequence[Work
     if not seeing:
         return Subject(entry.name, obstacle="no agent serves in a namespace that this entry is exported to")
     workload = min(seeing, key=lambda candidate: candidate.namespace != entry.namespace)
-    address = _address(entry)
-    destinations = _destinations(entry)
-    if not destinations or address is None:
-        return Subject(entry.name, obstacle=_why_none(entry))
-    checks = [_check(now, workload, each, address) for each in destinations]
-    registered = tuple(check for check in checks if check.expected.outcome is Outcome.REGISTERED)
-    return Subject(entry.name, registered, "" if registered else "another entry for its host takes precedence over it")
+    address = address_of(entry)
+    dialled = destinations(entry)
+    if not dialled or address is None:
+        return Subject(entry.name, obstacle=why_none(entry))
+    checks = [_check(now, workload, each, address) for each in dialled]
+    # A fault on its route is a way for it to work, too.
+    serving = tuple(check for check in checks if check.expected.outcome in {Outcome.REGISTERED, Outcome.FAULTED})
+    return Subject(entry.name, serving, "" if serving else "another entry for its host takes precedence over it")
 
 
 def _gone_entry(now: Effective, entry: ServiceEntry, workload: Workload, known: Sequence[Destination]) -> Subject:
     checks = []
-    for destination in _destinations(entry):
+    for destination in destinations(entry):
         outside = destination in known
         check = _check(now, workload, destination, "" if outside else UNROUTED_ADDRESS)
         if outside or check.expected.outcome is Outcome.BLOCKED:
             checks.append(check)
     text = "what is no longer registered may pass here, and is not dialled to see that it does"
     return Subject(entry.name, tuple(checks), "" if checks else text)
+
+
+def _present_fault(now: Effective, active: ActiveFault, workloads: Sequence[Workload]) -> Subject:
+    """A request that the fault is for, from a workload that it is for."""
+    fault = active.fault
+    headers = {match.name: match.value or "1" for match in fault.match_headers}
+    checks = (_check(now, *dialled, headers) for dialled in _requests_to(now, fault, workloads))
+    check = next((check for check in checks if check.expected.resource == fault.name), None)
+    if check is not None:
+        return Subject(fault.name, (check,))
+    return Subject(fault.name, obstacle="no agent serves a workload that could make a request it is for")
+
+
+def _gone_fault(now: Effective, fault: Fault, workloads: Sequence[Workload]) -> Subject:
+    """A request that it was for reaches the service again."""
+    headers = {match.name: match.value or "1" for match in fault.match_headers}
+    checks = (_check(now, *dialled, headers) for dialled in _requests_to(now, fault, workloads))
+    check = next((check for check in checks if check.expected.outcome is Outcome.REGISTERED), None)
+    return Subject(fault.name, (check,)) if check else Subject(fault.name, obstacle="no request shows that it is gone")
+
+
+def _requests_to(
+    now: Effective, fault: Fault, workloads: Sequence[Workload]
+) -> Iterator[tuple[Workload, Destination, str]]:
+    """Who may ask what by plain HTTP, and the address to dial, of the entries for the fault's host."""
+    for entry in now.entries:
+        address = address_of(entry)
+        if fault.host not in entry.hosts or fault.host.startswith("*") or address is None:
+            continue
+        for port in entry.ports:
+            if port.protocol.is_http and (not fault.ports or port.number in fault.ports):
+                yield from ((w, Destination("http", fault.host, port.number), address) for w in workloads)
+
+
+def _why_unseen(name: str) -> str:
+    """Why no probe of ours shows a resource of this kind; empty for the others."""
+    match parse_name(name).kind:
+        case Kind.FAULT:
+            return "its time is over"
+        case Kind.INTERCEPTION:
+            return "which connections it lets past depends on the address; probe one to see it"
+    return ""
 
 
 def _decided(now: Effective, name: str, gone: Gone | None, workloads: Sequence[Workload]) -> Workload | None:
@@ -166,33 +231,13 @@ def _unregistered(now: Effective, workload: Workload) -> Check:
     return _check(now, workload, Destination("http", UNREGISTERED_HOST, 80), UNROUTED_ADDRESS)
 
 
-def _check(now: Effective, workload: Workload, destination: Destination, address: str) -> Check:
-    attempt = Attempt(destination, resolve=address, timeout=PROBE_TIMEOUT_SECONDS)
-    return Check(workload, attempt, expect(now, workload.namespace, destination, workload.labels))
-
-
-def _destinations(entry: ServiceEntry) -> list[Destination]:
-    """One for plain HTTP and one for TLS, at the entry's first host that is no wildcard."""
-    host = next((host for host in entry.hosts if not host.startswith("*")), None)
-    if host is None:
-        return []
-    http = next((port for port in entry.ports if port.protocol.is_http), None)
-    tls = next((port for port in entry.ports if port.protocol.is_tls), None)
-    return [Destination(scheme, host, port.number) for scheme, port in (("http", http), ("https", tls)) if port]
-
-
-def _address(entry: ServiceEntry) -> str | None:
-    """What to dial: empty where DNS is to be asked, None where the entry holds only for ranges of addresses."""
-    if entry.addresses:
-        return next((address for address in entry.addresses if "/" not in address), None)
-    if entry.resolution is Resolution.STATIC:
-        return next((endpoint.address for endpoint in entry.endpoints), "")
-    return ""
-
-
-def _why_none(entry: ServiceEntry) -> str:
-    if all(host.startswith("*") for host in entry.hosts):
-        return "it has only wildcard hosts, so no single host to dial"
-    if not _destinations(entry):
-        return "it has neither an HTTP nor a TLS port, and only those tell by which service a connection went"
-    return "it holds for ranges of addresses, so there is no single address to dial"
+def _check(
+    now: Effective,
+    workload: Workload,
+    destination: Destination,
+    address: str,
+    headers: Mapping[str, str] | None = None,
+) -> Check:
+    attempt = Attempt(destination, headers=headers or {}, resolve=address, timeout=PROBE_TIMEOUT_SECONDS)
+    expected = expect(now, workload.namespace, destination, workload.labels, address=address, headers=attempt.headers)
+    return Check(workload, attempt, expected)
