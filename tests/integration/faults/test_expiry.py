@@ -107,6 +107,30 @@ def test_ends_by_itself(tmp_path: Path, words: tuple[str, ...]) -> None:
         assert [c.type for c in changes].count(change_pb2.Change.EXPIRE) == 1
 
 
+def test_seen_by_a_workload(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A fault, and its end on request, are verified by probes; so is what a rollback brings back."""
+    with running_daemon(tmp_path, *words) as daemon:
+        register(daemon)
+        inject(daemon, seconds=600)
+        verified(daemon)
+        assert status(daemon) == 503
+        cleared = daemon.egress.ClearFault(egress_service_pb2.ClearFaultRequest(name=FAULT)).change
+        verified(daemon)
+        assert status(daemon) == 301
+        daemon.changes.RollbackChange(change_service_pb2.RollbackChangeRequest(name=cleared.name))
+        verified(daemon)
+        assert status(daemon) == 503
+
+
+def verified(daemon: Daemon) -> None:
+    """Until the last change is seen in effect."""
+    request = change_service_pb2.WaitChangeRequest(
+        name=last_change(daemon).name, until=change_service_pb2.WaitChangeRequest.VERIFIED
+    )
+    answer = daemon.changes.WaitChange(request)
+    assert answer.reached, answer
+
+
 def test_killed_in_between(tmp_path: Path, words: tuple[str, ...]) -> None:
     """egressd is killed while a fault lives: started again, the fault still works, and ends when it should."""
     with running_daemon(tmp_path, *words) as daemon:
