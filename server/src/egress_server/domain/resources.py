@@ -66,12 +66,12 @@ class Protocol(Enum):
     @property
     def is_http(self) -> bool:
         """Whether the sidecar sees requests: routes, faults and Host matching work."""
-        return self in {Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB}
+        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB)
 
     @property
     def is_tls(self) -> bool:
         """Whether the sidecar sees only the server name."""
-        return self in {Protocol.HTTPS, Protocol.TLS}
+        return self in (Protocol.HTTPS, Protocol.TLS)
 
 
 class Resolution(Enum):
