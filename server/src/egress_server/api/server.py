@@ -136,7 +136,8 @@ class _Handlers(grpc.GenericRpcHandler):
 def _unary(pipeline: Pipeline, method: Method, version: str, calls: _Calls) -> Unary:
     async def call(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        context.set_trailing_metadata((("egress-version", version), ("egress-time", str(int(time.time() * 1000)))))
+        if not method.mutates:  # a change says its time itself, and on the path of a write each header counts
+            context.set_trailing_metadata((("egress-version", version), ("egress-time", str(int(time.time() * 1000)))))
         try:
             with calls:
                 answer = await pipeline.unary(method, request, Call("grpc", context.peer(), metadata))
