@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.bench.load import Load
+from tests.bench.quiet import wait_for_quiet, watching_others
 from tests.bench.servers import ROOT, Running
 
 _LOAD_SECONDS = 120.0
@@ -19,10 +20,12 @@ _LOAD_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One server in one round. `cpu_us` is the CPU time of the server's process for each call, in microseconds."""
+    """One server in one round. `cpu_us` is the CPU time of the server's process for each call, in microseconds;
+    `others` the share of all cores that went to processes that are none of ours."""
 
     load: Load
     cpu_us: float
+    others: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +55,30 @@ def measure(servers: Mapping[str, Running], rounds: int, said: Callable[[str], N
         for name in (*names[first:], *names[:first]):
             sample = sample_of(servers[name], round_)
             samples[name].append(sample)
-            said(f"round {round_ + 1}/{rounds}  {name}  {sample.load.calls_per_second:7.0f}/s")
+            said(
+                f"round {round_ + 1}/{rounds}  {name}  {sample.load.calls_per_second:7.0f}/s"
+                f"  others took {sample.others:.0%}"
+            )
     return samples
 
 
 def sample_of(server: Running, round_: int) -> Sample:
     """One measurement, by a fresh client process. Raises RuntimeError where a call failed."""
+    wait_for_quiet()
     before = server.cpu_seconds()
-    client = subprocess.run(
-        [sys.executable, "-m", "tests.bench.load", server.address, str(round_)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=_LOAD_SECONDS,
-        check=False,
-    )
+    with watching_others(server.process) as others:
+        client = subprocess.run(
+            [sys.executable, "-m", "tests.bench.load", server.address, str(round_)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=_LOAD_SECONDS,
+            check=False,
+        )
     if client.returncode:
         raise RuntimeError(f"the client failed at {server.address}:\n{client.stderr}")
     load = Load(**json.loads(client.stdout))
-    return Sample(load, (server.cpu_seconds() - before) * 1e6 / load.calls_in_all)
+    return Sample(load, (server.cpu_seconds() - before) * 1e6 / load.calls_in_all, others.share)
 
 
 def ratio(samples: Samples, above: str, below: str, of: Callable[[Load], float]) -> Ratio:

@@ -147,7 +147,8 @@ class _Handlers(grpc.GenericRpcHandler):
 
 def _unary(pipeline: Pipeline, method: Method, version: str, calls: _Calls) -> Unary:
     async def call(request: bytes, context: _Context) -> bytes:
-        context.set_trailing_metadata(_trailers(version))
+        if not method.mutates:  # a change says its time itself, and on the path of a write each header counts
+            context.set_trailing_metadata(_trailers(version))
         try:
             with calls:
                 answer = await pipeline.unary(method, request, _call(context))

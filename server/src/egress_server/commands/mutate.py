@@ -171,8 +171,10 @@ def _check_preconditions(snapshot: Snapshot, mutation: Mutation, before: Version
     options = mutation.options
     if options.must_not_exist and before is not None:
         raise AlreadyExists(f"{mutation.name} exists", metadata={"resource": mutation.name})
+    if not options.etag:
+        return
     current = make_etag(snapshot.epoch, before.revision) if before else ""
-    if options.etag and options.etag != current:
+    if options.etag != current:
         raise Aborted(
             f"{mutation.name} is not as the etag says: {'it has changed' if before else 'it does not exist'}",
             reason="ETAG_MISMATCH",

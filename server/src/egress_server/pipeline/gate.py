@@ -10,7 +10,7 @@ import asyncio
 
 FREE = 2
 """Mutations that may be under way before others wait."""
-LONGEST_SECONDS = 0.002
+LONGEST_SECONDS = 0.004
 """How long the first of a group waits where those under way take longer."""
 
 

@@ -11,6 +11,7 @@ from egress_server.domain.resources import ClusterSelector, Scope
 from egress_server.domain.validate import Problems
 
 E = TypeVar("E", bound=Enum)
+_ALL_CLUSTERS = ClusterSelector()
 
 
 class EnumField(Generic[E]):
@@ -81,11 +82,13 @@ def write_scope(scope: Scope) -> common_pb2.Scope | None:
 
 def read_selector(message: common_pb2.ClusterSelector) -> ClusterSelector:
     """A cluster selector."""
+    if not message.ListFields():
+        return _ALL_CLUSTERS
     return ClusterSelector(tuple(message.clusters), dict(message.match_labels))
 
 
 def write_selector(selector: ClusterSelector) -> common_pb2.ClusterSelector | None:
     """A cluster selector; None for all clusters."""
-    if selector == ClusterSelector():
+    if not selector.clusters and not selector.match_labels:
         return None
     return common_pb2.ClusterSelector(clusters=selector.clusters, match_labels=selector.match_labels)
