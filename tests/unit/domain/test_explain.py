@@ -200,7 +200,7 @@ _destinations = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(
     _resources,
     _destinations,

@@ -4,14 +4,14 @@ The order is that of the connection's way: interception, the listener of its por
 route, and for what nobody registered the outbound policy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from egress_server.domain.effective import ActiveFault, Effective
 from egress_server.domain.intercept import Ruling, read_rules, rule
 from egress_server.domain.probe import Destination, Expectation, Outcome
-from egress_server.domain.registry import Item, registry
+from egress_server.domain.registry import Item, hosts_that_matter, registry
 from egress_server.domain.render.interception import render_interception
 from egress_server.domain.resources import Interception, Labels, OutboundMode, OutboundPolicy, Resource
 from egress_server.domain.routing import Listener, fault_on, find_listener, may_spare, seen_through
@@ -59,7 +59,8 @@ def expect(
     Where the `address` that it dials is not known, the connection counts as captured, and as one to the addresses of
     the entry for its host.
     """
-    return decide(wanted, Asked(destination, namespace, labels or {}, address, headers or {})).expected
+    asked = _plain(Asked(destination, namespace, labels or {}, address, headers or {}))
+    return _decided(wanted, asked, hosts_that_matter(wanted, asked.destination)).expected
 
 
 def find_entry(wanted: Effective, namespace: str, destination: Destination) -> Item | None:
@@ -69,11 +70,15 @@ def find_entry(wanted: Effective, namespace: str, destination: Destination) -> I
 
 def decide(wanted: Effective, asked: Asked) -> Decision:
     """What becomes of the connection, and by what."""
-    asked = _plain(asked)
+    return _decided(wanted, _plain(asked), None)
+
+
+def _decided(wanted: Effective, asked: Asked, hosts: Collection[str] | None) -> Decision:
+    """The decision by the items of these hosts; of all of them where None."""
     to = asked.destination
     interception = wanted.interception_for(asked.namespace, asked.labels)
     rules = read_rules(render_interception(interception, wanted.cluster)["spec"] if interception else None)
-    items = registry(wanted, asked.namespace, to.port)
+    items = registry(wanted, asked.namespace, to.port, hosts)
     listener = find_listener(items, to, asked.address)
     taker = listener.taker(to, asked.address)
     fault = None

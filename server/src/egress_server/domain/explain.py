@@ -80,8 +80,11 @@ def _listener_step(asked: Asked, decision: Decision) -> str:
         )
     if not listener.understands(asked.destination):
         return f"Port {port} waits for the client's first bytes, to find a server name{owner}: silence gets nowhere."
-    told = "server name" if listener.waits_for_tls else "address" if listener.items[0].entry.addresses else "nothing"
-    return f"Port {port} is not read as HTTP: connections are told apart by {told}."
+    if listener.waits_for_tls:
+        return f"Port {port} is not read as HTTP: connections are told apart by server name."
+    if any(item.entry.addresses for item in listener.items):
+        return f"Port {port} is not read as HTTP: connections are told apart by address."
+    return f"Port {port} is not read as HTTP, and nothing tells its connections apart."
 
 
 def _registry_step(asked: Asked, decision: Decision) -> str:
@@ -132,8 +135,8 @@ def _fault_findings(wanted: Effective, decision: Decision) -> Iterator[Finding]:
                 FAULT_UNSEEN,
                 Severity.WARNING,
                 "url",
-                f"the fault disturbs HTTP requests, and in a {asked.destination.scheme} connection to port "
-                f"{asked.destination.port} the sidecar sees none: it does nothing here",
+                f"the fault disturbs HTTP requests, and the sidecar sees none of those to {asked.destination.url}: it "
+                "does nothing here",
                 "ask plain HTTP on a port declared HTTP, HTTP2 or GRPC; the sidecar can then speak TLS itself "
                 "(tls_origination)",
                 resource=active.fault.name,

@@ -5,11 +5,13 @@ oldest wins wholly; within one namespace ports merge, the older first (seen on i
 one listener reads it as HTTP or does not, and opaque connections without addresses can't be told apart.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from egress_server.domain.effective import Effective
+from egress_server.domain.evidence import Destination
 from egress_server.domain.listeners import listens
+from egress_server.domain.probe import matches_host
 from egress_server.domain.resources import ServiceEntry, ServicePort
 
 ALWAYS_HTTP = 80
@@ -39,9 +41,12 @@ class Item:
         return frozenset(address for address in self.entry.addresses if "/" not in address)
 
 
-def registry(wanted: Effective, namespace: str, port: int | None = None) -> list[Item]:
-    """What is registered, oldest host first; of one port where given."""
-    hosts = None if port is None else _hosts_with(wanted.entries, port)
+def registry(
+    wanted: Effective, namespace: str, port: int | None = None, hosts: Collection[str] | None = None
+) -> list[Item]:
+    """What is registered, oldest host first; of one port and of these hosts only, where given."""
+    if hosts is None and port is not None:
+        hosts = {host for entry, _ in _declaring(wanted.entries, port) for host in entry.hosts}
     by_host: dict[str, list[ServiceEntry]] = {}
     for entry in wanted.entries:
         for host in entry.hosts:
@@ -54,8 +59,29 @@ def registry(wanted: Effective, namespace: str, port: int | None = None) -> list
     return _settled([item for item in items if port in {None, item.port.number}])
 
 
-def _hosts_with(entries: Iterable[ServiceEntry], port: int) -> set[str]:
-    return {host for entry in entries if any(p.number == port for p in entry.ports) for host in entry.hosts}
+def hosts_that_matter(wanted: Effective, destination: Destination) -> set[str] | None:
+    """The hosts whose items can decide on a connection; None where any on its port may.
+
+    A mesh has thousands of hosts on a port. Where all of them use it alike, and the connection is one that it is for,
+    only those that fit by name, or take whatever comes, have a say.
+    """
+    declaring = _declaring(wanted.entries, destination.port)
+    shared = [port.protocol for entry, port in declaring if listens(entry, port) is not None]
+    is_http = destination.scheme == "http"
+    if destination.scheme == "tcp" or any(protocol.is_http is not is_http for protocol in shared):
+        return None
+    return {
+        host
+        for entry, port in declaring
+        for host in entry.hosts
+        if not (port.protocol.is_http or port.protocol.is_tls)
+        or matches_host(host, destination.host)
+        or destination.host in entry.addresses
+    }
+
+
+def _declaring(entries: Iterable[ServiceEntry], number: int) -> list[tuple[ServiceEntry, ServicePort]]:
+    return [(entry, port) for entry in entries for port in entry.ports if port.number == number]
 
 
 def _of_host(host: str, entries: Sequence[ServiceEntry], namespace: str) -> Iterator[Item]:
