@@ -1,17 +1,35 @@
 """Generated policies that validation lets through."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from egress_server.domain.resources import (
+    Abort,
+    Cluster,
+    ConnectionLimits,
+    Delay,
     Endpoint,
+    Fault,
+    HeaderMatch,
+    Interception,
     Location,
+    MatchKind,
     OutboundMode,
     OutboundPolicy,
+    OutlierDetection,
     Protocol,
     Resolution,
+    Resource,
+    Retries,
+    Route,
     Scope,
     ServiceEntry,
     ServicePort,
+    TargetKind,
+    TlsOrigination,
+    TrafficSettings,
+    WeightedDestination,
 )
 from egress_server.domain.validate import Problems, check_resource
 
@@ -59,7 +77,63 @@ def _candidates(draw: st.DrawFn) -> ServiceEntry:
     )
 
 
-def _is_valid(resource: ServiceEntry | OutboundPolicy) -> bool:
+_percents = st.sampled_from([0.0001, 12.5, 50.0, 100.0])
+_times = st.integers(1, 3_600_000).map(lambda milliseconds: milliseconds / 1000)
+_maybe = st.none() | _times
+_counts = st.integers(0, 2**31 - 1)
+_headers = st.lists(
+    st.sampled_from(["x-user", "x-version", "cookie"]).flatmap(
+        lambda name: st.sampled_from(
+            [
+                HeaderMatch(name),
+                HeaderMatch(name, MatchKind.EXACT, "ab"),
+                HeaderMatch(name, MatchKind.EXACT, "b"),
+                HeaderMatch(name, MatchKind.PREFIX, "a"),
+                HeaderMatch(name, MatchKind.REGEX, "a.*|c"),
+            ]
+        )
+    ),
+    max_size=3,
+    unique_by=lambda match: match.name,
+).map(tuple)
+
+
+@st.composite
+def _destinations(draw: st.DrawFn) -> tuple[WeightedDestination, ...]:
+    hosts = draw(st.lists(_hosts.filter(lambda host: not host.startswith("*")), min_size=1, max_size=3, unique=True))
+    share = 100 // len(hosts)
+    weights = [100 - share * (len(hosts) - 1), *[share] * (len(hosts) - 1)]
+    if len(hosts) == 1 and draw(st.booleans()):
+        weights = [0]
+    ports = st.sampled_from([0, 80, 443])
+    return tuple(WeightedDestination(host, draw(ports), weight) for host, weight in zip(hosts, weights, strict=True))
+
+
+_traffic = st.builds(
+    TrafficSettings,
+    timeout=_maybe,
+    retries=st.none()
+    | st.just(Retries(0))
+    | st.builds(Retries, st.integers(1, 20), _maybe, st.sampled_from([(), ("5xx",), ("503", "connect-failure")])),
+    routes=st.lists(st.builds(Route, _destinations(), _headers), max_size=3).map(tuple),
+    connection_limits=st.none() | st.builds(ConnectionLimits, _counts, _maybe, _counts, _counts),
+    outlier_detection=st.none() | st.builds(OutlierDetection, _counts, _maybe, _maybe, st.integers(0, 100)),
+)
+
+
+@st.composite
+def _treated(draw: st.DrawFn) -> ServiceEntry:
+    """An entry with traffic settings; of a port that dials another one, perhaps with TLS of the sidecar's own."""
+    entry = draw(_candidates())
+    traffic = draw(_traffic)
+    port = entry.ports[0]
+    if port.target_port and draw(st.booleans()):
+        sni = draw(st.sampled_from(["", "www.example.com"]))
+        traffic = replace(traffic, tls_origination=TlsOrigination(port.number, sni, draw(st.booleans())))
+    return replace(entry, traffic=traffic)
+
+
+def _is_valid(resource: Resource) -> bool:
     problems = Problems()
     check_resource(resource, problems)
     return not problems.any
@@ -68,6 +142,51 @@ def _is_valid(resource: ServiceEntry | OutboundPolicy) -> bool:
 def service_entries() -> st.SearchStrategy[ServiceEntry]:
     """Valid service entries."""
     return _candidates().filter(_is_valid)
+
+
+def treated_entries() -> st.SearchStrategy[ServiceEntry]:
+    """Valid service entries that say how their traffic is treated."""
+    return _treated().filter(_is_valid)
+
+
+def faults() -> st.SearchStrategy[Fault]:
+    """Valid faults for all clusters."""
+    names = st.builds("meshes/default/namespaces/{}/faults/{}".format, _namespaces, _words)
+    statuses = st.builds(Abort, st.integers(200, 599), st.just(""), _percents) | st.builds(
+        Abort, st.just(0), st.sampled_from(["OK", "UNAVAILABLE"]), _percents
+    )
+    return st.builds(
+        Fault,
+        names,
+        _hosts,
+        ttl=_times,
+        delay=st.none() | st.builds(Delay, _times, _percents),
+        abort=st.none() | statuses,
+        ports=st.lists(st.integers(1, 65535), max_size=3, unique=True).map(tuple),
+        match_headers=_headers,
+        source_labels=_labels,
+        source_namespace=st.just("") | _namespaces,
+    ).filter(_is_valid)
+
+
+def interceptions() -> st.SearchStrategy[Interception]:
+    """Valid interceptions for all clusters."""
+    cidrs = st.lists(
+        st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32", "0.0.0.0/0", "203.0.113.7/32"]),
+        max_size=3,
+        unique=True,
+    ).map(tuple)
+    port_lists = st.lists(st.integers(1, 65535), max_size=3, unique=True).map(tuple)
+    names = st.builds("meshes/default/interceptions/{}".format, _words)
+    return st.builds(
+        Interception, names, _scopes, cidrs, cidrs, st.booleans(), st.booleans(), port_lists, port_lists
+    ).filter(_is_valid)
+
+
+def clusters() -> st.SearchStrategy[Cluster]:
+    """Clusters, with ranges of services or without."""
+    ranges = st.sampled_from([(), ("10.96.0.0/12",), ("10.0.0.0/8", "fd00::/108")])
+    return st.builds(Cluster, st.just("meshes/default/clusters/east"), st.just(TargetKind.LOCAL), service_cidrs=ranges)
 
 
 def outbound_policies() -> st.SearchStrategy[OutboundPolicy]:

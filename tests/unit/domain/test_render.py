@@ -9,20 +9,33 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from egress_server.domain.effective import effective
+from egress_server.domain.effective import Effective, effective
 from egress_server.domain.names import Kind, parse_name
 from egress_server.domain.render import render
 from egress_server.domain.render.objects import IstioObject, key_of, resource_of
-from egress_server.domain.resources import Cluster, OutboundPolicy, Resource, ServiceEntry
+from egress_server.domain.resources import Cluster, Fault, Interception, OutboundPolicy, Resource, ServiceEntry
+from egress_server.formats.strict_yaml import dump
 from tests.golden.compare import assert_golden
-from tests.support.meshes import BIRTH, History, cluster
-from tests.unit.domain.policies import outbound_policies, service_entries
+from tests.support.meshes import BIRTH, History
+from tests.unit.domain.policies import (
+    clusters,
+    faults,
+    interceptions,
+    outbound_policies,
+    service_entries,
+    treated_entries,
+)
 
 CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "golden/render").glob("*/policy.yaml"))
-TYPES: dict[Kind, type[Resource]] = {Kind.OUTBOUND_POLICY: OutboundPolicy, Kind.SERVICE_ENTRY: ServiceEntry}
+TYPES: dict[Kind, type[Resource]] = {
+    Kind.OUTBOUND_POLICY: OutboundPolicy,
+    Kind.SERVICE_ENTRY: ServiceEntry,
+    Kind.FAULT: Fault,
+    Kind.INTERCEPTION: Interception,
+}
 
 
 def rendered(cluster: Cluster, *resources: Resource) -> tuple[IstioObject, ...]:
@@ -47,42 +60,82 @@ def test_golden(case: Path, update_golden: bool) -> None:
     told = yaml.safe_load((case / "policy.yaml").read_text())
     where = msgspec.convert(told["cluster"], Cluster)
     objects = rendered(where, *(resource(data) for data in told["resources"]))
-    made = {file_name(obj): yaml.safe_dump(obj, sort_keys=False).encode() for obj in objects}
+    made = {file_name(obj): dump(obj).encode() for obj in objects}
     assert_golden(case / "want", made, update=update_golden)
 
 
 def test_every_case_is_there() -> None:
     """The cases are found, so that none is passed over in silence."""
-    assert len(CASES) >= 4
+    assert len(CASES) >= 7
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(service_entries(), max_size=5), st.lists(outbound_policies(), max_size=3), st.randoms())
-def test_total_and_stable(entries: list[ServiceEntry], policies: list[OutboundPolicy], random: Random) -> None:
-    """Whatever is valid renders, to objects of ours with distinct keys in order; the order in which resources and
-    labels were written down makes no difference to a byte."""
-    resources: list[Resource] = [*entries, *policies]
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    clusters(),
+    st.lists(service_entries() | treated_entries(), max_size=4),
+    st.lists(faults(), max_size=4),
+    st.lists(outbound_policies(), max_size=2),
+    st.lists(interceptions(), max_size=2),
+    st.randoms(),
+)
+def test_total_and_stable(
+    here: Cluster,
+    entries: list[ServiceEntry],
+    disturbing: list[Fault],
+    policies: list[OutboundPolicy],
+    intercepted: list[Interception],
+    random: Random,
+) -> None:
+    """Whatever is valid renders, to objects of ours with distinct keys in order; the order in which things were kept
+    and labels were written down makes no difference to a byte."""
+    aimed = aim(disturbing, entries)
+    resources: list[Resource] = [*entries, *aimed, *policies, *intercepted]
     named = {item.name: item for item in resources}
-    here = cluster()
-    objects = rendered(here, *named.values())
+    wanted = effective(History(here, *named.values()).snapshot, here, BIRTH)
+    objects = render(wanted)
     assert [key_of(obj) for obj in objects] == sorted({key_of(obj) for obj in objects})
     assert all(resource_of(obj) in named for obj in objects)
-    shuffled = [turned(item, random) for item in named.values() if not isinstance(item, OutboundPolicy)]
-    random.shuffle(shuffled)
-    same_policies = [turned(item, random) for item in named.values() if isinstance(item, OutboundPolicy)]
-    again = rendered(here, *same_policies, *shuffled)
+    again = render(shuffled(wanted, random))
     assert json.dumps(again) == json.dumps(objects)
 
 
-def turned(item: Resource, random: Random) -> Resource:
-    """The same resource, its maps in another order."""
-    if isinstance(item, OutboundPolicy):
-        return replace(item, scope=replace(item.scope, match_labels=shuffle(item.scope.match_labels, random)))
-    assert isinstance(item, ServiceEntry)
-    endpoints = tuple(
-        replace(each, labels=shuffle(each.labels, random), ports=shuffle(each.ports, random)) for each in item.endpoints
+def aim(disturbing: list[Fault], entries: list[ServiceEntry]) -> list[Fault]:
+    """Every second fault at a host that is registered, so that routes and faults meet."""
+    hosts = [host for entry in entries for host in entry.hosts] or ["nobody.example.com"]
+    return [
+        replace(each, host=hosts[number % len(hosts)]) if number % 2 else each for number, each in enumerate(disturbing)
+    ]
+
+
+def shuffled(wanted: Effective, random: Random) -> Effective:
+    """The same, with all that has no order of its own in another one."""
+    entries = [turned_entry(entry, random) for entry in wanted.entries]
+    random.shuffle(entries)
+    return replace(
+        wanted,
+        outbound=shuffle({key: turned(policy, random) for key, policy in wanted.outbound.items()}, random),
+        interceptions=shuffle({key: turned(policy, random) for key, policy in wanted.interceptions.items()}, random),
+        entries=tuple(entries),
+        faults=tuple(
+            replace(a, fault=replace(a.fault, source_labels=shuffle(a.fault.source_labels, random)))
+            for a in wanted.faults
+        ),
+        created=shuffle(wanted.created, random),
     )
-    return replace(item, endpoints=endpoints)
+
+
+def turned(policy: Any, random: Random) -> Any:
+    """The same policy, the labels of its scope in another order."""
+    return replace(policy, scope=replace(policy.scope, match_labels=shuffle(policy.scope.match_labels, random)))
+
+
+def turned_entry(entry: ServiceEntry, random: Random) -> ServiceEntry:
+    """The same entry, its maps in another order."""
+    endpoints = tuple(
+        replace(each, labels=shuffle(each.labels, random), ports=shuffle(each.ports, random))
+        for each in entry.endpoints
+    )
+    return replace(entry, endpoints=endpoints)
 
 
 def shuffle(mapping: dict[str, Any], random: Random) -> dict[str, Any]:

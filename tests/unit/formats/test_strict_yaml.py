@@ -212,3 +212,11 @@ def test_text_that_looks_like_something_else_is_written_in_quotes(text: str) -> 
 def test_what_is_written_is_read_again(value: dict[str, Any]) -> None:
     """Objects that we show can be sent back."""
     assert load_mapping(dump(value)) == value
+
+
+def test_what_stands_twice_is_written_twice() -> None:
+    """What we write we can read: no anchors, no aliases."""
+    part = {"a": ["b"]}
+    text = dump({"one": part, "two": part})
+    assert text == "one:\n  a:\n  - b\ntwo:\n  a:\n  - b\n"
+    assert load_mapping(text) == {"one": part, "two": part}

@@ -56,7 +56,12 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Puts in quotes what PyYAML, or we, would not read as text."""
+    """Puts in quotes what PyYAML, or we, would not read as text; writes what stands twice twice, as we read no
+    aliases."""
+
+    def ignore_aliases(self, _: object) -> bool:
+        """Always."""
+        return True
 
 
 for _meaning in _MEANINGS:

@@ -9,15 +9,15 @@ the object can take an ended fault out of it without asking anyone.
 import json
 from typing import Any
 
-from egress_server.domain.effective import ActiveFault, Effective
+from egress_server.domain.effective import Effective
 from egress_server.domain.names import parse_name
+from egress_server.domain.render.headers import both, render_headers
 from egress_server.domain.render.hosts import HostTraffic, hosts_of
 from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object
 from egress_server.domain.render.values import duration
 from egress_server.domain.resources import (
     Fault,
     HeaderMatch,
-    MatchKind,
     Retries,
     Route,
     TrafficSettings,
@@ -48,7 +48,10 @@ def _render(traffic: HostTraffic) -> IstioObject:
     for active in traffic.faults:
         for number, route in enumerate(routes):
             name = _fault_route_name(active.fault, number)
-            http.append(_faulted(name, active, route, settings))
+            headers = both(route.match_headers, active.fault.match_headers)
+            if headers is None:
+                continue
+            http.append(_faulted(name, active.fault, headers, _treatment(route, settings)))
             expiry[name] = active.expire_time.isoformat()
     http += [_plain(number, route, settings, last=route is routes[-1]) for number, route in enumerate(routes)]
     spec: Part = {"hosts": [traffic.host], "http": http}
@@ -61,12 +64,12 @@ def _render(traffic: HostTraffic) -> IstioObject:
 
 
 def _fault_route_name(fault: Fault, number: int) -> str:
-    return f"fault-{fault.namespace}-{parse_name(fault.name).id}" + (f"-{number}" if number else "")
+    """Of no two faults the same, since routes are taken out by name: a namespace has no dot, and no id a slash."""
+    return f"fault-{fault.namespace}.{parse_name(fault.name).id}" + (f"/{number}" if number else "")
 
 
-def _faulted(name: str, active: ActiveFault, route: Route, settings: TrafficSettings) -> Part:
-    fault = active.fault
-    base: Part = {"headers": _headers((*route.match_headers, *fault.match_headers))}
+def _faulted(name: str, fault: Fault, headers: tuple[HeaderMatch, ...], treatment: Part) -> Part:
+    base: Part = {"headers": render_headers(headers)}
     if fault.source_labels:
         base["sourceLabels"] = dict(sorted(fault.source_labels.items()))
     if fault.source_namespace:
@@ -77,12 +80,12 @@ def _faulted(name: str, active: ActiveFault, route: Route, settings: TrafficSett
         "name": name,
         **({"match": match} if match else {}),
         "fault": _fault(fault),
-        **_treatment(route, settings),
+        **treatment,
     }
 
 
 def _plain(number: int, route: Route, settings: TrafficSettings, *, last: bool) -> Part:
-    headers = _headers(route.match_headers)
+    headers = render_headers(route.match_headers)
     match = {"match": [{"headers": headers}]} if headers else {}
     return {"name": "fallback" if last else f"route-{number}", **match, **_treatment(route, settings)}
 
@@ -127,8 +130,3 @@ def _retries(retries: Retries) -> Part:
     if retries.retry_on:
         rendered["retryOn"] = ",".join(retries.retry_on)
     return rendered
-
-
-def _headers(matches: tuple[HeaderMatch, ...]) -> Part:
-    """Header conditions by name; of two for one header the later, which is the fault's, holds."""
-    return {m.name: {} if m.kind is MatchKind.PRESENT else {m.kind.value: m.value} for m in matches}

@@ -1,0 +1,59 @@
+"""A route's header conditions and a fault's as one."""
+
+import pytest
+
+from egress_server.domain.render.headers import both
+from egress_server.domain.resources import HeaderMatch, MatchKind
+
+EXACT, PREFIX, REGEX = MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX
+PRESENT = HeaderMatch("x")
+
+
+def x(kind: MatchKind, value: str) -> HeaderMatch:
+    """A condition on the header x."""
+    return HeaderMatch("x", kind, value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "narrower"),
+    [
+        (PRESENT, PRESENT, PRESENT),
+        (x(EXACT, "ab"), PRESENT, x(EXACT, "ab")),
+        (x(EXACT, "ab"), x(EXACT, "ab"), x(EXACT, "ab")),
+        (x(EXACT, "ab"), x(PREFIX, "a"), x(EXACT, "ab")),
+        (x(EXACT, "ab"), x(REGEX, "a."), x(EXACT, "ab")),
+        (x(PREFIX, "ab"), x(PREFIX, "a"), x(PREFIX, "ab")),
+        (x(PREFIX, "ab"), PRESENT, x(PREFIX, "ab")),
+        (x(REGEX, "a."), PRESENT, x(REGEX, "a.")),
+        (x(REGEX, "a."), x(PREFIX, "a"), x(REGEX, "a.")),
+    ],
+)
+def test_the_narrower_one_holds(one: HeaderMatch, other: HeaderMatch, narrower: HeaderMatch) -> None:
+    """Whichever of the two is the route's."""
+    assert both([one], [other]) == both([other], [one]) == (narrower,)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (x(EXACT, "ab"), x(EXACT, "a")),
+        (x(EXACT, "ab"), x(PREFIX, "b")),
+        (x(EXACT, "abc"), x(REGEX, "a.")),
+        (x(PREFIX, "ab"), x(PREFIX, "b")),
+    ],
+)
+def test_no_request_meets_both(one: HeaderMatch, other: HeaderMatch) -> None:
+    """A pair that excludes itself has no route."""
+    assert both([one], [other]) is None
+    assert both([other], [one]) is None
+
+
+def test_different_headers_stand_side_by_side() -> None:
+    """In the order in which they are named, the route's first."""
+    y = HeaderMatch("y", EXACT, "1")
+    assert both([y], [PRESENT]) == (y, PRESENT)
+
+
+def test_two_expressions() -> None:
+    """Where no single condition says both, the fault's does."""
+    assert both([x(REGEX, "a.*")], [x(REGEX, ".*b")]) == (x(REGEX, ".*b"),)
