@@ -1,9 +1,15 @@
-"""A route's header conditions and a fault's as one."""
+"""Faults on the routes of an entry: header conditions of both as one, and routes that each fault has for itself."""
+
+from datetime import timedelta
 
 import pytest
 
+from egress_server.domain.effective import effective
+from egress_server.domain.render import render
 from egress_server.domain.render.headers import both
-from egress_server.domain.resources import HeaderMatch, MatchKind
+from egress_server.domain.render.strip import strip_ended
+from egress_server.domain.resources import HeaderMatch, MatchKind, Route, TrafficSettings, WeightedDestination
+from tests.support.meshes import BIRTH, History, cluster, entry, fault
 
 EXACT, PREFIX, REGEX = MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX
 PRESENT = HeaderMatch("x")
@@ -57,3 +63,18 @@ def test_different_headers_stand_side_by_side() -> None:
 def test_two_expressions() -> None:
     """Where no single condition says both, the fault's does."""
     assert both([x(REGEX, "a.*")], [x(REGEX, ".*b")]) == (x(REGEX, ".*b"),)
+
+
+def test_faults_do_not_share_routes() -> None:
+    """However alike their names are, taking one fault's routes out leaves the other's."""
+    one = fault("b-c", namespace="a", ttl=60.0)
+    other = fault("c", namespace="a-b", ttl=600.0)
+    routed = fault("b-c-1", namespace="a", ttl=600.0)
+    bank = entry(traffic=TrafficSettings(routes=(Route((WeightedDestination("blue.example.com"),), (PRESENT,)),)))
+    history = History(cluster(), bank, one, other, routed)
+    objects = render(effective(history.snapshot, cluster(), BIRTH))
+    left = strip_ended(objects, BIRTH + timedelta(seconds=120))
+    names = [route["name"] for obj in left if obj["kind"] == "VirtualService" for route in obj["spec"]["http"]]
+    assert sorted(names) == [
+        *("fallback", "fault-a-b.c", "fault-a-b.c/1", "fault-a.b-c-1", "fault-a.b-c-1/1", "route-0"),
+    ]
