@@ -33,9 +33,7 @@ async def lookup(host: str, port: int) -> Sequence[str]:
     return ["127.0.0.1"]
 
 
-async def ask(
-    scheme: str, where: Endpoint, *, host: str = HOST, port: int = 0, timeout: float = 5.0
-) -> Evidence:
+async def ask(scheme: str, where: Endpoint, *, host: str = HOST, port: int = 0, timeout: float = 5.0) -> Evidence:
     """One attempt of a workload of which nothing is intercepted; `where` is what `--resolve` says of the host."""
     number = port or USUAL[scheme]
     pinned: Mapping[tuple[str, int], Endpoint] = {(HOST, number): where}
