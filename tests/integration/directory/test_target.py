@@ -94,10 +94,10 @@ async def test_ended_faults_are_stripped(tmp_path: Path) -> None:
         "default",
         "egress-a",
         "x",
-        {"hosts": ["a.example"], "http": [{"name": "fault-default-f"}, {"name": "fallback"}]},
+        {"hosts": ["a.example"], "http": [{"name": "fault-default.f"}, {"name": "fallback"}]},
     )
     end = (now - timedelta(seconds=1)).isoformat()
-    service["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION] = f'{{"fault-default-f": "{end}"}}'
+    service["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION] = f'{{"fault-default.f": "{end}"}}'
     target = DirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[service], delete=[], witness=WITNESS)
     await target.strip_ended(now)

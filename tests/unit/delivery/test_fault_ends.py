@@ -48,9 +48,9 @@ async def test_ends_on_time() -> None:
         began = loop_time()
         revision = world.set(slow)
         await world.applied()
-        assert faulted(world.targets["east"]) == ["fault-default-slow"]
+        assert faulted(world.targets["east"]) == ["fault-default.slow"]
         await asyncio.sleep(began + 2.98 - loop_time())
-        assert faulted(world.targets["east"]) == ["fault-default-slow"]
+        assert faulted(world.targets["east"]) == ["fault-default.slow"]
         await world.until(lambda: not faulted(world.targets["east"]), seconds=0.1)
         await world.until(lambda: expired(world), seconds=0.3)
         await world.applied()
@@ -70,7 +70,7 @@ async def test_store_away_at_the_end() -> None:
         world.store.down = True
         await asyncio.sleep(61)
         assert world.store.owner("east") is None
-        assert faulted(world.targets["east"]) == ["fault-default-slower"]
+        assert faulted(world.targets["east"]) == ["fault-default.slower"]
         await asyncio.sleep(30)
         assert not faulted(world.targets["east"])
         world.store.down = False

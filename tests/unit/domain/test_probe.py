@@ -40,10 +40,10 @@ TCP = Destination("tcp", "db.example.com", 3306)
 TLS = Destination("tls", HOST, 443)
 DB = "outbound|3306||db.example.com"
 
-ABORT = LiveFault("fault-default-f", "default/egress-www", http_status=503)
-BAD = LiveFault("fault-default-g", "default/egress-www", http_status=502)
-UNAVAILABLE = LiveFault("fault-default-h", "default/egress-www", grpc_status=14)
-DELAY = LiveFault("fault-default-d", "default/egress-www", delay=2.0)
+ABORT = LiveFault("fault-default.f", "default/egress-www", http_status=503)
+BAD = LiveFault("fault-default.g", "default/egress-www", http_status=502)
+UNAVAILABLE = LiveFault("fault-default.h", "default/egress-www", grpc_status=14)
+DELAY = LiveFault("fault-default.d", "default/egress-www", delay=2.0)
 GRPC_200 = replace(MOVED, status=200)
 GRPC_5 = replace(GRPC_200, headers=(("grpc-status", "5"),))
 
@@ -402,13 +402,13 @@ def test_causes_of_a_fault() -> None:
     """Causes name the route, its VirtualService, what the fault does and the times that show it."""
     (abort,) = judge(HTTP, replace(ENVOY_503, live_faults=(ABORT,))).causes
     assert abort.text == (
-        "route fault-default-f of VirtualService default/egress-www answers requests with HTTP 503, "
+        "route fault-default.f of VirtualService default/egress-www answers requests with HTTP 503, "
         "and this one never left"
     )
     assert abort.evidence == "HTTP/1.1 503, server: envoy; no upstream counter of www.aliyun.com moved"
     delay, way = judge(HTTP, replace(SLOW, upstreams=(one(ENTRY),))).causes
     assert delay.text == (
-        "route fault-default-d of VirtualService default/egress-www delays requests by 2 s, "
+        "route fault-default.d of VirtualService default/egress-www delays requests by 2 s, "
         "and this one was held back before it went out"
     )
     assert delay.evidence == "answered after 2.010 s, of which the destination took 0.012 s"
