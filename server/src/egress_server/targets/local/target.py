@@ -90,7 +90,9 @@ class LocalTarget:
         self._envoy = envoy
 
     async def stop(self) -> None:
-        """Stop Envoy. The objects stay for the next start."""
+        """Stop Envoy. The objects stay for the next start; a change on its way is given up, as Envoy goes with it."""
+        for change in self._changes:
+            change.cancel()
         async with self._lock:
             if self._envoy is not None:
                 await self._envoy.stop()
