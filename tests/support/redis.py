@@ -32,7 +32,7 @@ def server_of(version: str) -> Path:
 def only_on_path(version: str, path: str) -> str:
     """A PATH on which an embedded store finds just the redis-server meant by one of VERSIONS."""
     server = server_of(version)
-    others = [folder for folder in path.split(":") if folder and not (Path(folder) / "redis-server").exists()]
+    others = [folder for folder in path.split(":") if folder and not shutil.which("redis-server", path=folder)]
     return ":".join([str(server.parent), *others])
 
 

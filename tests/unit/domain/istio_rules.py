@@ -1,9 +1,13 @@
-"""What Istio's CRDs and webhook say of the objects that we render, once more in our own words. Each check raises
-AssertionError."""
+"""What Istio's CRDs and webhook say of the objects that we render: the CRDs' schemas as they are, and the rules beyond
+them once more in our own words. Each check raises AssertionError."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+from jsonschema import Draft202012Validator
 
 Part = Mapping[str, Any]
 
@@ -14,10 +18,32 @@ _INT32 = 2**31 - 1
 _RETRY_BUDGET = {"attempts", "perTryTimeout", "retryOn"}
 
 
+def _strict(schema: Any) -> Any:
+    """A CRD's schema in which an unknown field is an error: the API server would drop it without a word."""
+    if isinstance(schema, list):
+        return [_strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {key: _strict(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        strict.setdefault("additionalProperties", False)
+    return strict
+
+
+_SCHEMAS = json.loads((Path(__file__).parents[2] / "data/istio/schemas.json").read_text())
+_VALIDATORS = {
+    kind: Draft202012Validator({"properties": {"spec": _strict(schema["properties"]["spec"])}})
+    for kind, schema in _SCHEMAS.items()
+}
+
+
 def check(obj: Part) -> None:
     """Raises AssertionError for what Istio, or Kubernetes before it, would refuse."""
     assert OBJECT_NAME.fullmatch(obj["metadata"]["name"])
     assert LABEL.fullmatch(obj["metadata"]["namespace"])
+    if validator := _VALIDATORS.get(obj["kind"]):
+        errors = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(obj)]
+        assert not errors, errors
     _CHECKS[obj["kind"]](obj["spec"])
 
 

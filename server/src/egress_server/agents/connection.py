@@ -60,7 +60,7 @@ class Progress:
         match error:
             case TimeoutError():
                 return f"{TIMED_OUT} {self.where}"
-            case ssl.SSLEOFError():
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():  # which of them depends on the Python
                 return f"connection closed {self.where}"
             case ssl.SSLError():
                 return f"{error.reason or error} {self.where}"
