@@ -3,7 +3,7 @@
 import pytest
 
 from egress_server.domain.effective import Effective, effective
-from egress_server.domain.expect import expect, find_entry
+from egress_server.domain.expect import Asked, decide, expect
 from egress_server.domain.probe import Destination, Expectation, Outcome
 from egress_server.domain.resources import Resource, Scope
 from tests.support.meshes import BIRTH, History, cluster, entry, policy, ports
@@ -57,13 +57,13 @@ def test_table(
 def test_protocols(protocol: str, scheme: str, serves: bool) -> None:
     """HTTP ports go by Host, TLS ports by server name, opaque ones take anything."""
     wanted = held(entry("bank", ports=ports(f"8000:{protocol}")))
-    found = find_entry(wanted, "default", Destination(scheme, "bank.example.com", 8000))
+    found = decide(wanted, Asked(Destination(scheme, "bank.example.com", 8000), "default")).taker
     assert (found is not None) is serves
 
 
 def owner(*entries: Resource, namespace: str = "default", destination: Destination = HTTP) -> str | None:
     """NAMESPACE/ID of the entry that serves."""
-    found = find_entry(held(*entries), namespace, destination)
+    found = decide(held(*entries), Asked(destination, namespace)).taker
     return f"{found.entry.namespace}/{found.entry.name.rpartition('/')[2]}" if found else None
 
 

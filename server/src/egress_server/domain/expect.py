@@ -63,11 +63,6 @@ def expect(
     return _decided(wanted, asked, hosts_that_matter(wanted, asked.destination)).expected
 
 
-def find_entry(wanted: Effective, namespace: str, destination: Destination) -> Item | None:
-    """The entry that a sidecar in `namespace` picks, with the host and port by which it does."""
-    return decide(wanted, Asked(destination, namespace)).taker
-
-
 def decide(wanted: Effective, asked: Asked) -> Decision:
     """What becomes of the connection, and by what."""
     return _decided(wanted, _plain(asked), None)

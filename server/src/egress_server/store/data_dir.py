@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from egress_server.domain.errors import FailedPrecondition
+from egress_server.durable import replace_file
 from egress_server.store.setup import Version, parse_version
 
 _SOCKET_PATH_BYTES = 107
@@ -117,18 +118,7 @@ class DataDir:
 
     def write(self, epoch: str, version: str) -> None:
         """Makes store.json say so, durably."""
-        content = msgspec.json.encode(StoreFile(_FORMAT, epoch, version))
-        draft = self.path / "store.json.new"
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path / "store.json")
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self.path / "store.json", msgspec.json.encode(StoreFile(_FORMAT, epoch, version)))
 
     def _refused(self, message: str) -> FailedPrecondition:
         return FailedPrecondition(message, reason="STORE_UNFIT", metadata={"data_dir": str(self.path)})

@@ -4,13 +4,13 @@ A file is ours if the object in it carries our label, whatever its name; everyth
 replaced as a whole and reach the disk before anyone hears of it, so a reader never sees half of one.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 
 from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
+from egress_server.durable import replace_file
 from egress_server.formats.strict_yaml import YamlError, dump, load_mapping
 from egress_server.ports.target import Witness
 
@@ -35,7 +35,7 @@ def write_object(folder: Path, obj: IstioObject) -> None:
     content = (_HEADER + dump(obj)).encode()
     if not path.exists() or path.read_bytes() != content:
         path.parent.mkdir(exist_ok=True)
-        _replace(path, content)
+        replace_file(path, content)
 
 
 def remove_object(folder: Path, key: ObjectKey) -> None:
@@ -59,7 +59,7 @@ def write_witness(folder: Path, witness: Witness | None) -> None:
     if witness is None:
         path.unlink(missing_ok=True)
     else:
-        _replace(path, orjson.dumps(witness))
+        replace_file(path, orjson.dumps(witness))
 
 
 def _place(folder: Path, key: ObjectKey) -> Path:
@@ -81,17 +81,3 @@ def _read(path: Path) -> IstioObject | None:
     except (YamlError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         return None
     return obj if ours else None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,13 +4,13 @@ Why it exists: a real cluster has an API server that keeps the objects. Here a f
 written after Envoy took a change, and Envoy is started from it.
 """
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
 
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of
+from egress_server.durable import replace_file
 from egress_server.ports.target import Witness
 
 
@@ -51,14 +51,4 @@ def save(path: Path, state: State) -> None:
     """
     witness = None if state.witness is None else asdict(state.witness)
     content = orjson.dumps({"objects": list(state.objects.values()), "witness": witness})
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_file(path, content)
