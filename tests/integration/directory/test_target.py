@@ -7,8 +7,9 @@ import pytest
 
 from egress_server.domain.errors import PermanentError
 from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, key_of
-from egress_server.ports.target import Witness
+from egress_server.ports.target import Live, Witness
 from egress_server.targets.directory.target import DirectoryTarget
+from tests.support.meshes import cluster
 
 WITNESS = Witness("epoch", 7, "digest", 1)
 
@@ -109,4 +110,6 @@ async def test_ended_faults_are_stripped(tmp_path: Path) -> None:
 def test_interception_is_unsupported(tmp_path: Path) -> None:
     """Interception is no Istio object, and the reason says where it is set."""
     policy = istio_object("Interception", "istio-system", "egress-default", "x", {})
-    assert "injector" in DirectoryTarget(tmp_path, "c1").unsupported([policy])[key_of(policy)]
+    fit = DirectoryTarget(tmp_path, "c1").fit([policy], cluster(), Live({}, None))
+    assert fit.objects == ()
+    assert "injector" in fit.obstacles["x"].message

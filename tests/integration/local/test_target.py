@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from egress_server.domain.errors import PermanentError
-from egress_server.domain.render.objects import IstioObject, istio_object, key_of
+from egress_server.domain.render.objects import IstioObject, istio_object, key_of, resource_of
 from egress_server.domain.resolve import Resolve
+from egress_server.domain.rollout import UNSUPPORTED, Problem
 from egress_server.ports.target import Target, Witness
 from egress_server.targets.local.envoy import Envoy, envoy_binary
 from egress_server.targets.local.scoping import Workload
@@ -16,6 +17,7 @@ from egress_server.targets.local.target import LocalTarget
 from egress_server.targets.local.xds import compile_xds
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
 from tests.integration.local.world import World, ask, connect
+from tests.support.meshes import cluster
 
 
 async def test_new_cluster_is_empty(target: LocalTarget) -> None:
@@ -60,11 +62,10 @@ async def test_age_counts_and_replacing_keeps_it(target: LocalTarget, world: Wor
 async def test_unsupported_objects_are_named_and_left_out(target: LocalTarget) -> None:
     """What a local cluster cannot serve is reported by resource; the rest is applied."""
     dynamic = entry("dynamic", resolution="DYNAMIC_DNS")
-    applied = await apply(target, dynamic, entry("aliyun-com-ext"))
+    fit = target.fit([dynamic, entry("aliyun-com-ext")], cluster(), await target.gather())
     reason = "resolution DYNAMIC_DNS is for wildcard hosts such as *.example.com, not www.aliyun.com"
-    assert applied.unsupported == {"meshes/default/namespaces/default/serviceEntries/dynamic": reason}
-    assert target.unsupported([dynamic]) == {key_of(dynamic): reason}
-    assert [key.name for key in (await target.gather()).objects] == ["aliyun-com-ext"]
+    assert fit.obstacles == {resource_of(dynamic): Problem(UNSUPPORTED, reason)}
+    assert [item["metadata"]["name"] for item in fit.objects] == ["aliyun-com-ext"]
 
 
 async def test_damaged_state_is_not_taken_for_a_new_cluster(tmp_path: Path) -> None:

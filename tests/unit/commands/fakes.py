@@ -15,6 +15,7 @@ from egress_server.commands.mutate import Mutation, Options
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.changes import Change, ChangeRecord, ChangeType, Versioned
 from egress_server.domain.errors import Aborted
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.probe import Attempt, Evidence
 from egress_server.domain.resources import Resource
 from egress_server.domain.rollout import ClusterStatus
@@ -128,6 +129,10 @@ class FakeStore:
         """No command drives clusters."""
         raise NotImplementedError
 
+    async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
+        """No command drives clusters."""
+        raise NotImplementedError
+
     async def release(self, mesh: str, cluster: str, owner: str) -> None:
         """No command drives clusters."""
         raise NotImplementedError
@@ -141,6 +146,7 @@ class FakeReplica:
         self._events: set[asyncio.Event] = set()
         self.snapshot = Snapshot("default", EPOCH, 0, [])
         self.statuses: dict[str, ClusterStatus] = {}
+        self.inventories: dict[str, Inventory] = {}
         self.status_number = 0
         self.resyncs: dict[str, int] = {}
         self.blind = False

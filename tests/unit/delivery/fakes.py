@@ -6,22 +6,24 @@ The agents look at what the clusters really hold, so that a probe tells the trut
 # ruff: noqa: ARG002 - the ports name the mesh, and here there is one
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from egress_server.domain.changes import Change
 from egress_server.domain.errors import Unavailable
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.probe import Attempt, Evidence, UpstreamDelta
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.render.strip import strip_ended
 from egress_server.domain.resources import Cluster
-from egress_server.domain.rollout import ClusterStatus
+from egress_server.domain.rollout import UNSUPPORTED, ClusterStatus, Problem
 from egress_server.domain.snapshot import Snapshot
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Arrival, Commit, Committed, Lease, RequestKey, Stale
-from egress_server.ports.target import Applied, Live, Witness
+from egress_server.ports.target import Applied, Fit, Live, Witness
+from egress_server.targets.still import Still
 from tests.support.meshes import BIRTH, History
 
 
@@ -43,6 +45,7 @@ class FakeReplica:
     def __init__(self, history: History) -> None:
         self.history = history
         self._statuses: dict[str, ClusterStatus] = {}
+        self._inventories: dict[str, Inventory] = {}
         self._watchers: list[asyncio.Event] = []
         self.status_number = 0
         self.resyncs: dict[str, int] = {}
@@ -57,6 +60,11 @@ class FakeReplica:
     def statuses(self) -> dict[str, ClusterStatus]:
         """The last records."""
         return self._statuses
+
+    @property
+    def inventories(self) -> dict[str, Inventory]:
+        """The last inventories."""
+        return self._inventories
 
     def arrivals(self, after: int, upto: int) -> Sequence[Arrival]:
         """Those that a test names."""
@@ -136,6 +144,11 @@ class FakeStore:
         change = Change(commit.mesh, revision, before.revision, before.update_time, commit.record)
         return Committed(change, replace(before, revision=revision, deleted=True))
 
+    async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
+        """Keeps it."""
+        await self._reach()
+        self._replica.inventories[inventory.cluster] = inventory
+
     async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
         """Keeps those whose fence is young enough."""
         await self._reach()
@@ -197,7 +210,7 @@ NO_WITNESS = Witness("", 0, "", 0)
 
 
 @dataclass
-class FakeTarget:
+class FakeTarget(Still):
     """A cluster. `failures` are raised by the next gathers; `apply_failures` by the next applies."""
 
     cluster: str
@@ -241,11 +254,13 @@ class FakeTarget:
                 witness or NO_WITNESS,
             )
         )
-        return Applied(self.unable_at_apply)
+        return Applied({name: Problem(UNSUPPORTED, why) for name, why in self.unable_at_apply.items()})
 
-    def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
-        """Those in `unable`, by resource name."""
-        return {key_of(obj): self.unable[resource_of(obj)] for obj in objects if resource_of(obj) in self.unable}
+    def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:
+        """Not those in `unable`, by resource name."""
+        held = tuple(obj for obj in objects if resource_of(obj) not in self.unable)
+        names = {resource_of(obj) for obj in objects} & self.unable.keys()
+        return Fit(held, {name: Problem(UNSUPPORTED, self.unable[name]) for name in names})
 
     async def strip_ended(self, now: datetime) -> None:
         """At once, beside whatever else is going on."""

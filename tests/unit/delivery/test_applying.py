@@ -156,7 +156,7 @@ async def test_unsupported_is_left_out_and_said() -> None:
     async with world.driven():
         await world.applied()
     assert world.targets["east"].writes[0].upsert == ("shop", "news")
-    problems = world.status().unsupported
+    problems = world.status().obstacles
     assert problems is not None
     assert {name: (p.reason, p.message) for name, p in problems.items()} == {
         bank.name: ("UNSUPPORTED", "no such resolution here"),

@@ -22,6 +22,8 @@ from tests.support.meshes import MESH, cluster, entry, policy
 EAST = cluster("east", region="eu")
 NAME = entry("bank").name
 WHY = Problem("WHY", "because", datetime(2026, 1, 1, tzinfo=UTC))
+NEVER = Problem("UNSUPPORTED", "its kind of cluster can't")
+NOT_YET = Problem("NAMESPACE_MISSING", "there is no namespace shop")
 APPLIED = ClusterStatus("east", Phase.SETTLED, applied_revision=10)
 VERIFIED = replace(APPLIED, verified_revision=10)
 
@@ -39,7 +41,9 @@ VERIFIED = replace(APPLIED, verified_revision=10)
         (APPLIED, 8, RolloutState.APPLIED, None),
         (APPLIED, 9, RolloutState.SUPERSEDED, None),
         (APPLIED, 11, RolloutState.APPLIED, None),
-        (replace(VERIFIED, unsupported={NAME: WHY}), 8, RolloutState.UNSUPPORTED, WHY),
+        (replace(VERIFIED, obstacles={NAME: NEVER}), 8, RolloutState.UNSUPPORTED, NEVER),
+        (replace(VERIFIED, obstacles={NAME: NOT_YET}), 8, RolloutState.PENDING, NOT_YET),
+        (replace(VERIFIED, obstacles={NAME: WHY}), 8, RolloutState.FAILED, WHY),
         (VERIFIED, 8, RolloutState.VERIFIED, None),
         (replace(VERIFIED, verified_revision=7), 8, RolloutState.APPLIED, None),
         (replace(VERIFIED, disagreements={NAME: WHY}), 8, RolloutState.DISAGREES, WHY),

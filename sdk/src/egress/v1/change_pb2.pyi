@@ -49,6 +49,14 @@ class Change(_message.Message):
         """A resource was brought back to what it was before an earlier change."""
         DEREGISTER: Change._Type.ValueType  # 7
         """A cluster was deregistered."""
+        ADOPT: Change._Type.ValueType  # 8
+        """An object that is not ours may be changed where it stands in the way."""
+        APPROVE: Change._Type.ValueType  # 9
+        """A deletion that a guard held back was approved."""
+        ACCEPT: Change._Type.ValueType  # 10
+        """A cluster is to follow this store although it was last driven by another state of it."""
+        RESTART: Change._Type.ValueType  # 11
+        """Workloads are to be restarted."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What a change did."""
@@ -69,6 +77,14 @@ class Change(_message.Message):
     """A resource was brought back to what it was before an earlier change."""
     DEREGISTER: Change.Type.ValueType  # 7
     """A cluster was deregistered."""
+    ADOPT: Change.Type.ValueType  # 8
+    """An object that is not ours may be changed where it stands in the way."""
+    APPROVE: Change.Type.ValueType  # 9
+    """A deletion that a guard held back was approved."""
+    ACCEPT: Change.Type.ValueType  # 10
+    """A cluster is to follow this store although it was last driven by another state of it."""
+    RESTART: Change.Type.ValueType  # 11
+    """Workloads are to be restarted."""
 
     class _Durability:
         ValueType = _typing.NewType("ValueType", _builtins.int)

@@ -22,6 +22,8 @@ class Targets:
                 return await self._local.open(cluster)
             case TargetKind.DIRECTORY:
                 return self._directory(cluster)
+            case TargetKind.KUBERNETES:
+                raise PermanentError("UNSUPPORTED", "this egressd drives no Kubernetes clusters yet")
 
     async def forget(self, cluster_id: str) -> None:
         """See the port."""

@@ -16,6 +16,7 @@ from egress_server.domain.plan import diff
 from egress_server.domain.render import render
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.render.strip import next_end
+from egress_server.domain.rollout import Problem
 from egress_server.ports.target import Live, Target, Witness
 
 STORE_REWOUND = "STORE_REWOUND"
@@ -34,10 +35,10 @@ class Held(Exception):
 @dataclass(frozen=True, slots=True)
 class Work:
     """What to do on a cluster. `served` is what it should hold, less what its target can't serve, which
-    `unsupported` gives the reason for by resource name."""
+    `obstacles` gives the reason for by resource name."""
 
     served: Effective
-    unsupported: Mapping[str, str]
+    obstacles: Mapping[str, Problem]
     upsert: tuple[IstioObject, ...]
     delete: tuple[ObjectKey, ...]
     witness: Witness
@@ -83,16 +84,14 @@ async def decide(cluster_id: str, target: Target, shop: Shop, lease: HeldLease) 
 
 
 def _work(wanted: Effective, target: Target, live: Live, witness: Witness, ended_to: datetime | None) -> Work:
-    objects = render(wanted)
-    reasons = target.unsupported(objects)
-    changes = diff(live.objects, (obj for obj in objects if key_of(obj) not in reasons))
-    unsupported = {resource_of(obj): reasons[key_of(obj)] for obj in objects if key_of(obj) in reasons}
+    fit = target.fit(render(wanted), wanted.cluster, live)
+    changes = diff(live.objects, fit.objects)
     upsert = [change.after for change in changes if change.after is not None]
     left = None if wanted.cluster.draining else witness
     held = live.witness and replace(live.witness, fence=witness.fence)
     return Work(
-        served=without(wanted, unsupported),
-        unsupported=unsupported,
+        served=without(wanted, fit.obstacles),
+        obstacles=fit.obstacles,
         upsert=tuple(sorted(upsert, key=lambda obj: _age(wanted, obj))),
         delete=tuple(change.key for change in changes if change.after is None),
         witness=witness,
@@ -104,17 +103,17 @@ def _work(wanted: Effective, target: Target, live: Live, witness: Witness, ended
     )
 
 
-def without(wanted: Effective, unsupported: Mapping[str, str]) -> Effective:
+def without(wanted: Effective, obstacles: Mapping[str, Problem]) -> Effective:
     """`wanted` less the resources that can't be served."""
-    if not unsupported:
+    if not obstacles:
         return wanted
     return replace(
         wanted,
-        entries=tuple(entry for entry in wanted.entries if entry.name not in unsupported),
-        outbound={key: policy for key, policy in wanted.outbound.items() if policy.name not in unsupported},
-        interceptions={key: each for key, each in wanted.interceptions.items() if each.name not in unsupported},
-        faults=tuple(active for active in wanted.faults if active.fault.name not in unsupported),
-        revisions={name: revision for name, revision in wanted.revisions.items() if name not in unsupported},
+        entries=tuple(entry for entry in wanted.entries if entry.name not in obstacles),
+        outbound={key: policy for key, policy in wanted.outbound.items() if policy.name not in obstacles},
+        interceptions={key: each for key, each in wanted.interceptions.items() if each.name not in obstacles},
+        faults=tuple(active for active in wanted.faults if active.fault.name not in obstacles),
+        revisions={name: revision for name, revision in wanted.revisions.items() if name not in obstacles},
     )
 
 

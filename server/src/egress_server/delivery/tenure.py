@@ -97,7 +97,7 @@ class Tenure:
             self._fault_ends.expect((*work.fault_ends, *filter(None, (work.held_fault_end,))))
             applied = await self._apply(target, work)
         self._fault_ends.expect(work.fault_ends)
-        self._settle(work, {**work.unsupported, **applied.unsupported})
+        self._settle(work, {**work.obstacles, **applied.obstacles})
 
     async def _apply(self, target: Target, work: Work) -> Applied:
         if not work.changes:
@@ -122,20 +122,20 @@ class Tenure:
         finally:
             late.cancel()
 
-    def _settle(self, work: Work, unsupported: dict[str, str]) -> None:
+    def _settle(self, work: Work, obstacles: dict[str, Problem]) -> None:
         settled = replace(
             self._status,
             phase=Phase.SETTLED,
             problem=None,
             applied_revision=work.witness.revision,
-            unsupported={name: Problem("UNSUPPORTED", text) for name, text in unsupported.items()} or None,
+            obstacles=obstacles or None,
             faults_ended_to=work.faults_ended_to or self._status.faults_ended_to,
         )
         metrics.CYCLES.labels("changed" if work.changes else "unchanged").inc()
         if settled != self._status or not work.idle:
             self._status = settled
             self._report(apply_time=self._shop.clock())
-        self._verifier.applied(without(work.served, unsupported))
+        self._verifier.applied(without(work.served, obstacles))
 
     async def _rest(self, started: float, setback: Setback | None) -> None:
         """Until a newer desired state, a retry or the resync calls for the next cycle."""

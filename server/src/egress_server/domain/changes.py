@@ -20,6 +20,10 @@ class ChangeType(Enum):
     DEREGISTER = "DEREGISTER"
     EXPIRE = "EXPIRE"
     ROLLBACK = "ROLLBACK"
+    ADOPT = "ADOPT"
+    APPROVE = "APPROVE"
+    ACCEPT = "ACCEPT"
+    RESTART = "RESTART"
 
 
 class Durability(Enum):

@@ -106,6 +106,22 @@ class TargetKind(Enum):
 
     LOCAL = "local"
     DIRECTORY = "directory"
+    KUBERNETES = "kubernetes"
+
+
+class DriftPolicy(Enum):
+    """What happens to an object of ours that somebody else changed."""
+
+    HEAL = "HEAL"
+    REPORT = "REPORT"
+
+
+class MeshPolicyBackend(Enum):
+    """Where a mesh-wide outbound policy is written in a Kubernetes cluster."""
+
+    BOTH = "BOTH"
+    SIDECAR = "SIDECAR"
+    MESH_CONFIG = "MESH_CONFIG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +233,35 @@ class Mesh:
     name: str
     display_name: str = ""
     labels: Labels = field(default_factory=dict)
+    drift_policy: DriftPolicy = DriftPolicy.HEAL
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesTarget:
+    """How a Kubernetes cluster is reached and driven.
+
+    `kubeconfig` is sealed wherever it is kept (ports.secrets.Sealer). With none of `kubeconfig`, `secret` and
+    `in_cluster` the applier must have been given its own way to the cluster. `secret` is NAMESPACE/NAME of a Secret in
+    the cluster that the applier runs in, with the key `kubeconfig`.
+    """
+
+    kubeconfig: str = field(default="", repr=False)
+    context: str = ""
+    secret: str = ""
+    in_cluster: bool = False
+    istio_revision: str = ""
+    """Istio's revision, such as canary: part of the names of its ConfigMaps. Empty is the default one."""
+    root_namespace: str = "istio-system"
+    mesh_policy: MeshPolicyBackend = MeshPolicyBackend.BOTH
+
+
+@dataclass(frozen=True, slots=True)
+class RestartOrder:
+    """Have workloads restarted, one after the other. Each is KIND/NAMESPACE/NAME; none means all that run old
+    interception rules. `id` tells one order from the next."""
+
+    id: str
+    workloads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +276,16 @@ class Cluster:
     service_cidrs: tuple[str, ...] = ()
     draining: bool = False
     """What is ours goes away from the cluster, because it is about to be deregistered."""
+    kubernetes: KubernetesTarget | None = None
+    """Of a Kubernetes target, and of no other."""
+    adopted: tuple[str, ...] = ()
+    """Objects that are not ours and may be changed where they stand in the way, as KIND/NAMESPACE/NAME."""
+    approved: str = ""
+    """Token of the deletion that somebody approved (domain.rollout.Problem)."""
+    accepted: str = ""
+    """Token of the witness that may be overruled: the cluster is to follow this store from there on."""
+    restart: RestartOrder | None = None
+    """The last restart that was asked for."""
 
     @property
     def id(self) -> str:

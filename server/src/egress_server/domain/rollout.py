@@ -36,18 +36,73 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something is not where it should be; `retry_time` where it is tried again."""
+    """Why something is not where it should be; `retry_time` where it is tried again.
+
+    `token` is what somebody has to say yes to, where a guard asks for it: it stands for just what was found, so that
+    an approval never covers something else.
+    """
 
     reason: str
     message: str
     retry_time: datetime | None = None
+    token: str = ""
+
+
+UNSUPPORTED = "UNSUPPORTED"
+"""The reason of a Problem that says: this kind of cluster can't do it."""
+NAMESPACE_MISSING = "NAMESPACE_MISSING"
+"""The reason of a Problem that says: the namespace does not exist there yet."""
+
+
+class DriftKind(Enum):
+    """How an object of ours differs from what was last applied."""
+
+    CHANGED = "CHANGED"
+    MISSING = "MISSING"
+    EXTRA = "EXTRA"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """An object that somebody else changed. `manager` is who, as far as the cluster tells; `heal_time` is None while it
+    is left as it is."""
+
+    kind: DriftKind
+    object_kind: str
+    namespace: str
+    name: str
+    resource: str
+    manager: str
+    seen_time: datetime
+    heal_time: datetime | None = None
+
+
+class RestartState(Enum):
+    """How far a restart of workloads is."""
+
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    STOPPED = "STOPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartProgress:
+    """What became of the order `id`. Workloads are written KIND/NAMESPACE/NAME; `failed` is the one that did not come
+    back, where the restart stopped."""
+
+    id: str
+    state: RestartState
+    done: tuple[str, ...] = ()
+    failed: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
     """An applier's record of one cluster, written once per apply cycle.
 
-    `disagreements`, `unverified` and `unsupported` are by resource name. `verified_revision` is the revision whose
+    `disagreements`, `unverified` and `obstacles` are by resource name; obstacles are what the cluster does not hold,
+    and why. `verified_revision` is the revision whose
     probes have run, whatever they said: a disagreement says otherwise for its resource, and an unverified one is
     where no probe could tell, or not yet. Every fault that ended at `faults_ended_to` or before, by the store's clock,
     is gone from the cluster.
@@ -62,10 +117,14 @@ class ClusterStatus:
     last_seen_time: datetime | None = None
     problem: Problem | None = None
     disagreements: dict[str, Problem] | None = None
-    unsupported: dict[str, Problem] | None = None
+    obstacles: dict[str, Problem] | None = None
     fence: int = 0
     unverified: dict[str, Problem] | None = None
     faults_ended_to: datetime | None = None
+    drift: tuple[Drift, ...] = ()
+    restart: RestartProgress | None = None
+    stale_workloads: int = 0
+    """Workloads whose pods were created under older interception rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +144,10 @@ _PHASES = {
     Phase.OFFLINE: RolloutState.OFFLINE,
     Phase.HELD: RolloutState.HELD,
 }
+
+
+_OBSTACLES = {UNSUPPORTED: RolloutState.UNSUPPORTED, NAMESPACE_MISSING: RolloutState.PENDING}
+"""How a resource stands that a cluster does not hold, by reason; every other reason is a failure."""
 
 
 def concerned(clusters: Iterable[Cluster], before: Resource | None, after: Resource | None) -> list[Cluster]:
@@ -111,8 +174,8 @@ def rollout(
         return Rollout(cluster, _PHASES[status.phase], status, status.problem)
     if last_revision > revision and status.applied_revision >= last_revision:
         return Rollout(cluster, RolloutState.SUPERSEDED, status)
-    if problem := (status.unsupported or {}).get(resource):
-        return Rollout(cluster, RolloutState.UNSUPPORTED, status, problem)
+    if problem := (status.obstacles or {}).get(resource):
+        return Rollout(cluster, _OBSTACLES.get(problem.reason, RolloutState.FAILED), status, problem)
     if status.verified_revision >= revision:
         if problem := (status.disagreements or {}).get(resource):
             return Rollout(cluster, RolloutState.DISAGREES, status, problem)

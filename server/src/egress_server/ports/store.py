@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from egress_server.domain.changes import Change, ChangeRecord, Versioned
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.resources import Resource
 from egress_server.domain.rollout import ClusterStatus
 from egress_server.domain.snapshot import Snapshot
@@ -106,6 +107,9 @@ class ApplierStore(Protocol):
     async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
         """Writes one record a cluster in one script; returns the clusters whose fence was too old and were not."""
 
+    async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
+        """Replaces the record of what a cluster holds besides ours."""
+
     async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
         """Takes or renews the lease on a cluster for `ttl` seconds; None while another owner holds it."""
 
@@ -156,6 +160,10 @@ class Replica(Protocol):
     @property
     def statuses(self) -> dict[str, ClusterStatus]:
         """The appliers' last record of each cluster, by cluster id."""
+
+    @property
+    def inventories(self) -> Mapping[str, Inventory]:
+        """What the clusters hold besides ours, by cluster id; none of those that can't tell."""
 
     @property
     def status_number(self) -> int:

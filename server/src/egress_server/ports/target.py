@@ -1,17 +1,20 @@
 """What the delivery loop needs of a kind of cluster.
 
-gather, then decide (pure), then apply: the loop reads what lives on the cluster, compares it with what is wanted, and
-hands over what is to change. Failures are TransientError or PermanentError of domain.errors. Any call may be cancelled
-at any point, when the right to drive the cluster is lost or the process stops; the next gather then tells the truth.
+gather, then fit and decide (pure), then apply: the loop reads what lives on the cluster, has what is wanted fitted to
+it, compares the two, and hands over what is to change. Failures are TransientError or PermanentError of domain.errors.
+Any call may be cancelled at any point, when the right to drive the cluster is lost or the process stops; the next
+gather then tells the truth.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.render.objects import IstioObject, ObjectKey
 from egress_server.domain.resources import Cluster
+from egress_server.domain.rollout import Problem
 
 UNREACHABLE = "UNREACHABLE"
 """The reason of a TransientError that says: the cluster can't be reached at all. It is then shown as OFFLINE."""
@@ -30,32 +33,56 @@ class Witness:
     fence: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Live:
-    """What lives on a cluster: our objects by key, and the witness of the last apply (None: never driven)."""
+    """What lives on a cluster: our objects by key, and the witness of the last apply (None: never driven).
+
+    Of an object that is not ours and that we only write into, `objects` has our part. `changed_by` names who else last
+    changed an object of ours, as far as the cluster tells. A target may know more than this, for its own `fit`.
+    """
 
     objects: Mapping[ObjectKey, IstioObject]
     witness: Witness | None
+    inventory: Inventory | None = None
+    changed_by: Mapping[ObjectKey, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What of the wanted objects a cluster can hold, as they look there; and by resource name why it does not hold
+    the others."""
+
+    objects: tuple[IstioObject, ...]
+    obstacles: Mapping[str, Problem] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply did. `unsupported` gives the reason by resource name."""
+    """What an apply did. `obstacles` says by resource name what the cluster did not take."""
 
-    unsupported: Mapping[str, str] = field(default_factory=dict)
+    obstacles: Mapping[str, Problem] = field(default_factory=dict)
 
 
 class Target(Protocol):
     """One cluster."""
 
+    quiet: float
+    """Seconds to leave the cluster alone after an apply that changed something: what follows within them goes out in
+    one."""
+
     async def gather(self) -> Live:
         """Reads what lives there."""
+
+    def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:
+        """Fits what is wanted to what was gathered: what this kind of cluster can't serve is named, what has another
+        form there gets it. Pure."""
 
     async def apply(
         self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
     ) -> Applied:
-        """Makes the changes, then the witness, and returns once the data plane has taken them and that was read back:
-        probes follow that must not leave where policy forbids it.
+        """Makes the changes, then the witness, and returns once the data plane has taken them and that was read back,
+        or, where the target can't see the data plane, once the control plane has them: probes follow that must not
+        leave where policy forbids it.
 
         `upsert` comes oldest first, since of two entries for one thing Istio lets the older win: a target that has no
         creation times of its own keeps this order, and replacing keeps an object's place. With nothing to change only
@@ -69,8 +96,18 @@ class Target(Protocol):
         may always go. The witness stays as it is.
         """
 
-    def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
-        """The objects this kind of cluster can't serve, with the reason for people. Pure."""
+    def changes(self) -> AsyncIterator[None]:
+        """Yields whenever the cluster may hold something else than was last gathered or applied, coalesced. A target
+        that can't tell yields nothing. Ends with `close`."""
+
+    def holding_up(self) -> Problem | None:
+        """Why what was applied may not be in effect yet, where the target sees a reason."""
+
+    async def restart(self, workload: str) -> None:
+        """Restarts a workload (KIND/NAMESPACE/NAME) and returns once all its pods are new and ready.
+
+        Raises PermanentError NOT_BACK where it does not come back in time, UNSUPPORTED where there are none to restart.
+        """
 
     async def close(self) -> None:
         """Lets go of the cluster; its configuration stays as it is."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from egress_server.domain.changes import ChangeRecord, Versioned
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.names import Kind, parse_name
 from egress_server.domain.resources import Cluster, Fault, Interception, Mesh, OutboundPolicy, Resource, ServiceEntry
 from egress_server.domain.rollout import ClusterStatus
@@ -26,9 +27,10 @@ _resource_decoders: dict[Kind, msgspec.json.Decoder[Any]] = {
 }
 _record_decoder = msgspec.json.Decoder(ChangeRecord)
 _status_decoder = msgspec.json.Decoder(ClusterStatus)
+_inventory_decoder = msgspec.json.Decoder(Inventory)
 
 
-def encode(value: Resource | ChangeRecord | ClusterStatus) -> bytes:
+def encode(value: Resource | ChangeRecord | ClusterStatus | Inventory) -> bytes:
     """The stored form."""
     return _encoder.encode(value)
 
@@ -41,6 +43,11 @@ def decode_record(data: bytes) -> ChangeRecord:
 def decode_status(data: bytes) -> ClusterStatus:
     """A stored record of a cluster."""
     return _status_decoder.decode(data)
+
+
+def decode_inventory(data: bytes) -> Inventory:
+    """A stored record of what a cluster holds besides ours."""
+    return _inventory_decoder.decode(data)
 
 
 def decode_versioned(name: str, value: bytes) -> Versioned:

@@ -8,6 +8,9 @@ from egress_server.store.codec import decode_record, from_ms
 RESYNC_PREFIX = "resync/"
 """What stands before a cluster's id, where an entry of the status log asks for a fresh look at the cluster."""
 
+INVENTORY_PREFIX = "inventory/"
+"""What stands before a cluster's id, where an entry of the status log says that there is a newer inventory of it."""
+
 Entry = tuple[bytes, list[bytes]]
 """A stream's entry: id, then field, value, field, value…"""
 

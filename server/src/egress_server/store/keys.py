@@ -45,6 +45,8 @@ class MeshKeys:
     """Stream: the name of the resource that each revision changed; a hint for followers."""
     status: str = field(init=False)
     """Hash: the appliers' last record of each cluster."""
+    inventories: str = field(init=False)
+    """Hash: what the appliers last saw of each cluster besides ours."""
     status_log: str = field(init=False)
     """Stream: the appliers' records; ids count the writes."""
     fences: str = field(init=False)
@@ -59,6 +61,7 @@ class MeshKeys:
             "seal",
             "log",
             "status",
+            "inventories",
             "status_log",
             "fences",
         ):

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from egress_server.domain.changes import Change, Versioned
 from egress_server.domain.errors import Aborted
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.rollout import ClusterStatus
 from egress_server.ports.store import Commit, Committed, Lease, RequestKey, Stale
 from egress_server.store import scripts
@@ -18,7 +19,7 @@ from egress_server.store.codec import (
     record_digest,
 )
 from egress_server.store.connection import Connection
-from egress_server.store.entries import RESYNC_PREFIX, Entry, change_of, pairs
+from egress_server.store.entries import INVENTORY_PREFIX, RESYNC_PREFIX, Entry, change_of, pairs
 from egress_server.store.keys import MeshKeys, Retention
 
 _DAY_SECONDS = 86_400
@@ -135,6 +136,18 @@ class RedisStore:
             *records,
         )
         return [cluster.decode() for cluster in refused]
+
+    async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
+        """See the port."""
+        keys, cluster = mesh_keys(mesh), inventory.cluster
+        await self._connection.run(
+            scripts.PUT_INVENTORY,
+            (keys.meta, keys.inventories, keys.status_log),
+            self._retention.status_entries,
+            cluster,
+            encode(inventory),
+            f"{INVENTORY_PREFIX}{cluster}",
+        )
 
     async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
         """See the port. The lease in the store ends after ours: it begins when the request arrives there."""

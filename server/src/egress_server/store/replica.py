@@ -17,12 +17,13 @@ import structlog
 
 from egress_server.domain.changes import Versioned
 from egress_server.domain.errors import Unavailable
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.rollout import ClusterStatus
 from egress_server.domain.snapshot import Snapshot, Update
 from egress_server.ports.store import Arrival, Committed
-from egress_server.store.codec import decode_status, decode_versioned
+from egress_server.store.codec import decode_inventory, decode_status, decode_versioned
 from egress_server.store.connection import Connection
-from egress_server.store.entries import RESYNC_PREFIX, Entry, number_of, pairs
+from egress_server.store.entries import INVENTORY_PREFIX, RESYNC_PREFIX, Entry, number_of, pairs
 from egress_server.store.keys import MeshKeys
 from egress_server.store.wakeups import Wakeups
 
@@ -52,6 +53,7 @@ class RedisReplica:
         self._keys = MeshKeys(mesh)
         self._snapshot = Snapshot(mesh, "", 0, ())
         self._statuses: dict[str, ClusterStatus] = {}
+        self._inventories: dict[str, Inventory] = {}
         self._status_number = 0
         self._resyncs: Counter[str] = Counter()
         self._arrivals: deque[Arrival] = deque(maxlen=_ARRIVALS)
@@ -80,6 +82,11 @@ class RedisReplica:
     def statuses(self) -> dict[str, ClusterStatus]:
         """See the port."""
         return self._statuses
+
+    @property
+    def inventories(self) -> Mapping[str, Inventory]:
+        """See the port."""
+        return self._inventories
 
     @property
     def status_number(self) -> int:
@@ -136,7 +143,7 @@ class RedisReplica:
         news = dict(reply or ())
         revision, number = self._snapshot.revision, self._status_number
         whole = await self._take_log(news.get(keys.log.encode(), ()))
-        whole = whole and self._take_statuses(news.get(keys.status_log.encode(), ()))
+        whole = whole and await self._take_statuses(news.get(keys.status_log.encode(), ()))
         if not whole:
             _log.warning("store_entries_missing", mesh=keys.mesh, revision=self._snapshot.revision)
             await self._load()
@@ -174,19 +181,29 @@ class RedisReplica:
         newest: list[Entry] = await self._connection.call("XREVRANGE", self._keys.history(name), "+", "-", "COUNT", 1)
         return decode_versioned(name, newest[0][1][1]) if newest else None
 
-    def _take_statuses(self, entries: Sequence[Entry]) -> bool:
+    async def _take_statuses(self, entries: Sequence[Entry]) -> bool:
         """Takes over the records in the entries; False where an entry is missing."""
         if not _contiguous([self._status_number, *(number_of(entry) for entry in entries)]):
             return False
+        await self._read_inventories(entries)
         for entry in entries:
             for field, record in pairs(entry[1]):
                 cluster = field.decode()
                 if cluster.startswith(RESYNC_PREFIX):
                     self._resyncs[cluster.removeprefix(RESYNC_PREFIX)] += 1
-                else:
+                elif not cluster.startswith(INVENTORY_PREFIX):
                     self._statuses[cluster] = decode_status(record)
             self._status_number = number_of(entry)
         return True
+
+    async def _read_inventories(self, entries: Sequence[Entry]) -> None:
+        """Reads the inventories that the entries name, as they are now."""
+        fields = {field.decode() for entry in entries for field, _ in pairs(entry[1])}
+        named = [f.removeprefix(INVENTORY_PREFIX) for f in sorted(fields) if f.startswith(INVENTORY_PREFIX)]
+        if not named:
+            return
+        records = await self._connection.call("HMGET", self._keys.inventories, *named)
+        self._inventories |= {cluster: decode_inventory(r) for cluster, r in zip(named, records, strict=True) if r}
 
     async def _check(self) -> None:
         """Compares heads: finds lost entries behind which nothing came, and a store that is another one now."""
@@ -211,11 +228,15 @@ class RedisReplica:
         """Reads everything as of one moment."""
         keys, known = self._keys, self._snapshot
         revision = known.revision
-        meta, resources, statuses = await self._connection.read_at_once(
-            ("HMGET", keys.meta, *_Head._fields), ("HGETALL", keys.resources), ("HGETALL", keys.status)
+        meta, resources, statuses, inventories = await self._connection.read_at_once(
+            ("HMGET", keys.meta, *_Head._fields),
+            ("HGETALL", keys.resources),
+            ("HGETALL", keys.status),
+            ("HGETALL", keys.inventories),
         )
         head = _head(meta)
-        self._statuses = _decode_statuses(statuses)
+        self._statuses = {cluster.decode(): decode_status(record) for cluster, record in pairs(statuses)}
+        self._inventories = {cluster.decode(): decode_inventory(record) for cluster, record in pairs(inventories)}
         self._status_number = head.status
         if head.epoch == known.epoch and revision <= head.revision < known.revision:
             return  # own commits have carried the snapshot past what was read
@@ -242,7 +263,3 @@ def _contiguous(numbers: Sequence[int]) -> bool:
 
 def _by_number(item: tuple[tuple[str, int], Any]) -> int:
     return item[0][1]
-
-
-def _decode_statuses(flat: Sequence[bytes]) -> dict[str, ClusterStatus]:
-    return {cluster.decode(): decode_status(record) for cluster, record in pairs(flat)}

@@ -20,6 +20,7 @@ def _load(name: str) -> Script:
 
 COMMIT = _load("commit")
 PUT_STATUS = _load("put_status")
+PUT_INVENTORY = _load("put_inventory")
 ACQUIRE = _load("acquire")
 RELEASE = _load("release")
 RESYNC = _load("resync")
@@ -27,4 +28,4 @@ SEAL = _load("seal")
 TRIM = _load("trim")
 FORGET = _load("forget")
 
-ALL = (COMMIT, PUT_STATUS, ACQUIRE, RELEASE, RESYNC, SEAL, TRIM, FORGET)
+ALL = (COMMIT, PUT_STATUS, PUT_INVENTORY, ACQUIRE, RELEASE, RESYNC, SEAL, TRIM, FORGET)

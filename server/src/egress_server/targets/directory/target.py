@@ -1,26 +1,30 @@
 """A folder as the delivery loop sees it: applying is writing files."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of
+from egress_server.domain.render.objects import IstioObject, ObjectKey, resource_of
 from egress_server.domain.render.strip import strip_ended
-from egress_server.ports.target import UNREACHABLE, Applied, Live, Witness
+from egress_server.domain.resources import Cluster
+from egress_server.domain.rollout import UNSUPPORTED, Problem
+from egress_server.ports.target import UNREACHABLE, Applied, Fit, Live, Witness
 from egress_server.targets.directory import files
+from egress_server.targets.still import Still
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NO_INTERCEPTION = (
-    "interception has no Istio object; set it in the values of the injector (global.proxy.includeIPRanges and its like)"
+_NO_INTERCEPTION = Problem(
+    UNSUPPORTED,
+    "interception has no Istio object; set it in the values of the injector (global.proxy.includeIPRanges etc.)",
 )
 
 
-class DirectoryTarget:
+class DirectoryTarget(Still):
     """The folder `path` below `root`, which the operator named. Nothing outside `root` is ever touched."""
 
     def __init__(self, root: Path, path: str) -> None:
@@ -45,9 +49,12 @@ class DirectoryTarget:
         """Rewrites the files of faults that have ended."""
         await self._in_thread(self._strip_ended, now)
 
-    def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
-        """What has no place in a folder of Istio objects."""
-        return {key_of(obj): _NO_INTERCEPTION for obj in objects if obj["kind"] == "Interception"}
+    def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:  # noqa: ARG002 - as the port
+        """All but what has no place in a folder of Istio objects."""
+        return Fit(
+            tuple(obj for obj in objects if obj["kind"] != "Interception"),
+            {resource_of(obj): _NO_INTERCEPTION for obj in objects if obj["kind"] == "Interception"},
+        )
 
     async def close(self) -> None:
         """Nothing to let go of."""

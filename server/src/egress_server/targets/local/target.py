@@ -16,8 +16,10 @@ from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.render.strip import strip_ended
 from egress_server.domain.resolve import Resolve
+from egress_server.domain.resources import Cluster
+from egress_server.domain.rollout import UNSUPPORTED, Problem
 from egress_server.ports.clock import system_clock
-from egress_server.ports.target import Applied, Live, Witness
+from egress_server.ports.target import Applied, Fit, Live, Witness
 from egress_server.processes import ChildFailed
 from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
 from egress_server.targets.local.scoping import Workload, ruling
@@ -25,6 +27,7 @@ from egress_server.targets.local.state import State, load, save
 from egress_server.targets.local.trust import system_trust
 from egress_server.targets.local.unsupported import unsupported
 from egress_server.targets.local.xds import XdsFiles, compile_xds
+from egress_server.targets.still import Still
 
 LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
 """The labels of the workload, unless others are given."""
@@ -32,7 +35,7 @@ LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
 _STATE_FILE = "state.json"
 
 
-class LocalTarget:
+class LocalTarget(Still):
     """One Envoy and its objects in `folder`, between `start` and `stop`; a Target in the meantime.
 
     The workload counts as one with `labels` in `namespace`. `resolve` stands in for DNS.
@@ -106,15 +109,13 @@ class LocalTarget:
     async def apply(
         self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
     ) -> Applied:
-        """Have Envoy serve by the changed objects, then remember them and the witness. Objects that
-        are not supported are left out and named in the answer.
+        """Have Envoy serve by the changed objects, then remember them and the witness.
 
         Raises:
             PermanentError: ENVOY_REFUSED, with Envoy's text; Envoy serves as before.
             TransientError: ENVOY_SILENT, or STATE_NOT_WRITTEN.
         """
-        reasons = self.unsupported(upsert)
-        kept = {key_of(item): item for item in upsert if key_of(item) not in reasons}
+        kept = {key_of(item): item for item in upsert}
         gone = set(delete)
 
         def changed(state: State) -> State:
@@ -122,19 +123,20 @@ class LocalTarget:
             return State(objects=rest | kept, witness=witness)
 
         await self._change(changed)
-        return Applied(
-            unsupported={resource_of(item): reasons[key] for item in upsert if (key := key_of(item)) in reasons}
-        )
+        return Applied()
 
     async def strip_ended(self, now: datetime) -> None:
         """Have Envoy serve without the faults that have ended at `now`; the witness stays as it is. Raises as `apply`
         does."""
         await self._change(lambda state: _without_ended(state, now))
 
-    def unsupported(self, objects: Sequence[IstioObject]) -> Mapping[ObjectKey, str]:
-        """Name the objects that a local cluster cannot serve, with the reason."""
-        reasons = ((key_of(item), unsupported(item, self._trust)) for item in objects)
-        return {key: reason for key, reason in reasons if reason is not None}
+    def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:  # noqa: ARG002 - as the port
+        """Name the objects that a local cluster cannot serve, with the reason; the others it holds as they are."""
+        reasons = [(item, unsupported(item, self._trust)) for item in objects]
+        return Fit(
+            tuple(item for item, reason in reasons if reason is None),
+            {resource_of(item): Problem(UNSUPPORTED, reason) for item, reason in reasons if reason is not None},
+        )
 
     async def close(self) -> None:
         """Nothing to let go of: Envoy goes on until `stop`."""
