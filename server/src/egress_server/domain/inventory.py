@@ -19,7 +19,7 @@ MAX_WORKLOADS = 1_000
 @dataclass(frozen=True, slots=True)
 class KnownService:
     """A Kubernetes Service, as its host in the mesh's registry. `addresses` are its cluster IPs; none where it is
-    headless."""
+    headless. A port whose protocol Istio finds out by itself stands as TCP."""
 
     namespace: str
     name: str
@@ -27,6 +27,7 @@ class KnownService:
     ports: tuple[ServicePort, ...]
     addresses: tuple[str, ...] = ()
     export_to: tuple[str, ...] = ()
+    create_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,12 @@ class Capabilities:
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """The record of one cluster. `mesh_mode` is what its MeshConfig comes to by itself (ALLOW_ANY, REGISTRY_ONLY, ...);
-    empty where that is not known."""
+    empty where that is not known.
+
+    `injector` is what the injector's values come to where nothing of ours is in them: includeIPRanges,
+    excludeIPRanges, includeOutboundPorts and excludeOutboundPorts, comma-joined as they are written there; empty where
+    that is not known. `workloads` is how many workloads have a sidecar, by namespace.
+    """
 
     cluster: str
     observe_time: datetime
@@ -132,4 +138,6 @@ class Inventory:
     sidecars: tuple[ForeignSidecar, ...] = ()
     escapes: tuple[Escape, ...] = ()
     stale_workloads: tuple[StaleWorkload, ...] = ()
+    injector: dict[str, str] = field(default_factory=dict)
+    workloads: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
