@@ -35,11 +35,8 @@ test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' t
 	@echo "test: no real-mesh tier here: see 'make test-mesh'"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
 
-test-mesh: ## Run the tests on a real mesh (still to come)
-	@echo '**************************************************************************'
-	@echo '*  NOT RUN: the real-mesh tier (istiod, kube-apiserver, injected pods)    *'
-	@echo '*  arrives together with the kubernetes target. Nothing was tested here.  *'
-	@echo '**************************************************************************'
+test-mesh: $(STAMP) ## Run the tests on real meshes, as root on Linux (ARGS='-k name' to narrow)
+	@$(BIN)/python -m tests.mesh $(ARGS)
 
 check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .

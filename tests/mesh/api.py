@@ -1,0 +1,100 @@
+"""A small client of one API server: what the harness itself needs, with nothing between it and the wire."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+Object = dict[str, Any]
+_KINDS = {
+    "Namespace": "/api/v1/namespaces",
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "Service": "/api/v1/namespaces/{}/services",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "EndpointSlice": "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
+    "DaemonSet": "/apis/apps/v1/namespaces/{}/daemonsets",
+    "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
+}
+MERGE = "application/merge-patch+json"
+
+
+class Api:
+    """Speaks JSON to the API server of a kubeconfig that this harness wrote."""
+
+    def __init__(self, kubeconfig: Path, authority: Path) -> None:
+        config = yaml.safe_load(kubeconfig.read_text())
+        self._http = httpx.Client(
+            base_url=config["clusters"][0]["cluster"]["server"],
+            headers={"authorization": f"Bearer {config['users'][0]['user']['token']}"},
+            verify=ssl.create_default_context(cafile=str(authority)),
+            timeout=30,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Let its connections go."""
+        self._http.close()
+
+    def text(self, path: str) -> str:
+        """GET something that is no object."""
+        return self._http.get(path).raise_for_status().text
+
+    def get(self, path: str) -> Object:
+        """GET an object or a list."""
+        return self._answer(self._http.get(path))
+
+    def find(self, path: str) -> Object | None:
+        """GET an object, None where there is none."""
+        answer = self._http.get(path)
+        return None if answer.status_code == httpx.codes.NOT_FOUND else self._answer(answer)
+
+    def items(self, path: str, **query: str) -> list[Object]:
+        """The objects of a list."""
+        items: list[Object] = self._answer(self._http.get(path, params=query))["items"]
+        return items
+
+    def create(self, made: Object, *, namespace: str = "", dry_run: bool = False) -> Object:
+        """POST an object; what the API server made of it."""
+        space = namespace or made["metadata"].get("namespace", "default")
+        query = {"dryRun": "All"} if dry_run else {}
+        return self._answer(self._http.post(path_of(made["kind"], space), json=made, params=query))
+
+    def patch(self, path: str, change: Object, *, subresource: str = "") -> Object:
+        """Merge a change into an object."""
+        where = f"{path}/{subresource}" if subresource else path
+        content = json.dumps(change)
+        return self._answer(self._http.patch(where, content=content, headers={"content-type": MERGE}))
+
+    def delete(self, path: str, *, grace: int | None = None) -> None:
+        """DELETE an object; that it is gone already is fine."""
+        query = {} if grace is None else {"gracePeriodSeconds": str(grace)}
+        answer = self._http.delete(path, params=query)
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            self._answer(answer)
+
+    def watch(self, path: str, version: str) -> Iterator[Object]:
+        """Events of a list after a resource version, until the server ends the stream."""
+        query = {"watch": "1", "resourceVersion": version}
+        with self._http.stream("GET", path, params=query, timeout=httpx.Timeout(30, read=None)) as stream:
+            for line in stream.raise_for_status().iter_lines():
+                yield json.loads(line)
+
+    @staticmethod
+    def _answer(answer: httpx.Response) -> Object:
+        if answer.is_error:
+            raise RuntimeError(f"{answer.request.method} {answer.request.url.path}: {answer.text}")
+        content: Object = answer.json()
+        return content
+
+
+def path_of(kind: str, namespace: str = "", name: str = "") -> str:
+    """The path of a kind's list in a namespace or in all of them, or of one object."""
+    path = _KINDS[kind]
+    path = path.format(namespace) if namespace else path.replace("namespaces/{}/", "")
+    return f"{path}/{name}" if name else path
