@@ -28,6 +28,7 @@ PLANTS = [
     ("grpc", "egress_server/gateway/planted.py", "from grpc_status import rpc_status"),
     ("web", "egress_server/wire/planted.py", "from fastapi import Request"),
     ("kubernetes", "egress_server/delivery/planted.py", "from kubernetes import client"),
+    ("kubernetes", "egress_server/store/planted.py", "import aiohttp"),
     ("messages", "egress_server/commands/planted.py", "from google.protobuf import message"),
     ("messages", "egress_server/store/planted.py", "from egress.v1 import common_pb2"),
     ("contract-only", "egress_server/wire/planted.py", "import egress.planted"),

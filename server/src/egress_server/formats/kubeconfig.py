@@ -1,0 +1,134 @@
+"""A kubeconfig as data, and nothing but data: what it says is used, nothing it names is run or read.
+
+kubectl runs programs that a kubeconfig names and reads files that it names. Here it comes from a caller and is used by
+a server: a program would run there, and a file would be read there. Both are refused, at the door and where it is
+used.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+_FILES = {
+    "cluster": {"certificate-authority": "certificate-authority-data"},
+    "user": {
+        "client-certificate": "client-certificate-data",
+        "client-key": "client-key-data",
+        "tokenFile": "token",
+    },
+}
+_PROGRAMS = ("exec", "auth-provider")
+
+
+class KubeconfigError(ValueError):
+    """The kubeconfig can't be used; the message says why, for people, and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeconfig:
+    """One context of a kubeconfig: where the API server is, how it proves who it is, and how we do. What is not given
+    is empty; certificates are PEM."""
+
+    server: str
+    authority: str = ""
+    insecure_skip_verify: bool = False
+    server_name: str = ""
+    proxy: str = ""
+    token: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    client_certificate: str = field(default="", repr=False)
+    client_key: str = field(default="", repr=False)
+
+
+def read_kubeconfig(config: Mapping[str, Any], context: str = "") -> Kubeconfig:
+    """The context of that name, or the current one. Raises KubeconfigError; also for what stands elsewhere in it, as
+    the context can be changed later."""
+    refuse_references(config)
+    name = context or _text(config, "current-context", "")
+    if not name:
+        raise KubeconfigError("there is no current-context, and none was named")
+    chosen = _named(config, "contexts", "context", name)
+    cluster = _named(config, "clusters", "cluster", _text(chosen, "cluster", f"context {name}"))
+    user_name = _text(chosen, "user", f"context {name}")
+    user = _named(config, "users", "user", user_name) if user_name else {}
+    return Kubeconfig(
+        server=_server(cluster),
+        authority=_pem(cluster, "certificate-authority-data"),
+        insecure_skip_verify=cluster.get("insecure-skip-tls-verify") is True,
+        server_name=_text(cluster, "tls-server-name", "cluster"),
+        proxy=_text(cluster, "proxy-url", "cluster"),
+        token=_text(user, "token", "user"),
+        username=_text(user, "username", "user"),
+        password=_text(user, "password", "user"),
+        client_certificate=_pem(user, "client-certificate-data"),
+        client_key=_pem(user, "client-key-data"),
+    )
+
+
+def refuse_references(config: Mapping[str, Any]) -> None:
+    """Raises KubeconfigError where any cluster or user names a program or a file."""
+    for user in _entries(config, "users"):
+        for key in _PROGRAMS:
+            if _inner(user, "user").get(key) is not None:
+                raise KubeconfigError(
+                    f"user {user.get('name')!r} has {key}: nothing that a kubeconfig names is run; "
+                    "use a token or a client certificate"
+                )
+    for part, files in _FILES.items():
+        for entry in _entries(config, f"{part}s"):
+            for key, inline in files.items():
+                if _inner(entry, part).get(key) is not None:
+                    raise KubeconfigError(
+                        f"{part} {entry.get('name')!r} names a file in {key}: files are not read; "
+                        f"put its content inline as {inline}"
+                    )
+
+
+def _server(cluster: Mapping[str, Any]) -> str:
+    server = _text(cluster, "server", "cluster")
+    parts = urlsplit(server)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise KubeconfigError("the cluster's server must be a URL such as https://host:6443")
+    return server.rstrip("/")
+
+
+def _named(config: Mapping[str, Any], section: str, part: str, name: str) -> Mapping[str, Any]:
+    for entry in _entries(config, section):
+        if entry.get("name") == name:
+            return _inner(entry, part)
+    raise KubeconfigError(f"there is no {name!r} among its {section}")
+
+
+def _entries(config: Mapping[str, Any], section: str) -> Iterable[Mapping[str, Any]]:
+    entries = config.get(section) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise KubeconfigError(f"{section} must be a list of mappings")
+    return entries
+
+
+def _inner(entry: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    inner = entry.get(part) or {}
+    if not isinstance(inner, dict):
+        raise KubeconfigError(f"{part} must be a mapping")
+    return inner
+
+
+def _text(mapping: Mapping[str, Any], key: str, where: str) -> str:
+    value = mapping.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise KubeconfigError(f"{where}{' ' if where else ''}{key} must be text")
+    return value
+
+
+def _pem(mapping: Mapping[str, Any], key: str) -> str:
+    text = _text(mapping, key, "")
+    try:
+        return base64.b64decode(text, validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        raise KubeconfigError(f"{key} must be a PEM in base64") from None
