@@ -9,6 +9,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from egress_server.domain.render.interception import SERVICE_CIDRS
+
 Part = Mapping[str, Any]
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -186,7 +188,8 @@ def _duration(text: str) -> None:
 def _interception(spec: Part) -> None:
     """What the injector puts into the arguments of its init container."""
     for name in ("includeIPRanges", "excludeIPRanges"):
-        assert not re.search(r"[^0-9a-f:./,]", spec[name]) or spec[name] == "*"
+        ranges = spec[name].replace(SERVICE_CIDRS, "10.96.0.0/12")  # as a cluster's target does
+        assert not re.search(r"[^0-9a-f:./,]", ranges) or ranges == "*"
     for name in ("includeOutboundPorts", "excludeOutboundPorts"):
         assert all(_is_port(int(port)) for port in spec[name].split(",") if port)
 

@@ -8,6 +8,7 @@ from egress_server.domain.effective import effective
 from egress_server.domain.render import render
 from egress_server.domain.render.headers import both
 from egress_server.domain.render.strip import strip_ended
+from egress_server.domain.render.virtual_service import resources_in
 from egress_server.domain.resources import HeaderMatch, MatchKind, Route, TrafficSettings, WeightedDestination
 from tests.support.meshes import BIRTH, History, cluster, entry, fault
 
@@ -78,3 +79,25 @@ def test_faults_do_not_share_routes() -> None:
     assert sorted(names) == [
         *("fallback", "fault-a-b.c", "fault-a-b.c/1", "fault-a.b-c-1", "fault-a.b-c-1/1", "route-0"),
     ]
+
+
+def test_an_object_names_the_resources_that_it_carries_out() -> None:
+    """Of a disturbed host these are its faults, and its entry only where that asks for something there."""
+    plain = entry("bank", hosts=("bank.example",))
+    settings = entry("shop", hosts=("shop.example",), traffic=TrafficSettings(timeout=1.0))
+    slow, wild = fault("slow", host="bank.example"), fault("wild", host="wild.example")
+    late, loud = fault("late", host="shop.example"), fault("loud", host="shop.example")
+    where = cluster()
+    snapshot = History(where, plain, settings, slow, wild, late, loud).snapshot
+    carried = {
+        obj["spec"]["hosts"][0]: set(resources_in(obj))
+        for obj in render(effective(snapshot, where, BIRTH))
+        if obj["kind"] == "VirtualService"
+    }
+    assert carried == {
+        "bank.example": {slow.name},
+        "wild.example": {wild.name},
+        "shop.example": {settings.name, late.name, loud.name},
+    }
+    entries = [obj for obj in render(effective(snapshot, where, BIRTH)) if obj["kind"] == "ServiceEntry"]
+    assert {resources_in(obj) for obj in entries} == {(plain.name,), (settings.name,)}

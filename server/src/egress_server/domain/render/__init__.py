@@ -13,7 +13,7 @@ __all__ = ["render"]
 
 def render(wanted: Effective) -> tuple[IstioObject, ...]:
     """All objects that a cluster should hold, in the order of their keys."""
-    objects = [render_outbound_policy(policy) for policy in wanted.outbound.values()]
+    objects = [render_outbound_policy(policy, wanted.cluster) for policy in wanted.outbound.values()]
     objects += [render_interception(policy, wanted.cluster) for policy in wanted.interceptions.values()]
     objects += [render_service_entry(entry) for entry in wanted.entries]
     objects += render_virtual_services(wanted)

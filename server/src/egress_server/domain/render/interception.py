@@ -5,11 +5,14 @@ this object into what it has. What is written here is canonical, since the injec
 breaks every new pod.
 """
 
-from egress_server.domain.render.objects import ROOT_NAMESPACE, IstioObject, istio_object
-from egress_server.domain.resources import Cluster, Interception, name_of
+from egress_server.domain.render.objects import IstioObject, istio_object, root_namespace
+from egress_server.domain.resources import Cluster, Interception, TargetKind, name_of
 
 API_VERSION = "egress.mesh/v1"
 ALL = "*"
+SERVICE_CIDRS = "SERVICE_CIDRS"
+"""Among the included ranges, stands for those of a Kubernetes cluster's services where its registration does not name
+them: the cluster itself knows."""
 
 
 def render_interception(policy: Interception, cluster: Cluster) -> IstioObject:
@@ -22,7 +25,7 @@ def render_interception(policy: Interception, cluster: Cluster) -> IstioObject:
     }
     if policy.scope.match_labels:
         spec["workloadSelector"] = {"labels": dict(sorted(policy.scope.match_labels.items()))}
-    namespace = policy.scope.namespace or ROOT_NAMESPACE
+    namespace = policy.scope.namespace or root_namespace(cluster)
     obj = istio_object("Interception", namespace, f"egress-{name_of(policy).id}", policy.name, spec)
     obj["apiVersion"] = API_VERSION
     return obj
@@ -33,6 +36,11 @@ def _included(policy: Interception, cluster: Cluster) -> str:
         return ""
     if not policy.include_cidrs and not policy.include_service_cidrs:
         return ALL
-    service = cluster.service_cidrs if policy.include_service_cidrs else ()
+    service = _service_cidrs(cluster) if policy.include_service_cidrs else ()
     # Without a single range nothing would be intercepted, which a policy has to ask for by `none`.
     return ",".join(dict.fromkeys((*policy.include_cidrs, *service))) or ALL
+
+
+def _service_cidrs(cluster: Cluster) -> tuple[str, ...]:
+    unknown = cluster.target is TargetKind.KUBERNETES and not cluster.service_cidrs
+    return (SERVICE_CIDRS,) if unknown else cluster.service_cidrs

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from egress_server.domain.resources import Cluster
+
 IstioObject = dict[str, Any]
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "mesh-egress"}
@@ -19,6 +21,11 @@ class ObjectKey:
     kind: str
     namespace: str
     name: str
+
+
+def root_namespace(cluster: Cluster) -> str:
+    """The namespace whose configuration holds for a cluster's whole mesh."""
+    return cluster.kubernetes.root_namespace if cluster.kubernetes else ROOT_NAMESPACE
 
 
 def key_of(obj: IstioObject) -> ObjectKey:

@@ -33,7 +33,7 @@ def _stripped(obj: IstioObject, now: datetime) -> IstioObject:
     annotations = {k: v for k, v in obj["metadata"]["annotations"].items() if k != FAULT_EXPIRY_ANNOTATION}
     if left:
         annotations[FAULT_EXPIRY_ANNOTATION] = json.dumps(left, sort_keys=True)
-    http = [route for route in obj["spec"]["http"] if route["name"] not in ended]
+    http = [route for route in obj["spec"]["http"] if route.get("name") not in ended]
     return {
         **obj,
         "metadata": {**obj["metadata"], "annotations": annotations},

@@ -10,10 +10,10 @@ import json
 from typing import Any
 
 from egress_server.domain.effective import Effective
-from egress_server.domain.names import parse_name
+from egress_server.domain.names import Kind, Name, parse_name
 from egress_server.domain.render.headers import both, render_headers
 from egress_server.domain.render.hosts import HostTraffic, hosts_of
-from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object
+from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, resource_of
 from egress_server.domain.render.values import duration
 from egress_server.domain.resources import (
     Fault,
@@ -61,6 +61,24 @@ def _render(traffic: HostTraffic) -> IstioObject:
     if expiry:
         obj["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION] = json.dumps(expiry, sort_keys=True)
     return obj
+
+
+def resources_in(obj: IstioObject) -> tuple[str, ...]:
+    """The resources that an object carries out: more than the one it is rendered from, where a host is disturbed."""
+    origin = resource_of(obj)
+    if obj["kind"] != "VirtualService":
+        return (origin,)
+    mesh = parse_name(origin).mesh
+    faults = [str(_fault_of(route["name"], mesh)) for route in obj["spec"]["http"] if "fault" in route]
+    plain = [route for route in obj["spec"]["http"] if "fault" not in route]
+    settings = any(route.keys() & {"timeout", "retries"} or len(plain) > 1 for route in plain)
+    return tuple(dict.fromkeys((*((origin,) if settings or not faults else ()), *faults)))
+
+
+def _fault_of(route: str, mesh: str) -> Name:
+    """The fault that a route is named after."""
+    namespace, _, rest = route.removeprefix("fault-").partition(".")
+    return Name(mesh, Kind.FAULT, rest.partition("/")[0], namespace)
 
 
 def _fault_route_name(fault: Fault, number: int) -> str:

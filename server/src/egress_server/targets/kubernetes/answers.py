@@ -68,6 +68,12 @@ def content_of(answer: Answer, asked: str) -> dict[str, Any]:
     raise Refusal(answer.code, reason, message, asked)
 
 
+def refusal_of(status: Mapping[str, Any], asked: str) -> Refusal:
+    """What a Status says that came within an answer."""
+    message = status.get("message") or "no reason given"
+    return Refusal(status.get("code") or 0, status.get("reason") or "", message, asked)
+
+
 @contextmanager
 def outside() -> Iterator[None]:
     """Turns a Refusal that nobody dealt with into an applier's word."""

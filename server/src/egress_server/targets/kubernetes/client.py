@@ -15,7 +15,7 @@ import orjson
 
 from egress_server.domain.errors import TransientError
 from egress_server.ports.target import UNREACHABLE
-from egress_server.targets.kubernetes.answers import Answer, Refusal, content_of
+from egress_server.targets.kubernetes.answers import Answer, Refusal, content_of, refusal_of
 from egress_server.targets.kubernetes.connection import Connection
 from egress_server.targets.kubernetes.kinds import Kind
 
@@ -41,7 +41,8 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR, and the object it is about."""
+    """One event of a watch: OPENED (ours: the server has begun to answer), ADDED, MODIFIED, DELETED or BOOKMARK, and
+    the object it is about."""
 
     type: str
     object: Object
@@ -106,7 +107,8 @@ class Client:
     async def watch(
         self, kind: Kind, version: str, namespace: str = "", *, fields: str = "", seconds: int = 300
     ) -> AsyncIterator[Event]:
-        """What happens to objects of a kind after `version`, for so many seconds."""
+        """What happens to objects of a kind after `version`, for so many seconds. A Refusal with `expired` where the
+        server no longer knows so far back."""
         query = _selected("", fields) | {
             "watch": "1",
             "resourceVersion": version,
@@ -121,8 +123,11 @@ class Client:
             ) as response:
                 if response.status >= 400:
                     content_of(Answer(response.status, response.headers, await response.read()), f"watch {path}")
+                yield Event("OPENED", {})
                 async for line in response.content:
                     event = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise refusal_of(event["object"], f"watch {path}")
                     yield Event(event["type"], event["object"])
 
     async def create(self, kind: Kind, obj: Object, *, dry_run: bool = False) -> Object:

@@ -1,0 +1,191 @@
+"""All that is followed of one cluster, in memory: what a look at the cluster costs is then a look at a few dicts.
+
+It knows our own writes from those of others: the answer to a write is taken at once, so that the next look sees it, and
+the event that tells of it later is no news.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from egress_server.domain.errors import PermanentError, TransientError
+from egress_server.domain.render.objects import ObjectKey
+from egress_server.targets.kubernetes.answers import Refusal, outside
+from egress_server.targets.kubernetes.client import Client, Object
+from egress_server.targets.kubernetes.discovery import Discovery
+from egress_server.targets.kubernetes.foreign_writes import ForeignWrites
+from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.reflector import Followed, Reflector
+from egress_server.targets.kubernetes.seen import Seen, seen
+
+_PING_SECONDS = 5.0
+_RECONNECT_SECONDS = 2.0
+
+
+class Cache:
+    """What is `followed`, between `start` and `close`."""
+
+    def __init__(
+        self,
+        client: Client,
+        followed: Iterable[Followed],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        discovery = Discovery(client)
+        self._reflectors = [Reflector(client, discovery, place, self._told, self._met) for place in followed]
+        self._monotonic = monotonic
+        self._heard_at = monotonic()
+        self._silent: TransientError | None = None
+        self._sound = asyncio.Event()
+        self._sound.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
+        self._writing = 0
+        self._held: dict[ObjectKey, str] = {}
+        self.foreign_writes = ForeignWrites(monotonic)
+        self.revision = 0
+        """Grows with each change that anybody here looks at."""
+
+    def start(self) -> None:
+        """Begins to follow. Harmless when it has begun already."""
+        if not self._tasks:
+            runs = [(reflector.run(), reflector.followed.kind.plural) for reflector in self._reflectors]
+            runs.append((self._ping(), "ping"))
+            self._tasks = [asyncio.create_task(run, name=f"{what} of {self._client.url}") for run, what in runs]
+
+    async def close(self) -> None:
+        """Follows no more."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks = []
+        self._news.set()
+
+    async def current(self) -> None:
+        """Returns when everything is known and the server is there.
+
+        Raises TransientError UNREACHABLE where it is not, PermanentError RIGHTS_MISSING where we may not look.
+        """
+        self.start()
+        for reflector in self._reflectors:
+            await reflector.ready()
+        # A watch that broke is mostly back at once.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RECONNECT_SECONDS):
+                await self._sound.wait()
+        if trouble := self._trouble():
+            with outside():
+                raise trouble
+
+    def of(self, kind: Kind) -> Mapping[ObjectKey, Seen]:
+        """The objects of a kind."""
+        found = [reflector.objects for reflector in self._reflectors if reflector.followed.kind is kind]
+        return found[0] if len(found) == 1 else {key: item for objects in found for key, item in objects.items()}
+
+    def get(self, key: ObjectKey) -> Seen | None:
+        """One object."""
+        return next((found for each in self._of(key) if (found := each.objects.get(key))), None)
+
+    def served(self, kind: Kind) -> Kind | None:
+        """A kind in the version that the cluster serves; None where it serves none."""
+        return next((each.served for each in self._reflectors if each.followed.kind.name == kind.name), None)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """While we write: only afterwards can events be told ours or not."""
+        self._writing += 1
+        try:
+            yield
+        finally:
+            self._writing -= 1
+            if not self._writing and self._held:
+                self._held.clear()
+                self._news.set()
+
+    def wrote(self, kind: Kind, answer: Object) -> Seen:
+        """What the server made of a write of ours."""
+        item = seen(kind.name, answer)
+        if self._held.get(item.key) == item.version:
+            del self._held[item.key]
+        for reflector in self._of(item.key):
+            known = reflector.objects.get(item.key)
+            if known is None or known.uid != item.uid or int(known.version) < int(item.version):
+                reflector.put(item)
+        self.revision += 1
+        return item
+
+    def deleted(self, item: Seen) -> None:
+        """An object was deleted by us."""
+        self._held.pop(item.key, None)
+        for reflector in self._of(item.key):
+            reflector.drop(item)
+        self.revision += 1
+
+    def look_again(self) -> None:
+        """There is reason to look although nothing that is followed has changed."""
+        self._news.set()
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Yields after changes that were not ours, until `close`."""
+        self.start()
+        while self._tasks:
+            await self._news.wait()
+            self._news.clear()
+            if self._tasks:
+                yield
+
+    def _of(self, key: ObjectKey) -> list[Reflector]:
+        return [
+            each
+            for each in self._reflectors
+            if each.followed.kind.name == key.kind and each.followed.name in ("", key.name)
+        ]
+
+    def _told(self, key: ObjectKey, before: Seen | None, after: Seen | None) -> None:
+        if before is not None and after is not None and before.same_as(after):
+            return
+        self.revision += 1
+        last = after or before
+        assert last is not None
+        if self._writing:
+            self._held[key] = last.version
+        else:
+            self._news.set()
+        if not (self._writing and last.ours):
+            self.foreign_writes.saw(key.kind, last.writer)
+
+    def _trouble(self) -> TransientError | PermanentError | Refusal | None:
+        troubles = [each.trouble for each in self._reflectors if each.trouble is not None]
+        return self._silent or next(iter(troubles), None)
+
+    def _met(self, answered: bool) -> None:
+        """The server has answered a reflector, or has not."""
+        if answered:
+            self._heard_at, self._silent = self._monotonic(), None
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """That the server is lost, or back, is news."""
+        sound = self._trouble() is None
+        if sound != self._sound.is_set():
+            self._news.set()
+            self._sound.set() if sound else self._sound.clear()
+
+    async def _ping(self) -> None:
+        """A server that hangs keeps its connections open: only a question shows it."""
+        while True:
+            await asyncio.sleep(_PING_SECONDS)
+            if self._monotonic() - self._heard_at < _PING_SECONDS:
+                continue
+            try:
+                await self._client.read("/version")
+                self._heard_at, self._silent = self._monotonic(), None
+            except TransientError as error:
+                self._silent = error
+            except (PermanentError, Refusal):  # it answers, and that is what was asked
+                self._silent = None
+            self._weigh()
