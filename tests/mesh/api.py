@@ -4,7 +4,7 @@ import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import yaml
@@ -37,6 +37,14 @@ class Api:
             trust_env=False,
         )
 
+    def __enter__(self) -> Self:
+        """Nothing more to do."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
     def close(self) -> None:
         """Let its connections go."""
         self._http.close()
@@ -45,9 +53,9 @@ class Api:
         """GET something that is no object."""
         return self._http.get(path).raise_for_status().text
 
-    def get(self, path: str) -> Object:
+    def get(self, path: str, *, seconds: float = 30) -> Object:
         """GET an object or a list."""
-        return self._answer(self._http.get(path))
+        return self._answer(self._http.get(path, timeout=seconds))
 
     def find(self, path: str) -> Object | None:
         """GET an object, None where there is none."""
@@ -58,6 +66,14 @@ class Api:
         """The objects of a list."""
         items: list[Object] = self._answer(self._http.get(path, params=query))["items"]
         return items
+
+    def post(self, path: str, made: Object) -> Object:
+        """POST an object to its list."""
+        return self._answer(self._http.post(path, json=made))
+
+    def put(self, path: str, whole: Object) -> Object:
+        """Replace an object."""
+        return self._answer(self._http.put(path, json=whole))
 
     def create(self, made: Object, *, namespace: str = "", dry_run: bool = False) -> Object:
         """POST an object; what the API server made of it."""

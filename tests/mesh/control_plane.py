@@ -132,11 +132,8 @@ class ApiServer:
         if not self.authority.exists():
             return False
         self._write_kubeconfig("admin")
-        api = self.api()
-        try:
+        with self.api() as api:
             return api.text("/readyz") == "ok"
-        finally:
-            api.close()
 
     def _write_secrets(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -28,6 +28,10 @@ class Runtime(Protocol):
         """Start it; returns when it is ready."""
         ...
 
+    def stop_pod(self) -> None:
+        """End what runs."""
+        ...
+
 
 class Kubelet:
     """One for each mesh."""
@@ -39,6 +43,7 @@ class Kubelet:
         self._changed = threading.Event()
         self._stopping = threading.Event()
         self._runtimes: dict[tuple[str, str], Runtime] = {}
+        self._running: set[tuple[str, str]] = set()
         self._stuck: set[tuple[str, str]] = set()
         self._worker = threading.Thread(target=self._work, daemon=True)
         self.problem = ""
@@ -93,7 +98,11 @@ class Kubelet:
                 self._changed.set()
 
     def _run_pods(self) -> None:
-        for pod in self._api.items(path_of("Pod")):
+        pods = self._api.items(path_of("Pod"))
+        for gone in self._running - set(map(_owner, pods)):
+            self._runtimes[gone].stop_pod()
+            self._running.discard(gone)
+        for pod in pods:
             meta = pod["metadata"]
             where = path_of("Pod", meta["namespace"], meta["name"])
             if "deletionTimestamp" in meta:
@@ -106,6 +115,7 @@ class Kubelet:
         if runtime is None:
             return _status(pod, (self._world.unplugged_address(),))
         runtime.run_pod(pod)
+        self._running.add(owner)
         return _status(pod, runtime.addresses)
 
 

@@ -22,6 +22,7 @@ import yaml
 from tests.mesh.api import Api, Object
 from tests.mesh.binaries import ISTIO_VERSION, Binaries
 from tests.mesh.control_plane import ApiServer, ServiceRange
+from tests.mesh.holdings import Holdings
 from tests.mesh.kubelet import Kubelet
 from tests.mesh.run import Child, Run, Word, command, eventually
 from tests.mesh.workload import Workload
@@ -93,6 +94,16 @@ class Mesh:
         """A client of the API server with all rights; close it, and use one a thread."""
         return self.server.api()
 
+    def holdings(self) -> Holdings:
+        """What the API server holds now."""
+        with self.api() as api:
+            return Holdings.of(api)
+
+    def restore(self, holdings: Holdings) -> None:
+        """Make the API server hold this again."""
+        with self.api() as api:
+            holdings.restore(api)
+
     def workload(
         self,
         name: str,
@@ -139,6 +150,15 @@ class Mesh:
         patch = json.dumps({"data": {"mesh": yaml.safe_dump(config)}})
         self.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
 
+    def set_injector_values(self, **settings: str) -> None:
+        """Change settings of `global.proxy` in the injector's values, as an operator with an editor would."""
+        data = self.get("configmap", "istio-sidecar-injector", "-n", "istio-system")["data"]
+        values = json.loads(data["values"])
+        values["global"]["proxy"].update(settings)
+        patch = json.dumps({"data": {"values": json.dumps(values, indent=2)}})
+        where = ("configmap", "istio-sidecar-injector", "-n", "istio-system")
+        self.kubectl("patch", *where, "--type=merge", "-p", patch)
+
     def start_istiod(self) -> None:
         """Start istiod and its door for sidecars, which see no loopback of this machine."""
         address = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
@@ -179,19 +199,16 @@ class Mesh:
 
     def _await_webhooks(self) -> None:
         """istiod writes its CA into them, and makes the validating ones strict, once it serves."""
-        api = self.api()
         prefix = "/apis/admissionregistration.k8s.io/v1"
 
-        def in_force() -> bool:
+        def in_force(api: Api) -> bool:
             mutating = api.items(f"{prefix}/mutatingwebhookconfigurations")
             validating = api.items(f"{prefix}/validatingwebhookconfigurations")
             hooks = [hook for item in (*mutating, *validating) for hook in item["webhooks"]]
             return all(h["clientConfig"].get("caBundle") and h["failurePolicy"] == "Fail" for h in hooks)
 
-        try:
-            eventually(in_force, "istiod's webhooks")
-        finally:
-            api.close()
+        with self.api() as api:
+            eventually(lambda: in_force(api), "istiod's webhooks")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from egress_server.targets.local.envoy import envoy_binary
 from tests.mesh.api import Object
 from tests.mesh.binaries import ISTIO_VERSION, Binaries
-from tests.mesh.run import Child, Run, Word, command, eventually
+from tests.mesh.run import Child, Run, Word, command
 from tests.mesh.world import World
 
 _PROXY_UID = "1337"
@@ -69,11 +69,8 @@ class Sandbox:
         return self._envoy.tail() if self._envoy else ""
 
     def run_pod(self, pod: Object) -> None:
-        """Do for a new pod what kubelet would; the pod before is gone. Returns when its sidecar is ready."""
-        if self._envoy is not None:
-            self._envoy.kill()
-            self._envoy = None
-        self._clear_iptables()
+        """Do for a new pod what kubelet would; returns when its sidecar is ready. The pod before is gone."""
+        self.stop_pod()
         containers = {c["name"]: c for c in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])}
         if "istio-proxy" not in containers:
             return
@@ -87,28 +84,30 @@ class Sandbox:
         self._envoy = self._run.spawn("envoy", [*self._inside, *user, *argv], self._folder)
         self._envoy.wait_until(lambda: self.admin("/ready") == "LIVE\n")
 
+    def stop_pod(self) -> None:
+        """End the sidecar and leave no rules, whichever back end wrote them: a new pod starts clean."""
+        if self._envoy is not None:
+            self._envoy.kill()
+            self._envoy = None
+        for family in _TABLES:
+            for how in ("-F", "-X"):
+                command(*self._inside, family, "-t", "nat", how)
+
     def admin(self, path: str) -> str:
         """What Envoy's admin interface answers."""
         url = f"http://127.0.0.1:{_ADMIN_PORT}{path}"
         return command(*self._inside, "curl", "-sS", "--noproxy", "*", url)
 
+    def configuration(self) -> str:
+        """What istiod made Envoy do, written so that two of the same are equal."""
+        dump = json.loads(self.admin("/config_dump"))
+        kinds = ("dynamic_active_clusters", "dynamic_listeners", "dynamic_route_configs")
+        resources = [part for section in dump["configs"] for kind in kinds for part in section.get(kind, ())]
+        return "\n".join(sorted({*map(_timeless, resources), ""}))
+
     def iptables(self, family: str = "iptables-legacy") -> str:
         """The rules in force."""
         return command(*self._inside, f"{family}-save", "-t", "nat")
-
-    def await_version_change(self, before: str) -> None:
-        """Wait until Envoy took an update after `before`, which `version` told."""
-        eventually(lambda: self.version() != before, "an update of Envoy")
-
-    def version(self) -> str:
-        """Changes whenever Envoy takes an update from istiod."""
-        return self.admin("/stats?filter=(cluster_manager.cds|listener_manager.lds).(version|update_success)")
-
-    def _clear_iptables(self) -> None:
-        """A new pod starts clean, whichever back end wrote the rules before."""
-        for family in _TABLES:
-            for how in ("-F", "-X"):
-                command(*self._inside, family, "-t", "nat", how)
 
     def _set_iptables(self, args: list[str]) -> str:
         return command(*self._inside, self._binaries.pilot_agent, *args)
@@ -134,6 +133,14 @@ class Sandbox:
             },
         }
         return {**_BOOTSTRAP, "node": node, "static_resources": {"clusters": [_pipe_cluster(self._istiod)]}}
+
+
+def _timeless(part: Object) -> str:
+    """One resource without when and by which push it came."""
+    if "draining_state" in part and "active_state" not in part:
+        return ""  # it takes no more connections and is about to go
+    inner = part.get("active_state", part)
+    return json.dumps({k: v for k, v in inner.items() if k not in ("version_info", "last_updated")}, sort_keys=True)
 
 
 def readable_envoy(run: Run) -> Path:

@@ -52,11 +52,8 @@ class Workload:
                 },
             },
         }
-        api = self.mesh.api()
-        try:
+        with self.mesh.api() as api:
             api.create(deployment)
-        finally:
-            api.close()
         self.await_ready()
 
     def pod(self) -> Object:
@@ -95,11 +92,8 @@ class Workload:
         return answers[-1]
 
     def _settled(self) -> bool:
-        api = self.mesh.api()
-        try:
+        with self.mesh.api() as api:
             live = api.get(path_of("Deployment", self.namespace, self.name))
-        finally:
-            api.close()
         status = live.get("status", {})
         return bool(
             status.get("observedGeneration") == live["metadata"]["generation"]
@@ -108,8 +102,5 @@ class Workload:
         )
 
     def _pods(self) -> list[Object]:
-        api = self.mesh.api()
-        try:
+        with self.mesh.api() as api:
             return api.items(path_of("Pod", self.namespace), labelSelector=f"app={self.name}")
-        finally:
-            api.close()
