@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from egress_server.domain.changes import Change
 from egress_server.domain.errors import Unavailable
@@ -211,7 +212,8 @@ NO_WITNESS = Witness("", 0, "", 0)
 
 @dataclass
 class FakeTarget(Still):
-    """A cluster. `failures` are raised by the next gathers; `apply_failures` by the next applies."""
+    """A cluster. `failures` are raised by the next gathers; `apply_failures` by the next applies; `deaf` by the next
+    attempts to listen, of which there were `listeners`."""
 
     cluster: str
     objects: dict[ObjectKey, IstioObject] = field(default_factory=dict)
@@ -226,6 +228,37 @@ class FakeTarget(Still):
     busy: bool = False
     closed: bool = False
     close_failures: list[Exception] = field(default_factory=list)
+    quiet: float = 0.0
+    tells: bool = False
+    deaf: list[Exception] = field(default_factory=list)
+    listeners: int = 0
+    _stirred: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def meddle(self, name: str, spec: dict[str, Any] | None = None) -> None:
+        """Somebody else changes our objects of this name, or removes them, and whoever listens hears of it."""
+        for key in [key for key in self.objects if key.name == name]:
+            if spec is None:
+                del self.objects[key]
+            else:
+                self.objects[key] = {**self.objects[key], "spec": spec}
+        self._stirred.set()
+
+    def hang_up(self) -> None:
+        """Whoever listens is told no more."""
+        self.tells = False
+        self._stirred.set()
+
+    async def changes(self) -> AsyncIterator[None]:
+        """What `meddle` does from here on, where the cluster `tells`."""
+        self.listeners += 1
+        self._stirred.clear()
+        if self.deaf:
+            raise self.deaf.pop(0)
+        while self.tells:
+            await self._stirred.wait()
+            self._stirred.clear()
+            if self.tells:
+                yield None
 
     async def gather(self) -> Live:
         """What lives here."""
@@ -288,22 +321,29 @@ class FakeTargets:
 
     def __init__(self) -> None:
         self._targets: dict[str, FakeTarget] = {}
+        self._opened: dict[str, FakeTarget] = {}
         self.failures: list[Exception] = []
         self.forgotten: list[str] = []
 
     def __getitem__(self, cluster: str) -> FakeTarget:
         return self._targets.setdefault(cluster, FakeTarget(cluster))
 
+    def move(self, cluster: str) -> FakeTarget:
+        """The cluster is somewhere else from the next opening on."""
+        self._targets[cluster] = FakeTarget(cluster)
+        return self._targets[cluster]
+
     async def open(self, cluster: Cluster) -> FakeTarget:
         """The target of a cluster, the same one each time."""
         if self.failures:
             raise self.failures.pop(0)
-        self[cluster.id].closed = False
-        return self[cluster.id]
+        self._opened[cluster.id] = target = self[cluster.id]
+        target.closed = False
+        return target
 
     async def forget(self, cluster_id: str) -> None:
         """Notes it."""
-        assert self[cluster_id].closed
+        assert self._opened[cluster_id].closed
         self.forgotten.append(cluster_id)
 
 

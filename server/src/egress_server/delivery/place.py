@@ -38,4 +38,4 @@ class Place:
 
 
 def _where(cluster: Cluster) -> tuple[object, ...]:
-    return cluster.target, cluster.path
+    return cluster.target, cluster.path, cluster.kubernetes

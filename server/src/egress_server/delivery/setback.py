@@ -39,15 +39,15 @@ def setback_of(error: Exception, failures: int, settings: DeliverySettings, rand
         case TransientError():
             phase = Phase.OFFLINE if error.reason == UNREACHABLE else Phase.FAILED
             at_least = error.retry_after or 0.0
-            pause = max(_backoff(failures, settings, random), at_least)
+            pause = max(backoff(failures, settings, random), at_least)
             return Setback(phase, error.reason, error.message, pause, at_least)
         case EgressError():  # the store, or an agent's session
-            return Setback(Phase.FAILED, error.reason, error.message, _backoff(failures, settings, random))
+            return Setback(Phase.FAILED, error.reason, error.message, backoff(failures, settings, random))
     _log.error("cycle_crashed", exc_info=error)
     return Setback(Phase.FAILED, "INTERNAL", "an error of mesh-egress itself; its log says more", settings.backoff_most)
 
 
-def _backoff(failures: int, settings: DeliverySettings, random: Random) -> float:
+def backoff(failures: int, settings: DeliverySettings, random: Random) -> float:
     """Doubling pauses with jitter, so that clusters that failed together don't return together."""
     pause = min(settings.backoff_most, settings.backoff_first * 2.0 ** min(failures, 16))
     return pause * random.uniform(0.5, 1.0)

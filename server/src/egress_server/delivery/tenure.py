@@ -14,6 +14,7 @@ from typing import Any
 from egress_server.delivery.cycle import Work, decide, without
 from egress_server.delivery.fault_ends import FaultEnds
 from egress_server.delivery.lease import HeldLease, LeaseLost
+from egress_server.delivery.listening import Listening
 from egress_server.delivery.observing import observed_apply
 from egress_server.delivery.place import Place
 from egress_server.delivery.setback import Setback, setback_of
@@ -36,6 +37,8 @@ class Tenure:
         self._verifier = Verifier(cluster, shop, self._status, self._report)
         self._place = place
         self._fault_ends = fault_ends
+        self._listening = Listening(cluster, shop, self.look_again)
+        self._quiet_until = 0.0
         self._seen = ("", 0)
         self._again = False
         self._heartbeat_at = 0.0
@@ -60,7 +63,10 @@ class Tenure:
         """Drives the cluster until `stop`; raises an ExceptionGroup of LeaseLost when the lease is lost."""
         async with asyncio.TaskGroup() as group:
             helpers = (group.create_task(self.lease.keep()), group.create_task(self._verifier.run()))
-            await self._drive()
+            try:
+                await self._drive()
+            finally:
+                self._listening.stop()
             for helper in helpers:
                 helper.cancel()
 
@@ -89,6 +95,7 @@ class Tenure:
 
     async def _work(self) -> None:
         target = await self._place.open()
+        self._listening.to(target)
         work = await decide(self._cluster, target, self._shop, self.lease)
         self._seen = (work.witness.epoch, work.witness.revision)
         applied = Applied()
@@ -105,8 +112,11 @@ class Tenure:
         self._verifier.hold()
         shop, revision = self._shop, work.witness.revision
         arrivals = shop.replica.arrivals(self._status.applied_revision, revision)
-        with self._announced(), observed_apply(self._cluster, revision, arrivals):
-            applied = await target.apply(upsert=work.upsert, delete=work.delete, witness=work.left_witness)
+        try:
+            with self._announced(), observed_apply(self._cluster, revision, arrivals):
+                applied = await target.apply(upsert=work.upsert, delete=work.delete, witness=work.left_witness)
+        finally:
+            self._quiet_until = shop.monotonic() + target.quiet
         if arrivals:
             age = shop.store_clock.now() - arrivals[0].accept_time
             metrics.ACCEPT_TO_APPLIED_SECONDS.observe(age.total_seconds())
@@ -140,9 +150,10 @@ class Tenure:
     async def _rest(self, started: float, setback: Setback | None) -> None:
         """Until a newer desired state, a retry or the resync calls for the next cycle."""
         settings, now = self._shop.settings, self._shop.monotonic()
-        earliest = max(started + settings.pace, now + setback.at_least if setback else 0.0)
+        at_least = setback.at_least if setback else 0.0
+        earliest = max(started + settings.pace, self._quiet_until, now + at_least)
         pause = settings.resync if setback is None or setback.retry_in is None else setback.retry_in
-        latest = now + pause
+        latest = max(now + pause, earliest)
         while not self._stopping:
             now = self._shop.monotonic()
             news = self._again or self._newest() != self._seen
