@@ -213,7 +213,7 @@ NO_WITNESS = Witness("", 0, "", 0)
 @dataclass
 class FakeTarget(Still):
     """A cluster. `failures` are raised by the next gathers; `apply_failures` by the next applies; `deaf` by the next
-    attempts to listen, of which there were `listeners`."""
+    attempts to listen, of which there were `listeners`; `held_up` is what `holding_up` says."""
 
     cluster: str
     objects: dict[ObjectKey, IstioObject] = field(default_factory=dict)
@@ -229,6 +229,8 @@ class FakeTarget(Still):
     closed: bool = False
     close_failures: list[Exception] = field(default_factory=list)
     quiet: float = 0.0
+    patience: float = 0.0
+    held_up: Problem | None = None
     tells: bool = False
     deaf: list[Exception] = field(default_factory=list)
     listeners: int = 0
@@ -242,6 +244,10 @@ class FakeTarget(Still):
             else:
                 self.objects[key] = {**self.objects[key], "spec": spec}
         self._stirred.set()
+
+    def holding_up(self) -> Problem | None:
+        """What a test says."""
+        return self.held_up
 
     def hang_up(self) -> None:
         """Whoever listens is told no more."""
@@ -390,6 +396,7 @@ SEEN = Evidence(captured=True, address="203.0.113.10:80", http_version="HTTP/1.1
 BLOCKED = replace(SEEN, status=502)
 CUT = replace(SEEN, tls_error="EOF occurred")
 MUTE = replace(SEEN, error="timed out")
+WARMING = replace(SEEN, status=503, warming_clusters=("outbound|80||bank.example.com",))
 
 
 def passed(cluster: str = "PassthroughCluster") -> Evidence:

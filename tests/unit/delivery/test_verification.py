@@ -6,11 +6,11 @@ from itertools import pairwise
 from egress_server.delivery import DeliverySettings
 from egress_server.domain.errors import Unavailable
 from egress_server.domain.probe import Destination
-from egress_server.domain.rollout import ClusterStatus, Phase, Problem, RolloutState, rollout
+from egress_server.domain.rollout import ClusterStatus, Phase, Problem, Rollout, RolloutState, rollout
 from egress_server.domain.verify import UNREGISTERED_HOST, UNROUTED_ADDRESS
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import BLOCKED, MUTE, loop_time, passed, unreachable
+from tests.unit.delivery.fakes import BLOCKED, MUTE, WARMING, loop_time, passed, unreachable
 from tests.unit.delivery.world import World
 
 BANK = entry("bank")
@@ -24,13 +24,18 @@ def reasons(problems: dict[str, Problem] | None) -> dict[str, str]:
 
 
 def state(world: World, resource: str, revision: int) -> RolloutState:
+    """How far a change has come on the cluster."""
+    return told(world, resource, revision).state
+
+
+def told(world: World, resource: str, revision: int) -> Rollout:
     """What became of a change on the cluster."""
     snapshot = world.history.snapshot
     versioned = snapshot.get(resource)
     last = versioned.revision if versioned else revision
     east = snapshot.cluster("east")
     assert east is not None
-    return rollout(east, world.status(), revision=revision, resource=resource, last_revision=last).state
+    return rollout(east, world.status(), revision=revision, resource=resource, last_revision=last)
 
 
 @virtual_time
@@ -152,6 +157,90 @@ async def test_slow_propagation_is_no_disagreement() -> None:
 
 
 @virtual_time
+async def test_patience() -> None:
+    """Where a workload may see the former state for longer, what it sees meanwhile is no disagreement."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    world.targets["east"].patience = 20.0
+    world.agents.answers["http://bank.example.com/"] = BLOCKED
+    async with world.driven():
+        await world.verified()
+        revision = world.set(BANK)
+        await asyncio.sleep(19.9)
+        assert state(world, BANK.name, revision) is RolloutState.APPLIED
+        await world.until(lambda: state(world, BANK.name, revision) is RolloutState.DISAGREES, seconds=4)
+        asked = len(world.agents.asked)
+        await asyncio.sleep(59)
+        assert len(world.agents.asked) == asked
+
+
+@virtual_time
+async def test_a_recheck_needs_no_patience() -> None:
+    """Long after the apply a workload has seen it: what is looked at again disagrees as soon as anywhere."""
+    world = World(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    world.targets["east"].patience = 20.0
+    world.agents.answers["http://bank.example.com/"] = MUTE
+    async with world.driven():
+        await asyncio.sleep(40)
+        world.agents.answers["http://bank.example.com/"] = BLOCKED
+        await world.until(lambda: bool(world.status().unverified), seconds=1)
+        asked = len(world.agents.asked)
+        await world.until(lambda: len(world.agents.asked) > asked, seconds=61)
+        await world.until(lambda: bool(world.status().disagreements), seconds=11)
+
+
+@virtual_time
+async def test_what_holds_it_up_is_named() -> None:
+    """While probes don't agree yet, what the target sees holding it up is the reason, with what the probe saw."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    target = world.targets["east"]
+    target.held_up = Problem("DEBOUNCE_OPEN", "others write all the time")
+    world.agents.answers["http://bank.example.com/"] = BLOCKED
+    async with world.driven():
+        await world.verified()
+        revision = world.set(BANK)
+        await world.verified()
+        problem = told(world, BANK.name, revision).problem
+        assert problem is not None
+        assert problem.reason == "DEBOUNCE_OPEN"
+        assert problem.message.startswith("others write all the time; the last probe: HEAD http://bank.example.com/")
+        target.held_up = None
+        await world.until(lambda: reasons(world.status().unverified) == {BANK.name: "PROBE_DISAGREES"}, seconds=2)
+        await world.until(lambda: state(world, BANK.name, revision) is RolloutState.DISAGREES)
+
+
+@virtual_time
+async def test_what_was_not_probed_is_not_held_up() -> None:
+    """What the target sees is no reason for what no probe looked at."""
+    database = entry("db", ports=ports("3306:TCP"))
+    world = World(policy("REGISTRY_ONLY"), database)
+    world.agents.attach()
+    world.targets["east"].held_up = Problem("DEBOUNCE_OPEN", "others write all the time")
+    async with world.driven():
+        await world.verified()
+    assert reasons(world.status().unverified) == {database.name: "NOT_PROBED"}
+
+
+@virtual_time
+async def test_dns_that_warms_is_named() -> None:
+    """A host that the sidecar still looks up is no disagreement, and named as what it is."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    world.agents.answers["http://bank.example.com/"] = WARMING
+    async with world.driven():
+        await world.verified()
+        revision = world.set(BANK)
+        await world.verified()
+        problem = told(world, BANK.name, revision).problem
+        assert problem is not None
+        assert problem.reason == "DNS_WARMING"
+        world.agents.answers.clear()
+        await world.until(lambda: state(world, BANK.name, revision) is RolloutState.VERIFIED, seconds=3)
+
+
+@virtual_time
 async def test_disagreement_is_taken_back() -> None:
     """What disagreed is looked at again each minute, and is right once it is right."""
     world = World(policy("REGISTRY_ONLY"), BANK)
@@ -208,9 +297,13 @@ async def test_waits_for_an_agent() -> None:
         await world.applied()
         await asyncio.sleep(100)
         assert world.status().verified_revision == 0
+        assert told(world, BANK.name, 4).problem == Problem(
+            "NO_AGENT", "no agent is attached from the cluster, so nobody can see what takes effect there"
+        )
         world.agents.attach()
         await world.verified(seconds=3)
     assert state(world, BANK.name, 4) is RolloutState.VERIFIED
+    assert world.status().unverified is None
 
 
 @virtual_time

@@ -104,7 +104,7 @@ class Tenure:
             self._fault_ends.expect((*work.fault_ends, *filter(None, (work.held_fault_end,))))
             applied = await self._apply(target, work)
         self._fault_ends.expect(work.fault_ends)
-        self._settle(work, {**work.obstacles, **applied.obstacles})
+        self._settle(target, work, {**work.obstacles, **applied.obstacles})
 
     async def _apply(self, target: Target, work: Work) -> Applied:
         if not work.changes:
@@ -132,7 +132,7 @@ class Tenure:
         finally:
             late.cancel()
 
-    def _settle(self, work: Work, obstacles: dict[str, Problem]) -> None:
+    def _settle(self, target: Target, work: Work, obstacles: dict[str, Problem]) -> None:
         settled = replace(
             self._status,
             phase=Phase.SETTLED,
@@ -145,7 +145,7 @@ class Tenure:
         if settled != self._status or not work.idle:
             self._status = settled
             self._report(apply_time=self._shop.clock())
-        self._verifier.applied(without(work.served, obstacles))
+        self._verifier.applied(without(work.served, obstacles), target)
 
     async def _rest(self, started: float, setback: Setback | None) -> None:
         """Until a newer desired state, a retry or the resync calls for the next cycle."""

@@ -6,7 +6,8 @@ to take a change.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from egress_server.delivery.shop import Shop
@@ -27,8 +28,12 @@ from egress_server.domain.verify import (
     subjects,
 )
 from egress_server.ports.agents import AgentInfo
+from egress_server.ports.target import Target
 
 _DISAGREES = "PROBE_DISAGREES"
+_INCONCLUSIVE = "PROBE_INCONCLUSIVE"
+_SEEN = frozenset({_DISAGREES, _INCONCLUSIVE})
+_NO_AGENT = Problem("NO_AGENT", "no agent is attached from the cluster, so nobody can see what takes effect there")
 
 
 class Verifier:
@@ -43,6 +48,8 @@ class Verifier:
         self._unverified = dict(status.unverified or {})
         self._reported = self._fields()
         self._now: Effective | None = None
+        self._target: Target | None = None
+        self._patient_until = 0.0
         self._due: dict[str, Gone | None] = {}
         self._doubtful: dict[str, Gone | None] = {}
         self._news = asyncio.Event()
@@ -54,9 +61,10 @@ class Verifier:
         if self._round is not None:
             self._round.cancel()
 
-    def applied(self, now: Effective) -> None:
-        """The cluster holds `now`. Nothing is probed where nothing has changed since the last verdict."""
-        before, self._now = self._now, now
+    def applied(self, now: Effective, target: Target) -> None:
+        """The cluster, behind `target`, holds `now`. Nothing is probed where nothing has changed since the last
+        verdict."""
+        before, self._now, self._target = self._now, now, target
         due = changed(before, now, self._verified)
         if before is None:
             known = now.revisions.keys() | {now.cluster.name}
@@ -65,6 +73,7 @@ class Verifier:
         for name in due:
             self._doubtful.pop(name, None)
         if self._due:
+            self._patient_until = self._shop.monotonic() + target.patience
             self.hold()
             self._news.set()
         elif before is not None and self._verified == before.revision:
@@ -99,9 +108,9 @@ class Verifier:
     async def _look_around(self, now: Effective) -> None:
         """Probes what is due until all of it agrees, or patience is over."""
         problems: dict[str, Problem] = {}
-        for pause in (0.0, *self._shop.settings.probe_pauses):
+        for pause in self._pauses():
             await asyncio.sleep(pause)
-            agents = await self._agents()
+            agents = await self._agents(now)
             for subject in subjects(now, self._due, _workloads(agents), self._shop.settings.known_destinations):
                 if problem := await self._look_at(now, subject, agents):
                     problems[subject.resource] = problem
@@ -113,6 +122,14 @@ class Verifier:
             if not self._due:
                 return
         self._give_up({name: problems[name] for name in self._due})
+
+    def _pauses(self) -> Iterator[float]:
+        """Before each look; on and on at the last pace while a workload may still see the former state."""
+        yield 0.0
+        for pause in self._shop.settings.probe_pauses:
+            yield pause
+        while self._shop.monotonic() < self._patient_until:
+            yield pause
 
     def _agree(self, resource: str) -> None:
         for kept in (self._due, self._doubtful, self._unverified, self._disagreements):
@@ -128,7 +145,13 @@ class Verifier:
         else:
             self._due.setdefault(name, None)
         if name not in self._disagreements:
-            self._unverified[name] = problem
+            self._unverified[name] = self._explained(problem)
+
+    def _explained(self, problem: Problem) -> Problem:
+        """A probe that saw something else, with what holds up that it takes effect, where the target sees that: then
+        that is the reason."""
+        held = self._target.holding_up() if self._target and problem.reason in _SEEN else None
+        return replace(held, message=f"{held.message}; the last probe: {problem.message}") if held else problem
 
     def _give_up(self, problems: dict[str, Problem]) -> None:
         """Patience is over: what was seen counts, until the recheck."""
@@ -165,12 +188,20 @@ class Verifier:
             f"{check.attempt.method} {check.attempt.destination.url} from {agent.agent} in {agent.namespace}: "
             f"policy says {expected.outcome.value}, the probe saw {verdict.outcome.value}: {seen}"
         )
-        return Problem(_DISAGREES if agreement is Agreement.DIFFERS else "PROBE_INCONCLUSIVE", message)
+        if agreement is Agreement.DIFFERS:
+            return Problem(_DISAGREES, message)
+        warming = any(cause.code == "CLUSTER_WARMING" for cause in verdict.causes)
+        return Problem("DNS_WARMING" if warming else _INCONCLUSIVE, message)
 
-    async def _agents(self) -> dict[str, AgentInfo]:
-        """The agents of the cluster by id; waits while there is none."""
-        while not (attached := self._shop.agents.attached(self._shop.mesh, self._cluster)):  # noqa: ASYNC110 - agents come and go without a word
+    async def _agents(self, now: Effective) -> dict[str, AgentInfo]:
+        """The agents of the cluster by id; waits while there is none, and says so of the cluster as a whole."""
+        whole = now.cluster.name
+        while not (attached := self._shop.agents.attached(self._shop.mesh, self._cluster)):
+            self._unverified[whole] = _NO_AGENT
+            self._report()
             await asyncio.sleep(self._shop.settings.agent_poll)
+        if self._unverified.get(whole) == _NO_AGENT:
+            del self._unverified[whole]
         return {agent.agent: agent for agent in sorted(attached, key=lambda agent: agent.agent)}
 
     async def _turn(self, agent: AgentInfo) -> None:

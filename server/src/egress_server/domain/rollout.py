@@ -53,6 +53,8 @@ UNSUPPORTED = "UNSUPPORTED"
 NAMESPACE_MISSING = "NAMESPACE_MISSING"
 """The reason of a Problem that says: the namespace does not exist there yet."""
 
+_NEVER_SEEN = Problem("NOT_DRIVEN", "no applier has reported on the cluster yet")
+
 
 class DriftKind(Enum):
     """How an object of ours differs from what was last applied."""
@@ -102,10 +104,10 @@ class ClusterStatus:
     """An applier's record of one cluster, written once per apply cycle.
 
     `disagreements`, `unverified` and `obstacles` are by resource name; obstacles are what the cluster does not hold,
-    and why. `verified_revision` is the revision whose
-    probes have run, whatever they said: a disagreement says otherwise for its resource, and an unverified one is
-    where no probe could tell, or not yet. Every fault that ended at `faults_ended_to` or before, by the store's clock,
-    is gone from the cluster.
+    and why. `verified_revision` is the revision whose probes have run, whatever they said: a disagreement says
+    otherwise for its resource, and an unverified one is where no probe could tell, or not yet. What is said of the
+    cluster itself there stands for all whose probes have not run. Every fault that ended at `faults_ended_to` or
+    before, by the store's clock, is gone from the cluster.
     """
 
     cluster: str
@@ -169,7 +171,7 @@ def rollout(
 ) -> Rollout:
     """What became on `cluster` of the change `revision`, about `resource`, whose last change is `last_revision`."""
     if status is None:
-        return Rollout(cluster, RolloutState.PENDING)
+        return Rollout(cluster, RolloutState.PENDING, problem=_NEVER_SEEN)
     if status.applied_revision < revision:
         return Rollout(cluster, _PHASES[status.phase], status, status.problem)
     if last_revision > revision and status.applied_revision >= last_revision:
@@ -182,7 +184,9 @@ def rollout(
         if problem := (status.unverified or {}).get(resource):
             return Rollout(cluster, RolloutState.APPLIED, status, problem)
         return Rollout(cluster, RolloutState.VERIFIED, status)
-    return Rollout(cluster, RolloutState.APPLIED, status)
+    unverified = status.unverified or {}
+    why = unverified.get(resource) or unverified.get(cluster.name) or status.problem
+    return Rollout(cluster, RolloutState.APPLIED, status, why)
 
 
 def standing(cluster: Cluster, status: ClusterStatus) -> Rollout:

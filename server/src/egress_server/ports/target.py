@@ -69,6 +69,9 @@ class Target(Protocol):
     quiet: float
     """Seconds to leave the cluster alone after an apply that changed something: what follows within them goes out in
     one."""
+    patience: float
+    """Seconds after an apply in which a workload may still see the former state: what a probe shows within them is no
+    disagreement yet."""
 
     async def gather(self) -> Live:
         """Reads what lives there."""

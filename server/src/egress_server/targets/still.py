@@ -10,6 +10,7 @@ class Still:
     """See ports.target.Target for each."""
 
     quiet = 0.0
+    patience = 0.0
 
     async def changes(self) -> AsyncIterator[None]:
         """None are seen."""
