@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     resolve: _Listed[Annotated[Resolve, BeforeValidator(_resolve)]] = ()
     """What stands in for DNS in local clusters."""
 
+    credentials_key_file: Path | None = None
+    """File with the key that credentials of clusters are sealed with; all processes of an installation need the same
+    one. Where not set, it is credentials.key in data_dir, made when it is first needed."""
+
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
     """Least level of log lines; they go to standard error as JSON."""
 

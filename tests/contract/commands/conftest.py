@@ -14,6 +14,7 @@ from egress_server.domain.resources import Mesh, OutboundMode, OutboundPolicy, R
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.ports.identity import Principal
 from tests.contract.conftest import Bench
+from tests.support.sealing import OpenSealer
 
 CALLER = Caller(Principal("user:tester"), "test")
 
@@ -63,7 +64,9 @@ def changed(outcome: Outcome) -> Change:
 @pytest.fixture
 async def house(bench: Bench) -> House:
     """A fresh mesh."""
-    services = Services(bench.store, {bench.mesh: bench.replica}, Sessions(version="1"), uuid_ids, system_clock)
+    services = Services(
+        bench.store, {bench.mesh: bench.replica}, Sessions(version="1"), uuid_ids, system_clock, OpenSealer()
+    )
     made = House(bench, services)
     await made.set(Mesh(f"meshes/{bench.mesh}"), ChangeType.CREATE)
     return made

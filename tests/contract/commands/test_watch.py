@@ -21,6 +21,7 @@ from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
 from egress_server.store.setup import ensure_epoch
 from tests.contract.commands.conftest import CALLER, House
+from tests.support.sealing import OpenSealer
 
 SECONDS = 10.0
 Stream = AsyncGenerator[WatchEvent, None]
@@ -63,7 +64,9 @@ async def another_process(house: House) -> Services:
     """The services of a process that starts now; its replica ends with the bench's connections."""
     replica = RedisReplica(await house.bench.connect(), house.mesh)
     await replica.start()
-    return Services(house.bench.store, {house.mesh: replica}, Sessions(version="1"), uuid_ids, system_clock)
+    return Services(
+        house.bench.store, {house.mesh: replica}, Sessions(version="1"), uuid_ids, system_clock, OpenSealer()
+    )
 
 
 async def test_from_now_on(house: House) -> None:

@@ -24,6 +24,7 @@ from egress_server.ports.agents import AgentInfo
 from egress_server.ports.identity import Principal
 from egress_server.ports.store import Arrival, Commit, Committed, Lease, RequestKey, Stale
 from tests.support.meshes import MESH
+from tests.support.sealing import OpenSealer
 
 EPOCH = "epoch-1"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -245,7 +246,12 @@ class World:
         numbers = count(1)
         self.replica = FakeReplica(self.store)
         self.services = Services(
-            self.store, {"default": self.replica}, self.agents, lambda: f"made-{next(numbers)}", lambda: NOW
+            self.store,
+            {"default": self.replica},
+            self.agents,
+            lambda: f"made-{next(numbers)}",
+            lambda: NOW,
+            OpenSealer(),
         )
 
     @classmethod

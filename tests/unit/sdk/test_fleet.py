@@ -32,6 +32,47 @@ def test_register_a_directory(client: EgressClient, server: FakeServer) -> None:
         client.register_cluster("a", path="p")
 
 
+def test_register_a_kubernetes_cluster(client: EgressClient, server: FakeServer) -> None:
+    """With the way to it, and what Istio is there; no other target has any of that."""
+    client.register_cluster("a", target="kubernetes", request_id="r")
+    client.register_cluster(
+        "a",
+        target="kubernetes",
+        labels={"env": "prod"},
+        service_cidrs=["10.96.0.0/12"],
+        kubeconfig="text",
+        context="c",
+        secret="a/b",
+        in_cluster=True,
+        istio_revision="canary",
+        root_namespace="istio",
+        mesh_policy="mesh-config",
+        request_id="r",
+    )
+    bare, full = server.sent("RegisterCluster")
+    assert isinstance(bare, pb.RegisterClusterRequest)
+    assert bare.cluster == Cluster(kubernetes=Cluster.KubernetesTarget())
+    assert bare.cluster.WhichOneof("target") == "kubernetes"
+    assert isinstance(full, pb.RegisterClusterRequest)
+    assert full.cluster == Cluster(
+        labels={"env": "prod"},
+        kubernetes=Cluster.KubernetesTarget(
+            kubeconfig="text",
+            context="c",
+            secret="a/b",
+            in_cluster=True,
+            istio_revision="canary",
+            root_namespace="istio",
+            mesh_policy=Cluster.KubernetesTarget.MESH_CONFIG,
+            service_cidrs=["10.96.0.0/12"],
+        ),
+    )
+    with pytest.raises(ValueError, match="directory has no kubeconfig, secret"):
+        client.register_cluster("a", target="directory", kubeconfig="x", secret="a/b")
+    with pytest.raises(ValueError, match="none of local, directory, kubernetes"):
+        client.register_cluster("a", target="magic")  # type: ignore[arg-type]
+
+
 def test_clusters(client: EgressClient, server: FakeServer) -> None:
     """A cluster is updated, deregistered and looked at afresh by its name."""
     client.update_cluster("a", labels={"env": "prod"}, request_id="r")
@@ -52,9 +93,11 @@ def test_mesh(server: FakeServer) -> None:
     with EgressClient(server.target, mesh="m") as client:
         client.get_mesh()
         client.update_mesh(display_name="M", labels={"a": "b"}, etag="e", request_id="r")
+        client.update_mesh(drift_policy="report", request_id="r")
     assert [request for _, request in server.requests] == [
         pb.GetMeshRequest(name="meshes/m"),
         pb.UpdateMeshRequest(mesh=Mesh(name="meshes/m", display_name="M", labels={"a": "b"}), etag="e", request_id="r"),
+        pb.UpdateMeshRequest(mesh=Mesh(name="meshes/m", drift_policy=Mesh.REPORT), request_id="r"),
     ]
 
 

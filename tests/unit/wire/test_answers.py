@@ -181,7 +181,7 @@ def test_a_registered_cluster_shows_what_is_known_of_it() -> None:
         problem=Problem("STORE_REWOUND", "the store was restored"),
     )
     east = cluster("east", env="prod")
-    found = FoundClusters(Found("epoch-1", (versioned(east),), "token"), {"east": status}, {"east": 2})
+    found = FoundClusters(Found("epoch-1", (versioned(east),), "token"), {"east": status}, {}, {"east": 2})
     whole = {
         **EAST_JSON,
         "status": {
@@ -196,7 +196,7 @@ def test_a_registered_cluster_shows_what_is_known_of_it() -> None:
     }
     assert written("GetCluster", found) == whole
     assert written("ListClusters", found) == {"clusters": [whole], "nextPageToken": "token"}
-    unknown = FoundClusters(Found("epoch-1", (versioned(east),)), {}, {"east": 0})
+    unknown = FoundClusters(Found("epoch-1", (versioned(east),)), {}, {}, {"east": 0})
     assert written("GetCluster", unknown) == EAST_JSON
 
 
@@ -204,7 +204,7 @@ def test_a_registered_cluster_shows_what_is_known_of_it() -> None:
 def test_every_phase_has_a_state(phase: Phase) -> None:
     """A cluster whose apply failed is reached nevertheless."""
     found = FoundClusters(
-        Found("epoch-1", (versioned(cluster("east")),)), {"east": ClusterStatus("east", phase)}, {"east": 0}
+        Found("epoch-1", (versioned(cluster("east")),)), {"east": ClusterStatus("east", phase)}, {}, {"east": 0}
     )
     expected = {Phase.OFFLINE: "OFFLINE", Phase.HELD: "HELD"}.get(phase, "ONLINE")
     assert written("GetCluster", found)["status"]["state"] == expected

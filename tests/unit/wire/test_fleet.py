@@ -1,10 +1,11 @@
 """Meshes and clusters through the door."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 
 from egress.v1 import cluster_pb2, mesh_pb2
 from egress.v1 import fleet_service_pb2 as pb
@@ -12,18 +13,45 @@ from egress_server.commands.deregister import Deregister
 from egress_server.commands.mutate import Mutation
 from egress_server.commands.read import Get
 from egress_server.domain.changes import ChangeType, Versioned
+from egress_server.domain.inventory import Capabilities, Escape, EscapeKind, Inventory
 from egress_server.domain.names import Kind, Name
-from egress_server.domain.resources import Cluster, Mesh, Resource, TargetKind
+from egress_server.domain.resources import (
+    Cluster,
+    DriftPolicy,
+    KubernetesTarget,
+    Mesh,
+    MeshPolicyBackend,
+    Resource,
+    TargetKind,
+)
+from egress_server.domain.rollout import (
+    ClusterStatus,
+    Drift,
+    DriftKind,
+    Phase,
+    Problem,
+    RestartProgress,
+    RestartState,
+)
 from egress_server.domain.validate import Problems
+from egress_server.formats.kubeconfig_text import cut_kubeconfig
 from egress_server.wire import METHODS
 from egress_server.wire.convert.cluster import read_cluster, write_cluster
 from egress_server.wire.convert.mesh import write_mesh
+from tests.support.kubeconfigs import CANARY, kubeconfig
 from tests.support.violations import violations_of
 
 MESH = "meshes/default"
 EAST = f"{MESH}/clusters/east"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-LOCAL, DIRECTORY = TargetKind.LOCAL, TargetKind.DIRECTORY
+LOCAL, DIRECTORY, KUBERNETES = TargetKind.LOCAL, TargetKind.DIRECTORY, TargetKind.KUBERNETES
+WAY = KubernetesTarget(
+    context="c0",
+    secret="egress/c0",
+    istio_revision="canary",
+    root_namespace="istio",
+    mesh_policy=MeshPolicyBackend.SIDECAR,
+)
 
 
 def decode(name: str, request: object) -> Any:
@@ -52,6 +80,8 @@ def amended(request: pb.UpdateClusterRequest, before: Resource) -> Resource:
         Cluster(EAST, LOCAL, {"env": "prod"}, service_cidrs=("10.96.0.0/12",)),
         Cluster(EAST, DIRECTORY),
         Cluster(EAST, DIRECTORY, {}, "prod/east", ("fd00::/108",)),
+        Cluster(EAST, KUBERNETES, kubernetes=KubernetesTarget(in_cluster=True)),
+        Cluster(EAST, KUBERNETES, {}, "", ("fd00::/108",), kubernetes=WAY),
     ],
 )
 def test_every_target_comes_and_goes(cluster: Cluster) -> None:
@@ -67,12 +97,86 @@ def test_every_target_comes_and_goes(cluster: Cluster) -> None:
         ({}, ["cluster.target"]),
         ({"directory": {"path": "../x"}}, ["cluster.directory.path"]),
         ({"local": {"serviceCidrs": ["10.96.0.1/12"]}}, ["cluster.local.service_cidrs[0]"]),
+        ({"kubernetes": {"kubeconfig": "x"}}, ["cluster.kubernetes.kubeconfig"]),
+        ({"kubernetes": {"kubeconfig": kubeconfig(), "context": "other"}}, ["cluster.kubernetes.kubeconfig"]),
+        ({"kubernetes": {"kubeconfig": kubeconfig(), "inCluster": True}}, ["cluster.kubernetes"]),
+        ({"kubernetes": {"secret": "a/b", "inCluster": True}}, ["cluster.kubernetes"]),
+        ({"kubernetes": {"secret": "a"}}, ["cluster.kubernetes.secret"]),
+        ({"kubernetes": {"secret": "A/b"}}, ["cluster.kubernetes.secret"]),
+        ({"kubernetes": {"context": "a\nb"}}, ["cluster.kubernetes.context"]),
+        ({"kubernetes": {"context": "x" * 254}}, ["cluster.kubernetes.context"]),
+        ({"kubernetes": {"istioRevision": "1.31"}}, ["cluster.kubernetes.istio_revision"]),
+        ({"kubernetes": {"rootNamespace": "A"}}, ["cluster.kubernetes.root_namespace"]),
+        ({"kubernetes": {"meshPolicy": 9}}, ["cluster.kubernetes.mesh_policy"]),
+        ({"kubernetes": {"serviceCidrs": ["10.96.0.1/12"]}}, ["cluster.kubernetes.service_cidrs[0]"]),
     ],
 )
 def test_registration_refused(cluster: dict[str, Any], paths: list[str]) -> None:
     """By the paths that the caller knows."""
     request = ParseDict({"parent": MESH, "clusterId": "east", "cluster": cluster}, pb.RegisterClusterRequest())
     assert [field for field, _ in violations_of(lambda: decode("RegisterCluster", request))] == paths
+
+
+def test_a_kubeconfig_arrives_cut_to_what_is_needed() -> None:
+    """With the context that was chosen, by name or by itself; and nothing shows it again."""
+    prints = set()
+    for context in ("", "c0"):
+        target = {"kubeconfig": kubeconfig(), "context": context}
+        request = ParseDict({"cluster": {"name": EAST, "kubernetes": target}}, pb.RegisterClusterRequest())
+        mutation = decode("RegisterCluster", request)
+        kept = mutation.resource.kubernetes
+        assert (kept.context, kept.kubeconfig) == ("c0", cut_kubeconfig(kubeconfig()).text)
+        assert CANARY not in repr(mutation)
+        shown = write_cluster(Versioned(mutation.resource, 1, NOW, NOW), "epoch")
+        assert CANARY not in str(shown)
+        assert shown.kubernetes.context == "c0"
+        prints.add(mutation.options.fingerprint)
+    assert len(prints) == 1
+
+
+def test_what_was_seen_is_in_the_status() -> None:
+    """Of the cluster itself, of what others did there, and of a restart."""
+    drift = Drift(DriftKind.CHANGED, "Sidecar", "a", "b", "r", "kubectl", NOW)
+    status = ClusterStatus(
+        "east",
+        Phase.HELD,
+        problem=Problem("MASS_DELETION", "too much", token="t"),
+        drift=(drift, replace(drift, heal_time=NOW)),
+        restart=RestartProgress("1", RestartState.STOPPED, ("Deployment/a/b",), "Deployment/a/c", "not back"),
+        stale_workloads=3,
+    )
+    inventory = Inventory(
+        "east",
+        NOW,
+        Capabilities("v1.36.3", "1.31.0", ambient=True),
+        ("10.96.0.0/12",),
+        escapes=(Escape(EscapeKind.AMBIENT, "Namespace", "", "a", "ambient"),),
+        left_out={"escapes": 4},
+    )
+    shown = write_cluster(Versioned(Cluster(EAST, LOCAL, adopted=("x",)), 1, NOW, NOW), "epoch", status, inventory, 2)
+    assert list(shown.adopted) == ["x"]
+    assert MessageToDict(shown.status) == {
+        "state": "HELD",
+        "reason": "MASS_DELETION",
+        "message": "too much",
+        "agents": 2,
+        "approvalToken": "t",
+        "driftedObjects": 1,
+        "staleWorkloads": 3,
+        "restart": {
+            "id": "1",
+            "state": "STOPPED",
+            "done": ["Deployment/a/b"],
+            "failed": "Deployment/a/c",
+            "message": "not back",
+        },
+        "kubernetesVersion": "v1.36.3",
+        "istioVersion": "1.31.0",
+        "ambient": True,
+        "serviceCidrs": ["10.96.0.0/12"],
+        "escapes": 5,
+        "observeTime": "2026-11-23T00:00:00Z",
+    }
 
 
 def test_an_update_replaces_labels() -> None:
@@ -88,6 +192,21 @@ def test_an_update_may_repeat_the_target() -> None:
     assert amended(update(labels={"a": "b"}, directory={"path": "x"}), before) == Cluster(
         EAST, DIRECTORY, {"a": "b"}, "x"
     )
+
+
+def test_an_update_may_repeat_a_kubernetes_target() -> None:
+    """As it is shown: without its credentials, which stay."""
+    before = Cluster(EAST, KUBERNETES, {}, "", ("fd00::/108",), kubernetes=replace(WAY, kubeconfig="sealed"))
+    shown = write_cluster(Versioned(before, 1, NOW, NOW), "epoch")
+    shown.labels["a"] = "b"
+    assert amended(pb.UpdateClusterRequest(cluster=shown), before) == replace(before, labels={"a": "b"})
+    with_credentials = replace(before, kubernetes=KubernetesTarget("sealed", "c0"))
+    request = update(kubernetes={"kubeconfig": kubeconfig(), "serviceCidrs": ["fd00::/108"]})
+    assert [f for f, _ in violations_of(lambda: amended(request, with_credentials))] == ["cluster.target"]
+    shown.kubernetes.kubeconfig = "x"
+    assert [f for f, _ in violations_of(lambda: decode("UpdateCluster", pb.UpdateClusterRequest(cluster=shown)))] == [
+        "cluster.kubernetes.kubeconfig"
+    ]
 
 
 @pytest.mark.parametrize("target", [{"local": {}}, {"directory": {}}, {"directory": {"path": "y"}}])
@@ -120,12 +239,21 @@ def test_a_mesh_comes_and_goes() -> None:
     assert mutation.amend(Mesh(MESH)) == mesh
 
 
+def test_what_happens_to_drift_stays_where_it_is_not_said() -> None:
+    """So that a client that knows nothing of it changes nothing."""
+    report = Mesh(MESH, drift_policy=DriftPolicy.REPORT)
+    for asked, after in (("DRIFT_POLICY_UNSPECIFIED", "REPORT"), ("REPORT", "REPORT"), ("HEAL", "HEAL")):
+        request = ParseDict({"mesh": {"name": MESH, "driftPolicy": asked}}, pb.UpdateMeshRequest())
+        assert decode("UpdateMesh", request).amend(report).drift_policy.value == after
+
+
 @pytest.mark.parametrize(
     ("mesh", "path"),
     [
         (mesh_pb2.Mesh(), "mesh.name"),
         (mesh_pb2.Mesh(name=f"{MESH}/clusters/east"), "mesh.name"),
         (mesh_pb2.Mesh(name=MESH, display_name="x" * 64), "mesh.display_name"),
+        (ParseDict({"name": MESH, "driftPolicy": 9}, mesh_pb2.Mesh()), "mesh.drift_policy"),
     ],
 )
 def test_mesh_refused(mesh: mesh_pb2.Mesh, path: str) -> None:

@@ -84,19 +84,26 @@ class Listing:
 
 
 def expanded(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with the fields of each argument that is a dataclass in the place of that argument."""
+    """The function with the fields of each argument that is a dataclass in the place of that argument.
+
+    Where the function has an argument of its own by the name of such a field, the command has that one, and the field
+    keeps its default.
+    """
     arguments = inspect.signature(function, eval_str=True).parameters.values()
     groups: dict[str, Any] = {
         argument.name: argument.annotation for argument in arguments if dataclasses.is_dataclass(argument.annotation)
     }
 
+    own = {argument.name for argument in arguments}
+    options = {name: [one for one in _options(group) if one.name not in own] for name, group in groups.items()}
+
     def run(**values: Any) -> None:
         for name, group in groups.items():
-            values[name] = group(**{one.name: values.pop(one.name) for one in _options(group)})
+            values[name] = group(**{one.name: values.pop(one.name) for one in options[name]})
         function(**values)
 
     parameters = [argument for argument in arguments if argument.name not in groups]
-    parameters += [_parameter(one, group) for group in groups.values() for one in _options(group)]
+    parameters += [_parameter(one, group) for name, group in groups.items() for one in options[name]]
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )

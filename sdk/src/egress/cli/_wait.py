@@ -35,7 +35,7 @@ def wait_for(
 ) -> tuple[WaitChangeResponse, Exit]:
     """Waits at most `timeout` seconds; returns the last state and what to leave with."""
     deadline = time.monotonic() + timeout
-    with _progress() as tell:
+    with progress() as tell:
         while True:
             left = deadline - time.monotonic()
             reply = client.wait_change(change, until=until.value, timeout=max(min(_TICK_SECONDS, left), 0.001))
@@ -78,7 +78,8 @@ def _obstacle(reply: WaitChangeResponse) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Tell]:
+def progress() -> Iterator[Tell]:
+    """Shows on standard error what is told while somebody waits."""
     console = err()
     if not console.is_terminal:
         yield _Lines()

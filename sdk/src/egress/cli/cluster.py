@@ -1,10 +1,14 @@
 """egressctl cluster: where policy is applied, and the agents there."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from egress import Agent, Cluster
+from egress.cli._arrival import wait_until_driven
+from egress.cli._details import details
+from egress.cli._kubeconfig import inlined
 from egress.cli._lists import page_size, show_list
 from egress.cli._mutations import finish
 from egress.cli._options import Listing, Mutating
@@ -13,6 +17,8 @@ from egress.cli._session import Session, command
 from egress.cli._values import joined, moment, pairs, short, words
 
 group = typer.Typer(name="cluster", no_args_is_help=True, help="Clusters: where policy is applied.")
+
+_KUBERNETES = "Options of Kubernetes clusters"
 
 _COLUMNS = ("NAME", "TARGET", "STATE", "APPLIED", "VERIFIED", "AGENTS", "LAST SEEN", "LABELS")
 
@@ -27,14 +33,15 @@ Id = Annotated[str, typer.Argument(metavar="NAME", help="Id or full name of the 
     "register",
     "egressctl cluster register local --target local --label env=test",
     "egressctl cluster register prod --target directory --path prod/istio --service-cidr 10.96.0.0/12",
+    "egressctl cluster register c0 --target kubernetes --kubeconfig ~/.kube/config --context c0",
 )
 def register(
     session: Session,
     mutating: Mutating,
     name: Annotated[str, typer.Argument(help="Id of the cluster.")],
     target: Annotated[
-        Literal["local", "directory"],
-        typer.Option(help="How it is driven: an Envoy beside the server, or a folder of YAML files."),
+        Literal["local", "directory", "kubernetes"],
+        typer.Option(help="How it is driven: an Envoy beside the server, a folder of YAML files, Istio in a cluster."),
     ],
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label for cluster selectors; may be repeated.")
@@ -43,24 +50,82 @@ def register(
     service_cidr: Annotated[
         list[str] | None, typer.Option(metavar="CIDR,...", help="The cluster's own service ranges; may be repeated.")
     ] = None,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="How it is reached; files that this names are sent with it. Left out, what is known stays.",
+            rich_help_panel=_KUBERNETES,
+        ),
+    ] = None,
+    context: Annotated[
+        str, typer.Option(help="The kubeconfig's context; else its current-context.", rich_help_panel=_KUBERNETES)
+    ] = "",
+    secret: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMESPACE/NAME",
+            help="A Secret with the key kubeconfig, beside the applier.",
+            rich_help_panel=_KUBERNETES,
+        ),
+    ] = "",
+    in_cluster: Annotated[
+        bool,
+        typer.Option(
+            "--in-cluster", help="The applier runs in it, with rights of its own.", rich_help_panel=_KUBERNETES
+        ),
+    ] = False,
+    istio_revision: Annotated[
+        str, typer.Option(help="Istio's revision; else the default one.", rich_help_panel=_KUBERNETES)
+    ] = "",
+    root_namespace: Annotated[
+        str,
+        typer.Option(help="Istio's root namespace.", show_default="istio-system", rich_help_panel=_KUBERNETES),
+    ] = "",
+    mesh_policy: Annotated[
+        Literal["both", "sidecar", "mesh-config"] | None,
+        typer.Option(help="Where a mesh-wide policy is written.", show_default="both", rich_help_panel=_KUBERNETES),
+    ] = None,
+    no_wait: Annotated[
+        bool,
+        typer.Option("--no-wait", help="Do not wait until an applier has been there.", rich_help_panel=_KUBERNETES),
+    ] = False,
 ) -> None:
-    """Register a cluster, or replace its registration."""
+    """Register a cluster, or replace its registration.
+
+    Of a Kubernetes cluster it waits up to 30 s for an applier's word on it.
+    """
     changed = session.client.register_cluster(
         name,
         target=target,
         labels=pairs(label or (), "--label"),
         path=path,
         service_cidrs=words(service_cidr or ()),
+        kubeconfig=inlined(kubeconfig, context) if kubeconfig else "",
+        context=context,
+        secret=secret,
+        in_cluster=in_cluster,
+        istio_revision=istio_revision,
+        root_namespace=root_namespace,
+        mesh_policy=mesh_policy or "",
         **mutating.options(),
     )
     finish(session, mutating, changed, "registered")
+    if target == "kubernetes" and not (no_wait or mutating.wait):
+        raise typer.Exit(wait_until_driven(session.client, changed.change.resource, changed.change))
 
 
 @command(group, "get", "egressctl cluster get local")
 def get(session: Session, cluster: Id) -> None:
     """Show one cluster."""
     found = session.client.get_cluster(cluster)
-    session.show(found, lambda: table(_COLUMNS, [_row(found)]))
+
+    def show() -> None:
+        table(_COLUMNS, [_row(found)])
+        for line in details(found):
+            out().print(line)
+
+    session.show(found, show)
 
 
 @command(group, "list", "egressctl cluster list", """egressctl cluster list --filter 'labels.env = "prod"'""")

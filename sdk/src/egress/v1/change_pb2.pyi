@@ -293,12 +293,15 @@ class ClusterRollout(_message.Message):
     VERIFY_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
+    STALE_WORKLOADS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Name of the cluster."""
     state: Global___ClusterRollout.State.ValueType
     """How far the change has come there."""
     applied_revision: _builtins.int
     """Revision the cluster holds."""
+    stale_workloads: _builtins.int
+    """Workloads of the cluster that run under older interception rules until they are restarted."""
     @_builtins.property
     def apply_time(self) -> _timestamp_pb2.Timestamp:
         """When that revision was applied."""
@@ -325,10 +328,11 @@ class ClusterRollout(_message.Message):
         verify_time: _timestamp_pb2.Timestamp | None = ...,
         error: Global___ClusterRollout.Error | None = ...,
         last_seen_time: _timestamp_pb2.Timestamp | None = ...,
+        stale_workloads: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "error", b"error", "last_seen_time", b"last_seen_time", "verify_time", b"verify_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "apply_time", b"apply_time", "cluster", b"cluster", "error", b"error", "last_seen_time", b"last_seen_time", "state", b"state", "verify_time", b"verify_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "apply_time", b"apply_time", "cluster", b"cluster", "error", b"error", "last_seen_time", b"last_seen_time", "stale_workloads", b"stale_workloads", "state", b"state", "verify_time", b"verify_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

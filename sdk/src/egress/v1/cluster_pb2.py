@@ -27,7 +27,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65gress/v1/cluster.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x07\n\x07\x43luster\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x34\n\x06labels\x18\x02 \x03(\x0b\x32\x1e.egress.v1.Cluster.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x35\n\x05local\x18\x03 \x01(\x0b\x32\x1e.egress.v1.Cluster.LocalTargetB\x04\xe2\x41\x01\x01H\x00\x12=\n\tdirectory\x18\t \x01(\x0b\x32\".egress.v1.Cluster.DirectoryTargetB\x04\xe2\x41\x01\x01H\x00\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12/\n\x06status\x18\x08 \x01(\x0b\x32\x19.egress.v1.Cluster.StatusB\x04\xe2\x41\x01\x03\x1a*\n\x0bLocalTarget\x12\x1b\n\rservice_cidrs\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x1a\x42\n\x0f\x44irectoryTarget\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rservice_cidrs\x18\x02 \x03(\tB\x04\xe2\x41\x01\x01\x1a\xbf\x02\n\x06Status\x12\x34\n\x05state\x18\x01 \x01(\x0e\x32\x1f.egress.v1.Cluster.Status.StateB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61pplied_revision\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11verified_revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x38\n\x0elast_seen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61gents\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06ONLINE\x10\x01\x12\x0b\n\x07OFFLINE\x10\x02\x12\x08\n\x04HELD\x10\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:M\xea\x41J\n\x13\x65gress.mesh/Cluster\x12 meshes/{mesh}/clusters/{cluster}*\x08\x63lusters2\x07\x63lusterB\x08\n\x06targetb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65gress/v1/cluster.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x0f\n\x07\x43luster\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x34\n\x06labels\x18\x02 \x03(\x0b\x32\x1e.egress.v1.Cluster.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x35\n\x05local\x18\x03 \x01(\x0b\x32\x1e.egress.v1.Cluster.LocalTargetB\x04\xe2\x41\x01\x01H\x00\x12=\n\tdirectory\x18\t \x01(\x0b\x32\".egress.v1.Cluster.DirectoryTargetB\x04\xe2\x41\x01\x01H\x00\x12?\n\nkubernetes\x18\n \x01(\x0b\x32#.egress.v1.Cluster.KubernetesTargetB\x04\xe2\x41\x01\x01H\x00\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12/\n\x06status\x18\x08 \x01(\x0b\x32\x19.egress.v1.Cluster.StatusB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x61\x64opted\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03\x1a*\n\x0bLocalTarget\x12\x1b\n\rservice_cidrs\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x1a\x42\n\x0f\x44irectoryTarget\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rservice_cidrs\x18\x02 \x03(\tB\x04\xe2\x41\x01\x01\x1a\xea\x02\n\x10KubernetesTarget\x12\x18\n\nkubeconfig\x18\x01 \x01(\tB\x04\xe2\x41\x01\x04\x12\x15\n\x07\x63ontext\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06secret\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nin_cluster\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0eistio_revision\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0eroot_namespace\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12I\n\x0bmesh_policy\x18\x07 \x01(\x0e\x32..egress.v1.Cluster.KubernetesTarget.MeshPolicyB\x04\xe2\x41\x01\x01\x12\x1b\n\rservice_cidrs\x18\x08 \x03(\tB\x04\xe2\x41\x01\x01\"Q\n\nMeshPolicy\x12\x1b\n\x17MESH_POLICY_UNSPECIFIED\x10\x00\x12\x08\n\x04\x42OTH\x10\x01\x12\x0b\n\x07SIDECAR\x10\x02\x12\x0f\n\x0bMESH_CONFIG\x10\x03\x1a\xd7\x01\n\x07Restart\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32 .egress.v1.Cluster.Restart.StateB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x64one\x18\x03 \x03(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x66\x61iled\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"B\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07RUNNING\x10\x01\x12\x08\n\x04\x44ONE\x10\x02\x12\x0b\n\x07STOPPED\x10\x03\x1a\x90\x05\n\x06Status\x12\x34\n\x05state\x18\x01 \x01(\x0e\x32\x1f.egress.v1.Cluster.Status.StateB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61pplied_revision\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11verified_revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x38\n\x0elast_seen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61gents\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12 \n\x12kubernetes_version\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\ristio_version\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x61mbient\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rservice_cidrs\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fstale_workloads\x18\x0c \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x64rifted_objects\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07\x65scapes\x18\x0e \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0e\x61pproval_token\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\x12\x31\n\x07restart\x18\x10 \x01(\x0b\x32\x1a.egress.v1.Cluster.RestartB\x04\xe2\x41\x01\x03\x12\x36\n\x0cobserve_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06ONLINE\x10\x01\x12\x0b\n\x07OFFLINE\x10\x02\x12\x08\n\x04HELD\x10\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:M\xea\x41J\n\x13\x65gress.mesh/Cluster\x12 meshes/{mesh}/clusters/{cluster}*\x08\x63lusters2\x07\x63lusterB\x08\n\x06targetb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTER_DIRECTORYTARGET'].fields_by_name['path']._serialized_options = b'\342A\001\001'
   _globals['_CLUSTER_DIRECTORYTARGET'].fields_by_name['service_cidrs']._loaded_options = None
   _globals['_CLUSTER_DIRECTORYTARGET'].fields_by_name['service_cidrs']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['kubeconfig']._loaded_options = None
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['kubeconfig']._serialized_options = b'\342A\001\004'
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['context']._loaded_options = None
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['context']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['secret']._loaded_options = None
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['secret']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['in_cluster']._loaded_options = None
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['in_cluster']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['istio_revision']._loaded_options = None
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['istio_revision']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['root_namespace']._loaded_options = None
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['root_namespace']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['mesh_policy']._loaded_options = None
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['mesh_policy']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['service_cidrs']._loaded_options = None
+  _globals['_CLUSTER_KUBERNETESTARGET'].fields_by_name['service_cidrs']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER_RESTART'].fields_by_name['id']._loaded_options = None
+  _globals['_CLUSTER_RESTART'].fields_by_name['id']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_RESTART'].fields_by_name['state']._loaded_options = None
+  _globals['_CLUSTER_RESTART'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_RESTART'].fields_by_name['done']._loaded_options = None
+  _globals['_CLUSTER_RESTART'].fields_by_name['done']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_RESTART'].fields_by_name['failed']._loaded_options = None
+  _globals['_CLUSTER_RESTART'].fields_by_name['failed']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_RESTART'].fields_by_name['message']._loaded_options = None
+  _globals['_CLUSTER_RESTART'].fields_by_name['message']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER_STATUS'].fields_by_name['state']._loaded_options = None
   _globals['_CLUSTER_STATUS'].fields_by_name['state']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER_STATUS'].fields_by_name['reason']._loaded_options = None
@@ -54,6 +80,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTER_STATUS'].fields_by_name['last_seen_time']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER_STATUS'].fields_by_name['agents']._loaded_options = None
   _globals['_CLUSTER_STATUS'].fields_by_name['agents']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['kubernetes_version']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['kubernetes_version']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['istio_version']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['istio_version']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['ambient']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['ambient']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['service_cidrs']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['service_cidrs']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['stale_workloads']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['stale_workloads']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['drifted_objects']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['drifted_objects']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['escapes']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['escapes']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['approval_token']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['approval_token']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['restart']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['restart']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER_STATUS'].fields_by_name['observe_time']._loaded_options = None
+  _globals['_CLUSTER_STATUS'].fields_by_name['observe_time']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER_LABELSENTRY']._loaded_options = None
   _globals['_CLUSTER_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_CLUSTER'].fields_by_name['name']._loaded_options = None
@@ -64,6 +110,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTER'].fields_by_name['local']._serialized_options = b'\342A\001\001'
   _globals['_CLUSTER'].fields_by_name['directory']._loaded_options = None
   _globals['_CLUSTER'].fields_by_name['directory']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER'].fields_by_name['kubernetes']._loaded_options = None
+  _globals['_CLUSTER'].fields_by_name['kubernetes']._serialized_options = b'\342A\001\001'
   _globals['_CLUSTER'].fields_by_name['etag']._loaded_options = None
   _globals['_CLUSTER'].fields_by_name['etag']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER'].fields_by_name['revision']._loaded_options = None
@@ -74,18 +122,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTER'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER'].fields_by_name['status']._loaded_options = None
   _globals['_CLUSTER'].fields_by_name['status']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTER'].fields_by_name['adopted']._loaded_options = None
+  _globals['_CLUSTER'].fields_by_name['adopted']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER']._loaded_options = None
   _globals['_CLUSTER']._serialized_options = b'\352AJ\n\023egress.mesh/Cluster\022 meshes/{mesh}/clusters/{cluster}*\010clusters2\007cluster'
   _globals['_CLUSTER']._serialized_start=132
-  _globals['_CLUSTER']._serialized_end=1106
-  _globals['_CLUSTER_LOCALTARGET']._serialized_start=538
-  _globals['_CLUSTER_LOCALTARGET']._serialized_end=580
-  _globals['_CLUSTER_DIRECTORYTARGET']._serialized_start=582
-  _globals['_CLUSTER_DIRECTORYTARGET']._serialized_end=648
-  _globals['_CLUSTER_STATUS']._serialized_start=651
-  _globals['_CLUSTER_STATUS']._serialized_end=970
-  _globals['_CLUSTER_STATUS_STATE']._serialized_start=905
-  _globals['_CLUSTER_STATUS_STATE']._serialized_end=970
-  _globals['_CLUSTER_LABELSENTRY']._serialized_start=972
-  _globals['_CLUSTER_LABELSENTRY']._serialized_end=1017
+  _globals['_CLUSTER']._serialized_end=2114
+  _globals['_CLUSTER_LOCALTARGET']._serialized_start=626
+  _globals['_CLUSTER_LOCALTARGET']._serialized_end=668
+  _globals['_CLUSTER_DIRECTORYTARGET']._serialized_start=670
+  _globals['_CLUSTER_DIRECTORYTARGET']._serialized_end=736
+  _globals['_CLUSTER_KUBERNETESTARGET']._serialized_start=739
+  _globals['_CLUSTER_KUBERNETESTARGET']._serialized_end=1101
+  _globals['_CLUSTER_KUBERNETESTARGET_MESHPOLICY']._serialized_start=1020
+  _globals['_CLUSTER_KUBERNETESTARGET_MESHPOLICY']._serialized_end=1101
+  _globals['_CLUSTER_RESTART']._serialized_start=1104
+  _globals['_CLUSTER_RESTART']._serialized_end=1319
+  _globals['_CLUSTER_RESTART_STATE']._serialized_start=1253
+  _globals['_CLUSTER_RESTART_STATE']._serialized_end=1319
+  _globals['_CLUSTER_STATUS']._serialized_start=1322
+  _globals['_CLUSTER_STATUS']._serialized_end=1978
+  _globals['_CLUSTER_STATUS_STATE']._serialized_start=1913
+  _globals['_CLUSTER_STATUS_STATE']._serialized_end=1978
+  _globals['_CLUSTER_LABELSENTRY']._serialized_start=1980
+  _globals['_CLUSTER_LABELSENTRY']._serialized_end=2025
 # @@protoc_insertion_point(module_scope)

@@ -75,6 +75,155 @@ class Cluster(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class KubernetesTarget(_message.Message):
+        """A Kubernetes cluster with Istio.
+
+        At most one of kubeconfig, secret and in_cluster says how it is reached. With none of them it is reached as the
+        applier was told when it was started. A registration again that has none of them keeps what was there.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _MeshPolicy:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _MeshPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Cluster.KubernetesTarget._MeshPolicy.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            MESH_POLICY_UNSPECIFIED: Cluster.KubernetesTarget._MeshPolicy.ValueType  # 0
+            """BOTH."""
+            BOTH: Cluster.KubernetesTarget._MeshPolicy.ValueType  # 1
+            """In the Sidecar of the root namespace, and in MeshConfig for namespaces whose own Sidecar has no mode."""
+            SIDECAR: Cluster.KubernetesTarget._MeshPolicy.ValueType  # 2
+            """Only in the Sidecar of the root namespace."""
+            MESH_CONFIG: Cluster.KubernetesTarget._MeshPolicy.ValueType  # 3
+            """Only in MeshConfig. A helm upgrade of Istio takes it out again."""
+
+        class MeshPolicy(_MeshPolicy, metaclass=_MeshPolicyEnumTypeWrapper):
+            """Where a mesh-wide outbound policy is written."""
+
+        MESH_POLICY_UNSPECIFIED: Cluster.KubernetesTarget.MeshPolicy.ValueType  # 0
+        """BOTH."""
+        BOTH: Cluster.KubernetesTarget.MeshPolicy.ValueType  # 1
+        """In the Sidecar of the root namespace, and in MeshConfig for namespaces whose own Sidecar has no mode."""
+        SIDECAR: Cluster.KubernetesTarget.MeshPolicy.ValueType  # 2
+        """Only in the Sidecar of the root namespace."""
+        MESH_CONFIG: Cluster.KubernetesTarget.MeshPolicy.ValueType  # 3
+        """Only in MeshConfig. A helm upgrade of Istio takes it out again."""
+
+        KUBECONFIG_FIELD_NUMBER: _builtins.int
+        CONTEXT_FIELD_NUMBER: _builtins.int
+        SECRET_FIELD_NUMBER: _builtins.int
+        IN_CLUSTER_FIELD_NUMBER: _builtins.int
+        ISTIO_REVISION_FIELD_NUMBER: _builtins.int
+        ROOT_NAMESPACE_FIELD_NUMBER: _builtins.int
+        MESH_POLICY_FIELD_NUMBER: _builtins.int
+        SERVICE_CIDRS_FIELD_NUMBER: _builtins.int
+        kubeconfig: _builtins.str
+        """A kubeconfig as YAML or JSON, at most 64 KiB. It must hold its credentials itself: exec, auth-provider and
+        names of files are refused. Of its contexts only the chosen one is kept, sealed under the installation's key; it
+        is in no reply.
+        """
+        context: _builtins.str
+        """The kubeconfig's context to use; its current-context where empty."""
+        secret: _builtins.str
+        """NAMESPACE/NAME of a Secret with the key `kubeconfig`, in the cluster that the applier runs in."""
+        in_cluster: _builtins.bool
+        """The applier runs in this cluster, and uses its own service account."""
+        istio_revision: _builtins.str
+        """Istio's revision, such as `canary`; the default one where empty."""
+        root_namespace: _builtins.str
+        """Istio's root namespace; istio-system where empty."""
+        mesh_policy: Global___Cluster.KubernetesTarget.MeshPolicy.ValueType
+        """Where a mesh-wide outbound policy is written; BOTH where not set."""
+        @_builtins.property
+        def service_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """The cluster's own service ranges; as the cluster tells them where empty."""
+
+        def __init__(
+            self,
+            *,
+            kubeconfig: _builtins.str = ...,
+            context: _builtins.str = ...,
+            secret: _builtins.str = ...,
+            in_cluster: _builtins.bool = ...,
+            istio_revision: _builtins.str = ...,
+            root_namespace: _builtins.str = ...,
+            mesh_policy: Global___Cluster.KubernetesTarget.MeshPolicy.ValueType = ...,
+            service_cidrs: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "in_cluster", b"in_cluster", "istio_revision", b"istio_revision", "kubeconfig", b"kubeconfig", "mesh_policy", b"mesh_policy", "root_namespace", b"root_namespace", "secret", b"secret", "service_cidrs", b"service_cidrs"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Restart(_message.Message):
+        """How far a restart of workloads is. Workloads are written KIND/NAMESPACE/NAME."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _State:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Cluster.Restart._State.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            STATE_UNSPECIFIED: Cluster.Restart._State.ValueType  # 0
+            """No applier has taken it up yet."""
+            RUNNING: Cluster.Restart._State.ValueType  # 1
+            """Workloads are being restarted, one after the other."""
+            DONE: Cluster.Restart._State.ValueType  # 2
+            """All are back."""
+            STOPPED: Cluster.Restart._State.ValueType  # 3
+            """One did not come back, so the others were left alone; see failed and message."""
+
+        class State(_State, metaclass=_StateEnumTypeWrapper):
+            """Where the restart stands."""
+
+        STATE_UNSPECIFIED: Cluster.Restart.State.ValueType  # 0
+        """No applier has taken it up yet."""
+        RUNNING: Cluster.Restart.State.ValueType  # 1
+        """Workloads are being restarted, one after the other."""
+        DONE: Cluster.Restart.State.ValueType  # 2
+        """All are back."""
+        STOPPED: Cluster.Restart.State.ValueType  # 3
+        """One did not come back, so the others were left alone; see failed and message."""
+
+        ID_FIELD_NUMBER: _builtins.int
+        STATE_FIELD_NUMBER: _builtins.int
+        DONE_FIELD_NUMBER: _builtins.int
+        FAILED_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        id: _builtins.str
+        """Which restart it is: restart_id of the reply to RestartWorkloads."""
+        state: Global___Cluster.Restart.State.ValueType
+        """Where it stands."""
+        failed: _builtins.str
+        """The workload that did not come back, where the restart stopped."""
+        message: _builtins.str
+        """What happened, for people."""
+        @_builtins.property
+        def done(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """The workloads that are back."""
+
+        def __init__(
+            self,
+            *,
+            id: _builtins.str = ...,
+            state: Global___Cluster.Restart.State.ValueType = ...,
+            done: _abc.Iterable[_builtins.str] | None = ...,
+            failed: _builtins.str = ...,
+            message: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "failed", b"failed", "id", b"id", "message", b"message", "state", b"state"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Status(_message.Message):
         """What the appliers know of a cluster."""
 
@@ -114,6 +263,16 @@ class Cluster(_message.Message):
         VERIFIED_REVISION_FIELD_NUMBER: _builtins.int
         LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
         AGENTS_FIELD_NUMBER: _builtins.int
+        KUBERNETES_VERSION_FIELD_NUMBER: _builtins.int
+        ISTIO_VERSION_FIELD_NUMBER: _builtins.int
+        AMBIENT_FIELD_NUMBER: _builtins.int
+        SERVICE_CIDRS_FIELD_NUMBER: _builtins.int
+        STALE_WORKLOADS_FIELD_NUMBER: _builtins.int
+        DRIFTED_OBJECTS_FIELD_NUMBER: _builtins.int
+        ESCAPES_FIELD_NUMBER: _builtins.int
+        APPROVAL_TOKEN_FIELD_NUMBER: _builtins.int
+        RESTART_FIELD_NUMBER: _builtins.int
+        OBSERVE_TIME_FIELD_NUMBER: _builtins.int
         state: Global___Cluster.Status.State.ValueType
         """Whether it is reached."""
         reason: _builtins.str
@@ -126,9 +285,35 @@ class Cluster(_message.Message):
         """Revision last verified by probes."""
         agents: _builtins.int
         """Agents attached from its workloads."""
+        kubernetes_version: _builtins.str
+        """Version of Kubernetes there; empty where it is none, or not known."""
+        istio_version: _builtins.str
+        """Version of Istio there; empty where it is not known."""
+        ambient: _builtins.bool
+        """Whether workloads of it are in Istio's ambient mode, which has no sidecars."""
+        stale_workloads: _builtins.int
+        """Workloads that run under older interception rules; see ListStaleWorkloads."""
+        drifted_objects: _builtins.int
+        """Objects of ours that somebody else changed and that are not healed; see ListDrift."""
+        escapes: _builtins.int
+        """What a mesh-wide REGISTRY_ONLY does not hold; see ListEscapes."""
+        approval_token: _builtins.str
+        """Where it is HELD: stands for just what ApproveHeld or AcceptStore would say yes to."""
         @_builtins.property
         def last_seen_time(self) -> _timestamp_pb2.Timestamp:
             """When an applier last reported."""
+
+        @_builtins.property
+        def service_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Its own service ranges, as it tells them."""
+
+        @_builtins.property
+        def restart(self) -> Global___Cluster.Restart:
+            """The restart of workloads that was last taken up."""
+
+        @_builtins.property
+        def observe_time(self) -> _timestamp_pb2.Timestamp:
+            """When what it holds besides ours was last looked at; not set where it never was."""
 
         def __init__(
             self,
@@ -140,10 +325,20 @@ class Cluster(_message.Message):
             verified_revision: _builtins.int = ...,
             last_seen_time: _timestamp_pb2.Timestamp | None = ...,
             agents: _builtins.int = ...,
+            kubernetes_version: _builtins.str = ...,
+            istio_version: _builtins.str = ...,
+            ambient: _builtins.bool = ...,
+            service_cidrs: _abc.Iterable[_builtins.str] | None = ...,
+            stale_workloads: _builtins.int = ...,
+            drifted_objects: _builtins.int = ...,
+            escapes: _builtins.int = ...,
+            approval_token: _builtins.str = ...,
+            restart: Global___Cluster.Restart | None = ...,
+            observe_time: _timestamp_pb2.Timestamp | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_time", b"last_seen_time"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_time", b"last_seen_time", "observe_time", b"observe_time", "restart", b"restart"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "applied_revision", b"applied_revision", "last_seen_time", b"last_seen_time", "message", b"message", "reason", b"reason", "state", b"state", "verified_revision", b"verified_revision"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "ambient", b"ambient", "applied_revision", b"applied_revision", "approval_token", b"approval_token", "drifted_objects", b"drifted_objects", "escapes", b"escapes", "istio_version", b"istio_version", "kubernetes_version", b"kubernetes_version", "last_seen_time", b"last_seen_time", "message", b"message", "observe_time", b"observe_time", "reason", b"reason", "restart", b"restart", "service_cidrs", b"service_cidrs", "stale_workloads", b"stale_workloads", "state", b"state", "verified_revision", b"verified_revision"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -171,11 +366,13 @@ class Cluster(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LOCAL_FIELD_NUMBER: _builtins.int
     DIRECTORY_FIELD_NUMBER: _builtins.int
+    KUBERNETES_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    ADOPTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
     etag: _builtins.str
@@ -195,6 +392,10 @@ class Cluster(_message.Message):
         """A folder of YAML files."""
 
     @_builtins.property
+    def kubernetes(self) -> Global___Cluster.KubernetesTarget:
+        """A Kubernetes cluster with Istio."""
+
+    @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
 
@@ -206,6 +407,10 @@ class Cluster(_message.Message):
     def status(self) -> Global___Cluster.Status:
         """What the appliers know of it."""
 
+    @_builtins.property
+    def adopted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Objects that are not ours and may be changed where they stand in the way, as KIND/NAMESPACE/NAME; see AdoptObject."""
+
     def __init__(
         self,
         *,
@@ -213,17 +418,19 @@ class Cluster(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         local: Global___Cluster.LocalTarget | None = ...,
         directory: Global___Cluster.DirectoryTarget | None = ...,
+        kubernetes: Global___Cluster.KubernetesTarget | None = ...,
         etag: _builtins.str = ...,
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         status: Global___Cluster.Status | None = ...,
+        adopted: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "directory", b"directory", "local", b"local", "status", b"status", "target", b"target", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "directory", b"directory", "kubernetes", b"kubernetes", "local", b"local", "status", b"status", "target", b"target", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "directory", b"directory", "etag", b"etag", "labels", b"labels", "local", b"local", "name", b"name", "revision", b"revision", "status", b"status", "target", b"target", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted", b"adopted", "create_time", b"create_time", "directory", b"directory", "etag", b"etag", "kubernetes", b"kubernetes", "labels", b"labels", "local", b"local", "name", b"name", "revision", b"revision", "status", b"status", "target", b"target", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["local", "directory"]  # noqa: Y015
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["local", "directory", "kubernetes"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 

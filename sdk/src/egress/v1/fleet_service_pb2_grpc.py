@@ -89,7 +89,8 @@ class FleetServiceServicer(object):
     """
 
     def RegisterCluster(self, request, context):
-        """Registers a cluster, or replaces the registration of one.
+        """Registers a cluster, or replaces the registration of one. What was adopted, approved, accepted and restarted there
+        stays so; a Kubernetes target that does not say how the cluster is reached keeps the credentials it had.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +146,7 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateMesh(self, request, context):
-        """Replaces display name and labels of a mesh.
+        """Replaces display name and labels of a mesh; its drift policy stays where none is given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

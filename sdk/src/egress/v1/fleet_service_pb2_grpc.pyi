@@ -36,7 +36,9 @@ class FleetServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FleetServiceAsyncStub: ...
     RegisterCluster: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RegisterClusterRequest, _fleet_service_pb2.RegisterClusterResponse]
-    """Registers a cluster, or replaces the registration of one."""
+    """Registers a cluster, or replaces the registration of one. What was adopted, approved, accepted and restarted there
+    stays so; a Kubernetes target that does not say how the cluster is reached keeps the credentials it had.
+    """
     GetCluster: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetClusterRequest, _cluster_pb2.Cluster]
     """Returns one cluster."""
     ListClusters: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListClustersRequest, _fleet_service_pb2.ListClustersResponse]
@@ -52,7 +54,7 @@ class FleetServiceStub:
     GetMesh: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMeshRequest, _mesh_pb2.Mesh]
     """Returns one mesh."""
     UpdateMesh: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMeshRequest, _fleet_service_pb2.UpdateMeshResponse]
-    """Replaces display name and labels of a mesh."""
+    """Replaces display name and labels of a mesh; its drift policy stays where none is given."""
 
 @_typing.type_check_only
 class FleetServiceAsyncStub(FleetServiceStub):
@@ -60,7 +62,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterCluster: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RegisterClusterRequest, _fleet_service_pb2.RegisterClusterResponse]  # type: ignore[assignment]
-    """Registers a cluster, or replaces the registration of one."""
+    """Registers a cluster, or replaces the registration of one. What was adopted, approved, accepted and restarted there
+    stays so; a Kubernetes target that does not say how the cluster is reached keeps the credentials it had.
+    """
     GetCluster: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetClusterRequest, _cluster_pb2.Cluster]  # type: ignore[assignment]
     """Returns one cluster."""
     ListClusters: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListClustersRequest, _fleet_service_pb2.ListClustersResponse]  # type: ignore[assignment]
@@ -76,7 +80,7 @@ class FleetServiceAsyncStub(FleetServiceStub):
     GetMesh: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMeshRequest, _mesh_pb2.Mesh]  # type: ignore[assignment]
     """Returns one mesh."""
     UpdateMesh: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMeshRequest, _fleet_service_pb2.UpdateMeshResponse]  # type: ignore[assignment]
-    """Replaces display name and labels of a mesh."""
+    """Replaces display name and labels of a mesh; its drift policy stays where none is given."""
 
 class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     """The clusters that policy is delivered to."""
@@ -87,7 +91,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.RegisterClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.RegisterClusterResponse, _abc.Awaitable[_fleet_service_pb2.RegisterClusterResponse]]:
-        """Registers a cluster, or replaces the registration of one."""
+        """Registers a cluster, or replaces the registration of one. What was adopted, approved, accepted and restarted there
+        stays so; a Kubernetes target that does not say how the cluster is reached keeps the credentials it had.
+        """
 
     @_abc_1.abstractmethod
     def GetCluster(
@@ -151,6 +157,6 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.UpdateMeshRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.UpdateMeshResponse, _abc.Awaitable[_fleet_service_pb2.UpdateMeshResponse]]:
-        """Replaces display name and labels of a mesh."""
+        """Replaces display name and labels of a mesh; its drift policy stays where none is given."""
 
 def add_FleetServiceServicer_to_server(servicer: FleetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

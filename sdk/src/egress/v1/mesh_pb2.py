@@ -27,7 +27,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65gress/v1/mesh.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x02\n\x04Mesh\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x31\n\x06labels\x18\x03 \x03(\x0b\x32\x1b.egress.v1.Mesh.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:2\xea\x41/\n\x10\x65gress.mesh/Mesh\x12\rmeshes/{mesh}*\x06meshes2\x04meshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65gress/v1/mesh.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x03\n\x04Mesh\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x31\n\x06labels\x18\x03 \x03(\x0b\x32\x1b.egress.v1.Mesh.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x37\n\x0c\x64rift_policy\x18\x08 \x01(\x0e\x32\x1b.egress.v1.Mesh.DriftPolicyB\x04\xe2\x41\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x0b\x44riftPolicy\x12\x1c\n\x18\x44RIFT_POLICY_UNSPECIFIED\x10\x00\x12\x08\n\x04HEAL\x10\x01\x12\n\n\x06REPORT\x10\x02:2\xea\x41/\n\x10\x65gress.mesh/Mesh\x12\rmeshes/{mesh}*\x06meshes2\x04meshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,10 +50,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESH'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_MESH'].fields_by_name['update_time']._loaded_options = None
   _globals['_MESH'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_MESH'].fields_by_name['drift_policy']._loaded_options = None
+  _globals['_MESH'].fields_by_name['drift_policy']._serialized_options = b'\342A\001\001'
   _globals['_MESH']._loaded_options = None
   _globals['_MESH']._serialized_options = b'\352A/\n\020egress.mesh/Mesh\022\rmeshes/{mesh}*\006meshes2\004mesh'
   _globals['_MESH']._serialized_start=129
-  _globals['_MESH']._serialized_end=487
-  _globals['_MESH_LABELSENTRY']._serialized_start=390
-  _globals['_MESH_LABELSENTRY']._serialized_end=435
+  _globals['_MESH']._serialized_end=611
+  _globals['_MESH_LABELSENTRY']._serialized_start=447
+  _globals['_MESH_LABELSENTRY']._serialized_end=492
+  _globals['_MESH_DRIFTPOLICY']._serialized_start=494
+  _globals['_MESH_DRIFTPOLICY']._serialized_end=559
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -24,6 +25,29 @@ class Mesh(_message.Message):
     """One policy domain: the unit of revision order. The mesh `default` exists from the start."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _DriftPolicy:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DriftPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Mesh._DriftPolicy.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DRIFT_POLICY_UNSPECIFIED: Mesh._DriftPolicy.ValueType  # 0
+        """In a request: as it was. A mesh that nobody has told heals."""
+        HEAL: Mesh._DriftPolicy.ValueType  # 1
+        """It is brought back."""
+        REPORT: Mesh._DriftPolicy.ValueType  # 2
+        """It is left as it is, until the next change of ours to it, and reported."""
+
+    class DriftPolicy(_DriftPolicy, metaclass=_DriftPolicyEnumTypeWrapper):
+        """What happens to an object of ours that somebody else changed on a cluster."""
+
+    DRIFT_POLICY_UNSPECIFIED: Mesh.DriftPolicy.ValueType  # 0
+    """In a request: as it was. A mesh that nobody has told heals."""
+    HEAL: Mesh.DriftPolicy.ValueType  # 1
+    """It is brought back."""
+    REPORT: Mesh.DriftPolicy.ValueType  # 2
+    """It is left as it is, until the next change of ours to it, and reported."""
 
     @_typing.final
     class LabelsEntry(_message.Message):
@@ -52,6 +76,7 @@ class Mesh(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    DRIFT_POLICY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}"""
     display_name: _builtins.str
@@ -60,6 +85,8 @@ class Mesh(_message.Message):
     """Opaque version; send it back in a request's etag to change only what you have seen."""
     revision: _builtins.int
     """Revision of the last change to it."""
+    drift_policy: Global___Mesh.DriftPolicy.ValueType
+    """What happens to drift."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels for people and tools."""
@@ -82,10 +109,11 @@ class Mesh(_message.Message):
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        drift_policy: Global___Mesh.DriftPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "labels", b"labels", "name", b"name", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "drift_policy", b"drift_policy", "etag", b"etag", "labels", b"labels", "name", b"name", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,6 +23,7 @@ from egress_server.app.seeding import seed
 from egress_server.app.targets import Targets
 from egress_server.app.web import WebServer
 from egress_server.auth.local import LocalUser
+from egress_server.auth.sealing import KeyFileSealer
 from egress_server.commands.services import Services
 from egress_server.config import Settings
 from egress_server.delivery.applier import Applier
@@ -61,7 +62,8 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
         where = settings.redis_url or settings.data_dir.absolute()
         storage = await stack.enter_async_context(open_store(where, MESH))
         sessions = Sessions(version=VERSION)
-        services = Services(storage.store, {MESH: storage.replica}, sessions, uuid_ids, system_clock)
+        sealer = _sealer(settings)
+        services = Services(storage.store, {MESH: storage.replica}, sessions, uuid_ids, system_clock, sealer)
         await seed(services, MESH, settings.local_clusters)
 
         user = LocalUser()
@@ -118,6 +120,14 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
         _log.info("draining", seconds=settings.drain_seconds)
         services.end_streams()
         await asyncio.gather(web.stop(), server.stop(settings.drain_seconds))
+
+
+def _sealer(settings: Settings) -> KeyFileSealer:
+    """Raises FailedPrecondition where the key is to be there and is not: better now than at the first cluster."""
+    named = settings.credentials_key_file
+    sealer = KeyFileSealer(named or settings.data_dir.absolute() / "credentials.key", make=named is None)
+    sealer.check()
+    return sealer
 
 
 async def _attached(sessions: Sessions, clusters: tuple[str, ...], stop: asyncio.Event) -> None:

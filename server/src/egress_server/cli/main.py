@@ -51,6 +51,10 @@ def run(
     directory_root: Annotated[
         Path | None, typer.Option(help="Folder below which directory clusters may live. Default: none may")
     ] = None,
+    credentials_key_file: Annotated[
+        Path | None,
+        typer.Option(help="Key that clusters' credentials are sealed with. Default: credentials.key in the data-dir"),
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
     otlp_endpoint: Annotated[str | None, typer.Option(help="Where traces go, by OTLP over HTTP")] = None,
     trace_ratio: Annotated[float | None, typer.Option(help="Share of calls to trace. Default: 0.1")] = None,
@@ -66,6 +70,7 @@ def run(
         "local_clusters": local_cluster,
         "resolve": resolve,
         "directory_root": directory_root,
+        "credentials_key_file": credentials_key_file,
         "log_level": log_level,
         "otlp_endpoint": otlp_endpoint,
         "trace_ratio": trace_ratio,

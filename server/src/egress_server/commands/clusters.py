@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 from egress_server.commands.read import Found, Get, ListOf, get, list_resources
 from egress_server.commands.services import Caller, Services
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.resources import Cluster
 from egress_server.domain.rollout import ClusterStatus
 
 
 @dataclass(frozen=True, slots=True)
 class FoundClusters:
-    """Registrations, with status and number of attached agents by cluster id."""
+    """Registrations, with status, inventory and number of attached agents by cluster id."""
 
     found: Found
     statuses: Mapping[str, ClusterStatus]
+    inventories: Mapping[str, Inventory]
     agents: Mapping[str, int]
 
 
@@ -31,4 +33,5 @@ async def list_clusters(services: Services, caller: Caller, query: ListOf) -> Fo
 def _with_status(services: Services, mesh: str, found: Found) -> FoundClusters:
     ids = [v.resource.id for v in found.resources if isinstance(v.resource, Cluster)]
     agents = {id_: len(services.agents.attached(mesh, id_)) for id_ in ids}
-    return FoundClusters(found, services.replica(mesh).statuses, agents)
+    replica = services.replica(mesh)
+    return FoundClusters(found, replica.statuses, replica.inventories, agents)

@@ -40,8 +40,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """Set `resource`, or what `amend` makes of the one called `name`, which must exist then; where both are None,
-    delete that one. `amend` raises InvalidArgument where what is asked for does not go with what is there."""
+    """Set what `amend` makes of the one called `name`, and where there is none or no `amend`, `resource`; without a
+    `resource` it must exist. Where both are None, delete that one. `amend` raises InvalidArgument where what is asked
+    for does not go with what is there."""
 
     name: str
     type: ChangeType
@@ -153,7 +154,7 @@ def _check(snapshot: Snapshot, mutation: Mutation) -> _Checked:
 
 def _desired(mutation: Mutation, before: Versioned | None) -> Resource:
     """The state to set."""
-    if mutation.amend is not None:
+    if mutation.amend is not None and (before is not None or mutation.resource is None):
         return mutation.amend(_existing(mutation, before).resource)
     assert mutation.resource is not None
     return mutation.resource

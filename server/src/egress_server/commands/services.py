@@ -9,6 +9,7 @@ from egress_server.domain.errors import NotFound
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import Clock, Ids
 from egress_server.ports.identity import Principal
+from egress_server.ports.secrets import Sealer
 from egress_server.ports.store import Replica, Store
 
 
@@ -21,6 +22,7 @@ class Services:
     agents: AgentSessions
     ids: Ids
     clock: Clock
+    sealer: Sealer
     locks: KeyedLocks = field(default_factory=KeyedLocks)
     feeds: dict[str, Feed] = field(default_factory=dict)
 

@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 _FILES = {
     "cluster": {"certificate-authority": "certificate-authority-data"},
@@ -21,6 +21,7 @@ _FILES = {
     },
 }
 _PROGRAMS = ("exec", "auth-provider")
+_IMPERSONATION = ("as", "as-uid", "as-groups", "as-user-extra")
 
 
 class KubeconfigError(ValueError):
@@ -55,6 +56,11 @@ def read_kubeconfig(config: Mapping[str, Any], context: str = "") -> Kubeconfig:
     cluster = _named(config, "clusters", "cluster", _text(chosen, "cluster", f"context {name}"))
     user_name = _text(chosen, "user", f"context {name}")
     user = _named(config, "users", "user", user_name) if user_name else {}
+    for key in _IMPERSONATION:
+        if user.get(key):
+            raise KubeconfigError(f"user {user_name!r} acts as another one ({key}), which is not done here")
+    if bool(user.get("client-certificate-data")) != bool(user.get("client-key-data")):
+        raise KubeconfigError(f"user {user_name!r} has only one of client-certificate-data and client-key-data")
     return Kubeconfig(
         server=_server(cluster),
         authority=_pem(cluster, "certificate-authority-data"),
@@ -90,10 +96,21 @@ def refuse_references(config: Mapping[str, Any]) -> None:
 
 def _server(cluster: Mapping[str, Any]) -> str:
     server = _text(cluster, "server", "cluster")
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _split(server)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise KubeconfigError("the cluster's server must be a URL such as https://host:6443")
+    if "@" in parts.netloc or not server.isprintable():
+        raise KubeconfigError("the cluster's server must be a plain URL, without a user in it")
     return server.rstrip("/")
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _named(config: Mapping[str, Any], section: str, part: str, name: str) -> Mapping[str, Any]:

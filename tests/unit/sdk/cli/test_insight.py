@@ -61,3 +61,15 @@ def test_mesh(ctl: Run, server: FakeServer) -> None:
         GetMeshRequest(name="meshes/m"),
         UpdateMeshRequest(mesh=Mesh(name="meshes/m", display_name="M", labels={"a": "b"}), request_id="r"),
     ]
+
+
+def test_what_happens_to_drift(ctl: Run, server: FakeServer) -> None:
+    """Alone it changes nothing else of the mesh; beside other options it is one more."""
+    server.answer("GetMesh", Mesh(name="meshes/default", display_name="M", labels={"a": "b"}, etag="e"))
+    ctl("mesh", "update", "--drift", "report", "--request-id", "r")
+    ctl("mesh", "update", "--drift", "heal", "--display-name", "N", "--request-id", "r")
+    whole = Mesh(name="meshes/default", display_name="M", labels={"a": "b"}, drift_policy=Mesh.REPORT)
+    assert server.sent("UpdateMesh") == [
+        UpdateMeshRequest(mesh=whole, etag="e", request_id="r"),
+        UpdateMeshRequest(mesh=Mesh(name="meshes/default", display_name="N", drift_policy=Mesh.HEAL), request_id="r"),
+    ]

@@ -5,7 +5,7 @@ would leave behind what the old way put there.
 """
 
 from egress_server.domain.errors import invalid
-from egress_server.domain.resources import Cluster, Interception, OutboundPolicy, Resource
+from egress_server.domain.resources import Cluster, Interception, KubernetesTarget, OutboundPolicy, Resource
 
 
 def check_unchanged(before: Resource, after: Resource) -> None:
@@ -24,4 +24,11 @@ def check_unchanged(before: Resource, after: Resource) -> None:
             raise invalid(
                 "cluster.directory.path",
                 f"can't change from {before.path or before.id}: what is there would stay; deregister {after.id} first",
+            )
+        case Cluster(kubernetes=KubernetesTarget() as was), Cluster(kubernetes=KubernetesTarget() as wanted) if (
+            was.root_namespace != wanted.root_namespace
+        ):
+            raise invalid(
+                "cluster.kubernetes.root_namespace",
+                f"can't change from {was.root_namespace}: what is there would stay; deregister {after.id} first",
             )

@@ -20,7 +20,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config
 
 from egress_server.domain.errors import PermanentError
 from egress_server.formats.kubeconfig import Kubeconfig, KubeconfigError, read_kubeconfig
-from egress_server.formats.strict_yaml import YamlError, load_mapping
+from egress_server.formats.kubeconfig_text import load_kubeconfig
 
 CREDENTIALS_REFUSED = "CREDENTIALS_REFUSED"
 # A watch is silent for long. Without these a peer that vanished would be noticed after hours; with them, in seconds.
@@ -72,9 +72,9 @@ class Connection(RESTClientObject):
 async def by_kubeconfig(text: str, context: str = "") -> Connection:
     """By the kubeconfig in `text`. Raises PermanentError CREDENTIALS_REFUSED."""
     try:
-        config = read_kubeconfig(load_mapping(text), context)
+        config = read_kubeconfig(load_kubeconfig(text), context)
         return await asyncio.to_thread(_connection, config)
-    except (KubeconfigError, YamlError) as error:
+    except KubeconfigError as error:
         raise PermanentError(CREDENTIALS_REFUSED, f"the kubeconfig can't be used: {error}") from None
     except ssl.SSLError as error:
         raise PermanentError(CREDENTIALS_REFUSED, f"a certificate or key can't be used: {error.reason}") from None

@@ -44,6 +44,7 @@ def write_rollout(rollout: Rollout) -> pb.ClusterRollout:
         verify_time=write_time(status.verify_time),
         error=_write_problem(rollout.problem),
         last_seen_time=write_time(status.last_seen_time),
+        stale_workloads=status.stale_workloads,
     )
 
 

@@ -1,7 +1,8 @@
 """RegisterCluster."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.mutate import Mutation, Outcome, mutate
+from egress_server.commands.mutate import Mutation, Outcome
+from egress_server.commands.register import register
 from egress_server.domain.changes import ChangeType
 from egress_server.domain.names import Kind
 from egress_server.domain.validate import Problems
@@ -42,7 +43,7 @@ METHOD = Method(
     pb.RegisterClusterResponse,
     "egress.clusters.register",
     decode,
-    mutate,
+    register,
     encode,
     mutates=True,
 )

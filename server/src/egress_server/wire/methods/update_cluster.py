@@ -22,7 +22,7 @@ def decode(request: pb.UpdateClusterRequest) -> Mutation:
     if request.cluster.WhichOneof("target") is None:
         asked = Cluster(name, TargetKind.LOCAL, dict(request.cluster.labels))
         return update_mutation(request, asked, problems, place, lambda before: _relabel(before, asked))
-    asked = read_cluster(request.cluster, name, problems)
+    asked = read_cluster(request.cluster, name, place)
     return update_mutation(request, asked, problems, place, lambda before: _relabel_same(before, asked))
 
 
@@ -33,9 +33,15 @@ def _relabel(before: Resource, asked: Cluster) -> Cluster:
 
 def _relabel_same(before: Resource, asked: Cluster) -> Cluster:
     after = _relabel(before, asked)
-    if (after.target, after.path, after.service_cidrs) != (asked.target, asked.path, asked.service_cidrs):
+    if _driven(after) != _driven(asked) or (asked.kubernetes and asked.kubernetes.kubeconfig):
         raise invalid("cluster.target", "differs from the cluster's; leave it out, or register the cluster again")
     return after
+
+
+def _driven(cluster: Cluster) -> tuple[object, ...]:
+    """How it is driven; credentials apart, which nobody who reads a cluster gets."""
+    shown = replace(cluster.kubernetes, kubeconfig="") if cluster.kubernetes else None
+    return cluster.target, cluster.path, cluster.service_cidrs, shown
 
 
 def encode(outcome: Outcome) -> pb.UpdateClusterResponse:

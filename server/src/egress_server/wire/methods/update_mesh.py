@@ -1,8 +1,11 @@
 """UpdateMesh."""
 
+from dataclasses import replace
+
 from egress.v1 import fleet_service_pb2 as pb
 from egress_server.commands.mutate import Mutation, Outcome, mutate
 from egress_server.domain.names import expect_mesh
+from egress_server.domain.resources import Mesh, Resource
 from egress_server.domain.validate import Problems
 from egress_server.pipeline import Method
 from egress_server.wire.convert.mesh import read_mesh, write_mesh
@@ -14,8 +17,15 @@ def decode(request: pb.UpdateMeshRequest) -> Mutation:
     """The mesh with what it is to have."""
     expect_mesh("mesh.name", request.mesh.name)
     problems = Problems()
-    mesh = read_mesh(request.mesh, request.mesh.name)
-    return update_mutation(request, mesh, problems, problems.at("mesh"), lambda _: mesh)
+    place = problems.at("mesh")
+    mesh = read_mesh(request.mesh, request.mesh.name, place)
+    keeps_drift_policy = not request.mesh.drift_policy
+
+    def amend(before: Resource) -> Mesh:
+        assert isinstance(before, Mesh)
+        return replace(mesh, drift_policy=before.drift_policy) if keeps_drift_policy else mesh
+
+    return update_mutation(request, mesh, problems, place, amend)
 
 
 def encode(outcome: Outcome) -> pb.UpdateMeshResponse:

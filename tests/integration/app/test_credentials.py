@@ -1,0 +1,96 @@
+"""A cluster's credentials come in by any door and out by none: not in answers, errors, logs, nor in what is kept."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
+from tests.integration.app.requests import MESH, ok
+from tests.support.egressd import Egressd, run_cli, running
+from tests.support.kubeconfigs import CANARY, kubeconfig
+
+pytestmark = pytest.mark.xdist_group("app-credentials")
+
+
+@pytest.fixture(scope="module")
+def egressd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Egressd]:
+    """One without clusters of its own."""
+    with running(tmp_path_factory.mktemp("credentials")) as started:
+        yield started
+
+
+def registration(id_: str, config: str, **fields: object) -> Json:
+    """Registers a Kubernetes cluster."""
+    return {"parent": MESH, "clusterId": id_, "cluster": {"kubernetes": {"kubeconfig": config}}, **fields}
+
+
+def kept(egressd: Egressd) -> bytes:
+    """Whatever egressd has written: its data, the store's files, its log."""
+    files = [path for path in egressd.data_dir.rglob("*") if path.is_file()]
+    assert any("appendonly" in path.name for path in files)
+    return b"".join(path.read_bytes() for path in [*files, egressd.log])
+
+
+@pytest.mark.parametrize("door", ["grpc", "rest"])
+def test_nothing_shows_them(door: str, egressd: Egressd, by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+    """Not the answer, nor any read after it, nor the plan, nor an error."""
+    via: Door = by_grpc if door == "grpc" else by_rest
+    planned = ok(via.call("RegisterCluster", registration(door, kubeconfig(), validateOnly=True)))
+    made = ok(via.call("RegisterCluster", registration(door, kubeconfig(), requestId=f"r-{door}")))
+    assert ok(via.call("RegisterCluster", registration(door, kubeconfig(), requestId=f"r-{door}"))) == made
+    other = registration(door, kubeconfig({"token": "another"}), requestId=f"r-{door}")
+    reused = via.call("RegisterCluster", other)
+    assert reused.reason == "REQUEST_ID_REUSED"
+    bad = [
+        via.call("RegisterCluster", registration(door, text))
+        for text in (kubeconfig({"exec": {"command": CANARY}}), f"{CANARY}: [", f"a: b\nspec:\n{CANARY}: c")
+    ]
+    assert [answer.fields for answer in bad] == [["cluster.kubernetes.kubeconfig"]] * 3
+    name = f"{MESH}/clusters/{door}"
+    shown = ok(via.call("GetCluster", {"name": name}))
+    assert shown["kubernetes"] == {"context": "c0", "rootNamespace": "istio-system", "meshPolicy": "BOTH"}
+    change = {"name": made["change"]["name"]}
+    seen = [
+        planned,
+        made,
+        reused.body,
+        *(answer.body for answer in bad),
+        shown,
+        ok(via.call("ListClusters", {"parent": MESH})),
+        ok(via.call("GetChange", change)),
+        ok(via.call("ListChanges", {"parent": MESH})),
+        ok(via.call("ListClusterRollouts", {"parent": change["name"]})),
+    ]
+    assert CANARY not in json.dumps(seen)
+    assert CANARY.encode() not in kept(egressd)
+
+
+def test_they_are_kept_sealed(egressd: Egressd, by_grpc: GrpcDoor, tmp_path: Path) -> None:
+    """They are in the store, unreadable without the key, also after a restart; a registration by egressctl too."""
+    config = tmp_path / "config"
+    config.write_text(kubeconfig())
+    words = ("cluster", "register", "cli", "--target", "kubernetes", "--kubeconfig", str(config), "--no-wait")
+    done = run_cli("egress.cli", *words, "-o", "json", server=egressd.grpc)
+    assert done.returncode == 0, done.stderr
+    assert CANARY not in done.stdout + done.stderr
+    key = egressd.data_dir / "credentials.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    before = key.read_bytes()
+    assert egressd.stop() == 0
+    everything = kept(egressd)
+    assert CANARY.encode() not in everything
+    assert b'"kubeconfig":"1:' in everything
+    egressd.start()
+    ok(by_grpc.call("GetCluster", {"name": f"{MESH}/clusters/cli"}))
+    assert key.read_bytes() == before
+
+
+def test_a_key_of_ones_own(tmp_path: Path) -> None:
+    """One that is named must be there."""
+    words = ("run", "--data-dir", str(tmp_path / "data"), "--credentials-key-file", str(tmp_path / "key"))
+    addresses = ("--grpc-address", f"unix:{tmp_path}/grpc", "--http-address", "127.0.0.1:0")
+    done = run_cli("egress_server.cli", *words, *addresses)
+    assert done.returncode == 1
+    assert f"{tmp_path}/key: No such file or directory" in done.stderr
