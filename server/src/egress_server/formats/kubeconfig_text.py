@@ -1,4 +1,4 @@
-"""A kubeconfig's text as it comes in, and as it is kept: one context, with nothing in it that the context does not need.
+"""A kubeconfig's text as it comes in, and as it is kept: one context, and nothing that the context does not need.
 
 What is cut away before anything is kept can't leak, and can't be used for anything else.
 """
