@@ -52,6 +52,13 @@ UNSUPPORTED = "UNSUPPORTED"
 """The reason of a Problem that says: this kind of cluster can't do it."""
 NAMESPACE_MISSING = "NAMESPACE_MISSING"
 """The reason of a Problem that says: the namespace does not exist there yet."""
+MASS_DELETION = "MASS_DELETION"
+"""The reason of a Problem that says: so much of ours would go that somebody must approve it, by
+`egressctl cluster approve CLUSTER` (ApproveHeld with the Problem's token, kept in Cluster.approved)."""
+STORE_REWOUND = "STORE_REWOUND"
+"""The reason of a Problem that says: the cluster was last driven by another state of the store; somebody may have it
+follow this one, by `egressctl cluster accept-store CLUSTER` (AcceptStore with the Problem's token, kept in
+Cluster.accepted)."""
 
 _NEVER_SEEN = Problem("NOT_DRIVEN", "no applier has reported on the cluster yet")
 
