@@ -67,7 +67,9 @@ def registry(session: Session, listing: Listing, source: Source) -> None:
 
 def _show(reply: ExplainResponse) -> None:
     expected = reply.expected
-    by = f" by {expected.resource} (revision {expected.revision})" if expected.resource else " by default"
+    by = f" by {expected.resource}" if expected.resource else " by default"
+    if expected.revision:
+        by += f" (revision {expected.revision})"
     out().print(f"expected {ProbeResponse.Outcome.Name(expected.outcome)}{by} at revision {reply.revision}")
     for number, step in enumerate(reply.steps, 1):
         out().print(f"{number}. {step}")
@@ -87,7 +89,7 @@ def _row(item: ListRegistryResponse.Item) -> tuple[str, ...]:
         str(item.port),
         item.protocol,
         "yes" if item.visible else "no",
-        item.owner,
+        f"{item.owner} ({item.manager})" if item.manager else item.owner,
         item.shadowed_by,
         item.why,
     )

@@ -9,6 +9,7 @@ from egress.v1 import probe_pb2 as _probe_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -84,7 +85,7 @@ class ExplainResponse(_message.Message):
 
     @_typing.final
     class Candidate(_message.Message):
-        """A resource that has a say, and what became of it."""
+        """A resource that has a say, or an object on the cluster that is not ours, and what became of it."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -93,9 +94,9 @@ class ExplainResponse(_message.Message):
         WINS_FIELD_NUMBER: _builtins.int
         WHY_FIELD_NUMBER: _builtins.int
         resource: _builtins.str
-        """Its name."""
+        """Its name; an object that is not ours is called KIND/NAMESPACE/NAME, such as `Sidecar/shop/default`."""
         revision: _builtins.int
-        """Revision of its last change."""
+        """Revision of its last change; 0 for an object that is not ours."""
         wins: _builtins.bool
         """Whether it decides."""
         why: _builtins.str
@@ -173,7 +174,9 @@ class ListRegistryRequest(_message.Message):
     page_token: _builtins.str
     """next_page_token of the page before, with the same filter."""
     filter: _builtins.str
-    """Conditions joined by AND, such as `host = "www.aliyun.com"`. Fields: host, port, owner, visible."""
+    """Conditions joined by AND, such as `host = "www.aliyun.com"`. Fields: host, port, owner, owner_kind,
+    visible.
+    """
     order_by: _builtins.str
     """`host` (the default) or `host desc`."""
     namespace: _builtins.str
@@ -202,6 +205,33 @@ class ListRegistryResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _OwnerKind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OwnerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ListRegistryResponse._OwnerKind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OWNER_KIND_UNSPECIFIED: ListRegistryResponse._OwnerKind.ValueType  # 0
+        """Not given."""
+        RESOURCE: ListRegistryResponse._OwnerKind.ValueType  # 1
+        """A service entry of this mesh."""
+        SERVICE_ENTRY: ListRegistryResponse._OwnerKind.ValueType  # 2
+        """A ServiceEntry on the cluster that is not ours."""
+        SERVICE: ListRegistryResponse._OwnerKind.ValueType  # 3
+        """A Service of the cluster."""
+
+    class OwnerKind(_OwnerKind, metaclass=_OwnerKindEnumTypeWrapper):
+        """What registers a host."""
+
+    OWNER_KIND_UNSPECIFIED: ListRegistryResponse.OwnerKind.ValueType  # 0
+    """Not given."""
+    RESOURCE: ListRegistryResponse.OwnerKind.ValueType  # 1
+    """A service entry of this mesh."""
+    SERVICE_ENTRY: ListRegistryResponse.OwnerKind.ValueType  # 2
+    """A ServiceEntry on the cluster that is not ours."""
+    SERVICE: ListRegistryResponse.OwnerKind.ValueType  # 3
+    """A Service of the cluster."""
+
     @_typing.final
     class Item(_message.Message):
         """One host and port of the registry."""
@@ -215,6 +245,8 @@ class ListRegistryResponse(_message.Message):
         VISIBLE_FIELD_NUMBER: _builtins.int
         SHADOWED_BY_FIELD_NUMBER: _builtins.int
         WHY_FIELD_NUMBER: _builtins.int
+        OWNER_KIND_FIELD_NUMBER: _builtins.int
+        MANAGER_FIELD_NUMBER: _builtins.int
         host: _builtins.str
         """Host."""
         port: _builtins.int
@@ -222,13 +254,17 @@ class ListRegistryResponse(_message.Message):
         protocol: _builtins.str
         """Protocol of the port, as in Istio."""
         owner: _builtins.str
-        """Name of the resource that registers it."""
+        """Name of the resource that registers it; an object that is not ours is called KIND/NAMESPACE/NAME."""
         visible: _builtins.bool
         """Whether the namespace sees it."""
         shadowed_by: _builtins.str
-        """Name of the resource that takes it away from this one in the namespace; empty where none does."""
+        """Name of the resource or object that takes it away from this one in the namespace; empty where none does."""
         why: _builtins.str
         """Why it is not visible, or what shadows it and by which rule."""
+        owner_kind: Global___ListRegistryResponse.OwnerKind.ValueType
+        """What kind of thing its owner is."""
+        manager: _builtins.str
+        """Field manager that last wrote an owner that is not ours, such as `helm`; empty where that is not known."""
         def __init__(
             self,
             *,
@@ -239,10 +275,12 @@ class ListRegistryResponse(_message.Message):
             visible: _builtins.bool = ...,
             shadowed_by: _builtins.str = ...,
             why: _builtins.str = ...,
+            owner_kind: Global___ListRegistryResponse.OwnerKind.ValueType = ...,
+            manager: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "owner", b"owner", "port", b"port", "protocol", b"protocol", "shadowed_by", b"shadowed_by", "visible", b"visible", "why", b"why"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "manager", b"manager", "owner", b"owner", "owner_kind", b"owner_kind", "port", b"port", "protocol", b"protocol", "shadowed_by", b"shadowed_by", "visible", b"visible", "why", b"why"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

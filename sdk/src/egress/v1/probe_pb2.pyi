@@ -207,7 +207,9 @@ class ProbeResponse(_message.Message):
         outcome: Global___ProbeResponse.Outcome.ValueType
         """The outcome by policy."""
         resource: _builtins.str
-        """Name of the resource that decides it; empty where a default does."""
+        """Name of the resource that decides it; an object on the cluster that is not ours is called KIND/NAMESPACE/NAME,
+        such as `Sidecar/shop/default`. Empty where a default decides.
+        """
         revision: _builtins.int
         """Revision of that resource's last change."""
         def __init__(

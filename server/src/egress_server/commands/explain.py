@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from egress_server.commands.probe import find_cluster
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.effective import effective
+from egress_server.commands.sight import look_at
 from egress_server.domain.expect import Asked
 from egress_server.domain.explain import Explanation, explain
 from egress_server.domain.names import Name
@@ -27,5 +27,5 @@ async def explain_destination(services: Services, caller: Caller, query: Explain
     """The explanation, as of this process's snapshot; raises NotFound CLUSTER_NOT_FOUND."""
     replica = services.replica(query.cluster.mesh)
     cluster = find_cluster(replica, query.cluster)
-    wanted = effective(replica.snapshot, cluster, services.clock())
-    return explain(replica.snapshot, wanted, query.asked)
+    wanted, told = look_at(replica, cluster, services.clock())
+    return explain(replica.snapshot, wanted, query.asked, told)

@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.effective import Effective, effective
+from egress_server.commands.sight import look_at
+from egress_server.domain.effective import Effective
 from egress_server.domain.errors import (
     DeadlineExceeded,
     EgressError,
@@ -81,7 +82,7 @@ async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult
     await _wait_applied(replica, query)
     agent = _choose_agent(services, query)
     # As of the moment before: a fault may end, or a policy change, while a request waits.
-    wanted = effective(replica.snapshot, cluster, services.clock())
+    wanted, _ = look_at(replica, cluster, services.clock())
     made: list[Made] = []
     cut_short = await _attempts(services, caller, query, agent, made)
     expected = _expected(wanted, agent, query.attempt, made[0].evidence)

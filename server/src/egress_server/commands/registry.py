@@ -1,10 +1,11 @@
 """The effective registry as one namespace of one cluster sees it, page by page."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from egress_server.commands.probe import find_cluster
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.effective import effective
+from egress_server.commands.sight import look_at
 from egress_server.domain.listing import Listing, page_of
 from egress_server.domain.names import Name
 from egress_server.domain.registry import Item, registry
@@ -26,11 +27,12 @@ class ListRegistry:
 
 @dataclass(frozen=True, slots=True)
 class RegistryPage:
-    """One page, as of `revision`."""
+    """One page, as of `revision`; `managers` is who wrote what is not ours, by the object's name."""
 
     items: tuple[Item, ...]
     next_page_token: str
     revision: int
+    managers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def list_registry(services: Services, caller: Caller, query: ListRegistry) -> RegistryPage:
@@ -38,10 +40,11 @@ async def list_registry(services: Services, caller: Caller, query: ListRegistry)
     filter."""
     replica = services.replica(query.cluster.mesh)
     cluster = find_cluster(replica, query.cluster)
-    wanted = effective(replica.snapshot, cluster, services.clock())
+    wanted, _ = look_at(replica, cluster, services.clock())
     items = {_key(item): item for item in registry(wanted, query.namespace)}
     page = page_of(sorted(items), query.listing, lambda key: _fields(items[key]))
-    return RegistryPage(tuple(items[key] for key in page.keys), page.next_page_token, wanted.revision)
+    found = tuple(items[key] for key in page.keys)
+    return RegistryPage(found, page.next_page_token, wanted.revision, wanted.beside.managers)
 
 
 def _key(item: Item) -> str:
@@ -55,5 +58,6 @@ def _fields(item: Item) -> dict[str, str | int]:
         "host": item.host,
         "port": item.port.number,
         "owner": item.entry.name,
+        "owner_kind": item.owner_kind.value,
         "visible": "true" if item.visible else "false",
     }

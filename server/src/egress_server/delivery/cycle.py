@@ -10,8 +10,9 @@ from datetime import datetime
 
 from egress_server.delivery.lease import HeldLease, LeaseLost
 from egress_server.delivery.shop import Shop
-from egress_server.domain.effective import Effective, effective, faults_ended_to
+from egress_server.domain.effective import Effective, effective, faults_ended_to, without
 from egress_server.domain.errors import TransientError
+from egress_server.domain.names import Kind, parse_name
 from egress_server.domain.plan import diff
 from egress_server.domain.render import render
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
@@ -103,24 +104,11 @@ def _work(wanted: Effective, target: Target, live: Live, witness: Witness, ended
     )
 
 
-def without(wanted: Effective, obstacles: Mapping[str, Problem]) -> Effective:
-    """`wanted` less the resources that can't be served."""
-    if not obstacles:
-        return wanted
-    return replace(
-        wanted,
-        entries=tuple(entry for entry in wanted.entries if entry.name not in obstacles),
-        outbound={key: policy for key, policy in wanted.outbound.items() if policy.name not in obstacles},
-        interceptions={key: each for key, each in wanted.interceptions.items() if each.name not in obstacles},
-        faults=tuple(active for active in wanted.faults if active.fault.name not in obstacles),
-        revisions={name: revision for name, revision in wanted.revisions.items() if name not in obstacles},
-    )
-
-
 def _age(wanted: Effective, obj: IstioObject) -> tuple[float, ObjectKey]:
     """Policies first, then entries from the oldest; of equal age by key."""
-    created = wanted.created.get(resource_of(obj))
-    return created.timestamp() if created else 0.0, key_of(obj)
+    name = resource_of(obj)
+    born = wanted.created[name].timestamp() if parse_name(name).kind is Kind.SERVICE_ENTRY else 0.0
+    return born, key_of(obj)
 
 
 async def _check_witness(witness: Witness, shop: Shop, lease: HeldLease) -> None:

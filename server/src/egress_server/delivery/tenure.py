@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from egress_server.delivery.cycle import Work, decide, without
+from egress_server.delivery.cycle import Work, decide
 from egress_server.delivery.fault_ends import FaultEnds
 from egress_server.delivery.lease import HeldLease, LeaseLost
 from egress_server.delivery.listening import Listening
@@ -21,6 +21,7 @@ from egress_server.delivery.setback import Setback, setback_of
 from egress_server.delivery.shop import Shop
 from egress_server.delivery.verifier import Verifier
 from egress_server.delivery.waiting import wait_for
+from egress_server.domain.effective import without
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem
 from egress_server.ports.target import Applied, Target
 from egress_server.telemetry import metrics

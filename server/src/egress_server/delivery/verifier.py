@@ -16,6 +16,7 @@ from egress_server.domain.effective import Effective
 from egress_server.domain.errors import EgressError
 from egress_server.domain.probe import judge
 from egress_server.domain.rollout import ClusterStatus, Problem
+from egress_server.domain.view import with_inventory
 from egress_server.domain.verify import (
     Agreement,
     Check,
@@ -111,6 +112,7 @@ class Verifier:
         for pause in self._pauses():
             await asyncio.sleep(pause)
             agents = await self._agents(now)
+            now = with_inventory(now, self._shop.replica.inventories.get(self._cluster))
             for subject in subjects(now, self._due, _workloads(agents), self._shop.settings.known_destinations):
                 if problem := await self._look_at(now, subject, agents):
                     problems[subject.resource] = problem

@@ -1,6 +1,6 @@
 """Every resource that could have decided on a connection, and what became of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from egress_server.domain.effective import Effective
@@ -8,14 +8,16 @@ from egress_server.domain.expect import Asked, Decision
 from egress_server.domain.names import Kind
 from egress_server.domain.probe import Outcome, matches_host
 from egress_server.domain.registry import Item
-from egress_server.domain.resources import Fault, Scoped, Selected
+from egress_server.domain.resources import Fault, Resource, Scoped, Selected, ServiceEntry
+from egress_server.domain.rollout import Problem
 from egress_server.domain.routing import effect_of, labels_text, seen_through, why_not
 from egress_server.domain.snapshot import Snapshot
+from egress_server.domain.surroundings import virtual_service_name
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A resource that has a say, whether it decides, and why or why not."""
+    """A resource or an object that is not ours and has a say, whether it decides, and why or why not."""
 
     resource: str
     revision: int
@@ -23,28 +25,51 @@ class Candidate:
     why: str
 
 
-def candidates(snapshot: Snapshot, wanted: Effective, decision: Decision) -> list[Candidate]:
-    """The winner first, then in the order of the connection's way: interceptions, entries, faults, policies."""
+def candidates(
+    snapshot: Snapshot, wanted: Effective, decision: Decision, obstacles: Mapping[str, Problem]
+) -> list[Candidate]:
+    """The winner first, then in the order of the connection's way: interceptions, entries, routes, faults, what else
+    says the mode, policies. What the cluster does not hold, as `obstacles` say, comes last."""
     asked = decision.asked
     reasons: dict[str, str] = {}
     pairs = (
+        *_not_held(snapshot, asked, obstacles),
         *_scoped(snapshot, wanted, asked, decision, Kind.INTERCEPTION),
         *_entries(wanted, asked, decision),
+        *_routes(wanted, decision),
         *_faults(wanted, asked, decision),
+        *_sidecars(wanted, decision),
         *_scoped(snapshot, wanted, asked, decision, Kind.OUTBOUND_POLICY),
     )
     for name, why in pairs:
         reasons.setdefault(name, why)
     winner = decision.expected.resource
-    found = [Candidate(name, wanted.revisions.get(name, 0), name == winner, why) for name, why in reasons.items()]
-    return sorted(found, key=lambda candidate: not candidate.wins)
+    ordered = sorted(reasons.items(), key=lambda pair: (pair[0] != winner, pair[0] in obstacles))
+    return [Candidate(name, wanted.revisions.get(name, 0), name == winner, why) for name, why in ordered]
+
+
+def _not_held(snapshot: Snapshot, asked: Asked, obstacles: Mapping[str, Problem]) -> Iterator[tuple[str, str]]:
+    """What would have a say if the cluster held it."""
+    for name, problem in obstacles.items():
+        versioned = snapshot.get(name)
+        if versioned and _concerns(versioned.resource, asked):
+            yield name, f"the cluster does not hold it ({problem.reason}): {problem.message}"
+
+
+def _concerns(resource: Resource, asked: Asked) -> bool:
+    host = asked.destination.host
+    if isinstance(resource, ServiceEntry):
+        return any(matches_host(pattern, host) for pattern in resource.hosts)
+    if isinstance(resource, Fault):
+        return matches_host(resource.host, host)
+    return isinstance(resource, Scoped) and resource.scope.namespace in {"", asked.namespace}
 
 
 def _scoped(
     snapshot: Snapshot, wanted: Effective, asked: Asked, decision: Decision, kind: Kind
 ) -> Iterator[tuple[str, str]]:
     """Policies for the workload's namespace or the whole mesh, on this cluster."""
-    holding: Scoped | None = decision.interception if kind is Kind.INTERCEPTION else decision.policy
+    holding: Scoped | None = decision.interception if kind is Kind.INTERCEPTION else decision.holding.policy
     by_scope = wanted.interceptions if kind is Kind.INTERCEPTION else wanted.outbound
     for name in snapshot.names(kind):
         policy = snapshot.of_kind(kind)[name].resource
@@ -61,6 +86,8 @@ def _scoped(
             yield name, f"it is for workloads labelled {labels_text(policy.scope.match_labels)}"
         elif holding:
             yield name, f"{holding.name} is for a narrower scope, which wins"
+        elif kind is Kind.OUTBOUND_POLICY and decision.holding.speaker:
+            yield name, f"{wanted.beside.title(decision.holding.speaker)} displaces it for the workload"
 
 
 def _holds(decision: Decision, kind: Kind) -> str:
@@ -69,7 +96,7 @@ def _holds(decision: Decision, kind: Kind) -> str:
     outcome = decision.expected.outcome
     if outcome in {Outcome.PASSTHROUGH, Outcome.BLOCKED} and decision.listener.owner is None:
         return "it holds for the workload, and nobody registered the destination"
-    mode = decision.policy.mode.value if decision.policy else ""
+    mode = decision.holding.mode
     if outcome is Outcome.BYPASSED:
         return f"it holds for the workload ({mode}), and the connection never meets the sidecar"
     return f"it holds for the workload ({mode}), and has no say in what is decided before"
@@ -95,7 +122,7 @@ def _entries(wanted: Effective, asked: Asked, decision: Decision) -> Iterator[tu
             elif matches_host(item.host, host):
                 yield item.entry.name, _loses(asked, item, taker)
     declared = {item.entry.name for item in decision.items}
-    for entry in wanted.entries:
+    for entry in wanted.in_sight:
         pattern = next((pattern for pattern in entry.hosts if matches_host(pattern, host)), None)
         if pattern and entry.name not in declared:
             yield entry.name, f"it registers {pattern}, and no port {port} of it"
@@ -119,6 +146,29 @@ def _loses(asked: Asked, item: Item, taker: Item | None) -> str:
     return f"it holds for {', '.join(item.entry.addresses)} only"
 
 
+def _routes(wanted: Effective, decision: Decision) -> Iterator[tuple[str, str]]:
+    """The VirtualService of others that routes the request, and those that would."""
+    foreign = decision.routing.foreign
+    if foreign:
+        yield virtual_service_name(foreign), f"it routes requests to {decision.routing.host}; nothing else does then"
+    elif seen_through(decision.listener, decision.asked.destination):
+        for vs in wanted.beside.virtual_services:
+            host = next((host for host in vs.hosts if matches_host(host, decision.asked.destination.host)), None)
+            if host:
+                yield virtual_service_name(vs), f"another one routes such requests, or it does not reach the namespace"
+
+
+def _sidecars(wanted: Effective, decision: Decision) -> Iterator[tuple[str, str]]:
+    """What is not ours and says the mode."""
+    holds = decision.holding
+    if not holds.speaker:
+        return
+    if decision.expected.resource == holds.speaker:
+        yield holds.speaker, f"it holds for the workload ({holds.mode}), and nobody registered the destination"
+    else:
+        yield holds.speaker, f"it holds for the workload ({holds.mode}), and has no say in what is decided before"
+
+
 def _faults(wanted: Effective, asked: Asked, decision: Decision) -> Iterator[tuple[str, str]]:
     host = asked.destination.host
     for active in wanted.faults:
@@ -134,6 +184,8 @@ def _fault(asked: Asked, decision: Decision, fault: Fault) -> str:
         return "it disturbs HTTP requests, and the sidecar sees none here"
     if first and first.name == fault.name:
         return f"its route is the first that fits: it {effect_of(fault)}"
+    if foreign := decision.routing.foreign:
+        return f"{virtual_service_name(foreign)} routes requests to {decision.routing.host}, and it is not ours"
     if reason := why_not(fault, asked.destination.port, asked.namespace, asked.labels, asked.headers):
         return reason
     if first and first.host == fault.host:

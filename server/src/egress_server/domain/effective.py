@@ -1,12 +1,12 @@
 """What we want a cluster to hold: the one pure function that appliers, plans, probes and drift share."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from egress_server.domain.changes import Versioned
-from egress_server.domain.names import Kind
+from egress_server.domain.names import Kind, is_resource
 from egress_server.domain.resources import (
     Cluster,
     Fault,
@@ -18,6 +18,7 @@ from egress_server.domain.resources import (
     ServiceEntry,
 )
 from egress_server.domain.snapshot import Snapshot
+from egress_server.domain.surroundings import NOTHING_KNOWN, Surroundings
 
 S = TypeVar("S", OutboundPolicy, Interception)
 
@@ -36,8 +37,8 @@ class Effective:
 
     `outbound` and `interceptions` have at most one policy a scope, by the scope's key. `faults` stand in the order in
     which they are tried: the more a fault asks of a request the earlier, of equals the older. `revisions` is the last
-    change of each resource here, those included that a stronger one displaces; `created` the birth of each entry,
-    since of two the older wins.
+    change of each resource here, those included that a stronger one displaces; `created` the birth of each, since of
+    two the older wins. `beside` is what else decides on the cluster.
     """
 
     cluster: Cluster
@@ -48,14 +49,22 @@ class Effective:
     faults: tuple[ActiveFault, ...]
     revisions: dict[str, int]
     created: dict[str, datetime]
+    beside: Surroundings = NOTHING_KNOWN
 
-    def outbound_for(self, namespace: str, labels: Labels | None = None) -> OutboundPolicy | None:
-        """The policy for a workload: by its labels, else its namespace's, else the mesh's, else None."""
-        return _for(self.outbound, namespace, labels)
+    @property
+    def in_sight(self) -> tuple[ServiceEntry, ...]:
+        """All that registers hosts on the cluster, ours and what is not."""
+        return (*self.entries, *self.beside.entries)
+
+    def birth(self, name: str) -> datetime:
+        """When a resource or an entry that is not ours came to be."""
+        return self.created[name] if is_resource(name) else self.beside.created[name]
 
     def interception_for(self, namespace: str, labels: Labels | None = None) -> Interception | None:
         """The interception for a workload: by its labels, else its namespace's, else the mesh's, else None."""
-        return _for(self.interceptions, namespace, labels)
+        own = (p for p in self.interceptions.values() if p.scope.match_labels and p.scope.namespace == namespace)
+        selected = next((p for p in own if p.scope.match_labels.items() <= (labels or {}).items()), None)
+        return selected or self.interceptions.get(f"{namespace}/") or self.interceptions.get("/")
 
 
 def effective(snapshot: Snapshot, cluster: Cluster, now: datetime) -> Effective:
@@ -74,7 +83,21 @@ def effective(snapshot: Snapshot, cluster: Cluster, now: datetime) -> Effective:
         entries=tuple(v.resource for v in entries if isinstance(v.resource, ServiceEntry)),
         faults=_active(selected[Kind.FAULT], now),
         revisions={versioned.resource.name: versioned.revision for versioned in everything},
-        created={versioned.resource.name: versioned.create_time for versioned in entries},
+        created={versioned.resource.name: versioned.create_time for versioned in everything},
+    )
+
+
+def without(wanted: Effective, obstacles: Collection[str]) -> Effective:
+    """`wanted` less the resources that the cluster does not hold."""
+    if not obstacles:
+        return wanted
+    return replace(
+        wanted,
+        entries=tuple(entry for entry in wanted.entries if entry.name not in obstacles),
+        outbound={key: policy for key, policy in wanted.outbound.items() if policy.name not in obstacles},
+        interceptions={key: each for key, each in wanted.interceptions.items() if each.name not in obstacles},
+        faults=tuple(active for active in wanted.faults if active.fault.name not in obstacles),
+        revisions={name: revision for name, revision in wanted.revisions.items() if name not in obstacles},
     )
 
 
@@ -128,9 +151,3 @@ def _demands(versioned: Versioned) -> int:
     if not isinstance(fault, Fault):
         return 0
     return len(fault.match_headers) + len(fault.source_labels) + bool(fault.source_namespace) + bool(fault.ports)
-
-
-def _for(by_scope: Mapping[str, S], namespace: str, labels: Labels | None) -> S | None:
-    own = (p for p in by_scope.values() if p.scope.match_labels and p.scope.namespace == namespace)
-    selected = next((p for p in own if p.scope.match_labels.items() <= (labels or {}).items()), None)
-    return selected or by_scope.get(f"{namespace}/") or by_scope.get("/")

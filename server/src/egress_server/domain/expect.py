@@ -9,12 +9,17 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from egress_server.domain.effective import ActiveFault, Effective
-from egress_server.domain.intercept import Ruling, read_rules, rule
+from egress_server.domain.holding import Holding, config_map, holding
+from egress_server.domain.intercept import Rules, Ruling, read_rules, rule
+from egress_server.domain.inventory import ForeignVirtualService
 from egress_server.domain.probe import Destination, Expectation, Outcome
-from egress_server.domain.registry import Item, hosts_that_matter, registry
+from egress_server.domain.registry import Item, assumes_http, hosts_that_matter, registry
 from egress_server.domain.render.interception import render_interception
-from egress_server.domain.resources import Interception, Labels, OutboundMode, OutboundPolicy, Resource
-from egress_server.domain.routing import Listener, fault_on, find_listener, may_spare, seen_through
+from egress_server.domain.resources import Interception, Labels
+from egress_server.domain.routing import Client, Listener, Routing, find_listener, may_spare, route, seen_through
+from egress_server.domain.surroundings import virtual_service_name
+
+INJECTOR = "istio-sidecar-injector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Every step of the way, and what it comes to. `asked` is in its plain form; `items` are those of the registry on
-    this port, `taker` the one that gets the connection, `fault` what disturbs it."""
+    this port, `taker` the one that gets the connection, `routing` whose rules route a request, `holding` what holds for
+    connections that are nobody's."""
 
     asked: Asked
     expected: Expectation
@@ -41,8 +47,13 @@ class Decision:
     items: tuple[Item, ...]
     listener: Listener
     taker: Item | None
-    fault: ActiveFault | None
-    policy: OutboundPolicy | None
+    routing: Routing
+    holding: Holding
+
+    @property
+    def fault(self) -> ActiveFault | None:
+        """What of ours disturbs the request."""
+        return self.routing.fault
 
 
 def expect(
@@ -59,43 +70,53 @@ def expect(
     Where the `address` that it dials is not known, the connection counts as captured, and as one to the addresses of
     the entry for its host.
     """
-    asked = _plain(Asked(destination, namespace, labels or {}, address, headers or {}))
+    asked = _plain(wanted, Asked(destination, namespace, labels or {}, address, headers or {}))
     return _decided(wanted, asked, hosts_that_matter(wanted, asked.destination)).expected
 
 
 def decide(wanted: Effective, asked: Asked) -> Decision:
     """What becomes of the connection, and by what."""
-    return _decided(wanted, _plain(asked), None)
+    return _decided(wanted, _plain(wanted, asked), None)
 
 
 def _decided(wanted: Effective, asked: Asked, hosts: Collection[str] | None) -> Decision:
     """The decision by the items of these hosts; of all of them where None."""
     to = asked.destination
     interception = wanted.interception_for(asked.namespace, asked.labels)
-    rules = read_rules(render_interception(interception, wanted.cluster)["spec"] if interception else None)
-    items = registry(wanted, asked.namespace, to.port, hosts)
-    listener = find_listener(items, to, asked.address)
+    holds = holding(wanted, asked.namespace, asked.labels)
+    items = registry(wanted, asked.namespace, to.port, hosts, asked.labels)
+    listener = find_listener(items, to, asked.address, assumed_http=assumes_http(wanted, to.port))
     taker = listener.taker(to, asked.address)
-    fault = None
+    routing = Routing()
     if seen_through(listener, to):
-        fault = fault_on(wanted, taker, to, asked.namespace, asked.labels, asked.headers)
+        client = Client(asked.namespace, asked.labels, holds.sidecar)
+        routing = route(wanted, taker, to, client, asked.headers)
     decision = Decision(
         asked=asked,
         expected=Expectation(Outcome.INCONCLUSIVE),
         interception=interception,
-        ruling=rule(rules, asked.address, to.port),
+        ruling=rule(_rules(wanted, interception), asked.address, to.port),
         items=tuple(items),
         listener=listener,
         taker=taker,
-        fault=fault,
-        policy=wanted.outbound_for(asked.namespace, asked.labels),
+        routing=routing,
+        holding=holds,
     )
     return replace(decision, expected=_expected(wanted, to, decision))
 
 
-def _plain(asked: Asked) -> Asked:
-    """A final dot is DNS's and part of no Host or server name; a host that is an address is the one that is dialled."""
-    destination = replace(asked.destination, host=asked.destination.host.rstrip("."))
+def _rules(wanted: Effective, interception: Interception | None) -> Rules:
+    """What is written into pods: by our policy, else by the injector's own values."""
+    if interception:
+        return read_rules(render_interception(interception, wanted.cluster)["spec"])
+    return read_rules(wanted.beside.injector or None)
+
+
+def _plain(wanted: Effective, asked: Asked) -> Asked:
+    """A final dot is DNS's and part of no Host or server name; a host that is an address is the one that is dialled; a
+    short one of a Service stands for all of it."""
+    host = wanted.beside.full_name(asked.namespace, asked.destination.host.rstrip("."))
+    destination = replace(asked.destination, host=host)
     return replace(asked, destination=destination, address=_as_address(asked.address or destination.host))
 
 
@@ -108,22 +129,32 @@ def _as_address(host: str) -> str:
 
 def _expected(wanted: Effective, to: Destination, decision: Decision) -> Expectation:
     if decision.ruling.captured is False:
-        return _by(wanted, Outcome.BYPASSED, decision.interception)
+        by = decision.interception.name if decision.interception else config_map(wanted, INJECTOR)
+        return _by(wanted, Outcome.BYPASSED, by)
     if not decision.listener.understands(to):
         # An HTTP listener hangs up on TLS. One that waits for the client's first words says nothing to silence.
         outcome = Outcome.BLOCKED if to.speaks_tls else Outcome.INCONCLUSIVE
-        return _by(wanted, outcome, decision.listener.owner)
+        return _by(wanted, outcome, decision.listener.owner.name if decision.listener.owner else "")
     if decision.fault:
         sometimes = decision.taker is not None and may_spare(decision.fault.fault)
-        expected = _by(wanted, Outcome.FAULTED, decision.fault.fault)
+        expected = _by(wanted, Outcome.FAULTED, decision.fault.fault.name)
         return replace(expected, also=(Outcome.REGISTERED,)) if sometimes else expected
+    if foreign := decision.routing.foreign:
+        return _routed_by(wanted, foreign, decision.taker)
     if decision.taker:
-        return _by(wanted, Outcome.REGISTERED, decision.taker.entry)
-    blocked = decision.policy is not None and decision.policy.mode is OutboundMode.REGISTRY_ONLY
-    return _by(wanted, Outcome.BLOCKED if blocked else Outcome.PASSTHROUGH, decision.policy)
+        return _by(wanted, Outcome.REGISTERED, decision.taker.entry.name)
+    holds = decision.holding
+    outcome = Outcome.PASSTHROUGH if holds.lets_pass else Outcome.BLOCKED
+    return _by(wanted, outcome, holds.policy.name if holds.policy else holds.speaker)
 
 
-def _by(wanted: Effective, outcome: Outcome, resource: Resource | None) -> Expectation:
-    if resource is None:
-        return Expectation(outcome)
-    return Expectation(outcome, resource.name, wanted.revisions.get(resource.name, 0))
+def _routed_by(wanted: Effective, foreign: ForeignVirtualService, taker: Item | None) -> Expectation:
+    """Where the routes of others lead is not known here, only whether some of them inject faults."""
+    if taker is None:
+        return _by(wanted, Outcome.INCONCLUSIVE, virtual_service_name(foreign))
+    expected = _by(wanted, Outcome.REGISTERED, taker.entry.name)
+    return replace(expected, also=(Outcome.FAULTED,)) if foreign.faults else expected
+
+
+def _by(wanted: Effective, outcome: Outcome, name: str) -> Expectation:
+    return Expectation(outcome, name, wanted.revisions.get(name, 0))

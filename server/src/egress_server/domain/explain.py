@@ -1,4 +1,5 @@
-"""What will happen to a connection, and by which resource, in words. No traffic: the desired state alone decides.
+"""What will happen to a connection, and by which resource, in words. No traffic: desired state decides, and what the
+cluster holds besides.
 
 The outcome is that of `expect`; what stands here says why, of the winner as of everything that lost.
 """
@@ -8,13 +9,17 @@ from dataclasses import dataclass, replace
 
 from egress_server.domain.candidates import Candidate, candidates
 from egress_server.domain.effective import Effective
-from egress_server.domain.expect import Asked, Decision, decide
+from egress_server.domain.expect import INJECTOR, Asked, Decision, decide
 from egress_server.domain.findings import Finding, Severity
+from egress_server.domain.holding import config_map
 from egress_server.domain.lint import lint
+from egress_server.domain.names import is_resource
 from egress_server.domain.probe import Expectation, matches_host
-from egress_server.domain.resources import Fault, OutboundMode, Resource
+from egress_server.domain.resources import Fault, Resource
 from egress_server.domain.routing import effect_of, may_spare, seen_through
 from egress_server.domain.snapshot import Snapshot
+from egress_server.domain.surroundings import virtual_service_name
+from egress_server.domain.told import NOTHING_TOLD, Told, findings_told
 
 FAULT_UNSEEN = "EGR0601"
 ENTRY_UNSEEN = "EGR0602"
@@ -33,21 +38,27 @@ class Explanation:
     revision: int
 
 
-def explain(snapshot: Snapshot, wanted: Effective, asked: Asked) -> Explanation:
-    """The explanation of one connection; `wanted` is what `snapshot` comes to on the cluster."""
+def explain(snapshot: Snapshot, wanted: Effective, asked: Asked, told: Told = NOTHING_TOLD) -> Explanation:
+    """The explanation of one connection; `wanted` is what `snapshot` comes to on the cluster, as it is seen there."""
     decision = decide(wanted, asked)
+    having_a_say = candidates(snapshot, wanted, decision, told.obstacles)
     return Explanation(
         expected=decision.expected,
-        steps=tuple(_steps(decision.asked, decision)),
-        candidates=tuple(candidates(snapshot, wanted, decision)),
-        findings=tuple(_findings(snapshot, wanted, decision)),
+        steps=tuple(_steps(wanted, decision)),
+        candidates=tuple(having_a_say),
+        findings=(*_findings(snapshot, wanted, decision), *findings_told(wanted, decision, told, having_a_say)),
         revision=wanted.revision,
     )
 
 
-def _steps(asked: Asked, decision: Decision) -> Iterator[str]:
+def _steps(wanted: Effective, decision: Decision) -> Iterator[str]:
     """In the order in which a connection goes its way."""
-    by = f"by {decision.interception.name}" if decision.interception else "by default"
+    title, asked = wanted.beside.title, decision.asked
+    by = "by default"
+    if decision.interception:
+        by = f"by {decision.interception.name}"
+    elif wanted.beside.injector:
+        by = f"by {title(config_map(wanted, INJECTOR))}"
     match decision.ruling.captured:
         case False:
             yield f"Interception {by}: {decision.ruling.why}, so the connection goes past the sidecar."
@@ -57,18 +68,21 @@ def _steps(asked: Asked, decision: Decision) -> Iterator[str]:
             yield f"Interception {by}: {decision.ruling.why}, so the sidecar gets the connection."
         case None:
             yield f"Interception {by}: {decision.ruling.why}; what follows is for a connection that is captured."
-    yield _listener_step(asked, decision)
+    yield _listener_step(wanted, decision)
     if decision.listener.understands(asked.destination):
-        yield _registry_step(asked, decision)
+        yield _registry_step(wanted, decision)
+        if decision.routing.foreign:
+            yield _routes_step(wanted, decision)
         if decision.fault:
             yield _fault_step(decision.fault.fault)
-        if decision.taker is None and decision.fault is None:
-            yield _policy_step(decision)
+        if decision.taker is None and not decision.routing.host:
+            yield _policy_step(wanted, decision)
 
 
-def _listener_step(asked: Asked, decision: Decision) -> str:
+def _listener_step(wanted: Effective, decision: Decision) -> str:
+    asked = decision.asked
     port, listener = asked.destination.port, decision.listener
-    owner = f" (by {listener.owner.name})" if listener.owner else ""
+    owner = f" (by {wanted.beside.title(listener.owner.name)})" if listener.owner else ""
     if listener.reads_http:
         if asked.destination.scheme == "http":
             return f"Port {port} is read as HTTP{owner}: requests are told apart by their Host."
@@ -87,14 +101,25 @@ def _listener_step(asked: Asked, decision: Decision) -> str:
     return f"Port {port} is not read as HTTP, and nothing tells its connections apart."
 
 
-def _registry_step(asked: Asked, decision: Decision) -> str:
-    host, port, taker = asked.destination.host, asked.destination.port, decision.taker
+def _registry_step(wanted: Effective, decision: Decision) -> str:
+    asked, taker = decision.asked, decision.taker
+    host, port = asked.destination.host, asked.destination.port
     if taker is None:
         return f"Registry: nothing that namespace {asked.namespace} sees takes {host} port {port}."
-    what = f"{taker.host} port {port} as {taker.port.protocol.value}"
+    what = f"{wanted.beside.title(taker.entry.name)} registers {taker.host} port {port} as {taker.port.protocol.value}"
     if taker.port.protocol.is_http or taker.port.protocol.is_tls or taker.entry.addresses:
-        return f"Registry: {taker.entry.name} registers {what}."
-    return f"Registry: {taker.entry.name} registers {what} without addresses, which takes every connection to the port."
+        return f"Registry: {what}."
+    return f"Registry: {what} without addresses, which takes every connection to the port."
+
+
+def _routes_step(wanted: Effective, decision: Decision) -> str:
+    foreign = decision.routing.foreign
+    assert foreign is not None
+    faults = ", some with faults," if foreign.faults else ""
+    return (
+        f"Routes: {wanted.beside.title(virtual_service_name(foreign))} routes requests to {decision.routing.host} by "
+        f"rules of its own{faults} and nobody else's hold; which these are is not known here."
+    )
 
 
 def _fault_step(fault: Fault) -> str:
@@ -102,23 +127,27 @@ def _fault_step(fault: Fault) -> str:
     return f"Fault: {fault.name} {effect_of(fault)}.{sometimes}"
 
 
-def _policy_step(decision: Decision) -> str:
-    if decision.policy is None:
-        return "Outbound policy: none is set, and Istio's default lets what nobody registered pass."
-    if decision.policy.mode is OutboundMode.REGISTRY_ONLY:
-        return f"Outbound policy: {decision.policy.name} is REGISTRY_ONLY, so what nobody registered is refused."
-    return f"Outbound policy: {decision.policy.name} is ALLOW_ANY, so what nobody registered passes."
+def _policy_step(wanted: Effective, decision: Decision) -> str:
+    holds = decision.holding
+    effect = "passes" if holds.lets_pass else "is refused"
+    if holds.policy:
+        return f"Outbound policy: {holds.policy.name} is {holds.mode}, so what nobody registered {effect}."
+    if holds.speaker:
+        who = wanted.beside.title(holds.speaker)
+        return f"Outbound policy: {who} comes to {holds.mode}, so what nobody registered {effect}."
+    return "Outbound policy: none is set, and Istio's default lets what nobody registered pass."
 
 
 def _findings(snapshot: Snapshot, wanted: Effective, decision: Decision) -> Iterator[Finding]:
     yield from _fault_findings(wanted, decision)
     yield from _entry_findings(decision)
     involved: dict[str, Resource] = {}
-    if decision.taker:
+    if decision.taker and is_resource(decision.taker.entry.name):
         involved[decision.taker.entry.name] = decision.taker.entry
     if decision.fault:
         involved[decision.fault.fault.name] = decision.fault.fault
-    if decision.expected.resource and (versioned := snapshot.get(decision.expected.resource)):
+    by = decision.expected.resource
+    if is_resource(by) and (versioned := snapshot.get(by)):
         involved[versioned.resource.name] = versioned.resource
     for name, resource in involved.items():
         for finding in lint(snapshot, resource).findings:
@@ -153,7 +182,9 @@ def _entry_findings(decision: Decision) -> Iterator[Finding]:
             Severity.WARNING,
             "namespace",
             f"an entry for {item.host} port {port} is not seen by workloads of {asked.namespace}: it is {item.why}",
-            f"add {asked.namespace} to its export_to",
+            f"add {asked.namespace} to its export_to"
+            if not item.entry.visible_to(asked.namespace)
+            else f"add {item.entry.namespace}/{item.host} to the egress hosts of that Sidecar",
             resource=name,
         )
     if taker and not taker.entry.addresses and not matches_host(taker.host, host):

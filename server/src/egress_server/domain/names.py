@@ -59,6 +59,21 @@ def parse_name(text: str) -> Name:
     raise ValueError(f"not a resource name: {text!r}")
 
 
+def object_name(kind: str, namespace: str, name: str) -> str:
+    """What an object on a cluster is called: KIND/NAMESPACE/NAME. No resource has three parts."""
+    return f"{kind}/{namespace}/{name}"
+
+
+def is_resource(name: str) -> bool:
+    """Whether `name` is a resource's, and not that of an object which is not ours."""
+    return name.startswith("meshes/")
+
+
+def namespace_of(name: str) -> str:
+    """The namespace in a resource's or an object's name; empty where it has none."""
+    return parse_name(name).namespace if is_resource(name) else name.split("/")[1]
+
+
 def check_id(kind: Kind, field: str, text: str) -> str:
     """`text`, which must be the id of a `kind`; raises InvalidArgument naming `field`.
 

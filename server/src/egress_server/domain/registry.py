@@ -7,15 +7,28 @@ one listener reads it as HTTP or does not, and opaque connections without addres
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from egress_server.domain.effective import Effective
 from egress_server.domain.evidence import Destination
+from egress_server.domain.holding import holding
+from egress_server.domain.inventory import ForeignSidecar
 from egress_server.domain.listeners import listens
+from egress_server.domain.names import is_resource
 from egress_server.domain.probe import matches_host
-from egress_server.domain.resources import ServiceEntry, ServicePort
+from egress_server.domain.resources import Labels, ServiceEntry, ServicePort
+from egress_server.domain.surroundings import imports, sidecar_name
 
 ALWAYS_HTTP = 80
-"""Every real cluster has an HTTP service of its own on this port, which makes it HTTP for all hosts."""
+"""Practically every cluster has an HTTP service of its own on this port, which makes it HTTP for all hosts."""
+
+
+class OwnerKind(Enum):
+    """What registers a host: a resource of ours, a ServiceEntry that is not ours, a Service of the cluster."""
+
+    RESOURCE = "RESOURCE"
+    SERVICE_ENTRY = "SERVICE_ENTRY"
+    SERVICE = "SERVICE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,13 @@ class Item:
     why: str = ""
 
     @property
+    def owner_kind(self) -> OwnerKind:
+        """What registers it."""
+        if is_resource(self.entry.name):
+            return OwnerKind.RESOURCE
+        return OwnerKind.SERVICE if is_service(self.entry) else OwnerKind.SERVICE_ENTRY
+
+    @property
     def is_http(self) -> bool:
         """Whether its requests are told apart by their Host."""
         return self.port.protocol.is_http
@@ -42,21 +62,34 @@ class Item:
 
 
 def registry(
-    wanted: Effective, namespace: str, port: int | None = None, hosts: Collection[str] | None = None
+    wanted: Effective,
+    namespace: str,
+    port: int | None = None,
+    hosts: Collection[str] | None = None,
+    labels: Labels | None = None,
 ) -> list[Item]:
-    """What is registered, oldest host first; of one port and of these hosts only, where given."""
+    """What is registered as workloads of `namespace` with these labels see it, oldest host first; of one port and of
+    these hosts only, where given."""
+    everything = wanted.in_sight
     if hosts is None and port is not None:
-        hosts = {host for entry, _ in _declaring(wanted.entries, port) for host in entry.hosts}
+        hosts = {host for entry, _ in _declaring(everything, port) for host in entry.hosts}
     by_host: dict[str, list[ServiceEntry]] = {}
-    for entry in wanted.entries:
+    for entry in everything:
         for host in entry.hosts:
             if hosts is None or host in hosts:
                 by_host.setdefault(host, []).append(entry)
     for entries in by_host.values():
-        entries.sort(key=lambda entry: (wanted.created[entry.name], entry.name))
-    oldest_first = sorted(by_host, key=lambda host: (wanted.created[by_host[host][0].name], by_host[host][0].name))
-    items = [item for host in oldest_first for item in _of_host(host, by_host[host], namespace)]
-    return _settled([item for item in items if port in {None, item.port.number}])
+        entries.sort(key=lambda entry: (wanted.birth(entry.name), entry.name))
+    oldest_first = sorted(by_host, key=lambda host: (wanted.birth(by_host[host][0].name), by_host[host][0].name))
+    sight = _Sight(wanted, namespace, holding(wanted, namespace, labels).sidecar)
+    items = [item for host in oldest_first for item in _of_host(host, by_host[host], sight)]
+    return _settled([item for item in items if port in {None, item.port.number}], assumes_http(wanted, ALWAYS_HTTP))
+
+
+def assumes_http(wanted: Effective, port: int) -> bool:
+    """Whether a port counts as HTTP although nothing that is known registers it so: where it is not known what services
+    a cluster has."""
+    return port == ALWAYS_HTTP and not (wanted.beside.known and wanted.beside.complete)
 
 
 def hosts_that_matter(wanted: Effective, destination: Destination) -> set[str] | None:
@@ -65,7 +98,7 @@ def hosts_that_matter(wanted: Effective, destination: Destination) -> set[str] |
     A mesh has thousands of hosts on a port. Where all of them use it alike, and the connection is one that it is for,
     only those that fit by name, or take whatever comes, have a say.
     """
-    declaring = _declaring(wanted.entries, destination.port)
+    declaring = _declaring(wanted.in_sight, destination.port)
     shared = [port.protocol for entry, port in declaring if listens(entry, port) is not None]
     is_http = destination.scheme == "http"
     if destination.scheme == "tcp" or any(protocol.is_http is not is_http for protocol in shared):
@@ -84,19 +117,54 @@ def _declaring(entries: Iterable[ServiceEntry], number: int) -> list[tuple[Servi
     return [(entry, port) for entry in entries for port in entry.ports if port.number == number]
 
 
-def _of_host(host: str, entries: Sequence[ServiceEntry], namespace: str) -> Iterator[Item]:
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What the sidecars of a namespace are told of. `sidecar` is the one that is not ours and restricts it, if one
+    does."""
+
+    wanted: Effective
+    namespace: str
+    sidecar: ForeignSidecar | None
+
+    def why_not(self, host: str, entry: ServiceEntry) -> str:
+        """Why they don't see an entry; empty where they do."""
+        if not entry.visible_to(self.namespace):
+            whom = ", ".join("its own namespace" if to == "." else to for to in entry.export_to)
+            return f"exported to {whom} and not to {self.namespace}"
+        if self.sidecar and not imports(self.sidecar, self.namespace, entry.namespace, host):
+            return f"not among the egress hosts of {self.wanted.beside.title(sidecar_name(self.sidecar))}"
+        return ""
+
+    def winner(self, visible: Sequence[ServiceEntry]) -> tuple[ServiceEntry, str] | None:
+        """Whose namespace a host is taken from, and by which rule, of what is visible, oldest first."""
+        if not visible:
+            return None
+        if own := next((entry for entry in visible if entry.namespace == self.namespace), None):
+            return own, "the client's own"
+        if service := next((entry for entry in visible if is_service(entry)), None):
+            return service, "since a Service comes before entries"
+        if named := next((entry for entry in visible if self.namespace in entry.export_to), None):
+            return named, f"the oldest that is exported to {self.namespace} by name"
+        return visible[0], "that of the oldest"
+
+
+def is_service(entry: ServiceEntry) -> bool:
+    """Whether it stands for a Service of the cluster."""
+    return entry.name.startswith("Service/")
+
+
+def _of_host(host: str, entries: Sequence[ServiceEntry], sight: _Sight) -> Iterator[Item]:
     """The items of one host, given its entries oldest first."""
-    visible = [entry for entry in entries if entry.visible_to(namespace)]
-    winner = next((entry for entry in visible if entry.namespace == namespace), visible[0] if visible else None)
+    unseen = {entry.name: why for entry in entries if (why := sight.why_not(host, entry))}
+    won = sight.winner([entry for entry in entries if entry.name not in unseen])
     declared: dict[int, ServiceEntry] = {}
     for entry in entries:
         for port in entry.ports:
             item = Item(host, port, entry)
-            if winner is None or entry not in visible:
-                whom = ", ".join("its own namespace" if to == "." else to for to in entry.export_to)
-                yield replace(item, visible=False, serves=False, why=f"exported to {whom} and not to {namespace}")
-            elif entry.namespace != winner.namespace:
-                yield _shadowed(item, winner, _namespace_rule(host, winner, namespace))
+            if won is None or entry.name in unseen:
+                yield replace(item, visible=False, serves=False, why=unseen[entry.name])
+            elif entry.namespace != won[0].namespace:
+                yield _shadowed(item, won[0], _namespace_rule(host, *won))
             elif (older := declared.setdefault(port.number, entry)) is not entry:
                 why = f"an older entry of namespace {entry.namespace} declares port {port.number} of {host}"
                 yield _shadowed(item, older, why)
@@ -104,19 +172,20 @@ def _of_host(host: str, entries: Sequence[ServiceEntry], namespace: str) -> Iter
                 yield item
 
 
-def _namespace_rule(host: str, winner: ServiceEntry, namespace: str) -> str:
-    reason = "the client's own" if winner.namespace == namespace else "that of the oldest"
-    return f"entries of different namespaces don't merge; {host} is taken from {winner.namespace}, {reason}"
+def _namespace_rule(host: str, winner: ServiceEntry, rule: str) -> str:
+    return f"entries of different namespaces don't merge; {host} is taken from {winner.namespace}, {rule}"
 
 
-def _settled(items: list[Item]) -> list[Item]:
-    """The items after those of one port have met, older ones first."""
+def _settled(items: list[Item], always_http: bool) -> list[Item]:
+    """The items after those of one port have met, older ones first; `always_http` says that what is not known here
+    makes ALWAYS_HTTP what it is called."""
     readers: dict[int, Item] = {}
     claims: dict[tuple[int, str, str], Item] = {}
     settled = []
     for item in items:
         if item.serves and listens(item.entry, item.port) is not None:
-            reader = None if item.port.number == ALWAYS_HTTP else readers.setdefault(item.port.number, item)
+            assumed = always_http and item.port.number == ALWAYS_HTTP
+            reader = None if assumed else readers.setdefault(item.port.number, item)
             if item.is_http != (reader is None or reader.is_http):
                 item = _misread(item, reader)
         if item.serves and not item.is_http:

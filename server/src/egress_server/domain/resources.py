@@ -7,7 +7,7 @@ meaning; new fields need a default.
 from dataclasses import dataclass, field
 from enum import Enum
 
-from egress_server.domain.names import Name, parse_name
+from egress_server.domain.names import Name, namespace_of, parse_name
 
 Labels = dict[str, str]
 
@@ -321,7 +321,7 @@ class ServiceEntry:
     @property
     def namespace(self) -> str:
         """The namespace it lives in."""
-        return parse_name(self.name).namespace
+        return namespace_of(self.name)
 
     def visible_to(self, namespace: str) -> bool:
         """Whether workloads of `namespace` see it (exportTo; empty means all, as by Istio's default)."""

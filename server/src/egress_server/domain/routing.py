@@ -1,14 +1,16 @@
 """What a sidecar does with a captured connection before it leaves: the listener it lands on, the service it is taken
 for, the fault on its route. As istiod 1.31 configures it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from egress_server.domain.effective import ActiveFault, Effective
+from egress_server.domain.inventory import ForeignSidecar, ForeignVirtualService
 from egress_server.domain.probe import Destination, matches_host
 from egress_server.domain.registry import ALWAYS_HTTP, Item
 from egress_server.domain.resources import Fault, HeaderMatch, Labels, MatchKind, ServiceEntry
+from egress_server.domain.surroundings import imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +46,48 @@ class Listener:
         return _opaque(self.items, destination, address)
 
 
-def find_listener(items: Sequence[Item], destination: Destination, address: str) -> Listener:
-    """The listener of an `address` (empty where it is not known), given all items of the port. One of the single
-    address comes before that of the whole port."""
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks. `sidecar` is the one that is not ours and says what the workload sees, if there is one."""
+
+    namespace: str
+    labels: Labels
+    sidecar: ForeignSidecar | None = None
+
+
+def find_listener(items: Sequence[Item], destination: Destination, address: str, *, assumed_http: bool) -> Listener:
+    """The listener of an `address` (empty where it is not known), given all items of the port, and whether something
+    that is not known makes the port HTTP. One of the single address comes before that of the whole port."""
     serving = [item for item in items if item.serves]
     opaque = [item for item in serving if not item.is_http]
     if at_address := [item for item in opaque if _has_address(item, destination.host, address)]:
         return Listener(tuple(at_address))
     http = [item for item in serving if item.is_http]
-    if http or destination.port == ALWAYS_HTTP:
+    if http or assumed_http:
         return Listener(tuple(http), reads_http=True)
     return Listener(tuple(item for item in opaque if not item.entry.addresses or _networks(item)))
 
 
-def fault_on(
-    wanted: Effective,
-    taker: Item | None,
-    destination: Destination,
-    namespace: str,
-    labels: Labels,
-    headers: Mapping[str, str],
-) -> ActiveFault | None:
-    """The fault on the route of an HTTP request: of those for the host that speaks for it, the first that fits."""
-    host = _speaking_host(wanted, taker, destination, namespace)
-    return next(
-        (
-            active
-            for active in wanted.faults
-            if active.fault.host == host and not why_not(active.fault, destination.port, namespace, labels, headers)
-        ),
-        None,
-    )
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Whose rules route a request: those of `host`, by `foreign` where the VirtualService is not ours; by none where
+    both are empty. `fault` is ours, and on the first of its routes that fits."""
+
+    host: str = ""
+    foreign: ForeignVirtualService | None = None
+    fault: ActiveFault | None = None
+
+
+def route(
+    wanted: Effective, taker: Item | None, asked: Destination, client: Client, headers: Mapping[str, str]
+) -> Routing:
+    """What routes an HTTP request of a workload, and the fault of ours on its way, if there is one."""
+    found = _router(wanted, taker, asked, client)
+    if found.foreign or not found.host:
+        return found
+    faults = (active for active in wanted.faults if active.fault.host == found.host)
+    fitting = (a for a in faults if not why_not(a.fault, asked.port, client.namespace, client.labels, headers))
+    return replace(found, fault=next(fitting, None))
 
 
 def why_not(fault: Fault, port: int, namespace: str, labels: Labels, headers: Mapping[str, str]) -> str:
@@ -119,24 +132,54 @@ def labels_text(labels: Labels) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def _speaking_host(wanted: Effective, taker: Item | None, destination: Destination, namespace: str) -> str:
-    """The host whose VirtualService routes the request; empty where none with a fault does. One for a host that nobody
-    registered counts only on the port that is always HTTP, and there it leads nowhere but to its fault."""
-    hosts = {active.fault.host for active in wanted.faults}
+def _router(wanted: Effective, taker: Item | None, destination: Destination, client: Client) -> Routing:
+    """The VirtualService that routes the request, of all that the client sees. One for a host that nobody registered
+    counts only on the port that is HTTP by what everybody has there, and leads nowhere but where it says."""
+    ours = {active.fault.host for active in wanted.faults}
+    theirs = [(host, vs) for vs in wanted.beside.virtual_services for host in vs.hosts if _sees(wanted, client, vs, host)]
     if destination.port == ALWAYS_HTTP:
-        foreign = (host for host in hosts if matches_host(host, destination.host))
-        best = max((h for h in foreign if not _registered(wanted, namespace, h)), key=_closeness, default="")
+        unregistered = {
+            host
+            for host in ours | {host for host, _ in theirs}
+            if matches_host(host, destination.host) and not _registered(wanted, client.namespace, host)
+        }
+        best = _most_specific(unregistered)
         if best and (taker is None or _closeness(best) > _closeness(taker.host)):
-            return best
+            return _of_oldest(wanted, best, ours, theirs)
     if taker is None:
-        return ""
-    best = max((host for host in hosts if matches_host(host, taker.host)), key=_closeness, default="")
-    return best if _routes_for(wanted, best, namespace) else ""
+        return Routing()
+    best = _most_specific(host for host in ours | {host for host, _ in theirs} if matches_host(host, taker.host))
+    found = _of_oldest(wanted, best, ours, theirs)
+    return found if found.foreign or _routes_for(wanted, best, client.namespace) else Routing()
+
+
+def _most_specific(hosts: Iterable[str]) -> str:
+    return max(hosts, key=_closeness, default="")
+
+
+def _of_oldest(
+    wanted: Effective, host: str, ours: Collection[str], theirs: Iterable[tuple[str, ForeignVirtualService]]
+) -> Routing:
+    """Of several VirtualServices for one host the oldest routes alone. When ours came is not known; but not before the
+    first fault that it has, and where an older one of others stands in its way, its applier reports that."""
+    foreign = next((vs for its, vs in theirs if its == host), None)
+    if foreign is None or host not in ours:
+        return Routing(host, foreign)
+    born = min(wanted.created[active.fault.name] for active in wanted.faults if active.fault.host == host)
+    return Routing(host, foreign if foreign.create_time < born else None)
+
+
+def _sees(wanted: Effective, client: Client, vs: ForeignVirtualService, host: str) -> bool:
+    """Whether sidecars of the client heed a VirtualService for a host."""
+    exported = not vs.export_to or any(
+        to in {"*", client.namespace} or (to == "." and vs.namespace == client.namespace) for to in vs.export_to
+    )
+    return exported and (client.sidecar is None or imports(client.sidecar, client.namespace, vs.namespace, host))
 
 
 def _registered(wanted: Effective, namespace: str, host: str) -> bool:
     """Whether the namespace sees the host, or a host below it, in the registry."""
-    visible = (entry for entry in wanted.entries if entry.visible_to(namespace))
+    visible = (entry for entry in wanted.in_sight if entry.visible_to(namespace))
     return any(matches_host(host, known) for entry in visible for known in entry.hosts)
 
 

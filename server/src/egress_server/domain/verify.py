@@ -12,7 +12,8 @@ from egress_server.domain.dialling import address_of, destinations, why_none
 from egress_server.domain.effective import ActiveFault, Effective
 from egress_server.domain.evidence import Attempt, Destination, Evidence
 from egress_server.domain.expect import expect
-from egress_server.domain.names import Kind, parse_name
+from egress_server.domain.holding import holding
+from egress_server.domain.names import Kind, is_resource, parse_name
 from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Expectation, Outcome, Verdict
 from egress_server.domain.resources import Fault, Labels, OutboundPolicy, ServiceEntry
 
@@ -101,8 +102,13 @@ def subjects(now: Effective, due: Due, workloads: Sequence[Workload], known: Seq
             mode_seen = True
             found.append(_mode(now, name, _decided(now, name, gone, workloads), known))
     if not mode_seen and (check := _negative(now, workloads[0], known)):
-        found.append(Subject(check.expected.resource or now.cluster.name, (check,)))
+        found.append(Subject(_accountable(now, check), (check,)))
     return found
+
+
+def _accountable(now: Effective, check: Check) -> str:
+    """Whose verdict the check's is: the resource's that decides, else the cluster's own."""
+    return check.expected.resource if is_resource(check.expected.resource) else now.cluster.name
 
 
 def compare(expected: Expectation, verdict: Verdict) -> Agreement:
@@ -138,8 +144,14 @@ def _present_entry(now: Effective, entry: ServiceEntry, workloads: Sequence[Work
         return Subject(entry.name, obstacle=why_none(entry))
     checks = [_check(now, workload, each, address) for each in dialled]
     # A fault on its route is a way for it to work, too.
-    serving = tuple(check for check in checks if check.expected.outcome in {Outcome.REGISTERED, Outcome.FAULTED})
+    serving = tuple(check for check in checks if _serves(check.expected, entry))
     return Subject(entry.name, serving, "" if serving else "another entry for its host takes precedence over it")
+
+
+def _serves(expected: Expectation, entry: ServiceEntry) -> bool:
+    return expected.outcome is Outcome.FAULTED or (
+        expected.outcome is Outcome.REGISTERED and expected.resource == entry.name
+    )
 
 
 def _gone_entry(now: Effective, entry: ServiceEntry, workload: Workload, known: Sequence[Destination]) -> Subject:
@@ -202,7 +214,7 @@ def _decided(now: Effective, name: str, gone: Gone | None, workloads: Sequence[W
     if isinstance(gone, OutboundPolicy):
         fits = (w for w in workloads if gone.scope.namespace in {"", w.namespace})
         return next((w for w in fits if gone.scope.match_labels.items() <= w.labels.items()), None)
-    policies = ((w, now.outbound_for(w.namespace, w.labels)) for w in workloads)
+    policies = ((w, holding(now, w.namespace, w.labels).policy) for w in workloads)
     return next((w for w, policy in policies if policy and policy.name == name), None)
 
 

@@ -1,5 +1,7 @@
 """Explanations and registry items to messages."""
 
+from collections.abc import Mapping
+
 from egress.v1 import explain_pb2 as pb
 from egress_server.domain.candidates import Candidate
 from egress_server.domain.explain import Explanation
@@ -19,7 +21,7 @@ def write_explanation(explanation: Explanation) -> pb.ExplainResponse:
     )
 
 
-def write_item(item: Item) -> pb.ListRegistryResponse.Item:
+def write_item(item: Item, managers: Mapping[str, str]) -> pb.ListRegistryResponse.Item:
     """One host and port."""
     return pb.ListRegistryResponse.Item(
         host=item.host,
@@ -29,6 +31,8 @@ def write_item(item: Item) -> pb.ListRegistryResponse.Item:
         visible=item.visible,
         shadowed_by=item.shadowed_by,
         why=item.why,
+        owner_kind=pb.ListRegistryResponse.OwnerKind.Value(item.owner_kind.value),
+        manager=managers.get(item.entry.name, ""),
     )
 
 

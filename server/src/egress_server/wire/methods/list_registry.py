@@ -8,7 +8,7 @@ from egress_server.pipeline import Method
 from egress_server.wire.convert.explain import write_item
 
 DEFAULT_NAMESPACE = "default"
-FIELDS = ("host", "port", "owner", "visible")
+FIELDS = ("host", "port", "owner", "owner_kind", "visible")
 
 
 def decode(request: pb.ListRegistryRequest) -> ListRegistry:
@@ -30,7 +30,9 @@ def decode(request: pb.ListRegistryRequest) -> ListRegistry:
 def encode(page: RegistryPage) -> pb.ListRegistryResponse:
     """The page."""
     return pb.ListRegistryResponse(
-        items=map(write_item, page.items), next_page_token=page.next_page_token, revision=page.revision
+        items=(write_item(item, page.managers) for item in page.items),
+        next_page_token=page.next_page_token,
+        revision=page.revision,
     )
 
 
