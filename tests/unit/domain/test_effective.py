@@ -3,6 +3,7 @@
 import pytest
 
 from egress_server.domain.effective import effective
+from egress_server.domain.holding import holding
 from egress_server.domain.resources import ClusterSelector, OutboundPolicy, Scope
 from tests.support.meshes import BIRTH, History, cluster, entry, policy
 
@@ -44,11 +45,11 @@ def test_scopes_stand_side_by_side() -> None:
     crawler = policy("ALLOW_ANY", "crawler", scope=Scope("prod", {"app": "crawler"}))
     held = effective(History(EAST, mesh, lab, crawler).snapshot, EAST, BIRTH)
     assert len(held.outbound) == 3
-    assert held.outbound_for("prod") == mesh
-    assert held.outbound_for("prod", {"app": "web"}) == mesh
-    assert held.outbound_for("prod", labels) == crawler
-    assert held.outbound_for("lab", labels) == lab
-    assert effective(History(EAST).snapshot, EAST, BIRTH).outbound_for("lab") is None
+    assert holding(held, "prod").policy == mesh
+    assert holding(held, "prod", {"app": "web"}).policy == mesh
+    assert holding(held, "prod", labels).policy == crawler
+    assert holding(held, "lab", labels).policy == lab
+    assert holding(effective(History(EAST).snapshot, EAST, BIRTH), "lab").policy is None
 
 
 def test_entries_of_the_cluster_with_their_revisions_and_births() -> None:
@@ -68,4 +69,4 @@ def test_deleted_policy_gives_way() -> None:
     strong = policy("ALLOW_ANY", "one", cluster_selector=HERE)
     history = History(EAST, policy("REGISTRY_ONLY", "all"), strong)
     history.delete(strong)
-    assert effective(history.snapshot, EAST, BIRTH).outbound_for("default") == policy("REGISTRY_ONLY", "all")
+    assert holding(effective(history.snapshot, EAST, BIRTH), "default").policy == policy("REGISTRY_ONLY", "all")

@@ -248,4 +248,4 @@ def test_decision_names_every_step() -> None:
     assert decision.taker.entry == BANK
     assert decision.fault is not None
     assert decision.fault.fault == fault()
-    assert decision.policy == BLOCK
+    assert decision.holding.policy == BLOCK

@@ -16,7 +16,6 @@ from egress_server.domain.effective import Effective
 from egress_server.domain.errors import EgressError
 from egress_server.domain.probe import judge
 from egress_server.domain.rollout import ClusterStatus, Problem
-from egress_server.domain.view import with_inventory
 from egress_server.domain.verify import (
     Agreement,
     Check,
@@ -28,6 +27,7 @@ from egress_server.domain.verify import (
     expected_of,
     subjects,
 )
+from egress_server.domain.view import with_inventory
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.target import Target
 

@@ -38,7 +38,7 @@ def candidates(
         *_entries(wanted, asked, decision),
         *_routes(wanted, decision),
         *_faults(wanted, asked, decision),
-        *_sidecars(wanted, decision),
+        *_speaker(decision),
         *_scoped(snapshot, wanted, asked, decision, Kind.OUTBOUND_POLICY),
     )
     for name, why in pairs:
@@ -155,10 +155,10 @@ def _routes(wanted: Effective, decision: Decision) -> Iterator[tuple[str, str]]:
         for vs in wanted.beside.virtual_services:
             host = next((host for host in vs.hosts if matches_host(host, decision.asked.destination.host)), None)
             if host:
-                yield virtual_service_name(vs), f"another one routes such requests, or it does not reach the namespace"
+                yield virtual_service_name(vs), "another one routes such requests, or it does not reach the namespace"
 
 
-def _sidecars(wanted: Effective, decision: Decision) -> Iterator[tuple[str, str]]:
+def _speaker(decision: Decision) -> Iterator[tuple[str, str]]:
     """What is not ours and says the mode."""
     holds = decision.holding
     if not holds.speaker:

@@ -60,9 +60,11 @@ def _selecting(wanted: Effective, namespace: str, labels: Labels, displaced: For
         and policy.scope.match_labels
         and policy.scope.match_labels.items() <= labels.items()
     ]
-    for sidecar in _sidecars(wanted, namespace):
-        if sidecar.match_labels and sidecar.match_labels.items() <= labels.items():
-            found.append((sidecar.create_time, sidecar_name(sidecar), _spoken(wanted, sidecar)))
+    found += [
+        (sidecar.create_time, sidecar_name(sidecar), _spoken(wanted, sidecar))
+        for sidecar in _sidecars(wanted, namespace)
+        if sidecar.match_labels and sidecar.match_labels.items() <= labels.items()
+    ]
     return min(found, key=lambda each: each[:2])[2] if found else None
 
 

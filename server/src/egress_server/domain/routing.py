@@ -136,7 +136,7 @@ def _router(wanted: Effective, taker: Item | None, destination: Destination, cli
     """The VirtualService that routes the request, of all that the client sees. One for a host that nobody registered
     counts only on the port that is HTTP by what everybody has there, and leads nowhere but where it says."""
     ours = {active.fault.host for active in wanted.faults}
-    theirs = [(host, vs) for vs in wanted.beside.virtual_services for host in vs.hosts if _sees(wanted, client, vs, host)]
+    theirs = [(host, vs) for vs in wanted.beside.virtual_services for host in vs.hosts if _sees(client, vs, host)]
     if destination.port == ALWAYS_HTTP:
         unregistered = {
             host
@@ -169,7 +169,7 @@ def _of_oldest(
     return Routing(host, foreign if foreign.create_time < born else None)
 
 
-def _sees(wanted: Effective, client: Client, vs: ForeignVirtualService, host: str) -> bool:
+def _sees(client: Client, vs: ForeignVirtualService, host: str) -> bool:
     """Whether sidecars of the client heed a VirtualService for a host."""
     exported = not vs.export_to or any(
         to in {"*", client.namespace} or (to == "." and vs.namespace == client.namespace) for to in vs.export_to

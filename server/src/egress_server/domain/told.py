@@ -9,7 +9,6 @@ from egress_server.domain.effective import Effective
 from egress_server.domain.expect import Decision
 from egress_server.domain.findings import Finding, Severity
 from egress_server.domain.inventory import EscapeKind, Inventory
-from egress_server.domain.probe import matches_host
 from egress_server.domain.resources import TargetKind, TrafficSettings
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem
 from egress_server.domain.surroundings import virtual_service_name
@@ -80,8 +79,8 @@ def _routed(wanted: Effective, decision: Decision) -> Iterator[Finding]:
             ROUTED_BY_OTHERS,
             Severity.WARNING,
             "url",
-            f"{title} routes requests to {host}, and Istio heeds one VirtualService for a host: what this resource says "
-            "of requests does nothing here",
+            f"{title} routes requests to {host}, and Istio heeds one VirtualService for a host: what this resource "
+            "says of requests does nothing here",
             f"egressctl cluster adopt {wanted.cluster.id} {virtual_service_name(foreign)}, or have it removed",
             resource=name,
             related_codes=("IST0109", "KIA1106"),
