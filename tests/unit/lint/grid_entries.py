@@ -1,5 +1,6 @@
 """Rules of service entries (EGR01xx)."""
 
+from dataclasses import replace
 from typing import Any
 
 from egress_server.domain.resources import (
@@ -261,8 +262,14 @@ NAMESPACES = [
         web("b", "80:HTTP", cluster_selector=US, **_MINE),
     ),
     case(
-        "exported elsewhere only",
+        "exported to it by name",
         [_BOTH, strict("lab")],
+        web("b", "80:HTTP", export_to=("lab",), **_MINE),
+        "EGR0109 hosts[0]",
+    ),
+    case(
+        "both exported to it by name",
+        [replace(_BOTH, export_to=("lab",)), strict("lab")],
         web("b", "80:HTTP", export_to=("lab",), **_MINE),
     ),
     case(

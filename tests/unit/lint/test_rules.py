@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import egress_server.domain.lint as room
-from egress_server.domain import explain
+from egress_server.domain import explain, told
 from egress_server.domain.findings import Severity
 from egress_server.domain.lint import RULES, Rule
 
@@ -74,4 +74,5 @@ def test_table() -> None:
         for rule in RULES
     ]
     explained = {explain.FAULT_UNSEEN, explain.ENTRY_UNSEEN, explain.PORT_TAKEN}
+    explained |= {told.PARTLY_KNOWN, told.ROUTED_BY_OTHERS, told.NOT_HELD, told.PODS_ESCAPE}
     assert {path.stem for path in PAGES.glob("EGR*.md")} == {rule.code for rule in RULES} | explained

@@ -234,10 +234,13 @@ def test_registry() -> None:
     assert (query.listing.descending, query.listing.page_size) == (True, 5)
     bank = entry("bank")
     shadowed = Item("bank.example.com", bank.ports[1], bank, serves=False, shadowed_by="x", why="older")
-    page = RegistryPage((Item("bank.example.com", bank.ports[0], bank), shadowed), "next", 8)
+    theirs = replace(bank, name="ServiceEntry/shop/bank")
+    items = (Item("bank.example.com", bank.ports[0], bank), shadowed, Item("bank.example.com", bank.ports[0], theirs))
+    page = RegistryPage(items, "next", 8, {theirs.name: "helm"})
+    http = {"host": "bank.example.com", "port": 80, "protocol": "HTTP", "visible": True}
     assert MessageToDict(REGISTRY.encode(page)) == {
         "items": [
-            {"host": "bank.example.com", "port": 80, "protocol": "HTTP", "owner": bank.name, "visible": True},
+            {**http, "owner": bank.name, "ownerKind": "RESOURCE"},
             {
                 "host": "bank.example.com",
                 "port": 443,
@@ -246,7 +249,9 @@ def test_registry() -> None:
                 "visible": True,
                 "shadowedBy": "x",
                 "why": "older",
+                "ownerKind": "RESOURCE",
             },
+            {**http, "owner": theirs.name, "ownerKind": "SERVICE_ENTRY", "manager": "helm"},
         ],
         "nextPageToken": "next",
         "revision": "8",

@@ -13,7 +13,7 @@ from egress_server.domain.holding import Holding, config_map, holding
 from egress_server.domain.intercept import Rules, Ruling, read_rules, rule
 from egress_server.domain.inventory import ForeignVirtualService
 from egress_server.domain.probe import Destination, Expectation, Outcome
-from egress_server.domain.registry import Item, assumes_http, hosts_that_matter, registry
+from egress_server.domain.registry import Item, assumes_http, hosts_that_matter, http_in_sight, registry
 from egress_server.domain.render.interception import render_interception
 from egress_server.domain.resources import Interception, Labels
 from egress_server.domain.routing import Client, Listener, Routing, find_listener, may_spare, route, seen_through
@@ -85,7 +85,9 @@ def _decided(wanted: Effective, asked: Asked, hosts: Collection[str] | None) -> 
     interception = wanted.interception_for(asked.namespace, asked.labels)
     holds = holding(wanted, asked.namespace, asked.labels)
     items = registry(wanted, asked.namespace, to.port, hosts, asked.labels)
-    listener = find_listener(items, to, asked.address, assumed_http=assumes_http(wanted, to.port))
+    # Where only some hosts are looked at, the others may still have made the port what it is.
+    is_http = hosts is not None and http_in_sight(wanted, asked.namespace, to.port, holds.sidecar)
+    listener = find_listener(items, to, asked.address, assumed_http=is_http or assumes_http(wanted, to.port))
     taker = listener.taker(to, asked.address)
     routing = Routing()
     if seen_through(listener, to):

@@ -113,6 +113,13 @@ def hosts_that_matter(wanted: Effective, destination: Destination) -> set[str] |
     }
 
 
+def http_in_sight(wanted: Effective, namespace: str, port: int, sidecar: ForeignSidecar | None) -> bool:
+    """Whether workloads of `namespace` see some host with HTTP on this port."""
+    sight = _Sight(wanted, namespace, sidecar)
+    declaring = (entry for entry, its in _declaring(wanted.in_sight, port) if its.protocol.is_http)
+    return any(not sight.why_not(host, entry) for entry in declaring for host in entry.hosts)
+
+
 def _declaring(entries: Iterable[ServiceEntry], number: int) -> list[tuple[ServiceEntry, ServicePort]]:
     return [(entry, port) for entry in entries for port in entry.ports if port.number == number]
 

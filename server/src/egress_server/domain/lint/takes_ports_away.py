@@ -1,8 +1,8 @@
 """EGR0109: an entry that takes ports of its host away from a namespace.
 
 Entries of one host in different namespaces don't merge. A client's own namespace wins even when its entry is newer,
-else the oldest wins wholly. So an entry with fewer ports than the one it displaces cuts clients off from the rest,
-and nothing says why.
+else the oldest of those that are exported to it by name, else the oldest of all. So an entry with fewer ports than the
+one it displaces cuts clients off from the rest, and nothing says why.
 """
 
 from collections.abc import Iterable, Iterator
@@ -69,6 +69,8 @@ def _winners(aged: Iterable[_Aged], namespace: str) -> list[ServiceEntry]:
     """Of the entries of one host those that a client in `namespace` gets."""
     visible = sorted(((born, e.name, e) for born, e in aged if e.visible_to(namespace)), key=lambda item: item[:2])
     first = next((e.namespace for _, _, e in visible if e.namespace == namespace), None)
+    if first is None:
+        first = next((e.namespace for _, _, e in visible if namespace in e.export_to), None)
     if first is None and visible:
         first = visible[0][2].namespace
     return [e for _, _, e in visible if e.namespace == first]
