@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.intercept import ALL, EVERYTHING, Rules, captured, read_rules, rule
-from egress_server.domain.render.interception import render_interception
+from egress_server.domain.intercept import EVERYTHING, Rules, captured, read_rules, rule
+from egress_server.domain.render.interception import ALL, render_interception
 from tests.support.meshes import cluster, interception
 
 HTTP = 80
@@ -23,6 +23,9 @@ V6 = "2001:db8::7"
         (EVERYTHING, V6, HTTP, True, "all addresses are included"),
         (Rules(include=("203.0.113.0/24",)), INSIDE, HTTP, True, "in the included range 203.0.113.0/24"),
         (Rules(include=("203.0.113.0/24",)), OUTSIDE, HTTP, False, "in none of the included ranges"),
+        # What only the cluster knows.
+        (Rules(include=("SERVICE_CIDRS", "203.0.113.0/24")), INSIDE, HTTP, True, "in the included range"),
+        (Rules(include=("SERVICE_CIDRS",)), INSIDE, HTTP, None, "one of the cluster's services, not known here"),
         # Exclude beats include.
         (Rules(exclude=("203.0.113.10/32",)), INSIDE, HTTP, False, "in the excluded range 203.0.113.10/32"),
         (Rules(("203.0.113.0/24",), ("203.0.113.0/28",)), INSIDE, HTTP, False, "in the excluded range"),
@@ -47,9 +50,10 @@ V6 = "2001:db8::7"
         (Rules(include=("203.0.113.77/24",)), INSIDE, HTTP, True, "in the included range 203.0.113.77/24"),
     ],
 )  # fmt: skip
-def test_table(rules: Rules, address: str, port: int, is_captured: bool, why: str) -> None:
+def test_table(rules: Rules, address: str, port: int, is_captured: bool | None, why: str) -> None:
     """Excluded ports, excluded ranges, included ports, included ranges: the first that fits decides, and says so."""
-    assert captured(rules, address, port) is is_captured
+    assert rule(rules, address, port).captured is is_captured
+    assert captured(rules, address, port) is (is_captured is True)
     assert why in rule(rules, address, port).why
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-ALL = "*"
+from egress_server.domain.render.interception import ALL, SERVICE_CIDRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ def rule(rules: Rules, address: str, port: int) -> Ruling:
         return Ruling(None, f"it is captured only where its address is in {_list(rules.include)}")
     if found := _holding(rules.include, address):
         return Ruling(True, f"{address} is in the included range {found}")
+    if SERVICE_CIDRS in rules.include:
+        return Ruling(None, "it is captured only where its address is one of the cluster's services, not known here")
     return Ruling(False, f"{address} is in none of the included ranges")
 
 
@@ -78,7 +80,7 @@ def _holding(ranges: Iterable[str], address: str) -> str | None:
     if not address:
         return None
     its = ip_address(address)
-    networks = ((text, ip_network(text, strict=False)) for text in ranges if text != ALL)
+    networks = ((text, ip_network(text, strict=False)) for text in ranges if text not in {ALL, SERVICE_CIDRS})
     return next((text for text, network in networks if its.version == network.version and its in network), None)
 
 
