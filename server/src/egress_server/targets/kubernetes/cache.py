@@ -182,10 +182,8 @@ class Cache:
             if self._monotonic() - self._heard_at < _PING_SECONDS:
                 continue
             try:
-                await self._client.read("/version")
+                await self._client.ping()
                 self._heard_at, self._silent = self._monotonic(), None
             except TransientError as error:
                 self._silent = error
-            except (PermanentError, Refusal):  # it answers, and that is what was asked
-                self._silent = None
             self._weigh()

@@ -6,14 +6,14 @@ objects wants neither.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import orjson
 
-from egress_server.domain.errors import TransientError
+from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.ports.target import UNREACHABLE
 from egress_server.targets.kubernetes.answers import Answer, Refusal, content_of, refusal_of
 from egress_server.targets.kubernetes.connection import Connection
@@ -28,6 +28,7 @@ _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _REQUEST = aiohttp.ClientTimeout(total=15, sock_connect=4)
 _WATCH = aiohttp.ClientTimeout(total=None, sock_connect=4)
+_PING_SECONDS = 4.0
 _PAGE = 500
 
 
@@ -72,6 +73,12 @@ class Client:
     async def read(self, path: str) -> Object:
         """What the API server says about itself, such as at /version."""
         return await self._call("GET", path)
+
+    async def ping(self) -> None:
+        """Returns if the API server answers within a moment, whatever it says."""
+        with self._reaching(), suppress(Refusal, PermanentError):
+            async with asyncio.timeout(_PING_SECONDS):
+                await self._call("GET", "/version")
 
     async def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object; None where there is none."""
@@ -136,9 +143,9 @@ class Client:
         query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
         return await self._call("POST", kind.path(namespace), query, obj)
 
-    async def replace(self, kind: Kind, obj: Object) -> Object:
-        """The whole object, by its resourceVersion. What it became."""
-        return await self._call("PUT", _path(kind, obj), {"fieldManager": FIELD_MANAGER}, obj)
+    async def replace(self, kind: Kind, obj: Object, *, manager: str = FIELD_MANAGER) -> Object:
+        """The whole object, by its resourceVersion; what changes is from then on held by `manager`. What it became."""
+        return await self._call("PUT", _path(kind, obj), {"fieldManager": manager}, obj)
 
     async def apply(self, kind: Kind, obj: Object, *, force: bool = False) -> Object:
         """The fields in `obj`, by server-side apply: a Refusal with `conflict` where somebody else holds one with

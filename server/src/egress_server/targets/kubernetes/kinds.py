@@ -50,3 +50,9 @@ ADMISSION_BINDING = Kind(
     "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", ADMISSION, namespaced=False
 )
 ACCESS_REVIEW = Kind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
+
+WRITTEN = {
+    kind.name: kind
+    for kind in (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR, ADMISSION_POLICY, ADMISSION_BINDING)
+}
+"""The kinds of objects that we make, by name."""

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey
-from egress_server.targets.kubernetes.client import FIELD_MANAGER, Object
+from egress_server.targets.kubernetes.client import Object
+from egress_server.targets.kubernetes.ownership import last_writer
 
 ISTIO_API_VERSION = "networking.istio.io/v1"
 OUR_ANNOTATIONS = "egress.mesh/"
@@ -115,13 +116,4 @@ def seen(kind: str, obj: Object) -> Seen:
     if kind in _LITTLE:
         content = {name: content[name] for name in _LITTLE[kind] if name in content}
     key = ObjectKey(kind, raw.get("namespace", ""), raw["name"])
-    return Seen(key, metadata, content, _writer(fields), tuple(fields) if kind in _MANAGED else ())
-
-
-def _writer(fields: Any) -> str:
-    """The last manager that is not us and did not write the status."""
-    others = [
-        entry for entry in fields if entry.get("manager") != FIELD_MANAGER and entry.get("subresource") != "status"
-    ]
-    last: Mapping[str, str] = max(others, key=lambda entry: entry.get("time", ""), default={})
-    return last.get("manager", "")
+    return Seen(key, metadata, content, last_writer(fields), tuple(fields) if kind in _MANAGED else ())

@@ -1,0 +1,67 @@
+"""A fit in the making, and what every kind of object has to pass."""
+
+from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
+from egress_server.domain.render.virtual_service import resources_in
+from egress_server.domain.resources import Cluster
+from egress_server.domain.rollout import NAMESPACE_MISSING, UNSUPPORTED, Problem
+from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.state import name_of_object
+from egress_server.targets.kubernetes.view import View
+
+FOREIGN_OWNER = "FOREIGN_OWNER"
+"""The reason of a Problem that says: something that is not ours stands in the way."""
+
+
+class Draft:
+    """What `cluster` is to hold, and why it does not hold the rest; `view` is what it holds now."""
+
+    def __init__(self, cluster: Cluster, view: View) -> None:
+        self.cluster = cluster
+        self.view = view
+        self.objects: list[IstioObject] = []
+        self.obstacles: dict[str, Problem] = {}
+        self._adopted = frozenset(cluster.adopted)
+
+    def take(self, obj: IstioObject) -> None:
+        """The cluster is to hold it."""
+        self.objects.append(obj)
+
+    def refuse(self, obj: IstioObject, reason: str, message: str) -> None:
+        """The cluster can't hold what `obj` carries out."""
+        for resource in resources_in(obj):
+            self.obstacles.setdefault(resource, Problem(reason, message))
+
+    def adopted(self, key: ObjectKey) -> bool:
+        """Whether somebody allowed us to change an object that is not ours."""
+        return name_of_object(key) in self._adopted
+
+    def passes(self, obj: IstioObject) -> bool:
+        """Whether the cluster knows the kind and the namespace of an object; if not, it is refused."""
+        kind, namespace = obj["kind"], obj["metadata"]["namespace"]
+        if kind in self.view.capabilities.missing_kinds:
+            self.refuse(obj, UNSUPPORTED, f"the cluster does not know {kind}: Istio is not installed there, or too old")
+            return False
+        if namespace not in self.view.namespaces:
+            self.refuse(obj, NAMESPACE_MISSING, f"the cluster has no namespace {namespace} yet")
+            return False
+        return True
+
+    def refuse_owner(self, obj: IstioObject, owner: Seen, why: str) -> None:
+        """Something that is not ours stands in the way, and adoption would change that."""
+        name = name_of_object(owner.key)
+        by = f" (last written by {owner.writer})" if owner.writer else ""
+        self.refuse(
+            obj,
+            FOREIGN_OWNER,
+            f"{name}{by} {why}; to let mesh-egress change it there: egressctl cluster adopt {self.cluster.id} {name}",
+        )
+
+    def namesake(self, obj: IstioObject) -> Seen | None:
+        """What has the object's name and is not ours."""
+        found = self.view.objects.get(key_of(obj))
+        return None if found is None or found.ours else found
+
+
+def own(obj: IstioObject, **spec: object) -> IstioObject:
+    """An object of ours with other fields."""
+    return {**obj, "metadata": {**obj["metadata"], "labels": dict(MANAGED_BY)}, "spec": {**obj["spec"], **spec}}

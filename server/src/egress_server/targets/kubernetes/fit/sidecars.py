@@ -1,0 +1,142 @@
+"""Outbound policies as Sidecars, without taking away what other Sidecars say.
+
+Of all Sidecars that could hold for a workload Istio takes one, wholly: one that selects it, else its namespace's, else
+the root namespace's, of equals the oldest. So where there is one for the same workloads our mode goes into it; where
+there is not, ours repeats what the one that it displaces says.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from egress_server.domain.render.objects import IstioObject, key_of, resource_of
+from egress_server.domain.rollout import UNSUPPORTED
+from egress_server.targets.kubernetes.fit.draft import FOREIGN_OWNER, Draft, own
+from egress_server.targets.kubernetes.parts.part import part
+from egress_server.targets.kubernetes.parts.sidecar import POLICY
+from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.state import name_of_object
+
+COPIED_FROM = "egress.mesh/copied-from"
+"""Names the Sidecar whose settings a Sidecar of ours repeats."""
+_NOT_REPEATED = frozenset({POLICY, "workloadSelector"})
+_REGISTRY_ONLY = "REGISTRY_ONLY"
+
+Spec = Mapping[str, Any]
+
+
+def fit_sidecars(draft: Draft, wanted: Sequence[IstioObject]) -> None:
+    """All of them at once, the wider ones first: narrower ones repeat what these say."""
+    made: dict[str, IstioObject] = {}
+    for obj in sorted(
+        wanted, key=lambda obj: (_labels(obj["spec"]) != {}, obj["metadata"]["namespace"] != draft.view.root)
+    ):
+        if draft.passes(obj) and _enforced(draft, obj):
+            _fit(draft, obj, made)
+
+
+def _fit(draft: Draft, obj: IstioObject, made: dict[str, IstioObject]) -> None:
+    namespace, labels = obj["metadata"]["namespace"], _labels(obj["spec"])
+    alike = _oldest(draft, obj, [each for each in _others(draft, namespace) if _labels(each.content) == labels])
+    if alike is not None:
+        _merge(draft, obj, alike)
+        return
+    if wider := _oldest(draft, obj, [each for each in _others(draft, namespace) if _holds_for(each, labels)]):
+        name = name_of_object(wider.key)
+        draft.refuse(
+            obj, FOREIGN_OWNER, f"{name} is older and selects all of these workloads, so that it holds for them"
+        )
+        return
+    if namesake := draft.namesake(obj):
+        draft.refuse_owner(obj, namesake, "has this name and is not ours")
+        return
+    fitted = _repeating(draft, obj, made)
+    if not labels:
+        made[namespace] = fitted
+    draft.take(fitted)
+
+
+def _merge(draft: Draft, obj: IstioObject, other: Seen) -> None:
+    """Our mode into a Sidecar that is there: where it says nothing, or the same; and something else only if allowed."""
+    mode, said = obj["spec"][POLICY]["mode"], said_mode(other.content)
+    forced = draft.adopted(other.key)
+    held = draft.view.held.get(other.key)
+    kept = held is not None and held.spec[POLICY]["mode"] == said
+    if said not in ("", mode) and not forced and not kept:
+        draft.refuse_owner(obj, other, f"says {said}")
+        return
+    draft.take(part(other.key, resource_of(obj), {POLICY: {"mode": mode}}, forced=forced))
+
+
+def _repeating(draft: Draft, obj: IstioObject, made: Mapping[str, IstioObject]) -> IstioObject:
+    """Our own Sidecar, with the settings of the one that it displaces."""
+    found = _displaced(draft, obj, made)
+    if found is None:
+        return obj
+    name, spec, source = found
+    settings = {key: value for key, value in spec.items() if key not in _NOT_REPEATED}
+    policy = {**(spec.get(POLICY) or {}), **obj["spec"][POLICY]}
+    if not settings and policy == obj["spec"][POLICY]:
+        return obj
+    fitted = own(obj, **settings, **{POLICY: policy})
+    fitted["metadata"]["annotations"] = {**fitted["metadata"]["annotations"], COPIED_FROM: source or name}
+    return fitted
+
+
+def _displaced(draft: Draft, obj: IstioObject, made: Mapping[str, IstioObject]) -> tuple[str, Spec, str] | None:
+    """Name, spec and own source of the Sidecar that would hold without `obj`."""
+    namespace = obj["metadata"]["namespace"]
+    narrow = bool(_labels(obj["spec"]))
+    for place in ([namespace] if narrow else []) + ([draft.view.root] if namespace != draft.view.root else []):
+        if ours := made.get(place):
+            source = ours["metadata"]["annotations"].get(COPIED_FROM, "")
+            return name_of_object(key_of(ours)), ours["spec"], source
+        for other in _others(draft, place):
+            if not _labels(other.content):
+                return name_of_object(other.key), other.content, ""
+    return None
+
+
+def _enforced(draft: Draft, obj: IstioObject) -> bool:
+    """In ambient mode nobody reads Sidecars, and ztunnel lets everything out."""
+    namespace, mode = obj["metadata"]["namespace"], obj["spec"][POLICY]["mode"]
+    labels = draft.view.namespaces[namespace]
+    if mode == _REGISTRY_ONLY and labels.get("istio.io/dataplane-mode") == "ambient":
+        draft.refuse(
+            obj,
+            UNSUPPORTED,
+            f"namespace {namespace} is in ambient mode, where ztunnel does not enforce {_REGISTRY_ONLY}",
+        )
+        return False
+    return True
+
+
+def breadth(obj: IstioObject, root: str) -> int:
+    """0 for the mesh's, 1 for a namespace's, 2 for one of some workloads."""
+    return 2 if _labels(obj["spec"]) else int(obj["metadata"]["namespace"] != root)
+
+
+def _oldest(draft: Draft, obj: IstioObject, others: Sequence[Seen]) -> Seen | None:
+    """The oldest of `others`, which come in this order, if it is older than what we have there already."""
+    mine = draft.view.ours(key_of(obj))
+    return next((other for other in others if mine is None or other.age < mine.age), None)
+
+
+def _others(draft: Draft, namespace: str) -> list[Seen]:
+    return list(draft.view.foreign("Sidecar", namespace))
+
+
+def _holds_for(other: Seen, labels: Mapping[str, str]) -> bool:
+    """Whether it selects every workload that has `labels`."""
+    selected = _labels(other.content)
+    return bool(selected) and selected.items() <= labels.items()
+
+
+def _labels(spec: Spec) -> Mapping[str, str]:
+    return (spec.get("workloadSelector") or {}).get("labels") or {}
+
+
+def said_mode(spec: Spec) -> str:
+    """The mode that a Sidecar comes to: an empty policy is REGISTRY_ONLY, since that is the enum's zero. Empty where it
+    says nothing."""
+    policy = spec.get(POLICY)
+    return "" if policy is None else policy.get("mode") or _REGISTRY_ONLY

@@ -1,0 +1,82 @@
+"""Routes and faults as VirtualServices: of all that sidecars heed for a host Istio takes the oldest, wholly.
+
+So where an older one of others has the host, ours would do nothing. It is refused by the owner's name, or, where that
+was adopted, goes into it as routes of our own names.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
+from egress_server.targets.kubernetes.fit.draft import Draft
+from egress_server.targets.kubernetes.fit.routes import faulted_routes
+from egress_server.targets.kubernetes.parts.part import part
+from egress_server.targets.kubernetes.parts.virtual_service import others_routes
+from egress_server.targets.kubernetes.seen import Seen
+
+_MESH = "mesh"
+
+
+def fit_virtual_service(draft: Draft, obj: IstioObject) -> None:
+    """One VirtualService of ours, which is for one host."""
+    if not draft.passes(obj):
+        return
+    owner = _owner(draft, obj)
+    if owner is None:
+        if namesake := draft.namesake(obj):
+            draft.refuse_owner(obj, namesake, "has this name and is not ours")
+        else:
+            draft.take(obj)
+    elif draft.adopted(owner.key):
+        draft.take(_merged(draft, obj, owner))
+    else:
+        draft.refuse_owner(obj, owner, f"decides the routes of {obj['spec']['hosts'][0]}, as Istio takes the oldest")
+
+
+def _owner(draft: Draft, obj: IstioObject) -> Seen | None:
+    """The oldest one of others that sidecars of our namespace heed for the host, if ours is not older."""
+    mine = draft.view.ours(key_of(obj))
+    host, namespace = obj["spec"]["hosts"][0], obj["metadata"]["namespace"]
+    for other in draft.view.foreign("VirtualService"):
+        if mine is not None and mine.age < other.age:
+            return None
+        if heeded(other.content) and visible(other, namespace) and full_host(host, namespace) in full_hosts(other):
+            return other
+    return None
+
+
+def heeded(spec: Mapping[str, Any]) -> bool:
+    """Whether sidecars heed it, and not only gateways."""
+    gateways = spec.get("gateways") or ()
+    return not gateways or _MESH in gateways
+
+
+def visible(other: Seen, namespace: str) -> bool:
+    """Whether workloads of `namespace` see it."""
+    to = other.content.get("exportTo") or ("*",)
+    return "*" in to or namespace in to or ("." in to and other.key.namespace == namespace)
+
+
+def full_hosts(other: Seen) -> frozenset[str]:
+    """Its hosts in full."""
+    return frozenset(full_host(host, other.key.namespace) for host in other.content.get("hosts") or ())
+
+
+def full_host(host: str, namespace: str) -> str:
+    """A name without a dot is a Service of the same namespace."""
+    return host.lower() if "." in host or "*" in host else f"{host}.{namespace}.svc.cluster.local"
+
+
+def _merged(draft: Draft, obj: IstioObject, owner: Seen) -> IstioObject:
+    """Our routes for the owner. Where we only disturb requests, they are disturbed on the owner's own routes; what we
+    route ourselves is ours wholly."""
+    held = draft.view.held.get(owner.key)
+    theirs = others_routes(owner.content, held.spec if held else None)
+    ours = obj["spec"]["http"]
+    ends = json.loads(obj["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
+    plain = [route for route in ours if "fault" not in route]
+    if theirs and len(plain) == 1 and not plain[0].keys() & {"timeout", "retries", "match"}:
+        ours, ends = faulted_routes([route for route in ours if "fault" in route], theirs, ends)
+    marks = {FAULT_EXPIRY_ANNOTATION: json.dumps(ends, sort_keys=True)} if ends else {}
+    return part(owner.key, resource_of(obj), {"http": ours}, forced=True, annotations=marks)

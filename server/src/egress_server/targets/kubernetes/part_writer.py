@@ -1,0 +1,79 @@
+"""Writes our parts of objects that are not ours, and gives these objects back."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from egress_server.domain.errors import TransientError
+from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
+from egress_server.targets.kubernetes.cache import Cache
+from egress_server.targets.kubernetes.client import Client, Object
+from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.parts import PARTS, home_of
+from egress_server.targets.kubernetes.parts.part import is_forced
+from egress_server.targets.kubernetes.seen import seen
+from egress_server.targets.kubernetes.state import Held, State, name_of_object
+
+
+class PartWriter:
+    """Of one apply: `state` is what the cluster is to remember, and is kept there before anything is written."""
+
+    def __init__(self, client: Client, cache: Cache, state: State) -> None:
+        self.state = state
+        self._client = client
+        self._cache = cache
+        self._former: Mapping[ObjectKey, Held] = state.held
+        self._taken: dict[ObjectKey, Object] = {}
+
+    async def take(self, obj: IstioObject) -> None:
+        """Looks at the object that a part goes into, and remembers what has to be put back there some day: what was
+        there before us, or what others have written since."""
+        key, way = key_of(obj), PARTS[obj["kind"]][0]
+        raw = await self._find(key)
+        if raw is None:
+            raise TransientError(CONFLICT, f"{name_of_object(home_of(key))} has just been deleted")
+        self._taken[key] = raw
+        found = seen(raw["kind"], raw)
+        former = self._former.get(key)
+        untouched = former is not None and way.read(found, former.spec) == former.spec
+        was = former.was if former and untouched else way.before(found, obj["spec"])
+        self.state = self.state.holding(key, Held(resource_of(obj), obj["spec"], was, is_forced(obj)))
+
+    async def write(self, obj: IstioObject) -> None:
+        """Puts a part where it goes, if that was taken."""
+        key = key_of(obj)
+        if raw := self._taken.get(key):
+            former = self._former.get(key)
+            kind, way = self._kind(key), PARTS[key.kind][0]
+            with _conflict(key):
+                answer = await way.write(self._client, kind, raw, obj, former.spec if former else None)
+            self._cache.wrote(kind, answer)
+
+    async def release(self, key: ObjectKey) -> None:
+        """Gives an object back, and forgets it."""
+        held = self.state.held[key]
+        raw = await self._find(key)
+        if raw is not None:
+            kind, way = self._kind(key), PARTS[key.kind][0]
+            with _conflict(key):
+                answer = await way.take_back(self._client, kind, raw, held.spec, held.was)
+            self._cache.wrote(kind, answer)
+        self.state = self.state.holding(key, None)
+
+    def _kind(self, key: ObjectKey) -> Kind:
+        kind = PARTS[key.kind][1]
+        return self._cache.served(kind) or kind
+
+    async def _find(self, key: ObjectKey) -> Object | None:
+        return await self._client.find(self._kind(key), key.namespace, key.name)
+
+
+@contextmanager
+def _conflict(key: ObjectKey) -> Iterator[None]:
+    """What was changed, or deleted, since it was looked at is looked at again in the next cycle."""
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.conflict or refusal.missing:
+            raise TransientError(CONFLICT, f"{name_of_object(home_of(key))}: {refusal.message}") from refusal
+        raise

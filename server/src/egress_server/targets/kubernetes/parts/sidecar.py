@@ -1,0 +1,62 @@
+"""The outbound mode in a Sidecar of others, by server-side apply: the API server itself then knows which field is ours,
+and tells others so."""
+
+from typing import Any
+
+from egress_server.domain.render.objects import IstioObject
+from egress_server.targets.kubernetes.client import FIELD_MANAGER, Client, Object
+from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.ownership import holders
+from egress_server.targets.kubernetes.parts.part import Spec, is_forced
+from egress_server.targets.kubernetes.parts.release import give_back
+from egress_server.targets.kubernetes.seen import Seen
+
+POLICY = "outboundTrafficPolicy"
+_PATH = ("spec", POLICY, "mode")
+
+
+class SidecarPart:
+    """See parts.part.Part. What was before is the outboundTrafficPolicy, if there was one, and who held its mode."""
+
+    def read(self, found: Seen, spec: Spec) -> Spec | None:  # noqa: ARG002 - as the protocol
+        """The mode, whoever set it."""
+        mode = (found.content.get(POLICY) or {}).get("mode")
+        return None if mode is None else {POLICY: {"mode": mode}}
+
+    def before(self, found: Seen, spec: Spec) -> Any:  # noqa: ARG002 - as the protocol
+        """The policy as it stands."""
+        was = {POLICY: found.content[POLICY]} if POLICY in found.content else {}
+        others = [each for each in holders(found.managed, _PATH) if each != FIELD_MANAGER]
+        return {**was, "manager": next(iter(others), "")}
+
+    async def write(
+        self,
+        client: Client,
+        kind: Kind,
+        raw: Object,
+        part: IstioObject,
+        former: Spec | None,  # noqa: ARG002
+    ) -> Object:
+        """Only the mode, by the version that was looked at."""
+        meta = {name: raw["metadata"][name] for name in ("name", "namespace", "resourceVersion", "uid")}
+        patch = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": meta, "spec": part["spec"]}
+        return await client.apply(kind, patch, force=is_forced(part))
+
+    async def take_back(self, client: Client, kind: Kind, raw: Object, spec: Spec, was: Any) -> Object:
+        """The policy as it was; a mode that others hold as well, or have changed since, is theirs and stays."""
+        managed = raw["metadata"].get("managedFields") or []
+        others = [each for each in holders(managed, _PATH) if each != FIELD_MANAGER]
+        current = raw["spec"].get(POLICY)
+        if others or (current or {}).get("mode") != spec[POLICY]["mode"]:
+            return await give_back(client, kind, raw, raw)
+        return await give_back(client, kind, raw, {**raw, "spec": _restored(raw["spec"], was)}, was["manager"])
+
+
+def _restored(spec: Spec, was: Any) -> dict[str, Any]:
+    """Of the policy only the mode was ours."""
+    others = {name: value for name, value in spec.get(POLICY, {}).items() if name != "mode"}
+    rest = {name: value for name, value in spec.items() if name != POLICY}
+    before = was.get(POLICY)
+    if before is None:
+        return {**rest, POLICY: others} if others else rest
+    return {**rest, POLICY: {**others, **({"mode": before["mode"]} if "mode" in before else {})}}

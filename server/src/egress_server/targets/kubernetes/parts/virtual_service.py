@@ -1,0 +1,63 @@
+"""Our named routes in a VirtualService of others: first, since the first that matches wins.
+
+A list of routes has one holder only, so the whole object is replaced, by the version that was looked at. When each
+fault ends stands in an annotation beside the routes, as in objects of our own.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
+from egress_server.targets.kubernetes.client import FIELD_MANAGER, Client, Object
+from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.ownership import holders
+from egress_server.targets.kubernetes.parts.part import Spec
+from egress_server.targets.kubernetes.parts.release import give_back
+from egress_server.targets.kubernetes.seen import Seen
+
+
+class VirtualServicePart:
+    """See parts.part.Part. Nothing has to be remembered of what was before: routes are taken out by name."""
+
+    def read(self, found: Seen, spec: Spec) -> Spec | None:
+        """Those of our routes that are there."""
+        names = _names(spec)
+        routes = [route for route in found.content.get("http") or () if route.get("name") in names]
+        return {"http": routes} if routes else None
+
+    def before(self, found: Seen, spec: Spec) -> Any:  # noqa: ARG002 - as the protocol
+        """Who holds the routes."""
+        others = [each for each in holders(found.managed, ("spec", "http")) if each != FIELD_MANAGER]
+        return {"manager": next(iter(others), found.writer)}
+
+    async def write(self, client: Client, kind: Kind, raw: Object, part: IstioObject, former: Spec | None) -> Object:
+        """Our routes before all others; former ones of ours go."""
+        ours = part["spec"]
+        others = [route for route in others_routes(raw["spec"], former) if route.get("name") not in _names(ours)]
+        expiry = part["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION)
+        return await client.replace(kind, _with(raw, [*ours["http"], *others], expiry))
+
+    async def take_back(self, client: Client, kind: Kind, raw: Object, spec: Spec, was: Any) -> Object:
+        """All routes but ours."""
+        return await give_back(client, kind, raw, _with(raw, others_routes(raw["spec"], spec), None), was["manager"])
+
+
+def others_routes(content: Mapping[str, Any], spec: Spec | None) -> list[dict[str, Any]]:
+    """The routes of a VirtualService that are not ours, where `spec` is what we put there last."""
+    names = _names(spec) if spec else frozenset()
+    return [route for route in content.get("http") or () if route.get("name") not in names]
+
+
+def _names(spec: Spec) -> frozenset[str]:
+    return frozenset(route["name"] for route in spec["http"])
+
+
+def _with(raw: Object, http: list[Any], expiry: str | None) -> Object:
+    rest = {name: value for name, value in raw["spec"].items() if name != "http"}
+    annotations = {k: v for k, v in (raw["metadata"].get("annotations") or {}).items() if k != FAULT_EXPIRY_ANNOTATION}
+    if expiry:
+        annotations[FAULT_EXPIRY_ANNOTATION] = expiry
+    metadata = {name: value for name, value in raw["metadata"].items() if name != "annotations"}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {**raw, "metadata": metadata, "spec": {**rest, "http": http} if http else rest}

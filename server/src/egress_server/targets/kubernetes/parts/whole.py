@@ -1,0 +1,39 @@
+"""The whole spec of an object that has the name of one of ours, and that somebody allowed us to take over."""
+
+from typing import Any
+
+from egress_server.domain.render.objects import IstioObject
+from egress_server.targets.kubernetes.client import Client, Object
+from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.parts.part import Spec
+from egress_server.targets.kubernetes.parts.release import give_back
+from egress_server.targets.kubernetes.seen import Seen
+
+
+class WholePart:
+    """See parts.part.Part. What was before is the spec, and who wrote it."""
+
+    def read(self, found: Seen, spec: Spec) -> Spec | None:  # noqa: ARG002 - as the protocol
+        """The spec, whoever wrote it."""
+        content: Spec = found.content
+        return content
+
+    def before(self, found: Seen, spec: Spec) -> Any:  # noqa: ARG002 - as the protocol
+        """The spec as it stands."""
+        return {"spec": found.content, "manager": found.writer}
+
+    async def write(
+        self,
+        client: Client,
+        kind: Kind,
+        raw: Object,
+        part: IstioObject,
+        former: Spec | None,  # noqa: ARG002 - as the protocol
+    ) -> Object:
+        """Our spec; labels and all else stay as they are."""
+        return await client.replace(kind, {**raw, "spec": part["spec"]})
+
+    async def take_back(self, client: Client, kind: Kind, raw: Object, spec: Spec, was: Any) -> Object:
+        """Their spec, unless somebody has changed it since."""
+        restored = {**raw, "spec": was["spec"]} if raw["spec"] == spec else raw
+        return await give_back(client, kind, raw, restored, was["manager"])

@@ -1,0 +1,48 @@
+"""What a look at the cluster found, frozen: all that fitting may know."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from egress_server.domain.inventory import Capabilities
+from egress_server.domain.render.objects import ObjectKey
+from egress_server.ports.target import Live
+from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.state import Held
+
+DYNAMIC_DNS_SINCE = (1, 31)
+
+
+@dataclass(frozen=True)
+class View:
+    """`objects` are those of Istio's kinds, the ConfigMaps and the admission policies, ours and others'; `namespaces`
+    has the labels of each. `ranges` are those of the cluster's own services, none where it does not tell."""
+
+    root: str
+    revision: str = ""
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    dynamic_dns: bool = True
+    ranges: tuple[str, ...] = ()
+    objects: Mapping[ObjectKey, Seen] = field(default_factory=dict)
+    held: Mapping[ObjectKey, Held] = field(default_factory=dict)
+
+    def foreign(self, kind: str, namespace: str | None = None) -> Iterator[Seen]:
+        """The objects of a kind that are not ours, the oldest first."""
+        found = (
+            item
+            for key, item in self.objects.items()
+            if key.kind == kind and (namespace is None or key.namespace == namespace) and not item.ours
+        )
+        return iter(sorted(found, key=lambda item: item.age))
+
+    def ours(self, key: ObjectKey) -> Seen | None:
+        """An object that we made."""
+        found = self.objects.get(key)
+        return found if found and found.ours else None
+
+
+@dataclass(frozen=True)
+class KubernetesLive(Live):
+    """See ports.target.Live."""
+
+    view: View = field(default_factory=lambda: View(""))
