@@ -50,6 +50,7 @@ class Apply:
         if witness is None and self._obstacles:
             problem = next(iter(self._obstacles.values()))
             raise TransientError(problem.reason, f"not all that is ours could be taken away: {problem.message}")
+        self._parts.forget_lost()
         await self._store.leave(self._parts.state, witness)
         return Applied(self._obstacles)
 

@@ -60,6 +60,11 @@ class PartWriter:
             self._cache.wrote(kind, answer)
         self.state = self.state.holding(key, None)
 
+    def forget_lost(self) -> None:
+        """Of objects that are no more there is nothing to give back."""
+        for key in [key for key in self.state.held if self._cache.get(home_of(key)) is None]:
+            self.state = self.state.holding(key, None)
+
     def _kind(self, key: ObjectKey) -> Kind:
         kind = PARTS[key.kind][1]
         return self._cache.served(kind) or kind

@@ -1,0 +1,67 @@
+"""One look at what is followed: what lives on the cluster of ours, and all that fitting may know."""
+
+from collections.abc import Iterator
+
+from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, ObjectKey
+from egress_server.targets.kubernetes import kinds
+from egress_server.targets.kubernetes.cache import Cache
+from egress_server.targets.kubernetes.capabilities import Abilities
+from egress_server.targets.kubernetes.kinds import WRITTEN
+from egress_server.targets.kubernetes.parts import PARTS, home_of
+from egress_server.targets.kubernetes.parts.part import part
+from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.state import Held, read_state, state_key
+from egress_server.targets.kubernetes.view import KubernetesLive, View
+
+
+class Look:
+    """Looks at `cache`, of a cluster with that root namespace and revision."""
+
+    def __init__(self, cache: Cache, root: str, revision: str) -> None:
+        self._cache = cache
+        self._root = root
+        self._revision = revision
+        self._normal: dict[ObjectKey, tuple[Seen, IstioObject]] = {}
+
+    def live(self, abilities: Abilities) -> KubernetesLive:
+        """Raises PermanentError STATE_UNREADABLE."""
+        state = read_state(self._cache.get(state_key(self._root)))
+        everything = {key: found for kind in WRITTEN.values() for key, found in self._cache.of(kind).items()}
+        ours = {key: found for key, found in everything.items() if found.ours and not found.going}
+        self._normal = {key: self._normalised(key, found) for key, found in ours.items()}
+        objects = {key: obj for key, (_, obj) in self._normal.items()}
+        changed_by = {key: found.writer for key, found in ours.items() if found.writer}
+        for key, held in state.held.items():
+            home = self._cache.get(home_of(key))
+            if home is not None:
+                objects[key] = _part(key, home, held)
+                changed_by[key] = home.writer
+        everything |= self._cache.of(kinds.CONFIG_MAP)
+        view = View(
+            root=self._root,
+            revision=self._revision,
+            namespaces={key.name: found.labels for key, found in self._cache.of(kinds.NAMESPACE).items()},
+            capabilities=abilities.capabilities,
+            dynamic_dns=abilities.dynamic_dns,
+            ranges=tuple(self._ranges()),
+            objects=everything,
+            held=state.held,
+        )
+        return KubernetesLive(objects, state.witness, changed_by=changed_by, view=view)
+
+    def _normalised(self, key: ObjectKey, found: Seen) -> tuple[Seen, IstioObject]:
+        known = self._normal.get(key)
+        return known if known is not None and known[0] is found else (found, found.normal())
+
+    def _ranges(self) -> Iterator[str]:
+        for _, found in sorted(self._cache.of(kinds.SERVICE_CIDR).items()):
+            yield from found.content.get("cidrs", ())
+
+
+def _part(key: ObjectKey, home: Seen, held: Held) -> IstioObject:
+    """Our part of an object that is not ours, as it is there. Where nothing is left of it, it is empty: the object has
+    still to be given back, or written into again."""
+    spec = PARTS[key.kind][0].read(home, held.spec) or {}
+    expiry = home.annotations.get(FAULT_EXPIRY_ANNOTATION)
+    marks = {FAULT_EXPIRY_ANNOTATION: expiry} if expiry else {}
+    return part(key, held.resource, spec, forced=held.forced, annotations=marks)
