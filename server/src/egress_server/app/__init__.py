@@ -79,7 +79,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[Addre
             mesh=MESH,
             store=storage.store,
             replica=storage.replica,
-            targets=Targets(settings, clusters),
+            targets=Targets(settings, clusters, sealer),
             agents=sessions,
             clock=system_clock,
             # Nobody else drives clusters over an embedded store: they are taken up at once, whatever leases were left.

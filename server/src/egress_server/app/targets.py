@@ -4,16 +4,19 @@ from egress_server.app.local_clusters import LocalClusters
 from egress_server.config import Settings
 from egress_server.domain.errors import PermanentError
 from egress_server.domain.resources import Cluster, TargetKind
+from egress_server.ports.secrets import Sealer
 from egress_server.ports.target import Target
 from egress_server.targets.directory.target import DirectoryTarget
+from egress_server.targets.kubernetes.opening import open_kubernetes
 
 
 class Targets:
     """See ports.target.Targets."""
 
-    def __init__(self, settings: Settings, local: LocalClusters) -> None:
+    def __init__(self, settings: Settings, local: LocalClusters, sealer: Sealer) -> None:
         self._directory_root = settings.directory_root
         self._local = local
+        self._sealer = sealer
 
     async def open(self, cluster: Cluster) -> Target:
         """See the port."""
@@ -23,7 +26,7 @@ class Targets:
             case TargetKind.DIRECTORY:
                 return self._directory(cluster)
             case TargetKind.KUBERNETES:
-                raise PermanentError("UNSUPPORTED", "this egressd drives no Kubernetes clusters yet")
+                return await open_kubernetes(cluster, self._sealer)
 
     async def forget(self, cluster_id: str) -> None:
         """See the port."""

@@ -1,0 +1,94 @@
+"""Drives one cluster through its target by what is wanted, without store and loop."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from egress_server.domain.effective import effective
+from egress_server.domain.plan import ObjectChange, diff
+from egress_server.domain.render import render
+from egress_server.domain.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
+from egress_server.domain.rollout import Problem
+from egress_server.ports.target import Witness
+from egress_server.targets.kubernetes.client import Client
+from egress_server.targets.kubernetes.connection import by_kubeconfig
+from egress_server.targets.kubernetes.target import Kubernetes
+from egress_server.targets.kubernetes.view import KubernetesLive
+from tests.mesh.control_plane import ApiServer
+from tests.mesh.run import PATIENCE_SECONDS
+from tests.support.meshes import BIRTH, History
+
+SETTINGS = KubernetesTarget(mesh_policy=MeshPolicyBackend.SIDECAR)
+
+
+class Driver:
+    """What the delivery loop does with a target, step by step."""
+
+    def __init__(self, target: Kubernetes) -> None:
+        self.target = target
+        self.cluster = Cluster("meshes/default/clusters/c0", TargetKind.KUBERNETES, kubernetes=SETTINGS)
+        self.revision = 0
+        self.news = 0
+        self._listening = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def open(cls, server: ApiServer, user: str = "admin") -> "Driver":
+        """As the user of that name."""
+        connection = await by_kubeconfig(server.kubeconfig(user).read_text())
+        return cls(Kubernetes(Client(connection), SETTINGS))
+
+    async def close(self) -> None:
+        """Let go of the cluster."""
+        self._listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._listening
+        await self.target.close()
+
+    def adopt(self, *names: str) -> None:
+        """From now on these objects may be changed."""
+        self.cluster = replace(self.cluster, adopted=names)
+
+    async def changes(
+        self, *resources: Resource, now: datetime = BIRTH
+    ) -> tuple[tuple[ObjectChange, ...], dict[str, Problem]]:
+        """What would change on the cluster, and what it can't hold."""
+        live = await self.target.gather()
+        wanted = render(effective(History(self.cluster, *resources).snapshot, self.cluster, now))
+        fit = self.target.fit(wanted, self.cluster, live)
+        return diff(live.objects, fit.objects), dict(fit.obstacles)
+
+    async def drive(self, *resources: Resource, now: datetime = BIRTH) -> dict[str, Problem]:
+        """One cycle towards these resources; what of them the cluster does not hold afterwards."""
+        changes, obstacles = await self.changes(*resources, now=now)
+        self.revision += 1
+        applied = await self.target.apply(
+            upsert=[change.after for change in changes if change.after is not None],
+            delete=[change.key for change in changes if change.after is None],
+            witness=None if self.cluster.draining else Witness("epoch", self.revision, "digest", 1),
+        )
+        return {**obstacles, **applied.obstacles}
+
+    async def let_go(self) -> None:
+        """One cycle that takes all away that is ours."""
+        self.cluster = replace(self.cluster, draining=True)
+        assert await self.drive() == {}
+
+    async def look(self) -> KubernetesLive:
+        """What the target gathers."""
+        live = await self.target.gather()
+        assert isinstance(live, KubernetesLive)
+        return live
+
+    async def until(self, holds: Callable[[KubernetesLive], Any]) -> KubernetesLive:
+        """What the target gathers, once it is so."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not holds(live := await self.look()):  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.02)
+            return live
+
+    async def _listen(self) -> None:
+        async for _ in self.target.changes():
+            self.news += 1
