@@ -1,0 +1,114 @@
+"""Pods as far as interception is concerned: whose they are, and which rules they were created with.
+
+The rules are those that istio-init was told; where Istio's CNI plugin sets them instead, the annotations that the
+injector left for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from egress_server.domain.intercept import Rules, read_rules
+from egress_server.targets.kubernetes.client import Object
+
+INCLUDE_RANGES = "traffic.sidecar.istio.io/includeOutboundIPRanges"
+EXCLUDE_RANGES = "traffic.sidecar.istio.io/excludeOutboundIPRanges"
+INCLUDE_PORTS = "traffic.sidecar.istio.io/includeOutboundPorts"
+EXCLUDE_PORTS = "traffic.sidecar.istio.io/excludeOutboundPorts"
+VALUE_OF = {
+    INCLUDE_RANGES: "includeIPRanges",
+    EXCLUDE_RANGES: "excludeIPRanges",
+    INCLUDE_PORTS: "includeOutboundPorts",
+    EXCLUDE_PORTS: "excludeOutboundPorts",
+}
+"""The injector's value that each annotation stands above."""
+_FLAG_OF = {
+    "-i": "includeIPRanges",
+    "-x": "excludeIPRanges",
+    "-q": "includeOutboundPorts",
+    "-o": "excludeOutboundPorts",
+}
+_NOTHING = dict.fromkeys(VALUE_OF.values(), "")
+_REDIRECTION = "ambient.istio.io/redirection"
+_PROXY, _INIT = "istio-proxy", "istio-init"
+_OVER = frozenset({"Succeeded", "Failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a pod belongs to, and would be created again by: Deployment, StatefulSet, DaemonSet, or the pod itself."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """KIND/NAMESPACE/NAME"""
+        return f"{self.kind}/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """`rules` are those it runs with; None where it has no sidecar, or none that captures."""
+
+    namespace: str
+    name: str
+    owner: Owner
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    rules: Rules | None
+    has_sidecar: bool
+    host_network: bool
+    ambient: bool
+
+
+def read_pod(obj: Object) -> Pod | None:
+    """The pod; None where it has come to its end."""
+    metadata, spec = obj["metadata"], obj["spec"]
+    if obj.get("status", {}).get("phase") in _OVER or "deletionTimestamp" in metadata:
+        return None
+    containers = (*spec.get("containers", ()), *spec.get("initContainers", ()))
+    annotations = metadata.get("annotations") or {}
+    has_sidecar = any(container["name"] == _PROXY for container in containers)
+    return Pod(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        owner=_owner(metadata),
+        labels=metadata.get("labels") or {},
+        annotations={name: value for name, value in annotations.items() if name in VALUE_OF},
+        rules=_rules(containers, annotations) if has_sidecar else None,
+        has_sidecar=has_sidecar,
+        host_network=bool(spec.get("hostNetwork")),
+        ambient=annotations.get(_REDIRECTION) == "enabled",
+    )
+
+
+def values_of(annotations: Mapping[str, str], mesh: Mapping[str, str]) -> dict[str, str]:
+    """The injector's values for a pod with these annotations, which stand above those of the mesh."""
+    own = {VALUE_OF[name]: value for name, value in annotations.items() if name in VALUE_OF}
+    return {**_NOTHING, **mesh, **own}
+
+
+def _rules(containers: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> Rules | None:
+    init = next((container for container in containers if container["name"] == _INIT), None)
+    if init is None:  # Istio's CNI plugin does it, if anybody does
+        if annotations.get("sidecar.istio.io/interceptionMode") in (None, "NONE"):
+            return None
+        return read_rules(values_of(annotations, {}))
+    words = list(init.get("args", ()))
+    told = dict(pairwise(words))
+    return read_rules({**_NOTHING, **{value: told.get(flag, "") for flag, value in _FLAG_OF.items()}})
+
+
+def _owner(metadata: Mapping[str, Any]) -> Owner:
+    namespace = metadata["namespace"]
+    references = metadata.get("ownerReferences") or ()
+    reference = next((each for each in references if each.get("controller")), None)
+    if reference is None:
+        return Owner("Pod", namespace, metadata["name"])
+    kind, name = reference["kind"], reference["name"]
+    template = (metadata.get("labels") or {}).get("pod-template-hash", "")
+    if kind == "ReplicaSet" and template and name.endswith(f"-{template}"):
+        return Owner("Deployment", namespace, name.removesuffix(f"-{template}"))
+    return Owner(kind, namespace, name)

@@ -1,0 +1,105 @@
+"""Looks at the pods of a cluster from time to time: which workloads are stale, and who escapes.
+
+Pods come and go all the time, so they are not followed; they are listed page by page, the less often the longer that
+takes, and at once when there is reason to.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from egress_server.domain.errors import PermanentError, TransientError
+from egress_server.domain.inventory import Escape, StaleWorkload
+from egress_server.targets.kubernetes.answers import Refusal
+from egress_server.targets.kubernetes.client import Client
+from egress_server.targets.kubernetes.escapes import pod_escapes
+from egress_server.targets.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, POD, STATEFUL_SET
+from egress_server.targets.kubernetes.pods import VALUE_OF, Owner, Pod, read_pod
+from egress_server.targets.kubernetes.workloads import Injection, stale_workloads
+
+_log = structlog.get_logger(__name__)
+
+_PAUSE_SECONDS = 5.0
+_PAUSE_TIMES = 20.0
+"""A pause is at least so many times as long as the look before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the pods say. `workloads` counts those with a sidecar by namespace."""
+
+    stale: tuple[StaleWorkload, ...] = ()
+    escapes: tuple[Escape, ...] = ()
+    workloads: Mapping[str, int] = field(default_factory=dict)
+
+
+class Surveyor:
+    """Keeps `survey` as of lately. `injection` and `namespaces` tell what is known of the cluster when it is asked;
+    `news` is called when the survey says something else than before."""
+
+    def __init__(
+        self,
+        client: Client,
+        injection: Callable[[], Injection],
+        namespaces: Callable[[], Mapping[str, Mapping[str, str]]],
+        news: Callable[[], None],
+    ) -> None:
+        self.survey = Survey()
+        self._client = client
+        self._injection = injection
+        self._namespaces = namespaces
+        self._news = news
+        self._reason = asyncio.Event()
+
+    def look_again(self) -> None:
+        """There is reason to look now."""
+        self._reason.set()
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._reason.clear()
+            began = loop.time()
+            try:
+                await self._look()
+            except (TransientError, PermanentError, Refusal) as error:
+                _log.warning("pods_not_looked_at", url=self._client.url, why=str(error))
+            pause = max(_PAUSE_SECONDS, _PAUSE_TIMES * (loop.time() - began))
+            try:
+                async with asyncio.timeout(pause):
+                    await self._reason.wait()
+            except TimeoutError:
+                continue
+
+    async def _look(self) -> None:
+        pods: list[Pod] = []
+        async for page in self._client.pages(POD):
+            pods += [pod for item in page.items if (pod := read_pod(item)) is not None]
+        injection = self._injection()
+        injection = Injection(injection.mesh, injection.scopes, await self._templates(pods))
+        survey = Survey(
+            tuple(stale_workloads(pods, injection)),
+            tuple(pod_escapes(pods, self._namespaces())),
+            Counter(namespace for namespace, _ in {(p.namespace, p.owner) for p in pods if p.has_sidecar}),
+        )
+        if survey != self.survey:
+            self.survey = survey
+            self._news()
+
+    async def _templates(self, pods: list[Pod]) -> dict[Owner, Mapping[str, str]]:
+        """The annotations about interception of templates, where pods have such: what a pod has may be a policy's."""
+        if not any(pod.annotations for pod in pods):
+            return {}
+        found: dict[Owner, Mapping[str, str]] = {}
+        for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET):
+            async for page in self._client.pages(kind):
+                for item in page.items:
+                    metadata = item["metadata"]
+                    written = item["spec"]["template"].get("metadata", {}).get("annotations") or {}
+                    own = {name: value for name, value in written.items() if name in VALUE_OF}
+                    found[Owner(kind.name, metadata["namespace"], metadata["name"])] = own
+        return found

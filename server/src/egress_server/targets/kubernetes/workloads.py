@@ -1,0 +1,81 @@
+"""Which workloads run with older interception rules than new pods of theirs would get. Rules are read when a pod is
+created, and Istio restarts nobody."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from egress_server.domain.intercept import Rules, read_rules
+from egress_server.domain.inventory import StaleWorkload
+from egress_server.domain.render.interception import ALL
+from egress_server.targets.kubernetes.pods import Owner, Pod, values_of
+from egress_server.targets.kubernetes.scoped_rules import ScopedRules
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What new pods get: the injector's values of the mesh, what our policies say of scopes, and the annotations of
+    the templates that pods are made from."""
+
+    mesh: Mapping[str, str]
+    scopes: Sequence[ScopedRules] = ()
+    templates: Mapping[Owner, Mapping[str, str]] | None = None
+
+    def rules_for(self, pod: Pod) -> Rules:
+        """Of a pod like this one, created now. A policy of ours stands above what the template says."""
+        for scope in self.scopes:
+            if scope.holds_for(pod.namespace, pod.labels):
+                return read_rules(scope.values)
+        own = pod.annotations if self.templates is None else self.templates.get(pod.owner, pod.annotations)
+        return read_rules(values_of(own, self.mesh))
+
+
+def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWorkload]:
+    """The workloads of which a pod has other rules than it would get now, in order."""
+    total: Counter[Owner] = Counter()
+    stale: Counter[Owner] = Counter()
+    why: dict[Owner, str] = {}
+    for pod in pods:
+        if pod.rules is None:
+            continue
+        total[pod.owner] += 1
+        wanted = injection.rules_for(pod)
+        if _canonical(pod.rules) != _canonical(wanted):
+            stale[pod.owner] += 1
+            why.setdefault(pod.owner, _difference(pod.rules, wanted))
+    return [
+        StaleWorkload(owner.kind, owner.namespace, owner.name, stale[owner], total[owner], why[owner])
+        for owner in sorted(stale, key=lambda owner: (owner.namespace, owner.name, owner.kind))
+    ]
+
+
+def _difference(has: Rules, wanted: Rules) -> str:
+    """The first part that differs, for people."""
+    parts = (
+        ("includes", _shown(has.include), _shown(wanted.include)),
+        ("excludes", _shown(has.exclude), _shown(wanted.exclude)),
+        ("includes ports", _shown(has.include_ports), _shown(wanted.include_ports)),
+        ("excludes ports", _shown(has.exclude_ports), _shown(wanted.exclude_ports)),
+    )
+    return next((f"{verb} {before}; a new pod {verb} {after}" for verb, before, after in parts if before != after), "")
+
+
+def _shown(items: Iterable[object]) -> str:
+    return ",".join(map(str, sorted(items, key=str))) or "nothing"
+
+
+def _canonical(rules: Rules) -> tuple[frozenset[str], frozenset[str], frozenset[int], frozenset[int]]:
+    return _ranges(rules.include), _ranges(rules.exclude), rules.include_ports, rules.exclude_ports
+
+
+def _ranges(texts: Iterable[str]) -> frozenset[str]:
+    """As iptables takes them: bits behind the mask count for nothing. What is no range is itself."""
+    return frozenset(map(_range, texts))
+
+
+def _range(text: str) -> str:
+    try:
+        return text if text == ALL else str(ip_network(text, strict=False))
+    except ValueError:
+        return text
