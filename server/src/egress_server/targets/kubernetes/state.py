@@ -66,12 +66,9 @@ def read_state(found: Seen | None) -> State:
         return State()
     try:
         data = found.content
-        witness = orjson.loads(data["witness"]) if data.get("witness") else None
-        held = orjson.loads(data["previous"]) if data.get("previous") else {}
-        return State(
-            Witness(**witness) if witness else None,
-            {key_of_object(name): Held(**each) for name, each in held.items()},
-        )
+        witness = Witness(**orjson.loads(data["witness"])) if "witness" in data else None
+        held = orjson.loads(data.get("previous", "{}"))
+        return State(witness, {key_of_object(name): Held(**each) for name, each in held.items()})
     except (TypeError, ValueError, AttributeError) as error:
         raise PermanentError("STATE_UNREADABLE", f"{name_of_object(found.key)}: {error}") from error
 
