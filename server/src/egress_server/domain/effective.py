@@ -61,8 +61,10 @@ class Effective:
         return self.created[name] if is_resource(name) else self.beside.created[name]
 
     def interception_for(self, namespace: str, labels: Labels | None = None) -> Interception | None:
-        """The interception for a workload: by its labels, else its namespace's, else the mesh's, else None."""
-        own = (p for p in self.interceptions.values() if p.scope.match_labels and p.scope.namespace == namespace)
+        """The interception for a workload: by its labels, else its namespace's, else the mesh's, else None. Of several
+        that its labels fit the one that asks for most of them, then by scope: nothing in Istio decides it for us."""
+        own = [p for p in self.interceptions.values() if p.scope.match_labels and p.scope.namespace == namespace]
+        own.sort(key=lambda policy: (-len(policy.scope.match_labels), policy.scope.key()))
         selected = next((p for p in own if p.scope.match_labels.items() <= (labels or {}).items()), None)
         return selected or self.interceptions.get(f"{namespace}/") or self.interceptions.get("/")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from egress_server.domain.render.objects import IstioObject
+from egress_server.domain.resources import Scope
 from egress_server.targets.kubernetes.seen import Seen
 
 ANNOTATION = "egress.mesh/interception"
@@ -35,13 +36,18 @@ class ScopedRules:
         content = {"namespace": self.namespace, "labels": dict(self.labels), "values": dict(self.values)}
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
+    @property
+    def rank(self) -> tuple[int, str]:
+        """Sorts first what holds where two hold: what asks for more labels, then by scope, as domain.effective does."""
+        return -len(self.labels), Scope(self.namespace, dict(self.labels)).key()
+
     def holds_for(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Whether a pod gets it, unless a narrower one holds."""
         return namespace == self.namespace and self.labels.items() <= labels.items()
 
 
 def read_scoped_rules(policies: Iterable[Seen]) -> tuple[ScopedRules, ...]:
-    """Of our policies; the more labels they ask for the earlier."""
+    """Of our policies, in the order in which they are asked."""
     texts = (policy.annotations.get(ANNOTATION) for policy in policies if policy.ours)
     found = [ScopedRules(**json.loads(text)) for text in texts if text]
-    return tuple(sorted(found, key=lambda rules: (-len(rules.labels), rules.namespace, sorted(rules.labels.items()))))
+    return tuple(sorted(found, key=lambda rules: rules.rank))

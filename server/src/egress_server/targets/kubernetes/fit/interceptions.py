@@ -1,0 +1,50 @@
+"""Interception: by the injector's values for the mesh, by admission policies for what is narrower."""
+
+from collections.abc import Sequence
+
+from egress_server.domain.render.interception import SERVICE_CIDRS
+from egress_server.domain.render.objects import IstioObject
+from egress_server.domain.rollout import UNSUPPORTED
+from egress_server.targets.kubernetes.admission import admission_objects
+from egress_server.targets.kubernetes.fit.draft import Draft
+
+SERVICE_CIDRS_UNKNOWN = "SERVICE_CIDRS_UNKNOWN"
+
+
+def fit_interceptions(draft: Draft, interceptions: Sequence[IstioObject]) -> None:
+    """All of the cluster at once, since of those that hold for a pod the narrowest has to know of no other."""
+    scoped: list[IstioObject] = []
+    for obj in interceptions:
+        known = _with_ranges(draft, obj)
+        if known is None:
+            continue
+        if obj["metadata"]["namespace"] == draft.view.root and "workloadSelector" not in obj["spec"]:
+            draft.refuse(
+                known, UNSUPPORTED, "interception for the whole mesh is not written into the injector's values yet"
+            )
+        elif draft.passes(known):
+            scoped.append(known)
+    if draft.view.capabilities.mutating_admission_policy:
+        for policy in admission_objects(scoped):
+            draft.take(policy)
+        return
+    for obj in scoped:
+        draft.refuse(
+            obj,
+            UNSUPPORTED,
+            "the cluster serves no MutatingAdmissionPolicy (Kubernetes 1.36 does), which interception for a namespace "
+            "or a workload takes; set it for the mesh, or by traffic.sidecar.istio.io annotations of pod templates",
+        )
+
+
+def _with_ranges(draft: Draft, obj: IstioObject) -> IstioObject | None:
+    """The object with the cluster's own ranges; None, and refused, where it asks for them and they are not known."""
+    included = obj["spec"]["includeIPRanges"].split(",")
+    if SERVICE_CIDRS not in included:
+        return obj
+    if not draft.view.ranges:
+        why = "the cluster does not tell the ranges of its services; name them when you register it: --service-cidr"
+        draft.refuse(obj, SERVICE_CIDRS_UNKNOWN, why)
+        return None
+    ranges = [text for item in included for text in (draft.view.ranges if item == SERVICE_CIDRS else (item,))]
+    return {**obj, "spec": {**obj["spec"], "includeIPRanges": ",".join(dict.fromkeys(ranges))}}
