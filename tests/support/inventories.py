@@ -40,7 +40,7 @@ def foreign(id_: str = "bank", *, born: datetime = BEFORE, owner: str = "helm", 
 
 def routes(*hosts: str, namespace: str = "shop", born: datetime = BEFORE, **fields: Any) -> ForeignVirtualService:
     """A VirtualService of somebody else."""
-    return ForeignVirtualService(namespace, "theirs", hosts, born, owner="helm", **fields)
+    return ForeignVirtualService(namespace, "theirs", hosts, born, **{"owner": "helm", **fields})
 
 
 def sidecar(*egress_hosts: str, namespace: str = "default", born: datetime = BEFORE, **fields: Any) -> ForeignSidecar:

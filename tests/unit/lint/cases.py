@@ -1,7 +1,10 @@
 """A row of the grid: what is there, what is set or deleted, and every finding that this gives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from egress_server.domain.inventories import Inventories
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.lint import LintResult, lint, lint_delete
 from egress_server.domain.resources import Resource
 from egress_server.domain.snapshot import buckets_of
@@ -17,10 +20,12 @@ class Case:
     new: Resource
     finds: tuple[str, ...] = ()
     deletes: bool = False
+    beside: tuple[Inventory, ...] = ()
 
     def lint(self) -> LintResult:
         """The result of the mutation on a mesh that was made in the order of `there`."""
         snapshot = History(*self.there).snapshot
+        snapshot.inventories = Inventories(self.beside)
         return (lint_delete if self.deletes else lint)(snapshot, self.new)
 
     def touched(self) -> frozenset[str]:
@@ -29,6 +34,13 @@ class Case:
         return buckets_of(before) | buckets_of(self.new)
 
 
-def case(text: str, there: list[Resource], new: Resource, *finds: str, deletes: bool = False) -> Case:
-    """A row."""
-    return Case(text, tuple(there), new, finds, deletes)
+def case(
+    text: str,
+    there: list[Resource],
+    new: Resource,
+    *finds: str,
+    deletes: bool = False,
+    beside: Sequence[Inventory] = (),
+) -> Case:
+    """A row; `beside` is what the clusters hold besides ours."""
+    return Case(text, tuple(there), new, finds, deletes, tuple(beside))

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from egress_server.domain.changes import Versioned
+from egress_server.domain.inventories import Inventories
 from egress_server.domain.lint import lint, lint_delete
 from egress_server.domain.resources import Resolution, Resource, ServiceEntry
-from egress_server.domain.snapshot import Snapshot
+from egress_server.domain.snapshot import Snapshot, Update
+from tests.support.inventories import foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import BIRTH, entry, fault, policy, ports, selector
 
 FEW, MANY = 100, 10_000
@@ -73,6 +75,32 @@ def mutations(make: Maker) -> Iterator[tuple[str, Resource]]:
     yield "an entry in another namespace", entry("new", namespace="new", export_to=(".",), ports=ports("8080:HTTP"))
     yield "a policy", policy("REGISTRY_ONLY", cluster_selector=selector("other"))
     yield "a fault", fault(host="e7.example.com")
+
+
+def inventories(count: int) -> Inventories:
+    """Of that many clusters, each with a Service, an entry, a VirtualService and a Sidecar of somebody else, and some
+    with the hosts and ports that ours have."""
+    return Inventories(
+        inventory(
+            f"c{number}",
+            services=(service(), service("api", ports=ports("8080:HTTP"))),
+            entries=(foreign("e7"), foreign(f"x{number}", ports=ports("8443:TLS", "3306:TCP"))),
+            virtual_services=(routes("e7.example.com"),),
+            sidecars=(sidecar("./*", namespace=f"n{number}"),),
+        )
+        for number in range(count)
+    )
+
+
+def test_cost_does_not_grow_with_clusters() -> None:
+    """Neither does it with the number of clusters and what others have put there."""
+    few, many = mesh(public, FEW), mesh(public, FEW)
+    for snapshot, count in ((few, 60), (many, 600)):
+        for number in range(count):
+            snapshot.apply(Update(snapshot.revision + 1, Versioned(kubernetes(f"c{number}"), 1, BIRTH, BIRTH)))
+        snapshot.inventories = inventories(count)
+    for text, new in mutations(public):
+        assert steps(partial(lint, many, new)) <= 1.2 * steps(partial(lint, few, new)) + 100, text
 
 
 @pytest.mark.parametrize("make", [public, private, database, elsewhere])

@@ -6,10 +6,10 @@ from egress_server.domain.findings import Severity
 from egress_server.domain.lint import RULES, lint, lint_delete
 from egress_server.domain.snapshot import buckets_of
 from tests.support.meshes import History
-from tests.unit.lint import grid_entries, grid_faults, grid_policies
+from tests.unit.lint import grid_entries, grid_faults, grid_others, grid_policies
 from tests.unit.lint.cases import Case
 
-CASES = [*grid_entries.CASES, *grid_faults.CASES, *grid_policies.CASES]
+CASES = [*grid_entries.CASES, *grid_faults.CASES, *grid_policies.CASES, *grid_others.CASES]
 BLOCKED = [case for case in CASES if case.there and any(f.severity is Severity.ERROR for f in case.lint().findings)]
 
 

@@ -15,6 +15,7 @@ from egress_server.domain.holding import holding
 from egress_server.domain.inventory import ForeignSidecar
 from egress_server.domain.listeners import listens
 from egress_server.domain.names import is_resource
+from egress_server.domain.neighbours import is_service
 from egress_server.domain.probe import matches_host
 from egress_server.domain.resources import Labels, ServiceEntry, ServicePort
 from egress_server.domain.surroundings import imports, sidecar_name
@@ -153,11 +154,6 @@ class _Sight:
         if named := next((entry for entry in visible if self.namespace in entry.export_to), None):
             return named, f"the oldest that is exported to {self.namespace} by name"
         return visible[0], "that of the oldest"
-
-
-def is_service(entry: ServiceEntry) -> bool:
-    """Whether it stands for a Service of the cluster."""
-    return entry.name.startswith("Service/")
 
 
 def _of_host(host: str, entries: Sequence[ServiceEntry], sight: _Sight) -> Iterator[Item]:

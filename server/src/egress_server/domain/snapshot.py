@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from egress_server.domain.changes import Versioned
 from egress_server.domain.indexes import Indexes
+from egress_server.domain.inventories import Inventories
 from egress_server.domain.listeners import tcp_without_addresses
 from egress_server.domain.names import Kind, parse_name
 from egress_server.domain.resources import (
@@ -54,11 +55,20 @@ class Snapshot:
     """Desired state of `mesh` at `revision` of the store's `epoch`."""
 
     def __init__(
-        self, mesh: str, epoch: str, revision: int, resources: Iterable[Versioned], *, for_lint: bool = True
+        self,
+        mesh: str,
+        epoch: str,
+        revision: int,
+        resources: Iterable[Versioned],
+        *,
+        for_lint: bool = True,
+        inventories: Inventories | None = None,
     ) -> None:
         self.mesh = mesh
         self.epoch = epoch
         self.revision = revision
+        self.inventories = Inventories() if inventories is None else inventories
+        """What the clusters hold besides ours, as new as this process knows it: of no revision."""
         self._indexes = Indexes() if for_lint else None
         self._by_kind: dict[Kind, dict[str, Versioned]] = {kind: {} for kind in Kind}
         self._sorted: dict[Kind, list[str]] = {}

@@ -9,7 +9,8 @@ from egress_server.domain.effective import Effective
 from egress_server.domain.expect import Decision
 from egress_server.domain.findings import Finding, Severity
 from egress_server.domain.inventory import EscapeKind, Inventory
-from egress_server.domain.resources import TargetKind, TrafficSettings
+from egress_server.domain.lint.routes_of_others import is_routed
+from egress_server.domain.resources import TargetKind
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem
 from egress_server.domain.surroundings import virtual_service_name
 
@@ -71,7 +72,7 @@ def _routed(wanted: Effective, decision: Decision) -> Iterator[Finding]:
     foreign, host = decision.routing.foreign, decision.routing.host
     if foreign is None:
         return
-    routed = [entry.name for entry in wanted.entries if host in entry.hosts and _routes(entry.traffic)]
+    routed = [entry.name for entry in wanted.entries if host in entry.hosts and is_routed(entry.traffic)]
     faults = [active.fault.name for active in wanted.faults if active.fault.host == host]
     title = wanted.beside.title(virtual_service_name(foreign))
     for name in (*routed, *faults):
@@ -85,10 +86,6 @@ def _routed(wanted: Effective, decision: Decision) -> Iterator[Finding]:
             resource=name,
             related_codes=("IST0109", "KIA1106"),
         )
-
-
-def _routes(traffic: TrafficSettings) -> bool:
-    return traffic.timeout is not None or traffic.retries is not None or bool(traffic.routes)
 
 
 def _not_held(not_held: Iterable[Candidate]) -> Iterator[Finding]:

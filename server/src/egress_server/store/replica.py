@@ -17,6 +17,7 @@ import structlog
 
 from egress_server.domain.changes import Versioned
 from egress_server.domain.errors import Unavailable
+from egress_server.domain.inventories import Inventories
 from egress_server.domain.inventory import Inventory
 from egress_server.domain.rollout import ClusterStatus
 from egress_server.domain.snapshot import Snapshot, Update
@@ -51,9 +52,9 @@ class RedisReplica:
     def __init__(self, connection: Connection, mesh: str) -> None:
         self._connection = connection
         self._keys = MeshKeys(mesh)
-        self._snapshot = Snapshot(mesh, "", 0, ())
+        self._inventories = Inventories()
+        self._snapshot = Snapshot(mesh, "", 0, (), inventories=self._inventories)
         self._statuses: dict[str, ClusterStatus] = {}
-        self._inventories: dict[str, Inventory] = {}
         self._status_number = 0
         self._resyncs: Counter[str] = Counter()
         self._arrivals: deque[Arrival] = deque(maxlen=_ARRIVALS)
@@ -203,7 +204,8 @@ class RedisReplica:
         if not named:
             return
         records = await self._connection.call("HMGET", self._keys.inventories, *named)
-        self._inventories |= {cluster: decode_inventory(r) for cluster, r in zip(named, records, strict=True) if r}
+        for record in filter(None, records):
+            self._inventories.put(decode_inventory(record))
 
     async def _check(self) -> None:
         """Compares heads: finds lost entries behind which nothing came, and a store that is another one now."""
@@ -236,12 +238,13 @@ class RedisReplica:
         )
         head = _head(meta)
         self._statuses = {cluster.decode(): decode_status(record) for cluster, record in pairs(statuses)}
-        self._inventories = {cluster.decode(): decode_inventory(record) for cluster, record in pairs(inventories)}
+        self._inventories = Inventories(decode_inventory(record) for _, record in pairs(inventories))
+        known.inventories = self._inventories
         self._status_number = head.status
         if head.epoch == known.epoch and revision <= head.revision < known.revision:
             return  # own commits have carried the snapshot past what was read
         versions = [decode_versioned(name.decode(), value) for name, value in pairs(resources)]
-        self._snapshot = Snapshot(keys.mesh, head.epoch, head.revision, versions)
+        self._snapshot = Snapshot(keys.mesh, head.epoch, head.revision, versions, inventories=self._inventories)
         self._ahead = head.revision
         self._arrivals.clear()
 

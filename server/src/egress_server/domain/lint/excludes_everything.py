@@ -7,7 +7,7 @@ do nothing, and neither does mutual TLS where the ranges of a cluster's own serv
 from collections.abc import Iterator
 
 from egress_server.domain.findings import Finding, Severity
-from egress_server.domain.lint.ranges import included, networks, swallows
+from egress_server.domain.lint.ranges import included, networks, service_cidrs, swallows
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.resources import Interception
 from egress_server.domain.snapshot import Snapshot
@@ -37,7 +37,7 @@ class ExcludesEverything(Rule[Interception]):
         swallowed = [
             cluster.id
             for cluster in snapshot.clusters(policy.cluster_selector)
-            if cluster.service_cidrs and swallows(excluded, networks(cluster.service_cidrs))
+            if (ranges := service_cidrs(snapshot, cluster)) and swallows(excluded, networks(ranges))
         ]
         if swallowed:
             yield self.found(

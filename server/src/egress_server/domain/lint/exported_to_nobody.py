@@ -34,7 +34,7 @@ class ExportedToNobody(Rule[ServiceEntry]):
             return
         if seen_by == {ROOT_NAMESPACE}:
             why = "workloads don't call from Istio's root namespace"
-        elif not any(to == entry.namespace or snapshot.indexes.knows(to) for to in seen_by - {ROOT_NAMESPACE}):
+        elif not any(to == entry.namespace or _is_known(snapshot, to) for to in seen_by - {ROOT_NAMESPACE}):
             why = f"nothing in this mesh is in or speaks of {_list(sorted(seen_by))}"
         elif blocked := _blocked_elsewhere(snapshot, seen_by):
             why = f"REGISTRY_ONLY holds in {_list(blocked)}, which is none of them"
@@ -46,6 +46,11 @@ class ExportedToNobody(Rule[ServiceEntry]):
             "so as if there were no entry",
             "add the namespaces that call it to export_to, or leave export_to empty for all",
         )
+
+
+def _is_known(snapshot: Snapshot, namespace: str) -> bool:
+    """Whether policy speaks of a namespace, or some cluster has it."""
+    return snapshot.indexes.knows(namespace) or snapshot.inventories.has_namespace(namespace)
 
 
 def _blocked_elsewhere(snapshot: Snapshot, seen_by: frozenset[str]) -> list[str]:

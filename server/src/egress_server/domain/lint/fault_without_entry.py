@@ -2,7 +2,8 @@
 
 Requests that the fault lets through are sent on to the host's service, which is unknown: they are answered with 503,
 after the delay, also under ALLOW_ANY, where they had passed before. An entry for a wildcard above the host is not
-enough. The host may still be a service of the mesh itself, which is not known here: then force it.
+enough. A Service of the mesh, or an entry of others, is enough where the clusters' appliers have told of it; where they
+have not yet, force it.
 """
 
 from collections.abc import Collection, Iterator
@@ -31,12 +32,15 @@ class FaultWithoutEntry(FaultRule):
         """Registered clusters that have the fault and no entry; `*` where none can have one."""
         if is_covered(fault, entries):
             return set()
+        clusters = snapshot.clusters(fault.cluster_selector)
+        others = snapshot.inventories.with_host(fault.host)
         missing = {
             cluster.id
-            for cluster in snapshot.clusters(fault.cluster_selector)
-            if not any(entry.cluster_selector.selects(cluster) for entry in entries)
+            for cluster in clusters
+            if cluster.id not in others and not any(entry.cluster_selector.selects(cluster) for entry in entries)
         }
-        return missing if entries else missing | {_EVERYWHERE}
+        known = bool(entries) or (bool(clusters) and not missing)
+        return missing if known else missing | {_EVERYWHERE}
 
     def explain(self, fault: Fault, problems: Collection[str], _: Entries) -> Iterator[tuple[str, str]]:
         """Names a few of the clusters."""

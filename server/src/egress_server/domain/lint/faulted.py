@@ -108,5 +108,5 @@ def _meeting(fault: Fault, entries: Iterable[ServiceEntry]) -> Entries:
 def _buckets(hosts: Iterable[str], meetings: Iterable[tuple[Fault, Entries]]) -> Iterator[str]:
     for host in hosts:
         yield f"host/{host}"
-    if any(entries and not is_covered(fault, entries) for fault, entries in meetings):
+    if not all(is_covered(fault, entries) for fault, entries in meetings):
         yield "clusters"

@@ -7,7 +7,7 @@ between services of the mesh go past it: no mutual TLS, no routes, no metrics.
 from collections.abc import Iterator
 
 from egress_server.domain.findings import Finding, Severity
-from egress_server.domain.lint.ranges import covers, included, networks
+from egress_server.domain.lint.ranges import covers, included, networks, service_cidrs
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.resources import Interception
 from egress_server.domain.snapshot import Snapshot
@@ -29,7 +29,7 @@ class ForgetsServices(Rule[Interception]):
         forgotten = [
             (cluster.id, network)
             for cluster in snapshot.clusters(policy.cluster_selector)
-            for network in networks(cluster.service_cidrs)
+            for network in networks(service_cidrs(snapshot, cluster))
             if not covers(ranges, network)
         ]
         if forgotten:

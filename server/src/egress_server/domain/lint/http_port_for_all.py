@@ -9,6 +9,7 @@ get into each other's way, in whichever order they came.
 from collections.abc import Iterable, Iterator
 
 from egress_server.domain.findings import Finding, Severity
+from egress_server.domain.lint.beside import others
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.listeners import NOT_HTTP, Listens, listens
 from egress_server.domain.resources import ServiceEntry, ServicePort
@@ -51,10 +52,12 @@ class HttpPortForAll(Rule[ServiceEntry]):
             )
         if port.number == ALWAYS_HTTP or any(snapshot.indexes.beside(entry, port.number, Listens.HTTP)):
             return None
+        if any(others(snapshot, entry, snapshot.inventories.on_port(port.number, Listens.HTTP))):
+            return None
         return self.found(
             f"ports[{index}].number",
-            f"no other entry has HTTP on port {port.number}; with this one sidecars read every connection to it as "
-            "HTTP: other protocols break there, and other hosts get 502 under REGISTRY_ONLY",
+            f"nothing else is known to have HTTP on port {port.number}; with this one sidecars read every connection "
+            "to it as HTTP: other protocols break there, and other hosts get 502 under REGISTRY_ONLY",
             f"nothing, if port {port.number} is HTTP everywhere; else narrow export_to to the namespaces that call "
             f"{entry.hosts[0]}",
         )

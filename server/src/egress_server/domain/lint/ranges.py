@@ -4,9 +4,16 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from egress_server.domain.resources import Cluster, Interception
+from egress_server.domain.snapshot import Snapshot
 
 Network = IPv4Network | IPv6Network
 _EVERYTHING: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+
+
+def service_cidrs(snapshot: Snapshot, cluster: Cluster) -> tuple[str, ...]:
+    """The ranges of a cluster's services: as it was registered, else as its applier has found them."""
+    found = snapshot.inventories.get(cluster.id)
+    return cluster.service_cidrs or (found.service_cidrs if found else ())
 
 
 def networks(cidrs: Iterable[str]) -> list[Network]:

@@ -7,6 +7,7 @@ to the scope there is nothing that passes. (REGISTRY_ONLY is not a security boun
 from collections.abc import Iterator
 
 from egress_server.domain.findings import Finding, Severity
+from egress_server.domain.lint.beside import on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.overlap import EVERYONE
 from egress_server.domain.resources import OutboundMode, OutboundPolicy
@@ -26,7 +27,9 @@ class RegistryOnlyAlone(Rule[OutboundPolicy]):
         if policy.mode is not OutboundMode.REGISTRY_ONLY:
             return
         namespace = policy.scope.namespace
-        if not any(snapshot.indexes.entries((namespace or EVERYONE,), policy.cluster_selector)):
+        if not any(snapshot.indexes.entries((namespace or EVERYONE,), policy.cluster_selector)) and not any(
+            record.entries for _, record in on_clusters(snapshot, policy.cluster_selector, snapshot.inventories)
+        ):
             whom = f"namespace {namespace}" if namespace else "any namespace"
             yield self.found(
                 "mode",

@@ -7,8 +7,9 @@ of the mesh go past it; without any, all connections go through it.
 from collections.abc import Iterator
 
 from egress_server.domain.findings import Finding, Severity
+from egress_server.domain.lint.ranges import service_cidrs
 from egress_server.domain.lint.rule import Rule
-from egress_server.domain.resources import Interception
+from egress_server.domain.resources import Cluster, Interception, TargetKind
 from egress_server.domain.snapshot import Snapshot
 
 
@@ -24,7 +25,11 @@ class UnknownServices(Rule[Interception]):
         """Looks at the clusters that the policy selects."""
         if not policy.include_service_cidrs:
             return
-        unknown = [cluster.id for cluster in snapshot.clusters(policy.cluster_selector) if not cluster.service_cidrs]
+        unknown = [
+            cluster.id
+            for cluster in snapshot.clusters(policy.cluster_selector)
+            if not service_cidrs(snapshot, cluster) and not _will_be_asked(snapshot, cluster)
+        ]
         if unknown:
             effect = (
                 "calls between services of the mesh go past the sidecar there"
@@ -37,3 +42,8 @@ class UnknownServices(Rule[Interception]):
                 "update the cluster with its service_cidrs",
                 f"meshes/{snapshot.mesh}/clusters/{unknown[0]}",
             )
+
+
+def _will_be_asked(snapshot: Snapshot, cluster: Cluster) -> bool:
+    """Whether the cluster itself may know, and nobody has looked yet."""
+    return cluster.target is TargetKind.KUBERNETES and cluster.id not in snapshot.inventories

@@ -1,0 +1,58 @@
+"""Inventories of many clusters, looked up by host, port and namespace; a newer record takes the place of the last."""
+
+from egress_server.domain.inventories import Inventories
+from egress_server.domain.inventory import Escape, EscapeKind
+from egress_server.domain.listeners import Listens
+from tests.support.inventories import foreign, inventory, routes, service, sidecar
+from tests.support.meshes import ports
+
+HOST = "bank.example.com"
+ESCAPE = Escape(EscapeKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no sidecar")
+
+
+def full(cluster: str) -> Inventories:
+    """Of one cluster that has something of each kind."""
+    return Inventories(
+        [
+            inventory(
+                cluster,
+                services=(service(),),
+                entries=(foreign("bank", ports=ports("443:TLS", "3306:TCP")),),
+                virtual_services=(routes(HOST, "*.example.com"),),
+                sidecars=(sidecar("./*"), sidecar(), sidecar("./*", match_labels={"a": "b"})),
+                escapes=(ESCAPE,),
+                namespaces=("shop",),
+            )
+        ]
+    )
+
+
+def test_found_by_what_it_is_about() -> None:
+    """Each thing is found by its host, port or namespace, on the cluster that has it."""
+    known = full("a")
+    assert list(known) == ["a"]
+    assert len(known) == 1
+    assert known["a"].namespaces == ("shop",)
+    assert [n.entry.name for n in known.with_host(HOST)["a"]] == ["ServiceEntry/default/bank"]
+    assert [n.entry.name for n in known.on_port(80, Listens.HTTP)["a"]] == ["Service/shop/web"]
+    assert [n.entry.name for n in known.on_port(443, Listens.SNI)["a"]] == ["ServiceEntry/default/bank"]
+    assert known.routing("*.example.com")["a"].name == "theirs"
+    assert [row["a"].egress_hosts for row in known.restricting()] == [("./*",)]
+    assert known.escapes("shop") == {"a": (ESCAPE,)}
+    assert list(known.escaping_namespaces()) == [{"a": (ESCAPE,)}]
+    assert known.has_namespace("shop")
+
+
+def test_newer_record() -> None:
+    """It takes the place of the cluster's last one, and leaves those of others alone."""
+    known = full("a")
+    known.put(full("b")["b"])
+    known.put(inventory("a"))
+    assert list(known.with_host(HOST)) == ["b"]
+    assert list(known.routing(HOST)) == ["b"]
+    known.put(inventory("b"))
+    assert (known.with_host(HOST), known.routing(HOST), known.escapes("shop")) == ({}, {}, {})
+    assert known.on_port(80, Listens.HTTP) == {}
+    assert list(known.restricting()) == []
+    assert not known.has_namespace("shop")
+    assert len(known) == 2
