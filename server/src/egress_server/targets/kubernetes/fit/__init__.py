@@ -8,6 +8,7 @@ from egress_server.ports.target import Fit
 from egress_server.targets.kubernetes.fit.draft import Draft
 from egress_server.targets.kubernetes.fit.entries import fit_entry
 from egress_server.targets.kubernetes.fit.interceptions import fit_interceptions
+from egress_server.targets.kubernetes.fit.mesh_config import fit_mesh_config
 from egress_server.targets.kubernetes.fit.sidecars import fit_sidecars
 from egress_server.targets.kubernetes.fit.virtual_services import fit_virtual_service
 from egress_server.targets.kubernetes.view import View
@@ -22,7 +23,8 @@ def fit(objects: Sequence[IstioObject], cluster: Cluster, view: View) -> Fit:
     interceptions: list[IstioObject] = []
     for obj in objects:
         if obj["kind"] == "Sidecar":
-            sidecars.append(obj)
+            if fit_mesh_config(draft, obj):
+                sidecars.append(obj)
         elif obj["kind"] == "Interception":
             interceptions.append(obj)
         elif obj["kind"] == "VirtualService":

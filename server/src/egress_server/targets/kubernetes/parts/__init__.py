@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 
 from egress_server.domain.render.objects import ObjectKey
-from egress_server.targets.kubernetes.kinds import DESTINATION_RULE, SERVICE_ENTRY, SIDECAR, VIRTUAL_SERVICE, Kind
+from egress_server.targets.kubernetes.kinds import (
+    CONFIG_MAP,
+    DESTINATION_RULE,
+    SERVICE_ENTRY,
+    SIDECAR,
+    VIRTUAL_SERVICE,
+    Kind,
+)
+from egress_server.targets.kubernetes.parts.mesh_config import MESH_CONFIG, MeshConfigPart
 from egress_server.targets.kubernetes.parts.part import Part
 from egress_server.targets.kubernetes.parts.sidecar import SidecarPart
 from egress_server.targets.kubernetes.parts.virtual_service import VirtualServicePart
@@ -14,6 +22,7 @@ PARTS: Mapping[str, tuple[Part, Kind]] = {
     VIRTUAL_SERVICE.name: (VirtualServicePart(), VIRTUAL_SERVICE),
     SERVICE_ENTRY.name: (WholePart(), SERVICE_ENTRY),
     DESTINATION_RULE.name: (WholePart(), DESTINATION_RULE),
+    MESH_CONFIG: (MeshConfigPart(), CONFIG_MAP),
 }
 """How the parts of a kind are dealt with, and the kind of the object that they are part of."""
 

@@ -1,0 +1,113 @@
+"""The mesh-wide mode inside the text of Istio's ConfigMap, as the API server keeps it."""
+
+from dataclasses import replace
+
+import pytest
+
+from egress_server.domain.resources import KubernetesTarget, MeshPolicyBackend
+from tests.mesh.api import Api
+from tests.mesh.kubernetes.driver import Driver
+from tests.support.meshes import policy
+
+PATH = "/api/v1/namespaces/istio-system/configmaps/istio"
+HELM = "# of the mesh\ntrustDomain: cluster.local\nextensionProviders: [ {name: otel} ]"
+ONLY = "outboundTrafficPolicy:\n  mode: REGISTRY_ONLY\n"
+
+
+@pytest.fixture(autouse=True)
+def _backend(driver: Driver) -> None:
+    settings = KubernetesTarget(mesh_policy=MeshPolicyBackend.BOTH)
+    driver.cluster = replace(driver.cluster, kubernetes=settings)
+
+
+def given(api: Api, data: dict[str, str] | None) -> None:
+    """The ConfigMap as helm leaves it."""
+    made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio", "namespace": "istio-system"}}
+    api.post("/api/v1/namespaces/istio-system/configmaps?fieldManager=helm", made | ({"data": data} if data else {}))
+
+
+def mesh(api: Api) -> str | None:
+    """The text."""
+    text: str | None = (api.get(PATH).get("data") or {}).get("mesh")
+    return text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"mesh": HELM, "meshNetworks": "networks: {}"},
+        {"mesh": HELM + "\noutboundTrafficPolicy: {mode: 'ALLOW_ANY'} # for now\n"},
+        {"mesh": HELM + "\noutboundTrafficPolicy: {}"},
+        {"mesh": HELM + "\noutboundTrafficPolicy:\n  mode: REGISTRY_ONLY\n"},
+        {"mesh": ""},
+        {"other": "x"},
+        None,
+    ],
+)
+async def test_set_changed_and_taken_back(driver: Driver, api: Api, data: dict[str, str] | None) -> None:
+    """The mode is written out, follows the policy, and goes without a trace, in the text as in who wrote it."""
+    given(api, data)
+    for mode in ("REGISTRY_ONLY", "ALLOW_ANY"):
+        assert await driver.drive(policy(mode)) == {}
+        assert mode in (mesh(api) or "")
+        assert (await driver.changes(policy(mode)))[0] == ()
+    await driver.let_go()
+    after = api.get(PATH)
+    assert (after.get("data") or None) == data
+    assert {each["manager"] for each in after["metadata"].get("managedFields", ())} <= {"helm"}
+
+
+async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api) -> None:
+    """The mode that it takes out is put back; the rest is as helm has it, then and at the end."""
+    given(api, {"mesh": HELM})
+    await driver.drive(policy("REGISTRY_ONLY"))
+    assert mesh(api) == ONLY + HELM
+    api.patch(f"{PATH}?fieldManager=helm", {"data": {"mesh": "trustDomain: other.local"}})
+    live = await driver.until(
+        lambda live: any(key.kind == "MeshConfig" and not obj["spec"] for key, obj in live.objects.items())
+    )
+    assert "helm" in live.changed_by.values()
+    assert await driver.drive(policy("REGISTRY_ONLY")) == {}
+    assert mesh(api) == ONLY + "trustDomain: other.local"
+    await driver.let_go()
+    assert mesh(api) == "trustDomain: other.local"
+
+
+async def test_what_others_set_instead_stays_when_we_go(driver: Driver, api: Api) -> None:
+    """Somebody has changed the mode since: it is theirs."""
+    given(api, {"mesh": HELM})
+    await driver.drive(policy("REGISTRY_ONLY"))
+    theirs = HELM + "\noutboundTrafficPolicy: {mode: ALLOW_ANY}"
+    api.patch(f"{PATH}?fieldManager=somebody", {"data": {"mesh": theirs}})
+    await driver.until(lambda live: "somebody" in live.changed_by.values())
+    await driver.let_go()
+    assert mesh(api) == theirs
+    assert {each["manager"] for each in api.get(PATH)["metadata"]["managedFields"]} <= {"helm", "somebody"}
+
+
+async def test_a_mode_that_others_set_meanwhile_is_what_comes_back(driver: Driver, api: Api) -> None:
+    """It was overruled, and is kept for later like the one before it."""
+    given(api, {"mesh": HELM})
+    await driver.drive(policy("REGISTRY_ONLY"))
+    theirs = HELM + "\noutboundTrafficPolicy: {mode: ALLOW_ANY}"
+    api.patch(f"{PATH}?fieldManager=somebody", {"data": {"mesh": theirs}})
+    await driver.until(lambda live: "somebody" in live.changed_by.values())
+    await driver.drive(policy("REGISTRY_ONLY"))
+    assert mesh(api) == theirs.replace("ALLOW_ANY", "REGISTRY_ONLY")
+    await driver.let_go()
+    assert mesh(api) == theirs
+
+
+async def test_a_text_that_nobody_can_edit_is_left_alone(driver: Driver, api: Api) -> None:
+    """It is told what is wrong with it; the Sidecar holds meanwhile, and once the text is mended so does the mode."""
+    given(api, {"mesh": "a: 1\na: 2"})
+    only = policy("REGISTRY_ONLY")
+    obstacles = await driver.drive(only)
+    assert {name: problem.reason for name, problem in obstacles.items()} == {only.name: "TEXT_UNREADABLE"}
+    assert "istio-system/istio is left as it is: line 2: 'a' is set twice" in obstacles[only.name].message
+    assert mesh(api) == "a: 1\na: 2"
+    assert api.get("/apis/networking.istio.io/v1/namespaces/istio-system/sidecars/egress-all")
+    api.patch(PATH, {"data": {"mesh": "a: 1"}})
+    await driver.until(lambda live: any(item.content == {"mesh": "a: 1"} for item in live.view.objects.values()))
+    assert await driver.drive(only) == {}
+    assert mesh(api) == ONLY + "a: 1"
