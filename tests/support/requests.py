@@ -128,6 +128,18 @@ def requests() -> dict[str, Message]:
         "/egress.v1.FleetService/DeregisterCluster": fleet.DeregisterClusterRequest(name=CLUSTER),
         "/egress.v1.FleetService/ListAgents": fleet.ListAgentsRequest(parent=CLUSTER),
         "/egress.v1.FleetService/Resync": fleet.ResyncRequest(name=CLUSTER),
+        "/egress.v1.FleetService/ListDrift": fleet.ListDriftRequest(parent=CLUSTER),
+        "/egress.v1.FleetService/ListEscapes": fleet.ListEscapesRequest(parent=f"{MESH}/clusters/-"),
+        "/egress.v1.FleetService/ListStaleWorkloads": fleet.ListStaleWorkloadsRequest(parent=CLUSTER),
+        "/egress.v1.FleetService/AdoptObject": fleet.AdoptObjectRequest(name=CLUSTER, object="Sidecar/prod/default"),
+        "/egress.v1.FleetService/ReleaseObject": fleet.ReleaseObjectRequest(
+            name=CLUSTER, object="Sidecar/prod/default"
+        ),
+        "/egress.v1.FleetService/ApproveHeld": fleet.ApproveHeldRequest(name=CLUSTER),
+        "/egress.v1.FleetService/AcceptStore": fleet.AcceptStoreRequest(name=CLUSTER),
+        "/egress.v1.FleetService/RestartWorkloads": fleet.RestartWorkloadsRequest(
+            name=CLUSTER, workloads=["Deployment/prod/web"]
+        ),
         "/egress.v1.FleetService/GetMesh": fleet.GetMeshRequest(name=MESH),
         "/egress.v1.FleetService/UpdateMesh": fleet.UpdateMeshRequest(
             mesh=mesh_pb2.Mesh(name=MESH, display_name="Everything", labels={"team": "net"})

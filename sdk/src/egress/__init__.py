@@ -54,6 +54,10 @@ if TYPE_CHECKING:
     from egress.v1.fault_pb2 import Fault as Fault
     from egress.v1.fleet_service_pb2 import Agent as Agent
     from egress.v1.interception_pb2 import Interception as Interception
+    from egress.v1.inventory_pb2 import DriftedObject as DriftedObject
+    from egress.v1.inventory_pb2 import Escape as Escape
+    from egress.v1.inventory_pb2 import Observation as Observation
+    from egress.v1.inventory_pb2 import StaleWorkload as StaleWorkload
     from egress.v1.mesh_pb2 import Mesh as Mesh
     from egress.v1.outbound_policy_pb2 import OutboundPolicy as OutboundPolicy
     from egress.v1.probe_pb2 import ProbeResponse as ProbeResponse
@@ -121,6 +125,12 @@ _HOMES = {
     "egress.v1.fault_pb2": ("Fault",),
     "egress.v1.fleet_service_pb2": ("Agent",),
     "egress.v1.interception_pb2": ("Interception",),
+    "egress.v1.inventory_pb2": (
+        "DriftedObject",
+        "Escape",
+        "Observation",
+        "StaleWorkload",
+    ),
     "egress.v1.mesh_pb2": ("Mesh",),
     "egress.v1.outbound_policy_pb2": ("OutboundPolicy",),
     "egress.v1.probe_pb2": ("ProbeResponse",),

@@ -19,6 +19,7 @@ from egress._fleet import FleetMethods
 from egress._insight import InsightMethods
 from egress._interceptions import InterceptionMethods
 from egress._leases import Lease, held, held_async
+from egress._oversight import OversightMethods
 from egress._pagers import AsyncPager, Pager
 from egress._policies import PolicyMethods
 from egress._watch import AsyncStream, AsyncWatch, Stream, Watch
@@ -31,7 +32,15 @@ Item = TypeVar("Item")
 Page = TypeVar("Page", bound=Message)
 
 
-class _Methods(PolicyMethods, FaultMethods, InterceptionMethods, InsightMethods, FleetMethods, ChangeMethods):
+class _Methods(
+    PolicyMethods,
+    FaultMethods,
+    InterceptionMethods,
+    InsightMethods,
+    FleetMethods,
+    OversightMethods,
+    ChangeMethods,
+):
     """Every method of the API."""
 
 

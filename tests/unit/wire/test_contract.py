@@ -33,6 +33,7 @@ _LISTED = {
     "filter": (4, "string"),
     "order_by": (5, "string"),
 }
+_SEEN = "repeated egress.v1.Observation"
 _TYPES = {FieldDescriptor.TYPE_STRING: "string", FieldDescriptor.TYPE_BOOL: "bool", FieldDescriptor.TYPE_INT32: "int32"}
 # None of these changes desired state: Resync only asks for a look, Probe for a connection.
 _READS = ("Get", "List", "Wait", "Watch", "Explain", "Probe", "Resync")
@@ -90,6 +91,7 @@ def test_lists_are_asked_for_alike(path: str) -> None:
     answered = grammar(METHODS[path].response_type)
     assert answered.pop("next_page_token") == (2, "string")
     answered.pop("revision", None)
+    assert answered.pop("observations", (3, _SEEN)) == (3, _SEEN)
     ((number, kind),) = answered.values()
     assert number == 1
     assert kind.startswith("repeated egress.v1.")

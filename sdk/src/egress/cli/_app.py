@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from egress._channel import __version__
-from egress.cli import changes, cluster, config, doctor, entry, fault, insight, intercept, mesh, outbound, probe
+from egress.cli import (
+    changes,
+    cluster,
+    config,
+    doctor,
+    entry,
+    fault,
+    insight,
+    intercept,
+    mesh,
+    outbound,
+    oversight,
+    probe,
+)
 from egress.cli._options import expanded
 from egress.cli._session import Session
 
@@ -36,6 +49,7 @@ def _root(
 app.callback()(expanded(_root))
 for module in (outbound, entry, fault, intercept, mesh, cluster, changes, config):
     app.add_typer(module.group)
+oversight.add_to(cluster.group)
 probe.add_to(app)
 insight.add_to(app)
 doctor.add_to(app)

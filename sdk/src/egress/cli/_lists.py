@@ -1,12 +1,12 @@
 """Lists: every page as one reply."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from egress import Pager
-from egress.cli._output import table
+from egress.cli._output import err, table
 from egress.cli._session import Session
 
 _MAX_PAGE = 1000
@@ -27,8 +27,10 @@ def show_list(
     limit: int,
     columns: Sequence[str],
     row: Callable[[Item], Sequence[str]],
+    remarks: Callable[[Page], Iterable[str]] = lambda _: (),
 ) -> None:
-    """Prints all items, or the first `limit`; for scripts as one ListXResponse without a page token."""
+    """Prints all items, or the first `limit`; for scripts as one ListXResponse without a page token. `remarks` is what
+    there is to say to people besides."""
     pages = pager.pages
     merged = next(pages)
     while not (limit and len(items(merged)) >= limit) and (page := next(pages, None)):
@@ -36,4 +38,10 @@ def show_list(
     if limit:
         del items(merged)[limit:]
     merged.ClearField("next_page_token")
-    session.show(merged, lambda: table(columns, map(row, items(merged))))
+
+    def show() -> None:
+        table(columns, map(row, items(merged)))
+        for line in remarks(merged):
+            err().print(line)
+
+    session.show(merged, show)

@@ -57,6 +57,8 @@ class Change(_message.Message):
         """A cluster is to follow this store although it was last driven by another state of it."""
         RESTART: Change._Type.ValueType  # 11
         """Workloads are to be restarted."""
+        RELEASE: Change._Type.ValueType  # 12
+        """An adoption was taken back."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What a change did."""
@@ -85,6 +87,8 @@ class Change(_message.Message):
     """A cluster is to follow this store although it was last driven by another state of it."""
     RESTART: Change.Type.ValueType  # 11
     """Workloads are to be restarted."""
+    RELEASE: Change.Type.ValueType  # 12
+    """An adoption was taken back."""
 
     class _Durability:
         ValueType = _typing.NewType("ValueType", _builtins.int)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from egress.v1 import change_pb2 as _change_pb2
 from egress.v1 import cluster_pb2 as _cluster_pb2
 from egress.v1 import common_pb2 as _common_pb2
+from egress.v1 import inventory_pb2 as _inventory_pb2
 from egress.v1 import mesh_pb2 as _mesh_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -683,3 +684,689 @@ class UpdateMeshResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateMeshResponse: _TypeAlias = UpdateMeshResponse  # noqa: Y015
+
+@_typing.final
+class ListDriftRequest(_message.Message):
+    """Request for ListDrift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}/clusters/{id}; cluster `-` means all."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same filter and order."""
+    filter: _builtins.str
+    """Conditions joined by AND, such as `healed = false`. Fields: cluster, kind, object_kind, namespace, name, resource, manager, healed."""
+    order_by: _builtins.str
+    """`cluster` (the default) or `cluster desc`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDriftRequest: _TypeAlias = ListDriftRequest  # noqa: Y015
+
+@_typing.final
+class ListDriftResponse(_message.Message):
+    """Response for ListDrift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRIFTED_OBJECTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def drifted_objects(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.DriftedObject]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        drifted_objects: _abc.Iterable[_inventory_pb2.DriftedObject] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drifted_objects", b"drifted_objects", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDriftResponse: _TypeAlias = ListDriftResponse  # noqa: Y015
+
+@_typing.final
+class ListEscapesRequest(_message.Message):
+    """Request for ListEscapes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}/clusters/{id}; cluster `-` means all."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same filter and order."""
+    filter: _builtins.str
+    """Conditions joined by AND, such as `namespace = "prod"`. Fields: cluster, kind, object_kind, namespace, name."""
+    order_by: _builtins.str
+    """`cluster` (the default) or `cluster desc`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEscapesRequest: _TypeAlias = ListEscapesRequest  # noqa: Y015
+
+@_typing.final
+class ListEscapesResponse(_message.Message):
+    """Response for ListEscapes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ESCAPES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OBSERVATIONS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def escapes(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.Escape]:
+        """The page."""
+
+    @_builtins.property
+    def observations(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.Observation]:
+        """When each cluster asked about was looked at, and what is left out; on the first page only."""
+
+    def __init__(
+        self,
+        *,
+        escapes: _abc.Iterable[_inventory_pb2.Escape] | None = ...,
+        next_page_token: _builtins.str = ...,
+        observations: _abc.Iterable[_inventory_pb2.Observation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["escapes", b"escapes", "next_page_token", b"next_page_token", "observations", b"observations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEscapesResponse: _TypeAlias = ListEscapesResponse  # noqa: Y015
+
+@_typing.final
+class ListStaleWorkloadsRequest(_message.Message):
+    """Request for ListStaleWorkloads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """meshes/{mesh}/clusters/{id}; cluster `-` means all."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same filter and order."""
+    filter: _builtins.str
+    """Conditions joined by AND, such as `namespace = "prod"`. Fields: cluster, kind, namespace, name."""
+    order_by: _builtins.str
+    """`cluster` (the default) or `cluster desc`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStaleWorkloadsRequest: _TypeAlias = ListStaleWorkloadsRequest  # noqa: Y015
+
+@_typing.final
+class ListStaleWorkloadsResponse(_message.Message):
+    """Response for ListStaleWorkloads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STALE_WORKLOADS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OBSERVATIONS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def stale_workloads(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.StaleWorkload]:
+        """The page."""
+
+    @_builtins.property
+    def observations(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.Observation]:
+        """When each cluster asked about was looked at, and what is left out; on the first page only."""
+
+    def __init__(
+        self,
+        *,
+        stale_workloads: _abc.Iterable[_inventory_pb2.StaleWorkload] | None = ...,
+        next_page_token: _builtins.str = ...,
+        observations: _abc.Iterable[_inventory_pb2.Observation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "observations", b"observations", "stale_workloads", b"stale_workloads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStaleWorkloadsResponse: _TypeAlias = ListStaleWorkloadsResponse  # noqa: Y015
+
+@_typing.final
+class AdoptObjectRequest(_message.Message):
+    """Request for AdoptObject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/clusters/{id}"""
+    object: _builtins.str
+    """The object, as KIND/NAMESPACE/NAME, such as Sidecar/prod/default."""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        object: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "object", b"object", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdoptObjectRequest: _TypeAlias = AdoptObjectRequest  # noqa: Y015
+
+@_typing.final
+class AdoptObjectResponse(_message.Message):
+    """Response for AdoptObject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster as it now is."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "findings", b"findings", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdoptObjectResponse: _TypeAlias = AdoptObjectResponse  # noqa: Y015
+
+@_typing.final
+class ReleaseObjectRequest(_message.Message):
+    """Request for ReleaseObject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/clusters/{id}"""
+    object: _builtins.str
+    """The object, as KIND/NAMESPACE/NAME, such as Sidecar/prod/default."""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        object: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "object", b"object", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseObjectRequest: _TypeAlias = ReleaseObjectRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseObjectResponse(_message.Message):
+    """Response for ReleaseObject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster as it now is."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "findings", b"findings", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseObjectResponse: _TypeAlias = ReleaseObjectResponse  # noqa: Y015
+
+@_typing.final
+class ApproveHeldRequest(_message.Message):
+    """Request for ApproveHeld."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/clusters/{id}"""
+    token: _builtins.str
+    """What is said yes to: approval_token of the cluster's status. Where it is empty, whatever is held at this moment."""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        token: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "token", b"token", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveHeldRequest: _TypeAlias = ApproveHeldRequest  # noqa: Y015
+
+@_typing.final
+class ApproveHeldResponse(_message.Message):
+    """Response for ApproveHeld."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster as it now is."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "findings", b"findings", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveHeldResponse: _TypeAlias = ApproveHeldResponse  # noqa: Y015
+
+@_typing.final
+class AcceptStoreRequest(_message.Message):
+    """Request for AcceptStore."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/clusters/{id}"""
+    token: _builtins.str
+    """What is said yes to: approval_token of the cluster's status. Where it is empty, whatever is held at this moment."""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        token: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "token", b"token", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptStoreRequest: _TypeAlias = AcceptStoreRequest  # noqa: Y015
+
+@_typing.final
+class AcceptStoreResponse(_message.Message):
+    """Response for AcceptStore."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster as it now is."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "findings", b"findings", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptStoreResponse: _TypeAlias = AcceptStoreResponse  # noqa: Y015
+
+@_typing.final
+class RestartWorkloadsRequest(_message.Message):
+    """Request for RestartWorkloads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WORKLOADS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """meshes/{mesh}/clusters/{id}"""
+    request_id: _builtins.str
+    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    etag: _builtins.str
+    """Go ahead only if this is the resource's current etag."""
+    must_not_exist: _builtins.bool
+    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, and return findings and plan."""
+    reason: _builtins.str
+    """Why; kept in the change. At most 1024 bytes."""
+    @_builtins.property
+    def workloads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The workloads, as KIND/NAMESPACE/NAME, such as Deployment/prod/web; none means all that are stale by then."""
+
+    @_builtins.property
+    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of forceable findings to override."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        workloads: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        must_not_exist: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only", "workloads", b"workloads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestartWorkloadsRequest: _TypeAlias = RestartWorkloadsRequest  # noqa: Y015
+
+@_typing.final
+class RestartWorkloadsResponse(_message.Message):
+    """Response for RestartWorkloads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    RESTART_ID_FIELD_NUMBER: _builtins.int
+    restart_id: _builtins.str
+    """Which restart it is in the cluster's status."""
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster as it now is."""
+
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """The change; not set with validate_only."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Lint results."""
+
+    @_builtins.property
+    def plan(self) -> _common_pb2.Plan:
+        """What would change on the clusters; only with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        change: _change_pb2.Change | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        plan: _common_pb2.Plan | None = ...,
+        restart_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "cluster", b"cluster", "findings", b"findings", "plan", b"plan", "restart_id", b"restart_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestartWorkloadsResponse: _TypeAlias = RestartWorkloadsResponse  # noqa: Y015

@@ -72,6 +72,46 @@ class FleetServiceStub(object):
                 request_serializer=egress_dot_v1_dot_fleet__service__pb2.ResyncRequest.SerializeToString,
                 response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ResyncResponse.FromString,
                 _registered_method=True)
+        self.ListDrift = channel.unary_unary(
+                '/egress.v1.FleetService/ListDrift',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ListDriftRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListDriftResponse.FromString,
+                _registered_method=True)
+        self.ListEscapes = channel.unary_unary(
+                '/egress.v1.FleetService/ListEscapes',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ListEscapesRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListEscapesResponse.FromString,
+                _registered_method=True)
+        self.ListStaleWorkloads = channel.unary_unary(
+                '/egress.v1.FleetService/ListStaleWorkloads',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ListStaleWorkloadsRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListStaleWorkloadsResponse.FromString,
+                _registered_method=True)
+        self.AdoptObject = channel.unary_unary(
+                '/egress.v1.FleetService/AdoptObject',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.AdoptObjectRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.AdoptObjectResponse.FromString,
+                _registered_method=True)
+        self.ReleaseObject = channel.unary_unary(
+                '/egress.v1.FleetService/ReleaseObject',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectResponse.FromString,
+                _registered_method=True)
+        self.ApproveHeld = channel.unary_unary(
+                '/egress.v1.FleetService/ApproveHeld',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ApproveHeldRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ApproveHeldResponse.FromString,
+                _registered_method=True)
+        self.AcceptStore = channel.unary_unary(
+                '/egress.v1.FleetService/AcceptStore',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResponse.FromString,
+                _registered_method=True)
+        self.RestartWorkloads = channel.unary_unary(
+                '/egress.v1.FleetService/RestartWorkloads',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.RestartWorkloadsRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.RestartWorkloadsResponse.FromString,
+                _registered_method=True)
         self.GetMesh = channel.unary_unary(
                 '/egress.v1.FleetService/GetMesh',
                 request_serializer=egress_dot_v1_dot_fleet__service__pb2.GetMeshRequest.SerializeToString,
@@ -138,6 +178,64 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDrift(self, request, context):
+        """Lists the objects of ours that somebody else changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEscapes(self, request, context):
+        """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStaleWorkloads(self, request, context):
+        """Lists the workloads that run under older interception rules until they are restarted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdoptObject(self, request, context):
+        """Allows to change an object that is not ours where it stands in the way. What it was before is kept on the cluster,
+        and is put back by ReleaseObject and by a deregistration with cleanup.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseObject(self, request, context):
+        """Takes an adoption back: the object becomes what it was before it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveHeld(self, request, context):
+        """Approves the deletion that a guard holds back on a cluster, just that one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptStore(self, request, context):
+        """Has a cluster follow this store although it was last driven by another state of it, which is lost.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestartWorkloads(self, request, context):
+        """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
+        it is stands in the cluster's status. It takes the place of a restart that is under way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetMesh(self, request, context):
         """Returns one mesh.
         """
@@ -189,6 +287,46 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.Resync,
                     request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ResyncRequest.FromString,
                     response_serializer=egress_dot_v1_dot_fleet__service__pb2.ResyncResponse.SerializeToString,
+            ),
+            'ListDrift': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDrift,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListDriftRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ListDriftResponse.SerializeToString,
+            ),
+            'ListEscapes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEscapes,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListEscapesRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ListEscapesResponse.SerializeToString,
+            ),
+            'ListStaleWorkloads': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStaleWorkloads,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListStaleWorkloadsRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ListStaleWorkloadsResponse.SerializeToString,
+            ),
+            'AdoptObject': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdoptObject,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.AdoptObjectRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.AdoptObjectResponse.SerializeToString,
+            ),
+            'ReleaseObject': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseObject,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectResponse.SerializeToString,
+            ),
+            'ApproveHeld': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveHeld,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ApproveHeldRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ApproveHeldResponse.SerializeToString,
+            ),
+            'AcceptStore': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptStore,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResponse.SerializeToString,
+            ),
+            'RestartWorkloads': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestartWorkloads,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.RestartWorkloadsRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.RestartWorkloadsResponse.SerializeToString,
             ),
             'GetMesh': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMesh,
@@ -391,6 +529,222 @@ class FleetService(object):
             '/egress.v1.FleetService/Resync',
             egress_dot_v1_dot_fleet__service__pb2.ResyncRequest.SerializeToString,
             egress_dot_v1_dot_fleet__service__pb2.ResyncResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDrift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/ListDrift',
+            egress_dot_v1_dot_fleet__service__pb2.ListDriftRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ListDriftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEscapes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/ListEscapes',
+            egress_dot_v1_dot_fleet__service__pb2.ListEscapesRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ListEscapesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStaleWorkloads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/ListStaleWorkloads',
+            egress_dot_v1_dot_fleet__service__pb2.ListStaleWorkloadsRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ListStaleWorkloadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdoptObject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/AdoptObject',
+            egress_dot_v1_dot_fleet__service__pb2.AdoptObjectRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.AdoptObjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseObject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/ReleaseObject',
+            egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveHeld(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/ApproveHeld',
+            egress_dot_v1_dot_fleet__service__pb2.ApproveHeldRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ApproveHeldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptStore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/AcceptStore',
+            egress_dot_v1_dot_fleet__service__pb2.AcceptStoreRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestartWorkloads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/egress.v1.FleetService/RestartWorkloads',
+            egress_dot_v1_dot_fleet__service__pb2.RestartWorkloadsRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.RestartWorkloadsResponse.FromString,
             options,
             channel_credentials,
             insecure,

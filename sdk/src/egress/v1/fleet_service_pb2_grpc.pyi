@@ -51,6 +51,26 @@ class FleetServiceStub:
     """Lists the agents that are attached now."""
     Resync: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ResyncRequest, _fleet_service_pb2.ResyncResponse]
     """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+    ListDrift: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListDriftRequest, _fleet_service_pb2.ListDriftResponse]
+    """Lists the objects of ours that somebody else changed."""
+    ListEscapes: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListEscapesRequest, _fleet_service_pb2.ListEscapesResponse]
+    """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
+    ListStaleWorkloads: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListStaleWorkloadsRequest, _fleet_service_pb2.ListStaleWorkloadsResponse]
+    """Lists the workloads that run under older interception rules until they are restarted."""
+    AdoptObject: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.AdoptObjectRequest, _fleet_service_pb2.AdoptObjectResponse]
+    """Allows to change an object that is not ours where it stands in the way. What it was before is kept on the cluster,
+    and is put back by ReleaseObject and by a deregistration with cleanup.
+    """
+    ReleaseObject: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ReleaseObjectRequest, _fleet_service_pb2.ReleaseObjectResponse]
+    """Takes an adoption back: the object becomes what it was before it."""
+    ApproveHeld: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ApproveHeldRequest, _fleet_service_pb2.ApproveHeldResponse]
+    """Approves the deletion that a guard holds back on a cluster, just that one."""
+    AcceptStore: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.AcceptStoreRequest, _fleet_service_pb2.AcceptStoreResponse]
+    """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
+    RestartWorkloads: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RestartWorkloadsRequest, _fleet_service_pb2.RestartWorkloadsResponse]
+    """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
+    it is stands in the cluster's status. It takes the place of a restart that is under way.
+    """
     GetMesh: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMeshRequest, _mesh_pb2.Mesh]
     """Returns one mesh."""
     UpdateMesh: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMeshRequest, _fleet_service_pb2.UpdateMeshResponse]
@@ -77,6 +97,26 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """Lists the agents that are attached now."""
     Resync: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ResyncRequest, _fleet_service_pb2.ResyncResponse]  # type: ignore[assignment]
     """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+    ListDrift: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListDriftRequest, _fleet_service_pb2.ListDriftResponse]  # type: ignore[assignment]
+    """Lists the objects of ours that somebody else changed."""
+    ListEscapes: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListEscapesRequest, _fleet_service_pb2.ListEscapesResponse]  # type: ignore[assignment]
+    """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
+    ListStaleWorkloads: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListStaleWorkloadsRequest, _fleet_service_pb2.ListStaleWorkloadsResponse]  # type: ignore[assignment]
+    """Lists the workloads that run under older interception rules until they are restarted."""
+    AdoptObject: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.AdoptObjectRequest, _fleet_service_pb2.AdoptObjectResponse]  # type: ignore[assignment]
+    """Allows to change an object that is not ours where it stands in the way. What it was before is kept on the cluster,
+    and is put back by ReleaseObject and by a deregistration with cleanup.
+    """
+    ReleaseObject: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ReleaseObjectRequest, _fleet_service_pb2.ReleaseObjectResponse]  # type: ignore[assignment]
+    """Takes an adoption back: the object becomes what it was before it."""
+    ApproveHeld: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ApproveHeldRequest, _fleet_service_pb2.ApproveHeldResponse]  # type: ignore[assignment]
+    """Approves the deletion that a guard holds back on a cluster, just that one."""
+    AcceptStore: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.AcceptStoreRequest, _fleet_service_pb2.AcceptStoreResponse]  # type: ignore[assignment]
+    """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
+    RestartWorkloads: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RestartWorkloadsRequest, _fleet_service_pb2.RestartWorkloadsResponse]  # type: ignore[assignment]
+    """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
+    it is stands in the cluster's status. It takes the place of a restart that is under way.
+    """
     GetMesh: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMeshRequest, _mesh_pb2.Mesh]  # type: ignore[assignment]
     """Returns one mesh."""
     UpdateMesh: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMeshRequest, _fleet_service_pb2.UpdateMeshResponse]  # type: ignore[assignment]
@@ -142,6 +182,74 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ResyncResponse, _abc.Awaitable[_fleet_service_pb2.ResyncResponse]]:
         """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+
+    @_abc_1.abstractmethod
+    def ListDrift(
+        self,
+        request: _fleet_service_pb2.ListDriftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ListDriftResponse, _abc.Awaitable[_fleet_service_pb2.ListDriftResponse]]:
+        """Lists the objects of ours that somebody else changed."""
+
+    @_abc_1.abstractmethod
+    def ListEscapes(
+        self,
+        request: _fleet_service_pb2.ListEscapesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ListEscapesResponse, _abc.Awaitable[_fleet_service_pb2.ListEscapesResponse]]:
+        """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
+
+    @_abc_1.abstractmethod
+    def ListStaleWorkloads(
+        self,
+        request: _fleet_service_pb2.ListStaleWorkloadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ListStaleWorkloadsResponse, _abc.Awaitable[_fleet_service_pb2.ListStaleWorkloadsResponse]]:
+        """Lists the workloads that run under older interception rules until they are restarted."""
+
+    @_abc_1.abstractmethod
+    def AdoptObject(
+        self,
+        request: _fleet_service_pb2.AdoptObjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.AdoptObjectResponse, _abc.Awaitable[_fleet_service_pb2.AdoptObjectResponse]]:
+        """Allows to change an object that is not ours where it stands in the way. What it was before is kept on the cluster,
+        and is put back by ReleaseObject and by a deregistration with cleanup.
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseObject(
+        self,
+        request: _fleet_service_pb2.ReleaseObjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ReleaseObjectResponse, _abc.Awaitable[_fleet_service_pb2.ReleaseObjectResponse]]:
+        """Takes an adoption back: the object becomes what it was before it."""
+
+    @_abc_1.abstractmethod
+    def ApproveHeld(
+        self,
+        request: _fleet_service_pb2.ApproveHeldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ApproveHeldResponse, _abc.Awaitable[_fleet_service_pb2.ApproveHeldResponse]]:
+        """Approves the deletion that a guard holds back on a cluster, just that one."""
+
+    @_abc_1.abstractmethod
+    def AcceptStore(
+        self,
+        request: _fleet_service_pb2.AcceptStoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.AcceptStoreResponse, _abc.Awaitable[_fleet_service_pb2.AcceptStoreResponse]]:
+        """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
+
+    @_abc_1.abstractmethod
+    def RestartWorkloads(
+        self,
+        request: _fleet_service_pb2.RestartWorkloadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.RestartWorkloadsResponse, _abc.Awaitable[_fleet_service_pb2.RestartWorkloadsResponse]]:
+        """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
+        it is stands in the cluster's status. It takes the place of a restart that is under way.
+        """
 
     @_abc_1.abstractmethod
     def GetMesh(

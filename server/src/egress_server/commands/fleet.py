@@ -1,5 +1,6 @@
 """What can be asked of the clusters themselves: who serves there, and to look at one afresh."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
@@ -43,10 +44,7 @@ class Resync:
 
 async def list_agents(services: Services, caller: Caller, query: ListAgents) -> AgentPage:
     """One page, in the order of their names; raises NotFound where the cluster is not registered."""
-    snapshot = services.replica(query.mesh).snapshot
-    if query.cluster:
-        _check_registered(snapshot, Name(query.mesh, Kind.CLUSTER, query.cluster))
-    ids = [query.cluster] if query.cluster else [cluster.id for cluster in snapshot.clusters()]
+    ids = cluster_ids(services.replica(query.mesh).snapshot, query.mesh, query.cluster)
     by_key = {
         f"{info.agent}/{info.cluster}/{info.namespace}": info
         for id_ in ids
@@ -63,6 +61,14 @@ async def resync(services: Services, caller: Caller, command: Resync) -> Cluster
     _check_registered(replica.snapshot, command.name)
     await services.store.ask_resync(command.mesh, command.name.id)
     return replica.statuses.get(command.name.id)
+
+
+def cluster_ids(snapshot: Snapshot, mesh: str, cluster: str) -> Sequence[str]:
+    """The id `cluster`, or those of all where that is empty; raises NotFound where it is not registered."""
+    if not cluster:
+        return [each.id for each in snapshot.clusters()]
+    _check_registered(snapshot, Name(mesh, Kind.CLUSTER, cluster))
+    return [cluster]
 
 
 def _check_registered(snapshot: Snapshot, name: Name) -> None:

@@ -58,6 +58,8 @@ async def _mutation(services: Services, command: RollbackChange) -> Mutation:
     if last.revision != change.revision:
         raise _not_last(command, name, last.revision)
     target = await _before(services, command, change)
+    if isinstance(target, Cluster):
+        target = _without_orders(target, change)
     if target is None and last.deleted:
         raise _not_reversible(command, f"{name} was gone before it as well")
     if target is None and parse_name(name).kind is Kind.MESH:
@@ -86,7 +88,14 @@ async def _before(services: Services, command: RollbackChange, change: Change) -
     resource = version.resource
     if isinstance(resource, Fault):
         return await _rest_of_fault(services, command, version, resource)
-    return replace(resource, draining=False) if isinstance(resource, Cluster) else resource
+    return resource
+
+
+def _without_orders(target: Cluster, undone: Change) -> Cluster:
+    """State comes back, orders don't: neither is the cluster drained for it, nor are workloads restarted that were
+    before. Taking back a restart calls it off."""
+    ordered_again = undone.record.type in (ChangeType.RESTART, ChangeType.DEREGISTER)
+    return replace(target, draining=False, restart=None if ordered_again else target.restart)
 
 
 async def _rest_of_fault(services: Services, command: RollbackChange, version: Versioned, fault: Fault) -> Fault:

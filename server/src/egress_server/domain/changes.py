@@ -24,6 +24,7 @@ class ChangeType(Enum):
     APPROVE = "APPROVE"
     ACCEPT = "ACCEPT"
     RESTART = "RESTART"
+    RELEASE = "RELEASE"
 
 
 class Durability(Enum):

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from egress_server.pipeline import Method, StreamMethod
 from egress_server.wire.methods import (
+    accept_store,
+    adopt_object,
+    approve_held,
     deregister_cluster,
     explain,
     faults,
@@ -20,10 +23,15 @@ from egress_server.wire.methods import (
     list_changes,
     list_cluster_rollouts,
     list_clusters,
+    list_drift,
+    list_escapes,
     list_registry,
+    list_stale_workloads,
     outbound_policies,
     probe,
     register_cluster,
+    release_object,
+    restart_workloads,
     resync,
     rollback_change,
     service_entries,
@@ -62,6 +70,14 @@ _METHODS = (
     rollback_change.METHOD,
     list_agents.METHOD,
     resync.METHOD,
+    list_drift.METHOD,
+    list_escapes.METHOD,
+    list_stale_workloads.METHOD,
+    adopt_object.METHOD,
+    release_object.METHOD,
+    approve_held.METHOD,
+    accept_store.METHOD,
+    restart_workloads.METHOD,
 )
 
 METHODS: Mapping[str, Method] = {method.path: method for method in _METHODS}

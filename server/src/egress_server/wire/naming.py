@@ -8,6 +8,8 @@ from egress_server.domain.errors import InvalidArgument
 from egress_server.domain.names import Kind, Name, check_id, check_label, expect_mesh, expect_name
 from egress_server.domain.validate import Problems
 
+_ALL_CLUSTERS = "/clusters/-"
+
 
 def resource_name(
     problems: Problems, kind: Kind, *, own: tuple[str, str], parent: str, id_field: str, id_: str, default_id: str = ""
@@ -67,6 +69,14 @@ def namespaced_name(
     except InvalidArgument as error:
         problems.include(error)
         return None
+
+
+def cluster_or_all(parent: str) -> tuple[str, str]:
+    """Mesh and id of the cluster that a list's parent names; no id for `-`, which means all. Raises InvalidArgument."""
+    if parent.endswith(_ALL_CLUSTERS):
+        return expect_mesh("parent", parent.removesuffix(_ALL_CLUSTERS)), ""
+    name = expect_name("parent", parent, Kind.CLUSTER)
+    return name.mesh, name.id
 
 
 def _split_parent(parent: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from egress_server.commands.mutate import Mutation, Options
 from egress_server.domain.changes import ChangeType
+from egress_server.domain.names import Kind, expect_name
 from egress_server.domain.resources import Resource
 from egress_server.domain.validate import Problems, check_resource
 
@@ -33,6 +34,12 @@ class MutatingRequest(Protocol):
     @property
     def force_findings(self) -> Sequence[str]:
         """Codes of findings to override."""
+
+
+class NamedRequest(MutatingRequest, Protocol):
+    """One about a resource that exists."""
+
+    name: str
 
 
 def set_mutation(
@@ -61,6 +68,15 @@ def update_mutation(
     return replace(set_mutation(request, ChangeType.SET, asked, problems, place), resource=None, amend=amend)
 
 
+def read_decision(request: NamedRequest, type_: ChangeType, asked: object, problems: Problems) -> tuple[str, Options]:
+    """Name and options of a request that decides something about a cluster, `asked` being what; raises InvalidArgument
+    with all that is wrong in `problems`."""
+    name = str(expect_name("name", request.name, Kind.CLUSTER))
+    if request.must_not_exist:
+        problems.at("must_not_exist").add("makes no sense here: what is changed must exist")
+    return name, read_options(request, type_, name, asked, problems)
+
+
 def delete_mutation(
     request: MutatingRequest, name: str, problems: Problems, type_: ChangeType = ChangeType.DELETE
 ) -> Mutation:
@@ -70,14 +86,13 @@ def delete_mutation(
     return _mutation(request, type_, name, None, problems)
 
 
-def read_options(
-    request: MutatingRequest, type_: ChangeType, name: str, resource: Resource | None, problems: Problems
-) -> Options:
-    """The request's options, for what it does to `name`; raises InvalidArgument with all that is wrong."""
+def read_options(request: MutatingRequest, type_: ChangeType, name: str, asked: object, problems: Problems) -> Options:
+    """The request's options, for what it does to `name`, `asked` being all else that makes it what it is; raises
+    InvalidArgument with all that is wrong."""
     _check(request, problems)
     problems.raise_if_any()
     force = tuple(request.force_findings)
-    what = (type_, name, resource, request.etag, request.must_not_exist, request.reason, force)
+    what = (type_, name, asked, request.etag, request.must_not_exist, request.reason, force)
     return Options(
         request_id=request.request_id,
         etag=request.etag,

@@ -12,7 +12,10 @@ COMMANDS = {
     "fault": ["inject", "get", "list", "clear"],
     "intercept": ["set", "get", "list", "delete"],
     "mesh": ["get", "update"],
-    "cluster": ["register", "get", "list", "update", "deregister", "resync", "agents"],
+    "cluster": [
+        *("register", "get", "list", "update", "deregister", "resync", "agents"),
+        *("drift", "escapes", "stale", "adopt", "release", "approve", "accept-store", "restart"),
+    ],
     "changes": ["list", "show", "wait", "watch", "rollback"],
     "config": ["get-contexts", "use-context", "set-context", "view"],
 }

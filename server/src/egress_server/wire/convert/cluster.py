@@ -6,6 +6,7 @@ from egress.v1 import cluster_pb2 as pb
 from egress_server.commands.clusters import FoundClusters
 from egress_server.domain.changes import Versioned, make_etag
 from egress_server.domain.inventory import Inventory
+from egress_server.domain.render.objects import ROOT_NAMESPACE
 from egress_server.domain.resources import Cluster, KubernetesTarget, MeshPolicyBackend, TargetKind, name_of
 from egress_server.domain.rollout import ClusterStatus
 from egress_server.domain.validate import Problems
@@ -15,7 +16,6 @@ from egress_server.wire.convert.cluster_status import write_status
 from egress_server.wire.convert.common import EnumField, write_time
 
 _MESH_POLICY = EnumField(pb.Cluster.KubernetesTarget.MeshPolicy, MeshPolicyBackend, MeshPolicyBackend.BOTH)
-_ROOT_NAMESPACE = "istio-system"
 
 
 def read_cluster(message: pb.Cluster, name: str, problems: Problems) -> Cluster:
@@ -50,7 +50,7 @@ def _read_kubernetes(message: pb.Cluster.KubernetesTarget, problems: Problems) -
         secret=message.secret,
         in_cluster=message.in_cluster,
         istio_revision=message.istio_revision,
-        root_namespace=message.root_namespace or _ROOT_NAMESPACE,
+        root_namespace=message.root_namespace or ROOT_NAMESPACE,
         mesh_policy=_MESH_POLICY.read(message.mesh_policy, problems.at("mesh_policy")),
     )
 

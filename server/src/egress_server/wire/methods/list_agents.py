@@ -2,22 +2,20 @@
 
 from egress.v1 import fleet_service_pb2 as pb
 from egress_server.commands.fleet import AgentPage, ListAgents, list_agents
-from egress_server.domain.names import Kind, Name, expect_mesh, expect_name
+from egress_server.domain.names import Kind, Name
 from egress_server.pipeline import Method
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire.listing import read_listing
+from egress_server.wire.naming import cluster_or_all
 
 FIELDS = ("agent", "cluster", "namespace", "labels.")
-_ALL = "/clusters/-"
 
 
 def decode(request: pb.ListAgentsRequest) -> ListAgents:
     """The page asked for."""
     listing = read_listing(request, FIELDS, key_field="agent")
-    if request.parent.endswith(_ALL):
-        return ListAgents(expect_mesh("parent", request.parent.removesuffix(_ALL)), "", listing)
-    cluster = expect_name("parent", request.parent, Kind.CLUSTER)
-    return ListAgents(cluster.mesh, cluster.id, listing)
+    mesh, cluster = cluster_or_all(request.parent)
+    return ListAgents(mesh, cluster, listing)
 
 
 def encode(page: AgentPage) -> pb.ListAgentsResponse:

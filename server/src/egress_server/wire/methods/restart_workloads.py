@@ -1,0 +1,44 @@
+"""RestartWorkloads."""
+
+from egress.v1 import fleet_service_pb2 as pb
+from egress_server.commands.mutate import Outcome
+from egress_server.commands.restart import RestartWorkloads, restart_workloads
+from egress_server.domain.changes import ChangeType
+from egress_server.domain.resources import Cluster
+from egress_server.domain.validate import Problems
+from egress_server.domain.validate.references import check_workloads
+from egress_server.pipeline import Method
+from egress_server.wire.convert.cluster import write_cluster
+from egress_server.wire.convert.outcome import write_outcome
+from egress_server.wire.options import read_decision
+
+
+def decode(request: pb.RestartWorkloadsRequest) -> RestartWorkloads:
+    """The workloads to restart."""
+    problems = Problems()
+    workloads = tuple(request.workloads)
+    check_workloads(workloads, problems.at("workloads"))
+    return RestartWorkloads(*read_decision(request, ChangeType.RESTART, workloads, problems), workloads)
+
+
+def encode(outcome: Outcome) -> pb.RestartWorkloadsResponse:
+    """The cluster, the change, and which restart it is."""
+    cluster = outcome.versioned.resource
+    assert isinstance(cluster, Cluster)
+    return pb.RestartWorkloadsResponse(
+        cluster=write_cluster(outcome.versioned, outcome.epoch),
+        restart_id=cluster.restart.id if cluster.restart else "",
+        **write_outcome(outcome),
+    )
+
+
+METHOD = Method(
+    "/egress.v1.FleetService/RestartWorkloads",
+    pb.RestartWorkloadsRequest,
+    pb.RestartWorkloadsResponse,
+    "egress.workloads.restart",
+    decode,
+    restart_workloads,
+    encode,
+    mutates=True,
+)

@@ -1,0 +1,189 @@
+"""Clusters as appliers report them, and decisions about them: by gRPC, REST, the SDK in both forms, and egressctl."""
+
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from egress import AsyncEgressClient, EgressClient, FailedPrecondition
+from egress_server.domain.inventory import Capabilities, Escape, EscapeKind, Inventory, StaleWorkload
+from egress_server.domain.rollout import (
+    ClusterStatus,
+    Drift,
+    DriftKind,
+    Phase,
+    Problem,
+    RestartProgress,
+    RestartState,
+)
+from tests.integration.app.doors import Door, GrpcDoor, RestDoor
+from tests.integration.app.requests import MESH, ok
+from tests.support.egressd import run_cli
+from tests.support.kubeconfigs import kubeconfig
+from tests.support.unmanned import Unmanned
+
+pytestmark = pytest.mark.xdist_group("app-oversight")
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+C0 = f"{MESH}/clusters/c0"
+SIDECAR = "Sidecar/prod/default"
+SETTLED = ClusterStatus("c0", Phase.SETTLED, applied_revision=1, stale_workloads=1, last_seen_time=NOW)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Unmanned]:
+    """A server that no applier works for, with the Kubernetes cluster c0 and a folder."""
+    with tempfile.TemporaryDirectory(prefix="unmanned-") as folder, Unmanned(Path(folder)).running() as started:
+        door = GrpcDoor(started.grpc)
+        target = {"kubernetes": {"kubeconfig": kubeconfig()}}
+        ok(door.call("RegisterCluster", {"parent": MESH, "clusterId": "c0", "cluster": target}))
+        ok(door.call("RegisterCluster", {"parent": MESH, "clusterId": "files", "cluster": {"directory": {}}}))
+        door.channel.close()
+        yield started
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def door(request: pytest.FixtureRequest, server: Unmanned) -> Iterator[Door]:
+    """Each door."""
+    if request.param == "grpc":
+        by_grpc = GrpcDoor(server.grpc)
+        yield by_grpc
+        by_grpc.channel.close()
+    else:
+        by_rest = RestDoor(server.url)
+        yield by_rest
+        by_rest.http.close()
+
+
+@pytest.fixture
+def seen(server: Unmanned) -> None:
+    """What an applier saw on c0."""
+    drift = tuple(
+        Drift(DriftKind.CHANGED, kind, "prod", "a", "r", "kubectl", NOW, healed)
+        for kind, healed in (("Sidecar", None), ("ServiceEntry", NOW))
+    )
+    server.report(
+        ClusterStatus("c0", Phase.SETTLED, drift=drift, stale_workloads=1, applied_revision=1, last_seen_time=NOW)
+    )
+    server.observe(
+        Inventory(
+            "c0",
+            NOW,
+            Capabilities("v1.36.3", "1.31.0"),
+            ("10.96.0.0/12",),
+            escapes=(Escape(EscapeKind.SIDECAR_WITHOUT_MODE, "Sidecar", "prod", "s", "says nothing"),),
+            stale_workloads=(StaleWorkload("Deployment", "prod", "web", 1, 2, "older"),),
+            left_out={"escapes": 2},
+        )
+    )
+
+
+@pytest.mark.usefixtures("seen")
+def test_what_was_seen(door: Door) -> None:
+    """Lists by both doors, of one cluster and of all, and the counts in the cluster's status."""
+    drift = ok(door.call("ListDrift", {"parent": C0, "filter": "healed = false"}))["driftedObjects"]
+    assert [(d["cluster"], d["objectKind"], d["manager"]) for d in drift] == [(C0, "Sidecar", "kubectl")]
+    escapes = ok(door.call("ListEscapes", {"parent": f"{MESH}/clusters/-"}))
+    assert [e["kind"] for e in escapes["escapes"]] == ["SIDECAR_WITHOUT_MODE"]
+    assert escapes["observations"] == [
+        {"cluster": C0, "observeTime": "2026-11-23T00:00:00Z", "leftOutCount": 2},
+        {"cluster": f"{MESH}/clusters/files"},
+    ]
+    stale = ok(door.call("ListStaleWorkloads", {"parent": C0}))["staleWorkloads"]
+    assert [(w["kind"], w["namespace"], w["name"], w["stalePods"]) for w in stale] == [("Deployment", "prod", "web", 1)]
+    status = ok(door.call("GetCluster", {"name": C0}))["status"]
+    counts = {name: status[name] for name in ("driftedObjects", "escapes", "staleWorkloads", "istioVersion")}
+    assert counts == {"driftedObjects": 1, "escapes": 3, "staleWorkloads": 1, "istioVersion": "1.31.0"}
+    missing = door.call("ListDrift", {"parent": f"{MESH}/clusters/none"})
+    assert missing.reason == "RESOURCE_NOT_FOUND"
+
+
+def test_adoption(door: Door) -> None:
+    """Adopted, shown, taken back by release and by rollback; only on Kubernetes."""
+    made = ok(door.call("AdoptObject", {"name": C0, "object": SIDECAR, "reason": "agreed"}))
+    assert (made["change"]["type"], made["cluster"]["adopted"]) == ("ADOPT", [SIDECAR])
+    released = ok(door.call("ReleaseObject", {"name": C0, "object": SIDECAR}))
+    assert released["change"]["type"] == "RELEASE"
+    assert "adopted" not in ok(door.call("GetCluster", {"name": C0}))
+    again = ok(door.call("AdoptObject", {"name": C0, "object": SIDECAR}))
+    ok(door.call("RollbackChange", {"name": again["change"]["name"]}))
+    assert "adopted" not in ok(door.call("GetCluster", {"name": C0}))
+    assert door.call("ReleaseObject", {"name": C0, "object": SIDECAR}).reason == "NOT_ADOPTED"
+    files = {"name": f"{MESH}/clusters/files", "object": SIDECAR}
+    assert door.call("AdoptObject", files).reason == "TARGET_UNSUPPORTED"
+    assert door.call("AdoptObject", {"name": C0, "object": "Sidecar"}).fields == ["object"]
+
+
+@pytest.mark.parametrize(
+    ("rpc", "reason", "type_"),
+    [("ApproveHeld", "MASS_DELETION", "APPROVE"), ("AcceptStore", "STORE_REWOUND", "ACCEPT")],
+)
+def test_what_is_held(rpc: str, reason: str, type_: str, door: Door, server: Unmanned) -> None:
+    """Its token is shown, said yes to, and no other."""
+    server.report(SETTLED)
+    assert door.call(rpc, {"name": C0}).reason == "NOT_HELD"
+    server.report(ClusterStatus("c0", Phase.HELD, problem=Problem(reason, "too much", token="t1")))
+    status = ok(door.call("GetCluster", {"name": C0}))["status"]
+    assert (status["state"], status["reason"], status["approvalToken"]) == ("HELD", reason, "t1")
+    assert door.call(rpc, {"name": C0, "token": "t0"}).reason == "TOKEN_MISMATCH"
+    planned = ok(door.call(rpc, {"name": C0, "validateOnly": True}))
+    assert "change" not in planned
+    assert ok(door.call(rpc, {"name": C0, "token": "t1"}))["change"]["type"] == type_
+
+
+def test_restart(door: Door, server: Unmanned) -> None:
+    """Ordered once by one request id; its progress is in the status."""
+    request = {"name": C0, "workloads": ["Deployment/prod/web"], "requestId": f"restart-{type(door).__name__}"}
+    made = ok(door.call("RestartWorkloads", request))
+    assert made["change"]["type"] == "RESTART"
+    assert ok(door.call("RestartWorkloads", request))["restartId"] == made["restartId"]
+    progress = RestartProgress(made["restartId"], RestartState.RUNNING, ("Deployment/prod/web",))
+    server.report(ClusterStatus("c0", Phase.SETTLED, restart=progress))
+    shown = ok(door.call("GetCluster", {"name": C0}))["status"]["restart"]
+    assert shown == {"id": made["restartId"], "state": "RUNNING", "done": ["Deployment/prod/web"]}
+
+
+@pytest.mark.usefixtures("seen")
+def test_egressctl(server: Unmanned) -> None:
+    """Sees and decides the same, and says in its exit code what came of it."""
+
+    def ctl(*words: str, code: int = 0) -> str:
+        done = run_cli("egress.cli", "cluster", *words, server=server.grpc)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    assert "kubectl" in ctl("drift", "c0")
+    assert "c0 has 2 more than are listed." in ctl("escapes")
+    assert "1 of 2" in ctl("stale", "c0")
+    assert "change" in ctl("adopt", "c0", SIDECAR)
+    assert f"adopted: {SIDECAR}" in ctl("get", "c0")
+    ctl("release", "c0", SIDECAR)
+    assert "NOT_ADOPTED" in ctl("release", "c0", SIDECAR, code=1)
+    assert "NOT_HELD" in ctl("approve", "c0", code=1)
+    server.report(ClusterStatus("c0", Phase.HELD, problem=Problem("STORE_REWOUND", "it was restored", token="t")))
+    ctl("accept-store", "c0")
+    assert "it has not begun" in ctl("restart", "c0", "--wait", "--timeout", "1s", code=3)
+    path = Path(server.grpc.removeprefix("unix:")).with_name("config")
+    path.write_text(kubeconfig())
+    words = ("register", "c0", "--target", "kubernetes", "--kubeconfig", str(path), "--context", "c0")
+    assert "registered" in ctl(*words, "--no-wait")
+
+
+@pytest.mark.usefixtures("seen")
+async def test_the_sdk_in_both_forms(server: Unmanned) -> None:
+    """Sees and decides the same, in the same words."""
+    with EgressClient(server.grpc) as client:
+        assert [d.object_kind for d in client.list_drift("c0", filter="healed = true")] == ["ServiceEntry"]
+        assert list(client.adopt_object("c0", SIDECAR).cluster.adopted) == [SIDECAR]
+        client.release_object("c0", SIDECAR)
+        with pytest.raises(FailedPrecondition) as caught:
+            client.approve_held("c0")
+        assert caught.value.reason == "NOT_HELD"
+    async with AsyncEgressClient(server.grpc) as client_:
+        assert [e.name async for e in client_.list_escapes("c0")] == ["s"]
+        assert [w.name async for w in client_.list_stale_workloads()] == ["web"]
+        restart = await client_.restart_workloads("c0")
+        assert restart.reply.restart_id
+        assert not (await restart.wait(timeout=0.1)).reached

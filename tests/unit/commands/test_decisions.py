@@ -1,0 +1,200 @@
+"""What people decide about a cluster: adoptions, approvals, restarts; each can be asked for again, and taken back."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from egress_server.commands.adoption import MAX_ADOPTED, adopting, releasing
+from egress_server.commands.held import SayYes, accept_store, approve_held
+from egress_server.commands.mutate import Mutation, Options, Outcome, mutate
+from egress_server.commands.restart import RestartWorkloads, restart_workloads
+from egress_server.commands.rollback import RollbackChange, rollback_change
+from egress_server.commands.services import Caller, Services
+from egress_server.domain.changes import ChangeType
+from egress_server.domain.errors import Aborted, FailedPrecondition, NotFound, ResourceExhausted
+from egress_server.domain.resources import Cluster, KubernetesTarget, Resource, RestartOrder, TargetKind
+from egress_server.domain.rollout import MASS_DELETION, STORE_REWOUND, ClusterStatus, Phase, Problem
+from tests.support.meshes import cluster
+from tests.unit.commands.fakes import CALLER, World, deleting
+
+SIDECAR = "Sidecar/prod/default"
+EAST = Cluster("meshes/default/clusters/east", TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+Say = Callable[[Services, Caller, SayYes], Awaitable[Outcome]]
+
+
+def held(reason: str, token: str = "t1") -> ClusterStatus:
+    """East is held back."""
+    return ClusterStatus("east", Phase.HELD, problem=Problem(reason, "too much", token=token))
+
+
+def options(**fields: Any) -> Options:
+    """Options of a request."""
+    return Options(**{"fingerprint": "f", **fields})
+
+
+def deciding(type_: ChangeType, amend: Callable[[Resource], Resource], **fields: Any) -> Mutation:
+    """A decision about east."""
+    return Mutation(EAST.name, type_, None, options(**fields), amend)
+
+
+def now(world: World) -> Cluster:
+    """East as it is."""
+    found = world.replica.snapshot.cluster("east")
+    assert found is not None
+    return found
+
+
+async def test_an_object_is_adopted_and_released() -> None:
+    """By name, each once; releasing what is not adopted is refused."""
+    world = World.of(EAST)
+    for object_ in (SIDECAR, "Sidecar/a/b", SIDECAR):
+        outcome = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(object_)))
+    assert now(world).adopted == ("Sidecar/a/b", SIDECAR)
+    assert outcome.change is not None
+    assert outcome.change.record.type is ChangeType.ADOPT
+    release = deciding(ChangeType.RELEASE, releasing(SIDECAR), request_id="r")
+    first = await mutate(world.services, CALLER, release)
+    assert now(world).adopted == ("Sidecar/a/b",)
+    assert (await mutate(world.services, CALLER, release)).change == first.change
+    with pytest.raises(FailedPrecondition) as caught:
+        await mutate(world.services, CALLER, deciding(ChangeType.RELEASE, releasing(SIDECAR)))
+    assert caught.value.reason == "NOT_ADOPTED"
+
+
+async def test_adoptions_have_a_limit() -> None:
+    """What is adopted already can be adopted again nevertheless."""
+    world = World.of(replace(EAST, adopted=tuple(f"Sidecar/a/{n}" for n in range(MAX_ADOPTED))))
+    await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting("Sidecar/a/0")))
+    with pytest.raises(ResourceExhausted) as caught:
+        await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
+    assert caught.value.reason == "TOO_MANY_ADOPTED"
+
+
+async def test_only_kubernetes_has_what_is_not_ours() -> None:
+    """Other clusters have no objects and workloads of somebody else."""
+    world = World.of(cluster("east"))
+    order = RestartWorkloads(EAST.name, options(), ())
+    with pytest.raises(FailedPrecondition) as caught:
+        await restart_workloads(world.services, CALLER, order)
+    assert caught.value.reason == "TARGET_UNSUPPORTED"
+    with pytest.raises(FailedPrecondition) as caught:
+        await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
+    assert caught.value.reason == "TARGET_UNSUPPORTED"
+
+
+@pytest.mark.parametrize(
+    ("say", "reason", "field", "type_"),
+    [
+        (approve_held, MASS_DELETION, "approved", ChangeType.APPROVE),
+        (accept_store, STORE_REWOUND, "accepted", ChangeType.ACCEPT),
+    ],
+)
+@pytest.mark.parametrize("token", ["", "t1"])
+async def test_what_is_held_is_said_yes_to(say: Say, reason: str, field: str, type_: ChangeType, token: str) -> None:
+    """To just that, by its token; asked for again after it is held no more, the answer is the same."""
+    world = World.of(cluster("east"))
+    world.replica.report(held(reason))
+    command = SayYes(EAST.name, options(request_id="r"), token)
+    outcome = await say(world.services, CALLER, command)
+    assert getattr(now(world), field) == "t1"
+    assert outcome.change is not None
+    assert outcome.change.record.type is type_
+    world.replica.report(ClusterStatus("east", Phase.SETTLED))
+    assert (await say(world.services, CALLER, command)).change == outcome.change
+
+
+@pytest.mark.parametrize(("say", "other"), [(approve_held, STORE_REWOUND), (accept_store, MASS_DELETION)])
+async def test_what_is_not_held_needs_no_yes(say: Say, other: str) -> None:
+    """It is refused, with how the cluster stands instead."""
+    world = World.of(cluster("east"))
+    for status, text in (
+        (None, "no applier has reported"),
+        (ClusterStatus("east", Phase.SETTLED), "but SETTLED"),
+        (held(other), "but HELD: too much"),
+        (replace(held(MASS_DELETION), phase=Phase.FAILED), "but FAILED: too much"),
+    ):
+        if status:
+            world.replica.report(status)
+        with pytest.raises(FailedPrecondition, match=text) as caught:
+            await say(world.services, CALLER, SayYes(EAST.name, options(), ""))
+        assert caught.value.reason == "NOT_HELD"
+    assert world.store.commits == []
+
+
+async def test_another_token_is_refused() -> None:
+    """What is held has changed since it was looked at."""
+    world = World.of(cluster("east"))
+    world.replica.report(held(MASS_DELETION, "t2"))
+    with pytest.raises(Aborted) as caught:
+        await approve_held(world.services, CALLER, SayYes(EAST.name, options(), "t1"))
+    assert (caught.value.reason, caught.value.metadata["current_token"]) == ("TOKEN_MISMATCH", "t2")
+
+
+async def test_a_dry_run_says_yes_to_nothing() -> None:
+    """It only tells whether it could."""
+    world = World.of(cluster("east"))
+    world.replica.report(held(MASS_DELETION))
+    outcome = await approve_held(world.services, CALLER, SayYes(EAST.name, options(validate_only=True), ""))
+    assert outcome.plan is not None
+    assert world.store.commits == []
+
+
+async def test_a_restart_has_an_id_of_its_own() -> None:
+    """The same request is the same restart; another takes its place."""
+    world = World.of(EAST)
+    order = RestartWorkloads(EAST.name, options(request_id="r"), ("Deployment/prod/web",))
+    await restart_workloads(world.services, CALLER, order)
+    first = now(world).restart
+    assert first is not None
+    assert first.workloads == ("Deployment/prod/web",)
+    again = await restart_workloads(world.services, CALLER, order)
+    assert isinstance(again.versioned.resource, Cluster)
+    assert again.versioned.resource.restart == first
+    await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
+    second = now(world).restart
+    assert second is not None
+    assert (second.workloads, second.id != first.id) == ((), True)
+
+
+async def test_decisions_about_what_nobody_registered() -> None:
+    """Are refused as not found."""
+    world = World.of()
+    with pytest.raises(NotFound):
+        await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
+    with pytest.raises(NotFound):
+        await approve_held(world.services, CALLER, SayYes(EAST.name, options(), ""))
+
+
+async def rolled_back(world: World, outcome: Outcome) -> Cluster:
+    """East after a change was taken back."""
+    assert outcome.change is not None
+    command = RollbackChange("default", outcome.change.revision, options())
+    await rollback_change(world.services, CALLER, command)
+    return now(world)
+
+
+async def test_decisions_are_taken_back() -> None:
+    """An adoption, a release and an approval by rollback of their change."""
+    world = World.of(replace(EAST, approved="t0"))
+    adopted = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
+    assert (await rolled_back(world, adopted)).adopted == ()
+    world.replica.report(held(MASS_DELETION))
+    approved = await approve_held(world.services, CALLER, SayYes(EAST.name, options(), ""))
+    assert (await rolled_back(world, approved)).approved == "t0"
+    await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
+    released = await mutate(world.services, CALLER, deciding(ChangeType.RELEASE, releasing(SIDECAR)))
+    assert (await rolled_back(world, released)).adopted == (SIDECAR,)
+
+
+async def test_nothing_restarts_because_something_was_taken_back() -> None:
+    """A restart that is taken back is called off, and no older one comes back with a cluster or another change."""
+    world = World.of(replace(EAST, restart=RestartOrder("old")))
+    adopted = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
+    assert (await rolled_back(world, adopted)).restart == RestartOrder("old")
+    restart = await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
+    assert (await rolled_back(world, restart)).restart is None
+    await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
+    forgotten = await mutate(world.services, CALLER, replace(deleting(EAST), type=ChangeType.DEREGISTER))
+    assert (await rolled_back(world, forgotten)).restart is None

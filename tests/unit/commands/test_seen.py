@@ -1,0 +1,108 @@
+"""What appliers have seen on clusters, listed."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from egress_server.commands.seen import ListSeen, Observed, list_drift, list_escapes, list_stale_workloads
+from egress_server.domain.errors import NotFound
+from egress_server.domain.inventory import Escape, EscapeKind, Inventory, StaleWorkload
+from egress_server.domain.listing import parse_listing
+from egress_server.domain.rollout import ClusterStatus, Drift, DriftKind, Phase
+from tests.support.meshes import cluster
+from tests.unit.commands.fakes import CALLER, World
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+FIELDS = ("cluster", "kind", "object_kind", "namespace", "name", "resource", "manager", "healed")
+
+
+def drifted(name: str, **fields: object) -> Drift:
+    """A ServiceEntry that kubectl changed."""
+    drift = Drift(DriftKind.CHANGED, "ServiceEntry", "prod", name, f"resource-{name}", "kubectl", NOW)
+    return replace(drift, **fields)  # type: ignore[arg-type]
+
+
+def escape(name: str, kind: EscapeKind = EscapeKind.SIDECAR_WITHOUT_MODE) -> Escape:
+    """A Sidecar that says nothing."""
+    return Escape(kind, "Sidecar", "prod", name, "it says nothing")
+
+
+@pytest.fixture
+def world() -> World:
+    """East and west have been looked at, north has not."""
+    made = World.of(cluster("east"), cluster("north"), cluster("west"))
+    healed = drifted("b", seen_time=NOW.replace(hour=1), heal_time=NOW.replace(hour=2))
+    made.replica.report(ClusterStatus("east", Phase.SETTLED, drift=(drifted("b"), healed, drifted("a"))))
+    made.replica.report(ClusterStatus("west", Phase.SETTLED, drift=(drifted("c", kind=DriftKind.MISSING),)))
+    web = StaleWorkload("Deployment", "prod", "web", 1, 2, "older")
+    made.replica.inventories = {
+        "west": Inventory("west", NOW, escapes=(escape("w"),), stale_workloads=(web,), left_out={"escapes": 3}),
+        "east": Inventory(
+            "east", NOW, escapes=(escape("f"), escape("e")), stale_workloads=(web, replace(web, name="api"))
+        ),
+    }
+    return made
+
+
+def asking(cluster: str = "", text: str = "", size: int = 0, token: str = "", order: str = "") -> ListSeen:
+    """A list of one cluster, or of all."""
+    listing = parse_listing(
+        page_size=size, page_token=token, filter_text=text, order_by=order, fields=FIELDS, key_field="cluster"
+    )
+    return ListSeen("default", cluster, listing)
+
+
+async def names(world: World, query: ListSeen) -> list[str]:
+    """Cluster and name of each drifted object of a page."""
+    page = await list_drift(world.services, CALLER, query)
+    return [f"{id_}/{drift.name}" for id_, drift in page.items]
+
+
+async def test_drift_of_all_clusters(world: World) -> None:
+    """In the order of clusters, namespaces, kinds and names; an object that drifted twice stands there twice."""
+    assert await names(world, asking()) == ["east/a", "east/b", "east/b", "west/c"]
+    assert await names(world, asking(order="cluster desc")) == ["west/c", "east/b", "east/b", "east/a"]
+    assert await names(world, asking("west")) == ["west/c"]
+    assert await names(world, asking("north")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("healed = true", ["east/b"]),
+        ("healed = false AND cluster = east", ["east/a", "east/b"]),
+        ("kind = MISSING", ["west/c"]),
+        ("object_kind = Sidecar", []),
+        ("namespace = prod AND name = c", ["west/c"]),
+        ("resource = resource-a", ["east/a"]),
+        ("manager != kubectl", []),
+    ],
+)
+async def test_drift_is_filtered(world: World, text: str, found: list[str]) -> None:
+    """By whatever it has."""
+    assert await names(world, asking(text=text)) == found
+
+
+async def test_pages(world: World) -> None:
+    """One after the other gives all; how good the list is stands on the first."""
+    first = await list_escapes(world.services, CALLER, asking(size=2))
+    second = await list_escapes(world.services, CALLER, asking(size=2, token=first.next_page_token))
+    assert [(id_, e.name) for id_, e in (*first.items, *second.items)] == [("east", "e"), ("east", "f"), ("west", "w")]
+    assert second.next_page_token == ""
+    assert first.observed == (Observed("east", NOW, 0), Observed("north", None, 0), Observed("west", NOW, 3))
+    assert second.observed == ()
+
+
+async def test_stale_workloads(world: World) -> None:
+    """As the last look at each cluster found them."""
+    page = await list_stale_workloads(world.services, CALLER, asking("east", text="kind = Deployment"))
+    assert [(id_, workload.name) for id_, workload in page.items] == [("east", "api"), ("east", "web")]
+    assert page.observed == (Observed("east", NOW, 0),)
+
+
+@pytest.mark.parametrize("list_", [list_drift, list_escapes, list_stale_workloads])
+async def test_a_cluster_that_nobody_registered(world: World, list_: object) -> None:
+    """Is not found, rather than empty."""
+    with pytest.raises(NotFound):
+        await list_(world.services, CALLER, asking("south"))  # type: ignore[operator]

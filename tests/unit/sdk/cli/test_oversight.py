@@ -1,0 +1,153 @@
+"""egressctl cluster: what was seen on clusters, and what people decide about it."""
+
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from egress import Change, Cluster, DriftedObject, Escape, Observation, StaleWorkload
+from egress.v1 import fleet_service_pb2 as pb
+from tests.unit.sdk.cli.conftest import Run
+from tests.unit.sdk.double import FakeServer
+
+NAME = "meshes/default/clusters/c0"
+CHANGE = Change(revision=18, resource=NAME)
+SEEN = Timestamp(seconds=1_700_000_000)
+
+
+def test_drift(ctl: Run, server: FakeServer) -> None:
+    """What differs, who did it, and whether it was brought back."""
+    drifted = DriftedObject(
+        cluster=NAME,
+        kind=DriftedObject.CHANGED,
+        object_kind="Sidecar",
+        namespace="prod",
+        name="default",
+        resource="r",
+        manager="kubectl",
+        seen_time=SEEN,
+    )
+    server.answer("ListDrift", pb.ListDriftResponse(drifted_objects=[drifted]))
+    row = ctl("cluster", "drift", "--filter", "healed = false").out.splitlines()[1].split()
+    assert row == ["c0", "Sidecar/prod/default", "CHANGED", "kubectl", "2023-11-14", "22:13:20Z", "no", "r"]
+    assert ctl("cluster", "drift", "c0", "-o", "json").json["driftedObjects"][0]["manager"] == "kubectl"
+    assert server.sent("ListDrift") == [
+        pb.ListDriftRequest(parent="meshes/default/clusters/-", filter="healed = false", page_size=1000),
+        pb.ListDriftRequest(parent=NAME, page_size=1000),
+    ]
+
+
+GAPS = [
+    Observation(cluster=NAME, observe_time=SEEN, left_out_count=7),
+    Observation(cluster="meshes/default/clusters/c1"),
+    Observation(cluster="meshes/default/clusters/c2", observe_time=SEEN),
+]
+TOLD = [
+    "c0 has 7 more than are listed.",
+    "c1 has not been looked at: nothing of it is in the list.",
+]
+
+
+def test_escapes(ctl: Run, server: FakeServer) -> None:
+    """Each with its reason; and what the list lacks is said beside it."""
+    escape = Escape(
+        cluster=NAME, kind=Escape.SIDECAR_WITHOUT_MODE, object_kind="Sidecar", namespace="a", name="b", why="no mode"
+    )
+    server.answer("ListEscapes", pb.ListEscapesResponse(escapes=[escape], observations=GAPS))
+    done = ctl("cluster", "escapes")
+    assert done.out.splitlines()[1].split() == ["c0", "Sidecar/a/b", "SIDECAR_WITHOUT_MODE", "no", "mode"]
+    assert done.err.splitlines() == TOLD
+    assert len(ctl("cluster", "escapes", "-o", "json").json["observations"]) == 3
+
+
+def test_stale(ctl: Run, server: FakeServer) -> None:
+    """Which workloads, and how many of their pods."""
+    workload = StaleWorkload(
+        cluster=NAME, kind="Deployment", namespace="a", name="b", stale_pods=1, pods=2, why="older"
+    )
+    server.answer("ListStaleWorkloads", pb.ListStaleWorkloadsResponse(stale_workloads=[workload], observations=GAPS))
+    done = ctl("cluster", "stale", "c0")
+    assert done.out.splitlines()[1].split() == ["c0", "Deployment/a/b", "1", "of", "2", "older"]
+    assert done.err.splitlines() == TOLD
+
+
+def test_decisions(ctl: Run, server: FakeServer) -> None:
+    """Each says what was decided, and takes the options of every change."""
+    answers: dict[str, Any] = {
+        "AdoptObject": pb.AdoptObjectResponse(change=CHANGE),
+        "ReleaseObject": pb.ReleaseObjectResponse(change=CHANGE),
+        "ApproveHeld": pb.ApproveHeldResponse(change=CHANGE),
+        "AcceptStore": pb.AcceptStoreResponse(change=CHANGE),
+    }
+    for rpc, answer in answers.items():
+        server.answer(rpc, answer)
+    words = ("--request-id", "r", "--reason", "agreed")
+    assert ctl("cluster", "adopt", "c0", "Sidecar/a/b", *words).out == (
+        f"{NAME} may change Sidecar/a/b from now on (change 18)\n"
+    )
+    assert "gives Sidecar/a/b back" in ctl("cluster", "release", "c0", "Sidecar/a/b", *words).out
+    assert "approved" in ctl("cluster", "approve", "c0", "--token", "t", *words).out
+    assert "follows this store" in ctl("cluster", "accept-store", "c0", *words).out
+    assert [request for _, request in server.requests] == [
+        pb.AdoptObjectRequest(name=NAME, object="Sidecar/a/b", request_id="r", reason="agreed"),
+        pb.ReleaseObjectRequest(name=NAME, object="Sidecar/a/b", request_id="r", reason="agreed"),
+        pb.ApproveHeldRequest(name=NAME, token="t", request_id="r", reason="agreed"),
+        pb.AcceptStoreRequest(name=NAME, request_id="r", reason="agreed"),
+    ]
+
+
+def test_restart(ctl: Run, server: FakeServer) -> None:
+    """Without --wait it is only ordered."""
+    server.answer("RestartWorkloads", pb.RestartWorkloadsResponse(change=CHANGE, restart_id="1"))
+    done = ctl("cluster", "restart", "c0", "Deployment/a/b", "Deployment/a/c", "--request-id", "r")
+    assert done.code == 0
+    assert ctl("cluster", "restart", "c0", "--request-id", "r", "--dry-run", "--wait").code == 0
+    assert server.sent("RestartWorkloads") == [
+        pb.RestartWorkloadsRequest(name=NAME, workloads=["Deployment/a/b", "Deployment/a/c"], request_id="r"),
+        pb.RestartWorkloadsRequest(name=NAME, request_id="r", validate_only=True),
+    ]
+    assert server.sent("GetCluster") == []
+
+
+def progressing(*done: str, state: str = "RUNNING", id_: str = "1", **fields: str) -> Cluster:
+    """The cluster while workloads of it are restarted."""
+    found = Cluster.Restart(id=id_, state=Cluster.Restart.State.Value(state), done=done, **fields)
+    return Cluster(name=NAME, status=Cluster.Status(restart=found))
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "said"),
+    [
+        (progressing("Deployment/a/b", state="DONE"), 0, "1 workload of c0 restarted."),
+        (
+            progressing("x", "y", state="STOPPED", failed="Deployment/a/c", message="not ready in 5 minutes"),
+            1,
+            "Stopped after 2 workloads: Deployment/a/c: not ready in 5 minutes",
+        ),
+    ],
+)
+def test_a_restart_is_followed(ctl: Run, server: FakeServer, last: Cluster, code: int, said: str) -> None:
+    """To its end, whatever that is; an older restart is not taken for it."""
+    server.answer("RestartWorkloads", pb.RestartWorkloadsResponse(change=CHANGE, restart_id="1"))
+    older = progressing("z", state="DONE", id_="0")
+    older.status.reason, older.status.message = "UNREACHABLE", "refused"
+    server.answer("GetCluster", older, progressing("Deployment/a/b", message="web comes back"), last)
+    done = ctl("cluster", "restart", "c0", "--wait")
+    assert done.code == code
+    assert done.err.splitlines() == [
+        "waiting: not begun: refused (UNREACHABLE)",
+        "waiting: 1 restarted, web comes back",
+        said,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"), [(progressing("a"), "1 workload restarted so far"), (Cluster(), "not begun")]
+)
+def test_a_restart_that_takes_longer(ctl: Run, server: FakeServer, found: Cluster, said: str) -> None:
+    """Goes on after the timeout, and that is said."""
+    server.answer("RestartWorkloads", pb.RestartWorkloadsResponse(change=CHANGE, restart_id="1"))
+    server.answer("GetCluster", found)
+    done = ctl("cluster", "restart", "c0", "--wait", "--timeout", "1ms")
+    assert done.code == 3
+    assert said in done.err

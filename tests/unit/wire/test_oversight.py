@@ -1,0 +1,156 @@
+"""What was seen on clusters, and decisions about them, through the door."""
+
+from datetime import UTC, datetime
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from egress.v1 import fleet_service_pb2 as pb
+from egress_server.commands.held import SayYes
+from egress_server.commands.mutate import Mutation, Outcome
+from egress_server.commands.restart import RestartWorkloads
+from egress_server.commands.seen import ListSeen, Observed, SeenPage
+from egress_server.domain.changes import ChangeType, Versioned
+from egress_server.domain.inventory import Escape, EscapeKind, StaleWorkload
+from egress_server.domain.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
+from egress_server.domain.rollout import Drift, DriftKind
+from egress_server.wire import METHODS
+from tests.unit.wire.decoding import decode, path_of, refused, request
+
+EAST = "meshes/default/clusters/east"
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+DECISIONS = ["AdoptObject", "ReleaseObject", "ApproveHeld", "AcceptStore", "RestartWorkloads"]
+
+
+def written(name: str, result: object) -> dict[str, object]:
+    """The JSON of a method's answer."""
+    return MessageToDict(METHODS[path_of(name)].encode(result))
+
+
+@pytest.mark.parametrize("name", ["ListDrift", "ListEscapes", "ListStaleWorkloads"])
+def test_lists_are_of_one_cluster_or_of_all(name: str) -> None:
+    """Whatever is listed."""
+    one, all_ = (decode(request(name, parent=f"meshes/default/clusters/{id_}")) for id_ in ("east", "-"))
+    assert isinstance(one, ListSeen)
+    assert (one.mesh, one.cluster, all_.mesh, all_.cluster) == ("default", "east", "default", "")
+    assert [f for f, _ in refused(request(name, parent="meshes/default"))] == ["parent"]
+    assert [f for f, _ in refused(request(name, filter="nonsense = 1"))] == ["filter"]
+    assert decode(request(name, filter='namespace = "prod"', order_by="cluster desc")).listing.descending
+
+
+def test_decisions_carry_what_is_decided() -> None:
+    """By the cluster's name; what is decided is part of what makes the request."""
+    adopt, release = decode(request("AdoptObject")), decode(request("ReleaseObject"))
+    assert isinstance(adopt, Mutation)
+    assert (adopt.name, adopt.type, release.type) == (EAST, ChangeType.ADOPT, ChangeType.RELEASE)
+    before = Cluster(EAST, TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+    after = adopt.amend(before) if adopt.amend else None
+    assert isinstance(after, Cluster)
+    assert after.adopted == ("Sidecar/prod/default",)
+    assert release.amend(after) == before
+    approve = decode(request("ApproveHeld", token="t"))
+    assert isinstance(approve, SayYes)
+    assert (approve.name, approve.mesh, approve.token) == (EAST, "default", "t")
+    restart = decode(request("RestartWorkloads"))
+    assert isinstance(restart, RestartWorkloads)
+    assert restart.workloads == ("Deployment/prod/web",)
+    others: list[tuple[Mutation | SayYes | RestartWorkloads, Message]] = [
+        (adopt, request("AdoptObject", object="Sidecar/prod/other")),
+        (approve, request("ApproveHeld", token="u")),
+        (restart, request("RestartWorkloads", workloads=[])),
+    ]
+    for one, other in others:
+        assert decode(other).options.fingerprint != one.options.fingerprint
+    assert release.options.fingerprint != adopt.options.fingerprint
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_what_is_decided_about_must_exist(name: str) -> None:
+    """To demand that it does not makes no sense; and it is a cluster."""
+    assert [f for f, _ in refused(request(name, must_not_exist=True))] == ["must_not_exist"]
+    assert [f for f, _ in refused(request(name, name="meshes/default"))] == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "place"),
+    [
+        ("AdoptObject", {"object": "Sidecar/prod"}, "object"),
+        ("ReleaseObject", {"object": None}, "object"),
+        ("RestartWorkloads", {"workloads": ["Deployment/a/b", "Pod/a/b"]}, "workloads[1]"),
+    ],
+)
+def test_what_is_named_wrongly_is_refused(name: str, fields: dict[str, object], place: str) -> None:
+    """By its place."""
+    assert [f for f, _ in refused(request(name, **fields))] == [place]
+
+
+def test_what_was_seen_is_written() -> None:
+    """Each with its cluster's name."""
+    drift = Drift(DriftKind.MISSING, "Sidecar", "prod", "default", "r", "kubectl", NOW, NOW)
+    assert written("ListDrift", SeenPage("default", (("east", drift),), "token")) == {
+        "driftedObjects": [
+            {
+                "cluster": EAST,
+                "kind": "MISSING",
+                "objectKind": "Sidecar",
+                "namespace": "prod",
+                "name": "default",
+                "resource": "r",
+                "manager": "kubectl",
+                "seenTime": "2026-11-23T00:00:00Z",
+                "healTime": "2026-11-23T00:00:00Z",
+            }
+        ],
+        "nextPageToken": "token",
+    }
+    observed = (Observed("east", NOW, 2), Observed("west", None, 0))
+    observations = [
+        {"cluster": EAST, "observeTime": "2026-11-23T00:00:00Z", "leftOutCount": 2},
+        {"cluster": "meshes/default/clusters/west"},
+    ]
+    escape = Escape(EscapeKind.AMBIENT, "Namespace", "", "prod", "no sidecars")
+    assert written("ListEscapes", SeenPage("default", (("east", escape),), "", observed)) == {
+        "escapes": [
+            {"cluster": EAST, "kind": "AMBIENT", "objectKind": "Namespace", "name": "prod", "why": "no sidecars"}
+        ],
+        "observations": observations,
+    }
+    workload = StaleWorkload("Deployment", "prod", "web", 1, 2, "older")
+    assert written("ListStaleWorkloads", SeenPage("default", (("east", workload),), "", observed)) == {
+        "staleWorkloads": [
+            {
+                "cluster": EAST,
+                "kind": "Deployment",
+                "namespace": "prod",
+                "name": "web",
+                "stalePods": 1,
+                "pods": 2,
+                "why": "older",
+            }
+        ],
+        "observations": observations,
+    }
+
+
+def test_every_kind_has_a_name_in_the_contract() -> None:
+    """Of drift and of escapes."""
+    for kind in DriftKind:
+        drift = Drift(kind, "Sidecar", "a", "b", "r", "", NOW)
+        assert MessageToDict(METHODS[path_of("ListDrift")].encode(SeenPage("default", (("e", drift),), "")))
+    for why in EscapeKind:
+        escape = Escape(why, "Pod", "a", "b", "")
+        assert MessageToDict(METHODS[path_of("ListEscapes")].encode(SeenPage("default", (("e", escape),), "")))
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_the_answer_has_the_cluster(name: str) -> None:
+    """And which restart it is."""
+    cluster = Cluster(
+        EAST, TargetKind.KUBERNETES, kubernetes=KubernetesTarget(), adopted=("x",), restart=RestartOrder("r1")
+    )
+    outcome = Outcome(Versioned(cluster, 1, NOW, NOW), "epoch", None, ())
+    answer = METHODS[path_of(name)].encode(outcome)
+    assert answer.cluster.adopted == ["x"]  # type: ignore[attr-defined]
+    if isinstance(answer, pb.RestartWorkloadsResponse):
+        assert answer.restart_id == "r1"
