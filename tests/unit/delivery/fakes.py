@@ -234,15 +234,17 @@ class FakeTarget(Still):
     tells: bool = False
     deaf: list[Exception] = field(default_factory=list)
     listeners: int = 0
+    changed_by: dict[ObjectKey, str] = field(default_factory=dict)
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def meddle(self, name: str, spec: dict[str, Any] | None = None) -> None:
+    def meddle(self, name: str, spec: dict[str, Any] | None = None, by: str = "") -> None:
         """Somebody else changes our objects of this name, or removes them, and whoever listens hears of it."""
         for key in [key for key in self.objects if key.name == name]:
             if spec is None:
                 del self.objects[key]
             else:
-                self.objects[key] = {**self.objects[key], "spec": spec}
+                self.objects[key] = {**self.objects[key], "spec": {**self.objects[key]["spec"], **spec}}
+                self.changed_by[key] = by
         self._stirred.set()
 
     def holding_up(self) -> Problem | None:
@@ -272,7 +274,7 @@ class FakeTarget(Still):
         await self._serial(0.001)
         if self.failures:
             raise self.failures.pop(0)
-        return Live(dict(self.objects), self.witness)
+        return Live(dict(self.objects), self.witness, changed_by=dict(self.changed_by))
 
     async def apply(
         self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None

@@ -10,8 +10,11 @@ def exposition(mesh: str, replica: Replica, agents: AgentSessions) -> bytes:
     clusters = [cluster.id for cluster in replica.snapshot.clusters()]
     metrics.STORE_REVISION.labels(mesh).set(replica.snapshot.revision)
     metrics.CLUSTER_APPLIED.clear()
+    metrics.DRIFT_UNHEALED.clear()
     for id_ in clusters:
         status = replica.statuses.get(id_)
         metrics.CLUSTER_APPLIED.labels(mesh, id_).set(status.applied_revision if status else 0)
+        unhealed = [drift for drift in status.drift if drift.heal_time is None] if status else []
+        metrics.DRIFT_UNHEALED.labels(mesh, id_).set(len(unhealed))
     metrics.AGENTS.set(sum(len(agents.attached(mesh, id_)) for id_ in clusters))
     return metrics.exposition()

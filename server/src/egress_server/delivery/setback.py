@@ -5,7 +5,7 @@ from random import Random
 
 import structlog
 
-from egress_server.delivery.cycle import Held
+from egress_server.delivery.guards import Held
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.errors import EgressError, PermanentError, TransientError
 from egress_server.domain.rollout import Phase

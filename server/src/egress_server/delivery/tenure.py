@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from egress_server.delivery.cycle import Work, decide
+from egress_server.delivery.drift_watch import DriftWatch
 from egress_server.delivery.fault_ends import FaultEnds
 from egress_server.delivery.lease import HeldLease, LeaseLost
 from egress_server.delivery.listening import Listening
@@ -39,6 +40,7 @@ class Tenure:
         self._place = place
         self._fault_ends = fault_ends
         self._listening = Listening(cluster, shop, self.look_again)
+        self._drift = DriftWatch(cluster, shop, self._status)
         self._quiet_until = 0.0
         self._seen = ("", 0)
         self._again = False
@@ -90,14 +92,14 @@ class Tenure:
         except Exception as error:  # noqa: BLE001 - whatever fails on a cluster, somebody must go on driving it
             setback = setback_of(error, failures, self._shop.settings, self._shop.random)
             metrics.CYCLES.labels(setback.phase.value.lower()).inc()
-            self._report(phase=setback.phase, problem=self._problem(setback))
+            self._report(phase=setback.phase, problem=self._problem(setback), drift=self._drift.records)
             return setback
         return None
 
     async def _work(self) -> None:
         target = await self._place.open()
         self._listening.to(target)
-        work = await decide(self._cluster, target, self._shop, self.lease)
+        work = await decide(self._cluster, target, self._shop, self.lease, self._drift)
         self._seen = (work.witness.epoch, work.witness.revision)
         applied = Applied()
         if not work.idle:
@@ -105,6 +107,7 @@ class Tenure:
             self._fault_ends.expect((*work.fault_ends, *filter(None, (work.held_fault_end,))))
             applied = await self._apply(target, work)
         self._fault_ends.expect(work.fault_ends)
+        self._drift.settled(work.live, work.objects, changed=work.changing, refused=applied.obstacles.keys())
         self._settle(target, work, {**work.obstacles, **applied.obstacles})
 
     async def _apply(self, target: Target, work: Work) -> Applied:
@@ -116,6 +119,9 @@ class Tenure:
         try:
             with self._announced(), observed_apply(self._cluster, revision, arrivals):
                 applied = await target.apply(upsert=work.upsert, delete=work.delete, witness=work.left_witness)
+        except BaseException:
+            self._drift.failed(work.changing)
+            raise
         finally:
             self._quiet_until = shop.monotonic() + target.quiet
         if arrivals:
@@ -134,19 +140,22 @@ class Tenure:
             late.cancel()
 
     def _settle(self, target: Target, work: Work, obstacles: dict[str, Problem]) -> None:
+        digest = self._status.applied_digest
         settled = replace(
             self._status,
             phase=Phase.SETTLED,
             problem=None,
             applied_revision=work.witness.revision,
             obstacles=obstacles or None,
+            drift=self._drift.records,
+            applied_digest=self._drift.digest if work.changes or not digest else digest,
             faults_ended_to=work.faults_ended_to or self._status.faults_ended_to,
         )
         metrics.CYCLES.labels("changed" if work.changes else "unchanged").inc()
         if settled != self._status or not work.idle:
             self._status = settled
             self._report(apply_time=self._shop.clock())
-        self._verifier.applied(without(work.served, obstacles), target)
+        self._verifier.applied(without(work.served, obstacles), target, work.drifted)
 
     async def _rest(self, started: float, setback: Setback | None) -> None:
         """Until a newer desired state, a retry or the resync calls for the next cycle."""

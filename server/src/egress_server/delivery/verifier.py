@@ -6,7 +6,7 @@ to take a change.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -62,11 +62,11 @@ class Verifier:
         if self._round is not None:
             self._round.cancel()
 
-    def applied(self, now: Effective, target: Target) -> None:
+    def applied(self, now: Effective, target: Target, drifted: Collection[str] = ()) -> None:
         """The cluster, behind `target`, holds `now`. Nothing is probed where nothing has changed since the last
-        verdict."""
+        verdict, by us or, of what has `drifted`, by others."""
         before, self._now, self._target = self._now, now, target
-        due = changed(before, now, self._verified)
+        due = changed(before, now, self._verified) | {name: None for name in drifted if name in now.revisions}
         if before is None:
             known = now.revisions.keys() | {now.cluster.name}
             due |= {name: None for name in (*self._disagreements, *self._unverified) if name in known}

@@ -74,7 +74,7 @@ class DriftKind(Enum):
 @dataclass(frozen=True, slots=True)
 class Drift:
     """An object that somebody else changed. `manager` is who, as far as the cluster tells; `heal_time` is None while it
-    is left as it is."""
+    is left as it is. `message` says why it is left although drift is to be healed, where it is."""
 
     kind: DriftKind
     object_kind: str
@@ -84,6 +84,7 @@ class Drift:
     manager: str
     seen_time: datetime
     heal_time: datetime | None = None
+    message: str = ""
 
 
 class RestartState(Enum):
@@ -131,6 +132,9 @@ class ClusterStatus:
     unverified: dict[str, Problem] | None = None
     faults_ended_to: datetime | None = None
     drift: tuple[Drift, ...] = ()
+    """The last objects that drifted, newest first, one of each."""
+    applied_digest: str = ""
+    """Of the objects that the cluster was left with; empty where that is not known."""
     restart: RestartProgress | None = None
     stale_workloads: int = 0
     """Workloads whose pods were created under older interception rules."""
@@ -185,9 +189,11 @@ def rollout(
         return Rollout(cluster, RolloutState.SUPERSEDED, status)
     if problem := (status.obstacles or {}).get(resource):
         return Rollout(cluster, _OBSTACLES.get(problem.reason, RolloutState.FAILED), status, problem)
+    if status.verified_revision >= revision and (problem := (status.disagreements or {}).get(resource)):
+        return Rollout(cluster, RolloutState.DISAGREES, status, problem)
+    if drift := next((drift for drift in status.drift if drift.resource == resource and not drift.heal_time), None):
+        return Rollout(cluster, RolloutState.APPLIED, status, _drifted(drift))
     if status.verified_revision >= revision:
-        if problem := (status.disagreements or {}).get(resource):
-            return Rollout(cluster, RolloutState.DISAGREES, status, problem)
         if problem := (status.unverified or {}).get(resource):
             return Rollout(cluster, RolloutState.APPLIED, status, problem)
         return Rollout(cluster, RolloutState.VERIFIED, status)
@@ -202,10 +208,18 @@ def standing(cluster: Cluster, status: ClusterStatus) -> Rollout:
         return Rollout(cluster, _PHASES[status.phase], status, status.problem)
     if status.disagreements:
         return Rollout(cluster, RolloutState.DISAGREES, status, next(iter(status.disagreements.values())))
+    if drift := next((drift for drift in status.drift if not drift.heal_time), None):
+        return Rollout(cluster, RolloutState.APPLIED, status, _drifted(drift))
     if status.unverified:
         return Rollout(cluster, RolloutState.APPLIED, status, next(iter(status.unverified.values())))
     verified = status.verified_revision >= status.applied_revision
     return Rollout(cluster, RolloutState.VERIFIED if verified else RolloutState.APPLIED, status)
+
+
+def _drifted(drift: Drift) -> Problem:
+    by = f" by {drift.manager}" if drift.manager else ""
+    what = f"{drift.object_kind} {drift.namespace}/{drift.name} is {drift.kind.value.lower()}{by} and left as it is"
+    return Problem("DRIFTED", f"{what}: {drift.message}" if drift.message else what)
 
 
 def summary(rollouts: Iterable[Rollout]) -> Mapping[str, int]:

@@ -47,6 +47,18 @@ ACCEPT_TO_APPLIED_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+DRIFT = Counter(
+    "egress_drift",
+    "Objects of ours that somebody else changed on a cluster, by how they differ: CHANGED, MISSING, EXTRA.",
+    ["cluster", "kind"],
+    registry=REGISTRY,
+)
+DRIFT_UNHEALED = Gauge(
+    "egress_drift_unhealed",
+    "Objects of ours that differ from what was applied and are left so, of the last 50 that drifted.",
+    ["mesh", "cluster"],
+    registry=REGISTRY,
+)
 FAULTS_EXPIRED = Counter(
     "egress_faults_expired", "Faults that this process took out of desired state at their end.", registry=REGISTRY
 )

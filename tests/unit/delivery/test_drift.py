@@ -1,0 +1,472 @@
+"""What others change on a cluster is seen, told and put right, or left where the mesh wants it so."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from egress_server.domain.errors import TransientError
+from egress_server.domain.render.objects import ObjectKey
+from egress_server.domain.resources import ClusterSelector, DriftPolicy
+from egress_server.domain.rollout import Drift, DriftKind, Phase, RolloutState, rollout, standing
+from egress_server.telemetry import metrics
+from tests.support.meshes import MESH, cluster, entry, fault, policy
+from tests.support.virtual_time import virtual_time
+from tests.unit.delivery.fakes import FakeTarget
+from tests.unit.delivery.world import World, clock
+
+BANK, SHOP = entry("bank"), entry("shop")
+EVIL = {"hosts": ["evil.example.com"]}
+LEFT = replace(MESH, drift_policy=DriftPolicy.REPORT)
+
+
+def counted(kind: DriftKind) -> float:
+    """What the metric says of the cluster."""
+    return metrics.REGISTRY.get_sample_value("egress_drift_total", {"cluster": "east", "kind": kind.value}) or 0.0
+
+
+def telling(*resources: object) -> tuple[World, FakeTarget]:
+    """A world whose cluster tells of changes."""
+    world = World(*resources)  # type: ignore[arg-type]
+    world.targets["east"].tells = True
+    return world, world.targets["east"]
+
+
+def told(world: World) -> list[tuple[str, str, bool]]:
+    """What drifted, how, and whether it is healed."""
+    return [(drift.name, drift.kind.value, drift.heal_time is not None) for drift in world.status().drift]
+
+
+def hosts(target: FakeTarget, name: str) -> list[str]:
+    """What an entry on the cluster is for."""
+    (found,) = (obj["spec"]["hosts"] for key, obj in target.objects.items() if key.name == name)
+    return list(found)
+
+
+@virtual_time
+async def test_changed_is_healed_and_told() -> None:
+    """What somebody changed is put back at once, and the record says what, of which resource, who and when."""
+    world, target = telling(BANK, SHOP)
+    before = counted(DriftKind.CHANGED)
+    async with world.driven():
+        await world.applied()
+        await asyncio.sleep(5)
+        began = clock()
+        target.meddle("bank", EVIL, by="kubectl")
+        await world.until(lambda: bool(world.status().drift), seconds=1)
+    assert hosts(target, "bank") == ["bank.example.com"]
+    (drift,) = world.status().drift
+    assert drift == Drift(
+        DriftKind.CHANGED,
+        "ServiceEntry",
+        "default",
+        "bank",
+        BANK.name,
+        "kubectl",
+        drift.seen_time,
+        drift.heal_time,
+    )
+    assert drift.heal_time is not None
+    assert began < drift.seen_time <= drift.heal_time < began + timedelta(seconds=0.2)
+    assert counted(DriftKind.CHANGED) - before == 1
+
+
+@virtual_time
+async def test_missing_and_extra() -> None:
+    """What somebody removed comes back, what carries our label and is not ours goes."""
+    world, target = telling(BANK, SHOP)
+    async with world.driven():
+        await world.applied()
+        stranger = ObjectKey("ServiceEntry", "default", "stranger")
+        (shop,) = (obj for key, obj in target.objects.items() if key.name == "shop")
+        target.objects[stranger] = {**shop, "metadata": {**shop["metadata"], "name": "stranger"}}
+        target.meddle("bank")
+        await world.until(lambda: len(world.status().drift) == 2, seconds=1)
+    assert {key.name for key in target.objects} == {"bank", "shop"}
+    assert sorted(told(world)) == [("bank", "MISSING", True), ("stranger", "EXTRA", True)]
+
+
+@virtual_time
+async def test_what_is_healed_is_probed() -> None:
+    """A workload says whether what was put right has taken effect."""
+    world, target = telling(policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+        world.agents.asked.clear()
+        target.meddle("bank", EVIL)
+        await world.until(lambda: len(world.agents.asked) >= 2, seconds=1)
+    assert world.agents.urls[:2] == ["http://bank.example.com/", "https://bank.example.com/"]
+
+
+@virtual_time
+async def test_desired_state_is_no_drift() -> None:
+    """What we bring, change and take away ourselves is no drift; nor is what a stronger policy had displaced."""
+    strong = policy("REGISTRY_ONLY", "strong", cluster_selector=ClusterSelector(("east",)))
+    world = World(policy("ALLOW_ANY"), strong, BANK)
+    async with world.driven():
+        await world.applied()
+        world.set(entry("bank", hosts=("other.example.com",)))
+        world.delete(strong)
+        await world.applied()
+        world.delete(BANK)
+        world.set(SHOP)
+        await world.applied()
+        await asyncio.sleep(61)
+    assert {key.name for key in world.targets["east"].objects} == {"egress-all", "shop"}
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_the_end_of_a_fault_is_no_drift() -> None:
+    """Neither that it was taken out on time, nor that its object goes after."""
+    world = World(BANK)
+    async with world.driven():
+        await world.applied()
+        world.set(fault("slow", ttl=1006.0))
+        await world.applied()
+        await asyncio.sleep(20)
+    assert not [key for key in world.targets["east"].objects if key.kind == "VirtualService"]
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_an_obstacle_that_goes_is_no_drift() -> None:
+    """What a cluster could not hold, by its own word or by a refusal, is not missing; it comes when it can."""
+    world = World(BANK, SHOP, policy("REGISTRY_ONLY"))
+    target = world.targets["east"]
+    target.unable = {BANK.name: "not here"}
+    target.unable_at_apply = {SHOP.name: "refused"}
+    async with world.driven():
+        await world.applied()
+        target.unable = {}
+        target.unable_at_apply = {}
+        await asyncio.sleep(61)
+    assert {key.name for key in target.objects} == {"egress-all", "bank", "shop"}
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_a_refused_change_is_no_drift() -> None:
+    """What the cluster goes on holding as it was before, because it refused the newer one, nobody changed."""
+    world = World(BANK)
+    target = world.targets["east"]
+    async with world.driven():
+        await world.applied()
+        target.unable_at_apply = {BANK.name: "refused"}
+        world.set(entry("bank", hosts=("other.example.com",)))
+        await world.applied()
+        await asyncio.sleep(121)
+    assert hosts(target, "bank") == ["bank.example.com"]
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_a_refused_heal_stays_open() -> None:
+    """Drift that the cluster does not let us put right is not called healed."""
+    world, target = telling(BANK)
+    async with world.driven():
+        await world.applied()
+        target.unable_at_apply = {BANK.name: "refused"}
+        target.meddle("bank", EVIL)
+        await world.until(lambda: bool(world.status().drift), seconds=1)
+    assert told(world) == [("bank", "CHANGED", False)]
+
+
+@virtual_time
+async def test_half_an_apply_is_no_drift() -> None:
+    """An apply that broke off may have made any part of its changes: what of them is found then nobody else did."""
+    world = World(BANK, SHOP)
+    target = world.targets["east"]
+    async with world.driven():
+        await world.applied()
+        target.apply_failures = [TransientError("CONFLICT", "somebody was faster")]
+        world.set(entry("bank", hosts=("other.example.com",)))
+        await world.until(lambda: not target.apply_failures)
+        target.meddle("bank", {"hosts": ["half.example.com"]})
+        await world.applied()
+        await asyncio.sleep(61)
+    assert hosts(target, "bank") == ["other.example.com"]
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_a_first_apply_finds_no_drift() -> None:
+    """A cluster without a witness was never driven: what is there is replaced without a word."""
+    full = World(BANK, SHOP)
+    async with full.driven():
+        await full.applied()
+    world = World(BANK)
+    target = world.targets["east"]
+    target.objects = dict(full.targets["east"].objects)
+    target.meddle("bank", EVIL)
+    async with world.driven():
+        await world.applied()
+    assert hosts(target, "bank") == ["bank.example.com"]
+    assert {key.name for key in target.objects} == {"bank"}
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_a_draining_cluster_has_no_drift() -> None:
+    """What somebody changed goes away with all the rest."""
+    world = World(BANK)
+    target = world.targets["east"]
+    async with world.driven():
+        await world.applied()
+        target.meddle("bank", EVIL)
+        world.set(replace(cluster("east"), draining=True))
+        await world.applied()
+    assert target.objects == {}
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_left_where_the_mesh_wants_it_so() -> None:
+    """Under REPORT drift stays, is shown as such, and every other change goes out."""
+    world, target = telling(LEFT, policy("REGISTRY_ONLY"), BANK, SHOP)
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+        writes = len(target.writes)
+        target.meddle("bank", EVIL)
+        await world.until(lambda: bool(world.status().disagreements), seconds=20)
+        assert told(world) == [("bank", "CHANGED", False)]
+        assert len(target.writes) == writes
+        world.set(entry("shop", hosts=("other.example.com",)))
+        await world.applied()
+        await asyncio.sleep(121)
+    assert (hosts(target, "bank"), hosts(target, "shop")) == (["evil.example.com"], ["other.example.com"])
+    assert told(world) == [("bank", "CHANGED", False)]
+    state = rollout(cluster("east"), world.status(), revision=5, resource=BANK.name, last_revision=5)
+    assert state.state is RolloutState.DISAGREES
+
+
+@virtual_time
+async def test_what_is_left_is_never_verified() -> None:
+    """Without a probe that disagrees, what drifted is APPLIED with who did what, and so is its cluster."""
+    world, target = telling(LEFT, BANK)
+    async with world.driven():
+        await world.applied()
+        target.meddle("bank", EVIL, by="helm")
+        await world.until(lambda: bool(world.status().drift), seconds=1)
+    verified = replace(world.status(), verified_revision=99, unverified=None)
+    found = rollout(cluster("east"), verified, revision=4, resource=BANK.name, last_revision=4)
+    assert found.problem is not None
+    assert (found.state, found.problem.reason) == (RolloutState.APPLIED, "DRIFTED")
+    assert found.problem.message == "ServiceEntry default/bank is changed by helm and left as it is"
+    assert standing(cluster("east"), verified) == found
+    other = rollout(cluster("east"), verified, revision=4, resource=SHOP.name, last_revision=4)
+    assert other.state is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_wanting_something_else_overrules() -> None:
+    """What drifted and was left is brought to a newer desired state of its own, or goes with it."""
+    world, target = telling(LEFT, BANK, SHOP)
+    async with world.driven():
+        await world.applied()
+        target.meddle("bank", EVIL)
+        target.meddle("shop", EVIL)
+        await world.until(lambda: len(world.status().drift) == 2, seconds=1)
+        world.set(entry("bank", hosts=("other.example.com",)))
+        world.delete(SHOP)
+        await world.applied()
+    assert hosts(target, "bank") == ["other.example.com"]
+    assert {key.name for key in target.objects} == {"bank"}
+    assert sorted(told(world)) == [("bank", "CHANGED", True), ("shop", "CHANGED", True)]
+
+
+@virtual_time
+async def test_put_back_by_others() -> None:
+    """Drift that goes as it came is healed, counted once, and probed again."""
+    world, target = telling(LEFT, policy("REGISTRY_ONLY"), BANK)
+    world.agents.attach()
+    before = counted(DriftKind.CHANGED)
+    async with world.driven():
+        await world.verified()
+        target.meddle("bank", EVIL)
+        await world.until(lambda: bool(world.status().disagreements), seconds=20)
+        await asyncio.sleep(5)
+        target.meddle("bank", {"hosts": ["bank.example.com"]})
+        await world.until(lambda: told(world) == [("bank", "CHANGED", True)], seconds=1)
+        await world.until(lambda: not world.status().disagreements, seconds=1)
+    assert counted(DriftKind.CHANGED) - before == 1
+
+
+@virtual_time
+async def test_a_mesh_that_wants_it_healed_after_all() -> None:
+    """What was left is put right as soon as the mesh wants it."""
+    world, target = telling(LEFT, BANK)
+    async with world.driven():
+        await world.applied()
+        target.meddle("bank")
+        await world.until(lambda: told(world) == [("bank", "MISSING", False)], seconds=1)
+        world.set(MESH)
+        await world.applied()
+    assert told(world) == [("bank", "MISSING", True)]
+    assert {key.name for key in target.objects} == {"bank"}
+
+
+@virtual_time
+async def test_drift_that_turns_into_another() -> None:
+    """What was changed and left, and is removed then, is told as that."""
+    world, target = telling(LEFT, BANK)
+    async with world.driven():
+        await world.applied()
+        target.meddle("bank", EVIL)
+        await world.until(lambda: told(world) == [("bank", "CHANGED", False)], seconds=1)
+        target.meddle("bank")
+        await world.until(lambda: told(world) == [("bank", "MISSING", False)], seconds=1)
+
+
+@virtual_time
+@pytest.mark.parametrize("mesh", [MESH, LEFT])
+async def test_drift_while_nobody_drove(mesh: object) -> None:
+    """Who takes a cluster over sees by the record of the one before what was changed meanwhile."""
+    world = World(mesh, BANK, SHOP)  # type: ignore[arg-type]
+    target = world.targets["east"]
+    async with world.driven():
+        await world.applied()
+    target.meddle("bank", EVIL)
+    async with world.driven():
+        await world.until(lambda: bool(world.status().drift), seconds=1)
+    assert told(world) == [("bank", "CHANGED", mesh is MESH)]
+    seen = world.status().drift[0].seen_time
+    async with world.driven():
+        await asyncio.sleep(5)
+    assert [drift.seen_time for drift in world.status().drift] == [seen]
+
+
+@virtual_time
+@pytest.mark.parametrize("mesh", [MESH, LEFT])
+async def test_what_we_would_make_otherwise_now_is_no_drift(mesh: object) -> None:
+    """Who takes a cluster over and finds it just as it was left brings what it makes of the same desired state."""
+    world = World(mesh, BANK, SHOP)  # type: ignore[arg-type]
+    target = world.targets["east"]
+    async with world.driven():
+        await world.applied()
+        world.set(fault("slow", ttl=1010.0))
+        await world.applied()
+    await asyncio.sleep(30)
+    target.unable = {BANK.name: "not any more"}
+    async with world.driven():
+        await world.until(lambda: bool(world.status().obstacles), seconds=1)
+    assert {key.name for key in target.objects} == {"shop"}
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_what_could_not_be_held_before_is_no_drift() -> None:
+    """Beside drift, what comes because an obstacle went while nobody drove is not missing."""
+    world = World(BANK, SHOP)
+    target = world.targets["east"]
+    target.unable = {SHOP.name: "not here"}
+    async with world.driven():
+        await world.applied()
+    target.unable = {}
+    target.meddle("bank", EVIL)
+    async with world.driven():
+        await world.until(lambda: len(target.objects) == 2, seconds=1)
+        await world.until(lambda: bool(world.status().drift), seconds=1)
+    assert told(world) == [("bank", "CHANGED", True)]
+
+
+@virtual_time
+async def test_drift_and_desired_state_at_once() -> None:
+    """Where both moved while nobody drove, all is brought to what is wanted: one can't be told from the other."""
+    world = World(LEFT, BANK)
+    target = world.targets["east"]
+    async with world.driven():
+        await world.applied()
+    target.meddle("bank", EVIL)
+    world.set(SHOP)
+    async with world.driven():
+        await world.applied()
+    assert hosts(target, "bank") == ["bank.example.com"]
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_a_record_that_lags_behind_the_cluster() -> None:
+    """An applier that died between the cluster and its record left no word of what it left: nothing is called drift."""
+    world = World(LEFT, BANK)
+    target = world.targets["east"]
+    async with world.driven():
+        await world.applied()
+        record = world.status()
+        world.set(entry("bank", hosts=("other.example.com",)))
+        await world.applied()
+    world.replica.statuses["east"] = record
+    target.meddle("bank", EVIL)
+    async with world.driven():
+        await world.until(lambda: hosts(target, "bank") == ["other.example.com"], seconds=1)
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_no_fight() -> None:
+    """What is changed again each time it was put right is left alone for a while, and the record says so."""
+    world, target = telling(BANK, SHOP)
+
+    async def insist() -> None:
+        while True:
+            if hosts(target, "bank") != ["evil.example.com"]:
+                target.meddle("bank", EVIL)
+            await asyncio.sleep(0.01)
+
+    async with world.driven():
+        await world.applied()
+        writes = len(target.writes)
+        rival = asyncio.create_task(insist())
+        await asyncio.sleep(50)
+        assert len(target.writes) - writes == 5
+        (drift,) = world.status().drift
+        assert drift.heal_time is None
+        assert drift.message.startswith("put right 5 times within a minute and changed again each time")
+        found = rollout(cluster("east"), world.status(), revision=3, resource=BANK.name, last_revision=3)
+        assert found.problem is not None
+        assert drift.message in found.problem.message
+        world.set(entry("shop", hosts=("other.example.com",)))
+        await world.applied()
+        assert hosts(target, "shop") == ["other.example.com"]
+        await asyncio.sleep(600)
+        assert len(target.writes) - writes <= 60
+        rival.cancel()
+        await world.until(lambda: told(world) == [("bank", "CHANGED", True)], seconds=121)
+        assert world.status().drift[0].message == ""
+
+
+@virtual_time
+async def test_the_last_fifty() -> None:
+    """A record names the last fifty objects, each once, the newest first; what is left stays known beyond them."""
+    entries = [entry(f"e{number:02}") for number in range(60)]
+    world, target = telling(LEFT, *entries)
+    before = counted(DriftKind.CHANGED)
+    async with world.driven():
+        await world.applied()
+        for each in entries:
+            target.meddle(each.name.rpartition("/")[2], EVIL)
+            await asyncio.sleep(0.2)
+        world.set(MESH)
+        await world.applied()
+        assert [drift.name for drift in world.status().drift] == [f"e{number:02}" for number in range(59, 9, -1)]
+        assert all(drift.heal_time for drift in world.status().drift)
+        target.meddle("e30", EVIL)
+        await world.until(lambda: world.status().drift[0].name == "e30", seconds=1)
+    assert len({drift.name for drift in world.status().drift}) == 50
+    assert counted(DriftKind.CHANGED) - before == 61
+
+
+@virtual_time
+async def test_drift_is_told_where_it_cannot_be_healed() -> None:
+    """A cluster that refuses to be changed shows what drifted all the same."""
+    world, target = telling(BANK)
+    async with world.driven():
+        await world.applied()
+        target.apply_failures = [TransientError("THROTTLED", "later", retry_after=30.0)]
+        target.meddle("bank", EVIL)
+        await world.until(lambda: world.status().phase is Phase.FAILED, seconds=1)
+        assert told(world) == [("bank", "CHANGED", False)]
+        await world.until(lambda: told(world) == [("bank", "CHANGED", True)], seconds=35)
