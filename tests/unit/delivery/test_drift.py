@@ -279,6 +279,19 @@ async def test_wanting_something_else_overrules() -> None:
 
 
 @virtual_time
+async def test_changed_to_what_is_wanted() -> None:
+    """What somebody brought to the newest desired state before we did is as it should be."""
+    world, target = telling(BANK)
+    target.quiet = 5.0
+    async with world.driven():
+        await world.applied()
+        target.meddle("bank", {"hosts": ["other.example.com"]})
+        world.set(entry("bank", hosts=("other.example.com",)))
+        await world.applied()
+    assert world.status().drift == ()
+
+
+@virtual_time
 async def test_put_back_by_others() -> None:
     """Drift that goes as it came is healed, counted once, and probed again."""
     world, target = telling(LEFT, policy("REGISTRY_ONLY"), BANK)
@@ -449,6 +462,7 @@ async def test_the_last_fifty() -> None:
         for each in entries:
             target.meddle(each.name.rpartition("/")[2], EVIL)
             await asyncio.sleep(0.2)
+        assert len(world.status().drift) == 50
         world.set(MESH)
         await world.applied()
         assert [drift.name for drift in world.status().drift] == [f"e{number:02}" for number in range(59, 9, -1)]
