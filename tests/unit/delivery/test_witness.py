@@ -1,14 +1,19 @@
 """A store that was lost or restored does not get to touch a cluster that knows more than it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from egress_server.domain.rollout import Phase
+from egress_server.delivery.guards import witness_token
+from egress_server.domain.resources import TargetKind
+from egress_server.domain.rollout import MASS_DELETION, Phase
 from egress_server.ports.target import Witness
-from tests.support.meshes import entry, policy
+from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World
+
+KUBERNETES = replace(cluster("east"), target=TargetKind.KUBERNETES)
 
 
 def driven_before(*, revision: int = 4, epoch: str = "epoch-1", digest: str = "d4") -> World:
@@ -41,6 +46,9 @@ async def test_rewound_store_is_held(witness: dict[str, str], words: str) -> Non
     assert status.problem is not None
     assert status.problem.reason == "STORE_REWOUND"
     assert words in status.problem.message
+    assert "egressctl cluster accept-store east" in status.problem.message
+    assert target.witness is not None
+    assert status.problem.token == witness_token(target.witness)
     assert status.problem.retry_time is None
 
 
@@ -74,13 +82,57 @@ async def test_held_until_the_data_is_back() -> None:
 
 
 @virtual_time
-async def test_removed_witness_lets_the_store_take_over() -> None:
-    """As the message says: without its witness the cluster follows this store."""
-    world = driven_before(epoch="epoch-0")
+@pytest.mark.parametrize("witness", [{"epoch": "epoch-0"}, {"revision": 9, "digest": "d9"}, {"digest": "other"}])
+async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
+    """Once somebody said so the cluster follows this store, whatever drove it before and however young that was."""
+    world = driven_before(**witness)  # type: ignore[arg-type]
+    target = world.targets["east"]
+    assert target.witness is not None
+    target.witness = replace(target.witness, fence=99)
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
-        world.targets["east"].witness = None
-        await world.applied(seconds=61)
+        problem = world.status().problem
+        assert problem is not None
+        world.set(replace(cluster("east"), accepted=problem.token))
+        await world.applied()
+        assert {key.name for key in target.objects} == {"egress-all", "bank"}
+        world.set(entry("shop"))
+        await world.applied()
+    assert (target.witness.epoch, target.witness.fence) == ("epoch-1", 1)
+    assert world.status().drift == ()
+
+
+@virtual_time
+async def test_an_acceptance_is_for_one_witness() -> None:
+    """What was said of one store is not said of the next."""
+    world = driven_before(epoch="epoch-0")
+    target = world.targets["east"]
+    assert target.witness is not None
+    world.history.set(replace(cluster("east"), accepted=witness_token(replace(target.witness, revision=3))))
+    async with world.driven():
+        await asyncio.sleep(100)
+    assert world.status().phase is Phase.HELD
+    assert target.writes == []
+
+
+@virtual_time
+async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> None:
+    """That a cluster follows a store that knows nothing does not mean that all may go."""
+    full = World(*(entry(f"e{number}") for number in range(9)))
+    async with full.driven():
+        await full.applied()
+    world = World()
+    world.history.snapshot.epoch = "epoch-2"
+    target = world.targets["east"]
+    target.objects, target.witness = dict(full.targets["east"].objects), full.targets["east"].witness
+    assert target.witness is not None
+    world.history.set(replace(KUBERNETES, accepted=witness_token(target.witness)))
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        problem = world.status().problem
+        assert problem is not None
+        assert problem.reason == MASS_DELETION
+        assert len(target.objects) == 9
 
 
 @virtual_time

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from egress_server.delivery.drift_watch import DriftWatch
-from egress_server.delivery.guards import check_witness
+from egress_server.delivery.guards import check_deletions, check_witness
 from egress_server.delivery.lease import HeldLease
 from egress_server.delivery.shop import Shop
 from egress_server.domain.drift import Objects
@@ -16,7 +16,7 @@ from egress_server.domain.plan import diff
 from egress_server.domain.render import render
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.render.strip import next_end
-from egress_server.domain.resources import DriftPolicy, Mesh
+from egress_server.domain.resources import Cluster, DriftPolicy, Mesh
 from egress_server.domain.rollout import Problem
 from egress_server.domain.snapshot import Snapshot
 from egress_server.ports.target import Live, Target, Witness
@@ -67,12 +67,8 @@ async def decide(cluster_id: str, target: Target, shop: Shop, lease: HeldLease, 
     """Gathers and decides. Raises Held, LeaseLost, TransientError, PermanentError, and what the store raises."""
     lease.check()
     live = await target.gather()
-    if live.witness is not None:
-        await check_witness(live.witness, shop, lease)
-    snapshot = shop.replica.snapshot
-    cluster = snapshot.cluster(cluster_id)
-    if cluster is None:
-        raise TransientError("NOT_REGISTERED", f"cluster {cluster_id} is no longer registered")
+    known = live.witness is not None and await check_witness(live.witness, _registered(cluster_id, shop), shop, lease)
+    snapshot, cluster = shop.replica.snapshot, _registered(cluster_id, shop)
     # All of one moment: a snapshot moves on while we wait for the digest.
     now = shop.store_clock.now()
     wanted, ended_to = effective(snapshot, cluster, now), faults_ended_to(snapshot, cluster, now)
@@ -80,7 +76,14 @@ async def decide(cluster_id: str, target: Target, shop: Shop, lease: HeldLease, 
     if digest is None:
         raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} that we follow")
     witness = Witness(snapshot.epoch, wanted.revision, digest, lease.fence)
-    return _work(wanted, target, live, witness, ended_to, drift, report=_drift_is_left(snapshot))
+    return _work(wanted, target, live, witness, ended_to, drift, known=known, report=_drift_is_left(snapshot))
+
+
+def _registered(cluster_id: str, shop: Shop) -> Cluster:
+    cluster = shop.replica.snapshot.cluster(cluster_id)
+    if cluster is None:
+        raise TransientError("NOT_REGISTERED", f"cluster {cluster_id} is no longer registered")
+    return cluster
 
 
 def _work(
@@ -91,14 +94,17 @@ def _work(
     ended_to: datetime | None,
     drift: DriftWatch,
     *,
+    known: bool,
     report: bool,
 ) -> Work:
     fit = target.fit(render(wanted), wanted.cluster, live)
     objects = {key_of(obj): obj for obj in fit.objects}
-    known = live.witness is not None and live.witness.epoch == witness.epoch and not wanted.cluster.draining
+    known = known and not wanted.cluster.draining
     seen = drift.look(live, objects, known=known, revision=witness.revision, report=report)
     changes = [change for change in diff(live.objects, fit.objects) if change.key not in seen.leave]
     upsert = [change.after for change in changes if change.after is not None]
+    delete = tuple(change.key for change in changes if change.after is None)
+    check_deletions(delete, live, wanted.cluster)
     left = None if wanted.cluster.draining else witness
     held = live.witness and replace(live.witness, fence=witness.fence)
     return Work(
@@ -107,7 +113,7 @@ def _work(
         objects=objects,
         obstacles=fit.obstacles,
         upsert=tuple(sorted(upsert, key=lambda obj: _age(wanted, obj))),
-        delete=tuple(change.key for change in changes if change.after is None),
+        delete=delete,
         witness=witness,
         left_witness=left,
         witnessed=held == left,

@@ -141,7 +141,7 @@ class DriftWatch:
         if len(heals) < HEALS:
             return False
         drift = self._records[key]
-        if True:
+        if not drift.message:
             message = f"put right {HEALS} times within a minute and changed again each time, so left alone for a while"
             self._records[key] = replace(drift, message=message)
             _log.warning("drift_fought_over", **self._told(drift))

@@ -27,13 +27,15 @@ class Setback:
     message: str
     retry_in: float | None
     at_least: float = 0.0
+    token: str = ""
+    """What somebody has to say yes to."""
 
 
 def setback_of(error: Exception, failures: int, settings: DeliverySettings, random: Random) -> Setback:
     """What `error` means after `failures` failed cycles before it."""
     match error:
         case Held():
-            return Setback(Phase.HELD, error.reason, error.message, None)
+            return Setback(Phase.HELD, error.reason, error.message, None, token=error.token)
         case PermanentError():
             return Setback(Phase.FAILED, error.reason, error.message, None)
         case TransientError():

@@ -182,7 +182,7 @@ class Tenure:
     def _problem(self, setback: Setback) -> Problem:
         pause = setback.retry_in
         retry_time = None if pause is None else self._shop.clock() + timedelta(seconds=pause)
-        return Problem(setback.reason, setback.message, retry_time)
+        return Problem(setback.reason, setback.message, retry_time, setback.token)
 
     def _report(self, **changes: Any) -> None:
         """Changes the cluster's record and hands it on to the store."""

@@ -70,9 +70,16 @@ def resources_in(obj: IstioObject) -> tuple[str, ...]:
         return (origin,)
     mesh = parse_name(origin).mesh
     faults = [str(_fault_of(route["name"], mesh)) for route in obj["spec"]["http"] if "fault" in route]
-    plain = [route for route in obj["spec"]["http"] if "fault" not in route]
-    settings = any(route.keys() & {"timeout", "retries"} or len(plain) > 1 for route in plain)
-    return tuple(dict.fromkeys((*((origin,) if settings or not faults else ()), *faults)))
+    speaks = not faults or not is_for_faults_alone(obj)
+    return tuple(dict.fromkeys((*((origin,) if speaks else ()), *faults)))
+
+
+def is_for_faults_alone(obj: IstioObject) -> bool:
+    """Whether an object is a VirtualService that does nothing but disturb, or did until its faults were taken out."""
+    if obj["kind"] != "VirtualService":
+        return False
+    plain = [route for route in obj["spec"].get("http", ()) if "fault" not in route]
+    return len(plain) <= 1 and not any(route.keys() & {"timeout", "retries"} for route in plain)
 
 
 def _fault_of(route: str, mesh: str) -> Name:

@@ -1,0 +1,198 @@
+"""Much of what is ours on a cluster goes only when somebody approved just that."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from egress_server.domain.render.objects import ObjectKey
+from egress_server.domain.resources import Cluster, DriftPolicy, ServiceEntry, TargetKind
+from egress_server.domain.rollout import MASS_DELETION, Phase, Problem
+from tests.support.meshes import MESH, cluster, entry, fault
+from tests.support.virtual_time import virtual_time
+from tests.unit.delivery.fakes import FakeTarget
+from tests.unit.delivery.world import World
+
+EAST = replace(cluster("east"), target=TargetKind.KUBERNETES)
+
+
+def entries(count: int) -> list[ServiceEntry]:
+    """So many entries."""
+    return [entry(f"e{number:02}") for number in range(count)]
+
+
+async def holding(count: int, kind: Cluster = EAST) -> tuple[World, FakeTarget]:
+    """A world whose cluster holds so many entries; nobody drives it at the moment."""
+    world = World(*entries(count))
+    world.history.set(kind)
+    async with world.driven():
+        await world.applied()
+    return world, world.targets["east"]
+
+
+def deletes(world: World, count: int, first: int = 0) -> None:
+    """Somebody deletes so many entries."""
+    for each in entries(first + count)[first:]:
+        world.delete(each)
+
+
+def problem(world: World) -> Problem:
+    """Why the cluster is held."""
+    found = world.status().problem
+    assert found is not None
+    assert world.status().phase is Phase.HELD
+    return found
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    ("there", "going", "held"),
+    [(9, 5, False), (9, 6, True), (29, 6, True), (30, 6, False), (31, 7, True), (6, 6, True), (5, 5, False)],
+)
+async def test_how_much_is_much(there: int, going: int, held: bool) -> None:
+    """More than five and more than a fifth: with less the cluster goes on."""
+    world, target = await holding(there)
+    deletes(world, going)
+    async with world.driven():
+        await asyncio.sleep(5)
+    assert (world.status().phase is Phase.HELD) is held
+    assert len(target.objects) == (there if held else there - going)
+
+
+@virtual_time
+async def test_held_says_what_and_how() -> None:
+    """Nothing at all is changed; the record says how many of how many, which, and how to go on."""
+    world, target = await holding(9)
+    world.set(entry("new"))
+    deletes(world, 6)
+    writes = len(target.writes)
+    async with world.driven():
+        await asyncio.sleep(200)
+    assert len(target.writes) == writes
+    found = problem(world)
+    assert (found.reason, found.retry_time) == (MASS_DELETION, None)
+    assert found.message == (
+        "6 of 9 objects of ours would be deleted on the cluster, such as ServiceEntry default/e00, ServiceEntry "
+        "default/e01, ServiceEntry default/e02. Nothing is changed there until somebody approves just that, or brings "
+        "back what wants them: egressctl cluster approve east"
+    )
+    assert len(found.token) == 16
+
+
+@virtual_time
+async def test_approved() -> None:
+    """Just what was approved goes through, and the rest of the cycle with it."""
+    world, target = await holding(9)
+    world.set(entry("new"))
+    deletes(world, 6)
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        world.set(replace(EAST, approved=problem(world).token))
+        await world.applied()
+    assert {key.name for key in target.objects} == {"e06", "e07", "e08", "new"}
+    assert world.status().problem is None
+
+
+@virtual_time
+async def test_approval_of_something_else() -> None:
+    """What changed since somebody approved it is held again, under another token."""
+    world, target = await holding(9)
+    deletes(world, 6)
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        token = problem(world).token
+        deletes(world, 1, first=6)
+        world.set(replace(EAST, approved=token))
+        await world.until(lambda: problem(world).token != token)
+        await asyncio.sleep(100)
+    assert "7 of 9" in problem(world).message
+    assert len(target.objects) == 9
+
+
+@virtual_time
+async def test_approved_once() -> None:
+    """The same deletion another time is another deletion."""
+    world, _ = await holding(9)
+    async with world.driven():
+        deletes(world, 6)
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        token = problem(world).token
+        world.set(replace(EAST, approved=token))
+        await world.applied()
+        for each in entries(6):
+            world.set(each)
+        await world.applied()
+        deletes(world, 6)
+        await world.until(lambda: world.status().phase is Phase.HELD)
+    assert problem(world).token != token
+
+
+@virtual_time
+async def test_brought_back() -> None:
+    """Whoever set what was deleted again need not approve anything."""
+    world, target = await holding(9)
+    deletes(world, 6)
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        for each in entries(6):
+            world.set(each)
+        await world.applied()
+    assert len(target.objects) == 9
+
+
+@virtual_time
+@pytest.mark.parametrize("kind", [replace(EAST, target=kind) for kind in TargetKind])
+async def test_where_workloads_are(kind: Cluster) -> None:
+    """Only Kubernetes clusters are guarded."""
+    world, target = await holding(9, kind)
+    deletes(world, 6)
+    async with world.driven():
+        await asyncio.sleep(5)
+    assert len(target.objects) == (9 if kind.target is TargetKind.KUBERNETES else 3)
+
+
+@virtual_time
+async def test_a_cluster_that_is_let_go_of() -> None:
+    """Who deregisters a cluster with cleanup has said that all goes."""
+    world, target = await holding(9)
+    world.set(replace(EAST, draining=True))
+    async with world.driven():
+        await world.applied()
+    assert target.objects == {}
+
+
+@virtual_time
+async def test_faults_end_all_the_same() -> None:
+    """That faults are over, or cleared, is never held up: without them things are as they were."""
+    world = World(*entries(3))
+    world.history.set(EAST)
+    target = world.targets["east"]
+    faults = [fault(f"f{number}", host=f"h{number}.example.com", ttl=1020.0 + number) for number in range(12)]
+    async with world.driven():
+        for each in faults:
+            world.set(each)
+        await world.applied()
+        assert len(target.objects) == 15
+        for each in faults[:6]:
+            world.delete(each)
+        await world.applied()
+        assert len(target.objects) == 9
+        await asyncio.sleep(60)
+    assert len(target.objects) == 3
+
+
+@virtual_time
+async def test_strangers_with_our_label() -> None:
+    """What somebody else labelled as ours is not deleted unasked where it is much; left alone it is no deletion."""
+    world, target = await holding(9)
+    first = next(iter(target.objects.values()))
+    for number in range(6):
+        key = ObjectKey("ServiceEntry", "default", f"stranger{number}")
+        target.objects[key] = {**first, "metadata": {**first["metadata"], "name": key.name}}
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        assert "6 of 15" in problem(world).message
+        assert len(world.status().drift) == 6
+        world.set(replace(MESH, drift_policy=DriftPolicy.REPORT))
+        await world.applied()
+    assert len(target.objects) == 15
