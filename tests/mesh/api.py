@@ -22,6 +22,7 @@ _KINDS = {
     "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
 }
 MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 
 
 class Api:
@@ -86,6 +87,13 @@ class Api:
         where = f"{path}/{subresource}" if subresource else path
         content = json.dumps(change)
         return self._answer(self._http.patch(where, content=content, headers={"content-type": MERGE}))
+
+    def apply(self, path: str, obj: Object, *, manager: str) -> Object:
+        """Apply an object on the server's side, as the field manager of that name."""
+        headers = {"content-type": APPLY}
+        return self._answer(
+            self._http.patch(path, content=json.dumps(obj), headers=headers, params={"fieldManager": manager})
+        )
 
     def delete(self, path: str, *, grace: int | None = None) -> None:
         """DELETE an object; that it is gone already is fine."""

@@ -46,6 +46,7 @@ def _usual(api: Api) -> Holdings:
 def _put_back(api: Api, _usual: Holdings) -> Iterator[None]:
     """Each test finds the API server as the first one did."""
     yield
+    eventually(lambda: Holdings.of(api), "all kinds served again, where the server was away")
     _usual.restore(api)
 
 

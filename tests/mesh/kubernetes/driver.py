@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from egress_server.domain.effective import effective
+from egress_server.domain.errors import TransientError
 from egress_server.domain.plan import ObjectChange, diff
 from egress_server.domain.render import render
 from egress_server.domain.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
@@ -27,18 +28,23 @@ SETTINGS = KubernetesTarget(mesh_policy=MeshPolicyBackend.SIDECAR)
 class Driver:
     """What the delivery loop does with a target, step by step."""
 
-    def __init__(self, target: Kubernetes) -> None:
+    def __init__(self, server: ApiServer, target: Kubernetes) -> None:
         self.target = target
+        self._server = server
         self.cluster = Cluster("meshes/default/clusters/c0", TargetKind.KUBERNETES, kubernetes=SETTINGS)
         self.revision = 0
         self.news = 0
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def open(cls, server: ApiServer, user: str = "admin") -> "Driver":
-        """As the user of that name."""
-        connection = await by_kubeconfig(server.kubeconfig(user).read_text())
-        return cls(Kubernetes(Client(connection), SETTINGS))
+    async def open(cls, server: ApiServer) -> "Driver":
+        """With all rights."""
+        connection = await by_kubeconfig(server.kubeconfig().read_text())
+        return cls(server, Kubernetes(Client(connection), SETTINGS))
+
+    async def another(self) -> "Driver":
+        """Another process that drives the same cluster, as after a restart."""
+        return await Driver.open(self._server)
 
     async def close(self) -> None:
         """Let go of the cluster."""
@@ -88,6 +94,14 @@ class Driver:
             while not holds(live := await self.look()):  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.02)
             return live
+
+    async def until_back(self) -> KubernetesLive:
+        """What the target gathers, once it can."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                with contextlib.suppress(TransientError):
+                    return await self.look()
+                await asyncio.sleep(0.1)
 
     async def _listen(self) -> None:
         async for _ in self.target.changes():

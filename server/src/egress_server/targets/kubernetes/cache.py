@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+import structlog
+
 from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.domain.render.objects import ObjectKey
 from egress_server.targets.kubernetes.answers import Refusal, outside
@@ -19,6 +21,8 @@ from egress_server.targets.kubernetes.foreign_writes import ForeignWrites
 from egress_server.targets.kubernetes.kinds import Kind
 from egress_server.targets.kubernetes.reflector import Followed, Reflector
 from egress_server.targets.kubernetes.seen import Seen, seen
+
+_log = structlog.get_logger(__name__)
 
 _PING_SECONDS = 5.0
 _RECONNECT_SECONDS = 2.0
@@ -170,10 +174,16 @@ class Cache:
 
     def _weigh(self) -> None:
         """That the server is lost, or back, is news."""
-        sound = self._trouble() is None
-        if sound != self._sound.is_set():
-            self._news.set()
-            self._sound.set() if sound else self._sound.clear()
+        trouble = self._trouble()
+        if (trouble is None) == self._sound.is_set():
+            return
+        self._news.set()
+        if trouble is None:
+            self._sound.set()
+            _log.info("cluster_followed_again", url=self._client.url)
+        else:
+            self._sound.clear()
+            _log.warning("cluster_not_followed", url=self._client.url, why=str(trouble))
 
     async def _ping(self) -> None:
         """A server that hangs keeps its connections open: only a question shows it."""

@@ -119,7 +119,7 @@ class Reflector:
     def _fail(self, error: TransientError | PermanentError | Refusal) -> None:
         if isinstance(error, Refusal):  # such as a kind that is served no more, or a right that was taken away
             self._version = ""
-        if self.trouble is None:
+        if self.trouble is None and not isinstance(error, TransientError):
             _log.warning("not_followed", kind=self.followed.kind.name, url=self._client.url, why=str(error))
         self.trouble = error
         self._settled.set()

@@ -1,0 +1,88 @@
+"""When the API server is away, hangs, forgets, or does not let us."""
+
+import asyncio
+
+import pytest
+
+from egress_server.domain.errors import PermanentError, TransientError
+from egress_server.domain.resources import Cluster, KubernetesTarget, TargetKind
+from egress_server.targets.kubernetes.opening import open_kubernetes
+from tests.mesh.api import Api
+from tests.mesh.control_plane import ApiServer
+from tests.mesh.kubernetes.driver import Driver
+from tests.mesh.run import PATIENCE_SECONDS
+from tests.support.meshes import entry
+from tests.support.sealing import OpenSealer
+
+ISTIO = "/apis/networking.istio.io/v1"
+
+
+async def failure(driver: Driver) -> TransientError:
+    """Why the target can't look, once it notices."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                await driver.target.gather()
+            except TransientError as error:
+                return error
+            await asyncio.sleep(0.1)
+
+
+async def test_a_server_that_is_gone_is_unreachable_and_comes_back(driver: Driver, server: ApiServer) -> None:
+    """Although all that it held is still known; and whoever listens is told of both."""
+    await driver.drive(entry("bank"))
+    news = driver.news
+    with server.stopped():
+        assert (await failure(driver)).reason == "UNREACHABLE"
+        assert driver.news > news
+        with pytest.raises(TransientError) as raised:
+            await driver.target.apply(upsert=[], delete=[], witness=None)
+        assert raised.value.reason == "UNREACHABLE"
+    live = await driver.until_back()
+    assert [obj["kind"] for obj in live.objects.values()] == ["ServiceEntry"]
+    assert await driver.drive(entry("coin")) == {}
+
+
+async def test_a_server_that_hangs_is_unreachable(driver: Driver, server: ApiServer) -> None:
+    """Its connections stay open, and nothing comes."""
+    await driver.target.gather()
+    with server.frozen():
+        assert (await failure(driver)).reason == "UNREACHABLE"
+    await driver.until_back()
+
+
+async def test_what_changed_while_the_server_was_away_is_seen(driver: Driver, server: ApiServer, api: Api) -> None:
+    """The watch goes on from where it was, or lists anew."""
+    await driver.drive(entry("bank"), entry("coin"))
+    with server.stopped():
+        await failure(driver)
+    api.delete(f"{ISTIO}/namespaces/default/serviceentries/bank")
+    await driver.until_back()
+    live = await driver.until(lambda live: len(live.objects) == 1)
+    assert [obj["metadata"]["name"] for obj in live.objects.values()] == ["coin"]
+
+
+async def test_missing_rights_are_all_named_at_once(server: ApiServer) -> None:
+    """Before anything is tried."""
+    cluster = cluster_of(server, "stranger")
+    with pytest.raises(PermanentError) as raised:
+        await open_kubernetes(cluster, OpenSealer())
+    assert raised.value.reason == "RIGHTS_MISSING"
+    for right in ("create serviceentries.networking.istio.io", "patch configmaps in istio-system", "list services"):
+        assert right in raised.value.message
+
+
+async def test_a_cluster_is_opened_by_its_credentials(server: ApiServer) -> None:
+    """As they were sealed."""
+    target = await open_kubernetes(cluster_of(server, "admin"), OpenSealer())
+    try:
+        assert (await target.gather()).witness is None
+    finally:
+        await target.close()
+
+
+def cluster_of(server: ApiServer, user: str) -> Cluster:
+    """A registration with the credentials of that user."""
+    sealed = OpenSealer().seal(server.kubeconfig(user).read_text())
+    settings = KubernetesTarget(kubeconfig=sealed)
+    return Cluster("meshes/default/clusters/c0", TargetKind.KUBERNETES, kubernetes=settings)

@@ -1,0 +1,182 @@
+"""Objects of others: written into only where that is right, and given back as they were."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from egress_server.domain.resources import Scope
+from tests.mesh.api import Api, Object
+from tests.mesh.holdings import Holdings
+from tests.mesh.kubernetes.driver import Driver
+from tests.support.meshes import BIRTH, entry, fault, policy
+
+ISTIO = "/apis/networking.istio.io/v1"
+SHOP = policy("REGISTRY_ONLY", "shop", scope=Scope("shop"))
+SIDECAR, SERVICE = f"{ISTIO}/namespaces/shop/sidecars/theirs", f"{ISTIO}/namespaces/default/virtualservices/theirs"
+EGRESS: dict[str, Any] = {"egress": [{"hosts": ["./*"]}]}
+REGISTRY_ONLY = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
+SAYS_NOTHING: tuple[dict[str, Any], ...] = ({}, {"outboundTrafficPolicy": {}}, REGISTRY_ONLY)
+ALLOWS = {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}
+
+
+def made(kind: str, spec: dict[str, Any], namespace: str = "shop") -> Object:
+    """An object of others, called theirs."""
+    metadata = {"name": "theirs", "namespace": namespace, "labels": {"team": "a"}, "annotations": {"note": "b"}}
+    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def write(api: Api, how: str, obj: Object) -> None:
+    """By one of the ways in which people write objects."""
+    path = f"{ISTIO}/namespaces/{obj['metadata']['namespace']}/{obj['kind'].lower()}s"
+    if how == "client-side":
+        api.post(f"{path}?fieldManager=kubectl-client-side-apply", obj)
+    else:
+        api.apply(f"{path}/theirs", obj, manager="argocd")
+
+
+def managers(obj: Object) -> set[str]:
+    """Who has set fields of it."""
+    return {each["manager"] for each in obj["metadata"]["managedFields"]}
+
+
+@pytest.mark.parametrize("how", ["client-side", "server-side"])
+@pytest.mark.parametrize("said", SAYS_NOTHING, ids=["absent", "empty", "same"])
+async def test_the_mode_goes_into_a_sidecar_and_out_again(
+    driver: Driver, api: Api, how: str, said: dict[str, Any]
+) -> None:
+    """Nobody has to be asked where it says nothing else; afterwards nothing speaks of us."""
+    write(api, how, made("Sidecar", EGRESS | said))
+    before = Holdings.of(api)
+    assert await driver.drive(SHOP) == {}
+    written = api.get(SIDECAR)
+    assert written["spec"] == EGRESS | REGISTRY_ONLY
+    assert written["metadata"]["labels"] == {"team": "a"}
+    assert "mesh-egress" in managers(written)
+    assert (await driver.changes(SHOP))[0] == ()
+    await driver.let_go()
+    assert before.differences(Holdings.of(api)) == []
+    assert "mesh-egress" not in managers(api.get(SIDECAR))
+
+
+@pytest.mark.parametrize("how", ["client-side", "server-side"])
+async def test_another_mode_is_changed_only_where_that_was_allowed(driver: Driver, api: Api, how: str) -> None:
+    """Refused with the owner's name, forced once it is adopted, put back when it is no longer wanted."""
+    write(api, how, made("Sidecar", EGRESS | ALLOWS))
+    before = Holdings.of(api)
+    obstacles = await driver.drive(SHOP)
+    assert obstacles[SHOP.name].reason == "FOREIGN_OWNER"
+    assert api.get(SIDECAR)["spec"] == EGRESS | ALLOWS
+    driver.adopt("Sidecar/shop/theirs")
+    assert await driver.drive(SHOP) == {}
+    assert api.get(SIDECAR)["spec"]["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
+    await driver.drive()
+    assert api.get(SIDECAR)["spec"] == EGRESS | ALLOWS
+    await driver.let_go()
+    assert before.differences(Holdings.of(api)) == []
+    assert "mesh-egress" not in managers(api.get(SIDECAR))
+
+
+async def test_what_others_change_afterwards_is_theirs(driver: Driver, api: Api) -> None:
+    """A mode set by somebody else since is told, and stays when we go."""
+    write(api, "client-side", made("Sidecar", EGRESS))
+    await driver.drive(SHOP)
+    api.patch(f"{SIDECAR}?fieldManager=somebody", {"spec": ALLOWS})
+    await driver.until(lambda live: "somebody" in live.changed_by.values())
+    assert (await driver.drive(SHOP))[SHOP.name].reason == "FOREIGN_OWNER"
+    await driver.let_go()
+    found = api.get(SIDECAR)
+    assert found["spec"] == EGRESS | ALLOWS
+    assert "mesh-egress" not in managers(found)
+
+
+async def test_the_earlier_value_outlives_us(driver: Driver, api: Api) -> None:
+    """Another process, with nothing but the cluster, puts back what was there before."""
+    write(api, "client-side", made("Sidecar", EGRESS | ALLOWS))
+    before = Holdings.of(api)
+    driver.adopt("Sidecar/shop/theirs")
+    await driver.drive(SHOP)
+    other = await driver.another()
+    await other.let_go()
+    await other.close()
+    assert before.differences(Holdings.of(api)) == []
+
+
+async def test_a_sidecar_of_ours_keeps_step_with_what_it_repeats(driver: Driver, api: Api) -> None:
+    """The root's settings change, and ours with them, as the change calls for a look."""
+    write(api, "client-side", made("Sidecar", EGRESS, namespace="istio-system"))
+    await driver.drive(SHOP)
+    ours = f"{ISTIO}/namespaces/shop/sidecars/egress-shop"
+    assert api.get(ours)["spec"]["egress"] == EGRESS["egress"]
+    hosts = [{"hosts": ["./*", "istio-system/*"]}]
+    api.patch(f"{ISTIO}/namespaces/istio-system/sidecars/theirs", {"spec": {"egress": hosts}})
+    await driver.until(lambda live: any(found.content.get("egress") == hosts for found in live.view.objects.values()))
+    assert driver.news
+    await driver.drive(SHOP)
+    assert api.get(ours)["spec"] == {"egress": hosts} | REGISTRY_ONLY
+
+
+@pytest.mark.parametrize("how", ["client-side", "server-side"])
+async def test_faults_go_into_an_adopted_route_and_out_again(driver: Driver, api: Api, how: str) -> None:
+    """Refused first; adopted they are before the owner's routes; and what is left is what was there."""
+    route = {"name": "mine", "route": [{"destination": {"host": "bank.example.com"}}]}
+    write(api, how, made("VirtualService", {"hosts": ["bank.example.com"], "http": [route]}, namespace="default"))
+    before = Holdings.of(api)
+    bank, broken = entry("bank"), fault("broken")
+    assert (await driver.drive(bank, broken))[broken.name].reason == "FOREIGN_OWNER"
+    driver.adopt("VirtualService/default/theirs")
+    assert await driver.drive(bank, broken) == {}
+    assert (await driver.changes(bank, broken))[0] == ()
+    assert [each["name"] for each in api.get(SERVICE)["spec"]["http"]] == ["fault-default.broken", "mine"]
+    await driver.let_go()
+    assert before.differences(Holdings.of(api)) == []
+    assert "mesh-egress" not in managers(api.get(SERVICE))
+
+
+async def test_an_owner_who_writes_again_does_not_lose_the_fault(driver: Driver, api: Api) -> None:
+    """Their routes are replaced as a whole, ours go in once more, and theirs are the new ones."""
+    spec = {"hosts": ["bank.example.com"], "http": [{"route": [{"destination": {"host": "bank.example.com"}}]}]}
+    write(api, "client-side", made("VirtualService", spec, namespace="default"))
+    bank, broken = entry("bank"), fault("broken")
+    driver.adopt("VirtualService/default/theirs")
+    await driver.drive(bank, broken)
+    again = [{"name": "new", "route": [{"destination": {"host": "other.example.com"}}]}]
+    api.patch(f"{SERVICE}?fieldManager=somebody", {"spec": {"http": again}})
+    await driver.until(lambda live: "somebody" in live.changed_by.values())
+    assert await driver.drive(bank, broken) == {}
+    first, second = api.get(SERVICE)["spec"]["http"]
+    assert (first["name"], first["route"]) == ("fault-default.broken", again[0]["route"])
+    assert second == again[0]
+    await driver.let_go()
+    assert api.get(SERVICE)["spec"]["http"] == again
+
+
+async def test_an_entry_of_our_name_is_taken_over_and_given_back(driver: Driver, api: Api) -> None:
+    """Only where that was allowed."""
+    theirs = made("ServiceEntry", {"hosts": ["x.example"], "ports": [{"number": 80, "name": "h", "protocol": "HTTP"}]})
+    theirs["metadata"] |= {"name": "bank", "namespace": "default"}
+    api.post(f"{ISTIO}/namespaces/default/serviceentries", theirs)
+    before = Holdings.of(api)
+    bank = entry("bank")
+    assert (await driver.drive(bank))[bank.name].reason == "FOREIGN_OWNER"
+    driver.adopt("ServiceEntry/default/bank")
+    assert await driver.drive(bank) == {}
+    assert api.get(f"{ISTIO}/namespaces/default/serviceentries/bank")["spec"]["hosts"] == ["bank.example.com"]
+    await driver.let_go()
+    assert before.differences(Holdings.of(api)) == []
+
+
+async def test_ended_faults_go_from_adopted_routes_too(driver: Driver, api: Api) -> None:
+    """Without cache and store; what is left of us there goes with the next cycle."""
+    spec = {"hosts": ["bank.example.com"], "http": [{"route": [{"destination": {"host": "bank.example.com"}}]}]}
+    write(api, "client-side", made("VirtualService", spec, namespace="default"))
+    before = Holdings.of(api)
+    driver.adopt("VirtualService/default/theirs")
+    await driver.drive(fault("broken"))
+    other = await driver.another()
+    await other.target.strip_ended(BIRTH + timedelta(hours=1))
+    await other.close()
+    assert api.get(SERVICE)["spec"] == spec
+    await driver.until(lambda live: not any("http" in obj["spec"] for obj in live.objects.values()))
+    await driver.let_go()
+    assert before.differences(Holdings.of(api)) == []
