@@ -237,7 +237,13 @@ def test_every_state_of_a_rollout_is_written(state: RolloutState) -> None:
 def test_a_rollout_says_how_far_and_why() -> None:
     """Three clocks, and the error with the time it is tried again."""
     status = ClusterStatus(
-        "east", Phase.FAILED, applied_revision=6, apply_time=BIRTH, verify_time=BIRTH, last_seen_time=NOW
+        "east",
+        Phase.FAILED,
+        applied_revision=6,
+        apply_time=BIRTH,
+        verify_time=BIRTH,
+        last_seen_time=NOW,
+        stale_workloads=3,
     )
     rollout = Rollout(cluster("east"), RolloutState.FAILED, status, Problem("REFUSED", "no", NOW))
     assert written("ListClusterRollouts", RolloutPage((rollout,), "t")) == {
@@ -250,6 +256,7 @@ def test_a_rollout_says_how_far_and_why() -> None:
                 "verifyTime": "2026-01-01T00:00:00Z",
                 "error": {"reason": "REFUSED", "message": "no", "retryTime": "2026-11-23T10:20:30.123Z"},
                 "lastSeenTime": "2026-11-23T10:20:30.123Z",
+                "staleWorkloads": 3,
             }
         ],
         "nextPageToken": "t",

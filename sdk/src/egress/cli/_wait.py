@@ -20,6 +20,7 @@ from egress.cli._values import short
 from egress.v1.change_service_pb2 import WaitChangeResponse
 
 _TICK_SECONDS = 1.0
+_MAX_REASONS = 3
 _STUCK = {"HELD", "UNSUPPORTED"}
 _THERE = {Until.APPLIED: {"APPLIED", "VERIFIED", "DISAGREES", "SUPERSEDED"}, Until.VERIFIED: {"VERIFIED", "SUPERSEDED"}}
 
@@ -39,7 +40,7 @@ def wait_for(
         while True:
             left = deadline - time.monotonic()
             reply = client.wait_change(change, until=until.value, timeout=max(min(_TICK_SECONDS, left), 0.001))
-            tell(_summary(reply.change) + _obstacle(reply))
+            tell(_summary(reply.change) + "".join(_reasons(reply)))
             if reply.reached or left <= _TICK_SECONDS or _is_stuck(reply.change, until):
                 break
     return reply, _conclude(reply, until)
@@ -71,10 +72,14 @@ def _summary(change: Change) -> str:
     return counts or "no cluster yet"
 
 
-def _obstacle(reply: WaitChangeResponse) -> str:
-    """The first thing in the way, so that nobody waits for what won't come."""
-    behind = next((rollout for rollout in reply.waiting_for if rollout.error.reason), None)
-    return f" ({short(behind.cluster)}: {behind.error.reason})" if behind else ""
+def _reasons(reply: WaitChangeResponse) -> Iterator[str]:
+    """What holds it up, each reason once with the first cluster that gives it: nobody waits for what won't come."""
+    told: set[str] = set()
+    for rollout in reply.waiting_for:
+        reason = rollout.error.reason
+        if reason and reason not in told and len(told) < _MAX_REASONS:
+            told.add(reason)
+            yield f"; {short(rollout.cluster)}: {rollout.error.message} ({reason})"
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from egress.cli._wait import wait_for
 group = typer.Typer(name="changes", no_args_is_help=True, help="Changes, and what became of them.")
 
 _COLUMNS = ("REVISION", "TYPE", "RESOURCE", "ACTOR", "ACCEPTED", "REASON")
-_ROLLOUT_COLUMNS = ("CLUSTER", "STATE", "REVISION", "APPLIED", "VERIFIED", "ERROR")
+_ROLLOUT_COLUMNS = ("CLUSTER", "STATE", "REVISION", "APPLIED", "VERIFIED", "STALE", "ERROR")
 
 Revision = Annotated[str, typer.Argument(metavar="N", help="Revision or full name of the change.")]
 
@@ -138,5 +138,6 @@ def _rollout_row(rollout: ClusterRollout) -> tuple[str, ...]:
         str(rollout.applied_revision),
         moment(rollout.apply_time),
         moment(rollout.verify_time),
+        str(rollout.stale_workloads or ""),
         f"{rollout.error.reason} {rollout.error.message}".strip(),
     )

@@ -25,9 +25,11 @@ def test_list(ctl: Run, server: FakeServer) -> None:
 def test_show(ctl: Run, server: FakeServer) -> None:
     """A change is shown with its rollouts, in JSON beside its own fields."""
     server.answer("GetChange", CHANGE)
-    rollout = ClusterRollout(cluster="meshes/default/clusters/a", state=ClusterRollout.APPLIED, applied_revision=17)
+    rollout = ClusterRollout(
+        cluster="meshes/default/clusters/a", state=ClusterRollout.APPLIED, applied_revision=17, stale_workloads=3
+    )
     server.answer("ListClusterRollouts", ListClusterRolloutsResponse(cluster_rollouts=[rollout]))
-    assert ctl("changes", "show", "17").out.splitlines()[-1].split() == ["a", "APPLIED", "17"]
+    assert ctl("changes", "show", "17").out.splitlines()[-1].split() == ["a", "APPLIED", "17", "3"]
     shown = ctl("changes", "show", CHANGE.name, "-o", "json").json
     assert (shown["revision"], shown["clusterRollouts"][0]["state"]) == ("17", "APPLIED")
     assert server.sent("GetChange") == [GetChangeRequest(name=CHANGE.name)] * 2
@@ -72,8 +74,24 @@ def test_wait_ends_where_only_somebody_could_help(ctl: Run, server: FakeServer) 
     done = ctl("changes", "wait", "17", "--until", "verified", "--timeout", "10m")
     assert done.code == 1
     assert len(server.sent("WaitChange")) == 2
-    assert "waiting: 1 HELD, 1 PENDING (c1: WHY)" in done.err
+    assert "waiting: 1 HELD, 1 PENDING; c1: it is so (WHY)" in done.err
     assert "c1 HELD: it is so (WHY)" in done.err
+
+
+def test_a_wait_tells_what_holds_it_up(ctl: Run, server: FakeServer) -> None:
+    """Each reason once, by the first cluster that gives it, and no more than fit in a line."""
+    reply = waited(*["APPLIED"] * 6)
+    for rollout, reason in zip(reply.waiting_for, ["", "DNS", "DNS", "A", "B", "C"], strict=True):
+        if reason:
+            rollout.error.MergeFrom(ClusterRollout.Error(reason=reason, message=f"because of {reason.lower()}"))
+    server.answer("WaitChange", reply)
+    done = ctl("changes", "wait", "17", "--until", "verified", "--timeout", "1ms")
+    lines = done.err.splitlines()
+    assert lines[0] == "waiting: 6 APPLIED; c1: because of dns (DNS); c3: because of a (A); c4: because of b (B)"
+    assert lines[2:] == [
+        "  c0 APPLIED",
+        *(f"  c{n} APPLIED: because of {r.lower()} ({r})" for n, r in enumerate(["DNS", "DNS", "A", "B", "C"], 1)),
+    ]
 
 
 def test_wait_json(ctl: Run, server: FakeServer) -> None:

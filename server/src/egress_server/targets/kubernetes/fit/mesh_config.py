@@ -29,6 +29,6 @@ def fit_mesh_config(draft: Draft, sidecar: IstioObject) -> bool:
             sidecar,
             UNSUPPORTED,
             f"there is no ConfigMap {root}/{name} to set MeshConfig in; is {draft.view.revision or 'default'} Istio's "
-            "revision? By a Sidecar alone: egressctl cluster update with --mesh-policy sidecar",
+            "revision? By a Sidecar alone: register the cluster again with --mesh-policy sidecar",
         )
     return backend is MeshPolicyBackend.BOTH
