@@ -1,7 +1,7 @@
 """The settings tree: every knob with its unit, default and reason, checked before anything starts.
 
 Each can be given by flag, or by an environment variable with the prefix EGRESSD_ (EGRESSD_DATA_DIR and so on; lists
-with commas between).
+with commas between); for the agent the prefix is EGRESSD_AGENT_.
 """
 
 import re
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from egress_server.domain.errors import InvalidArgument
-from egress_server.domain.names import Kind, check_id
+from egress_server.domain.names import check_label
 from egress_server.domain.resolve import Resolve, parse_resolve
 
 T = TypeVar("T")
@@ -28,14 +28,30 @@ def _resolve(value: object) -> object:
     return parse_resolve(value) if isinstance(value, str) else value
 
 
-def _cluster_id(value: str) -> str:
-    try:
-        return check_id(Kind.CLUSTER, "local_clusters", value)
-    except InvalidArgument as error:
-        raise ValueError(error.violations[0].description) from None
+def _rfc1123(what: str, *, may_be_empty: bool = False) -> AfterValidator:
+    """Checks a name as the API does."""
+
+    def check(value: str) -> str:
+        try:
+            return value if may_be_empty and not value else check_label(what, value, what)
+        except InvalidArgument as error:
+            raise ValueError(error.violations[0].description) from None
+
+    return AfterValidator(check)
+
+
+def _label(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    key, found, label = value.partition("=")
+    if not (found and key):
+        raise ValueError(f"{value!r} must be KEY=VALUE")
+    return key, label
 
 
 _Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
+_Id = Annotated[str, _rfc1123("id")]
+_LogLevel = Annotated[str, Field(pattern="^(debug|info|warning|error)$")]
 
 
 class Settings(BaseSettings):
@@ -55,7 +71,7 @@ class Settings(BaseSettings):
     redis_url: str = ""
     """An external Redis; where empty, an embedded redis-server is started below data_dir."""
 
-    local_clusters: _Listed[Annotated[str, AfterValidator(_cluster_id)]] = ()
+    local_clusters: _Listed[_Id] = ()
     """Ids of clusters with a local Envoy and an agent."""
 
     directory_root: Path | None = None
@@ -68,7 +84,7 @@ class Settings(BaseSettings):
     """File with the key that credentials of clusters are sealed with; all processes of an installation need the same
     one. Where not set, it is credentials.key in data_dir, made when it is first needed."""
 
-    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    log_level: _LogLevel = "info"
     """Least level of log lines; they go to standard error as JSON."""
 
     trace_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
@@ -92,6 +108,58 @@ class Settings(BaseSettings):
     @classmethod
     def _check_http(cls, value: str) -> str:
         return _loopback(value)
+
+
+class AgentSettings(BaseSettings):
+    """What `egressd agent` can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="EGRESSD_AGENT_", frozen=True, populate_by_name=True)
+
+    server: str
+    """HOST:PORT or unix:PATH of the server's gRPC."""
+
+    cluster: _Id
+    """Id of the cluster that holds the configuration of the workload."""
+
+    mesh: _Id = "default"
+    """Id of the cluster's mesh."""
+
+    namespace: Annotated[str, _rfc1123("namespace", may_be_empty=True)] = ""
+    """The workload's namespace; where empty, what the sidecar says."""
+
+    labels: _Listed[Annotated[tuple[str, str], BeforeValidator(_label)]] = ()
+    """The workload's labels, as KEY=VALUE; where there are none, what the sidecar says."""
+
+    name: str = ""
+    """What the agent is called; where empty, the pod's name as the sidecar says it, else the host's."""
+
+    workload_cluster: str = ""
+    """The data-plane cluster the workload runs in; where empty, what the sidecar says."""
+
+    envoy_admin: str = "127.0.0.1:15000"
+    """HOST:PORT of the sidecar's admin interface."""
+
+    capture_port: Annotated[int, Field(ge=1, le=65535)] = 15001
+    """Where iptables send outbound connections: the mesh's proxyListenPort."""
+
+    kubernetes_service_host: Annotated[str, Field(validation_alias="KUBERNETES_SERVICE_HOST")] = ""
+    """The API server as every pod is told, which no probe may reach. No flag: it is the cluster's word."""
+
+    log_level: _LogLevel = "info"
+    """Least level of log lines; they go to standard error as JSON."""
+
+    @field_validator("server")
+    @classmethod
+    def _check_server(cls, value: str) -> str:
+        if not (value.startswith("unix:") and len(value) > len("unix:")):
+            split_address(value)
+        return value
+
+    @field_validator("envoy_admin")
+    @classmethod
+    def _check_admin(cls, value: str) -> str:
+        split_address(value)
+        return value
 
 
 def split_address(address: str) -> tuple[str, int]:

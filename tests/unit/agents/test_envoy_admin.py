@@ -66,7 +66,8 @@ async def test_only_what_matters_is_asked_for() -> None:
     await EnvoySidecar(admin).watch(DESTINATION)
     routes, counters = (parse_qs(urlsplit(target).query) for target in admin.asked)
     assert routes == {"resource": ["dynamic_route_configs"], "name_regex": [r"^(.*:)?80$"]}
-    assert counters == {"format": ["json"], "filter": [r"^(PassthroughCluster$|outbound\|80\|)"]}
+    api_server = r"outbound\|443\|\|kubernetes\.default\.svc\."
+    assert counters == {"format": ["json"], "filter": [rf"^(PassthroughCluster$|{api_server}|outbound\|80\|)"]}
 
 
 async def test_routes_are_for_http() -> None:

@@ -5,16 +5,16 @@ and those that the sidecar would send it to (it goes by Host and server name, no
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import h11
 
 from egress_server.agents.connection import Errand, Progress, connect
-from egress_server.agents.dialer import Dialer
+from egress_server.agents.dialer import Dialer, NoRoute
 from egress_server.agents.envoy_admin import EnvoySidecar
 from egress_server.agents.http_head import request
-from egress_server.agents.resolver import Endpoint, Place, Resolver
+from egress_server.agents.resolver import Endpoint, Place, Resolver, why_not_api_server
 from egress_server.domain.probe import Attempt, Evidence, shares_port
 
 _METHODS = frozenset({"HEAD", "GET"})
@@ -41,7 +41,7 @@ class Attempter:
 
     async def __call__(self, attempt: Attempt) -> Evidence:
         """Makes the connection. What goes wrong is evidence; the agent's own refusals have a reason:
-        METHOD_FORBIDDEN, REQUEST_INVALID, ADDRESS_FORBIDDEN, SIDECAR_UNREACHABLE.
+        METHOD_FORBIDDEN, REQUEST_INVALID, ADDRESS_FORBIDDEN, NO_ROUTE, SIDECAR_UNREACHABLE.
         """
         async with self._turn:
             try:
@@ -61,6 +61,8 @@ class Attempter:
             self._check((place.dialled[0], place.upstream[1]) for place in places)
         try:
             return await self._watched(places[0], attempt, message, progress)
+        except NoRoute as error:
+            raise Refused("NO_ROUTE", str(error)) from error
         except OSError as error:
             raise Refused("SIDECAR_UNREACHABLE", f"the sidecar does not answer: {str(error) or 'timed out'}") from error
 
@@ -69,12 +71,13 @@ class Attempter:
     ) -> Evidence:
         destination = attempt.destination
         watch = await self._sidecar.watch(destination, _headers(message))
-        self._check((host.address, host.port) for host in watch.upstreams())
+        upstreams = ((host.address, host.port) for host in watch.upstreams())
+        self._check((place.upstream, *upstreams), watch.api_server)
         evidence = await connect(self._dialer, place, Errand(destination, message, watch.has_left), progress)
         moves = await watch.finish()
         # Names may resolve otherwise in between. Then nothing of what was seen is told.
         taken = (h for h in moves.hosts if shares_port(h.cluster, destination) or watch.may_carry(h.cluster))
-        self._check((host.address, host.port) for host in taken)
+        self._check(((host.address, host.port) for host in taken), watch.api_server)
         return replace(
             evidence,
             upstreams=moves.upstreams,
@@ -103,10 +106,13 @@ class Attempter:
         except ValueError as error:
             raise Refused("ADDRESS_FORBIDDEN", str(error)) from error
 
-    def _check(self, endpoints: Iterable[Endpoint]) -> None:
+    def _check(self, endpoints: Iterable[Endpoint], api_server: Collection[str] = ()) -> None:
+        """`api_server` are addresses of the API server that only the sidecar knows."""
         for endpoint in endpoints:
             if why := self._resolver.why_forbidden(endpoint):
                 raise Refused("ADDRESS_FORBIDDEN", why)
+            if endpoint[0] in api_server:
+                raise Refused("ADDRESS_FORBIDDEN", why_not_api_server(endpoint[0]))
 
 
 def _headers(message: h11.Request | None) -> dict[str, str]:

@@ -45,11 +45,11 @@ class Progress:
 
     @contextmanager
     def part(self, stage: str) -> Iterator[None]:
-        """Times a part; one that fails is not done."""
+        """Times a part, which may come in pieces; one that fails is not done."""
         self.stage, self.where = stage, _STAGES[stage]
         began = time.monotonic()
         yield
-        self.done[stage] = time.monotonic() - began
+        self.done[stage] = self.done.get(stage, 0.0) + time.monotonic() - began
 
     def timings(self) -> Timings:
         """The parts so far."""

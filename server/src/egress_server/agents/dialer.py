@@ -1,6 +1,7 @@
 """How a connection comes to the sidecar.
 
-In a pod iptables catch it, or leave it alone; the agent only connects. Beside a local Envoy the dialer plays iptables.
+In a pod iptables catch it, or leave it alone; the agent only connects (`pod_dialer.py`). Beside a local Envoy the
+dialer plays iptables.
 """
 
 import socket
@@ -23,11 +24,15 @@ class Dialled:
     yet_to: Endpoint | None = None
 
 
+class NoRoute(OSError):
+    """From here there is no way to an address, through the sidecar or past it."""
+
+
 class Dialer(Protocol):
     """Makes the one connection of an attempt."""
 
     async def __call__(self, place: Place) -> Dialled:
-        """Connects; raises OSError."""
+        """Connects; raises OSError where the sidecar does not answer, NoRoute."""
 
 
 def _everything() -> None:

@@ -6,7 +6,7 @@ sidecar with thousands of clusters answers at once.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -22,6 +22,9 @@ Fetch = Callable[[str], Awaitable[bytes]]
 # A worker tells the main thread, which serves the admin pages, of a new host of PassthroughCluster by a message that
 # may arrive after the answer did. Where nothing moved we look once more.
 _SETTLE_SECONDS = 0.05
+
+# The API server is a service of every Kubernetes mesh, and so its real addresses are known to the sidecar.
+_API_SERVER = "outbound|443||kubernetes.default.svc."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,11 @@ class Watch:
         """Where the sidecar would send the destination, by its Host or server name, if it is registered. That need not
         be the address that the agent dials."""
         return [host for host in self._before.hosts if self.may_carry(host.cluster)]
+
+    @property
+    def api_server(self) -> Collection[str]:
+        """The addresses of the cluster's API server, as far as the sidecar knows them."""
+        return {host.address for host in self._before.hosts if host.cluster.startswith(_API_SERVER)}
 
     def may_carry(self, cluster: str) -> bool:
         """Whether an Envoy cluster is of a registered service that may get the connection."""
@@ -129,7 +137,7 @@ class EnvoySidecar:
 async def read_counters(fetch: Fetch, destination: Destination, clusters: Sequence[str] = ()) -> Counters:
     """The counters of what may carry a connection to `destination`, and of further `clusters`; raises OSError."""
     further = "".join(f"|{re.escape(name)}$" for name in clusters)
-    names = quote(rf"^({PASSTHROUGH_CLUSTER}$|outbound\|{destination.port}\|{further})")
+    names = quote(rf"^({PASSTHROUGH_CLUSTER}$|{re.escape(_API_SERVER)}|outbound\|{destination.port}\|{further})")
     try:
         return parse(await fetch(f"/clusters?format=json&filter={names}"))
     except ValueError as error:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
@@ -64,11 +64,18 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
 class Resolver:
     """Knows the names given at start, and asks for the rest."""
 
-    def __init__(self, pinned: Mapping[tuple[str, int], Endpoint], lookup: Lookup = system_lookup) -> None:
-        """`pinned` maps host and port to the address and port that `--resolve` gave."""
+    def __init__(
+        self,
+        pinned: Mapping[tuple[str, int], Endpoint],
+        lookup: Lookup = system_lookup,
+        api_server: Collection[str] = (),
+    ) -> None:
+        """`pinned` maps host and port to the address and port that `--resolve` gave; `api_server` are the addresses of
+        the cluster's API server."""
         self._pinned = {(host, port): (_canonical(to), port2) for (host, port), (to, port2) in pinned.items()}
         self._exempt = frozenset(self._pinned.values())
         self._lookup = lookup
+        self._api_server = frozenset(map(_canonical, api_server))
 
     async def __call__(self, destination: Destination, given: str) -> Sequence[Place]:
         """The places of a destination, `given` being the address the caller named, if any.
@@ -90,10 +97,17 @@ class Resolver:
         address, port = endpoint
         if (address, port) in self._exempt:
             return None
+        if address in self._api_server:
+            return why_not_api_server(address)
         try:
             return why_forbidden(address)
         except ValueError:
             return f"{address} is no IP address"
+
+
+def why_not_api_server(address: str) -> str:
+    """Why nobody may be sent to an address of the API server, for people."""
+    return f"{address} is an address of the cluster's API server"
 
 
 def _canonical(text: str) -> str:

@@ -1,16 +1,20 @@
-"""The commands of `egressd`. Each flag is also an environment variable, EGRESSD_ and the flag's name."""
+"""The commands of `egressd`. Each flag is also an environment variable: EGRESSD_ (EGRESSD_AGENT_ for the agent) and the
+flag's name.
+
+What a command needs is imported when it is called: an agent runs once a workload, and need not carry the server.
+"""
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
-from egress_server.cli.demo import demo as play
-from egress_server.cli.doctor import examine
-from egress_server.cli.serve import serve
-from egress_server.config import Settings
+from egress_server.config import AgentSettings, Settings
+
+T = TypeVar("T", bound=BaseSettings)
 
 app = typer.Typer(
     name="egressd",
@@ -27,6 +31,16 @@ _RUN_EXAMPLES = """
   egressd run --local-cluster local --resolve www.aliyun.com:80:127.0.0.1:8081
 
   egressd run --data-dir /var/lib/egress --grpc-address unix:/run/egress.sock
+"""
+
+_AGENT_EXAMPLES = """
+[bold]Examples[/bold]
+
+  egressd agent --server unix:/run/egress/grpc.sock --cluster c0
+
+  egressd agent --server egressd.egress-system:9090 --cluster c0 --labels app=curl --labels version=v1
+
+  EGRESSD_AGENT_SERVER=unix:/run/egress/grpc.sock EGRESSD_AGENT_CLUSTER=c0 egressd agent
 """
 
 
@@ -77,14 +91,55 @@ def run(
         "cors_origins": cors_origin,
         "drain_seconds": drain_seconds,
     }
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None and value != []})
-    except ValidationError as error:
-        for problem in error.errors():
-            flag = "--" + str(problem["loc"][0]).replace("_", "-") if problem["loc"] else ""
-            typer.echo(f"egressd: {flag}: {problem['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from None
-    raise typer.Exit(serve(settings))
+    from egress_server.cli.serve import serve
+
+    raise typer.Exit(serve(_settings(Settings, given)))
+
+
+@app.command(epilog=_AGENT_EXAMPLES)
+def agent(
+    server: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The server's gRPC, or unix:PATH. Must be given")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ID", help="The cluster that the workload belongs to. Must be given")
+    ] = None,
+    mesh: Annotated[str | None, typer.Option(metavar="ID", help="The cluster's mesh. Default: default")] = None,
+    namespace: Annotated[str | None, typer.Option(help="The workload's. Default: as the sidecar says")] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="The workload's. Repeatable. Default: as the sidecar says"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the agent is called. Default: the pod, as the sidecar says")
+    ] = None,
+    workload_cluster: Annotated[
+        str | None, typer.Option(metavar="ID", help="Where the workload runs. Default: as the sidecar says")
+    ] = None,
+    envoy_admin: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The sidecar's admin interface. Default: 127.0.0.1:15000")
+    ] = None,
+    capture_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="The mesh's proxyListenPort. Default: 15001")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
+) -> None:
+    """Make the connections that a server asks for, beside a sidecar: in a pod, or in its network namespace."""
+    given: dict[str, Any] = {
+        "server": server,
+        "cluster": cluster,
+        "mesh": mesh,
+        "namespace": namespace,
+        "labels": labels,
+        "name": name,
+        "workload_cluster": workload_cluster,
+        "envoy_admin": envoy_admin,
+        "capture_port": capture_port,
+        "log_level": log_level,
+    }
+    from egress_server.cli.agent import serve_agent
+
+    raise typer.Exit(serve_agent(_settings(AgentSettings, given)))
 
 
 @app.command()
@@ -93,6 +148,8 @@ def demo(
     stay: Annotated[bool, typer.Option("--stay", help="Only set the scene, on the default ports, and stay")] = False,
 ) -> None:
     """Play the story of the source document on real parts of this machine."""
+    from egress_server.cli.demo import demo as play
+
     raise typer.Exit(play(examples, stay=stay))
 
 
@@ -101,6 +158,8 @@ def doctor(
     data_dir: Annotated[Path, typer.Option(help="The data directory to look at")] = Path(".egress"),
 ) -> None:
     """Say what this machine has and lacks for running egressd."""
+    from egress_server.cli.doctor import examine
+
     raise typer.Exit(0 if examine(data_dir) else 1)
 
 
@@ -111,6 +170,18 @@ def _top(
     if show_version:
         typer.echo(f"egressd {version('egress-server')}")
         raise typer.Exit
+
+
+def _settings(kind: type[T], given: dict[str, Any]) -> T:
+    """What was given, by flag or environment; ends the program where that is wrong."""
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None and value != []})
+    except ValidationError as error:
+        for problem in error.errors():
+            flag = "--" + str(problem["loc"][0]).replace("_", "-") if problem["loc"] else ""
+            why = "must be given" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+            typer.echo(f"egressd: {flag}: {why}", err=True)
+        raise typer.Exit(2) from None
 
 
 def main() -> None:

@@ -1,0 +1,32 @@
+"""Runs the agent of a pod on an event loop until a signal."""
+
+import asyncio
+import contextlib
+import signal
+
+import typer
+import uvloop
+
+from egress_server.agents.pod import run_agent
+from egress_server.config import AgentSettings
+from egress_server.telemetry.logs import configure_logs
+
+
+def serve_agent(settings: AgentSettings) -> int:
+    """Serves until SIGINT or SIGTERM; the exit code: 0 after a stop, 1 where there is no Linux to look at."""
+    configure_logs(settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings))
+    except OSError as error:
+        typer.echo(f"egressd: {error}", err=True)
+        return 1
+    return 0
+
+
+async def _serve(settings: AgentSettings) -> None:
+    agent = asyncio.create_task(run_agent(settings), name="agent")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, agent.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await agent
