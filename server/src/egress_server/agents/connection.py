@@ -92,6 +92,8 @@ async def connect(dialer: Dialer, place: Place, errand: Errand, progress: Progre
     async with asyncio.timeout_at(progress.deadline):
         with progress.part("connect"):
             dialled = await dialer(place)
+    if dialled.took is not None:
+        progress.done["connect"] = dialled.took
     evidence = replace(evidence, captured=dialled.captured)
     with closing(dialled.connection):
         try:

@@ -17,11 +17,13 @@ from egress_server.domain.intercept import captured, read_rules
 @dataclass(frozen=True, slots=True)
 class Dialled:
     """A non-blocking socket, and whether the sidecar has caught it. It is connected, unless `yet_to` says where to:
-    connecting past the sidecar takes time and may fail, and that is evidence, not the sidecar's trouble."""
+    connecting past the sidecar takes time and may fail, and that is evidence, not the sidecar's trouble. `took` is how
+    long connecting took so far, in seconds, where the dialer did something else as well."""
 
     connection: socket.socket
     captured: bool
     yet_to: Endpoint | None = None
+    took: float | None = None
 
 
 class NoRoute(OSError):

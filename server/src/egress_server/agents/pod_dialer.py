@@ -20,9 +20,8 @@ from egress_server.agents.resolver import Endpoint, Place
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LAST_PORT = 65535
 _MOST_TRIES = 16
-# To the sidecar a connection takes well below a millisecond. One that is not through by then goes elsewhere.
-_LOOK_SECONDS = 0.01
-_LONGEST_LOOK_SECONDS = 1.0
+# To the sidecar a connection takes well below a millisecond.
+_SETTLE_SECONDS = 0.25
 # Of Linux, tcp_states.h.
 _SYN_SENT = 2
 _CLOSE = 7
@@ -71,17 +70,19 @@ class PodDialer:
     async def __call__(self, place: Place) -> Dialled:
         """Connects; raises OSError where iptables send it to a sidecar that is not there, NoRoute where no connection
         can be made from here at all."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         connection = self._begin(place.dialled)
         try:
-            captured = await self._is_caught(connection)
+            await _settle(connection)
+            took = loop.time() - began
+            tables = await asyncio.to_thread(read_tables)
+            captured = is_caught(tables, connection.getsockname()[:2], self._capture_port)
             state = _state(connection)
-            if captured and state == _SYN_SENT:
-                await asyncio.get_running_loop().sock_connect(connection, place.dialled)
-            if captured or state not in {_SYN_SENT, _CLOSE}:
-                return Dialled(connection, captured)
-            if state == _CLOSE:
-                await self._expect_listener(place.dialled)
-            return Dialled(connection, captured, yet_to=place.dialled)
+            if not captured and state == _CLOSE:
+                self._expect_listener(tables, place.dialled)
+            unfinished = state == _SYN_SENT or (not captured and state == _CLOSE)
+            return Dialled(connection, captured, place.dialled if unfinished else None, took)
         except BaseException:
             connection.close()
             raise
@@ -103,25 +104,25 @@ class PodDialer:
             raise
         return connection
 
-    async def _is_caught(self, connection: socket.socket) -> bool:
-        """Looks until the connection is made or refused, and then once more. To the sidecar it is made at once; a
-        destination that takes its time is elsewhere."""
-        client = connection.getsockname()[:2]
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + _LONGEST_LOOK_SECONDS
-        while True:
-            under_way = _state(connection) == _SYN_SENT
-            if is_caught(await asyncio.to_thread(read_tables), client, self._capture_port):
-                return True
-            if not under_way or loop.time() > give_up:
-                return False
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    async def _expect_listener(self, destination: Endpoint) -> None:
+    def _expect_listener(self, tables: bytes, destination: Endpoint) -> None:
         """A connection that fails may have been sent to a sidecar that has gone."""
-        tables = await asyncio.to_thread(read_tables)
         if listener(tables, self._capture_port, ipv6=_is_ipv6(destination)) is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens at port {self._capture_port}")
+
+
+async def _settle(connection: socket.socket) -> None:
+    """Waits until it is made or refused, but not long. To the sidecar it is made at once, and is listed from then on; a
+    destination that takes its time is elsewhere."""
+    loop = asyncio.get_running_loop()
+    settled = asyncio.Event()
+    loop.add_writer(connection, settled.set)
+    try:
+        async with asyncio.timeout(_SETTLE_SECONDS):
+            await settled.wait()
+    except TimeoutError:
+        pass  # it goes on
+    finally:
+        loop.remove_writer(connection)
 
 
 def _is_ipv6(destination: Endpoint) -> bool:

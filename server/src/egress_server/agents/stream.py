@@ -4,10 +4,13 @@ ATTACH_PATH = "/egress.v1.AgentService/Attach"
 
 _KEEPALIVE_MS = 20_000
 _KEEPALIVE_TIMEOUT_MS = 10_000
+_LONGEST_BACKOFF_MS = 5_000
 
 AGENT_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+    # By default a server that comes back after an hour is looked for every two minutes.
+    ("grpc.max_reconnect_backoff_ms", _LONGEST_BACKOFF_MS),
     ("grpc.enable_http_proxy", 0),  # the stream must not depend on how the workload reaches the world
 )
 """Channel options of an agent."""
