@@ -1,5 +1,6 @@
 """What the agent asks its sidecar, and what it makes of the pages. They are as Envoy 1.40 gives them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,26 @@ def configuration(types: Mapping[str, str]) -> bytes:
     return orjson.dumps({"configs": [{"cluster": {"name": name, "type": kind}} for name, kind in types.items()]})
 
 
+def configured(*routes: Mapping[str, object]) -> bytes:
+    """The routes of the destination's host."""
+    config = {"name": "80", "virtual_hosts": [{"domains": ["www.example.com"], "routes": routes}]}
+    return orjson.dumps({"configs": [{"route_config": config}]})
+
+
+def asked_for(target: str, parameter: str) -> re.Pattern[str]:
+    """The regular expression that a page is narrowed by."""
+    return re.compile(parse_qs(urlsplit(target).query)[parameter][0])
+
+
+def narrowed(page: bytes, target: str) -> bytes:
+    """The clusters whose whole name fits, as Envoy does it; a page without names as it is."""
+    configs = orjson.loads(page).get("configs", ())
+    if not all("cluster" in config for config in configs):
+        return page
+    names = asked_for(target, "name_regex")
+    return orjson.dumps({"configs": [config for config in configs if names.fullmatch(config["cluster"]["name"])]})
+
+
 @dataclass
 class Admin:
     """Pages in the order in which they are asked for; the last one of clusters repeats."""
@@ -52,22 +73,55 @@ class Admin:
         """Gives the page."""
         self.asked.append(target)
         if "dynamic_warming_clusters" in target:
-            return self.warming
+            return narrowed(self.warming, target)
         if "dynamic_active_clusters" in target:
-            return self.active
+            return narrowed(self.active, target)
         if "dynamic_route_configs" in target:
             return self.routes
         return self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
 
 
-async def test_only_what_matters_is_asked_for() -> None:
-    """The routes and the list of clusters are narrowed to the port, since a mesh may have thousands."""
+ALWAYS = {"PassthroughCluster", "outbound|443||kubernetes.default.svc.cluster.local"}
+OWN = {ENTRY, "outbound|80|v1|www.example.com", "outbound|80||*.example.com", "outbound|80||*"}
+OF_THE_PORT = {"outbound|80||other.example.com", "outbound|80||www.example.com.example"}
+LED_TO = "outbound|8080||led.example.com"
+NEVER = {
+    "BlackHoleCluster",
+    "inbound|80||",
+    "xds-grpc",
+    "outbound|443||www.example.com",
+    "outbound|8080||www.example.com",
+}
+
+
+@pytest.mark.parametrize(
+    ("routes", "watched"),
+    [
+        (b"{}", OWN | OF_THE_PORT),
+        (configured({"match": {"prefix": "/"}, "direct_response": {"status": 502}}), OWN),
+        (configured({"match": {"prefix": "/"}, "route": {"cluster": LED_TO}}), OWN | {LED_TO}),
+    ],
+)
+async def test_only_what_matters_is_asked_for(routes: bytes, watched: set[str]) -> None:
+    """A mesh may have thousands of services, so the list of clusters is narrowed to those of the host and of its route;
+    where no route decides, to those of the port."""
+    admin = Admin([clusters({})], routes=routes)
+    await EnvoySidecar(admin).watch(DESTINATION)
+    names = asked_for(admin.asked[1], "filter")
+    every = ALWAYS | OWN | OF_THE_PORT | {LED_TO} | NEVER
+    assert {name for name in every if names.search(name)} == ALWAYS | watched
+
+
+async def test_routes_of_the_port() -> None:
+    """Istio calls routes by their port, with or without the service's name."""
     admin = Admin([clusters({})])
     await EnvoySidecar(admin).watch(DESTINATION)
-    routes, counters = (parse_qs(urlsplit(target).query) for target in admin.asked)
-    assert routes == {"resource": ["dynamic_route_configs"], "name_regex": [r"^(.*:)?80$"]}
-    api_server = r"outbound\|443\|\|kubernetes\.default\.svc\."
-    assert counters == {"format": ["json"], "filter": [rf"^(PassthroughCluster$|{api_server}|outbound\|80\|)"]}
+    assert parse_qs(urlsplit(admin.asked[0]).query)["resource"] == ["dynamic_route_configs"]
+    names = asked_for(admin.asked[0], "name_regex")
+    assert [name for name in ("80", "web.shop.svc:80", "8080", "180") if names.fullmatch(name)] == [
+        "80",
+        "web.shop.svc:80",
+    ]
 
 
 async def test_routes_are_for_http() -> None:
@@ -80,16 +134,11 @@ async def test_routes_are_for_http() -> None:
 
 async def test_route_to_another_service() -> None:
     """Clusters that the live route leads to are watched as the destination's own are."""
-    route = {"match": {"prefix": "/"}, "route": {"cluster": "outbound|8080||other.example.com"}}
-    config = {"name": "80", "virtual_hosts": [{"domains": ["www.example.com"], "routes": [route]}]}
-    other = ("outbound|8080||other.example.com", 8080)
-    admin = Admin(
-        [clusters({other: 1}), clusters({other: 2})], routes=orjson.dumps({"configs": [{"route_config": config}]})
-    )
+    routes = configured({"match": {"prefix": "/"}, "route": {"cluster": LED_TO}})
+    admin = Admin([clusters({(LED_TO, 8080): 1}), clusters({(LED_TO, 8080): 2})], routes=routes)
     watch = await EnvoySidecar(admin).watch(DESTINATION)
     assert [host.port for host in watch.upstreams()] == [8080]
-    assert [u.cluster for u in (await watch.finish()).upstreams] == [other[0]]
-    assert r"outbound\|8080\|\|other\.example\.com$" in parse_qs(urlsplit(admin.asked[1]).query)["filter"][0]
+    assert [u.cluster for u in (await watch.finish()).upstreams] == [LED_TO]
 
 
 @pytest.mark.parametrize(("moves", "left"), [({}, False), ({"rq": 1}, True)])

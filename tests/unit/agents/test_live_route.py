@@ -44,17 +44,18 @@ def test_fault() -> None:
     delay = {"fixed_delay": "2.500s", "percentage": {"numerator": 1000000, "denominator": "MILLION"}}
     faulted = route("fault-shop-f", fault={"delay": delay, "abort": {"http_status": 503}}, cluster="outbound|80||x")
     assert live_route(page(faulted), HTTP, {}) == LiveRoute(
-        (LiveFault("fault-shop-f", f"shop/egress-{HOST}", 2.5, 503),), ("outbound|80||x",)
+        (LiveFault("fault-shop-f", f"shop/egress-{HOST}", 2.5, 503),), ("outbound|80||x",), found=True
     )
     grpc = live_route(page(route("g", fault={"abort": {"grpc_status": 0}})), HTTP, {}).faults[0]
     assert (grpc.delay, grpc.http_status, grpc.grpc_status) == (0.0, 0, 0)
 
 
 def test_no_routes() -> None:
-    """Without a route for the host there is neither a fault nor a cluster; what passes on is no service's."""
+    """Without a route for the host there is neither a fault nor a cluster; one that passes on leads to no service."""
     assert live_route(b"{}", HTTP, {}) == LiveRoute()
     assert live_route(page(route("x"), domains=("other.example.com",)), HTTP, {}) == LiveRoute()
-    assert live_route(page(route("x", cluster="PassthroughCluster"), domains=("*",)), HTTP, {}) == LiveRoute()
+    passed_on = live_route(page(route("x", cluster="PassthroughCluster"), domains=("*",)), HTTP, {})
+    assert passed_on == LiveRoute(found=True)
 
 
 def test_weighted() -> None:

@@ -82,7 +82,7 @@ class Watch:
         return Moves((*deltas.values(), *map(UpstreamDelta, empty, [""] * len(empty))), tuple(warming), tuple(deltas))
 
     async def _read(self) -> Counters:
-        return await read_counters(self._fetch, self._destination, self.route.clusters)
+        return await _read_counters(self._fetch, self._destination, self.route)
 
     def _relevant(self, deltas: dict[Host, UpstreamDelta]) -> bool:
         return any(host.cluster == PASSTHROUGH_CLUSTER or self.may_carry(host.cluster) for host in deltas)
@@ -98,13 +98,13 @@ class Watch:
 
     async def _clusters(self, resource: str) -> dict[str, str]:
         """Names of the destination's clusters in a part of the configuration, and their types."""
-        page = await self._fetch(f"/config_dump?resource={resource}&mask=cluster.name,cluster.type")
+        names = quote(f"^{_clusters_of(self._destination)}$")
+        page = await self._fetch(f"/config_dump?resource={resource}&mask=cluster.name,cluster.type&name_regex={names}")
         try:
             found = [item["cluster"] for item in orjson.loads(page).get("configs", ())]
-            named = {cluster["name"]: str(cluster.get("type", "")) for cluster in found}
+            return {cluster["name"]: str(cluster.get("type", "")) for cluster in found}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise OSError(f"the sidecar's configuration can't be read: {error!r}") from error
-        return {name: kind for name, kind in named.items() if serves(name, self._destination)}
 
 
 class EnvoySidecar:
@@ -121,7 +121,7 @@ class EnvoySidecar:
         route = LiveRoute()
         if destination.scheme == "http":
             route = await self._live_route(destination, headers or {})
-        before = await read_counters(self._fetch, destination, route.clusters)
+        before = await _read_counters(self._fetch, destination, route)
         return Watch(self._fetch, destination, route, before)
 
     async def _live_route(self, destination: Destination, headers: Mapping[str, str]) -> LiveRoute:
@@ -134,11 +134,22 @@ class EnvoySidecar:
             raise OSError(f"the sidecar's routes can't be read: {error}") from error
 
 
-async def read_counters(fetch: Fetch, destination: Destination, clusters: Sequence[str] = ()) -> Counters:
-    """The counters of what may carry a connection to `destination`, and of further `clusters`; raises OSError."""
-    further = "".join(f"|{re.escape(name)}$" for name in clusters)
-    names = quote(rf"^({PASSTHROUGH_CLUSTER}$|{re.escape(_API_SERVER)}|outbound\|{destination.port}\|{further})")
+async def _read_counters(fetch: Fetch, destination: Destination, route: LiveRoute) -> Counters:
+    """The counters of what may carry a connection to `destination`; raises OSError. Where no route decides, any service
+    of the port may: one of TCP without addresses takes it, whatever the host."""
+    own = _clusters_of(destination) if route.found else rf"outbound\|{destination.port}\|.*"
+    led_to = map(re.escape, route.clusters)
+    names = quote(f"^({'|'.join((PASSTHROUGH_CLUSTER, own, *led_to))})$|^{re.escape(_API_SERVER)}")
     try:
         return parse(await fetch(f"/clusters?format=json&filter={names}"))
     except ValueError as error:
         raise OSError(f"the sidecar's list of clusters can't be read: {error}") from error
+
+
+def _clusters_of(destination: Destination) -> str:
+    """A regular expression of the clusters that serve a destination, as `serves` has it."""
+    host = destination.host.rstrip(".")
+    labels = host.split(".")
+    wildcards = (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
+    hosts = "|".join(map(re.escape, (host, *wildcards, "*")))
+    return rf"outbound\|{destination.port}\|[^|]*\|({hosts})"

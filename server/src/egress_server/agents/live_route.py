@@ -21,10 +21,12 @@ _HARMLESS = frozenset({"prefix", "path", "path_separated_prefix", "case_sensitiv
 
 @dataclass(frozen=True, slots=True)
 class LiveRoute:
-    """What the routes that a request may take have: faults, and the Envoy clusters that they lead to."""
+    """What the routes that a request may take have: faults, and the Envoy clusters that they lead to. `found` is
+    whether there are any; on a port without them the sidecar sees no requests."""
 
     faults: tuple[LiveFault, ...] = ()
     clusters: tuple[str, ...] = ()
+    found: bool = False
 
 
 def live_route(page: bytes, destination: Destination, headers: Mapping[str, str]) -> LiveRoute:
@@ -39,7 +41,7 @@ def live_route(page: bytes, destination: Destination, headers: Mapping[str, str]
         clusters = dict.fromkeys(cluster for route in routes for cluster in _clusters(route))
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a page of route configurations: {error!r}") from error
-    return LiveRoute(tuple(faults), tuple(clusters))
+    return LiveRoute(tuple(faults), tuple(clusters), bool(routes))
 
 
 def _candidates(config: Json, destination: Destination, headers: Mapping[str, str]) -> Iterator[Json]:

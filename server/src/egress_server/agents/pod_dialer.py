@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 import socket
+import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -70,12 +71,11 @@ class PodDialer:
     async def __call__(self, place: Place) -> Dialled:
         """Connects; raises OSError where iptables send it to a sidecar that is not there, NoRoute where no connection
         can be made from here at all."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = time.monotonic()
         connection = self._begin(place.dialled)
         try:
             await _settle(connection)
-            took = loop.time() - began
+            took = time.monotonic() - began
             tables = await asyncio.to_thread(read_tables)
             captured = is_caught(tables, connection.getsockname()[:2], self._capture_port)
             state = _state(connection)
