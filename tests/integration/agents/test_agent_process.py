@@ -20,7 +20,9 @@ from egress.v1 import cluster_pb2, probe_pb2
 from egress.v1 import fleet_service_pb2 as fleet_pb
 from egress_server.targets.local.envoy import envoy_binary
 from tests.support.daemon import Daemon, eventually, running_daemon
-from tests.support.egressd import free_port, run_cli
+from tests.support.egressd import PATIENCE_SECONDS, free_port, run_cli
+
+pytestmark = pytest.mark.xdist_group("agent-process")
 
 MESH = "meshes/default"
 CLUSTER = f"{MESH}/clusters/c0"
@@ -31,14 +33,14 @@ NODE = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """A folder with a short path: sockets live in it."""
     with tempfile.TemporaryDirectory(prefix="agent-") as folder:
         yield Path(folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[Daemon]:
     """A server with a cluster that has no agent of its own."""
     with running_daemon(home, "--directory-root", str(home / "objects")) as daemon:
@@ -120,10 +122,11 @@ def test_life(home: Path, server: Daemon) -> None:
     admin, outbound = free_port(), free_port()
     flags = ("--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound))
     with running(home, *flags) as agent:
-        eventually(lambda: any("sidecar_not_there" in event and "refused" in event for event in agent.events()))
+        waits = "sidecar_not_there [Errno 111] Connection refused"
+        eventually(lambda: waits in agent.events(), PATIENCE_SECONDS)
         assert not attached(server)
         with sidecar(home, admin, outbound):
-            eventually(lambda: bool(attached(server)))
+            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
             (known,) = attached(server)
             assert (known.agent, known.namespace, known.workload_cluster) == ("curl-0", "shop", "Kubernetes")
             assert dict(known.labels) == {"app": "curl"}
@@ -132,28 +135,25 @@ def test_life(home: Path, server: Daemon) -> None:
 
             server.stop()
             server.start()
-            eventually(lambda: bool(attached(server)))
+            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
             assert agent.stop() == 0
-            eventually(lambda: not attached(server))
+            eventually(lambda: not attached(server), PATIENCE_SECONDS)
 
 
-@pytest.mark.parametrize(
-    ("url", "resolve"),
-    [
-        ("http://127.0.0.1/", ""),
-        ("tcp://169.254.169.254:80", ""),
-        ("https://www.example.com/", "10.96.0.1"),
-        ("tcp://10.96.0.1:6443", ""),
-    ],
-)
-def test_forbidden(home: Path, server: Daemon, url: str, resolve: str) -> None:
+def test_forbidden(home: Path, server: Daemon) -> None:
     """What may not be asked is refused in the agent, the API server as Kubernetes tells the pod too."""
     admin, outbound = free_port(), free_port()
     flags = ("--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound))
     with sidecar(home, admin, outbound), running(home, *flags, KUBERNETES_SERVICE_HOST="10.96.0.1"):
-        eventually(lambda: bool(attached(server)))
-        with pytest.raises(grpc.RpcError, match="the agent refused"):
-            probe(server, url, resolve)
+        eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+        for url, resolve in (
+            ("http://127.0.0.1/", ""),
+            ("tcp://169.254.169.254:80", ""),
+            ("https://www.example.com/", "10.96.0.1"),
+            ("tcp://10.96.0.1:6443", ""),
+        ):
+            with pytest.raises(grpc.RpcError, match="the agent refused"):
+                probe(server, url, resolve)
 
 
 def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
@@ -161,7 +161,7 @@ def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
     admin, outbound = free_port(), free_port()
     with running(home, "--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound), "--name", "a"):
         with sidecar(home, admin, outbound):
-            eventually(lambda: bool(attached(server)))
+            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
         answer = probe(server, "https://www.example.com/", resolve="203.0.113.10")
         assert [agent.agent for agent in attached(server)] == ["a"]
     assert answer.outcome == probe_pb2.ProbeResponse.INCONCLUSIVE
@@ -171,7 +171,7 @@ def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
 def test_interrupted_while_it_waits(home: Path) -> None:
     """Ctrl-C ends it at any time."""
     with running(home, "--envoy-admin", f"127.0.0.1:{free_port()}") as agent:
-        eventually(lambda: bool(agent.events()))
+        eventually(lambda: bool(agent.events()), PATIENCE_SECONDS)
         assert agent.stop(signal.SIGINT) == 0
 
 
