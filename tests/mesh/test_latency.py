@@ -1,0 +1,119 @@
+"""How long it takes from an accepted change to a changed answer in a workload, beside what istiod needs by itself for a
+write of the same object straight to the API server. Told as a distribution; asserted is only that changes arrive."""
+
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from statistics import quantiles
+
+import pytest
+
+from tests.mesh import poll
+from tests.mesh.api import Api, Object
+from tests.mesh.mesh import Mesh
+from tests.mesh.product import Product
+from tests.mesh.run import Run
+from tests.mesh.workload import Workload
+
+HOST = "latency.example.com"
+ADDRESS = "198.51.100.77"
+REGISTERED, UNREGISTERED = 301, 502
+QUIET_ROUNDS, BUSY_ROUNDS = 20, 1
+SECONDS = 30
+WRITE_EVERY_SECONDS = 0.02
+ENTRIES = "/apis/networking.istio.io/v1/namespaces/default/serviceentries"
+
+
+def foreign(name: str, host: str) -> Object:
+    """An entry as somebody else would write it."""
+    spec = {
+        "hosts": [host],
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+        "resolution": "STATIC",
+        "location": "MESH_EXTERNAL",
+        "endpoints": [{"address": ADDRESS}],
+    }
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": metadata, "spec": spec}
+
+
+def until_answer(curl: Workload, status: int, change: Callable[[], object]) -> float:
+    """Seconds from the end of `change`, which is when it is accepted, to the first answer with `status`."""
+    command = ["ip", "netns", "exec", curl.netns, sys.executable, str(Path(poll.__file__)), f"http://{HOST}/"]
+    with subprocess.Popen([*command, str(status), str(SECONDS)], stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == "asking\n"
+        change()
+        accepted = time.monotonic()
+        said = asking.stdout.read()
+    assert asking.returncode == 0, said
+    return float(said) - accepted
+
+
+@contextlib.contextmanager
+def others_writing(mesh: Mesh) -> Iterator[None]:
+    """Somebody else changes an entry of theirs all the time, which keeps istiod waiting for a pause."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with mesh.api() as api:
+            api.post(ENTRIES, foreign("busy", "busy.example.com"))
+            number = 0
+            while not stop.wait(WRITE_EVERY_SECONDS):
+                number += 1
+                api.patch(f"{ENTRIES}/busy", {"spec": {"hosts": [f"busy-{number}.example.com"]}})
+            api.delete(f"{ENTRIES}/busy")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+def rounds(count: int, product: Product, curl: Workload, api: Api) -> dict[str, list[float]]:
+    """Both ways in turn, each there and back."""
+    client, ports = product.client, ["80:HTTP:http"]
+
+    def upsert() -> object:
+        return client.upsert_service_entry(
+            "latency", hosts=[HOST], ports=ports, resolution="STATIC", endpoints=[ADDRESS]
+        )
+
+    ways: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "by the API": (upsert, partial(client.delete_service_entry, "latency")),
+        "straight to the API server": (
+            partial(api.post, ENTRIES, foreign("theirs", HOST)),
+            partial(api.delete, f"{ENTRIES}/theirs"),
+        ),
+    }
+    found: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(count):
+        for way, (there, back) in ways.items():
+            found[way] += [until_answer(curl, REGISTERED, there), until_answer(curl, UNREGISTERED, back)]
+    return found
+
+
+def test_accepted_to_changed_answer(run: Run, mesh: Mesh, curl: Workload, capsys: pytest.CaptureFixture[str]) -> None:
+    """Quiet, and while others write all the time, which keeps istiod waiting up to 10 s: both ways then."""
+    with Product(run) as product, mesh.api() as api:
+        product.register(mesh)
+        product.client.set_outbound_policy("REGISTRY_ONLY").wait(until="applied")
+        curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.status == UNREGISTERED, "closed")
+        tables = {"quiet": rounds(QUIET_ROUNDS, product, curl, api)}
+        with others_writing(mesh):
+            tables["others write all the time"] = rounds(BUSY_ROUNDS, product, curl, api)
+    with capsys.disabled():
+        print()
+        for when, ways in tables.items():
+            for way, seconds in ways.items():
+                cuts = quantiles(seconds, n=100, method="inclusive")
+                shown = ", ".join(f"p{p} {cuts[p - 1] * 1000:.0f} ms" for p in (50, 90, 99))
+                print(f"accepted to changed answer, {when}, {way}: {shown} ({len(seconds)} changes)")
