@@ -5,13 +5,13 @@ import contextlib
 import secrets
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.mesh.addresses import ServiceRange
 from tests.mesh.api import Api
 from tests.mesh.binaries import Binaries
 from tests.mesh.run import Child, Run
@@ -19,19 +19,6 @@ from tests.support.egressd import free_port
 
 USERS = {"admin": "system:masters", "stranger": "strangers"}
 """Who has a token, and their group. RBAC gives strangers nothing until a test does."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceRange:
-    """The addresses that an API server gives to Services."""
-
-    v4: str
-    v6: str
-
-    @property
-    def flag(self) -> str:
-        """As the API server takes it."""
-        return f"{self.v4},{self.v6}"
 
 
 class ApiServer:

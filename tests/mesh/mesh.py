@@ -19,9 +19,10 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.mesh.addresses import ServiceRange
 from tests.mesh.api import Api, Object
 from tests.mesh.binaries import ISTIO_VERSION, Binaries
-from tests.mesh.control_plane import ApiServer, ServiceRange
+from tests.mesh.control_plane import ApiServer
 from tests.mesh.holdings import Holdings
 from tests.mesh.kubelet import Kubelet
 from tests.mesh.run import Child, Run, Word, command, eventually
@@ -42,7 +43,7 @@ class Mesh:
         self.folder = run.make_folder(self.name)
         self.services = ServiceRange(f"10.{200 + index}.0.0/16", f"fd00:{200 + index}::/108")
         self.server = ApiServer(run, binaries, run.make_folder(self.name, "api"), self.services)
-        self.world = World(run, run.make_folder(self.name, "world"), index)
+        self.world = World(run, run.make_folder(self.name, "world"), index, self.services)
         self.workloads: list[Workload] = []
         self.istiod_socket = self.folder / "istiod.sock"
         self._ports = {name: free_port() for name in ("http", "grpc", "secure_grpc", "https", "monitoring")}
@@ -125,6 +126,10 @@ class Mesh:
     def apply(self, yaml_text: str) -> None:
         """`kubectl apply`."""
         self.kubectl("apply", "-f", "-", stdin=yaml_text)
+
+    def put(self, *objects: Object) -> None:
+        """`kubectl apply` of objects."""
+        self.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
     def get(self, *words: str) -> Object:
         """`kubectl get WORDS -o json`."""

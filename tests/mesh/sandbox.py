@@ -5,6 +5,7 @@ holds for it, and a pod that was not injected gets neither iptables nor sidecar.
 """
 
 import json
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.mesh.world import World
 _PROXY_UID = "1337"
 _TABLES = ("iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
 _ADMIN_PORT = 15000
+_DYNAMIC = _LISTENERS, _ROUTES, _CLUSTERS = "dynamic_listeners", "dynamic_route_configs", "dynamic_active_clusters"
 # What the bootstrap of a default injected pod keeps; everything else it lacks, so no test may rely on it.
 _STATS = (
     "reporter=",
@@ -101,9 +103,12 @@ class Sandbox:
     def configuration(self) -> str:
         """What istiod made Envoy do, written so that two of the same are equal."""
         dump = json.loads(self.admin("/config_dump"))
-        kinds = ("dynamic_active_clusters", "dynamic_listeners", "dynamic_route_configs")
-        resources = [part for section in dump["configs"] for kind in kinds for part in section.get(kind, ())]
-        return "\n".join(sorted({*map(_timeless, resources), ""}))
+        parts = {kind: [p for section in dump["configs"] for p in section.get(kind, ())] for kind in _DYNAMIC}
+        # What drains takes no more connections; its routes stay until it is gone.
+        listeners = [_timeless(part["active_state"]) for part in parts[_LISTENERS] if "active_state" in part]
+        used = set(re.findall(r'"route_config_name": "([^"]+)"', "".join(listeners)))
+        routes = [_timeless(part) for part in parts[_ROUTES] if part["route_config"]["name"] in used]
+        return "\n".join(sorted([*listeners, *routes, *map(_timeless, parts[_CLUSTERS])]))
 
     def iptables(self, family: str = "iptables-legacy") -> str:
         """The rules in force."""
@@ -137,10 +142,7 @@ class Sandbox:
 
 def _timeless(part: Object) -> str:
     """One resource without when and by which push it came."""
-    if "draining_state" in part and "active_state" not in part:
-        return ""  # it takes no more connections and is about to go
-    inner = part.get("active_state", part)
-    return json.dumps({k: v for k, v in inner.items() if k not in ("version_info", "last_updated")}, sort_keys=True)
+    return json.dumps({k: v for k, v in part.items() if k not in ("version_info", "last_updated")}, sort_keys=True)
 
 
 def readable_envoy(run: Run) -> Path:

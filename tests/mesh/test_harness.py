@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import httpx
 import pytest
 
-from tests.mesh.api import Object, path_of
+from tests.mesh.api import path_of
 from tests.mesh.mesh import Mesh
+from tests.mesh.pods import included, try_pod
 from tests.mesh.run import NotReady, eventually
 from tests.mesh.workload import Workload
 
@@ -43,22 +44,9 @@ spec:
 """
 
 
-def _would_be(mesh: Mesh, annotations: Mapping[str, str] | None = None) -> list[str]:
-    """The arguments of istio-init that a new pod would get, by a server-side dry run."""
-    meta = {"name": "try", "namespace": "default", "annotations": dict(annotations or {})}
-    spec = {"serviceAccountName": "default", "containers": [{"name": "app", "image": "x"}]}
+def _included(mesh: Mesh, annotations: Mapping[str, str] | None = None) -> str:
     with mesh.api() as api:
-        made = api.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}, dry_run=True)
-    return _init_arguments(made)
-
-
-def _init_arguments(pod: Object) -> list[str]:
-    args: list[str] = next(c for c in pod["spec"]["initContainers"] if c["name"] == "istio-init")["args"]
-    return args
-
-
-def _included(arguments: list[str]) -> str:
-    return arguments[arguments.index("-i") + 1]
+        return included(try_pod(api, annotations))
 
 
 def _captured(workload: Workload) -> bool:
@@ -67,14 +55,14 @@ def _captured(workload: Workload) -> bool:
 
 def test_a_dry_run_is_injected_by_istiod(mesh: Mesh) -> None:
     """What a new pod would get can be asked without making one."""
-    assert _included(_would_be(mesh)) == "*"
-    assert _included(_would_be(mesh, {INCLUDE: "10.0.0.0/8"})) == "10.0.0.0/8"
+    assert _included(mesh) == "*"
+    assert _included(mesh, {INCLUDE: "10.0.0.0/8"}) == "10.0.0.0/8"
 
 
 def test_the_injector_denies_a_bad_annotation(mesh: Mesh) -> None:
     """A bare address is no range, and the API server says so."""
     with pytest.raises(RuntimeError, match="denied the request"):
-        _would_be(mesh, {INCLUDE: "10.0.0.1"})
+        _included(mesh, {INCLUDE: "10.0.0.1"})
 
 
 def test_istiods_validation_is_in_force(mesh: Mesh) -> None:
@@ -87,7 +75,7 @@ def test_istiods_validation_is_in_force(mesh: Mesh) -> None:
 def test_an_admission_policy_sets_annotations_before_the_injector_reads_them(mesh: Mesh) -> None:
     """This is what interception for one namespace or workload rests on."""
     mesh.apply(ANNOTATING_POLICY % (INCLUDE, "10.9.0.0/16"))
-    eventually(lambda: _included(_would_be(mesh)) == "10.9.0.0/16", "the policy in force")
+    eventually(lambda: _included(mesh) == "10.9.0.0/16", "the policy in force")
 
 
 def test_an_annotated_pod_is_captured_for_its_ranges_only(mesh: Mesh) -> None:
@@ -101,7 +89,7 @@ def test_values_of_the_injector_hold_from_the_next_restart(mesh: Mesh) -> None:
     """A running pod keeps its rules; its successor gets the new ones."""
     workload = mesh.workload("restarted")
     mesh.set_injector_values(includeIPRanges=mesh.services.v4)
-    eventually(lambda: _included(_would_be(mesh)) == mesh.services.v4, "the injector's new values")
+    eventually(lambda: _included(mesh) == mesh.services.v4, "the injector's new values")
     assert _captured(workload)
     before = workload.pod()["metadata"]["name"]
     workload.restart()
@@ -137,7 +125,7 @@ def test_other_owners_replace_their_pods(mesh: Mesh, kind: str) -> None:
     mesh.apply(manifest if kind == "StatefulSet" else manifest.replace("  serviceName: store\n", ""))
     mesh.kubectl("rollout", "status", f"{kind}/store", "--timeout=30s")
     [pod] = mesh.get("pods", "-l", "app=store")["items"]
-    assert _included(_init_arguments(pod)) == "*"
+    assert included(pod) == "*"
     mesh.kubectl("rollout", "restart", f"{kind}/store")
     mesh.kubectl("rollout", "status", f"{kind}/store", "--timeout=30s")
     [successor] = mesh.get("pods", "-l", "app=store")["items"]

@@ -1,7 +1,8 @@
 """What lies outside a mesh: a network namespace with external services, a DNS server, and a way to ask what arrived.
 
 The namespace answers on every address of the documentation ranges, so a test gives a host an
-address of its own and needs no new server. Nothing here is reachable from outside the namespaces.
+address of its own and needs no new server. It answers on service addresses too: what a sidecar does
+not take reaches it there, in place of kube-proxy. Nothing here is reachable from outside the namespaces.
 """
 
 import itertools
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from tests.mesh.addresses import ServiceRange
 from tests.mesh.run import Child, Run, command, eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -58,8 +60,9 @@ class Seen:
 class World:
     """The outside of one mesh. Each workload hangs on its bridge by a cable of its own."""
 
-    def __init__(self, run: Run, folder: Path, index: int) -> None:
+    def __init__(self, run: Run, folder: Path, index: int, services: ServiceRange) -> None:
         self._run = run
+        self._services = services
         self._folder = folder
         self._network = f"10.{150 + index}"
         self._network_v6 = f"fd00:{150 + index}:"
@@ -86,9 +89,10 @@ class World:
         command(*ip, "addr", "add", f"{self.gateway}/16", "dev", "br0")
         command(*ip, "-6", "addr", "add", f"{self._network_v6}:1/64", "dev", "br0", "nodad")
         command(*ip, "link", "set", "br0", "up")
-        for served in RANGES:
+        for served in (*RANGES, self._services.v4):
             command(*ip, "route", "add", "local", served, "dev", "lo")
-        command(*ip, "-6", "route", "add", "local", RANGES_V6, "dev", "lo")
+        for served in (RANGES_V6, self._services.v6):
+            command(*ip, "-6", "route", "add", "local", served, "dev", "lo")
         inside = ("ip", "netns", "exec", self.namespace)
         environment = {"PYTHONPATH": str(REPOSITORY)}
         servers = [*inside, sys.executable, "-m", "tests.mesh.world_server", str(self._folder)]
@@ -102,7 +106,7 @@ class World:
         zones = [f"--address=/{zone}/{address}" for zone, address in ZONES.items()]
         argv = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root"]
         argv += ["--bind-interfaces", f"--listen-address={self.gateway}", "--pid-file=", "--log-facility=-"]
-        argv += [f"--hostsdir={names}", *zones]
+        argv += ["--log-queries", f"--hostsdir={names}", *zones]
         self._dns = self._run.spawn("dnsmasq", ["ip", "netns", "exec", self.namespace, *argv], self._folder)
 
     def stop_dns(self) -> None:
@@ -119,6 +123,11 @@ class World:
         environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
         inside = ("ip", "netns", "exec", self._self_resolving())
         eventually(lambda: command(*inside, *dig, env=environment).strip() in addresses, f"{host} in DNS", 5)
+
+    def asked(self, host: str) -> bool:
+        """Whether anybody asked the DNS server for a host."""
+        assert self._dns is not None
+        return f"] {host} from" in self._dns.log.read_text(errors="replace")
 
     def attach(self) -> Attachment:
         """Make a network namespace for a workload and plug it in."""
@@ -180,7 +189,7 @@ class World:
         """`ip netns exec` shows this file as /etc/resolv.conf."""
         folder = Path("/etc/netns") / namespace
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "resolv.conf").write_text(f"nameserver {self.gateway}\noptions timeout:1 attempts:2\n")
+        (folder / "resolv.conf").write_text(f"nameserver {self.gateway}\noptions timeout:3 attempts:3\n")
 
     def _control(self, method: str, path: str, body: Any = None) -> Any:
         transport = httpx.HTTPTransport(uds=str(self._socket))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.mesh.addresses import ServiceRange
 from tests.mesh.api import Api
 from tests.mesh.binaries import Binaries
-from tests.mesh.control_plane import ApiServer, ServiceRange
+from tests.mesh.control_plane import ApiServer
 from tests.mesh.holdings import Holdings
 from tests.mesh.kubernetes.driver import Driver
 from tests.mesh.run import Run, command, eventually
