@@ -22,7 +22,11 @@ from tests.mesh.control_plane import ApiServer
 from tests.mesh.run import PATIENCE_SECONDS
 from tests.support.meshes import BIRTH, History
 
-SETTINGS = KubernetesTarget(mesh_policy=MeshPolicyBackend.SIDECAR)
+CLUSTER = Cluster(
+    "meshes/default/clusters/c0",
+    TargetKind.KUBERNETES,
+    kubernetes=KubernetesTarget(mesh_policy=MeshPolicyBackend.SIDECAR),
+)
 
 
 class Driver:
@@ -31,7 +35,7 @@ class Driver:
     def __init__(self, server: ApiServer, target: Kubernetes) -> None:
         self.target = target
         self._server = server
-        self.cluster = Cluster("meshes/default/clusters/c0", TargetKind.KUBERNETES, kubernetes=SETTINGS)
+        self.cluster = CLUSTER
         self.revision = 0
         self.news = 0
         self._listening = asyncio.create_task(self._listen())
@@ -40,7 +44,7 @@ class Driver:
     async def open(cls, server: ApiServer) -> "Driver":
         """With all rights."""
         connection = await by_kubeconfig(server.kubeconfig().read_text())
-        return cls(server, Kubernetes(Client(connection), SETTINGS))
+        return cls(server, Kubernetes(Client(connection), CLUSTER))
 
     async def another(self) -> "Driver":
         """Another process that drives the same cluster, as after a restart."""

@@ -39,10 +39,13 @@ class Cache:
     ) -> None:
         self._client = client
         discovery = Discovery(client)
-        self._reflectors = [Reflector(client, discovery, place, self._told, self._met) for place in followed]
+        self._reflectors = [
+            Reflector(client, discovery, place, self._told, self._met, self._changed) for place in followed
+        ]
         self._monotonic = monotonic
         self._heard_at = monotonic()
         self._silent: TransientError | None = None
+        self._known = asyncio.Event()
         self._sound = asyncio.Event()
         self._sound.set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -77,6 +80,7 @@ class Cache:
         self.start()
         for reflector in self._reflectors:
             await reflector.ready()
+        self._known.set()
         # A watch that broke is mostly back at once.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_RECONNECT_SECONDS):
@@ -165,6 +169,12 @@ class Cache:
     def _trouble(self) -> TransientError | PermanentError | Refusal | None:
         troubles = [each.trouble for each in self._reflectors if each.trouble is not None]
         return self._silent or next(iter(troubles), None)
+
+    def _changed(self) -> None:
+        """A kind is served, or no longer."""
+        self.revision += 1
+        if self._known.is_set():
+            self._news.set()
 
     def _met(self, answered: bool) -> None:
         """The server has answered a reflector, or has not."""

@@ -2,26 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from egress_server.domain.inventory import Capabilities
 from egress_server.targets.kubernetes.answers import Refusal
 from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.discovery import Discovery
-from egress_server.targets.kubernetes.kinds import (
-    ADMISSION_POLICY,
-    DAEMON_SET,
-    DEPLOYMENT,
-    DESTINATION_RULE,
-    ISTIO,
-    SERVICE_CIDR,
-    SERVICE_ENTRY,
-    SIDECAR,
-    VIRTUAL_SERVICE,
-)
+from egress_server.targets.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, ISTIO, SERVICE_ENTRY
 
-_ISTIO_KINDS = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR)
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?[-.0-9A-Za-z]*")
 _VERSION_LABEL = "app.kubernetes.io/version"
 _DYNAMIC_DNS, _DYNAMIC_DNS_SINCE = "DYNAMIC_DNS", (1, 31)
@@ -29,30 +16,22 @@ _DYNAMIC_DNS, _DYNAMIC_DNS_SINCE = "DYNAMIC_DNS", (1, 31)
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """`capabilities` are for everybody to see; `dynamic_dns` is whether Istio knows that resolution."""
+    """What a cluster tells only when it is asked. `dynamic_dns` is whether Istio knows that resolution."""
 
-    capabilities: Capabilities = field(default_factory=Capabilities)
+    kubernetes_version: str = ""
+    istio_version: str = ""
+    ambient: bool = False
     dynamic_dns: bool = True
 
 
 async def read_abilities(client: Client, root: str, revision: str) -> Abilities:
     """As of now. Raises Refusal, TransientError, PermanentError."""
-    discovery = Discovery(client)
     version = await client.read("/version")
-    missing = [kind.name for kind in _ISTIO_KINDS if await discovery.kind(kind) is None]
     control_planes = await client.list(DEPLOYMENT, root, labels="app=istiod")
     istio = istio_version(control_planes.items, revision)
-    return Abilities(
-        Capabilities(
-            kubernetes_version=version["gitVersion"],
-            istio_version=istio,
-            ambient=bool((await client.list(DAEMON_SET, labels="app=ztunnel")).items),
-            mutating_admission_policy=await discovery.kind(ADMISSION_POLICY) is not None,
-            service_cidr_api=await discovery.kind(SERVICE_CIDR) is not None,
-            missing_kinds=tuple(missing),
-        ),
-        dynamic_dns=_known(istio) if istio else await _in_schema(client),
-    )
+    ztunnels = await client.list(DAEMON_SET, labels="app=ztunnel")
+    dynamic_dns = _known(istio) if istio else await _in_schema(client)
+    return Abilities(version["gitVersion"], istio, bool(ztunnels.items), dynamic_dns)
 
 
 def istio_version(control_planes: Iterable[Object], revision: str) -> str:

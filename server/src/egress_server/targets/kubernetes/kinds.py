@@ -32,6 +32,7 @@ SERVICE_ENTRY = Kind("ServiceEntry", "serviceentries", ISTIO)
 VIRTUAL_SERVICE = Kind("VirtualService", "virtualservices", ISTIO)
 DESTINATION_RULE = Kind("DestinationRule", "destinationrules", ISTIO)
 SIDECAR = Kind("Sidecar", "sidecars", ISTIO)
+OF_ISTIO = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR)
 
 NAMESPACE = Kind("Namespace", "namespaces", namespaced=False)
 SERVICE = Kind("Service", "services")
@@ -51,8 +52,5 @@ ADMISSION_BINDING = Kind(
 )
 ACCESS_REVIEW = Kind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
 
-WRITTEN = {
-    kind.name: kind
-    for kind in (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR, ADMISSION_POLICY, ADMISSION_BINDING)
-}
+WRITTEN = {kind.name: kind for kind in (*OF_ISTIO, ADMISSION_POLICY, ADMISSION_BINDING)}
 """The kinds of objects that we make, by name."""

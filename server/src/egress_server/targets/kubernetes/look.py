@@ -1,7 +1,8 @@
 """One look at what is followed: what lives on the cluster of ours, and all that fitting may know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from egress_server.domain.inventory import Capabilities
 from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, ObjectKey
 from egress_server.targets.kubernetes import kinds
 from egress_server.targets.kubernetes.cache import Cache
@@ -9,9 +10,12 @@ from egress_server.targets.kubernetes.capabilities import Abilities
 from egress_server.targets.kubernetes.kinds import WRITTEN
 from egress_server.targets.kubernetes.parts import PARTS, home_of
 from egress_server.targets.kubernetes.parts.part import part
+from egress_server.targets.kubernetes.scoped_rules import read_scoped_rules
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import Held, read_state, state_key
 from egress_server.targets.kubernetes.view import KubernetesLive, View
+from egress_server.targets.kubernetes.without_us import injector_values
+from egress_server.targets.kubernetes.workloads import Injection
 
 
 class Look:
@@ -40,14 +44,34 @@ class Look:
         view = View(
             root=self._root,
             revision=self._revision,
-            namespaces={key.name: found.labels for key, found in self._cache.of(kinds.NAMESPACE).items()},
-            capabilities=abilities.capabilities,
+            namespaces=self.namespaces(),
+            capabilities=self._capabilities(abilities),
             dynamic_dns=abilities.dynamic_dns,
             ranges=tuple(self._ranges()),
             objects=everything,
             held=state.held,
         )
         return KubernetesLive(objects, state.witness, changed_by=changed_by, view=view)
+
+    def namespaces(self) -> dict[str, Mapping[str, str]]:
+        """The labels of each namespace."""
+        return {key.name: found.labels for key, found in self._cache.of(kinds.NAMESPACE).items()}
+
+    def injection(self) -> Injection:
+        """What new pods get."""
+        scopes = read_scoped_rules(self._cache.of(kinds.ADMISSION_POLICY).values())
+        return Injection(injector_values(self._cache.of(kinds.CONFIG_MAP), self._root, self._revision), scopes)
+
+    def _capabilities(self, abilities: Abilities) -> Capabilities:
+        missing = [kind.name for kind in kinds.OF_ISTIO if self._cache.served(kind) is None]
+        return Capabilities(
+            kubernetes_version=abilities.kubernetes_version,
+            istio_version=abilities.istio_version,
+            ambient=abilities.ambient,
+            mutating_admission_policy=self._cache.served(kinds.ADMISSION_POLICY) is not None,
+            service_cidr_api=self._cache.served(kinds.SERVICE_CIDR) is not None,
+            missing_kinds=tuple(missing),
+        )
 
     def _normalised(self, key: ObjectKey, found: Seen) -> tuple[Seen, IstioObject]:
         known = self._normal.get(key)

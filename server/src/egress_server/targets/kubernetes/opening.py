@@ -34,7 +34,7 @@ async def open_kubernetes(cluster: Cluster, sealer: Sealer) -> Kubernetes:
     except BaseException:
         await client.close()
         raise
-    return Kubernetes(client, settings)
+    return Kubernetes(client, cluster)
 
 
 async def _connection(settings: KubernetesTarget, sealer: Sealer) -> Connection:

@@ -42,7 +42,16 @@ class Followed:
 class Reflector:
     """Keeps `objects` as they are on the server, once `ready`; `trouble` is why it can't just now."""
 
-    def __init__(self, client: Client, discovery: Discovery, followed: Followed, told: Told, met: Met) -> None:
+    def __init__(
+        self,
+        client: Client,
+        discovery: Discovery,
+        followed: Followed,
+        told: Told,
+        met: Met,
+        served: Callable[[], None],
+    ) -> None:
+        """`served` is called when the kind comes to be served, or no longer is."""
         self.followed = followed
         self.objects: dict[ObjectKey, Seen] = {}
         self.served: Kind | None = None
@@ -51,6 +60,7 @@ class Reflector:
         self._discovery = discovery
         self._told = told
         self._met = met
+        self._served = served
         self._gone: set[str] = set()
         self._version = ""
         self._settled = asyncio.Event()
@@ -87,7 +97,10 @@ class Reflector:
     async def _follow(self) -> None:
         """One watch, from its list or from where the last one ended."""
         if not self._version:
-            self.served = await self._discovery.kind(self.followed.kind)
+            served = await self._discovery.kind(self.followed.kind)
+            if served != self.served:
+                self.served = served
+                self._served()
             if self.served is None:
                 self._become({})
                 await asyncio.sleep(_LOOK_FOR_KIND_SECONDS)

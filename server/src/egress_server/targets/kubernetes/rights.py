@@ -37,7 +37,7 @@ def needed(root: str) -> Iterator[Right]:
     yield from (Right(verb, kinds.CONFIG_MAP, root) for verb in _WRITE)
     for kind in (kinds.NAMESPACE, kinds.SERVICE, kinds.SERVICE_CIDR):
         yield from (Right(verb, kind) for verb in _FOLLOW)
-    for kind in (kinds.POD, kinds.DEPLOYMENT, kinds.DAEMON_SET):
+    for kind in (kinds.POD, kinds.DEPLOYMENT, kinds.STATEFUL_SET, kinds.DAEMON_SET):
         yield Right("list", kind)
 
 

@@ -1,40 +1,62 @@
 """A Kubernetes cluster with Istio as the delivery loop sees it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from egress_server.domain.errors import PermanentError
+import structlog
+
+from egress_server.domain.errors import PermanentError, TransientError
+from egress_server.domain.inventory import Inventory
 from egress_server.domain.render.objects import IstioObject, ObjectKey
 from egress_server.domain.resources import Cluster, KubernetesTarget
-from egress_server.domain.rollout import UNSUPPORTED, Problem
+from egress_server.domain.rollout import Problem
+from egress_server.ports.clock import Clock, system_clock
 from egress_server.ports.target import Applied, Fit, Live, Witness
-from egress_server.targets.kubernetes.answers import outside
+from egress_server.targets.kubernetes import kinds
+from egress_server.targets.kubernetes.answers import Refusal, outside
 from egress_server.targets.kubernetes.apply import Apply
 from egress_server.targets.kubernetes.cache import Cache
 from egress_server.targets.kubernetes.capabilities import Abilities, read_abilities
+from egress_server.targets.kubernetes.census import take_census
 from egress_server.targets.kubernetes.client import Client
 from egress_server.targets.kubernetes.fault_ends import end_faults
 from egress_server.targets.kubernetes.fit import fit
 from egress_server.targets.kubernetes.followed import followed
 from egress_server.targets.kubernetes.look import Look
-from egress_server.targets.kubernetes.view import KubernetesLive
+from egress_server.targets.kubernetes.restart import restart
+from egress_server.targets.kubernetes.survey import Surveyor
+from egress_server.targets.kubernetes.view import KubernetesLive, View
+
+_log = structlog.get_logger(__name__)
+
+_ASK_SECONDS = 60.0
+_RESTART_SECONDS = 300.0
 
 
 class Kubernetes:
-    """The cluster behind `client`, which is the target's from now on."""
+    """The registered `cluster` behind `client`, which is the target's from now on."""
 
     quiet = 0.15
     """istiod waits for a pause of 0.1 s before it tells its sidecars."""
     patience = 12.0
     """It waits for 10 s at most."""
 
-    def __init__(self, client: Client, settings: KubernetesTarget) -> None:
+    def __init__(self, client: Client, cluster: Cluster, clock: Clock = system_clock) -> None:
+        settings = cluster.kubernetes or KubernetesTarget()
         self._client = client
+        self._cluster = cluster
+        self._clock = clock
         self._root = settings.root_namespace
         self._revision = settings.istio_revision
         self._cache = Cache(client, followed(self._root, self._revision))
         self._look = Look(self._cache, self._root, self._revision)
+        self._surveyor = Surveyor(client, self._look.injection, self._look.namespaces, self._cache.look_again)
         self._abilities: Abilities | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._counted: tuple[int, object, object] | None = None
+        self._inventory: Inventory | None = None
 
     async def gather(self) -> Live:
         """What is followed, as of now."""
@@ -42,7 +64,9 @@ class Kubernetes:
         if self._abilities is None:
             with outside():
                 self._abilities = await read_abilities(self._client, self._root, self._revision)
-        return self._look.live(self._abilities)
+            self._tasks = [asyncio.create_task(self._surveyor.run()), asyncio.create_task(self._ask_again())]
+        live = self._look.live(self._abilities)
+        return replace(live, inventory=self._take_stock(live.view))
 
     def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:
         """See fit."""
@@ -58,6 +82,7 @@ class Kubernetes:
             applied = await Apply(self._client, self._cache, self._root).run(upsert, delete, witness)
         if upsert or delete:
             self._cache.foreign_writes.applied()
+            self._surveyor.look_again()
         return applied
 
     async def strip_ended(self, now: datetime) -> None:
@@ -74,10 +99,40 @@ class Kubernetes:
         return self._cache.foreign_writes.holding_up()
 
     async def restart(self, workload: str) -> None:
-        """Not yet."""
-        raise PermanentError(UNSUPPORTED, f"{workload} is not restarted")
+        """See restart."""
+        with outside():
+            await restart(self._client, workload, _RESTART_SECONDS)
+        self._surveyor.look_again()
 
     async def close(self) -> None:
         """Follows no more, and lets its connections go."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self._cache.close()
         await self._client.close()
+
+    def _take_stock(self, view: View) -> Inventory:
+        """The inventory; the same one as long as nothing in it is another."""
+        counted = (self._cache.revision, self._abilities, self._surveyor.survey)
+        if self._inventory is None or counted != self._counted:
+            services = self._cache.of(kinds.SERVICE).values()
+            found = take_census(self._cluster, view, services, self._surveyor.survey, self._clock())
+            if self._inventory is None or replace(found, observe_time=self._inventory.observe_time) != self._inventory:
+                self._inventory = found
+            self._counted = counted
+        return self._inventory
+
+    async def _ask_again(self) -> None:
+        """What a cluster tells only when it is asked changes with an upgrade."""
+        while True:
+            await asyncio.sleep(_ASK_SECONDS)
+            try:
+                abilities = await read_abilities(self._client, self._root, self._revision)
+            except (TransientError, PermanentError, Refusal) as error:
+                _log.warning("abilities_not_read", url=self._client.url, why=str(error))
+                continue
+            if abilities != self._abilities:
+                self._abilities = abilities
+                self._cache.look_again()

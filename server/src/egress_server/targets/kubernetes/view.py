@@ -1,15 +1,14 @@
 """What a look at the cluster found, frozen: all that fitting may know."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from egress_server.domain.inventory import Capabilities
 from egress_server.domain.render.objects import ObjectKey
 from egress_server.ports.target import Live
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import Held
-
-DYNAMIC_DNS_SINCE = (1, 31)
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,18 @@ class View:
     objects: Mapping[ObjectKey, Seen] = field(default_factory=dict)
     held: Mapping[ObjectKey, Held] = field(default_factory=dict)
 
-    def foreign(self, kind: str, namespace: str | None = None) -> Iterator[Seen]:
+    def foreign(self, kind: str, namespace: str | None = None) -> Sequence[Seen]:
         """The objects of a kind that are not ours, the oldest first."""
-        found = (
-            item
-            for key, item in self.objects.items()
-            if key.kind == kind and (namespace is None or key.namespace == namespace) and not item.ours
-        )
-        return iter(sorted(found, key=lambda item: item.age))
+        found = self._foreign.get(kind, ())
+        return found if namespace is None else [item for item in found if item.key.namespace == namespace]
+
+    @cached_property
+    def _foreign(self) -> Mapping[str, Sequence[Seen]]:
+        found: dict[str, list[Seen]] = {}
+        for key, item in self.objects.items():
+            if not item.ours:
+                found.setdefault(key.kind, []).append(item)
+        return {kind: sorted(items, key=lambda item: item.age) for kind, items in found.items()}
 
     def ours(self, key: ObjectKey) -> Seen | None:
         """An object that we made."""

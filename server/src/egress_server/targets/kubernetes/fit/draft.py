@@ -1,9 +1,13 @@
 """A fit in the making, and what every kind of object has to pass."""
 
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
 from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.domain.resources import Cluster
 from egress_server.domain.rollout import NAMESPACE_MISSING, UNSUPPORTED, Problem
+from egress_server.targets.kubernetes.routing import full_hosts, heeded
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import name_of_object
 from egress_server.targets.kubernetes.view import View
@@ -55,6 +59,18 @@ class Draft:
             FOREIGN_OWNER,
             f"{name}{by} {why}; to let mesh-egress change it there: egressctl cluster adopt {self.cluster.id} {name}",
         )
+
+    def deciding(self, host: str) -> Sequence[Seen]:
+        """The VirtualServices of others that sidecars heed for a host, the oldest first."""
+        return self._deciding.get(host, ())
+
+    @cached_property
+    def _deciding(self) -> Mapping[str, Sequence[Seen]]:
+        found: dict[str, list[Seen]] = {}
+        for other in self.view.foreign("VirtualService"):
+            for host in full_hosts(other) if heeded(other.content) else ():
+                found.setdefault(host, []).append(other)
+        return found
 
     def namesake(self, obj: IstioObject) -> Seen | None:
         """What has the object's name and is not ours."""

@@ -121,8 +121,8 @@ def _oldest(draft: Draft, obj: IstioObject, others: Sequence[Seen]) -> Seen | No
     return next((other for other in others if mine is None or other.age < mine.age), None)
 
 
-def _others(draft: Draft, namespace: str) -> list[Seen]:
-    return list(draft.view.foreign("Sidecar", namespace))
+def _others(draft: Draft, namespace: str) -> Sequence[Seen]:
+    return draft.view.foreign("Sidecar", namespace)
 
 
 def _holds_for(other: Seen, labels: Mapping[str, str]) -> bool:

@@ -5,17 +5,14 @@ was adopted, goes into it as routes of our own names.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.targets.kubernetes.fit.draft import Draft
 from egress_server.targets.kubernetes.fit.routes import faulted_routes
 from egress_server.targets.kubernetes.parts.part import part
 from egress_server.targets.kubernetes.parts.virtual_service import others_routes
+from egress_server.targets.kubernetes.routing import full_host, visible
 from egress_server.targets.kubernetes.seen import Seen
-
-_MESH = "mesh"
 
 
 def fit_virtual_service(draft: Draft, obj: IstioObject) -> None:
@@ -37,35 +34,13 @@ def fit_virtual_service(draft: Draft, obj: IstioObject) -> None:
 def _owner(draft: Draft, obj: IstioObject) -> Seen | None:
     """The oldest one of others that sidecars of our namespace heed for the host, if ours is not older."""
     mine = draft.view.ours(key_of(obj))
-    host, namespace = obj["spec"]["hosts"][0], obj["metadata"]["namespace"]
-    for other in draft.view.foreign("VirtualService"):
+    namespace = obj["metadata"]["namespace"]
+    for other in draft.deciding(full_host(obj["spec"]["hosts"][0], namespace)):
         if mine is not None and mine.age < other.age:
             return None
-        if heeded(other.content) and visible(other, namespace) and full_host(host, namespace) in full_hosts(other):
+        if visible(other, namespace):
             return other
     return None
-
-
-def heeded(spec: Mapping[str, Any]) -> bool:
-    """Whether sidecars heed it, and not only gateways."""
-    gateways = spec.get("gateways") or ()
-    return not gateways or _MESH in gateways
-
-
-def visible(other: Seen, namespace: str) -> bool:
-    """Whether workloads of `namespace` see it."""
-    to = other.content.get("exportTo") or ("*",)
-    return "*" in to or namespace in to or ("." in to and other.key.namespace == namespace)
-
-
-def full_hosts(other: Seen) -> frozenset[str]:
-    """Its hosts in full."""
-    return frozenset(full_host(host, other.key.namespace) for host in other.content.get("hosts") or ())
-
-
-def full_host(host: str, namespace: str) -> str:
-    """A name without a dot is a Service of the same namespace."""
-    return host.lower() if "." in host or "*" in host else f"{host}.{namespace}.svc.cluster.local"
 
 
 def _merged(draft: Draft, obj: IstioObject, owner: Seen) -> IstioObject:

@@ -1,0 +1,44 @@
+"""What Istio's ConfigMaps come to where nothing of ours is in them: what holds again once our policies go."""
+
+from collections.abc import Mapping
+
+from egress_server.domain.render.objects import ObjectKey
+from egress_server.targets.kubernetes import splice
+from egress_server.targets.kubernetes.followed import injector_name, mesh_config_name
+from egress_server.targets.kubernetes.kinds import CONFIG_MAP
+from egress_server.targets.kubernetes.mesh_config import KEY, effective_mode, restore_mode, written_mode
+from egress_server.targets.kubernetes.parts.mesh_config import MESH_CONFIG, POLICY
+from egress_server.targets.kubernetes.pods import VALUE_OF
+from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.splice import Before, SpliceError
+from egress_server.targets.kubernetes.view import View
+
+
+def injector_values(objects: Mapping[ObjectKey, Seen], root: str, revision: str) -> dict[str, str]:
+    """What the injector gives new pods; empty where it is not known."""
+    found = objects.get(ObjectKey(CONFIG_MAP.name, root, injector_name(revision)))
+    text = found.content.get("values") if found else None
+    try:
+        return {name: splice.read(text, ("global", "proxy", name)) or "" for name in VALUE_OF.values()} if text else {}
+    except SpliceError:
+        return {}
+
+
+def mesh_config(view: View) -> str | None:
+    """MeshConfig's text; None where there is no such ConfigMap."""
+    found = view.objects.get(ObjectKey(CONFIG_MAP.name, view.root, mesh_config_name(view.revision)))
+    return None if found is None else found.content.get(KEY, "")
+
+
+def mode_without_us(view: View) -> str:
+    """The mesh's outbound mode; empty where it is not known."""
+    text = mesh_config(view)
+    if text is None:
+        return ""
+    held = view.held.get(ObjectKey(MESH_CONFIG, view.root, mesh_config_name(view.revision)))
+    try:
+        if held and written_mode(text) == held.spec[POLICY]["mode"]:
+            text = restore_mode(text, Before(**held.was["before"]))
+    except SpliceError:
+        return ""
+    return effective_mode(text)

@@ -1,0 +1,121 @@
+"""What is on a cluster and is not ours."""
+
+from typing import Any
+
+from egress_server.domain.inventory import EscapeKind, Inventory, KnownService
+from egress_server.domain.resources import Protocol, Resolution
+from egress_server.ports.target import Live
+from tests.mesh.api import Api
+from tests.mesh.kubernetes.conftest import RANGES
+from tests.mesh.kubernetes.driver import Driver
+from tests.support.meshes import entry, fault, policy
+
+ISTIO = "/apis/networking.istio.io/v1"
+
+
+def write(api: Api, kind: str, name: str, spec: dict[str, Any], namespace: str = "shop") -> None:
+    """An object of others."""
+    path = f"{ISTIO}/namespaces/{namespace}/{kind.lower()}".replace("serviceentry", "serviceentrie")
+    metadata = {"name": name, "namespace": namespace}
+    made = {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+    api.post(f"{path}s?fieldManager=somebody", made)
+
+
+def services_in(live: Live) -> tuple[KnownService, ...]:
+    """Of its inventory."""
+    return live.inventory.services if live.inventory else ()
+
+
+async def inventory(driver: Driver) -> Inventory:
+    """As of now."""
+    found = (await driver.look()).inventory
+    assert found is not None
+    return found
+
+
+async def test_a_cluster_tells_what_it_is(driver: Driver) -> None:
+    """Versions, ranges, namespaces; and whatever it does not say is empty."""
+    found = await inventory(driver)
+    assert found.cluster == "c0"
+    assert set(found.service_cidrs) == {RANGES.v4, RANGES.v6}
+    assert {"default", "shop", "istio-system", "kube-system"} <= set(found.namespaces)
+    assert found.capabilities.kubernetes_version.startswith("v1.")
+    assert found.capabilities.mutating_admission_policy
+    assert found.capabilities.service_cidr_api
+    assert found.capabilities.missing_kinds == ()
+    assert (found.capabilities.istio_version, found.mesh_mode, found.injector) == ("", "", {})
+
+
+async def test_services_are_known_by_host_ports_and_addresses(driver: Driver, api: Api) -> None:
+    """The API server's own among them."""
+    ports = [
+        {"name": "http-web", "port": 80, "targetPort": 8080},
+        {"name": "db", "port": 3306, "appProtocol": "mysql"},
+        {"name": "dns", "port": 53, "protocol": "UDP"},
+    ]
+    annotations = {"networking.istio.io/exportTo": "., lab"}
+    metadata = {"name": "web", "namespace": "shop", "annotations": annotations}
+    api.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}})
+    await driver.until(lambda live: any(service.name == "web" for service in services_in(live)))
+    services = {service.host: service for service in (await inventory(driver)).services}
+    web = services["web.shop.svc.cluster.local"]
+    assert [(port.number, port.protocol) for port in web.ports] == [(80, Protocol.HTTP), (3306, Protocol.TCP)]
+    assert web.export_to == (".", "lab")
+    assert len(web.addresses) == 1
+    assert services["kubernetes.default.svc.cluster.local"].ports[0].protocol is Protocol.HTTPS
+
+
+async def test_objects_of_others_are_known_and_ours_are_not(driver: Driver, api: Api) -> None:
+    """Entries, routes and Sidecars, with who wrote them."""
+    http = [{"number": 80, "name": "http", "protocol": "HTTP"}, {"number": 27017, "name": "x", "protocol": "MYSQL"}]
+    write(api, "ServiceEntry", "theirs", {"hosts": ["X.example"], "ports": http, "resolution": "DNS"})
+    broken = {"delay": {"fixedDelay": "1s", "percentage": {"value": 1}}}
+    route = {"fault": broken, "route": [{"destination": {"host": "x"}}]}
+    write(api, "VirtualService", "routes", {"hosts": ["reviews", "y.example"], "http": [route]})
+    write(api, "VirtualService", "gate", {"hosts": ["z.example"], "gateways": ["gw"], "http": [route]})
+    write(api, "Sidecar", "narrow", {"egress": [{"hosts": ["./*"]}], "outboundTrafficPolicy": {}})
+    await driver.drive(entry("bank"), fault("broken"), policy("REGISTRY_ONLY"))
+    found = await inventory(driver)
+    [theirs] = found.entries
+    assert theirs.entry.name == "meshes/default/namespaces/shop/serviceEntries/theirs"
+    assert (theirs.entry.hosts, theirs.entry.resolution, theirs.owner) == (("x.example",), Resolution.DNS, "somebody")
+    assert [port.protocol for port in theirs.entry.ports] == [Protocol.HTTP, Protocol.TCP]
+    routes = {each.name: each for each in found.virtual_services}
+    assert routes.keys() == {"routes", "gate"}
+    assert routes["routes"].hosts == ("reviews.shop.svc.cluster.local", "y.example")
+    assert (routes["routes"].mesh, routes["routes"].faults, routes["gate"].mesh) == (True, True, False)
+    [sidecar] = found.sidecars
+    assert (sidecar.mode, sidecar.egress_hosts, sidecar.owner) == ("REGISTRY_ONLY", ("./*",), "somebody")
+
+
+async def test_what_we_put_into_objects_of_others_is_not_theirs(driver: Driver, api: Api) -> None:
+    """A Sidecar is told as it was, a VirtualService without our faults."""
+    route = {"route": [{"destination": {"host": "bank.example.com"}}]}
+    write(api, "VirtualService", "routes", {"hosts": ["bank.example.com"], "http": [route]}, "default")
+    write(api, "Sidecar", "theirs", {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}, "istio-system")
+    driver.adopt("Sidecar/istio-system/theirs", "VirtualService/default/routes")
+    assert await driver.drive(policy("REGISTRY_ONLY"), fault("broken")) == {}
+    found = await inventory(driver)
+    assert [sidecar.mode for sidecar in found.sidecars] == ["ALLOW_ANY"]
+    assert [each.faults for each in found.virtual_services] == [False]
+    assert found.escapes == ()
+
+
+async def test_who_escapes_is_told(driver: Driver, api: Api) -> None:
+    """Sidecars of namespaces that say nothing, or the contrary."""
+    write(api, "Sidecar", "silent", {"egress": [{"hosts": ["*/*"]}]})
+    write(api, "Sidecar", "open", {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}, "default")
+    await driver.drive(policy("REGISTRY_ONLY"))
+    found = await inventory(driver)
+    assert {(escape.name, escape.kind) for escape in found.escapes} == {
+        ("silent", EscapeKind.SIDECAR_WITHOUT_MODE),
+        ("open", EscapeKind.SIDECAR_ALLOWS_ANY),
+    }
+
+
+async def test_the_same_inventory_is_the_same_one(driver: Driver) -> None:
+    """A look at an unchanged cluster, and writes of our own, make no new one."""
+    await driver.drive(entry("bank"))
+    first = await inventory(driver)
+    await driver.drive(entry("bank"), entry("coin"))
+    assert await inventory(driver) is first
