@@ -4,6 +4,8 @@ from egress_server.targets.kubernetes import kinds
 from egress_server.targets.kubernetes.reflector import Followed
 from egress_server.targets.kubernetes.state import NAME
 
+_INJECTOR = "istio-sidecar-injector"
+
 
 def mesh_config_name(revision: str) -> str:
     """The ConfigMap that holds MeshConfig."""
@@ -12,7 +14,12 @@ def mesh_config_name(revision: str) -> str:
 
 def injector_name(revision: str) -> str:
     """The ConfigMap that holds the injector's values."""
-    return _of_revision("istio-sidecar-injector", revision)
+    return _of_revision(_INJECTOR, revision)
+
+
+def revision_of_injector(name: str) -> str:
+    """The other way round."""
+    return name.removeprefix(_INJECTOR).removeprefix("-")
 
 
 def followed(root: str, revision: str) -> tuple[Followed, ...]:

@@ -50,6 +50,7 @@ ADMISSION_POLICY = Kind("MutatingAdmissionPolicy", "mutatingadmissionpolicies", 
 ADMISSION_BINDING = Kind(
     "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", ADMISSION, namespaced=False
 )
+INJECTION_WEBHOOK = Kind("MutatingWebhookConfiguration", "mutatingwebhookconfigurations", ADMISSION, namespaced=False)
 ACCESS_REVIEW = Kind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
 
 WRITTEN = {kind.name: kind for kind in (*OF_ISTIO, ADMISSION_POLICY, ADMISSION_BINDING)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from egress_server.domain.errors import TransientError
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
@@ -10,7 +11,7 @@ from egress_server.targets.kubernetes.cache import Cache
 from egress_server.targets.kubernetes.client import Client, Object
 from egress_server.targets.kubernetes.kinds import Kind
 from egress_server.targets.kubernetes.parts import PARTS, home_of
-from egress_server.targets.kubernetes.parts.part import is_forced
+from egress_server.targets.kubernetes.parts.part import PartRefused, is_forced
 from egress_server.targets.kubernetes.seen import seen
 from egress_server.targets.kubernetes.state import Held, State, name_of_object
 
@@ -32,11 +33,8 @@ class PartWriter:
         raw = await self._find(key)
         if raw is None:
             raise TransientError(CONFLICT, f"{name_of_object(home_of(key))} has just been deleted")
+        was = way.before(seen(raw["kind"], raw), obj["spec"], self._former.get(key))
         self._taken[key] = raw
-        found = seen(raw["kind"], raw)
-        former = self._former.get(key)
-        untouched = former is not None and way.read(found, former.spec) == former.spec
-        was = former.was if former and untouched else way.before(found, obj["spec"])
         self.state = self.state.holding(key, Held(resource_of(obj), obj["spec"], was, is_forced(obj)))
 
     async def write(self, obj: IstioObject) -> None:
@@ -45,8 +43,14 @@ class PartWriter:
         if raw := self._taken.get(key):
             former = self._former.get(key)
             kind, way = self._kind(key), PARTS[key.kind][0]
-            with _conflict(key):
-                answer = await way.write(self._client, kind, raw, obj, former.spec if former else None)
+            try:
+                with _conflict(key):
+                    answer = await way.write(self._client, kind, raw, obj, former.spec if former else None)
+            except PartRefused as refusal:
+                if refusal.memory:
+                    held = former or self.state.held[key]
+                    self.state = self.state.holding(key, replace(held, was={**held.was, **refusal.memory}))
+                raise
             self._cache.wrote(kind, answer)
 
     async def release(self, key: ObjectKey) -> None:

@@ -30,6 +30,7 @@ _FLAG_OF = {
     "-o": "excludeOutboundPorts",
 }
 _NOTHING = dict.fromkeys(VALUE_OF.values(), "")
+_CNI_DEFAULTS = {"includeIPRanges": "*"}
 _REDIRECTION = "ambient.istio.io/redirection"
 _PROXY, _INIT = "istio-proxy", "istio-init"
 _OVER = frozenset({"Succeeded", "Failed"})
@@ -95,7 +96,7 @@ def _rules(containers: Sequence[Mapping[str, Any]], annotations: Mapping[str, st
     if init is None:  # Istio's CNI plugin does it, if anybody does
         if annotations.get("sidecar.istio.io/interceptionMode") in (None, "NONE"):
             return None
-        return read_rules(values_of(annotations, {}))
+        return read_rules(values_of(annotations, _CNI_DEFAULTS))
     words = list(init.get("args", ()))
     told = dict(pairwise(words))
     return read_rules({**_NOTHING, **{value: told.get(flag, "") for flag, value in _FLAG_OF.items()}})

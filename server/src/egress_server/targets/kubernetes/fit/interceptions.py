@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 
 from egress_server.domain.render.interception import SERVICE_CIDRS
-from egress_server.domain.render.objects import IstioObject
+from egress_server.domain.render.objects import IstioObject, ObjectKey, resource_of
 from egress_server.domain.rollout import UNSUPPORTED
 from egress_server.targets.kubernetes.admission import admission_objects
 from egress_server.targets.kubernetes.fit.draft import Draft
+from egress_server.targets.kubernetes.followed import injector_name
+from egress_server.targets.kubernetes.kinds import CONFIG_MAP
+from egress_server.targets.kubernetes.parts.injector import INJECTOR_VALUES
+from egress_server.targets.kubernetes.parts.part import part
 
 SERVICE_CIDRS_UNKNOWN = "SERVICE_CIDRS_UNKNOWN"
 
@@ -19,9 +23,7 @@ def fit_interceptions(draft: Draft, interceptions: Sequence[IstioObject]) -> Non
         if known is None:
             continue
         if obj["metadata"]["namespace"] == draft.view.root and "workloadSelector" not in obj["spec"]:
-            draft.refuse(
-                known, UNSUPPORTED, "interception for the whole mesh is not written into the injector's values yet"
-            )
+            _into_injector(draft, known)
         elif draft.passes(known):
             scoped.append(known)
     if draft.view.capabilities.mutating_admission_policy:
@@ -35,6 +37,20 @@ def fit_interceptions(draft: Draft, interceptions: Sequence[IstioObject]) -> Non
             "the cluster serves no MutatingAdmissionPolicy (Kubernetes 1.36 does), which interception for a namespace "
             "or a workload takes; set it for the mesh, or by traffic.sidecar.istio.io annotations of pod templates",
         )
+
+
+def _into_injector(draft: Draft, obj: IstioObject) -> None:
+    """The mesh's own, for the ConfigMap of the injector."""
+    root, name = draft.view.root, injector_name(draft.view.revision)
+    if ObjectKey(CONFIG_MAP.name, root, name) in draft.view.objects:
+        draft.take(part(ObjectKey(INJECTOR_VALUES, root, name), resource_of(obj), obj["spec"]))
+        return
+    draft.refuse(
+        obj,
+        UNSUPPORTED,
+        f"there is no ConfigMap {root}/{name} with the injector's values: "
+        f"is {draft.view.revision or 'default'} Istio's revision?",
+    )
 
 
 def _with_ranges(draft: Draft, obj: IstioObject) -> IstioObject | None:

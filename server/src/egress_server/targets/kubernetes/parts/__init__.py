@@ -11,6 +11,7 @@ from egress_server.targets.kubernetes.kinds import (
     VIRTUAL_SERVICE,
     Kind,
 )
+from egress_server.targets.kubernetes.parts.injector import INJECTOR_VALUES, InjectorPart
 from egress_server.targets.kubernetes.parts.mesh_config import MESH_CONFIG, MeshConfigPart
 from egress_server.targets.kubernetes.parts.part import Part
 from egress_server.targets.kubernetes.parts.sidecar import SidecarPart
@@ -23,6 +24,7 @@ PARTS: Mapping[str, tuple[Part, Kind]] = {
     SERVICE_ENTRY.name: (WholePart(), SERVICE_ENTRY),
     DESTINATION_RULE.name: (WholePart(), DESTINATION_RULE),
     MESH_CONFIG: (MeshConfigPart(), CONFIG_MAP),
+    INJECTOR_VALUES: (InjectorPart(), CONFIG_MAP),
 }
 """How the parts of a kind are dealt with, and the kind of the object that they are part of."""
 

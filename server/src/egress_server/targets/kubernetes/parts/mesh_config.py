@@ -8,10 +8,11 @@ from egress_server.targets.kubernetes.client import Client, Object
 from egress_server.targets.kubernetes.kinds import Kind
 from egress_server.targets.kubernetes.mesh_config import KEY, restore_mode, set_mode, written_mode
 from egress_server.targets.kubernetes.parts.config_text import holder_of, key_of_raw, readable, text_of, with_text
-from egress_server.targets.kubernetes.parts.part import Spec
+from egress_server.targets.kubernetes.parts.part import Spec, same_as_left
 from egress_server.targets.kubernetes.parts.release import give_back
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.splice import Before, SpliceError
+from egress_server.targets.kubernetes.state import Held
 
 MESH_CONFIG = "MeshConfig"
 POLICY = "outboundTrafficPolicy"
@@ -26,8 +27,10 @@ class MeshConfigPart:
         mode = _written(found.content.get(KEY))
         return None if mode is None else {POLICY: {"mode": mode}}
 
-    def before(self, found: Seen, spec: Spec) -> Any:
+    def before(self, found: Seen, spec: Spec, former: Held | None) -> Any:
         """Raises PartRefused TEXT_UNREADABLE."""
+        if left := same_as_left(self, found, former):
+            return left.was
         text = found.content.get(KEY)
         with readable(found.key, KEY):
             _, before = set_mode(text, spec[POLICY]["mode"])

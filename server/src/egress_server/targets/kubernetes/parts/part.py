@@ -7,6 +7,7 @@ from egress_server.domain.render.objects import RESOURCE_ANNOTATION, IstioObject
 from egress_server.targets.kubernetes.client import Client, Object
 from egress_server.targets.kubernetes.kinds import Kind
 from egress_server.targets.kubernetes.seen import ISTIO_API_VERSION, Seen
+from egress_server.targets.kubernetes.state import Held
 
 Spec = Mapping[str, Any]
 
@@ -15,12 +16,14 @@ FORCED_ANNOTATION = "egress.mesh/forced"
 
 
 class PartRefused(Exception):
-    """A part can't be put there, or taken back; reason and message are those of a Problem."""
+    """A part can't be put there, or taken back; reason and message are those of a Problem. `memory` is to be remembered
+    beside what was before."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, memory: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.memory = memory
 
 
 class Part(Protocol):
@@ -29,8 +32,9 @@ class Part(Protocol):
     def read(self, found: Seen, spec: Spec) -> Spec | None:
         """Our part as it is there, where `spec` is what we put there last; None where nothing of it is left."""
 
-    def before(self, found: Seen, spec: Spec) -> Any:
-        """What has to be put back some day, if `spec` is put there now."""
+    def before(self, found: Seen, spec: Spec, former: Held | None) -> Any:
+        """What has to be put back some day, if `spec` is put there now; `former` is what is remembered of the last
+        time."""
 
     async def write(self, client: Client, kind: Kind, raw: Object, part: IstioObject, former: Spec | None) -> Object:
         """Puts the part there, in the place of the `former` one, by the version of `raw`. What the object became."""
@@ -61,6 +65,11 @@ def part(
         },
         "spec": dict(spec),
     }
+
+
+def same_as_left(way: Part, found: Seen, former: Held | None) -> Held | None:
+    """`former`, where what was put there last still stands: then what was before that is what has to be put back."""
+    return former if former and way.read(found, former.spec) == former.spec else None
 
 
 def is_part(obj: IstioObject) -> bool:

@@ -7,9 +7,10 @@ from egress_server.domain.render.objects import IstioObject
 from egress_server.targets.kubernetes.client import FIELD_MANAGER, Client, Object
 from egress_server.targets.kubernetes.kinds import Kind
 from egress_server.targets.kubernetes.ownership import holders
-from egress_server.targets.kubernetes.parts.part import Spec, is_forced
+from egress_server.targets.kubernetes.parts.part import Spec, is_forced, same_as_left
 from egress_server.targets.kubernetes.parts.release import give_back
 from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.state import Held
 
 POLICY = "outboundTrafficPolicy"
 _PATH = ("spec", POLICY, "mode")
@@ -23,8 +24,10 @@ class SidecarPart:
         mode = (found.content.get(POLICY) or {}).get("mode")
         return None if mode is None else {POLICY: {"mode": mode}}
 
-    def before(self, found: Seen, spec: Spec) -> Any:  # noqa: ARG002 - as the protocol
+    def before(self, found: Seen, spec: Spec, former: Held | None) -> Any:  # noqa: ARG002 - as the protocol
         """The policy as it stands."""
+        if left := same_as_left(self, found, former):
+            return left.was
         was = {POLICY: found.content[POLICY]} if POLICY in found.content else {}
         others = [each for each in holders(found.managed, _PATH) if each != FIELD_MANAGER]
         return {**was, "manager": next(iter(others), "")}

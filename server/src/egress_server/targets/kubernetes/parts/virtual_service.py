@@ -11,9 +11,10 @@ from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioOb
 from egress_server.targets.kubernetes.client import FIELD_MANAGER, Client, Object
 from egress_server.targets.kubernetes.kinds import Kind
 from egress_server.targets.kubernetes.ownership import holders
-from egress_server.targets.kubernetes.parts.part import Spec
+from egress_server.targets.kubernetes.parts.part import Spec, same_as_left
 from egress_server.targets.kubernetes.parts.release import give_back
 from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.state import Held
 
 
 class VirtualServicePart:
@@ -25,8 +26,10 @@ class VirtualServicePart:
         routes = [route for route in found.content.get("http") or () if route.get("name") in names]
         return {"http": routes} if routes else None
 
-    def before(self, found: Seen, spec: Spec) -> Any:  # noqa: ARG002 - as the protocol
+    def before(self, found: Seen, spec: Spec, former: Held | None) -> Any:  # noqa: ARG002 - as the protocol
         """Who holds the routes."""
+        if left := same_as_left(self, found, former):
+            return left.was
         others = [each for each in holders(found.managed, ("spec", "http")) if each != FIELD_MANAGER]
         return {"manager": next(iter(others), found.writer)}
 

@@ -5,9 +5,10 @@ from typing import Any
 from egress_server.domain.render.objects import IstioObject
 from egress_server.targets.kubernetes.client import Client, Object
 from egress_server.targets.kubernetes.kinds import Kind
-from egress_server.targets.kubernetes.parts.part import Spec
+from egress_server.targets.kubernetes.parts.part import Spec, same_as_left
 from egress_server.targets.kubernetes.parts.release import give_back
 from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.state import Held
 
 
 class WholePart:
@@ -18,8 +19,10 @@ class WholePart:
         content: Spec = found.content
         return content
 
-    def before(self, found: Seen, spec: Spec) -> Any:  # noqa: ARG002 - as the protocol
+    def before(self, found: Seen, spec: Spec, former: Held | None) -> Any:  # noqa: ARG002 - as the protocol
         """The spec as it stands."""
+        if left := same_as_left(self, found, former):
+            return left.was
         return {"spec": found.content, "manager": found.writer}
 
     async def write(
