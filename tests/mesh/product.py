@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from egress import EgressClient
+from egress import Change, EgressClient
 from tests.mesh.mesh import Mesh
 from tests.mesh.run import Child, Run
 from tests.mesh.workload import Workload
-from tests.support.egressd import free_port, run_cli
+from tests.support.egressd import free_port, run_cli, until
 
 _numbers = itertools.count()
 
@@ -85,14 +85,20 @@ class Product:
         self._clusters.remove(cluster)
 
     def clear(self) -> None:
-        """Take all policies back, and wait until no cluster holds any."""
+        """Take all policies back, and wait until no cluster holds any: so much at once has to be approved."""
         client = self.client
         changes = [client.clear_fault(fault.name).change for fault in client.list_faults()]
         changes += [client.delete_outbound_policy(policy.name).change for policy in client.list_outbound_policies()]
         changes += [client.delete_interception(each.name).change for each in client.list_interceptions()]
         changes += [client.delete_service_entry(entry.name).change for entry in client.list_service_entries()]
-        if changes:
-            client.wait_change(changes[-1].name, until="applied")
+        until(lambda: not changes or self._gone(changes[-1]), "no policy on any cluster")
+
+    def _gone(self, last: Change) -> bool:
+        waited = self.client.wait_change(last, until="applied", timeout=0.5)
+        for rollout in waited.waiting_for:
+            if rollout.error.reason == "MASS_DELETION":
+                self.client.approve_held(rollout.cluster)
+        return waited.reached
 
     def agent(self, workload: Workload) -> None:
         """Start an agent in a workload, and wait until it is attached."""

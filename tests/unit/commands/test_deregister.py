@@ -100,6 +100,15 @@ async def test_what_is_not_reached_is_not_cleaned(status: ClusterStatus | None) 
     assert made.store.commits == []
 
 
+async def test_a_deletion_that_is_held_back_does_not_keep_from_cleaning() -> None:
+    """Who asks for cleanup says yes to all of it."""
+    made = world(replace(SETTLED, phase=Phase.HELD, problem=Problem("MASS_DELETION", "6 of 6")))
+    call = asyncio.create_task(deregister(made.services, CALLER, forgetting(cleanup=True)))
+    made.replica.report(replace(SETTLED, applied_revision=await drained(made)))
+    await call
+    assert made.replica.snapshot.cluster("east") is None
+
+
 async def test_a_cluster_that_nobody_registered() -> None:
     """Is not found, with cleanup as without."""
     made = World.of()

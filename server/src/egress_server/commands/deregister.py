@@ -14,7 +14,7 @@ from egress_server.domain.changes import ChangeType, make_etag
 from egress_server.domain.errors import DeadlineExceeded, FailedPrecondition
 from egress_server.domain.names import parse_name
 from egress_server.domain.resources import Cluster, Resource
-from egress_server.domain.rollout import ClusterStatus, Phase
+from egress_server.domain.rollout import MASS_DELETION, ClusterStatus, Phase
 from egress_server.ports.store import Replica
 
 PATIENCE = 60.0  # seconds for the appliers to clean; the call's own deadline may be shorter
@@ -62,7 +62,9 @@ def _draining(cluster: Resource) -> Resource:
 
 
 def _check_reachable(id_: str, status: ClusterStatus | None) -> None:
-    if status is not None and status.phase not in _UNREACHABLE:
+    """A deletion that a guard holds back is no obstacle: who asks for cleanup says yes to all of it."""
+    held_for_cleanup = status and status.problem and status.problem.reason == MASS_DELETION
+    if status is not None and (status.phase not in _UNREACHABLE or held_for_cleanup):
         return
     why = f" ({status.problem.message})" if status and status.problem else ""
     raise FailedPrecondition(
