@@ -18,6 +18,7 @@ from egress_server.domain.inventory import Inventory
 from egress_server.domain.probe import Attempt, Evidence, UpstreamDelta
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.render.strip import strip_ended
+from egress_server.domain.render.virtual_service import resources_in
 from egress_server.domain.resources import Cluster
 from egress_server.domain.rollout import UNSUPPORTED, ClusterStatus, Problem
 from egress_server.domain.snapshot import Snapshot
@@ -285,7 +286,8 @@ class FakeTarget(Still):
         await self._serial(self.seconds)
         for key in delete:
             del self.objects[key]
-        self.objects |= {key_of(obj): obj for obj in upsert if resource_of(obj) not in self.unable_at_apply}
+        refused = {key_of(obj) for obj in upsert if self.unable_at_apply.keys() & resources_in(obj)}
+        self.objects |= {key_of(obj): obj for obj in upsert if key_of(obj) not in refused}
         self.witness = witness
         self.writes.append(
             Write(

@@ -163,6 +163,24 @@ async def test_a_refused_change_is_no_drift() -> None:
 
 
 @virtual_time
+async def test_a_refused_fault_is_no_drift() -> None:
+    """An object that is not there because the cluster refused a fault is not missing, though an entry lends its name;
+    and what somebody else took out of it meanwhile is not called healed."""
+    world = World(BANK, fault("slow", ttl=2000.0))
+    target = world.targets["east"]
+    async with world.driven():
+        await world.applied()
+        target.unable_at_apply = {fault("slow").name: "refused"}
+        target.meddle("egress-bank.example.com")
+        await asyncio.sleep(121)
+        assert told(world) == [("egress-bank.example.com", "MISSING", False)]
+        assert world.status().drift[0].resource == fault("slow").name
+        target.unable_at_apply = {}
+        await asyncio.sleep(61)
+    assert told(world) == [("egress-bank.example.com", "MISSING", True)]
+
+
+@virtual_time
 async def test_a_refused_heal_stays_open() -> None:
     """Drift that the cluster does not let us put right is not called healed."""
     world, target = telling(BANK)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.drift import Objects, claimed_by, drift_of, drifted, healed
+from egress_server.domain.drift import Objects, carried_out, claimed_by, drift_of, drifted, healed, held_back
 from egress_server.domain.effective import effective
 from egress_server.domain.render import render
 from egress_server.domain.render.objects import key_of
@@ -65,3 +65,16 @@ def test_record() -> None:
     assert claimed_by(BANK[KEY]) == entry("bank").name
     fought = replace(record, message="somebody insists")
     assert healed(fought, LATER) == replace(record, heal_time=LATER)
+
+
+def test_a_host_that_is_only_disturbed() -> None:
+    """The object of a fault is the fault's, though it is named after the entry that registers the host."""
+    left = objects(entry("bank"), fault("slow"))
+    (key,) = (key for key in left if key.kind == "VirtualService")
+    assert claimed_by(left[key]) == entry("bank").name
+    assert carried_out(left[key]) == (fault("slow").name,)
+    assert drift_of(key, DriftKind.MISSING, left, {}, "", BIRTH).resource == fault("slow").name
+    assert held_back([fault("slow").name], left) == {key}
+    assert held_back([entry("bank").name], left) == left.keys() - {key}
+    assert held_back([], left) == frozenset()
+    assert carried_out({"kind": "VirtualService", "metadata": {}, "spec": {}}) == ("",)

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from egress_server.delivery.shop import Shop
-from egress_server.domain.drift import Objects, claimed_by, drift_of, drifted, healed, same
+from egress_server.domain.drift import Objects, carried_out, claimed_by, drift_of, drifted, healed, held_back, same
 from egress_server.domain.render.objects import ObjectKey
 from egress_server.domain.render.strip import strip_ended
 from egress_server.domain.rollout import ClusterStatus, Drift, DriftKind
@@ -84,7 +84,7 @@ class DriftWatch:
             if not self._is_open(key) or self._records[key].kind is not kind:
                 drift = drift_of(key, kind, left, live.objects, live.changed_by.get(key, ""), self._shop.clock())
                 self._open(key, drift, report=report)
-                resources |= {drift.resource}
+                resources |= set(carried_out(left[key])) if key in left else {drift.resource}
         unchanged = [key for key in found if same(left.get(key), wanted.get(key), now)]
         leave = frozenset(key for key in unchanged if report or self._is_fought_over(key))
         return Seen(leave, frozenset(resources))
@@ -93,14 +93,15 @@ class DriftWatch:
         """An apply did not come to its end: of these nobody knows what they were left as."""
         self._unsure |= frozenset(changing)
 
-    def settled(self, live: Live, wanted: Objects, *, changed: Collection[ObjectKey], refused: Collection[str]) -> None:
+    def settled(self, live: Live, wanted: Objects, *, changed: frozenset[ObjectKey], refused: Collection[str]) -> None:
         """The cluster holds what is `wanted`, but for the resources that it refused: `changed` are put right."""
-        self._left = _but_for(refused, wanted, live.objects)
+        back = held_back(refused, wanted)
+        for key in [key for key in changed - back if self._is_open(key) and self._records[key].resource not in refused]:
+            self._heals[key].append(self._shop.monotonic())
+            self._heal(key)
+        still = {key: obj for key, obj in (self._left or {}).items() if self._is_open(key)}
+        self._left = {**_but_for(refused, wanted, live.objects), **still}
         self._unsure = frozenset()
-        for key in changed:
-            if self._is_open(key) and self._records[key].resource not in refused:
-                self._heals[key].append(self._shop.monotonic())
-                self._heal(key)
         spare = [key for key in self._records if not self._is_open(key)][:-KEPT]
         for key in spare:
             del self._records[key]
@@ -165,8 +166,9 @@ def _but_for(resources: Collection[str], wanted: Objects, live: Objects) -> Obje
     """The objects that are wanted, but those of `resources` as they are."""
     if not resources:
         return wanted
-    kept = {key: obj for key, obj in live.items() if claimed_by(obj) in resources}
-    return {key: obj for key, obj in wanted.items() if claimed_by(obj) not in resources} | kept
+    back = held_back(resources, wanted)
+    kept = {key: obj for key, obj in live.items() if key in back or claimed_by(obj) in resources}
+    return {key: obj for key, obj in wanted.items() if key not in back} | kept
 
 
 def _digest(objects: Objects) -> str:

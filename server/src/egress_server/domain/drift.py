@@ -4,12 +4,13 @@ Not against what is wanted now: desired state moves on, a cluster comes to be ab
 we make of one policy depends on others. None of that is drift.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from egress_server.domain.render.objects import RESOURCE_ANNOTATION, IstioObject, ObjectKey
 from egress_server.domain.render.strip import strip_ended
+from egress_server.domain.render.virtual_service import resources_in
 from egress_server.domain.rollout import Drift, DriftKind
 
 Objects = Mapping[ObjectKey, IstioObject]
@@ -31,7 +32,20 @@ def same(one: IstioObject | None, other: IstioObject | None, now: datetime) -> b
 
 def drift_of(key: ObjectKey, kind: DriftKind, left: Objects, live: Objects, manager: str, seen_time: datetime) -> Drift:
     """The record of one such object."""
-    return Drift(kind, key.kind, key.namespace, key.name, claimed_by(left.get(key) or live[key]), manager, seen_time)
+    resource = carried_out(left[key])[0] if key in left else claimed_by(live[key])
+    return Drift(kind, key.kind, key.namespace, key.name, resource, manager, seen_time)
+
+
+def carried_out(obj: IstioObject) -> tuple[str, ...]:
+    """The resources that an object of ours, as we made it, carries out."""
+    return resources_in(obj) if claimed_by(obj) else ("",)
+
+
+def held_back(resources: Collection[str], wanted: Objects) -> frozenset[ObjectKey]:
+    """The wanted objects that carry out one of `resources`."""
+    if not resources:
+        return frozenset()
+    return frozenset(key for key, obj in wanted.items() if not frozenset(resources).isdisjoint(carried_out(obj)))
 
 
 def claimed_by(obj: IstioObject) -> str:
