@@ -134,6 +134,10 @@ class FakeStore:
         """No command drives clusters."""
         raise NotImplementedError
 
+    async def drop_inventory(self, mesh: str, cluster: str) -> None:
+        """No command drives clusters."""
+        raise NotImplementedError
+
     async def release(self, mesh: str, cluster: str, owner: str) -> None:
         """No command drives clusters."""
         raise NotImplementedError

@@ -119,6 +119,8 @@ class FakeStore:
         self._leases: dict[str, _Holder] = {}
         self._fences: dict[str, int] = {}
         self.commits: dict[RequestKey, Commit] = {}
+        self.inventories: list[tuple[float, Inventory]] = []
+        self.refuses_inventories = False
 
     async def digest(self, mesh: str, revision: int) -> str | None:
         """dREVISION up to the head, unless `digests` says otherwise."""
@@ -149,7 +151,17 @@ class FakeStore:
     async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
         """Keeps it."""
         await self._reach()
+        if self.refuses_inventories:
+            raise Unavailable("no room for that", reason="STORE_UNAVAILABLE")
         self._replica.inventories[inventory.cluster] = inventory
+        self.inventories.append((loop_time(), inventory))
+
+    async def drop_inventory(self, mesh: str, cluster: str) -> None:
+        """Forgets it."""
+        await self._reach()
+        if self.refuses_inventories:
+            raise Unavailable("no time for that", reason="STORE_UNAVAILABLE")
+        self._replica.inventories.pop(cluster, None)
 
     async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
         """Keeps those whose fence is young enough."""
@@ -235,6 +247,7 @@ class FakeTarget(Still):
     tells: bool = False
     deaf: list[Exception] = field(default_factory=list)
     listeners: int = 0
+    inventory: Inventory | None = None
     changed_by: dict[ObjectKey, str] = field(default_factory=dict)
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -275,7 +288,8 @@ class FakeTarget(Still):
         await self._serial(0.001)
         if self.failures:
             raise self.failures.pop(0)
-        return Live(dict(self.objects), self.witness, changed_by=dict(self.changed_by))
+        inventory = self.inventory and replace(self.inventory, observe_time=BIRTH + timedelta(seconds=loop_time()))
+        return Live(dict(self.objects), self.witness, inventory, dict(self.changed_by))
 
     async def apply(
         self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None

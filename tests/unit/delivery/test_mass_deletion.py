@@ -196,3 +196,29 @@ async def test_strangers_with_our_label() -> None:
         world.set(replace(MESH, drift_policy=DriftPolicy.REPORT))
         await world.applied()
     assert len(target.objects) == 15
+
+
+@virtual_time
+async def test_faults_end_on_a_held_cluster() -> None:
+    """What a guard holds back does not keep a fault from ending on time, though its applier knows of it only from the
+    cluster."""
+    world = World(*entries(9))
+    world.history.set(EAST)
+    target = world.targets["east"]
+    async with world.driven():
+        world.set(fault("slow", host="e08.example.com", ttl=1010.0))
+        world.set(fault("slower", host="e08.example.com", ttl=1020.0))
+        await world.applied()
+    deletes(world, 6)
+
+    def faulted() -> int:
+        services = [obj for key, obj in target.objects.items() if key.kind == "VirtualService"]
+        return sum("fault" in route for obj in services for route in obj["spec"]["http"])
+
+    async with world.driven():
+        await world.until(lambda: world.status().phase is Phase.HELD)
+        assert faulted() == 2
+        await world.until(lambda: faulted() == 1, seconds=60)
+        await world.until(lambda: faulted() == 0, seconds=15)
+    assert world.status().phase is Phase.HELD
+    assert len(target.objects) == 10

@@ -56,3 +56,17 @@ def test_newer_record() -> None:
     assert list(known.restricting()) == []
     assert not known.has_namespace("shop")
     assert len(known) == 2
+
+
+def test_dropped() -> None:
+    """Nothing of a cluster without a record is found, and the others stay; one that never had any is no mistake."""
+    known = full("a")
+    known.put(full("b")["b"])
+    known.drop("a")
+    known.drop("c")
+    assert list(known) == ["b"]
+    assert list(known.with_host(HOST)) == ["b"]
+    assert known.escapes("shop") == {"b": (ESCAPE,)}
+    known.drop("b")
+    assert (list(known), known.with_host(HOST), list(known.restricting())) == ([], {}, [])
+    assert not known.has_namespace("shop")

@@ -9,6 +9,7 @@ import structlog
 
 from egress_server.delivery.digests import Digests
 from egress_server.delivery.expiry import Expirer
+from egress_server.delivery.inventory_writer import drop_inventory
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.delivery.shop import Shop
 from egress_server.delivery.status import StatusWriter
@@ -78,6 +79,7 @@ class Applier:
         try:
             with shop.replica.watch() as changes:
                 self._follow()
+                await self._drop_inventories()
                 async for _ in changes:
                     self._follow()
         finally:
@@ -98,6 +100,13 @@ class Applier:
         self._keep_workers()
         for worker in self._workers.values():
             worker.wake()
+
+    async def _drop_inventories(self) -> None:
+        """Those of clusters that were deregistered while nobody drove them."""
+        replica = self._shop.replica
+        registered = {cluster.id for cluster in replica.snapshot.clusters()}
+        for cluster in replica.inventories.keys() - registered:
+            await drop_inventory(cluster, self._shop)
 
     def _look_again(self) -> None:
         """Has the workers look at clusters that somebody asked for."""

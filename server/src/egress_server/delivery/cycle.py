@@ -1,4 +1,4 @@
-"""One look at one cluster: gather what is there, make sure that we may, decide what is to do. Others act."""
+"""One look at one cluster: what was gathered there, whether we may do anything, and what is to do. Others act."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,6 @@ from egress_server.domain.names import Kind, parse_name
 from egress_server.domain.plan import diff
 from egress_server.domain.render import render
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.render.strip import next_end
 from egress_server.domain.resources import Cluster, DriftPolicy, Mesh
 from egress_server.domain.rollout import Problem
 from egress_server.domain.snapshot import Snapshot
@@ -40,8 +39,6 @@ class Work:
     """Whether the cluster remembers just that already."""
     fault_ends: tuple[datetime, ...]
     """When the faults end that it should hold."""
-    held_fault_end: datetime | None
-    """When the first of the faults ends that it holds now."""
     faults_ended_to: datetime | None
     """The latest end of a fault that is over by now and still in desired state."""
     drifted: frozenset[str]
@@ -63,10 +60,8 @@ class Work:
         return frozenset((*map(key_of, self.upsert), *self.delete))
 
 
-async def decide(cluster_id: str, target: Target, shop: Shop, lease: HeldLease, drift: DriftWatch) -> Work:
-    """Gathers and decides. Raises Held, LeaseLost, TransientError, PermanentError, and what the store raises."""
-    lease.check()
-    live = await target.gather()
+async def decide(cluster_id: str, target: Target, live: Live, shop: Shop, lease: HeldLease, drift: DriftWatch) -> Work:
+    """Decides on what was gathered. Raises Held, LeaseLost, TransientError, and what the store raises."""
     known = live.witness is not None and await check_witness(live.witness, _registered(cluster_id, shop), shop, lease)
     snapshot, cluster = shop.replica.snapshot, _registered(cluster_id, shop)
     # All of one moment: a snapshot moves on while we wait for the digest.
@@ -118,7 +113,6 @@ def _work(
         left_witness=left,
         witnessed=held == left,
         fault_ends=tuple(active.expire_time for active in wanted.faults),
-        held_fault_end=next_end(live.objects.values()),
         faults_ended_to=ended_to,
         drifted=seen.resources,
     )

@@ -28,6 +28,10 @@ class DeliverySettings:
     """The longest pause between tries."""
     grace: float = 5.0
     """When stopping, how long cycles in flight may take to end by themselves."""
+    inventory_pace: float = 2.0
+    """Between two writes of what a cluster holds besides ours, however often that changes."""
+    inventory_refresh: float = 300.0
+    """After this long it is written although nothing has changed, so that its time shows how good it is."""
     expire_patience: float = 30.0
     """How long after a fault's end a cluster that does not say that it is gone keeps the fault in desired state."""
     clock: float = 5.0

@@ -14,6 +14,7 @@ from typing import Any
 from egress_server.delivery.cycle import Work, decide
 from egress_server.delivery.drift_watch import DriftWatch
 from egress_server.delivery.fault_ends import FaultEnds
+from egress_server.delivery.inventory_writer import InventoryWriter
 from egress_server.delivery.lease import HeldLease, LeaseLost
 from egress_server.delivery.listening import Listening
 from egress_server.delivery.observing import observed_apply
@@ -23,6 +24,8 @@ from egress_server.delivery.shop import Shop
 from egress_server.delivery.verifier import Verifier
 from egress_server.delivery.waiting import wait_for
 from egress_server.domain.effective import without
+from egress_server.domain.inventory import Inventory
+from egress_server.domain.render.strip import all_ends
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem
 from egress_server.ports.target import Applied, Target
 from egress_server.telemetry import metrics
@@ -41,6 +44,7 @@ class Tenure:
         self._fault_ends = fault_ends
         self._listening = Listening(cluster, shop, self.look_again)
         self._drift = DriftWatch(cluster, shop, self._status)
+        self._inventory = InventoryWriter(cluster, shop)
         self._quiet_until = 0.0
         self._seen = ("", 0)
         self._again = False
@@ -65,7 +69,8 @@ class Tenure:
     async def run(self) -> None:
         """Drives the cluster until `stop`; raises an ExceptionGroup of LeaseLost when the lease is lost."""
         async with asyncio.TaskGroup() as group:
-            helpers = (group.create_task(self.lease.keep()), group.create_task(self._verifier.run()))
+            beside = (self.lease.keep(), self._verifier.run(), self._inventory.run())
+            helpers = [group.create_task(each) for each in beside]
             try:
                 await self._drive()
             finally:
@@ -99,12 +104,18 @@ class Tenure:
     async def _work(self) -> None:
         target = await self._place.open()
         self._listening.to(target)
-        work = await decide(self._cluster, target, self._shop, self.lease, self._drift)
+        self.lease.check()
+        live = await target.gather()
+        self._inventory.found(live.inventory)
+        # Whatever forbids all else, faults end.
+        ends = all_ends(live.objects.values())
+        self._fault_ends.expect(ends)
+        work = await decide(self._cluster, target, live, self._shop, self.lease, self._drift)
         self._seen = (work.witness.epoch, work.witness.revision)
         applied = Applied()
         if not work.idle:
             self.lease.check()
-            self._fault_ends.expect((*work.fault_ends, *filter(None, (work.held_fault_end,))))
+            self._fault_ends.expect((*work.fault_ends, *ends))
             applied = await self._apply(target, work)
         self._fault_ends.expect(work.fault_ends)
         self._drift.settled(work.live, work.objects, changed=work.changing, refused=applied.obstacles.keys())
@@ -148,6 +159,7 @@ class Tenure:
             applied_revision=work.witness.revision,
             obstacles=obstacles or None,
             drift=self._drift.records,
+            stale_workloads=_stale(work.live.inventory),
             applied_digest=self._drift.digest if work.changes or not digest else digest,
             faults_ended_to=work.faults_ended_to or self._status.faults_ended_to,
         )
@@ -190,3 +202,7 @@ class Tenure:
         now = self._shop.clock()
         self._status = replace(self._status, **changes, last_seen_time=now, fence=self.lease.fence)
         self._shop.statuses.submit(self._status)
+
+
+def _stale(inventory: Inventory | None) -> int:
+    return len(inventory.stale_workloads) + inventory.left_out.get("stale_workloads", 0) if inventory else 0

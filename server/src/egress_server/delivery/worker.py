@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from egress_server.delivery.fault_ends import FaultEnds
+from egress_server.delivery.inventory_writer import drop_inventory
 from egress_server.delivery.lease import HeldLease, LeaseLost
 from egress_server.delivery.place import Place
 from egress_server.delivery.shop import Shop
@@ -61,6 +62,7 @@ class Worker:
             await self._let_go()
             if self._shop.replica.snapshot.cluster(self._cluster) is None:
                 await self._shop.targets.forget(self._cluster)
+                await drop_inventory(self._cluster, self._shop)
 
     async def _attempt(self) -> None:
         """One tenure where we get the lease, else a pause.

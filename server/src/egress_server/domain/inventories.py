@@ -82,6 +82,12 @@ class Inventories(Mapping[str, Inventory]):
         self._escapes.put(cluster, _grouped((escape.namespace, escape) for escape in record.escapes))
         self._namespaces.put(cluster, dict.fromkeys(record.namespaces, True))
 
+    def drop(self, cluster: str) -> None:
+        """The cluster has none any more."""
+        if cluster in self._records:
+            self.put(Inventory(cluster, self._records[cluster].observe_time))
+            del self._records[cluster]
+
     def with_host(self, host: str) -> Mapping[str, tuple[Neighbour, ...]]:
         """Who registers exactly `host` besides us, by cluster."""
         return self._hosts.row(host)

@@ -110,6 +110,9 @@ class ApplierStore(Protocol):
     async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
         """Replaces the record of what a cluster holds besides ours."""
 
+    async def drop_inventory(self, mesh: str, cluster: str) -> None:
+        """Forgets that record. Harmless where there is none."""
+
     async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
         """Takes or renews the lease on a cluster for `ttl` seconds; None while another owner holds it."""
 

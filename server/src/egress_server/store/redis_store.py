@@ -139,13 +139,20 @@ class RedisStore:
 
     async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
         """See the port."""
-        keys, cluster = mesh_keys(mesh), inventory.cluster
+        await self._replace_inventory(mesh, inventory.cluster, encode(inventory))
+
+    async def drop_inventory(self, mesh: str, cluster: str) -> None:
+        """See the port."""
+        await self._replace_inventory(mesh, cluster, b"")
+
+    async def _replace_inventory(self, mesh: str, cluster: str, record: bytes) -> None:
+        keys = mesh_keys(mesh)
         await self._connection.run(
             scripts.PUT_INVENTORY,
             (keys.meta, keys.inventories, keys.status_log),
             self._retention.status_entries,
             cluster,
-            encode(inventory),
+            record,
             f"{INVENTORY_PREFIX}{cluster}",
         )
 

@@ -204,8 +204,11 @@ class RedisReplica:
         if not named:
             return
         records = await self._connection.call("HMGET", self._keys.inventories, *named)
-        for record in filter(None, records):
-            self._inventories.put(decode_inventory(record))
+        for cluster, record in zip(named, records, strict=True):
+            if record:
+                self._inventories.put(decode_inventory(record))
+            else:
+                self._inventories.drop(cluster)
 
     async def _check(self) -> None:
         """Compares heads: finds lost entries behind which nothing came, and a store that is another one now."""

@@ -14,9 +14,9 @@ def strip_ended(objects: Sequence[IstioObject], now: datetime) -> list[IstioObje
     return [_stripped(obj, now) for obj in objects]
 
 
-def next_end(objects: Iterable[IstioObject]) -> datetime | None:
-    """When the next fault in the objects ends; None where there is none."""
-    return min((end for obj in objects for end in _ends(obj).values()), default=None)
+def all_ends(objects: Iterable[IstioObject]) -> frozenset[datetime]:
+    """When the faults in the objects end."""
+    return frozenset(end for obj in objects for end in _ends(obj).values())
 
 
 def _ends(obj: IstioObject) -> dict[str, datetime]:
