@@ -80,6 +80,7 @@ def test_behaviour() -> None:
     """Required, read-only and mutually exclusive fields are marked; what the path gives is not asked for again."""
     assert SCHEMAS["OutboundPolicy"]["required"] == ["mode"]
     assert SCHEMAS["OutboundPolicy"]["properties"]["etag"]["readOnly"] is True
+    assert SCHEMAS["Cluster.KubernetesTarget"]["properties"]["kubeconfig"]["writeOnly"] is True
     assert SCHEMAS["ProbeRequest"]["required"] == ["url"]
     assert "cluster" not in SCHEMAS["ProbeRequest"]["properties"]
     exclusive = {"not": {"required": ["serviceEntry", "istioYaml"]}}

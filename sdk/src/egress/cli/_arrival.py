@@ -56,8 +56,9 @@ def _driven(cluster: Cluster) -> Exit:
 
 def _in_trouble(cluster: Cluster) -> Exit:
     status = cluster.status
-    state = Cluster.Status.State.Name(status.state)
-    err().print(f"{short(cluster.name)} is {state}: {status.message} ({status.reason})", style="red")
+    reached = status.state == Cluster.Status.ONLINE
+    stands = "can't be driven" if reached else f"is {Cluster.Status.State.Name(status.state)}"
+    err().print(f"{short(cluster.name)} {stands}: {status.message} ({status.reason})", style="red")
     return Exit.UNAVAILABLE if status.state == Cluster.Status.OFFLINE else Exit.REFUSED
 
 

@@ -121,7 +121,12 @@ def test_register_without_a_kubeconfig(ctl: Run, server: FakeServer) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
-        ({"state": "ONLINE", "reason": "RIGHTS_MISSING", "message": "may not list pods"}, 1, "may not list pods"),
+        (
+            {"state": "ONLINE", "reason": "RIGHTS_MISSING", "message": "may not list pods"},
+            1,
+            "c0 can't be driven: may not list pods",
+        ),
+        ({"state": "HELD", "reason": "STORE_REWOUND", "message": "restored"}, 1, "c0 is HELD: restored"),
         ({"state": "OFFLINE", "reason": "UNREACHABLE", "message": "refused"}, 3, "c0 is OFFLINE: refused"),
     ],
 )

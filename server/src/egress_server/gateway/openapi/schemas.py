@@ -88,6 +88,8 @@ class Schemas:
         about: Schema = {"description": comment} if comment else {}
         if field_behavior_pb2.OUTPUT_ONLY in behavior(field):
             about["readOnly"] = True
+        if field_behavior_pb2.INPUT_ONLY in behavior(field):
+            about["writeOnly"] = True
         return about
 
     def _value(self, field: FieldDescriptor) -> Schema:
