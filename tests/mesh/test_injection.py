@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.resources import Interception
+from egress_server.domain.resources import Interception, KubernetesTarget
 from egress_server.targets.kubernetes.client import Client
 from egress_server.targets.kubernetes.connection import by_kubeconfig
 from egress_server.targets.kubernetes.injection_trial import Denied, InjectionTrial
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.api import Api, Object
-from tests.mesh.kubernetes.driver import SETTINGS, Driver
+from tests.mesh.kubernetes.driver import CLUSTER, Driver
 from tests.mesh.mesh import Mesh
 from tests.support.egressd import free_port
 from tests.support.meshes import interception
@@ -113,9 +113,9 @@ async def test_values_that_no_pod_gets_come_out_again(mesh: Mesh, api: Api) -> N
     _copy(api, INJECTOR, CONFIG_MAPS, name="istio-sidecar-injector-canary")
     _copy(api, f"{WEBHOOKS}/istio-sidecar-injector", WEBHOOKS, name="canary", labels={"istio.io/rev": "canary"})
     before = api.get(other)["data"]
-    settings = replace(SETTINGS, istio_revision="canary")
-    driver = Driver(mesh.server, Kubernetes(Client(await by_kubeconfig(mesh.kubeconfig.read_text())), settings))
-    driver.cluster = replace(driver.cluster, kubernetes=settings)
+    cluster = replace(CLUSTER, kubernetes=KubernetesTarget(istio_revision="canary"))
+    driver = Driver(mesh.server, Kubernetes(Client(await by_kubeconfig(mesh.kubeconfig.read_text())), cluster))
+    driver.cluster = cluster
     policy = interception(exclude_outbound_ports=(443,))
     for _ in range(2):
         obstacles = await driver.drive(policy)
