@@ -1,10 +1,12 @@
 """Objects of others: written into only where that is right, and given back as they were."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from egress_server.domain.errors import TransientError
 from egress_server.domain.resources import Scope
 from tests.mesh.api import Api, Object
 from tests.mesh.holdings import Holdings
@@ -180,3 +182,29 @@ async def test_ended_faults_go_from_adopted_routes_too(driver: Driver, api: Api)
     await driver.until(lambda live: not any("http" in obj["spec"] for obj in live.objects.values()))
     await driver.let_go()
     assert before.differences(Holdings.of(api)) == []
+
+
+async def test_a_sidecar_of_ours_that_others_apply_too_stays_as_theirs(driver: Driver, api: Api) -> None:
+    """With what they said, and without a word of us; an edit by hand is no such claim."""
+    await driver.drive(SHOP, policy("ALLOW_ANY", "web", scope=Scope("shop", {"app": "web"})))
+    path = f"{ISTIO}/namespaces/shop/sidecars"
+    claimed = made("Sidecar", REGISTRY_ONLY) | {"metadata": {"name": "egress-shop", "namespace": "shop"}}
+    api.apply(f"{path}/egress-shop", claimed, manager="argocd")
+    api.patch(f"{path}/egress-web?fieldManager=somebody", {"spec": REGISTRY_ONLY})
+    await driver.until(lambda live: {"argocd", "somebody"} <= set(live.changed_by.values()))
+    await driver.let_go()
+    [left] = api.items(f"{ISTIO}/sidecars")
+    assert (left["metadata"]["name"], left["spec"]) == ("egress-shop", REGISTRY_ONLY)
+    assert managers(left) == {"argocd"}
+    assert not {*left["metadata"].get("labels", {}), *left["metadata"].get("annotations", {})}
+
+
+async def test_a_younger_applier_is_not_overruled(driver: Driver, api: Api) -> None:
+    """Whoever has an older lease finds out before it writes."""
+    await driver.drive(entry("bank"))
+    live = await driver.look()
+    assert live.witness is not None
+    older = replace(live.witness, fence=live.witness.fence - 1)
+    with pytest.raises(TransientError):
+        await driver.target.apply(upsert=[], delete=list(live.objects), witness=older)
+    assert [one["metadata"]["name"] for one in api.items(f"{ISTIO}/serviceentries")] == ["bank"]

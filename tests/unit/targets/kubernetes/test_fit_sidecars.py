@@ -71,6 +71,19 @@ def test_what_we_changed_there_is_ours_to_change_again() -> None:
     assert one(fit, "Sidecar")["spec"] == mode("ALLOW_ANY")
 
 
+def test_a_mode_that_others_hold_as_well_is_not_ours_to_change() -> None:
+    """They applied the same one; the API server would refuse another."""
+    key = key_of_object("Sidecar/shop/theirs")
+    held = {key: Held(SHOP.name, mode("REGISTRY_ONLY"), {"manager": "argocd"})}
+    fields: dict[str, Any] = {"f:spec": {"f:outboundTrafficPolicy": {"f:mode": {}}}}
+    managed = [{"manager": each, "operation": "Apply", "fieldsV1": fields} for each in ("argocd", "mesh-egress")]
+    theirs = sidecar("theirs", CLOSED | mode("REGISTRY_ONLY"), namespace="shop", managedFields=managed)
+    allow = policy("ALLOW_ANY", "shop", scope=Scope("shop"))
+    assert reasons(fitted(cluster(), view(theirs, held=held), SHOP)) == {}
+    assert reasons(fitted(cluster(), view(theirs, held=held), allow)) == {"shop": "FOREIGN_OWNER"}
+    assert reasons(fitted(cluster("Sidecar/shop/theirs"), view(theirs, held=held), allow)) == {}
+
+
 def test_what_others_changed_there_since_is_theirs() -> None:
     """We held it, and somebody set another mode."""
     key = key_of_object("Sidecar/shop/theirs")

@@ -147,7 +147,30 @@ def test_routes_of_our_own_go_before_theirs_as_they_are() -> None:
     """Who lets us route decides nothing beside us."""
     slow = entry("bank", traffic=TrafficSettings(timeout=1.0))
     names = [route["name"] for route in merged(view(virtual_service("theirs", HOST)), slow, BROKEN)["spec"]["http"]]
-    assert names == ["fault-default.broken", "fallback"]
+    assert names == ["fault-default.broken", f"egress-{HOST}/fallback"]
+
+
+def test_of_an_owner_of_several_hosts_only_ours_is_disturbed() -> None:
+    """By the host that a request is for; faults of two hosts stand side by side."""
+    theirs = virtual_service("theirs", HOST)
+    theirs.content["hosts"].append("coin.example.com")
+    part = merged(view(theirs), BANK, BROKEN, fault("slow", host="coin.example.com"))
+    conditions = {each["name"]: each["match"] for each in part["spec"]["http"]}
+    assert conditions == {
+        "fault-default.broken": [{"authority": {"regex": r"bank\.example\.com(:\d+)?"}}],
+        "fault-default.slow": [{"authority": {"regex": r"coin\.example\.com(:\d+)?"}}],
+    }
+    ends = json.loads(part["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION])
+    assert ends.keys() == conditions.keys()
+
+
+def test_a_route_by_a_name_of_ours_is_in_the_way() -> None:
+    """Since ours are taken out by name."""
+    route = {"name": "fault-default.broken", "route": [{"destination": {"host": HOST}}]}
+    there = view(virtual_service("theirs", HOST, http=[route]))
+    fit = fitted(cluster(OWNER), there, BANK, BROKEN)
+    assert reasons(fit) == {"broken": "FOREIGN_OWNER"}
+    assert "a route by a name of ours" in fit.obstacles[BROKEN.name].message
 
 
 def test_an_entry_of_our_name_is_refused_or_adopted() -> None:

@@ -35,6 +35,11 @@ class Refusal(Exception):
         return self.code == 409
 
     @property
+    def field_conflict(self) -> bool:
+        """Somebody else holds a field that was to be applied."""
+        return self.conflict and self.message.startswith("Apply failed with")
+
+    @property
     def expired(self) -> bool:
         """The version asked for is older than what the server remembers."""
         return self.code == 410

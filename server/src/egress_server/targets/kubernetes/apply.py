@@ -39,6 +39,9 @@ class Apply:
 
     async def run(self, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None) -> Applied:
         """See ports.target.Target.apply. Raises Refusal, TransientError, PermanentError."""
+        last = self._parts.state.witness
+        if witness and last and last.epoch == witness.epoch and last.fence > witness.fence:
+            raise TransientError(CONFLICT, f"a younger applier, of fence {last.fence}, has driven the cluster")
         await self._each([obj for obj in upsert if is_part(obj)], self._parts.take, resources_in)
         await self._store.save(self._parts.state)
         for objects in upsert_stages(upsert, self._root):

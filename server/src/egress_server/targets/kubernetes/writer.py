@@ -9,7 +9,9 @@ from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
 from egress_server.targets.kubernetes.cache import Cache
 from egress_server.targets.kubernetes.client import Client
 from egress_server.targets.kubernetes.kinds import WRITTEN, Kind
+from egress_server.targets.kubernetes.parts.release import give_back
 from egress_server.targets.kubernetes.seen import OUR_ANNOTATIONS, Seen, seen
+from egress_server.targets.kubernetes.sharing import left_to_others, shared_with
 from egress_server.targets.kubernetes.state import name_of_object
 
 _TRIES = 4
@@ -33,9 +35,13 @@ class Writer:
             await self._by_version(kind, known, lambda now: self._replace(kind, now, obj))
 
     async def delete(self, key: ObjectKey) -> None:
-        """Deletes an object of ours."""
+        """Deletes an object of ours; what others have made their own as well is left to them."""
         kind, known = self._kind(key.kind), self._cache.get(key)
-        if known is not None and known.ours:
+        if known is None or not known.ours:
+            return
+        if shared_with(known.managed):
+            await self._leave(kind, key)
+        else:
             await self._by_version(kind, known, lambda now: self._delete(kind, now))
 
     async def _create(self, kind: Kind, obj: IstioObject) -> None:
@@ -64,6 +70,16 @@ class Writer:
         await self._client.delete(kind, now.key.namespace, now.key.name, uid=now.uid, version=now.version)
         self._cache.deleted(now)
 
+    async def _leave(self, kind: Kind, key: ObjectKey) -> None:
+        """The object less what only we have set in it."""
+        if raw := await self._client.find(kind, key.namespace, key.name):
+            try:
+                self._cache.wrote(kind, await give_back(self._client, kind, raw, left_to_others(raw)))
+            except Refusal as refusal:
+                if refusal.conflict or refusal.missing:
+                    raise _changed(key) from refusal
+                raise
+
     async def _by_version(self, kind: Kind, known: Seen, write: Callable[[Seen], Awaitable[None]]) -> None:
         """istiod writes the status of objects, which changes their version and nothing else: that is no reason to begin
         all over."""
@@ -77,8 +93,12 @@ class Writer:
             fresh = await self._client.find(kind, known.key.namespace, known.key.name)
             if fresh is None or not (now := seen(kind.name, fresh)).same_as(known):
                 break
-        raise TransientError(CONFLICT, f"somebody else has just changed {name_of_object(known.key)}")
+        raise _changed(known.key)
 
     def _kind(self, name: str) -> Kind:
         kind = WRITTEN[name]
         return self._cache.served(kind) or kind
+
+
+def _changed(key: ObjectKey) -> TransientError:
+    return TransientError(CONFLICT, f"somebody else has just changed {name_of_object(key)}")

@@ -33,4 +33,4 @@ def fit(objects: Sequence[IstioObject], cluster: Cluster, view: View) -> Fit:
             fit_entry(draft, obj)
     fit_sidecars(draft, sidecars)
     fit_interceptions(draft, interceptions)
-    return Fit(tuple(draft.objects), draft.obstacles)
+    return Fit(draft.objects, draft.obstacles)

@@ -7,13 +7,11 @@ from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectK
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.domain.resources import Cluster
 from egress_server.domain.rollout import NAMESPACE_MISSING, UNSUPPORTED, Problem
+from egress_server.targets.kubernetes.parts.part import FOREIGN_OWNER
 from egress_server.targets.kubernetes.routing import full_hosts, heeded
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import name_of_object
 from egress_server.targets.kubernetes.view import View
-
-FOREIGN_OWNER = "FOREIGN_OWNER"
-"""The reason of a Problem that says: something that is not ours stands in the way."""
 
 
 class Draft:
@@ -22,13 +20,22 @@ class Draft:
     def __init__(self, cluster: Cluster, view: View) -> None:
         self.cluster = cluster
         self.view = view
-        self.objects: list[IstioObject] = []
+        self._objects: dict[ObjectKey, IstioObject] = {}
         self.obstacles: dict[str, Problem] = {}
         self._adopted = frozenset(cluster.adopted)
 
+    @property
+    def objects(self) -> tuple[IstioObject, ...]:
+        """What the cluster is to hold."""
+        return tuple(self._objects.values())
+
     def take(self, obj: IstioObject) -> None:
-        """The cluster is to hold it."""
-        self.objects.append(obj)
+        """The cluster is to hold it, in the place of what was taken for the same object."""
+        self._objects[key_of(obj)] = obj
+
+    def part(self, key: ObjectKey) -> IstioObject | None:
+        """What was taken for an object."""
+        return self._objects.get(key)
 
     def refuse(self, obj: IstioObject, reason: str, message: str) -> None:
         """The cluster can't hold what `obj` carries out."""

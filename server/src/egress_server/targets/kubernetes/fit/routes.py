@@ -4,6 +4,7 @@ Requests that a fault lets through must go where the owner's routes send them, s
 fault on it, in their order.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,13 @@ def faulted_routes(
             ending[name] = ends[fault["name"]]
             number += 1
     return made, ending
+
+
+def for_host(route: Route, host: str) -> dict[str, Any]:
+    """The route for one host only, of a VirtualService for several; a port may stand behind it."""
+    authority = {"authority": {"regex": rf"{re.escape(host)}(:\d+)?"}}
+    matches = [{**match, **authority} for match in route.get("match") or _ANY]
+    return {**route, "match": matches}
 
 
 def _faulted(name: str, fault: Route, route: Route, matches: Sequence[Match]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from egress_server.domain.render.objects import IstioObject, key_of, resource_of
 from egress_server.domain.rollout import UNSUPPORTED
-from egress_server.targets.kubernetes.fit.draft import FOREIGN_OWNER, Draft, own
-from egress_server.targets.kubernetes.parts.part import part
-from egress_server.targets.kubernetes.parts.sidecar import POLICY
+from egress_server.targets.kubernetes.fit.draft import Draft, own
+from egress_server.targets.kubernetes.parts.part import FOREIGN_OWNER, part
+from egress_server.targets.kubernetes.parts.sidecar import POLICY, other_holders
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import name_of_object
 
@@ -60,8 +60,8 @@ def _merge(draft: Draft, obj: IstioObject, other: Seen) -> None:
     mode, said = obj["spec"][POLICY]["mode"], said_mode(other.content)
     forced = draft.adopted(other.key)
     held = draft.view.held.get(other.key)
-    kept = held is not None and held.spec[POLICY]["mode"] == said
-    if said not in ("", mode) and not forced and not kept:
+    ours = held is not None and held.spec[POLICY]["mode"] == said and not other_holders(other.managed)
+    if said not in ("", mode) and not forced and not ours:
         draft.refuse_owner(obj, other, f"says {said}")
         return
     draft.take(part(other.key, resource_of(obj), {POLICY: {"mode": mode}}, forced=forced))

@@ -5,14 +5,17 @@ was adopted, goes into it as routes of our own names.
 """
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.targets.kubernetes.fit.draft import Draft
-from egress_server.targets.kubernetes.fit.routes import faulted_routes
-from egress_server.targets.kubernetes.parts.part import part
+from egress_server.targets.kubernetes.fit.routes import faulted_routes, for_host
+from egress_server.targets.kubernetes.parts.part import FOREIGN_OWNER, part
 from egress_server.targets.kubernetes.parts.virtual_service import others_routes
 from egress_server.targets.kubernetes.routing import full_host, visible
 from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.state import name_of_object
 
 
 def fit_virtual_service(draft: Draft, obj: IstioObject) -> None:
@@ -26,7 +29,7 @@ def fit_virtual_service(draft: Draft, obj: IstioObject) -> None:
         else:
             draft.take(obj)
     elif draft.adopted(owner.key):
-        draft.take(_merged(draft, obj, owner))
+        _merge(draft, obj, owner)
     else:
         draft.refuse_owner(obj, owner, f"decides the routes of {obj['spec']['hosts'][0]}, as Istio takes the oldest")
 
@@ -43,15 +46,38 @@ def _owner(draft: Draft, obj: IstioObject) -> Seen | None:
     return None
 
 
-def _merged(draft: Draft, obj: IstioObject, owner: Seen) -> IstioObject:
-    """Our routes for the owner. Where we only disturb requests, they are disturbed on the owner's own routes; what we
-    route ourselves is ours wholly."""
+def _merge(draft: Draft, obj: IstioObject, owner: Seen) -> None:
+    """Our routes for the owner, beside those that we have for another host of it."""
     held = draft.view.held.get(owner.key)
     theirs = others_routes(owner.content, held.spec if held else None)
-    ours = obj["spec"]["http"]
-    ends = json.loads(obj["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
+    http, ends = _routes(obj, owner, theirs)
+    if {route.get("name") for route in theirs} & {route["name"] for route in http}:
+        draft.refuse(obj, FOREIGN_OWNER, f"{name_of_object(owner.key)} has a route by a name of ours")
+        return
+    beside = draft.part(owner.key)
+    if beside is not None:
+        http = [*beside["spec"]["http"], *http]
+        ends |= json.loads(beside["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
+    marks = {FAULT_EXPIRY_ANNOTATION: json.dumps(ends, sort_keys=True)} if ends else {}
+    resource = resource_of(beside or obj)
+    draft.take(part(owner.key, resource, {"http": http}, forced=True, annotations=marks))
+
+
+def _routes(
+    obj: IstioObject, owner: Seen, theirs: Sequence[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Our routes and when they end. Where we only disturb requests, they are disturbed on the owner's own routes; what
+    we route ourselves is ours wholly."""
+    host, ours = obj["spec"]["hosts"][0], obj["spec"]["http"]
+    ends: dict[str, str] = json.loads(obj["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
     plain = [route for route in ours if "fault" not in route]
     if theirs and len(plain) == 1 and not plain[0].keys() & {"timeout", "retries", "match"}:
         ours, ends = faulted_routes([route for route in ours if "fault" in route], theirs, ends)
-    marks = {FAULT_EXPIRY_ANNOTATION: json.dumps(ends, sort_keys=True)} if ends else {}
-    return part(owner.key, resource_of(obj), {"http": ours}, forced=True, annotations=marks)
+    if owner.content["hosts"] != [host]:
+        ours = [for_host(route, host) for route in ours]
+    return [route if "fault" in route or route["name"] in ends else _named(route, host) for route in ours], ends
+
+
+def _named(route: dict[str, Any], host: str) -> dict[str, Any]:
+    """By a name that no route of others has."""
+    return {**route, "name": f"egress-{host}/{route['name']}"}

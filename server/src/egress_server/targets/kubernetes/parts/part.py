@@ -11,6 +11,8 @@ from egress_server.targets.kubernetes.state import Held
 
 Spec = Mapping[str, Any]
 
+FOREIGN_OWNER = "FOREIGN_OWNER"
+"""The reason of a Problem that says: something that is not ours stands in the way."""
 FORCED_ANNOTATION = "egress.mesh/forced"
 """Of a part, in memory only: somebody allowed us to overrule others there."""
 

@@ -1,13 +1,15 @@
 """The outbound mode in a Sidecar of others, by server-side apply: the API server itself then knows which field is ours,
 and tells others so."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from egress_server.domain.render.objects import IstioObject
+from egress_server.targets.kubernetes.answers import Refusal
 from egress_server.targets.kubernetes.client import FIELD_MANAGER, Client, Object
 from egress_server.targets.kubernetes.kinds import Kind
-from egress_server.targets.kubernetes.ownership import holders
-from egress_server.targets.kubernetes.parts.part import Spec, is_forced, same_as_left
+from egress_server.targets.kubernetes.ownership import Entry, holders
+from egress_server.targets.kubernetes.parts.part import FOREIGN_OWNER, PartRefused, Spec, is_forced, same_as_left
 from egress_server.targets.kubernetes.parts.release import give_back
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import Held
@@ -29,8 +31,7 @@ class SidecarPart:
         if left := same_as_left(self, found, former):
             return left.was
         was = {POLICY: found.content[POLICY]} if POLICY in found.content else {}
-        others = [each for each in holders(found.managed, _PATH) if each != FIELD_MANAGER]
-        return {**was, "manager": next(iter(others), "")}
+        return {**was, "manager": next(iter(other_holders(found.managed)), "")}
 
     async def write(
         self,
@@ -43,16 +44,27 @@ class SidecarPart:
         """Only the mode, by the version that was looked at."""
         meta = {name: raw["metadata"][name] for name in ("name", "namespace", "resourceVersion", "uid")}
         patch = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": meta, "spec": part["spec"]}
-        return await client.apply(kind, patch, force=is_forced(part))
+        try:
+            return await client.apply(kind, patch, force=is_forced(part))
+        except Refusal as refusal:
+            if refusal.field_conflict:
+                raise PartRefused(FOREIGN_OWNER, refusal.message) from refusal
+            raise
 
     async def take_back(self, client: Client, kind: Kind, raw: Object, spec: Spec, was: Any) -> Object:
         """The policy as it was; a mode that others hold as well, or have changed since, is theirs and stays."""
-        managed = raw["metadata"].get("managedFields") or []
-        others = [each for each in holders(managed, _PATH) if each != FIELD_MANAGER]
         current = raw["spec"].get(POLICY)
-        if others or (current or {}).get("mode") != spec[POLICY]["mode"]:
+        if (
+            other_holders(raw["metadata"].get("managedFields") or [])
+            or (current or {}).get("mode") != spec[POLICY]["mode"]
+        ):
             return await give_back(client, kind, raw, raw)
         return await give_back(client, kind, raw, {**raw, "spec": _restored(raw["spec"], was)}, was["manager"])
+
+
+def other_holders(managed: Iterable[Entry]) -> list[str]:
+    """Who besides us holds the mode."""
+    return [each for each in holders(managed, _PATH) if each != FIELD_MANAGER]
 
 
 def _restored(spec: Spec, was: Any) -> dict[str, Any]:
