@@ -15,7 +15,7 @@ from egress_server.targets.kubernetes.mesh_config import effective_mode
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.survey import Survey
 from egress_server.targets.kubernetes.view import View
-from egress_server.targets.kubernetes.without_us import injector_values, mesh_config, mode_without_us
+from egress_server.targets.kubernetes.without_us import injector_without_us, mesh_config, mode_without_us
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ def take_census(cluster: Cluster, view: View, services: Iterable[Seen], survey: 
         sidecars=kept.most("sidecars", known),
         escapes=kept.most("escapes", escapes, MAX_ESCAPES),
         stale_workloads=kept.most("stale_workloads", survey.stale, MAX_WORKLOADS),
-        injector=injector_values(view.objects, view.root, view.revision),
+        injector=injector_without_us(view),
         workloads=dict(survey.workloads),
         left_out=kept.left_out,
     )

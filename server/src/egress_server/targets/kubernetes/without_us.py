@@ -3,23 +3,37 @@
 from collections.abc import Mapping
 
 from egress_server.domain.render.objects import ObjectKey
-from egress_server.targets.kubernetes import splice
+from egress_server.targets.kubernetes import injector
 from egress_server.targets.kubernetes.followed import injector_name, mesh_config_name
 from egress_server.targets.kubernetes.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.mesh_config import KEY, effective_mode, restore_mode, written_mode
+from egress_server.targets.kubernetes.parts.injector import INJECTOR_VALUES
 from egress_server.targets.kubernetes.parts.mesh_config import MESH_CONFIG, POLICY
-from egress_server.targets.kubernetes.pods import VALUE_OF
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.splice import Before, SpliceError
 from egress_server.targets.kubernetes.view import View
 
 
 def injector_values(objects: Mapping[ObjectKey, Seen], root: str, revision: str) -> dict[str, str]:
-    """What the injector gives new pods; empty where it is not known."""
+    """What the injector gives new pods now; empty where it is not known."""
     found = objects.get(ObjectKey(CONFIG_MAP.name, root, injector_name(revision)))
-    text = found.content.get("values") if found else None
+    text = found.content.get(injector.KEY) if found else None
     try:
-        return {name: splice.read(text, ("global", "proxy", name)) or "" for name in VALUE_OF.values()} if text else {}
+        return injector.read_values(text) if text else {}
+    except SpliceError:
+        return {}
+
+
+def injector_without_us(view: View) -> dict[str, str]:
+    """What it would give them; empty where that is not known."""
+    values = injector_values(view.objects, view.root, view.revision)
+    held = view.held.get(ObjectKey(INJECTOR_VALUES, view.root, injector_name(view.revision)))
+    if not held or not values:
+        return values
+    found = view.objects[ObjectKey(CONFIG_MAP.name, view.root, injector_name(view.revision))]
+    ours = {name: Before(**was) for name, was in held.was["before"].items() if values.get(name) == held.spec[name]}
+    try:
+        return injector.read_values(injector.restore_values(found.content[injector.KEY], ours))
     except SpliceError:
         return {}
 
