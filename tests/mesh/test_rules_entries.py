@@ -1,0 +1,159 @@
+"""Rules of service entries (EGR01xx): the bad case by kubectl, and what curl in the workload then sees."""
+
+import pytest
+
+from tests.mesh.curl import Answer
+from tests.mesh.istio_objects import apply, delete, entry
+from tests.mesh.mesh import Mesh
+from tests.mesh.run import NotReady
+from tests.mesh.shown import shows
+from tests.mesh.workload import Workload
+
+HOST, OTHER = "a.example.com", "b.example.com"
+FIRST, SECOND = "203.0.113.101", "203.0.113.102"
+
+
+def strict(mesh: Mesh) -> None:
+    """REGISTRY_ONLY by MeshConfig."""
+    mesh.set_mesh_config(outboundTrafficPolicy={"mode": "REGISTRY_ONLY"})
+
+
+def banner(curl: Workload, host: str, port: int) -> Answer:
+    """What the server at the other end says first, within a second."""
+    return curl.curl(f"telnet://{host}:{port}", "--max-time", "1", head=False)
+
+
+@shows("EGR0101")
+def test_of_two_protocols_the_older_entrys_holds(mesh: Mesh, curl: Workload) -> None:
+    """The younger one is ignored without a word, until the older is gone."""
+    url = f"http://{HOST}:8080/"
+    older, younger = entry("a", HOST, "8080:HTTP", at=FIRST), entry("b", HOST, "8080:TCP", at=FIRST)
+    apply(mesh, younger)
+    curl.until(lambda: curl.curl(url), lambda answer: answer.headers.get("x-served-by") == f"{FIRST}:8080", "TCP")
+    assert not curl.curl(url).by_envoy
+    apply(mesh, older)
+    curl.until(lambda: curl.curl(url), lambda answer: answer.by_envoy, "HTTP by the older entry")
+    delete(mesh, older)
+    curl.until(lambda: curl.curl(url), lambda answer: not answer.by_envoy, "TCP again")
+
+
+@shows("EGR0102", "EGR0106", "EGR0303", "EGR0603", "EGR0702")
+def test_tcp_without_addresses_takes_its_port(mesh: Mesh, curl: Workload) -> None:
+    """A database that ALLOW_ANY let pass lands on another one's host, also once it has an entry of its own; with
+    addresses the two are told apart."""
+    mesh.world.name(HOST, FIRST)
+    mesh.world.name(OTHER, SECOND)
+    assert SECOND in banner(curl, OTHER, 3306).body
+    apply(mesh, entry("a", HOST, "3306:TCP"), entry("b", OTHER, "3306:TCP"))
+    curl.until(lambda: banner(curl, OTHER, 3306), lambda answer: FIRST in answer.body, "the wrong database")
+    strict(mesh)
+    curl.until(lambda: curl.curl("http://c.example.com/"), lambda answer: answer.status == 502, "REGISTRY_ONLY")
+    assert FIRST in banner(curl, "c.example.com", 3306).body
+    apply(
+        mesh,
+        entry("a", HOST, "3306:TCP", addresses=(FIRST,)),
+        entry("b", OTHER, "3306:TCP", addresses=(SECOND,)),
+    )
+    curl.until(lambda: banner(curl, OTHER, 3306), lambda answer: SECOND in answer.body, "the right database")
+    assert FIRST in banner(curl, HOST, 3306).body
+    assert "hello" not in banner(curl, "c.example.com", 3306).body
+
+
+@shows("EGR0103")
+def test_istio_refuses_a_wildcard_for_dns(mesh: Mesh) -> None:
+    """DNS has no address for a wildcard."""
+    with pytest.raises(NotReady, match="hosts must be FQDN if no endpoints are provided for resolution mode DNS"):
+        apply(mesh, entry("a", "*.example.com"))
+
+
+@shows("EGR0104")
+def test_istio_refuses_dynamic_dns_for_tcp(mesh: Mesh) -> None:
+    """DYNAMIC_DNS takes the host from the request; TCP names none."""
+    with pytest.raises(NotReady, match="DYNAMIC_DNS"):
+        apply(mesh, entry("a", "*.example.com", "3306:TCP", resolution="DYNAMIC_DNS"))
+    apply(mesh, entry("a", "*.example.com", "80:HTTP", resolution="DYNAMIC_DNS"))
+
+
+@shows("EGR0105")
+def test_loopback_leads_back_into_the_pod(mesh: Mesh, curl: Workload) -> None:
+    """An endpoint at 127.0.0.1 hands out the sidecar's own admin port under an external name."""
+    inward = entry("a", HOST, "80:HTTP", at="127.0.0.1")
+    inward["spec"]["endpoints"][0]["ports"] = {"http-80": 15000}
+    apply(mesh, inward)
+    asked = curl.until(
+        lambda: curl.curl(f"http://{HOST}/server_info", head=False), lambda answer: answer.status == 200, "its admin"
+    )
+    assert "command_line_options" in asked.body
+
+
+@shows("EGR0107")
+def test_an_http_port_is_http_for_all(mesh: Mesh, curl: Workload) -> None:
+    """A database on a port that somebody declares HTTP is not reached any more; HTTP to others gets 502 under
+    REGISTRY_ONLY where it had been passed on or cut."""
+    assert "hello" in banner(curl, OTHER, 3306).body
+    apply(mesh, entry("a", HOST, "3306:HTTP", "8080:HTTP", at=FIRST))
+    curl.until(lambda: banner(curl, OTHER, 3306), lambda answer: "hello" not in answer.body, "silence")
+    strict(mesh)
+    curl.until(lambda: curl.curl(f"http://{OTHER}:8080/"), lambda answer: answer.status == 502, "502 on the port")
+    assert curl.curl(f"http://{OTHER}:9080/").status == 0
+
+
+@shows("EGR0108")
+def test_http_on_443_breaks_https(mesh: Mesh, curl: Workload) -> None:
+    """For every host, not only the one of the entry."""
+    assert curl.https("www.aliyun.com").status == 200
+    apply(mesh, entry("a", HOST, "443:HTTP", at=FIRST))
+    curl.until(lambda: curl.https("www.aliyun.com"), lambda answer: answer.exit == 35, "no TLS")
+    assert curl.https(HOST).exit == 35
+
+
+@shows("EGR0109", "EGR0701")
+def test_entries_of_different_namespaces_do_not_merge(mesh: Mesh, curl: Workload) -> None:
+    """The client's own namespace takes the host with the ports it has, though its entry is the younger one."""
+    strict(mesh)
+    apply(mesh, entry("a", HOST, "80:HTTP", "8080:HTTP", namespace="shop", at=FIRST))
+    wide = f"http://{HOST}:8080/"
+    curl.until(lambda: curl.curl(wide), lambda answer: answer.routed, "port 8080")
+    apply(mesh, entry("b", HOST, "80:HTTP", at=SECOND))
+    curl.until(lambda: curl.curl(wide), lambda answer: not answer.routed, "no port 8080")
+    narrow = curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.routed, "the younger entry")
+    assert narrow.headers["x-served-by"] == f"{SECOND}:80"
+
+
+@shows("EGR0109", "EGR0701")
+def test_which_other_namespace_wins(mesh: Mesh, curl: Workload) -> None:
+    """Of others the oldest; before it one that names the client's namespace in exportTo, though it is younger."""
+    apply(mesh, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}})
+    apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST))
+    apply(mesh, entry("b", HOST, "80:HTTP", namespace="lab", at=SECOND))
+
+    def served_by(address: str) -> None:
+        by = f"{address}:80"
+        curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.headers.get("x-served-by") == by, by)
+
+    served_by(FIRST)
+    apply(mesh, entry("b", HOST, "80:HTTP", namespace="lab", at=SECOND, export_to=("default",)))
+    served_by(SECOND)
+
+
+@shows("EGR0110", "EGR0602")
+def test_an_entry_for_another_namespace_is_none(mesh: Mesh, curl: Workload) -> None:
+    """Exported to its own namespace only, it does not exist for others."""
+    strict(mesh)
+    apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST))
+    curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.routed, "the entry")
+    apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST, export_to=(".",)))
+    curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.status == 502, "502")
+
+
+@shows("EGR0111")
+def test_every_sidecar_resolves_every_dns_host(mesh: Mesh, curl: Workload) -> None:
+    """Nobody has called the hosts, and the sidecar has their addresses."""
+    apply(mesh, *(entry(f"a{n}", f"never-called-{n}.example.org", "80:HTTP") for n in range(5)))
+
+    def resolved() -> Answer:
+        return curl.curl("http://127.0.0.1:15000/clusters", head=False)
+
+    lines = [f"outbound|80||never-called-{n}.example.org::203.0.113.20:80::" for n in range(5)]
+    curl.until(resolved, lambda answer: all(line in answer.body for line in lines), "their addresses")
+    assert mesh.world.seen("never-called-0.example.org") == []
