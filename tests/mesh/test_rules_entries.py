@@ -10,7 +10,7 @@ from tests.mesh.shown import shows
 from tests.mesh.workload import Workload
 
 HOST, OTHER = "a.example.com", "b.example.com"
-FIRST, SECOND = "203.0.113.101", "203.0.113.102"
+FIRST, SECOND, RANGE = "203.0.113.101", "203.0.113.102", "203.0.113.0/24"
 
 
 def strict(mesh: Mesh) -> None:
@@ -62,7 +62,7 @@ def test_tcp_without_addresses_takes_its_port(mesh: Mesh, curl: Workload) -> Non
 @shows("EGR0103")
 def test_istio_refuses_a_wildcard_for_dns(mesh: Mesh) -> None:
     """DNS has no address for a wildcard."""
-    with pytest.raises(NotReady, match="hosts must be FQDN if no endpoints are provided for resolution mode DNS"):
+    with pytest.raises(NotReady, match="no endpoints are provided for resolution mode DNS"):
         apply(mesh, entry("a", "*.example.com"))
 
 
@@ -88,23 +88,50 @@ def test_loopback_leads_back_into_the_pod(mesh: Mesh, curl: Workload) -> None:
 
 @shows("EGR0107")
 def test_an_http_port_is_http_for_all(mesh: Mesh, curl: Workload) -> None:
-    """A database on a port that somebody declares HTTP is not reached any more; HTTP to others gets 502 under
-    REGISTRY_ONLY where it had been passed on or cut."""
+    """A database on a port that somebody declares HTTP is not heard any more, with an entry of its own or without;
+    HTTP to others gets 502 under REGISTRY_ONLY. TLS on the port is not disturbed."""
     assert "hello" in banner(curl, OTHER, 3306).body
-    apply(mesh, entry("a", HOST, "3306:HTTP", "8080:HTTP", at=FIRST))
+    database = entry("b", OTHER, "3306:TCP", at=SECOND)
+    apply(mesh, entry("a", HOST, "3306:HTTP", "8080:HTTP", "8443:HTTP", at=FIRST), database)
     curl.until(lambda: banner(curl, OTHER, 3306), lambda answer: "hello" not in answer.body, "silence")
+    apply(mesh, entry("c", "c.example.com", "8443:TLS", at=SECOND))
+    tls = curl.until(lambda: curl.https("c.example.com:8443"), lambda a: f"{SECOND}:8443" in a.headers.values(), "TLS")
+    assert tls.status == 200
     strict(mesh)
     curl.until(lambda: curl.curl(f"http://{OTHER}:8080/"), lambda answer: answer.status == 502, "502 on the port")
     assert curl.curl(f"http://{OTHER}:9080/").status == 0
 
 
 @shows("EGR0108")
-def test_http_on_443_breaks_https(mesh: Mesh, curl: Workload) -> None:
-    """For every host, not only the one of the entry."""
-    assert curl.https("www.aliyun.com").status == 200
-    apply(mesh, entry("a", HOST, "443:HTTP", at=FIRST))
-    curl.until(lambda: curl.https("www.aliyun.com"), lambda answer: answer.exit == 35, "no TLS")
-    assert curl.https(HOST).exit == 35
+def test_http_on_443_registers_no_tls(mesh: Mesh, curl: Workload) -> None:
+    """HTTPS to the host goes where DNS says, past its endpoint, and is cut under REGISTRY_ONLY; that of other hosts is
+    not disturbed."""
+    plain, other = entry("a", HOST, "80:HTTP", "443:HTTP", at=FIRST), entry("b", OTHER, "443:TLS", at=SECOND)
+    apply(mesh, plain, other)
+    curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda a: a.headers.get("x-served-by") == f"{FIRST}:80", "HTTP")
+    assert curl.https(HOST).headers["x-served-by"] == "203.0.113.10:443"
+    strict(mesh)
+    curl.until(lambda: curl.https(HOST), lambda answer: answer.exit == 35, "no TLS")
+    assert curl.https(OTHER).headers["x-served-by"] == f"{SECOND}:443"
+
+
+def test_a_range_comes_before_http(mesh: Mesh, curl: Workload) -> None:
+    """HTTP to an address that a TCP entry's range has is not seen as HTTP."""
+    apply(mesh, entry("a", HOST, "8000:HTTP", at=FIRST), entry("b", OTHER, "8000:TCP", at=SECOND, addresses=(RANGE,)))
+    within = curl.until(
+        lambda: curl.curl(f"http://{HOST}:8000/"), lambda a: a.headers.get("x-served-by") == f"{SECOND}:8000", "TCP"
+    )
+    assert not within.by_envoy
+    beyond = curl.curl(f"http://{HOST}:8000/", "--resolve", f"{HOST}:8000:198.51.100.7")
+    assert (beyond.headers["x-served-by"], beyond.by_envoy) == (f"{FIRST}:8000", True)
+
+
+def test_mongo_shares_a_port_with_nobody(mesh: Mesh, curl: Workload) -> None:
+    """An older TCP entry keeps the port to itself, though the addresses are those of the other."""
+    apply(mesh, entry("a", HOST, "3306:TCP", at=FIRST), entry("b", OTHER, "3306:MONGO", at=SECOND, addresses=(RANGE,)))
+    curl.until(lambda: banner(curl, "c.example.com", 3306), lambda answer: FIRST in answer.body, "the older one")
+    delete(mesh, entry("a", HOST))
+    curl.until(lambda: banner(curl, "c.example.com", 3306), lambda answer: SECOND in answer.body, "the younger one")
 
 
 @shows("EGR0109", "EGR0701")

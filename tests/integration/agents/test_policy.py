@@ -337,11 +337,13 @@ async def test_wildcard(scene: Scene) -> None:
 
 
 async def test_http_port_that_gets_tls(scene: Scene) -> None:
-    """A port declared HTTP for one host hangs up on the TLS of all hosts, ALLOW_ANY or not."""
-    await scene.set(policy("ALLOW_ANY"), entry("plain", hosts=("plain.example.com",), ports=ports("443:HTTP")))
-    for destination in (HTTPS, TLS):
-        _, verdict = await scene.agree(destination)
-        assert verdict.outcome is Outcome.BLOCKED
+    """TLS to a port declared HTTP goes as what nobody registered: it passes or is cut, as the outbound policy says."""
+    plain = entry("plain", hosts=("plain.example.com",), ports=ports("443:HTTP"))
+    for mode, outcome in ((policy("ALLOW_ANY"), Outcome.PASSTHROUGH), (BLOCK, Outcome.BLOCKED)):
+        await scene.set(mode, plain)
+        for destination in (HTTPS, TLS):
+            _, verdict = await scene.agree(destination)
+            assert verdict.outcome is outcome
 
 
 @pytest.mark.parametrize("protocol", ["HTTP", "TLS"])

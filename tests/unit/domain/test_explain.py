@@ -145,14 +145,33 @@ def test_port_taken() -> None:
 
 
 def test_port_that_can_not_be_read() -> None:
-    """TLS to an HTTP port, and silence to a port that waits, are told for what they are."""
-    plain = entry("plain", ports=ports("443:HTTP"))
-    hung_up = explained(plain, to=HTTPS)
-    assert hung_up.steps[-1] == f"Port 443 is read as HTTP (by {plain.name}): TLS is no HTTP, and the sidecar hangs up."
-    assert hung_up.candidates[0].why == "it makes port 443 what it is: the sidecar can't read such a connection there"
+    """Silence to a port that waits for the client's first bytes is told for what it is."""
     waits = explained(BANK, to=Destination("tcp", HOST, 443))
-    assert "silence gets nowhere" in waits.steps[-1]
+    assert waits.steps[-1] == (
+        f"Port 443 waits for the client's first bytes, to find out what is spoken (by {BANK.name}): "
+        "silence gets nowhere."
+    )
     assert waits.expected.outcome is Outcome.INCONCLUSIVE
+    assert waits.candidates[0].why == "it has the sidecar wait for the client's first bytes on port 443"
+
+
+def test_what_a_port_tells_apart() -> None:
+    """The step about the port says by what: Host, server name, address, or nothing."""
+    plain, range_ = entry("plain", ports=ports("443:HTTP")), ("203.0.113.0/24",)
+
+    def step(*resources: Resource, to: Destination = HTTPS, **more: Any) -> str:
+        return explained(*resources, to=to, **more).steps[1]
+
+    assert step(plain) == "Port 443 is read as HTTP, and this is none: nothing tells such connections apart."
+    assert step(plain, BANK) == "Port 443 is read as HTTP, and this is none: connections are told apart by server name."
+    assert step(BANK) == "Port 443 is not read as HTTP: connections are told apart by server name."
+    raw = entry("raw", ports=ports("443:TCP"), addresses=range_)
+    assert step(raw) == "Port 443 is not read as HTTP: connections are told apart by address."
+    to_range = step(plain, raw, to=Destination("http", HOST, 443), address="203.0.113.9")
+    assert to_range == "Port 443 is not read as HTTP: connections are told apart by address."
+    assert step(entry("raw", ports=ports("443:TCP"))) == (
+        "Port 443 is not read as HTTP: nothing tells such connections apart."
+    )
 
 
 def test_policies_that_lose() -> None:

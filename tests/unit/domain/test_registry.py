@@ -74,29 +74,36 @@ def test_older_port_shadows() -> None:
     assert "an older entry of namespace default declares port 443" in items["second", HOST[0], 443].why
 
 
-@pytest.mark.parametrize(("older", "younger"), [("HTTP", "TLS"), ("TLS", "HTTP"), ("TCP", "GRPC"), ("HTTP", "TCP")])
-def test_port_is_read_one_way(older: str, younger: str) -> None:
-    """A port is HTTP for all hosts or for none, as the oldest entry has it; the other kind is shadowed."""
-    first = entry("first", ports=ports(f"8000:{older}"))
-    items = seen(first, entry("second", ports=ports(f"8000:{younger}")))
-    assert items["first", "first.example.com", 8000].serves
-    shadowed = items["second", "second.example.com", 8000]
+@pytest.mark.parametrize("first", ["HTTP", "TLS", "TCP", "GRPC"])
+@pytest.mark.parametrize("second", ["HTTP", "TLS", "GRPC"])
+def test_what_is_spoken_tells_apart(first: str, second: str) -> None:
+    """HTTP, TLS and TCP of different hosts share a port: the first bytes tell them apart."""
+    items = seen(entry("a", ports=ports(f"8000:{first}")), entry("b", ports=ports(f"8000:{second}")))
+    assert all(item.serves for item in items.values())
+    assert all(item.serves for item in seen(entry("raw", ports=ports(f"80:{first}"))).values())
+
+
+@pytest.mark.parametrize("other", ["HTTP", "TLS", "TCP"])
+def test_mongo_shares_a_port_with_nobody(other: str) -> None:
+    """Of MONGO and another protocol on a port the older one serves."""
+    first = entry("first", ports=ports("27017:MONGO"))
+    items = seen(first, entry("second", ports=ports(f"27017:{other}")), entry("third", ports=ports("27017:MONGO")))
+    assert items["first", "first.example.com", 27017].serves
+    shadowed = items["second", "second.example.com", 27017]
     assert (shadowed.serves, shadowed.shadowed_by) == (False, first.name)
-
-
-def test_port_80_is_http() -> None:
-    """On port 80 nothing but HTTP serves: the mesh's own services make it so."""
-    item = seen(entry("raw", ports=ports("80:TCP")))["raw", "raw.example.com", 80]
-    assert (item.serves, item.shadowed_by) == (False, "")
-    assert item.why == "port 80 is made HTTP for all hosts by the mesh's own services"
-    exact = seen(entry("raw", ports=ports("80:TCP"), addresses=("203.0.113.1",)))["raw", "raw.example.com", 80]
-    assert exact.serves
+    assert "MONGO shares a port with no other protocol" in shadowed.why
+    late = seen(entry("first", ports=ports(f"27017:{other}")), entry("second", ports=ports("27017:MONGO")))
+    assert not late["second", "second.example.com", 27017].serves
+    on_80 = seen(entry("raw", ports=ports("80:MONGO")))["raw", "raw.example.com", 80]
+    assert (on_80.serves, on_80.shadowed_by) == (False, "")
+    assert on_80.why.endswith("is taken by the mesh's own services")
+    assert seen(entry("raw", ports=ports("80:MONGO"), addresses=("203.0.113.1",)))["raw", "raw.example.com", 80].serves
 
 
 def test_tcp_without_addresses_takes_the_port() -> None:
     """Of two TCP hosts on one port without addresses the older takes every connection; with addresses both serve."""
     first = entry("first", ports=ports("3306:TCP"))
-    items = seen(first, entry("second", ports=ports("3306:MONGO")))
+    items = seen(first, entry("second", ports=ports("3306:TCP")))
     shadowed = items["second", "second.example.com", 3306]
     assert (shadowed.serves, shadowed.shadowed_by) == (False, first.name)
     assert "takes every connection to port 3306 without addresses" in shadowed.why

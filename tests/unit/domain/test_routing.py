@@ -210,11 +210,26 @@ def test_tls_by_server_name(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["https", "tls"])
 def test_tls_on_an_http_port(scheme: str) -> None:
-    """An HTTP port hangs up on TLS, whatever the outbound policy and whose host it is."""
-    plain = entry("plain", ports=ports("443:HTTP"))
-    wanted = held(policy("ALLOW_ANY"), plain)
-    assert expect(wanted, "default", Destination(scheme, HOST, 443)) == Expectation(Outcome.BLOCKED, plain.name, 4)
-    assert expect(wanted, "default", Destination(scheme, HOST, 80)) == Expectation(Outcome.BLOCKED)
+    """TLS to a port that is declared HTTP goes as what nobody registered; other hosts' TLS there is served."""
+    plain, to = entry("plain", ports=ports("443:HTTP")), Destination(scheme, "plain.example.com", 443)
+    assert listener(plain, to=to) == (Outcome.BLOCKED, "all")
+    assert outcome(plain, to=to) is Outcome.PASSTHROUGH
+    assert listener(plain, BANK, to=Destination(scheme, HOST, 443)) == (Outcome.REGISTERED, "bank")
+    assert listener(plain, entry("rest", ports=ports("443:TCP")), to=to) == (Outcome.REGISTERED, "rest")
+
+
+def test_http_beside_tcp() -> None:
+    """HTTP is told from the rest by its first bytes, unless it goes to an address that a range of TCP has."""
+    web, rest = entry("web", ports=ports("8000:HTTP")), entry("rest", ports=ports("8000:TCP"))
+    to, other = Destination("http", "web.example.com", 8000), Destination("http", HOST, 8000)
+    assert listener(web, rest, to=to) == (Outcome.REGISTERED, "web")
+    assert listener(web, rest, to=other) == (Outcome.BLOCKED, "all")
+    assert listener(rest, to=other) == (Outcome.REGISTERED, "rest")
+    ranged = entry("range", ports=ports("8000:TCP"), addresses=("203.0.113.0/24",))
+    assert listener(web, ranged, to=to, address="203.0.113.9") == (Outcome.REGISTERED, "range")
+    assert listener(web, ranged, to=to, address="198.51.100.7") == (Outcome.REGISTERED, "web")
+    silent = Destination("tcp", HOST, 8000)
+    assert listener(web, ranged, to=silent, address="203.0.113.9") == (Outcome.INCONCLUSIVE, "")
 
 
 def test_silence_where_the_sidecar_waits() -> None:

@@ -224,8 +224,8 @@ HTTP_PORTS = [
         WIDE,
     ),
     case("80 is HTTP anyway", [], web("a", "80:HTTP")),
-    case("where another host has TLS", [web("a", "8443:TLS")], web("b", "8443:HTTP"), "EGR0107 ports[0].protocol"),
-    case("TLS where another host has HTTP", [web("a", "8443:HTTP")], web("b", "8443:TLS"), "EGR0107 ports[0].protocol"),
+    case("where another host has TLS", [web("a", "8443:TLS")], web("b", "8443:HTTP"), WIDE),
+    case("TLS where another host has HTTP", [web("a", "8443:HTTP")], web("b", "8443:TLS")),
     case("80 where another host has TCP", [raw("a", "80:TCP")], web("b", "80:HTTP"), "EGR0107 ports[0].protocol"),
     case(
         "TCP where another host has HTTP", [web("a", "80:HTTP")], raw("b", "80:TCP"), TAKES, "EGR0107 ports[0].protocol"
@@ -237,9 +237,7 @@ HTTP_PORTS = [
         raw("b", "80:TCP", addresses=("203.0.113.0/24",)),
         "EGR0107 ports[0].protocol",
     ),
-    case(
-        "HTTPS where 443 was declared HTTP", [web("a", "443:HTTP")], web("b", "443:HTTPS"), "EGR0107 ports[0].protocol"
-    ),
+    case("HTTPS where 443 was declared HTTP", [web("a", "443:HTTP")], web("b", "443:HTTPS")),
 ]
 
 _BOTH = entry("bank", namespace="shared")

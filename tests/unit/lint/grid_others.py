@@ -140,8 +140,14 @@ PORTS = [
         "HTTP on somebody's TLS port",
         entry("web", ports=ports("8443:HTTP")),
         WIDE,
-        "EGR0703 ports[0].protocol",
         entries=(foreign("other", ports=ports("8443:TLS")),),
+    ),
+    on_east(
+        "HTTP on somebody's TCP port",
+        entry("web", ports=ports("9000:HTTP")),
+        WIDE,
+        "EGR0703 ports[0].protocol",
+        entries=(foreign("other", ports=ports("9000:TCP")),),
     ),
     on_east(
         "HTTP beside HTTP of others",

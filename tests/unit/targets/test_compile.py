@@ -87,11 +87,35 @@ def test_tcp_entry_without_addresses_takes_its_port() -> None:
     assert proxy["typed_config"]["cluster"] == "outbound|8000||old.example.com"
 
 
-def test_oldest_decides_the_protocol_of_a_port() -> None:
-    """A port that the oldest entry calls HTTP is HTTP for all, and the reverse; 80 is always HTTP."""
-    http, tcp = entry("a", ports=[port(8000, "HTTP")]), entry("b", ports=[port(8000, "TCP"), port(80, "TCP")])
-    assert set(compiled(http, tcp).routes) == {"80", "8000"}
-    assert set(compiled(tcp, http).routes) == {"80"}
+def test_protocols_share_a_port() -> None:
+    """HTTP, TLS and TCP on one port have a chain each in one listener, whatever their age: by the first bytes, by
+    server name, and for the rest."""
+    kinds = {"a": "TCP", "b": "HTTP", "c": "TLS"}
+    entries = [entry(name, ports=[port(8000, protocol)]) for name, protocol in kinds.items()]
+    for order in (entries, entries[::-1]):
+        files = compiled(*order)
+        assert set(files.routes) == {"80", "8000"}
+        (shared,) = [item for item in files.listeners.resources if item["name"] == "0.0.0.0_8000"]
+        matches = [chain["filter_chain_match"] for chain in shared["filter_chains"]]
+        assert [list(match)[-1] for match in matches] == ["application_protocols", "server_names"]
+        assert [each["name"].rpartition(".")[2] for each in shared["listener_filters"]] == [
+            "tls_inspector",
+            "http_inspector",
+        ]
+        assert "outbound|8000||a.example.com" in str(shared["default_filter_chain"])
+
+
+@pytest.mark.parametrize("other", ["HTTP", "TCP", "TLS"])
+def test_mongo_shares_a_port_with_nobody(other: str) -> None:
+    """Of MONGO and another protocol the older one is served; on 80 the mesh's own HTTP comes first."""
+    mongo, second = entry("a", ports=[port(9000, "MONGO"), port(80, "MONGO")]), entry("b", ports=[port(9000, other)])
+    for order, serves in (((mongo, second), "a.example.com"), ((second, mongo), "b.example.com")):
+        files = compiled(*order)
+        shared = str([item for item in files.listeners.resources if item["name"] == "0.0.0.0_9000"])
+        told = shared + str(files.routes.get("9000"))
+        assert f"outbound|9000||{serves}" in told
+        assert told.count("outbound|9000||") == told.count(f"outbound|9000||{serves}")
+        assert "outbound|80||a.example.com" not in str(files.listeners.resources)
 
 
 def test_two_entries_of_one_address_do_not_collide() -> None:

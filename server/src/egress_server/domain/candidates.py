@@ -94,7 +94,7 @@ def _holds(decision: Decision, kind: Kind) -> str:
     if kind is Kind.INTERCEPTION:
         return f"it holds for the workload: {decision.ruling.why}"
     outcome = decision.expected.outcome
-    if outcome in {Outcome.PASSTHROUGH, Outcome.BLOCKED} and decision.listener.owner is None:
+    if outcome in {Outcome.PASSTHROUGH, Outcome.BLOCKED}:
         return "it holds for the workload, and nobody registered the destination"
     mode = decision.holding.mode
     if outcome is Outcome.BYPASSED:
@@ -110,11 +110,11 @@ def _outranked(policy: Selected, winner: Selected) -> str:
 
 def _entries(wanted: Effective, asked: Asked, decision: Decision) -> Iterator[tuple[str, str]]:
     host, port = asked.destination.host, asked.destination.port
-    taker, owner = decision.taker, decision.listener.owner
+    taker, owner = decision.taker, decision.listener.owner(http=False)
     if taker:
         yield taker.entry.name, _takes(decision, taker, host)
     elif owner and not decision.listener.understands(asked.destination):
-        yield owner.name, f"it makes port {port} what it is: the sidecar can't read such a connection there"
+        yield owner.name, f"it has the sidecar wait for the client's first bytes on port {port}"
     for item in decision.items:
         if matches_host(item.host, host) or item.entry.addresses:
             if not item.serves:

@@ -71,7 +71,7 @@ def expect(
     the entry for its host.
     """
     asked = _plain(wanted, Asked(destination, namespace, labels or {}, address, headers or {}))
-    return _decided(wanted, asked, hosts_that_matter(wanted, asked.destination)).expected
+    return _decided(wanted, asked, hosts_that_matter(wanted, asked.destination, asked.address)).expected
 
 
 def decide(wanted: Effective, asked: Asked) -> Decision:
@@ -134,9 +134,9 @@ def _expected(wanted: Effective, to: Destination, decision: Decision) -> Expecta
         by = decision.interception.name if decision.interception else config_map(wanted, INJECTOR)
         return _by(wanted, Outcome.BYPASSED, by)
     if not decision.listener.understands(to):
-        # An HTTP listener hangs up on TLS. One that waits for the client's first words says nothing to silence.
-        outcome = Outcome.BLOCKED if to.speaks_tls else Outcome.INCONCLUSIVE
-        return _by(wanted, outcome, decision.listener.owner.name if decision.listener.owner else "")
+        # It waits for the client's first words, and says nothing to silence.
+        owner = decision.listener.owner(http=False)
+        return _by(wanted, Outcome.INCONCLUSIVE, owner.name if owner else "")
     if decision.fault:
         sometimes = decision.taker is not None and may_spare(decision.fault.fault)
         expected = _by(wanted, Outcome.FAULTED, decision.fault.fault.name)

@@ -82,23 +82,24 @@ def _steps(wanted: Effective, decision: Decision) -> Iterator[str]:
 def _listener_step(wanted: Effective, decision: Decision) -> str:
     asked = decision.asked
     port, listener = asked.destination.port, decision.listener
-    owner = f" (by {wanted.beside.title(listener.owner.name)})" if listener.owner else ""
-    if listener.reads_http:
-        if asked.destination.scheme == "http":
-            return f"Port {port} is read as HTTP{owner}: requests are told apart by their Host."
-        what = "TLS is no HTTP, and the sidecar hangs up" if asked.destination.speaks_tls else "it waits for a request"
-        return f"Port {port} is read as HTTP{owner}: {what}."
+    owner = listener.owner(http=asked.destination.scheme == "http")
+    by = f" (by {wanted.beside.title(owner.name)})" if owner else ""
+    if not listener.understands(asked.destination):
+        return f"Port {port} waits for the client's first bytes, to find out what is spoken{by}: silence gets nowhere."
+    if seen_through(listener, asked.destination):
+        return f"Port {port} is read as HTTP{by}: requests are told apart by their Host."
     if not listener.items:
         return (
             f"No entry in sight of namespace {asked.namespace} makes the sidecar tell connections to port {port} apart."
         )
-    if not listener.understands(asked.destination):
-        return f"Port {port} waits for the client's first bytes, to find a server name{owner}: silence gets nowhere."
-    if listener.waits_for_tls:
-        return f"Port {port} is not read as HTTP: connections are told apart by server name."
-    if any(item.entry.addresses for item in listener.items):
-        return f"Port {port} is not read as HTTP: connections are told apart by address."
-    return f"Port {port} is not read as HTTP, and nothing tells its connections apart."
+    start = (
+        f"Port {port} is read as HTTP, and this is none" if listener.reads_http else f"Port {port} is not read as HTTP"
+    )
+    if listener.by_name:
+        return f"{start}: connections are told apart by server name."
+    if any(item.entry.addresses for item in listener.items if not item.is_http):
+        return f"{start}: connections are told apart by address."
+    return f"{start}: nothing tells such connections apart."
 
 
 def _registry_step(wanted: Effective, decision: Decision) -> str:

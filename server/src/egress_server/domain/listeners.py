@@ -1,7 +1,8 @@
 """What a port of a service entry asks of a sidecar's listener, since that is where strangers get into each other's way.
 
-A sidecar has one listener a port for all that is told apart by what is spoken or by address range. Only TLS and TCP
-ports of entries with single addresses have listeners of their own, one an address.
+A sidecar has one listener a port for all that is told apart by what is spoken or by address range, and where HTTP or
+TLS is among it, it waits for the client's first bytes. Only TLS and TCP ports of entries with single addresses have
+listeners of their own, one an address.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ class Listens(Enum):
     """TCP without addresses, resolution NONE: takes every connection and sends it where it was going."""
 
 
-NOT_HTTP = (Listens.SNI, Listens.RANGE, Listens.TAKES_ALL, Listens.PASSES_ALL)
+OPAQUE = (Listens.RANGE, Listens.TAKES_ALL, Listens.PASSES_ALL)
+"""Those where the server may be the one that speaks first."""
 
 
 def listens(entry: ServiceEntry, port: ServicePort) -> Listens | None:

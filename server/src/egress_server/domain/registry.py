@@ -2,7 +2,7 @@
 
 Entries of one host in different namespaces don't merge: the client's own namespace wins even when newer, else the
 oldest wins wholly; within one namespace ports merge, the older first (seen on istiod 1.31). And hosts meet on a port:
-one listener reads it as HTTP or does not, and opaque connections without addresses can't be told apart.
+HTTP is told from the rest by its first bytes, but opaque connections without addresses can't be told apart.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from egress_server.domain.listeners import listens
 from egress_server.domain.names import is_resource
 from egress_server.domain.neighbours import is_service
 from egress_server.domain.probe import matches_host
-from egress_server.domain.resources import Labels, ServiceEntry, ServicePort
+from egress_server.domain.resources import Labels, Protocol, ServiceEntry, ServicePort
 from egress_server.domain.surroundings import imports, sidecar_name
 
 ALWAYS_HTTP = 80
@@ -93,16 +93,15 @@ def assumes_http(wanted: Effective, port: int) -> bool:
     return port == ALWAYS_HTTP and not (wanted.beside.known and wanted.beside.complete)
 
 
-def hosts_that_matter(wanted: Effective, destination: Destination) -> set[str] | None:
-    """The hosts whose items can decide on a connection; None where any on its port may.
+def hosts_that_matter(wanted: Effective, destination: Destination, address: str) -> set[str] | None:
+    """The hosts whose items can decide on a connection to an `address` (empty where it is not known); None where any on
+    its port may.
 
-    A mesh has thousands of hosts on a port. Where all of them use it alike, and the connection is one that it is for,
-    only those that fit by name, or take whatever comes, have a say.
+    A mesh has thousands of hosts on a port. Most are told apart by name: only those that fit by name or address, or
+    take whatever comes, have a say.
     """
     declaring = _declaring(wanted.in_sight, destination.port)
-    shared = [port.protocol for entry, port in declaring if listens(entry, port) is not None]
-    is_http = destination.scheme == "http"
-    if destination.scheme == "tcp" or any(protocol.is_http is not is_http for protocol in shared):
+    if destination.scheme == "tcp" or any(port.protocol is Protocol.MONGO for _, port in declaring):
         return None
     return {
         host
@@ -111,6 +110,7 @@ def hosts_that_matter(wanted: Effective, destination: Destination) -> set[str] |
         if not (port.protocol.is_http or port.protocol.is_tls)
         or matches_host(host, destination.host)
         or destination.host in entry.addresses
+        or (port.protocol.is_tls and any(address == each or "/" in each for each in entry.addresses))
     }
 
 
@@ -182,26 +182,30 @@ def _namespace_rule(host: str, winner: ServiceEntry, rule: str) -> str:
 def _settled(items: list[Item], always_http: bool) -> list[Item]:
     """The items after those of one port have met, older ones first; `always_http` says that what is not known here
     makes ALWAYS_HTTP what it is called."""
-    readers: dict[int, Item] = {}
+    first: dict[int, Item] = {}
     claims: dict[tuple[int, str, str], Item] = {}
     settled = []
     for item in items:
         if item.serves and listens(item.entry, item.port) is not None:
             assumed = always_http and item.port.number == ALWAYS_HTTP
-            reader = None if assumed else readers.setdefault(item.port.number, item)
-            if item.is_http != (reader is None or reader.is_http):
-                item = _misread(item, reader)
+            there = None if assumed else first.setdefault(item.port.number, item)
+            if _is_mongo(item) != (there is not None and _is_mongo(there)):
+                item = _apart(item, there)
         if item.serves and not item.is_http:
             item = _claim(item, claims)
         settled.append(item)
     return settled
 
 
-def _misread(item: Item, reader: Item | None) -> Item:
-    read_as = "HTTP" if reader is None or reader.is_http else "no HTTP"
-    whose = "by the mesh's own services" if reader is None else f"by {reader.host} of an older entry"
-    why = f"port {item.port.number} is made {read_as} for all hosts {whose}"
-    return replace(item, serves=False, shadowed_by=reader.entry.name if reader else "", why=why)
+def _is_mongo(item: Item) -> bool:
+    return item.port.protocol is Protocol.MONGO
+
+
+def _apart(item: Item, there: Item | None) -> Item:
+    """MONGO does not share a listener with what waits for the client's first words, and nothing does with it."""
+    whose = f"{there.host} of an older entry" if there else "the mesh's own services"
+    why = f"MONGO shares a port with no other protocol, and port {item.port.number} is taken by {whose}"
+    return replace(item, serves=False, shadowed_by=there.entry.name if there else "", why=why)
 
 
 def _claim(item: Item, claims: dict[tuple[int, str, str], Item]) -> Item:

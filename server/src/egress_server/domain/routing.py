@@ -15,35 +15,36 @@ from egress_server.domain.surroundings import imports
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What takes the connections to a port, or to single addresses of it: the items that it tells apart."""
+    """What takes the connections to a port, or to some addresses of it: the items that it tells apart, older ones
+    first. HTTP is found out by its first bytes where the listener `reads_http`; whatever else there is goes by address
+    and server name. `inspects` says that it waits for the client's first bytes."""
 
     items: tuple[Item, ...] = ()
     reads_http: bool = False
+    inspects: bool = False
 
     @property
-    def waits_for_tls(self) -> bool:
-        """Whether it waits for the client's first bytes, to find a server name."""
-        return not self.reads_http and any(item.port.protocol.is_tls for item in self.items)
+    def by_name(self) -> bool:
+        """Whether server names tell some of its connections apart."""
+        return any(item.port.protocol.is_tls for item in self.items)
 
-    @property
-    def owner(self) -> ServiceEntry | None:
-        """The entry that makes the listener what it is: the oldest. None where that is no entry's doing."""
-        kind = (item for item in self.items if item.is_http or item.port.protocol.is_tls)
+    def owner(self, *, http: bool) -> ServiceEntry | None:
+        """The oldest entry that has it read HTTP; else that has it look at what comes first at all. None where that is
+        no entry's doing."""
+        kind = (item for item in self.items if item.is_http or (not http and item.port.protocol.is_tls))
         return next((item.entry for item in kind), None)
 
     def understands(self, destination: Destination) -> bool:
-        """Whether it can do anything with what the client says first."""
-        if self.reads_http:
-            return destination.scheme == "http"
-        return destination.scheme != "tcp" or not self.waits_for_tls
+        """Whether anything comes of it: a client that waits for the server to speak is not told from any other."""
+        return destination.scheme != "tcp" or not self.inspects
 
     def taker(self, destination: Destination, address: str) -> Item | None:
         """The item that gets the connection; None where it is nobody's."""
         if not self.understands(destination):
             return None
-        if self.reads_http:
-            return _closest(self.items, destination.host)
-        return _opaque(self.items, destination, address)
+        if self.reads_http and destination.scheme == "http":
+            return _closest([item for item in self.items if item.is_http], destination.host)
+        return _opaque([item for item in self.items if not item.is_http], destination, address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,19 @@ class Client:
 
 def find_listener(items: Sequence[Item], destination: Destination, address: str, *, assumed_http: bool) -> Listener:
     """The listener of an `address` (empty where it is not known), given all items of the port, and whether something
-    that is not known makes the port HTTP. One of the single address comes before that of the whole port."""
+    that is not known has the port read HTTP. One of the single address comes before that of the whole port."""
     serving = [item for item in items if item.serves]
-    opaque = [item for item in serving if not item.is_http]
-    if at_address := [item for item in opaque if _has_address(item, destination.host, address)]:
-        return Listener(tuple(at_address))
-    http = [item for item in serving if item.is_http]
-    if http or assumed_http:
-        return Listener(tuple(http), reads_http=True)
-    return Listener(tuple(item for item in opaque if not item.entry.addresses or _networks(item)))
+    at_address = [item for item in serving if not item.is_http and _has_address(item, destination.host, address)]
+    if at_address:
+        return Listener(tuple(at_address), inspects=any(item.port.protocol.is_tls for item in at_address))
+    shared = [item for item in serving if item.is_http or not item.entry.addresses or _networks(item)]
+    reads_http = assumed_http or any(item.is_http for item in shared)
+    inspects = reads_http or any(item.port.protocol.is_tls for item in shared)
+    opaque = [item for item in shared if not item.is_http]
+    if any(_width(item, destination.host, address) is not None for item in opaque if item.entry.addresses):
+        # A range comes before what is spoken: HTTP to its addresses is not seen as such.
+        return Listener(tuple(opaque), inspects=inspects)
+    return Listener(tuple(shared), reads_http, inspects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ def may_spare(fault: Fault) -> bool:
 
 def seen_through(listener: Listener, destination: Destination) -> bool:
     """Whether the sidecar sees requests in such a connection, which faults need."""
-    return listener.reads_http and listener.understands(destination)
+    return listener.reads_http and destination.scheme == "http"
 
 
 def effect_of(fault: Fault) -> str:

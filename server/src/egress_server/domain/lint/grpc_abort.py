@@ -1,7 +1,7 @@
 """EGR0204: a gRPC abort on ports that speak plain HTTP.
 
-To a client that does not speak gRPC the abort is an answer with HTTP status 200 and the gRPC status in a header: what
-was to be an error looks like success.
+To a client that does not speak gRPC the abort is an answer with HTTP status 200 that says nothing of the gRPC status:
+what was to be an error looks like success.
 """
 
 from collections.abc import Iterator

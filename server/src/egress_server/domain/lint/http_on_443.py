@@ -1,7 +1,7 @@
 """EGR0108: port 443 declared as HTTP.
 
-Clients speak TLS to 443. Declared HTTP, the sidecar reads their greeting as a broken request, for this host and, since
-a port is HTTP for all hosts or for none, for every other HTTPS host that the same workloads call.
+Clients speak TLS to 443, and TLS is not what such an entry registers: HTTPS to its host goes as if nobody had
+registered it, cut under REGISTRY_ONLY, past every route and metric under ALLOW_ANY.
 """
 
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ class HttpOn443(Rule[ServiceEntry]):
             if port.number == 443 and port.protocol.is_http:
                 yield self.found(
                     f"ports[{index}].protocol",
-                    f"{port.protocol.value} on 443 makes sidecars read port 443 as HTTP for all hosts: HTTPS to "
-                    f"{entry.hosts[0]} and to every other host breaks",
+                    f"clients speak TLS to 443, and {port.protocol.value} registers only what is no TLS: HTTPS to "
+                    f"{entry.hosts[0]} is cut under REGISTRY_ONLY, and passes under ALLOW_ANY as without an entry",
                     "declare port 443 as HTTPS; where the sidecar is to speak TLS, declare port 80 HTTP with target "
                     "port 443 and set traffic.tls_origination",
                 )

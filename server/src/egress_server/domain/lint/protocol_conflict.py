@@ -1,7 +1,7 @@
 """EGR0101: one host and port with different protocols in two entries that a workload may see together.
 
-A sidecar builds one listener for the port; with two protocols for it, one of the entries is dropped without a word,
-and which one depends on their age and namespace (istioctl reports it as IST0177). HTTPS and TLS are one to a sidecar,
+A sidecar knows one protocol for a host's port; with two, one of the entries is dropped without a word, and which one
+depends on their age and namespace (istioctl reports it as IST0177). HTTPS and TLS are one to a sidecar,
 and so are GRPC and HTTP2.
 """
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from egress_server.targets.local.clusters import cluster_name, dns_cache, fallback
 from egress_server.targets.local.registry import DYNAMIC_DNS, Kind, Port, Registry, Service
-from egress_server.targets.local.routes import http_ports
+from egress_server.targets.local.routes import http_ports, mongo_apart
 
 Json = dict[str, Any]
 IpNetwork = IPv4Network | IPv6Network
@@ -37,18 +37,20 @@ class _Place:
     port: int
     chains: list[Json] = field(default_factory=list)
     catch_all: str | None = None
+    http: Json | None = None
     inspects_tls: bool = False
 
 
 def listeners(registry: Registry, *, socket: str, routes_path: Callable[[str], str]) -> list[Json]:
     """All listeners. `socket` is the path of the bound one; `routes_path` gives a port's RDS
     file."""
-    http = http_ports(registry)
-    places = _places(registry, frozenset(http))
+    places = _places(registry)
+    for port in http_ports(registry):
+        place = places.setdefault((_ANY_ADDRESS, port), _Place(_ANY_ADDRESS, port))
+        place.http = _http_chain(port, routes_path(str(port)))
     return [
         _entrance(socket, fallback(registry)),
-        *(_http_listener(port, routes_path(str(port))) for port in http),
-        *(_opaque_listener(places[key], fallback(registry)) for key in sorted(places)),
+        *(_place_listener(places[key], fallback(registry)) for key in sorted(places)),
     ]
 
 
@@ -63,7 +65,8 @@ def _entrance(socket: str, cluster: str) -> Json:
     }
 
 
-def _http_listener(port: int, routes_path: str) -> Json:
+def _http_chain(port: int, routes_path: str) -> Json:
+    """Takes what begins like a request; whatever else there is on the port is told apart as ever."""
     name = f"{_ANY_ADDRESS}_{port}"
     source = {"resource_api_version": "V3", "path_config_source": {"path": routes_path}}
     manager = {
@@ -77,18 +80,17 @@ def _http_listener(port: int, routes_path: str) -> Json:
         "upgrade_configs": [{"upgrade_type": "websocket"}],
     }
     connection_manager = _filter("network.http_connection_manager", "HttpConnectionManager", manager)
-    return {
-        **_unbound(_ANY_ADDRESS, port),
-        "filter_chains": [{"filters": [_real_upstream(), connection_manager]}],
-    }
+    match = {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.1", "h2c"]}
+    return {"filter_chain_match": match, "filters": [_real_upstream(), connection_manager]}
 
 
-def _places(registry: Registry, http: frozenset[int]) -> dict[tuple[str, int], _Place]:
+def _places(registry: Registry) -> dict[tuple[str, int], _Place]:
     places: dict[tuple[str, int], _Place] = {}
+    apart = mongo_apart(registry)
     for service in registry.services.values():
         for port in service.ports:
-            if port.number in http or port.kind is Kind.HTTP:
-                continue  # an older service made the port what it is
+            if port.kind is Kind.HTTP or (service.host, port.number) in apart:
+                continue
             for address, prefix in _destinations(service):
                 place = places.setdefault((address, port.number), _Place(address, port.number))
                 _claim(place, service, port, prefix)
@@ -131,16 +133,23 @@ def _lookup(service: Service, port: Port) -> list[Json]:
     return [_filter("network.sni_dynamic_forward_proxy", "FilterConfig", config)]
 
 
-def _opaque_listener(place: _Place, otherwise: str) -> Json:
+def _place_listener(place: _Place, otherwise: str) -> Json:
     listener = {
         **_unbound(place.address, place.port),
         "default_filter_chain": {"filters": _tcp_proxy(place.catch_all or otherwise)},
     }
-    if place.chains:
-        listener["filter_chains"] = place.chains
+    if chains := [*([place.http] if place.http else []), *place.chains]:
+        listener["filter_chains"] = chains
+    # Only where needed: they wait for the client's first bytes, for ever, and a MySQL server speaks first.
+    inspectors = []
     if place.inspects_tls:
-        # Only here: it waits for the client's first bytes, and a MySQL server speaks first.
-        listener["listener_filters"] = [_filter("listener.tls_inspector", "TlsInspector", {})]
+        inspectors.append(_filter("listener.tls_inspector", "TlsInspector", {}))
+    if place.http:
+        inspectors.append(_filter("listener.http_inspector", "HttpInspector", {}))
+    if inspectors:
+        listener["listener_filters"] = inspectors
+        listener["listener_filters_timeout"] = "0s"
+        listener["continue_on_listener_filters_timeout"] = True
     return listener
 
 

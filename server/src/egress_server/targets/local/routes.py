@@ -14,18 +14,36 @@ from egress_server.targets.local.virtual_service import NO_TIMEOUT, retry_policy
 
 Json = dict[str, Any]
 
-# Every real cluster has an in-mesh HTTP service on 80, which makes that port HTTP for all hosts.
+# Every real cluster has an in-mesh HTTP service on 80, so requests on it are told apart for all hosts.
 _ALWAYS_HTTP = 80
+_MONGO = "MONGO"
 
 
 def http_ports(registry: Registry) -> list[int]:
-    """The ports whose connections are all read as HTTP. Of services that disagree on the protocol
-    of a port, the oldest decides."""
-    kinds: dict[int, bool] = {_ALWAYS_HTTP: True}
+    """The ports on which requests are told apart by Host."""
+    apart = mongo_apart(registry)
+    http = {
+        port.number
+        for service in registry.services.values()
+        for port in service.ports
+        if port.kind is Kind.HTTP and (service.host, port.number) not in apart
+    }
+    return sorted(http | {_ALWAYS_HTTP})
+
+
+def mongo_apart(registry: Registry) -> set[tuple[str, int]]:
+    """Hosts and ports that are not served: MONGO shares a listener with no other protocol, and the oldest has it.
+    Only what listens at single addresses stands apart."""
+    first: dict[int, bool] = {_ALWAYS_HTTP: False}
+    apart = set()
     for service in registry.services.values():
+        shares = not service.addresses or any("/" in address for address in service.addresses)
         for port in service.ports:
-            kinds.setdefault(port.number, port.kind is Kind.HTTP)
-    return sorted(number for number, http in kinds.items() if http)
+            if shares or port.kind is Kind.HTTP:
+                is_mongo = port.protocol == _MONGO
+                if is_mongo != first.setdefault(port.number, is_mongo):
+                    apart.add((service.host, port.number))
+    return apart
 
 
 def route_configurations(registry: Registry) -> dict[str, Json]:
@@ -35,10 +53,11 @@ def route_configurations(registry: Registry) -> dict[str, Json]:
 
 def _configuration(registry: Registry, port: int) -> Json:
     claimed: set[str] = set()
+    apart = mongo_apart(registry)
     hosts = [
         _virtual_host(service, port, registry, claimed)
         for service in registry.services.values()
-        if any(p.number == port and p.kind is Kind.HTTP for p in service.ports)
+        if any(p.number == port and p.kind is Kind.HTTP for p in service.ports) and (service.host, port) not in apart
     ]
     if port == _ALWAYS_HTTP:
         hosts += _unregistered_hosts(registry)
