@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.mesh.binaries import Binaries, find_or_build, tell
-from tests.mesh.holdings import Holdings
 from tests.mesh.mesh import Mesh, running_meshes
 from tests.mesh.run import Run, eventually
 from tests.mesh.workload import Workload
@@ -24,19 +23,44 @@ def run(binaries: Binaries) -> Iterator[Run]:
         yield run
 
 
-@pytest.fixture(scope="session")
-def meshes(run: Run, binaries: Binaries) -> Iterator[list[Mesh]]:
-    """Two meshes with different service addresses and a workload `default/curl` each."""
-    with running_meshes(run, binaries, 2) as meshes:
-        for mesh in meshes:
-            mesh.workload("curl")
-        yield meshes
+class Tended:
+    """A mesh, and what it is put back to after each test."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        mesh.workload("curl")
+        self._holdings = mesh.holdings()
+        self._configuration = mesh.workloads[0].sandbox.configuration()
+
+    def put_back(self) -> None:
+        """Make it what it was before the first test, down to the sidecar of its first workload."""
+        workload = self.mesh.workloads[0]
+        self.mesh.world.forget()
+        self.mesh.restore(self._holdings)
+        workload.await_ready()
+        eventually(lambda: workload.sandbox.configuration() == self._configuration, f"{self.mesh.name} as it was")
 
 
 @pytest.fixture(scope="session")
-def mesh(meshes: list[Mesh]) -> Mesh:
-    """The first mesh."""
-    return meshes[0]
+def _tended() -> list[Tended]:
+    """The meshes that run by now."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def mesh(run: Run, binaries: Binaries, _tended: list[Tended]) -> Iterator[Mesh]:
+    """A mesh with the workload `default/curl`."""
+    with running_meshes(run, binaries, [0]) as [mesh]:
+        _tended.append(Tended(mesh))
+        yield mesh
+
+
+@pytest.fixture(scope="session")
+def meshes(mesh: Mesh, run: Run, binaries: Binaries, _tended: list[Tended]) -> Iterator[list[Mesh]]:
+    """That mesh, and another one of the same kind with other service addresses."""
+    with running_meshes(run, binaries, [1]) as [other]:
+        _tended.append(Tended(other))
+        yield [mesh, other]
 
 
 @pytest.fixture(scope="session")
@@ -45,32 +69,22 @@ def curl(mesh: Mesh) -> Workload:
     return mesh.workloads[0]
 
 
-@pytest.fixture(scope="session")
-def _usual(meshes: list[Mesh]) -> list[tuple[Holdings, str]]:
-    """What each mesh holds, and what its workload's sidecar does, before the first test."""
-    return [(mesh.holdings(), mesh.workloads[0].sandbox.configuration()) for mesh in meshes]
-
-
 @pytest.fixture(autouse=True)
-def _put_back(meshes: list[Mesh], _usual: list[tuple[Holdings, str]]) -> Iterator[None]:
-    """Each test finds the meshes as the first one did, down to the sidecar."""
+def _put_back(_tended: list[Tended]) -> Iterator[None]:
+    """Each test finds the meshes as the first one did."""
     yield
-    for mesh, (holdings, configuration) in zip(meshes, _usual, strict=True):
-        mesh.world.forget()
-        mesh.restore(holdings)
-        mesh.workloads[0].await_ready()
-        sandbox = mesh.workloads[0].sandbox
-        eventually(lambda s=sandbox, c=configuration: s.configuration() == c, f"{mesh.name} as it was")  # type: ignore[misc]
+    for tended in _tended:
+        tended.put_back()
 
 
 @pytest.fixture
-def foreign_unchanged(meshes: list[Mesh]) -> Iterator[Callable[[], None]]:
-    """Holds at the end of the test, and whenever it is called, that the meshes say what they said at its start."""
-    before = [mesh.holdings() for mesh in meshes]
+def foreign_unchanged(mesh: Mesh, _tended: list[Tended]) -> Callable[[], None]:
+    """Call it when nothing of ours should be left: the meshes must say what they said before the test. Ask for it
+    before what is under test."""
+    before = [(tended.mesh, tended.mesh.holdings()) for tended in _tended]
 
     def check() -> None:
-        for mesh, held in zip(meshes, before, strict=True):
-            assert held.differences(mesh.holdings()) == [], mesh.name
+        for each, held in before:
+            assert held.differences(each.holdings()) == [], each.name
 
-    yield check
-    check()
+    return check

@@ -11,7 +11,7 @@ What differs from a real installation, and why:
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -217,11 +217,11 @@ class Mesh:
 
 
 @contextlib.contextmanager
-def running_meshes(run: Run, binaries: Binaries, count: int) -> Iterator[list[Mesh]]:
+def running_meshes(run: Run, binaries: Binaries, indexes: Sequence[int]) -> Iterator[list[Mesh]]:
     """Meshes that start side by side and share nothing."""
-    meshes = [Mesh(run, binaries, index) for index in range(count)]
+    meshes = [Mesh(run, binaries, index) for index in indexes]
     try:
-        with ThreadPoolExecutor(count) as pool:
+        with ThreadPoolExecutor(len(meshes)) as pool:
             list(pool.map(Mesh.start, meshes))
         yield meshes
     finally:

@@ -30,7 +30,7 @@ def main() -> int:
     binaries = find_or_build(tell)
     with Run() as run:
         began = time.monotonic()
-        with running_meshes(run, binaries, count) as meshes:
+        with running_meshes(run, binaries, range(count)) as meshes:
             for mesh in meshes:
                 mesh.workload("curl")
             tell(f"{count} up in {time.monotonic() - began:.1f} s")

@@ -65,6 +65,13 @@ class Workload:
         self.mesh.kubectl("rollout", "restart", f"deployment/{self.name}", "-n", self.namespace)
         self.await_ready()
 
+    def recreate(self) -> None:
+        """Delete the pod and wait for its successor; the Deployment stays as it is."""
+        before = self.pod()["metadata"]
+        self.mesh.kubectl("delete", "pod", before["name"], "-n", self.namespace, "--wait=false")
+        eventually(lambda: all(p["metadata"]["uid"] != before["uid"] for p in self._pods()), "the old pod gone")
+        self.await_ready()
+
     def await_ready(self) -> None:
         """Wait until the Deployment's newest template is what runs."""
         eventually(self._settled, f"{self.namespace}/{self.name} ready")
