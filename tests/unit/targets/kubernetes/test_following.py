@@ -102,6 +102,18 @@ async def test_where_the_server_has_forgotten_all_is_listed_again() -> None:
         assert f.server.asked.count(f"GET {ENTRIES}") == 2
 
 
+async def test_what_can_not_be_understood_is_not_passed_over() -> None:
+    """The cluster counts as not looked at until all is listed again."""
+    async with following(an_entry("a", 1)) as f:
+        f.server.tell("MODIFIED", {"metadata": {"resourceVersion": "7"}})
+        await f.until(lambda: f.news)
+        with pytest.raises(TransientError):
+            await f.cache.current()
+        f.server.lists[ENTRIES] = [an_entry("b", 8)]
+        await f.until(lambda: f.known == {"b": "8"})
+        await f.cache.current()
+
+
 async def test_a_kind_that_is_not_served_is_empty() -> None:
     """That is no trouble: Istio may not be there."""
     async with serving() as (server, client):

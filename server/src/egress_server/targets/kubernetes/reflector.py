@@ -93,6 +93,11 @@ class Reflector:
                 asked = error.retry_after if isinstance(error, TransientError) else None
                 await asyncio.sleep(max(_PAUSES[min(failures, len(_PAUSES) - 1)], asked or 0.0))
                 failures += 1
+            except Exception:  # noqa: BLE001 - whatever it is, a cache that stands still must not pass for the truth
+                _log.exception("following_crashed", kind=self.followed.kind.name, url=self._client.url)
+                self._version = ""
+                self._fail(TransientError("INTERNAL", f"{self.followed.kind.plural} could not be understood"))
+                await asyncio.sleep(_PAUSES[-1])
 
     async def _follow(self) -> None:
         """One watch, from its list or from where the last one ended."""

@@ -68,6 +68,8 @@ class Surveyor:
                 await self._look()
             except (TransientError, PermanentError, Refusal) as error:
                 _log.warning("pods_not_looked_at", url=self._client.url, why=str(error))
+            except Exception:  # noqa: BLE001 - one odd pod must not end the looking
+                _log.exception("survey_crashed", url=self._client.url)
             pause = max(_PAUSE_SECONDS, _PAUSE_TIMES * (loop.time() - began))
             try:
                 async with asyncio.timeout(pause):
