@@ -133,6 +133,7 @@ async def test_one_bad_object_does_not_keep_the_others(driver: Driver, api: Api)
     assert set(applied.obstacles) == {bad.name}
     assert applied.obstacles[bad.name].reason == "REFUSED"
     assert "NEVER" in applied.obstacles[bad.name].message
+    await driver.until(lambda _: driver.news)  # it is worth another try
     assert [found["metadata"]["name"] for found in api.items(f"{ISTIO}/serviceentries")] == ["good"]
 
 

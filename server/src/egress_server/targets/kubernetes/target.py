@@ -32,6 +32,7 @@ from egress_server.targets.kubernetes.view import KubernetesLive, View
 _log = structlog.get_logger(__name__)
 
 _ASK_SECONDS = 60.0
+_RETRY_SECONDS = 1.0
 _RESTART_SECONDS = 300.0
 
 
@@ -57,6 +58,8 @@ class Kubernetes:
         self._tasks: list[asyncio.Task[None]] = []
         self._counted: tuple[int, object, object] | None = None
         self._inventory: Inventory | None = None
+        self._refusals = 0
+        self._retry: asyncio.TimerHandle | None = None
 
     async def gather(self) -> Live:
         """What is followed, as of now."""
@@ -83,6 +86,7 @@ class Kubernetes:
         if upsert or delete:
             self._cache.foreign_writes.applied()
             self._surveyor.look_again()
+        self._try_again_later(refused=bool(applied.obstacles))
         return applied
 
     async def strip_ended(self, now: datetime) -> None:
@@ -106,12 +110,25 @@ class Kubernetes:
 
     async def close(self) -> None:
         """Follows no more, and lets its connections go."""
+        if self._retry is not None:
+            self._retry.cancel()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._cache.close()
         await self._client.close()
+
+    def _try_again_later(self, *, refused: bool) -> None:
+        """What was refused may pass before the next resync, as where a webhook was away; the longer it does not, the
+        less often it is tried."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self._refusals = self._refusals + 1 if refused else 0
+        if refused:
+            pause = min(_RETRY_SECONDS * 2.0 ** min(self._refusals, 8), _ASK_SECONDS)
+            self._retry = asyncio.get_running_loop().call_later(pause, self._cache.look_again)
 
     def _take_stock(self, view: View) -> Inventory:
         """The inventory; the same one as long as nothing in it is another."""
