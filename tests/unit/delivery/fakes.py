@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from egress_server.domain.changes import Change
-from egress_server.domain.errors import Unavailable
+from egress_server.domain.errors import PermanentError, Unavailable
 from egress_server.domain.inventory import Inventory
 from egress_server.domain.probe import Attempt, Evidence, UpstreamDelta
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
@@ -247,6 +247,10 @@ class FakeTarget(Still):
     tells: bool = False
     deaf: list[Exception] = field(default_factory=list)
     listeners: int = 0
+    restarted: list[tuple[float, str]] = field(default_factory=list)
+    restart_seconds: float = 3.0
+    restart_failures: list[Exception] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
     inventory: Inventory | None = None
     changed_by: dict[ObjectKey, str] = field(default_factory=dict)
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -260,6 +264,15 @@ class FakeTarget(Still):
                 self.objects[key] = {**self.objects[key], "spec": {**self.objects[key]["spec"], **spec}}
                 self.changed_by[key] = by
         self._stirred.set()
+
+    async def restart(self, workload: str) -> None:
+        """It is back after `restart_seconds`, unless it is in `lost`."""
+        self.restarted.append((loop_time(), workload))
+        if self.restart_failures:
+            raise self.restart_failures.pop(0)
+        await asyncio.sleep(self.restart_seconds)
+        if workload in self.lost:
+            raise PermanentError("NOT_BACK", f"{workload} is not back")
 
     def holding_up(self) -> Problem | None:
         """What a test says."""

@@ -32,6 +32,11 @@ class DeliverySettings:
     """Between two writes of what a cluster holds besides ours, however often that changes."""
     inventory_refresh: float = 300.0
     """After this long it is written although nothing has changed, so that its time shows how good it is."""
+    restart_pause: float = 5.0
+    """Between two workloads that are restarted."""
+    restart_settle: float = 5.0
+    """Before it is read which workloads run under older rules: a cluster that has just got new ones needs a moment to
+    find that out."""
     expire_patience: float = 30.0
     """How long after a fault's end a cluster that does not say that it is gone keeps the fault in desired state."""
     clock: float = 5.0

@@ -19,6 +19,7 @@ from egress_server.delivery.lease import HeldLease, LeaseLost
 from egress_server.delivery.listening import Listening
 from egress_server.delivery.observing import observed_apply
 from egress_server.delivery.place import Place
+from egress_server.delivery.restarts import Restarts
 from egress_server.delivery.setback import Setback, setback_of
 from egress_server.delivery.shop import Shop
 from egress_server.delivery.verifier import Verifier
@@ -45,6 +46,9 @@ class Tenure:
         self._listening = Listening(cluster, shop, self.look_again)
         self._drift = DriftWatch(cluster, shop, self._status)
         self._inventory = InventoryWriter(cluster, shop)
+        self._restarts = Restarts(
+            cluster, shop, place, lease, self._status.restart, lambda progress: self._report(restart=progress)
+        )
         self._quiet_until = 0.0
         self._seen = ("", 0)
         self._again = False
@@ -69,7 +73,7 @@ class Tenure:
     async def run(self) -> None:
         """Drives the cluster until `stop`; raises an ExceptionGroup of LeaseLost when the lease is lost."""
         async with asyncio.TaskGroup() as group:
-            beside = (self.lease.keep(), self._verifier.run(), self._inventory.run())
+            beside = (self.lease.keep(), self._verifier.run(), self._inventory.run(), self._restarts.run())
             helpers = [group.create_task(each) for each in beside]
             try:
                 await self._drive()
@@ -107,6 +111,7 @@ class Tenure:
         self.lease.check()
         live = await target.gather()
         self._inventory.found(live.inventory)
+        self._restarts.saw(live.inventory)
         # Whatever forbids all else, faults end.
         ends = all_ends(live.objects.values())
         self._fault_ends.expect(ends)
@@ -167,6 +172,8 @@ class Tenure:
         if settled != self._status or not work.idle:
             self._status = settled
             self._report(apply_time=self._shop.clock())
+        cluster = work.served.cluster
+        self._restarts.ordered(None if cluster.draining else cluster.restart)
         self._verifier.applied(without(work.served, obstacles), target, work.drifted)
 
     async def _rest(self, started: float, setback: Setback | None) -> None:
