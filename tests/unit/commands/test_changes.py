@@ -238,6 +238,71 @@ async def test_at_the_timeout_it_says_how_far_it_has_come() -> None:
     assert world.replica.watchers == 0
 
 
+@virtual_time
+@pytest.mark.parametrize(
+    ("status", "state", "reason"),
+    [
+        (None, "PENDING", "NOT_DRIVEN"),
+        (ClusterStatus("west", Phase.OFFLINE, problem=Problem("UNREACHABLE", "no route")), "OFFLINE", "UNREACHABLE"),
+        (ClusterStatus("west", Phase.HELD, problem=Problem("MASS_DELETION", "much")), "HELD", "MASS_DELETION"),
+        (
+            replace(applied("west", 4), phase=Phase.OFFLINE, problem=Problem("UNREACHABLE", "no route")),
+            "APPLIED",
+            "UNREACHABLE",
+        ),
+        (
+            replace(applied("west", 4), obstacles={BANK.name: Problem("UNSUPPORTED", "no")}),
+            "UNSUPPORTED",
+            "UNSUPPORTED",
+        ),
+        (
+            replace(applied("west", 4), unverified={BANK.name: Problem("DEBOUNCE_HELD_OPEN", "writes")}),
+            "APPLIED",
+            "DEBOUNCE_HELD_OPEN",
+        ),
+        (
+            replace(applied("west", 4, 4), disagreements={BANK.name: Problem("PROBE_DISAGREES", "seen")}),
+            "DISAGREES",
+            "PROBE_DISAGREES",
+        ),
+    ],
+)
+async def test_it_says_what_holds_it_up(status: ClusterStatus | None, state: str, reason: str) -> None:
+    """For each cluster that is behind, whatever it is that keeps it there."""
+    world = bank_world()
+    world.replica.report(applied("east", 4, 4))
+    if status:
+        world.replica.report(status)
+    (behind,) = (await wait_change(world.services, CALLER, waiting(4, verified=True))).behind
+    assert behind.problem is not None
+    assert (behind.cluster.id, behind.state.value, behind.problem.reason) == ("west", state, reason)
+
+
+@virtual_time
+async def test_a_stop_ends_the_wait() -> None:
+    """With what was reached by then; and so for waits that begin after."""
+    world = bank_world()
+    world.replica.report(applied("east", 4))
+    task = asyncio.create_task(wait_change(world.services, CALLER, waiting(4, timeout=600)))
+    await asyncio.sleep(1)
+    begin = asyncio.get_running_loop().time()
+    world.services.end_streams()
+    for waited in (await task, await wait_change(world.services, CALLER, waiting(4, timeout=600))):
+        assert not waited.reached
+        assert [r.cluster.id for r in waited.behind] == ["west"]
+    assert asyncio.get_running_loop().time() == begin
+    assert world.replica.watchers == 0
+
+
+@virtual_time
+async def test_a_stop_at_the_end_of_a_wait() -> None:
+    """Whichever comes first."""
+    world = bank_world()
+    task = asyncio.create_task(wait_change(world.services, CALLER, waiting(4, timeout=5)))
+    asyncio.get_running_loop().call_later(5, world.services.end_streams)
+    assert not (await task).reached
+
+
 @pytest.mark.parametrize("timeout", [0, 30])
 async def test_what_is_reached_is_told_at_once(timeout: float) -> None:
     """Also with no time at all, and where no cluster is concerned."""

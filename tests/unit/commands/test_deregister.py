@@ -138,6 +138,36 @@ async def test_a_cluster_that_does_not_get_clean() -> None:
     assert refusal.value.reason == "CLEANUP_PENDING"
 
 
+async def test_what_is_not_let_go_of_is_not_forgotten() -> None:
+    """The caller is told what it is and why, and may ask again; then it goes on."""
+    made = world(replace(SETTLED, obstacles={"earlier": Problem("REFUSED", "of another revision")}))
+    command = forgetting(cleanup=True, request_id="r")
+    call = asyncio.create_task(deregister(made.services, CALLER, command))
+    revision = await drained(made)
+    await asyncio.sleep(0)
+    assert not call.done()
+    refused = {name: Problem("REFUSED", f"a webhook said no to {name}") for name in ("b", "a")}
+    made.replica.report(replace(SETTLED, applied_revision=revision, obstacles=refused))
+    with pytest.raises(FailedPrecondition, match=r"did not let go of a: a webhook said no to a \(1 more\)") as refusal:
+        await call
+    assert refusal.value.reason == "CLEANUP_REFUSED"
+    assert made.replica.snapshot.cluster("east") is not None
+    made.replica.report(replace(SETTLED, applied_revision=revision))
+    await deregister(made.services, CALLER, command)
+    assert made.replica.snapshot.cluster("east") is None
+
+
+async def test_a_stop_ends_the_wait() -> None:
+    """A server that is to stop does not wait for the cluster; the same request goes on at another one."""
+    made = world()
+    call = asyncio.create_task(deregister(made.services, CALLER, forgetting(cleanup=True)))
+    await drained(made)
+    made.services.end_streams()
+    with pytest.raises(DeadlineExceeded) as refusal:
+        await call
+    assert refusal.value.reason == "CLEANUP_PENDING"
+
+
 @pytest.mark.parametrize(("cleanup", "actions"), [(False, []), (True, [Action.DELETE])])
 async def test_a_plan_says_what_goes_away(cleanup: bool, actions: list[Action]) -> None:
     """Without cleanup nothing does. Nothing is written either way."""

@@ -1,6 +1,5 @@
 """The history of a mesh, and what became of each change on the clusters."""
 
-import asyncio
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
@@ -156,13 +155,14 @@ async def list_rollouts(services: Services, caller: Caller, query: ListRollouts)
 
 
 async def wait_change(services: Services, caller: Caller, query: WaitChange) -> Waited:
-    """Waits; at the timeout it returns what was reached. Raises NotFound CHANGE_NOT_FOUND."""
+    """Waits; at the timeout, and where the process is to stop, it returns what was reached. Raises NotFound
+    CHANGE_NOT_FOUND."""
     replica = services.replica(query.change.mesh)
     subject = await _subject(services, query.change)
     with replica.watch() as wakeups:
         waited = _waited(subject, replica, query)
         try:
-            async with asyncio.timeout(query.timeout):
+            async with services.patience(query.timeout):
                 while not waited.reached:
                     await anext(wakeups)
                     waited = _waited(subject, replica, query)

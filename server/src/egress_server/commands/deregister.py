@@ -5,7 +5,6 @@ take everything away and report that revision, and only then a second change for
 again: whoever loses the answer sends the same request and goes on from there. Registering the cluster calls it off.
 """
 
-import asyncio
 from dataclasses import dataclass, replace
 
 from egress_server.commands.mutate import Mutation, Outcome, mutate
@@ -18,6 +17,7 @@ from egress_server.domain.rollout import MASS_DELETION, ClusterStatus, Phase
 from egress_server.ports.store import Replica
 
 PATIENCE = 60.0  # seconds for the appliers to clean; the call's own deadline may be shorter
+_GO_ON = "send the same request again to go on, or register {} to call it off"
 _UNREACHABLE = frozenset({Phase.OFFLINE, Phase.HELD})
 
 
@@ -37,8 +37,8 @@ class Deregister:
 async def deregister(services: Services, caller: Caller, command: Deregister) -> Outcome:
     """Deregisters; with cleanup and validate_only the plan shows what would be removed.
 
-    Raises what mutate raises; with cleanup also FailedPrecondition CLUSTER_UNREACHABLE and DeadlineExceeded
-    CLEANUP_PENDING.
+    Raises what mutate raises; with cleanup also FailedPrecondition CLUSTER_UNREACHABLE and CLEANUP_REFUSED, and
+    DeadlineExceeded CLEANUP_PENDING.
     """
     mutation = command.mutation
     if not command.cleanup:
@@ -51,7 +51,7 @@ async def deregister(services: Services, caller: Caller, command: Deregister) ->
     drained = await mutate(services, replace(caller, method=f"{caller.method}/drain"), drain)
     if drained.change is None:
         return drained
-    await _wait_clean(replica, id_, drained.change.revision)
+    await _wait_clean(services, replica, id_, drained.change.revision)
     etag = make_etag(drained.epoch, drained.change.revision)
     return await mutate(services, caller, replace(mutation, options=replace(mutation.options, etag=etag)))
 
@@ -75,7 +75,7 @@ def _check_reachable(id_: str, status: ClusterStatus | None) -> None:
     )
 
 
-async def _wait_clean(replica: Replica, id_: str, revision: int) -> None:
+async def _wait_clean(services: Services, replica: Replica, id_: str, revision: int) -> None:
     """Until an applier reports that the cluster is as `revision` says, or the cluster is forgotten already."""
 
     def clean() -> bool:
@@ -84,15 +84,29 @@ async def _wait_clean(replica: Replica, id_: str, revision: int) -> None:
 
     with replica.watch() as wakeups:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with services.patience(PATIENCE):
                 while not clean():
                     await anext(wakeups)
         except TimeoutError:
             status = replica.statuses.get(id_)
             why = f": {status.problem.message}" if status and status.problem else ""
             raise DeadlineExceeded(
-                f"{id_} is not clean yet{why}; send the same request again to go on waiting, or register {id_} to call "
-                "it off",
+                f"{id_} is not clean yet{why}; {_GO_ON.format(id_)}",
                 reason="CLEANUP_PENDING",
                 metadata={"cluster": id_},
             ) from None
+    _check_released(replica, id_)
+
+
+def _check_released(replica: Replica, id_: str) -> None:
+    """What the cluster did not let go of must not be forgotten: nobody would take it away any more."""
+    status = replica.statuses.get(id_)
+    if replica.snapshot.cluster(id_) is None or status is None or not status.obstacles:
+        return
+    resource, obstacle = next(iter(sorted(status.obstacles.items())))
+    more = f" ({len(status.obstacles) - 1} more)" if len(status.obstacles) > 1 else ""
+    raise FailedPrecondition(
+        f"{id_} did not let go of {resource}: {obstacle.message}{more}; {_GO_ON.format(id_)}",
+        reason="CLEANUP_REFUSED",
+        metadata={"cluster": id_, "resource": resource},
+    )

@@ -79,7 +79,7 @@ async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult
     """
     replica = services.replica(query.cluster.mesh)
     cluster = find_cluster(replica, query.cluster)
-    await _wait_applied(replica, query)
+    await _wait_applied(services, replica, query)
     agent = _choose_agent(services, query)
     # As of the moment before: a fault may end, or a policy change, while a request waits.
     wanted, _ = look_at(replica, cluster, services.clock())
@@ -165,12 +165,12 @@ def _choose_agent(services: Services, query: Probe) -> AgentInfo:
     return agent
 
 
-async def _wait_applied(replica: Replica, query: Probe) -> None:
+async def _wait_applied(services: Services, replica: Replica, query: Probe) -> None:
     if not query.min_applied_revision:
         return
     with replica.watch() as wakeups:
         try:
-            async with asyncio.timeout(MAX_WAIT):
+            async with services.patience(MAX_WAIT):
                 while _applied(replica, query) < query.min_applied_revision:
                     await anext(wakeups)
         except TimeoutError:

@@ -1,6 +1,8 @@
 """What every use case is given: the ports, and who calls."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from egress_server.commands.feed import Feed
@@ -25,6 +27,8 @@ class Services:
     sealer: Sealer
     locks: KeyedLocks = field(default_factory=KeyedLocks)
     feeds: dict[str, Feed] = field(default_factory=dict)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _waits: set[asyncio.Timeout] = field(init=False, default_factory=set)
 
     def replica(self, mesh: str) -> Replica:
         """This process's copy of a mesh; raises NotFound MESH_NOT_FOUND."""
@@ -40,10 +44,24 @@ class Services:
             self.feeds[mesh] = Feed(self.store, replica, mesh)
         return self.feeds[mesh]
 
+    @asynccontextmanager
+    async def patience(self, seconds: float) -> AsyncIterator[None]:
+        """Raises TimeoutError after `seconds`, and at once where the process is to stop: what was waited for is told
+        as far as it has come."""
+        async with asyncio.timeout(0.0 if self.stopping.is_set() else seconds) as wait:
+            self._waits.add(wait)
+            try:
+                yield
+            finally:
+                self._waits.discard(wait)
+
     def end_streams(self) -> None:
-        """Ends all streams: the process is to stop."""
+        """Ends all streams and waits: the process is to stop."""
+        self.stopping.set()
         for mesh in self.replicas:
             self.feed(mesh).close()
+        for wait in [wait for wait in self._waits if not wait.expired()]:
+            wait.reschedule(asyncio.get_running_loop().time())
 
 
 @dataclass(frozen=True, slots=True)
