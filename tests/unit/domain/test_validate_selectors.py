@@ -51,6 +51,7 @@ def test_good_ones_are_taken(resource: Selected) -> None:
         (cluster(a="v "), 'here.labels["a"]', "the value must be"),
         (cluster(a="v\n"), 'here.labels["a"]', "the value must be"),
         (cluster(a="*"), 'here.labels["a"]', "the value must be"),
+        (policy("ALLOW_ANY", scope=Scope("istio-system")), "here.scope.namespace", "whole mesh"),
         (policy("ALLOW_ANY", scope=Scope("Prod")), "here.scope.namespace", "must be a namespace"),
         (policy("ALLOW_ANY", scope=Scope("a" * 64)), "here.scope.namespace", "must be a namespace"),
         (policy("ALLOW_ANY", scope=Scope("", {"app": "x"})), "here.scope.match_labels", "needs a namespace"),

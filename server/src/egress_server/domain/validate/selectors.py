@@ -2,6 +2,7 @@
 
 import re
 
+from egress_server.domain.render.objects import ROOT_NAMESPACE
 from egress_server.domain.resources import ClusterSelector, Labels, Scope
 from egress_server.domain.validate.problems import Problems
 
@@ -33,7 +34,11 @@ def check_namespace(namespace: str, problems: Problems) -> None:
 
 
 def check_scope(scope: Scope, problems: Problems) -> None:
-    """Labels only go with a namespace."""
+    """Labels only go with a namespace, and Istio's own is no scope: what is set there holds for the whole mesh."""
+    if scope.namespace == ROOT_NAMESPACE:
+        problems.at("namespace").add(
+            f"can't be {ROOT_NAMESPACE}: what Istio finds there holds for the whole mesh; leave it out to mean that"
+        )
     if scope.namespace:
         check_namespace(scope.namespace, problems.at("namespace"))
     elif scope.match_labels:
