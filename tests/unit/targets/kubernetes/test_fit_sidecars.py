@@ -6,7 +6,7 @@ import pytest
 
 from egress_server.domain.inventory import Capabilities
 from egress_server.domain.render.objects import key_of
-from egress_server.domain.resources import Scope
+from egress_server.domain.resources import OutboundPolicy, Scope
 from egress_server.targets.kubernetes.fit.sidecars import COPIED_FROM
 from egress_server.targets.kubernetes.state import Held, key_of_object
 from tests.support.meshes import policy
@@ -69,6 +69,24 @@ def test_what_we_changed_there_is_ours_to_change_again() -> None:
     there = view(sidecar("theirs", CLOSED | mode("REGISTRY_ONLY"), namespace="shop"), held=held)
     fit = fitted(cluster(), there, policy("ALLOW_ANY", "shop", scope=Scope("shop")))
     assert one(fit, "Sidecar")["spec"] == mode("ALLOW_ANY")
+
+
+@pytest.mark.parametrize(
+    ("was", "wanted", "refused"),
+    [
+        (mode("ALLOW_ANY"), SHOP, {"shop": "FOREIGN_OWNER"}),
+        ({"outboundTrafficPolicy": {}}, policy("ALLOW_ANY", "shop", scope=Scope("shop")), {"shop": "FOREIGN_OWNER"}),
+        (mode("REGISTRY_ONLY"), SHOP, {}),
+    ],
+)
+def test_what_others_said_before_us_still_counts(
+    was: dict[str, Any], wanted: OutboundPolicy, refused: dict[str, str]
+) -> None:
+    """An object that is adopted no more is let go of, and nobody's mode is overruled because it once was ours too."""
+    held = {key_of_object("Sidecar/shop/theirs"): Held(SHOP.name, mode("REGISTRY_ONLY"), {**was, "manager": "kubectl"})}
+    there = view(sidecar("theirs", CLOSED | mode("REGISTRY_ONLY"), namespace="shop"), held=held)
+    assert reasons(fitted(cluster(), there, wanted)) == refused
+    assert reasons(fitted(cluster("Sidecar/shop/theirs"), there, wanted)) == {}
 
 
 def test_a_mode_that_others_hold_as_well_is_not_ours_to_change() -> None:

@@ -57,14 +57,20 @@ def _fit(draft: Draft, obj: IstioObject, made: dict[str, IstioObject]) -> None:
 
 def _merge(draft: Draft, obj: IstioObject, other: Seen) -> None:
     """Our mode into a Sidecar that is there: where it says nothing, or the same; and something else only if allowed."""
-    mode, said = obj["spec"][POLICY]["mode"], said_mode(other.content)
+    mode, theirs = obj["spec"][POLICY]["mode"], _others_mode(draft, other)
     forced = draft.adopted(other.key)
-    held = draft.view.held.get(other.key)
-    ours = held is not None and held.spec[POLICY]["mode"] == said and not other_holders(other.managed)
-    if said not in ("", mode) and not forced and not ours:
-        draft.refuse_owner(obj, other, f"says {said}")
+    if theirs not in ("", mode) and not forced:
+        draft.refuse_owner(obj, other, f"says {theirs}")
         return
     draft.take(part(other.key, resource_of(obj), {POLICY: {"mode": mode}}, forced=forced))
+
+
+def _others_mode(draft: Draft, other: Seen) -> str:
+    """What others say there: as long as the mode is only ours, what stood there before. So an object that is adopted no
+    more is given back, and one that happened to say the same does not follow us to something else."""
+    said, held = said_mode(other.content), draft.view.held.get(other.key)
+    ours = held is not None and held.spec[POLICY]["mode"] == said and not other_holders(other.managed)
+    return said_mode(held.was) if held is not None and ours else said
 
 
 def _repeating(draft: Draft, obj: IstioObject, made: Mapping[str, IstioObject]) -> IstioObject:
