@@ -38,6 +38,8 @@ def _conclude(name: str, found: Cluster.Restart) -> Exit:
     count = f"{len(found.done)} workload{'' if len(found.done) == 1 else 's'}"
     if found.state == Cluster.Restart.DONE:
         err().print(f"{count} of {short(name)} restarted.", style="green")
+        if found.message:
+            err().print(f"  {found.message}")
         return Exit.DONE
     if found.state == Cluster.Restart.STOPPED:
         err().print(f"Stopped after {count}: {found.failed}: {found.message}", style="red")

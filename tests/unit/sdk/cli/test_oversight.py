@@ -119,6 +119,7 @@ def progressing(*done: str, state: str = "RUNNING", id_: str = "1", **fields: st
     ("last", "code", "said"),
     [
         (progressing("Deployment/a/b", state="DONE"), 0, "1 workload of c0 restarted."),
+        (progressing(state="DONE", message="2 pods are left"), 0, "0 workloads of c0 restarted.\n  2 pods are left"),
         (
             progressing("x", "y", state="STOPPED", failed="Deployment/a/c", message="not ready in 5 minutes"),
             1,
@@ -137,7 +138,7 @@ def test_a_restart_is_followed(ctl: Run, server: FakeServer, last: Cluster, code
     assert done.err.splitlines() == [
         "waiting: not begun: refused (UNREACHABLE)",
         "waiting: 1 restarted, web comes back",
-        said,
+        *said.splitlines(),
     ]
 
 
