@@ -12,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from egress_server.cli.main import app
-from tests.integration.app.doors import Door, GrpcDoor, RestDoor
+from tests.integration.app.doors import Answer, Door, GrpcDoor, RestDoor
 from tests.integration.app.requests import MESH, ok
 from tests.support.egressd import Egressd, run_cli, running, until
 
+REGISTRY_ONLY = {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}
 QUICK_SECONDS = 6.0
 """Well under the time that calls under way would be given, well over what a stop takes on a busy machine."""
 
@@ -148,27 +149,53 @@ def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
     until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
 
 
+def test_a_stop_ends_waits_with_what_was_reached(home: Path) -> None:
+    """Who waits for a change is told at once how far it has come, by both doors, and the drain is not used up."""
+    egressd = Egressd(home, clusters=["one"])
+    egressd.argv += ["--drain-seconds", "60"]
+    try:
+        egressd.start()
+        until(lambda: bool(egressd.children("envoy")), "an Envoy")
+        egressd.children("envoy")[0].suspend()
+        made = ok(GrpcDoor(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
+        answers = _cut_off(egressd, "WaitChange", {"name": made["change"]["name"], "timeout": "100s"})
+        begin = time.monotonic()
+    finally:
+        assert egressd.stop() == 0
+    assert time.monotonic() - begin < 30
+    for answer in answers:
+        assert "reached" not in ok(answer)
+        (behind,) = ok(answer)["waitingFor"]
+        assert behind["cluster"] == f"{MESH}/clusters/one"
+    assert "Traceback" not in egressd.log.read_text()
+
+
 def test_a_stop_ends_calls_that_take_too_long(home: Path) -> None:
     """Calls that outlast the drain are told so by both doors, in good order."""
-    egressd = Egressd(home, clusters=["one"])
+    egressd = Egressd(home)
     egressd.argv += ["--drain-seconds", "1"]
     try:
         egressd.start()
-        doors: list[Door] = [GrpcDoor(egressd.grpc), RestDoor(egressd.url)]
-        until(lambda: bool(egressd.children("envoy")), "an Envoy")
-        egressd.children("envoy")[0].suspend()
-        made = ok(doors[0].call("SetOutboundPolicy", {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}))
-        request = {"name": made["change"]["name"], "timeout": "20s"}
-        with ThreadPoolExecutor(2) as threads:
-            waits = [threads.submit(door.call, "WaitChange", request) for door in doors]
-            time.sleep(0.5)  # nothing tells that a call is under way
-            psutil.Process(egressd.pid).terminate()
-            answers = [wait.result() for wait in waits]
+        made = ok(GrpcDoor(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
+        (redis,) = egressd.children("redis-server")
+        redis.suspend()
+        answers = _cut_off(egressd, "GetChange", {"name": made["change"]["name"]})
+        redis.resume()
     finally:
         assert egressd.stop() == 0
     assert [answer.code for answer in answers] == [14, 14]
     assert (answers[1].http, answers[1].reason) == (503, "SERVER_STOPPING")
     assert "Traceback" not in egressd.log.read_text()
+
+
+def _cut_off(egressd: Egressd, method: str, request: dict[str, str]) -> list[Answer]:
+    """What both doors answer to a call that is under way when the server is told to stop."""
+    doors: list[Door] = [GrpcDoor(egressd.grpc), RestDoor(egressd.url)]
+    with ThreadPoolExecutor(2) as threads:
+        calls = [threads.submit(door.call, method, request) for door in doors]
+        time.sleep(0.5)  # nothing tells that a call is under way
+        psutil.Process(egressd.pid).terminate()
+        return [call.result() for call in calls]
 
 
 def test_deep_data_directory(home: Path) -> None:
