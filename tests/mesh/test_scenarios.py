@@ -131,6 +131,19 @@ SCENARIOS = [
         {TCP: ("REGISTERED", 0), f"tcp://{OTHER_DATABASE}:3306": ("REGISTERED", 0)},
     ),
     Scenario(
+        "TLS to a port declared HTTP is unregistered, that of others is not disturbed",
+        (CLOSED, entry(ALIYUN, "80:HTTP", "443:HTTP"), entry(API, "443:TLS")),
+        {HTTP: ("REGISTERED", 301), HTTPS: ("BLOCKED", 0), f"https://{API}/": ("REGISTERED", 200)},
+    ),
+    Scenario(
+        "TLS to a port declared HTTP where all may leave", (entry(ALIYUN, "443:HTTP"),), {HTTPS: ("PASSTHROUGH", 200)}
+    ),
+    Scenario(
+        "a database where its port is HTTP for another",
+        (CLOSED, entry(API, "3306:HTTP"), entry(DATABASE, "3306:TCP")),
+        {TCP: ("INCONCLUSIVE", 0), HTTP: ("BLOCKED", 502)},
+    ),
+    Scenario(
         "TLS spoken by the sidecar",
         (CLOSED, entry(ALIYUN, "80:HTTP:http:443", "443:HTTPS:https", tls_origination=True)),
         {HTTPS: ("REGISTERED", 200)},

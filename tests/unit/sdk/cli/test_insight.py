@@ -36,14 +36,31 @@ def test_explain(ctl: Run, server: FakeServer) -> None:
     assert ctl("explain", "http://x").code == 2
 
 
+def test_explain_by_others(ctl: Run, server: FakeServer) -> None:
+    """An object that is not ours has no revision."""
+    expected = ProbeResponse.Expectation(outcome=ProbeResponse.PASSTHROUGH, resource="Sidecar/shop/x")
+    server.answer("Explain", ExplainResponse(expected=expected, revision=18))
+    done = ctl("explain", "http://x", "--from", "local/shop")
+    assert done.out.splitlines()[0] == "expected PASSTHROUGH by Sidecar/shop/x at revision 18"
+
+
 def test_registry(ctl: Run, server: FakeServer) -> None:
     """The registry shows who owns a host and port, and who takes it away."""
     item = ListRegistryResponse.Item(
         host="h", port=80, protocol="HTTP", owner="o", visible=True, shadowed_by="s", why="older"
     )
-    server.answer("ListRegistry", ListRegistryResponse(items=[item], revision=18))
+    theirs = ListRegistryResponse.Item(
+        host="h",
+        port=80,
+        protocol="HTTP",
+        owner="ServiceEntry/shop/x",
+        owner_kind=ListRegistryResponse.SERVICE_ENTRY,
+        manager="helm",
+    )
+    server.answer("ListRegistry", ListRegistryResponse(items=[item, theirs], revision=18))
     done = ctl("registry", "--from", "local/shop", "--filter", "f")
     assert done.out.splitlines()[1].split() == ["h", "80", "HTTP", "yes", "o", "s", "older"]
+    assert done.out.splitlines()[2].split() == ["h", "80", "HTTP", "no", "ServiceEntry/shop/x", "(helm)"]
     assert server.sent("ListRegistry") == [
         ListRegistryRequest(parent="meshes/default/clusters/local", namespace="shop", filter="f", page_size=1000)
     ]
