@@ -140,3 +140,24 @@ def test_another_store_is_followed_when_accepted(run: Run, product: Product, mes
     product.ctl("cluster", "accept-store", mesh.name, "--wait", "applied")
     eventually(lambda: mesh.get("sidecars", "-n", "default")["items"] == [], "the policy that nobody knows is gone")
     product.ctl("cluster", "deregister", mesh.name, "--cleanup")
+
+
+def test_workloads_are_restarted_when_asked(product: Product, mesh: Mesh) -> None:
+    """One by one, up to the first that is not there; what was restarted runs under the new rules."""
+    workload = mesh.workload("rested")
+    name = f"Deployment/{workload.namespace}/{workload.name}"
+    product.register(mesh)
+    product.ctl("intercept", "set", "--include", "SERVICE_CIDRS", "--wait", "applied")
+    eventually(lambda: name in product.ctl("cluster", "stale", mesh.name).stdout, "the workload told as stale")
+    pod = workload.pod()["metadata"]["name"]
+
+    stopped = product.ctl("cluster", "restart", mesh.name, "Deployment/default/none", name, "--wait", code=1).stderr
+    assert "Stopped after 0 workloads: Deployment/default/none: " in stopped
+    assert workload.pod()["metadata"]["name"] == pod
+
+    done = product.ctl("cluster", "restart", mesh.name, name, "--wait")
+    assert f"1 workload of {mesh.name} restarted." in done.stderr
+    workload.await_ready()
+    assert workload.pod()["metadata"]["name"] != pod
+    eventually(lambda: name not in product.ctl("cluster", "stale", mesh.name).stdout, "the workload no longer stale")
+    assert not workload.curl("http://www.aliyun.com/").by_envoy
