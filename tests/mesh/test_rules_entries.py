@@ -106,12 +106,13 @@ def test_an_http_port_is_http_for_all(mesh: Mesh, curl: Workload) -> None:
 def test_http_on_443_registers_no_tls(mesh: Mesh, curl: Workload) -> None:
     """HTTPS to the host goes where DNS says, past its endpoint, and is cut under REGISTRY_ONLY; that of other hosts is
     not disturbed."""
-    plain, other = entry("a", HOST, "80:HTTP", "443:HTTP", at=FIRST), entry("b", OTHER, "443:TLS", at=SECOND)
+    host = "www.example.org"
+    plain, other = entry("a", host, "80:HTTP", "443:HTTP", at=FIRST), entry("b", OTHER, "443:TLS", at=SECOND)
     apply(mesh, plain, other)
-    curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda a: a.headers.get("x-served-by") == f"{FIRST}:80", "HTTP")
-    assert curl.https(HOST).headers["x-served-by"] == "203.0.113.10:443"
+    curl.until(lambda: curl.curl(f"http://{host}/"), lambda a: a.headers.get("x-served-by") == f"{FIRST}:80", "HTTP")
+    assert curl.https(host).headers["x-served-by"] == "203.0.113.20:443"
     strict(mesh)
-    curl.until(lambda: curl.https(HOST), lambda answer: answer.exit == 35, "no TLS")
+    curl.until(lambda: curl.https(host), lambda answer: answer.exit == 35, "no TLS")
     assert curl.https(OTHER).headers["x-served-by"] == f"{SECOND}:443"
 
 
