@@ -31,6 +31,7 @@ class Tended:
         mesh.workload("curl")
         self._holdings = mesh.holdings()
         self._configuration = mesh.workloads[0].sandbox.configuration()
+        self._rules = mesh.workloads[0].sandbox.rules()
 
     def put_back(self) -> None:
         """Make it what it was before the first test, down to the sidecar of its first workload."""
@@ -38,6 +39,8 @@ class Tended:
         self.mesh.world.forget()
         self.mesh.restore(self._holdings)
         workload.await_ready()
+        if workload.sandbox.rules() != self._rules:
+            workload.recreate()
         eventually(lambda: workload.sandbox.configuration() == self._configuration, f"{self.mesh.name} as it was")
 
 

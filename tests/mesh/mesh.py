@@ -131,6 +131,11 @@ class Mesh:
         """`kubectl apply` of objects."""
         self.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
+    def namespace(self, name: str) -> None:
+        """A namespace whose pods are injected."""
+        meta = {"name": name, "labels": {"istio-injection": "enabled"}}
+        self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+
     def get(self, *words: str) -> Object:
         """`kubectl get WORDS -o json`."""
         found: Object = json.loads(self.kubectl("get", *words, "-o", "json"))

@@ -110,9 +110,10 @@ class Sandbox:
         routes = [_timeless(part) for part in parts[_ROUTES] if part["route_config"]["name"] in used]
         return "\n".join(sorted([*listeners, *routes, *map(_timeless, parts[_CLUSTERS])]))
 
-    def iptables(self, family: str = "iptables-legacy") -> str:
-        """The rules in force."""
-        return command(*self._inside, f"{family}-save", "-t", "nat")
+    def rules(self) -> list[str]:
+        """The iptables in force, without counters and times."""
+        saved = command(*self._inside, "iptables-legacy-save", "-t", "nat")
+        return [line for line in saved.splitlines() if line.startswith("-A")]
 
     def _set_iptables(self, args: list[str]) -> str:
         return command(*self._inside, self._binaries.pilot_agent, *args)
