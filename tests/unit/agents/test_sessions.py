@@ -1,71 +1,21 @@
 """The server's side of the agents' streams, without a transport."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 import pytest
 
 from egress.v1 import agent_service_pb2 as pb
-from egress_server.agents.convert import hello_to_proto, result_to_proto
+from egress_server.agents.convert import hello_to_proto
 from egress_server.agents.sessions import Sessions
 from egress_server.domain.errors import Aborted, DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable
-from egress_server.domain.probe import Attempt, Destination, Evidence
-from egress_server.ports.agents import AgentInfo
-
-ATTEMPT = Attempt(Destination("http", "www.example.com", 80))
-EVIDENCE = Evidence(captured=True, status=301)
-
-
-def info(agent: str = "curl-0", *, cluster: str = "local", namespace: str = "default") -> AgentInfo:
-    """An agent."""
-    return AgentInfo(agent, cluster, namespace, "", "0.1.0", {"app": "curl"})
-
-
-class Peer:
-    """An agent as a test drives it: what it says, and what it was told."""
-
-    def __init__(self, sessions: Sessions) -> None:
-        self._says: asyncio.Queue[pb.AttachRequest | None] = asyncio.Queue()
-        self.told: asyncio.Queue[pb.AttachResponse] = asyncio.Queue()
-        self.stream = asyncio.create_task(self._run(sessions))
-
-    async def _run(self, sessions: Sessions) -> None:
-        async with aclosing(sessions.attach(self._requests())) as responses:
-            async for response in responses:
-                self.told.put_nowait(response)
-
-    async def _requests(self) -> AsyncIterator[pb.AttachRequest]:
-        while (message := await self._says.get()) is not None:
-            yield message
-
-    def say(self, message: pb.AttachRequest) -> None:
-        """Sends a message."""
-        self._says.put_nowait(message)
-
-    def say_no_more(self) -> None:
-        """Ends its side of the stream."""
-        self._says.put_nowait(None)
-
-    async def attach(self, who: AgentInfo, mesh: str = "default") -> "Peer":
-        """Says hello and waits for the welcome."""
-        self.say(pb.AttachRequest(hello=hello_to_proto(mesh, who)))
-        assert (await self.told.get()).welcome.version == "9.9"
-        return self
-
-    async def command(self) -> pb.AttemptCommand:
-        """The next attempt it is told to make."""
-        return (await self.told.get()).attempt
-
-    def answer(self, command: pb.AttemptCommand, evidence: Evidence = EVIDENCE) -> None:
-        """Says what came of an attempt."""
-        self.say(pb.AttachRequest(result=result_to_proto(command.id, evidence)))
+from egress_server.domain.probe import Attempt, Evidence
+from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 
 
 @pytest.fixture
 def sessions() -> Sessions:
     """Nobody is attached."""
-    return Sessions(version="9.9")
+    return Sessions(version=SERVER_VERSION)
 
 
 async def settle() -> None:
@@ -196,7 +146,7 @@ async def test_cancelled_stream(sessions: Sessions) -> None:
 
 async def test_silent_agent() -> None:
     """An agent that does not answer in time costs its caller a deadline; what it says later is nobody's answer."""
-    sessions = Sessions(version="9.9", grace=0.01)
+    sessions = Sessions(version=SERVER_VERSION, grace=0.01)
     peer = await Peer(sessions).attach(info())
     hasty = Attempt(ATTEMPT.destination, timeout=0.01)
     with pytest.raises(DeadlineExceeded) as late:

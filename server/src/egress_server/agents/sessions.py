@@ -13,21 +13,17 @@ import structlog
 
 from egress.v1 import agent_service_pb2 as pb
 from egress_server.agents.convert import command_to_proto, hello_to_domain, result_to_domain
-from egress_server.domain.errors import (
-    Aborted,
-    DeadlineExceeded,
-    EgressError,
-    ResourceExhausted,
-    Unavailable,
-    invalid,
-)
+from egress_server.agents.refusals import MOST_QUEUED, busy, lost, silent
+from egress_server.domain.errors import Aborted, DeadlineExceeded, EgressError, invalid
 from egress_server.domain.probe import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
+from egress_server.ports.clock import Clock, system_clock
+from egress_server.ports.switchboard import HeldAgent
 
 _log = structlog.get_logger(__name__)
 
-_MOST_QUEUED = 8
-_BUSY_RETRY_SECONDS = 1.0
+GRACE_SECONDS = 10.0
+"""How long an agent may take beyond an attempt's own time: it reads its sidecar's counters before and after."""
 _HELLO_SECONDS = 10.0
 
 _Key = tuple[str, str, str, str]
@@ -36,14 +32,15 @@ _Key = tuple[str, str, str, str]
 class Sessions:
     """The agents attached to this process; implements the port AgentSessions.
 
-    `version` is the server's. `grace` (seconds) is how long an agent may take beyond an attempt's own time: it reads
-    its sidecar's counters before and after.
+    `version` is the server's, `grace` as GRACE_SECONDS. `changed` is set when an agent comes or goes.
     """
 
-    def __init__(self, *, version: str, grace: float = 10.0) -> None:
+    def __init__(self, *, version: str, grace: float = GRACE_SECONDS, clock: Clock = system_clock) -> None:
+        self.changed = asyncio.Event()
         self._version = version
         self._grace = grace
-        self._sessions: dict[_Key, _Session] = {}
+        self._clock = clock
+        self._sessions: dict[_Key, Session] = {}
         self._turns = itertools.count(1)
 
     def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
@@ -63,9 +60,17 @@ class Sessions:
         """
         session = self._sessions.get(_key(mesh, agent))
         if session is None:
-            raise _lost(agent)
+            raise lost(agent)
         session.last_turn = next(self._turns)
         return await session.attempt(attempt)
+
+    def held(self, mesh: str) -> Sequence[HeldAgent]:
+        """All agents of a mesh, for other processes."""
+        return [session.held for (its_mesh, *_), session in self._sessions.items() if its_mesh == mesh]
+
+    def session(self, mesh: str, agent: AgentInfo) -> "Session | None":
+        """The session of an agent; None where it is not attached here."""
+        return self._sessions.get(_key(mesh, agent))
 
     async def attach(self, requests: AsyncIterator[pb.AttachRequest]) -> AsyncGenerator[pb.AttachResponse, None]:
         """Serves one stream, from its first message to its end. Close the iterator when the stream is gone.
@@ -74,10 +79,11 @@ class Sessions:
         the same name has attached, DeadlineExceeded HELLO_MISSING.
         """
         mesh, info = await _hello(requests)
-        key, session = _key(mesh, info), _Session(info, self._grace)
+        key, session = _key(mesh, info), Session(HeldAgent(info, self._clock().timestamp()), self._grace)
         if former := self._sessions.get(key):
             former.end(Aborted("another agent of this name has attached", reason="AGENT_REPLACED"))
         self._sessions[key] = session
+        self.changed.set()
         reader = asyncio.create_task(session.read(requests))
         _log.info("agent_attached", agent=info.agent, mesh=mesh, cluster=info.cluster, namespace=info.namespace)
         try:
@@ -87,6 +93,7 @@ class Sessions:
         finally:
             if self._sessions.get(key) is session:
                 del self._sessions[key]
+                self.changed.set()
             session.end()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
@@ -97,7 +104,7 @@ class Sessions:
         for session in self._sessions.values():
             session.end()
 
-    def _of(self, mesh: str, cluster: str, namespace: str) -> list["_Session"]:
+    def _of(self, mesh: str, cluster: str, namespace: str) -> list["Session"]:
         return [
             session
             for (its_mesh, its_cluster, its_namespace, _), session in self._sessions.items()
@@ -120,11 +127,11 @@ class _Job:
             self.reply.exception()
 
 
-class _Session:
+class Session:
     """One attached agent, and the attempts that wait for it."""
 
-    def __init__(self, info: AgentInfo, grace: float) -> None:
-        self.info = info
+    def __init__(self, held: HeldAgent, grace: float) -> None:
+        self.held = held
         self._grace = grace
         self.last_turn = 0
         self._ids = itertools.count(1)
@@ -135,6 +142,11 @@ class _Session:
         self._error: EgressError | None = None
 
     @property
+    def info(self) -> AgentInfo:
+        """Who it is."""
+        return self.held.agent
+
+    @property
     def queued(self) -> int:
         """How many attempts wait or are on their way."""
         return len(self._unfinished)
@@ -142,14 +154,9 @@ class _Session:
     async def attempt(self, attempt: Attempt) -> Evidence:
         """Queues an attempt and waits for what came of it."""
         if self._over:
-            raise _lost(self.info)
-        if self.queued >= _MOST_QUEUED:
-            raise ResourceExhausted(
-                f"agent {self.info.agent} has {_MOST_QUEUED} attempts to make",
-                reason="AGENT_BUSY",
-                metadata={"agent": self.info.agent, "limit": str(_MOST_QUEUED)},
-                retry_after=_BUSY_RETRY_SECONDS,
-            )
+            raise lost(self.info)
+        if self.queued >= MOST_QUEUED:
+            raise busy(self.info)
         job = _Job(str(next(self._ids)), attempt)
         self._unfinished[job.id] = job
         self._queue.put_nowait(job)
@@ -169,7 +176,7 @@ class _Session:
             self._running = job
             yield command_to_proto(job.id, job.attempt)
             await asyncio.wait((job.reply,), timeout=job.attempt.timeout + self._grace)
-            job.fail(DeadlineExceeded(f"agent {self.info.agent} does not answer", reason="AGENT_SILENT"))
+            job.fail(silent(self.info))
             self._running = None
             self._unfinished.pop(job.id, None)
         if self._error:
@@ -196,7 +203,7 @@ class _Session:
             return
         self._over, self._error = True, error
         for job in self._unfinished.values():
-            job.fail(_lost(self.info))
+            job.fail(lost(self.info))
         self._queue.put_nowait(None)
 
 
@@ -213,8 +220,3 @@ async def _hello(requests: AsyncIterator[pb.AttachRequest]) -> tuple[str, AgentI
 
 def _key(mesh: str, info: AgentInfo) -> _Key:
     return mesh, info.cluster, info.namespace, info.agent
-
-
-def _lost(agent: AgentInfo) -> Unavailable:
-    metadata = {"agent": agent.agent, "cluster": agent.cluster}
-    return Unavailable(f"agent {agent.agent} is not attached", reason="AGENT_LOST", metadata=metadata)

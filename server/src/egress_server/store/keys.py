@@ -51,6 +51,8 @@ class MeshKeys:
     """Stream: the appliers' records; ids count the writes."""
     fences: str = field(init=False)
     """Hash: the fence last given out for each cluster."""
+    processes: str = field(init=False)
+    """Set: the processes that hold agents, and some that are gone."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -64,6 +66,7 @@ class MeshKeys:
             "inventories",
             "status_log",
             "fences",
+            "processes",
         ):
             object.__setattr__(self, name, f"egress:{{{self.mesh}}}:{name}")
 
@@ -74,6 +77,14 @@ class MeshKeys:
     def lease(self, cluster: str) -> str:
         """String: who drives the cluster."""
         return f"egress:{{{self.mesh}}}:lease:{cluster}"
+
+    def sessions(self, process: str) -> str:
+        """Hash with an end: the agents that a process holds, and the version of that."""
+        return f"egress:{{{self.mesh}}}:sessions:{process}"
+
+    def inbox(self, process: str) -> str:
+        """List: messages for a process (ports.switchboard)."""
+        return f"egress:{{{self.mesh}}}:inbox:{process}"
 
     def request(self, request: RequestKey) -> str:
         """String: what the request did. Hashed, because clients choose how long their ids are."""

@@ -27,5 +27,7 @@ RESYNC = _load("resync")
 SEAL = _load("seal")
 TRIM = _load("trim")
 FORGET = _load("forget")
+PUBLISH = _load("publish")
+POST = _load("post")
 
-ALL = (COMMIT, PUT_STATUS, PUT_INVENTORY, ACQUIRE, RELEASE, RESYNC, SEAL, TRIM, FORGET)
+ALL = (COMMIT, PUT_STATUS, PUT_INVENTORY, ACQUIRE, RELEASE, RESYNC, SEAL, TRIM, FORGET, PUBLISH, POST)
