@@ -1,4 +1,4 @@
-"""A whole egressd in a process of its own, spoken to by bare gRPC, which tests stop, kill and start again."""
+"""The processes of the server, spoken to by bare gRPC, which tests stop, kill and start again."""
 
 import signal
 import subprocess
@@ -16,7 +16,7 @@ from egress.v1 import change_service_pb2_grpc, egress_service_pb2_grpc, fleet_se
 
 HOST = "www.shop.example"
 """A name that no resolver knows: only --resolve says where it is."""
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 
 
 class _Shop(BaseHTTPRequestHandler):
@@ -38,32 +38,20 @@ def shop() -> Iterator[str]:
         service.shutdown()
 
 
-class Daemon:
-    """An egressd with its state in `home`; `words` are its further options."""
+class Process:
+    """One process of the server, started by `argv`; it says `word` and where its HTTP is once it is there."""
 
-    def __init__(self, home: Path, *words: str) -> None:
-        self._home = home
-        self._words = words
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, log: Path, word: str, *argv: str) -> None:
+        self.log = log
         self.http = ""
-        self.channel = grpc.insecure_channel(
-            f"unix:{home}/grpc",
-            [("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50)],
-        )
-        self.egress = egress_service_pb2_grpc.EgressServiceStub(self.channel)
-        self.changes = change_service_pb2_grpc.ChangeServiceStub(self.channel)
-        self.fleet = fleet_service_pb2_grpc.FleetServiceStub(self.channel)
+        self._word = word
+        self._argv = argv
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns once it is ready and the channel reaches it."""
-        command = [
-            sys.executable, "-m", "egress_server", "run",
-            "--data-dir", str(self._home / "data"),
-            "--grpc-address", f"unix:{self._home}/grpc",
-            "--http-address", "127.0.0.1:0",
-            *self._words,
-        ]  # fmt: skip
-        with (self._home / "log").open("ab") as log:
+        """Returns once it has said so."""
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "egress_server", *self._argv]
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         late = threading.Timer(READY_SECONDS, self._process.kill)
         late.start()
@@ -72,28 +60,61 @@ class Daemon:
             line = self._process.stdout.readline().decode()
         finally:
             late.cancel()
-        assert "ready" in line, (self._home / "log").read_text(errors="replace")[-4000:]
+        assert self._word in line, self.log.read_text(errors="replace")[-4000:]
         self.http = line.split("http ")[1].strip()
-        grpc.channel_ready_future(self.channel).result(timeout=10)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ends it, by a signal, and waits until it is gone."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(timeout=30)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-            self._process = None
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ends it, by a signal, and waits until it is gone; its exit code. Harmless where it does not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            return process.wait(timeout=30)
+        finally:
+            process.kill()
+            assert process.stdout is not None
+            process.stdout.close()
 
     def kill(self) -> None:
         """Ends it at once, as a crash would."""
         self.stop(signal.SIGKILL)
 
 
+class Daemon(Process):
+    """An egressd with its state in `home`; `words` are its further options. As `command` either `run` or `serve`."""
+
+    def __init__(self, home: Path, *words: str, command: str = "run") -> None:
+        where = ["--data-dir", str(home / "data")] if command == "run" else []
+        doors = ["--grpc-address", f"unix:{home}/grpc", "--http-address", "127.0.0.1:0"]
+        super().__init__(home / "log", "ready", command, *where, *doors, *words)
+        self.grpc = f"unix:{home}/grpc"
+        self.channel = grpc.insecure_channel(
+            self.grpc,
+            [("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50)],
+        )
+        self.egress = egress_service_pb2_grpc.EgressServiceStub(self.channel)
+        self.changes = change_service_pb2_grpc.ChangeServiceStub(self.channel)
+        self.fleet = fleet_service_pb2_grpc.FleetServiceStub(self.channel)
+
+    def start(self) -> None:
+        """Returns once it is ready and the channel reaches it."""
+        super().start()
+        grpc.channel_ready_future(self.channel).result(timeout=10)
+
+
+class Applier(Process):
+    """An `egressd apply` with its state in `home`; it says where its pages are before it has a store."""
+
+    def __init__(self, home: Path, *words: str) -> None:
+        where = ["--data-dir", str(home / "data"), "--metrics-address", "127.0.0.1:0"]
+        super().__init__(home / "log", "applies", "apply", *where, *words)
+
+
 @contextmanager
-def running_daemon(home: Path, *words: str) -> Iterator[Daemon]:
+def running_daemon(home: Path, *words: str, command: str = "run") -> Iterator[Daemon]:
     """One that is ready."""
-    daemon = Daemon(home, *words)
+    daemon = Daemon(home, *words, command=command)
     daemon.start()
     try:
         yield daemon
@@ -102,7 +123,18 @@ def running_daemon(home: Path, *words: str) -> Iterator[Daemon]:
         daemon.channel.close()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+@contextmanager
+def running_applier(home: Path, *words: str) -> Iterator[Applier]:
+    """One that has begun."""
+    applier = Applier(home, *words)
+    applier.start()
+    try:
+        yield applier
+    finally:
+        applier.stop()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     """Waits for what nobody announces."""
     give_up = time.monotonic() + seconds
     while not condition():

@@ -85,7 +85,8 @@ class Unmanned:
             cors_origins=(),
         )
         web = WebServer(app, "127.0.0.1:0", 1.0)
-        self.url = f"http://{await web.start()}"
+        await web.start()
+        self.url = f"http://{web.address}"
         self._stack.push_async_callback(web.stop)
 
     @contextmanager

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from egress_server.domain.errors import InvalidArgument
@@ -49,40 +49,44 @@ def _label(value: object) -> object:
     return key, label
 
 
+def split_address(address: str) -> tuple[str, int]:
+    """Host (without brackets) and port of HOST:PORT; raises ValueError."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found["port"]) > 65535:
+        raise ValueError(f"{address!r} must be HOST:PORT, with an IPv6 HOST in brackets")
+    return found["ipv6"] or found["host"], int(found["port"])
+
+
+def _loopback(address: str) -> str:
+    host, _ = split_address(address)
+    if host == "localhost":
+        return address
+    try:
+        is_loopback = ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ValueError(
+            f"{address!r} is not a loopback address; without authentication the server listens nowhere else"
+        )
+    return address
+
+
+def _loopback_or_socket(address: str) -> str:
+    return address if address.startswith("unix:") and len(address) > len("unix:") else _loopback(address)
+
+
 _Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 _Id = Annotated[str, _rfc1123("id")]
+_Loopback = Annotated[str, AfterValidator(_loopback)]
+_RedisUrl = Annotated[str, Field(min_length=1)]
 _LogLevel = Annotated[str, Field(pattern="^(debug|info|warning|error)$")]
 
 
-class Settings(BaseSettings):
-    """What `egressd run` can be told."""
+class ProcessSettings(BaseSettings):
+    """What every process of the server can be told."""
 
     model_config = SettingsConfigDict(env_prefix="EGRESSD_", frozen=True)
-
-    data_dir: Path = Path(".egress")
-    """Where the embedded store and the local clusters keep their state; made with mode 0700."""
-
-    grpc_address: str = "127.0.0.1:9090"
-    """HOST:PORT or unix:PATH. Loopback only, as there is no authentication yet. Port 0 takes a free one."""
-
-    http_address: str = "127.0.0.1:8080"
-    """HOST:PORT. Loopback only, as there is no authentication yet. Port 0 takes a free one."""
-
-    redis_url: str = ""
-    """An external Redis; where empty, an embedded redis-server is started below data_dir."""
-
-    local_clusters: _Listed[_Id] = ()
-    """Ids of clusters with a local Envoy and an agent."""
-
-    directory_root: Path | None = None
-    """Folder below which clusters of the kind `directory` may live; without it there are none."""
-
-    resolve: _Listed[Annotated[Resolve, BeforeValidator(_resolve)]] = ()
-    """What stands in for DNS in local clusters."""
-
-    credentials_key_file: Path | None = None
-    """File with the key that credentials of clusters are sealed with; all processes of an installation need the same
-    one. Where not set, it is credentials.key in data_dir, made when it is first needed."""
 
     log_level: _LogLevel = "info"
     """Least level of log lines; they go to standard error as JSON."""
@@ -93,21 +97,95 @@ class Settings(BaseSettings):
     otlp_endpoint: str = ""
     """OTLP/HTTP endpoint for traces; where empty, none are exported."""
 
+    data_dir: Path = Path(".egress")
+    """Where state is kept; made with mode 0700. What an applier remembers there of its clusters lets it end faults
+    although it was started while its store is away."""
+
+    credentials_key_file: Path | None = None
+    """File with the key that credentials of clusters are sealed with; all processes of an installation need the same
+    one. Where not set, it is credentials.key in data_dir, made when it is first needed."""
+
+
+class DoorSettings(ProcessSettings):
+    """Where the API is served, and how it ends."""
+
+    grpc_address: Annotated[str, AfterValidator(_loopback_or_socket)] = "127.0.0.1:9090"
+    """HOST:PORT or unix:PATH. Loopback only, as there is no authentication yet. Port 0 takes a free one."""
+
+    http_address: _Loopback = "127.0.0.1:8080"
+    """HOST:PORT. Loopback only, as there is no authentication yet. Port 0 takes a free one."""
+
     cors_origins: _Listed[str] = ()
     """Origins of web pages that may call the REST API."""
 
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 10.0
     """How long calls that are under way may take after a stop signal."""
 
-    @field_validator("grpc_address")
-    @classmethod
-    def _check_grpc(cls, value: str) -> str:
-        return value if value.startswith("unix:") and len(value) > len("unix:") else _loopback(value)
 
-    @field_validator("http_address")
+class DrivingSettings(ProcessSettings):
+    """What an applier needs."""
+
+    directory_root: Path | None = None
+    """Folder below which clusters of the kind `directory` may live; without it there are none."""
+
+
+class RunSettings(DoorSettings, DrivingSettings):
+    """What `egressd run` can be told. An embedded store and local clusters live below data_dir, too."""
+
+    redis_url: str = ""
+    """An external Redis; where empty, an embedded redis-server is started below data_dir."""
+
+    local_clusters: _Listed[_Id] = ()
+    """Ids of clusters with a local Envoy and an agent."""
+
+    resolve: _Listed[Annotated[Resolve, BeforeValidator(_resolve)]] = ()
+    """What stands in for DNS in local clusters."""
+
+
+class ServeSettings(DoorSettings):
+    """What `egressd serve` can be told."""
+
+    redis_url: _RedisUrl
+    """The Redis that all processes share."""
+
+
+class ApplySettings(DrivingSettings):
+    """What `egressd apply` can be told."""
+
+    redis_url: _RedisUrl
+    """The Redis that all processes share."""
+
+    metrics_address: _Loopback = "127.0.0.1:8081"
+    """HOST:PORT of health, readiness and metrics. Loopback only, as there is no authentication yet. Port 0 takes a free
+    one."""
+
+    clusters: _Listed[_Id] = ()
+    """Ids of the clusters to drive; where empty, all that this process can reach."""
+
+    in_cluster: bool = False
+    """Whether the one cluster of `clusters` is that of this process's own pod, whatever its registration says."""
+
+    kubeconfig: Path | None = None
+    """Kubeconfig by which the one cluster of `clusters` is reached, whatever its registration says."""
+
+    context: str = ""
+    """Which context of `kubeconfig`; its current one where empty."""
+
+    @field_validator("in_cluster", "kubeconfig")
     @classmethod
-    def _check_http(cls, value: str) -> str:
-        return _loopback(value)
+    def _check_way(cls, value: object, info: ValidationInfo) -> object:
+        if value and len(info.data.get("clusters", ())) != 1:
+            raise ValueError("is the way to one cluster: name it by --cluster, and no other")
+        if value and info.data.get("in_cluster"):
+            raise ValueError("can't be given together with --in-cluster")
+        return value
+
+    @field_validator("context")
+    @classmethod
+    def _check_context(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("kubeconfig"):
+            raise ValueError("is a context of --kubeconfig, which is not given")
+        return value
 
 
 class AgentSettings(BaseSettings):
@@ -160,26 +238,3 @@ class AgentSettings(BaseSettings):
     def _check_admin(cls, value: str) -> str:
         split_address(value)
         return value
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host (without brackets) and port of HOST:PORT; raises ValueError."""
-    found = _ADDRESS.fullmatch(address)
-    if found is None or int(found["port"]) > 65535:
-        raise ValueError(f"{address!r} must be HOST:PORT, with an IPv6 HOST in brackets")
-    return found["ipv6"] or found["host"], int(found["port"])
-
-
-def _loopback(address: str) -> str:
-    host, _ = split_address(address)
-    if host == "localhost":
-        return address
-    try:
-        is_loopback = ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise ValueError(
-            f"{address!r} is not a loopback address; without authentication the server listens nowhere else"
-        )
-    return address

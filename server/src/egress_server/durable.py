@@ -7,11 +7,12 @@ from pathlib import Path
 _OURS_ALONE = 0o600
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, private: bool = False) -> None:
     """Puts `content` in the place of the file; a reader sees the old or the new one, never half of either, and once
-    this returns it is on the disk. Raises OSError; the former file stays then."""
+    this returns it is on the disk. Of a `private` one, only we are readers. Raises OSError; the former file stays
+    then."""
     draft = path.with_name(f".{path.name}.new")
-    _write(draft, content, 0o666)
+    _write(draft, content, _OURS_ALONE if private else 0o666)
     draft.replace(path)
     _sync_folder(path)
 

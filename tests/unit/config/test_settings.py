@@ -7,20 +7,20 @@ import pytest
 from pydantic import ValidationError
 
 from egress_server.auth.local import LocalUser
-from egress_server.config import Settings, split_address
+from egress_server.config import RunSettings, split_address
 from egress_server.domain.resolve import Resolve
 
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the machine's own environment says does not count here."""
-    for name in Settings.model_fields:
+    for name in RunSettings.model_fields:
         monkeypatch.delenv(f"EGRESSD_{name.upper()}", raising=False)
 
 
 def test_nothing_need_be_told() -> None:
     """The defaults of the README."""
-    settings = Settings()
+    settings = RunSettings()
     assert (settings.grpc_address, settings.http_address) == ("127.0.0.1:9090", "127.0.0.1:8080")
     assert settings.data_dir == Path(".egress")
     assert (settings.redis_url, settings.local_clusters, settings.resolve) == ("", (), ())
@@ -33,7 +33,7 @@ def test_the_environment_tells_what_no_flag_does(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("EGRESSD_CORS_ORIGINS", "https://a.example")
     monkeypatch.setenv("EGRESSD_TRACE_RATIO", "0.5")
     monkeypatch.setenv("EGRESSD_LOG_LEVEL", "debug")
-    settings = Settings(log_level="error")
+    settings = RunSettings(log_level="error")
     assert settings.local_clusters == ("east", "west")
     assert settings.resolve == (Resolve("a.b", 80, "127.0.0.1", 8081), Resolve("c.d", 443, "::1", 443))
     assert settings.cors_origins == ("https://a.example",)
@@ -43,14 +43,14 @@ def test_the_environment_tells_what_no_flag_does(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "127.9.9.9:65535", "localhost:1", "[::1]:9090"])
 def test_loopback_is_listened_on(address: str) -> None:
     """By number or name."""
-    assert Settings(grpc_address=address, http_address=address).http_address == address
+    assert RunSettings(grpc_address=address, http_address=address).http_address == address
 
 
 def test_grpc_may_be_a_socket() -> None:
     """HTTP may not."""
-    assert Settings(grpc_address="unix:/run/egress.sock").grpc_address == "unix:/run/egress.sock"
+    assert RunSettings(grpc_address="unix:/run/egress.sock").grpc_address == "unix:/run/egress.sock"
     with pytest.raises(ValidationError):
-        Settings(http_address="unix:/run/egress.sock")
+        RunSettings(http_address="unix:/run/egress.sock")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_grpc_may_be_a_socket() -> None:
 def test_what_can_not_be_is_refused_by_its_name(fields: dict[str, Any], field: str, said: str) -> None:
     """Before anything starts, by flag as by environment."""
     with pytest.raises(ValidationError) as caught:
-        Settings(**fields)
+        RunSettings(**fields)
     (error,) = caught.value.errors()
     assert error["loc"][0] == field
     assert said in error["msg"]
@@ -88,13 +88,13 @@ def test_broken_environment_is_an_error_like_any_other(monkeypatch: pytest.Monke
     """Not a traceback of the library."""
     monkeypatch.setenv("EGRESSD_RESOLVE", "[oops")
     with pytest.raises(ValidationError, match="expected HOST"):
-        Settings()
+        RunSettings()
 
 
 def test_settings_do_not_change() -> None:
     """What was checked at start holds."""
     with pytest.raises(ValidationError):
-        Settings().log_level = "debug"
+        RunSettings().log_level = "debug"
 
 
 @pytest.mark.parametrize(

@@ -354,13 +354,18 @@ class FakeTarget(Still):
 
 
 class FakeTargets:
-    """Opens targets; `failures` are raised by the next openings."""
+    """Opens targets; `failures` are raised by the next openings, `foreign` clusters are not ours to drive."""
 
     def __init__(self) -> None:
         self._targets: dict[str, FakeTarget] = {}
         self._opened: dict[str, FakeTarget] = {}
         self.failures: list[Exception] = []
         self.forgotten: list[str] = []
+        self.foreign: set[str] = set()
+
+    def drives(self, cluster: Cluster) -> bool:
+        """All but the foreign ones."""
+        return cluster.id not in self.foreign
 
     def __getitem__(self, cluster: str) -> FakeTarget:
         return self._targets.setdefault(cluster, FakeTarget(cluster))

@@ -79,6 +79,24 @@ async def test_store_away_at_the_end() -> None:
 
 
 @virtual_time
+async def test_store_away_and_driver_gone() -> None:
+    """The applier that drove the cluster dies and the store goes away: one that only stood by ends the fault."""
+    world = World(BANK)
+    async with world.driven():
+        end = loop_time() + 60.0
+        world.set(fault(world, 60.0))
+        await world.applied()
+        standby = asyncio.create_task(world.applier(owner="standby").run())
+        await asyncio.sleep(1)
+        assert world.store.owner("east") == "us"
+        world.store.down = True
+    await world.until(lambda: not faulted(world.targets["east"]), seconds=70)
+    assert -0.1 < loop_time() - end < 0.1
+    standby.cancel()
+    await asyncio.wait({standby})
+
+
+@virtual_time
 async def test_applier_away_at_the_end() -> None:
     """A fault that ends while nobody drives the cluster goes with the first cycle after."""
     world = World(BANK)

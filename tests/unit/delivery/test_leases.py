@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.support.meshes import entry
+from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.world import World
@@ -93,3 +93,25 @@ async def test_long_apply_keeps_its_lease() -> None:
     async with world.driven():
         await world.applied(seconds=60)
     assert world.status().fence == 1
+
+
+@virtual_time
+async def test_not_ours_to_drive() -> None:
+    """No lease is taken of a cluster that this process may not drive; when its registration lets us, it is, and given
+    back when it does no longer."""
+    world = World(clusters=("east", "west"))
+    world.targets.foreign.add("west")
+    async with world.driven():
+        await world.applied("east")
+        await asyncio.sleep(60)
+        assert world.store.owner("west") is None
+        assert world.targets["west"].gathers == 0
+        world.targets.foreign.clear()
+        world.set(cluster("west", may="drive"))
+        await world.applied("west")
+        assert world.store.owner("west") == "us"
+        world.targets.foreign.add("west")
+        world.set(cluster("west", may="not"))
+        await world.until(lambda: world.store.owner("west") is None)
+        assert world.targets["west"].closed
+        assert world.targets.forgotten == []

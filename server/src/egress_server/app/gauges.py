@@ -5,8 +5,10 @@ from egress_server.ports.store import Replica
 from egress_server.telemetry import metrics
 
 
-def exposition(mesh: str, replica: Replica, agents: AgentSessions) -> bytes:
-    """All metrics in Prometheus' text format, with the gauges of `mesh` as of now."""
+def exposition(mesh: str, replica: Replica | None, agents: AgentSessions) -> bytes:
+    """All metrics in Prometheus' text format, with the gauges of `mesh` as of now, once it is known."""
+    if replica is None:
+        return metrics.exposition()
     clusters = [cluster.id for cluster in replica.snapshot.clusters()]
     metrics.STORE_REVISION.labels(mesh).set(replica.snapshot.revision)
     metrics.CLUSTER_APPLIED.clear()

@@ -8,7 +8,8 @@ from egress_server.agents.attempt import Attempter
 from egress_server.agents.dialer import LocalDialer
 from egress_server.agents.envoy_admin import EnvoySidecar
 from egress_server.agents.resolver import Resolver
-from egress_server.config import Settings
+from egress_server.app.identity import VERSION
+from egress_server.config import RunSettings
 from egress_server.domain.names import parse_name
 from egress_server.domain.probe import Destination
 from egress_server.domain.resources import Cluster
@@ -21,13 +22,14 @@ _SCHEMES = {80: "http", 443: "https"}
 
 
 class LocalClusters:
-    """Opens local clusters for the applier, each once, and stops them all at the end."""
+    """Opens local clusters for the applier, each once, and stops them all at the end. Their agents run between `attach`
+    and `detach`."""
 
-    def __init__(self, settings: Settings, grpc_address: str, version: str) -> None:
+    def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
-        self._grpc_address = grpc_address
-        self._version = version
-        self._running: dict[str, tuple[LocalTarget, asyncio.Task[None]]] = {}
+        self._grpc_address: str | None = None
+        self._running: dict[str, tuple[Cluster, LocalTarget]] = {}
+        self._agents: dict[str, asyncio.Task[None]] = {}
 
     @property
     def known_destinations(self) -> tuple[Destination, ...]:
@@ -39,12 +41,12 @@ class LocalClusters:
         )
 
     async def open(self, cluster: Cluster) -> LocalTarget:
-        """The cluster's target, with Envoy running and an agent on its way.
+        """The cluster's target, with Envoy running, and an agent on its way where there is a server for it.
 
         Raises PermanentError where Envoy does not start.
         """
         if running := self._running.get(cluster.id):
-            return running[0]
+            return running[1]
         target = LocalTarget(
             self._settings.data_dir / "clusters" / cluster.id,
             name=cluster.id,
@@ -52,44 +54,56 @@ class LocalClusters:
             resolve=self._settings.resolve,
         )
         await target.start()
-        agent = asyncio.create_task(self._agent(cluster, target).run(), name=f"agent {cluster.id}")
-        self._running[cluster.id] = target, agent
+        self._running[cluster.id] = cluster, target
+        self._start_agents()
         return target
 
     async def forget(self, cluster_id: str) -> None:
         """Detaches the cluster's agent and stops its Envoy; its folder stays. Harmless where it does not run."""
-        running = self._running.pop(cluster_id, None)
-        if running is None:
-            return
-        target, agent = running
-        await _end([agent])
-        await target.stop()
+        if running := self._running.pop(cluster_id, None):
+            await _end([self._agents.pop(cluster_id)] if cluster_id in self._agents else [])
+            await running[1].stop()
+
+    def attach(self, grpc_address: str) -> None:
+        """A server listens at `grpc_address` for the agents."""
+        self._grpc_address = grpc_address
+        self._start_agents()
 
     async def detach(self) -> None:
         """Ends the agents, once nobody is left to attach to."""
-        await _end([agent for _, agent in self._running.values()])
+        self._grpc_address = None
+        agents, self._agents = self._agents, {}
+        await _end(list(agents.values()))
 
     async def stop(self) -> None:
         """Forgets them all."""
         await asyncio.gather(*map(self.forget, list(self._running)))
 
-    def _agent(self, cluster: Cluster, target: LocalTarget) -> Agent:
+    def _start_agents(self) -> None:
+        if self._grpc_address is None:
+            return
+        for id_, (cluster, target) in self._running.items():
+            if id_ not in self._agents:
+                agent = self._agent(self._grpc_address, cluster, target)
+                self._agents[id_] = asyncio.create_task(agent.run(), name=f"agent {id_}")
+
+    def _agent(self, grpc_address: str, cluster: Cluster, target: LocalTarget) -> Agent:
         pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}
         make = Attempter(
             Resolver(pinned),
             LocalDialer(partial(open_connection, target.envoy.address), lambda: target.interception),
             EnvoySidecar(target.envoy.admin.get),
-            version=self._version,
+            version=VERSION,
         )
         info = AgentInfo(
             agent=f"{cluster.id}-0",
             cluster=cluster.id,
             namespace=NAMESPACE,
             workload_cluster="",
-            version=self._version,
+            version=VERSION,
             labels=dict(LABELS),
         )
-        return Agent(self._grpc_address, parse_name(cluster.name).mesh, info, make)
+        return Agent(grpc_address, parse_name(cluster.name).mesh, info, make)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

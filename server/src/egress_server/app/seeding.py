@@ -1,5 +1,7 @@
 """What exists from the start: the mesh, and the clusters named on the command line. Both are changes like any other."""
 
+from collections.abc import Sequence
+
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.changes import ChangeType
@@ -9,12 +11,15 @@ from egress_server.ports.identity import Principal
 _CALLER = Caller(Principal("system:egressd"), "egressd.start")
 
 
-async def seed(services: Services, mesh: str, local_clusters: tuple[str, ...]) -> None:
+def local_clusters(mesh: str, ids: Sequence[str]) -> list[Cluster]:
+    """The registrations of local clusters."""
+    return [Cluster(f"meshes/{mesh}/clusters/{id_}", TargetKind.LOCAL) for id_ in ids]
+
+
+async def seed(services: Services, mesh: str, clusters: Sequence[Cluster] = ()) -> None:
     """Creates what is missing; what is there stays as it is."""
     wanted: list[tuple[ChangeType, Resource]] = [(ChangeType.CREATE, Mesh(f"meshes/{mesh}"))]
-    wanted += [
-        (ChangeType.REGISTER, Cluster(f"meshes/{mesh}/clusters/{id_}", TargetKind.LOCAL)) for id_ in local_clusters
-    ]
+    wanted += [(ChangeType.REGISTER, cluster) for cluster in clusters]
     for type_, resource in wanted:
         if services.replica(mesh).snapshot.get(resource.name) is None:
             options = Options(must_not_exist=True, reason="start of egressd")

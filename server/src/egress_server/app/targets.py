@@ -1,40 +1,89 @@
-"""Which target drives which kind of cluster."""
+"""Which target drives which kind of cluster, and which clusters this process may drive at all."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
 
 from egress_server.app.local_clusters import LocalClusters
-from egress_server.config import Settings
+from egress_server.app.own_way import OwnWay
 from egress_server.domain.errors import PermanentError
-from egress_server.domain.resources import Cluster, TargetKind
+from egress_server.domain.resources import Cluster, KubernetesTarget, TargetKind
 from egress_server.ports.secrets import Sealer
 from egress_server.ports.target import Target
 from egress_server.targets.directory.target import DirectoryTarget
 from egress_server.targets.kubernetes.opening import open_kubernetes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What this process can reach: a folder for clusters of kind directory, local clusters of these ids, one cluster by
+    a way of its own, Kubernetes clusters by their registration. `only` names those that it may drive (none: all).
+    `alone` says that nobody else drives clusters."""
+
+    directory_root: Path | None = None
+    local: Collection[str] = ()
+    own_way: OwnWay | None = None
+    only: Collection[str] = ()
+    alone: bool = False
+
+
 class Targets:
     """See ports.target.Targets."""
 
-    def __init__(self, settings: Settings, local: LocalClusters, sealer: Sealer) -> None:
-        self._directory_root = settings.directory_root
-        self._local = local
+    def __init__(self, reach: Reach, sealer: Sealer, local: LocalClusters | None = None) -> None:
+        self._reach = reach
         self._sealer = sealer
+        self._local = local
+
+    def drives(self, cluster: Cluster) -> bool:
+        """See the port. Where nobody else could, it drives all of them: what it can't do is then told as their
+        status."""
+        reach = self._reach
+        if reach.alone:
+            return True
+        if reach.only and cluster.id not in reach.only:
+            return False
+        match cluster.target:
+            case TargetKind.LOCAL:
+                return cluster.id in reach.local
+            case TargetKind.DIRECTORY:
+                return reach.directory_root is not None
+            case TargetKind.KUBERNETES:
+                return reach.own_way is not None or _has_credentials(cluster)
 
     async def open(self, cluster: Cluster) -> Target:
         """See the port."""
         match cluster.target:
-            case TargetKind.LOCAL:
+            case TargetKind.LOCAL if self._local is not None:
                 return await self._local.open(cluster)
+            case TargetKind.LOCAL:
+                raise PermanentError("UNSUPPORTED", "a local cluster lives beside `egressd run`, not here")
             case TargetKind.DIRECTORY:
                 return self._directory(cluster)
-            case TargetKind.KUBERNETES:
+            case TargetKind.KUBERNETES if self._reach.own_way is not None:
+                return await self._reach.own_way.open(cluster)
+            case TargetKind.KUBERNETES if _has_credentials(cluster):
                 return await open_kubernetes(cluster, self._sealer)
+            case TargetKind.KUBERNETES:
+                raise PermanentError(
+                    "CREDENTIALS_MISSING",
+                    "the registration does not say how the cluster is reached: register it again with a kubeconfig, or "
+                    "start `egressd apply` with a way of its own to it",
+                )
 
     async def forget(self, cluster_id: str) -> None:
         """See the port."""
-        await self._local.forget(cluster_id)
+        if self._local is not None:
+            await self._local.forget(cluster_id)
 
     def _directory(self, cluster: Cluster) -> DirectoryTarget:
-        if self._directory_root is None:
+        if self._reach.directory_root is None:
             raise PermanentError(
                 "DIRECTORIES_OFF", "this egressd writes to no folders; start it with --directory-root to allow one"
             )
-        return DirectoryTarget(self._directory_root, cluster.path or cluster.id)
+        return DirectoryTarget(self._reach.directory_root, cluster.path or cluster.id)
+
+
+def _has_credentials(cluster: Cluster) -> bool:
+    settings = cluster.kubernetes or KubernetesTarget()
+    return bool(settings.kubeconfig or settings.secret or settings.in_cluster)

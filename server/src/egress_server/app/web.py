@@ -6,19 +6,21 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from egress_server.config import split_address
 
 
 class WebServer:
-    """Serves an app at HOST:PORT."""
+    """Serves `app` at HOST:PORT; another may take its place while it serves."""
 
-    def __init__(self, app: FastAPI, address: str, drain_seconds: float) -> None:
-        self._address = address
+    def __init__(self, app: ASGIApp, address: str, drain_seconds: float) -> None:
+        self.app = app
+        self.address = address
         self._server = _Server(
             uvicorn.Config(
-                app,
+                self._answer,
+                interface="asgi3",
                 http="httptools",
                 lifespan="off",
                 log_config=None,
@@ -31,9 +33,9 @@ class WebServer:
         )
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> str:
-        """Listens; returns the address with the port that was taken. Raises OSError where it can't."""
-        host, port = split_address(self._address)
+    async def start(self) -> None:
+        """Listens; `address` then has the port that was taken. Raises OSError where it can't."""
+        host, port = split_address(self.address)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,16 +43,19 @@ class WebServer:
             listener.bind((host, port))
         except OSError as error:
             listener.close()
-            raise OSError(f"can't listen on {self._address} for HTTP: {error.strerror}") from error
+            raise OSError(f"can't listen on {self.address} for HTTP: {error.strerror}") from error
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
         await self._server.listening.wait()
-        return f"{self._address.rpartition(':')[0]}:{listener.getsockname()[1]}"
+        self.address = f"{self.address.rpartition(':')[0]}:{listener.getsockname()[1]}"
 
     async def stop(self) -> None:
         """Takes no more requests, lets those under way end, closes."""
         self._server.should_exit = True
         if self._task:
             await self._task
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
 class _Server(uvicorn.Server):

@@ -6,15 +6,24 @@ What a command needs is imported when it is called: an agent runs once a workloa
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
 
-from egress_server.config import AgentSettings, Settings
-
-T = TypeVar("T", bound=BaseSettings)
+from egress_server.cli.options import (
+    CorsOrigin,
+    CredentialsKeyFile,
+    DirectoryRoot,
+    DrainSeconds,
+    GrpcAddress,
+    HttpAddress,
+    LogLevel,
+    OtlpEndpoint,
+    SharedRedis,
+    TraceRatio,
+    settings_of,
+)
+from egress_server.config import AgentSettings, ApplySettings, RunSettings, ServeSettings
 
 app = typer.Typer(
     name="egressd",
@@ -33,6 +42,24 @@ _RUN_EXAMPLES = """
   egressd run --data-dir /var/lib/egress --grpc-address unix:/run/egress.sock
 """
 
+_SERVE_EXAMPLES = """
+[bold]Examples[/bold]
+
+  egressd serve --redis-url redis://redis.egress-system:6379/0
+
+  egressd serve --redis-url unix:///run/redis.sock --grpc-address unix:/run/egress/grpc.sock
+"""
+
+_APPLY_EXAMPLES = """
+[bold]Examples[/bold]
+
+  egressd apply --redis-url redis://redis.egress-system:6379/0 --data-dir /var/lib/egress
+
+  egressd apply --redis-url rediss://redis.example.com:6380/0 --cluster c0 --in-cluster
+
+  egressd apply --redis-url unix:///run/redis.sock --cluster c0 --kubeconfig ~/.kube/config --context prod
+"""
+
 _AGENT_EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -47,10 +74,8 @@ _AGENT_EXAMPLES = """
 @app.command(epilog=_RUN_EXAMPLES)
 def run(
     data_dir: Annotated[Path | None, typer.Option(help="Where state is kept. Default: ./.egress")] = None,
-    grpc_address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Or unix:PATH. Default: 127.0.0.1:9090")
-    ] = None,
-    http_address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Default: 127.0.0.1:8080")] = None,
+    grpc_address: GrpcAddress = None,
+    http_address: HttpAddress = None,
     redis_url: Annotated[str | None, typer.Option(help="An external Redis. Default: an embedded one")] = None,
     local_cluster: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Add a local Envoy cluster and its agent. Repeatable")
@@ -62,18 +87,13 @@ def run(
             help="In local clusters, HOST:PORT is at ADDRESS (and PORT2). Repeatable",
         ),
     ] = None,
-    directory_root: Annotated[
-        Path | None, typer.Option(help="Folder below which directory clusters may live. Default: none may")
-    ] = None,
-    credentials_key_file: Annotated[
-        Path | None,
-        typer.Option(help="Key that clusters' credentials are sealed with. Default: credentials.key in the data-dir"),
-    ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
-    otlp_endpoint: Annotated[str | None, typer.Option(help="Where traces go, by OTLP over HTTP")] = None,
-    trace_ratio: Annotated[float | None, typer.Option(help="Share of calls to trace. Default: 0.1")] = None,
-    cors_origin: Annotated[list[str] | None, typer.Option(help="Web origin that may call. Repeatable")] = None,
-    drain_seconds: Annotated[float | None, typer.Option(help="How long a stop waits for calls. Default: 10")] = None,
+    directory_root: DirectoryRoot = None,
+    credentials_key_file: CredentialsKeyFile = None,
+    log_level: LogLevel = None,
+    otlp_endpoint: OtlpEndpoint = None,
+    trace_ratio: TraceRatio = None,
+    cors_origin: CorsOrigin = None,
+    drain_seconds: DrainSeconds = None,
 ) -> None:
     """Run everything in one process: store, API, appliers; on loopback only."""
     given: dict[str, Any] = {
@@ -91,9 +111,83 @@ def run(
         "cors_origins": cors_origin,
         "drain_seconds": drain_seconds,
     }
+    from egress_server.cli.serve import run
+
+    raise typer.Exit(run(settings_of(RunSettings, given)))
+
+
+@app.command(epilog=_SERVE_EXAMPLES)
+def serve(
+    redis_url: SharedRedis = None,
+    grpc_address: GrpcAddress = None,
+    http_address: HttpAddress = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the key is kept. Default: ./.egress")] = None,
+    credentials_key_file: CredentialsKeyFile = None,
+    log_level: LogLevel = None,
+    otlp_endpoint: OtlpEndpoint = None,
+    trace_ratio: TraceRatio = None,
+    cors_origin: CorsOrigin = None,
+    drain_seconds: DrainSeconds = None,
+) -> None:
+    """Serve the API only: agents attach here, and `egressd apply` drives the clusters."""
+    given: dict[str, Any] = {
+        "redis_url": redis_url,
+        "grpc_address": grpc_address,
+        "http_address": http_address,
+        "data_dir": data_dir,
+        "credentials_key_file": credentials_key_file,
+        "log_level": log_level,
+        "otlp_endpoint": otlp_endpoint,
+        "trace_ratio": trace_ratio,
+        "cors_origins": cors_origin,
+        "drain_seconds": drain_seconds,
+    }
     from egress_server.cli.serve import serve
 
-    raise typer.Exit(serve(_settings(Settings, given)))
+    raise typer.Exit(serve(settings_of(ServeSettings, given)))
+
+
+@app.command(name="apply", epilog=_APPLY_EXAMPLES)
+def apply_(
+    redis_url: SharedRedis = None,
+    cluster: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Drive only this one. Repeatable. Default: all in reach")
+    ] = None,
+    in_cluster: Annotated[
+        bool | None, typer.Option("--in-cluster", help="The one --cluster is that of our own pod")
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="How the one --cluster is reached, whatever is registered")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Of --kubeconfig. Default: its current one")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the clusters are remembered. Default: ./.egress")] = None,
+    directory_root: DirectoryRoot = None,
+    credentials_key_file: CredentialsKeyFile = None,
+    metrics_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Health and metrics. Default: 127.0.0.1:8081")
+    ] = None,
+    log_level: LogLevel = None,
+    otlp_endpoint: OtlpEndpoint = None,
+    trace_ratio: TraceRatio = None,
+) -> None:
+    """Drive clusters only: bring them to what the API was told, and end faults on time even without the store."""
+    given: dict[str, Any] = {
+        "redis_url": redis_url,
+        "clusters": cluster,
+        "in_cluster": in_cluster,
+        "kubeconfig": kubeconfig,
+        "context": context,
+        "data_dir": data_dir,
+        "directory_root": directory_root,
+        "credentials_key_file": credentials_key_file,
+        "metrics_address": metrics_address,
+        "log_level": log_level,
+        "otlp_endpoint": otlp_endpoint,
+        "trace_ratio": trace_ratio,
+    }
+    from egress_server.cli.serve import apply
+
+    raise typer.Exit(apply(settings_of(ApplySettings, given)))
 
 
 @app.command(epilog=_AGENT_EXAMPLES)
@@ -139,7 +233,7 @@ def agent(
     }
     from egress_server.cli.agent import serve_agent
 
-    raise typer.Exit(serve_agent(_settings(AgentSettings, given)))
+    raise typer.Exit(serve_agent(settings_of(AgentSettings, given)))
 
 
 @app.command()
@@ -170,18 +264,6 @@ def _top(
     if show_version:
         typer.echo(f"egressd {version('egress-server')}")
         raise typer.Exit
-
-
-def _settings(kind: type[T], given: dict[str, Any]) -> T:
-    """What was given, by flag or environment; ends the program where that is wrong."""
-    try:
-        return kind(**{name: value for name, value in given.items() if value is not None and value != []})
-    except ValidationError as error:
-        for problem in error.errors():
-            flag = "--" + str(problem["loc"][0]).replace("_", "-") if problem["loc"] else ""
-            why = "must be given" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-            typer.echo(f"egressd: {flag}: {why}", err=True)
-        raise typer.Exit(2) from None
 
 
 def main() -> None:

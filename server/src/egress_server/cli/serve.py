@@ -1,40 +1,56 @@
-"""Runs the app on an event loop until a signal, and says in words why it could not start."""
+"""Runs a process of the server on an event loop until a signal, and says in words why it could not start."""
 
 import asyncio
 import gc
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import typer
 import uvloop
 
-from egress_server.app import Addresses, run
-from egress_server.config import Settings
+from egress_server import app
+from egress_server.config import ApplySettings, RunSettings, ServeSettings
 from egress_server.domain.errors import EgressError
 from egress_server.telemetry.logs import configure_logs
 
 
-def serve(settings: Settings) -> int:
-    """Serves until SIGINT or SIGTERM; the exit code: 0 after a stop, 1 where it could not start."""
-    configure_logs(settings.log_level)
+def run(settings: RunSettings) -> int:
+    """All in one; the exit code as of `_until_signal`."""
+    return _until_signal(settings.log_level, lambda stop: app.run(settings, stop, _announce))
+
+
+def serve(settings: ServeSettings) -> int:
+    """The API; the exit code as of `_until_signal`."""
+    return _until_signal(settings.log_level, lambda stop: app.serve(settings, stop, _announce))
+
+
+def apply(settings: ApplySettings) -> int:
+    """The applier; the exit code as of `_until_signal`."""
+    return _until_signal(settings.log_level, lambda stop: app.apply(settings, stop, _announce_applier))
+
+
+def _until_signal(log_level: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
+    """Works until SIGINT or SIGTERM; the exit code: 0 after a stop, 1 where it could not start."""
+    configure_logs(log_level)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await work(stop)
+
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings))
+            runner.run(main())
     except (EgressError, OSError) as error:
         typer.echo(f"egressd: {error}", err=True)
         return 1
     return 0
 
 
-async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await run(settings, stop, _announce)
-
-
-def _announce(addresses: Addresses) -> None:
+def _announce(addresses: app.Addresses) -> None:
     # What was made at start lives as long as the process: later collections need not look at it.
     gc.collect()
     gc.freeze()
@@ -42,3 +58,7 @@ def _announce(addresses: Addresses) -> None:
     if not sys.stdout.isatty():
         return
     print(f"  docs     http://{addresses.http}/docs\n  stop     Ctrl-C", flush=True)
+
+
+def _announce_applier(pages: str) -> None:
+    print(f"egressd applies: http {pages}", flush=True)

@@ -1,4 +1,4 @@
-"""Drives every registered cluster of a mesh: one worker each, kept in step with desired state."""
+"""Drives the registered clusters of a mesh that this process may: one worker each, kept in step with desired state."""
 
 import asyncio
 import time
@@ -60,7 +60,7 @@ class Applier:
             settings=settings,
             statuses=StatusWriter(store, mesh, self._refused),
             digests=Digests(store, mesh, monotonic),
-            store_clock=StoreClock(store, monotonic, settings.clock),
+            store_clock=StoreClock(store, monotonic, settings.clock, clock),
             slots=asyncio.Semaphore(settings.concurrency),
         )
         self._expirer = Expirer(self._shop)
@@ -116,15 +116,16 @@ class Applier:
             self._resyncs[cluster] = count
 
     def _keep_workers(self) -> None:
-        """One worker for each registered cluster. One that stops keeps its place until it is gone, so that a cluster
-        never has two."""
+        """One worker for each registered cluster that we may drive. One that stops keeps its place until it is gone, so
+        that a cluster never has two."""
         if self._stopping:
             return
-        registered = {cluster.id for cluster in self._shop.replica.snapshot.clusters()}
+        clusters, drives = self._shop.replica.snapshot.clusters(), self._shop.targets.drives
+        ours = {cluster.id for cluster in clusters if drives(cluster)}
         for cluster, worker in self._workers.items():
-            if cluster not in registered:
+            if cluster not in ours:
                 worker.stop()
-        for cluster in registered - self._workers.keys():
+        for cluster in ours - self._workers.keys():
             self._workers[cluster] = worker = Worker(cluster, self._shop)
             self._tasks[cluster] = task = asyncio.create_task(worker.run())
             task.add_done_callback(partial(self._ended, cluster))

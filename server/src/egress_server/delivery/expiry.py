@@ -73,7 +73,7 @@ class Expirer:
                 await self._expire(versioned)
             else:
                 moments.append(end + patience)
-        return clock.moment(min(moments)) - self._shop.monotonic() if moments else None
+        return clock.left(min(moments)) if moments else None
 
     def _gone_from_all(self, fault: Fault, end: datetime) -> bool:
         clusters = self._shop.replica.snapshot.clusters(fault.cluster_selector)

@@ -27,7 +27,8 @@ class Worker:
         self._stopped = asyncio.Event()
         self._tenure: Tenure | None = None
         self._place = Place(cluster, shop)
-        self._fault_ends = FaultEnds(cluster, shop, self._place, self.look_again)
+        self._look_at = 0.0
+        self._fault_ends = FaultEnds(cluster, self._place, shop.store_clock.left, self.look_again)
 
     def wake(self) -> None:
         """Desired state has changed."""
@@ -67,8 +68,8 @@ class Worker:
     async def _attempt(self) -> None:
         """One tenure where we get the lease, else a pause.
 
-        Where another applier holds it the cluster's faults are its business. While the store is away they remain
-        ours if we drove the cluster last.
+        Where another applier holds it the cluster's faults are its business. While the store is away nobody knows
+        who that is, and they are everybody's.
         """
         shop, ttl = self._shop, self._shop.settings.lease
         lease = HeldLease(shop.store, shop.mesh, self._cluster, owner=shop.owner, ttl=ttl, monotonic=shop.monotonic)
@@ -78,6 +79,8 @@ class Worker:
                     await self._drive(lease)
                 return
         except EgressError:
+            if shop.monotonic() >= self._look_at:
+                self._look_at = shop.monotonic() + await self._fault_ends.look()
             await wait_for(self._stopped, _PAUSE_SECONDS)
             return
         await self._let_go()

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 _PACKAGE = "mkdocs_swagger_ui_tag"
@@ -50,7 +50,8 @@ _START = """SwaggerUIBundle({
 
 
 def docs_routes() -> list[Route]:
-    """The page, its start script and the two files of Swagger UI. Raises RuntimeError where those are missing."""
+    """The page, where / leads too, its start script and the two files of Swagger UI. Raises RuntimeError where those
+    are missing."""
 
     async def page(_: Request) -> Response:
         return Response(_PAGE, media_type="text/html", headers=_HEADERS)
@@ -58,7 +59,10 @@ def docs_routes() -> list[Route]:
     async def start(_: Request) -> Response:
         return Response(_START, media_type="text/javascript", headers=_HEADERS)
 
-    routes = [Route("/docs", page), Route("/docs/start.js", start)]
+    async def home(_: Request) -> Response:
+        return RedirectResponse("/docs")
+
+    routes = [Route("/", home), Route("/docs", page), Route("/docs/start.js", start)]
     return routes + [_file(name, path) for name, path in _assets().items()]
 
 

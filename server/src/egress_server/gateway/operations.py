@@ -5,8 +5,16 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from egress_server.domain.errors import EgressError
+from egress_server.gateway.endpoint import headers_of
+from egress_server.gateway.errors import send_refusal
+from egress_server.gateway.guard import Guard
+from egress_server.pipeline.status import refusal_of
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 """What is not ready, by name, with why; empty when all is."""
@@ -26,15 +34,24 @@ def operation_routes(readiness: Readiness, metrics: Callable[[], bytes]) -> list
     async def exposition(_: Request) -> Response:
         return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
 
-    async def home(_: Request) -> Response:
-        return RedirectResponse("/docs")
-
     return [
-        Route("/", home),
         Route("/healthz", alive),
         Route("/readyz", ready),
         Route("/metrics", exposition),
     ]
+
+
+def operations_app(readiness: Readiness, metrics: Callable[[], bytes], otherwise: EgressError) -> ASGIApp:
+    """These pages and nothing else: whatever else is asked for gets `otherwise`."""
+    refusal = refusal_of(otherwise)
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send_refusal(send, refusal.status, headers_of(scope))
+        else:
+            await WebSocketClose()(scope, receive, send)
+
+    return Guard(Router(operation_routes(readiness, metrics), default=refuse), (), ())
 
 
 def _json(status: int, body: object) -> Response:

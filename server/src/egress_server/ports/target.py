@@ -119,6 +119,9 @@ class Target(Protocol):
 class Targets(Protocol):
     """The clusters of this process."""
 
+    def drives(self, cluster: Cluster) -> bool:
+        """Whether this process may drive a registered cluster. A lease of one that it may not is not taken."""
+
     async def open(self, cluster: Cluster) -> Target:
         """The target of a registered cluster. Raises TransientError or PermanentError where it can't be opened."""
 

@@ -12,6 +12,7 @@ from egress_server.store.keys import Retention
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
 from egress_server.store.setup import check_server, ensure_epoch
+from egress_server.store.switchboard import RedisSwitchboard
 from egress_server.store.upkeep import Upkeep
 
 
@@ -51,6 +52,14 @@ async def open_store(where: Path | str, mesh: str, *, retention: Retention | Non
         stack.push_async_callback(upkeep.close)
         upkeep.start()
         yield OpenStore(RedisStore(connection, kept), replica, connection, embedded)
+
+
+@asynccontextmanager
+async def open_switchboard(storage: OpenStore, mesh: str, process: str) -> AsyncIterator[RedisSwitchboard]:
+    """How the process of this name reaches the others over the same store. Raises Unavailable."""
+    async with AsyncExitStack() as stack:
+        inbox = await _connected(stack, storage.connection.address)
+        yield RedisSwitchboard(storage.connection, inbox, mesh, process)
 
 
 async def _connected(stack: AsyncExitStack, address: Address) -> Connection:

@@ -1,0 +1,62 @@
+"""The registrations that an applier last knew, in a file: by them it finds its clusters when it is started while the
+store is away. Credentials are sealed in the file as they are in the store.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from egress_server.domain.resources import Cluster
+from egress_server.durable import replace_file
+from egress_server.ports.store import Replica
+
+_log = structlog.get_logger(__name__)
+
+FILE = "clusters.json"
+
+
+class _Content(msgspec.Struct):
+    mesh: str
+    clusters: tuple[Cluster, ...]
+    format: int = 1
+
+
+class KnownClusters:
+    """The registrations of `mesh` in a file of `folder`, readable by us alone."""
+
+    def __init__(self, folder: Path, mesh: str) -> None:
+        self._path = folder / FILE
+        self._mesh = mesh
+
+    def read(self) -> Sequence[Cluster]:
+        """What was written last; none where nothing was, or nothing that can be read."""
+        try:
+            content = msgspec.json.decode(self._path.read_bytes(), type=_Content)
+        except FileNotFoundError:
+            return ()
+        except (OSError, msgspec.DecodeError) as error:
+            _log.warning("known_clusters_unreadable", path=str(self._path), error=str(error))
+            return ()
+        return content.clusters if content.mesh == self._mesh else ()
+
+    async def keep(self, replica: Replica) -> None:
+        """Writes whenever a registration changes, until cancelled."""
+        written: Sequence[Cluster] | None = None
+        with replica.watch() as changes:
+            while True:
+                clusters = sorted(replica.snapshot.clusters(), key=lambda cluster: cluster.name)
+                if clusters != written:
+                    await asyncio.to_thread(self._write, clusters)
+                    written = clusters
+                await anext(changes)
+
+    def _write(self, clusters: Sequence[Cluster]) -> None:
+        """A file that can't be written is told of, and does not stop anything else."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_file(self._path, msgspec.json.encode(_Content(self._mesh, tuple(clusters))), private=True)
+        except OSError as error:
+            _log.error("known_clusters_not_written", path=str(self._path), error=str(error))

@@ -1,0 +1,106 @@
+"""Servers and appliers as processes of their own over one real Redis, and an agent that tells what a test says."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from egress.v1 import change_service_pb2, cluster_pb2, egress_service_pb2, fleet_service_pb2
+from egress.v1 import service_entry_pb2 as entry_pb2
+from egress_server.agents.agent import Agent
+from egress_server.domain.probe import Attempt, Evidence, UpstreamDelta
+from egress_server.ports.agents import AgentInfo
+from tests.support.daemon import HOST, Daemon
+from tests.support.redis import running, server_of, short_dir
+
+MESH = "meshes/default"
+CLUSTER = f"{MESH}/clusters/gitops"
+ADDRESS = "192.0.2.10"
+
+
+@pytest.fixture
+def redis_home() -> Iterator[Path]:
+    """The folder of a Redis, for tests that stop and start it."""
+    with short_dir() as folder:
+        yield folder
+
+
+@pytest.fixture
+def redis(redis_home: Path) -> Iterator[str]:
+    """A Redis that runs."""
+    with running(server_of("wheel"), redis_home) as url:
+        yield url
+
+
+def pid_of(folder: Path) -> int:
+    """The redis-server that runs in a folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == folder and b"redis" in (process / "comm").read_bytes():
+                return int(process.name)
+        except OSError:
+            continue
+    raise AssertionError("no redis-server runs there")
+
+
+def register(daemon: Daemon, cluster: str = "gitops") -> None:
+    """A cluster of kind directory."""
+    daemon.fleet.RegisterCluster(
+        fleet_service_pb2.RegisterClusterRequest(
+            parent=MESH,
+            cluster_id=cluster,
+            cluster=cluster_pb2.Cluster(directory=cluster_pb2.Cluster.DirectoryTarget(path=cluster)),
+        )
+    )
+
+
+def upsert(daemon: Daemon) -> str:
+    """An entry for the shop; the name of the change."""
+    entry = entry_pb2.ServiceEntry(
+        hosts=[HOST],
+        ports=[entry_pb2.ServicePort(number=80, name="http", protocol=entry_pb2.ServicePort.HTTP)],
+        resolution=entry_pb2.ServiceEntry.DNS,
+    )
+    request = egress_service_pb2.UpsertServiceEntryRequest(
+        parent=f"{MESH}/namespaces/default", service_entry_id="shop", service_entry=entry
+    )
+    return daemon.egress.UpsertServiceEntry(request).change.name
+
+
+def reaches(daemon: Daemon, change: str, until: "change_service_pb2.WaitChangeRequest.Until.ValueType") -> bool:
+    """Whether a change is so far on all clusters, in time."""
+    return daemon.changes.WaitChange(change_service_pb2.WaitChangeRequest(name=change, until=until), timeout=60).reached
+
+
+async def as_registered(attempt: Attempt) -> Evidence:
+    """What a sidecar shows where a registered service answers."""
+    to = attempt.destination
+    upstream = UpstreamDelta(f"outbound|{to.port}||{to.host}", f"{ADDRESS}:{to.port}", 1, 0, 1)
+    return Evidence(
+        captured=True,
+        status=301,
+        http_version="HTTP/1.1",
+        headers=(("server", "shop"),),
+        address=f"{ADDRESS}:{to.port}",
+        upstreams=(upstream,),
+    )
+
+
+@contextmanager
+def agent_at(daemon: Daemon, name: str = "curl-0", cluster: str = "gitops") -> Iterator[None]:
+    """An agent of a cluster, attached to a server, that sees registered services wherever it is sent."""
+    info = AgentInfo(name, cluster, "default", "", "0.1.0", {"app": "curl"})
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(Agent(daemon.grpc, "default", info, as_registered).run())
+    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait({task})), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+        loop.close()
