@@ -7,11 +7,9 @@ import pytest
 from egress import ClusterRollout, EgressClient
 from tests.mesh.mesh import Mesh
 from tests.mesh.observed import Observer
-from tests.mesh.pods import included, try_pod
 from tests.mesh.product import Product
 from tests.mesh.run import Run, eventually
 
-URL = "http://www.aliyun.com/"
 STRANGER = "http://nobody.example.com/"
 
 
@@ -30,26 +28,6 @@ def rollouts(client: EgressClient, revision: int) -> dict[str, str]:
     change = f"meshes/default/changes/{revision}"
     states = client.list_cluster_rollouts(change)
     return {each.cluster.rpartition("/")[2]: ClusterRollout.State.Name(each.state) for each in states}
-
-
-def test_one_policy_by_each_clusters_own_ranges(fleet: Product, meshes: list[Mesh]) -> None:
-    """SERVICE_CIDRS is another range in each; new pods reach their own services by the sidecar and nothing else."""
-    fleet.ctl("intercept", "set", "--include", "SERVICE_CIDRS", "--wait", "applied")
-    for mesh in meshes:
-        with mesh.api() as api:
-            assert set(included(try_pod(api)).split(",")) >= {mesh.services.v4}
-        other = next(each for each in meshes if each is not mesh)
-        workload = mesh.workloads[0]
-        workload.recreate()
-        pod = Observer(fleet, workload)
-        pod.sees(URL, "BYPASSED", 301)
-        service = mesh.get("service", "catalog", "-n", "shop")["spec"]["clusterIP"]
-        assert workload.curl(f"http://{service}/").routed
-        assert not any(other.services.v4 in rule for rule in workload.sandbox.rules())
-    fleet.ctl("intercept", "delete", "default", "--wait", "applied")
-    for mesh in meshes:
-        mesh.workloads[0].recreate()
-        Observer(fleet, mesh.workloads[0]).sees(URL, "PASSTHROUGH", 301)
 
 
 def test_a_cluster_that_is_away_catches_up(fleet: Product, meshes: list[Mesh]) -> None:
