@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,22 @@ _KINDS = {
 }
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+_TRIES, _PAUSE_SECONDS = 50, 0.2
+
+
+class _Patient(httpx.HTTPTransport):
+    """Asks again where the API server asks to be asked again, as it does of kinds that it has just taken up."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """By httpx."""
+        answer = super().handle_request(request)
+        for _ in range(_TRIES):
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            answer.close()
+            time.sleep(_PAUSE_SECONDS)
+            answer = super().handle_request(request)
+        return answer
 
 
 class Api:
@@ -33,7 +50,7 @@ class Api:
         self._http = httpx.Client(
             base_url=config["clusters"][0]["cluster"]["server"],
             headers={"authorization": f"Bearer {config['users'][0]['user']['token']}"},
-            verify=ssl.create_default_context(cafile=str(authority)),
+            transport=_Patient(verify=ssl.create_default_context(cafile=str(authority)), trust_env=False),
             timeout=30,
             trust_env=False,
         )

@@ -3,6 +3,7 @@
 Policy is kubectl's here, for the question is what the agent sees, not who wrote it.
 """
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from egress import InvalidArgument, ProbeResponse
 from tests.mesh.curl import Answer
 from tests.mesh.mesh import Mesh
 from tests.mesh.product import Product
-from tests.mesh.run import Run, command, eventually
-from tests.mesh.workload import Workload
+from tests.mesh.run import NotReady, Run, command, eventually
+from tests.mesh.workload import ANSWER_SECONDS, Workload
 
 HOST = "www.aliyun.com"
 HTTP, HTTPS = f"http://{HOST}/", f"https://{HOST}/"
@@ -79,12 +80,23 @@ class Both:
         return self._curl.curl(url, "--insecure", *words)
 
     def see(self, url: str, outcome: str, status: int, *, address: str = "") -> ProbeResponse:
-        """Once curl shows this status (0 where there is none), the probe says this outcome, with the same status."""
-        self._curl.until(lambda: self.curl(url, address), lambda answer: answer.status == status, f"{url}: {status}")
-        answer = self.probe(url, address=address)
-        seen = ProbeResponse.Outcome.Name(answer.outcome), answer.attempts[0].status
-        assert seen == (outcome, status), answer
-        return answer
+        """Once the probe says this outcome and status (0 where there is none), curl shows the same status."""
+        answers: list[ProbeResponse] = []
+
+        def agrees() -> bool:
+            answers.append(self.probe(url, address=address))
+            return _shown(answers[-1]) == (outcome, status)
+
+        with contextlib.suppress(NotReady):
+            eventually(agrees, f"{url}: {outcome}", ANSWER_SECONDS)
+        assert _shown(answers[-1]) == (outcome, status), answers[-1]
+        assert self.curl(url, address).status == status
+        return answers[-1]
+
+
+def _shown(answer: ProbeResponse) -> tuple[str, int]:
+    """The outcome, and the status of the first attempt."""
+    return ProbeResponse.Outcome.Name(answer.outcome), answer.attempts[0].status
 
 
 @pytest.fixture
