@@ -1,5 +1,6 @@
 """What goes through the sidecar, by the injector's real iptables: every way to say it, for every scope."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -77,9 +78,20 @@ def test_a_namespace_and_a_workload_have_their_own(product: Product, mesh: Mesh,
     product.ctl("intercept", "set", "--exclude", "198.51.100.0/24", "-n", "team", "--wait", "applied")
     only = ("--include", "198.51.100.0/24", "-n", "team", "--label", "app=special")
     product.ctl("intercept", "set", *only, "--wait", "applied")
+    eventually(lambda: "198.51.100.0/24" in _new_pod(mesh, "app=plain")["excludeOutboundIPRanges"], "the namespace's")
+    eventually(lambda: "198.51.100.0/24" in _new_pod(mesh, "app=special")["includeOutboundIPRanges"], "the workload's")
     plain, special = mesh.workload("plain", "team"), mesh.workload("special", "team")
     seen = {workload.name: [not workload.curl(url).by_envoy for url in (A, B)] for workload in (curl, plain, special)}
     assert seen == {"curl": [False, False], "plain": [True, False], "special": [False, True]}
+
+
+def _new_pod(mesh: Mesh, label: str) -> dict[str, str]:
+    """What a new pod of `team` carries of Istio's annotations; it is not kept. The API server reads its policies in the
+    background."""
+    account = json.dumps({"spec": {"serviceAccountName": "default"}})
+    words = ("run", "new", "--image=app", "-n", "team", "-l", label, "--overrides", account, "--dry-run=server")
+    made = json.loads(mesh.kubectl(*words, "-o", "json"))
+    return {name.rpartition("/")[2]: value for name, value in made["metadata"]["annotations"].items()}
 
 
 def test_stale_workloads_are_restarted_when_asked(product: Product, mesh: Mesh, curl: Workload) -> None:
@@ -87,17 +99,18 @@ def test_stale_workloads_are_restarted_when_asked(product: Product, mesh: Mesh, 
     stops the rest."""
     other = mesh.workload("other")
     product.ctl("intercept", "set", "--include", "198.51.100.0/24", "--wait", "applied")
-    stale = product.ctl("cluster", "stale", mesh.name).stdout
-    assert "curl" in stale
-    assert "other" in stale
+
+    def stale() -> set[str]:
+        return {each.name for each in product.client.list_stale_workloads(mesh.name)}
+
+    eventually(lambda: stale() >= {"curl", "other"}, "both are told of")
+    assert "curl" in product.ctl("cluster", "stale", mesh.name).stdout
     assert curl.curl(B).by_envoy
     product.ctl("cluster", "restart", mesh.name, "Deployment/default/other", "--wait")
     other.await_ready()
     assert not other.curl(B).by_envoy
     assert curl.curl(B).by_envoy
-    stale = product.ctl("cluster", "stale", mesh.name).stdout
-    assert "curl" in stale
-    assert "other" not in stale
+    eventually(lambda: "curl" in stale() and "other" not in stale(), "only one is told of")
 
 
 def test_a_restart_stops_at_the_first_that_does_not_come_back(product: Product, mesh: Mesh) -> None:
