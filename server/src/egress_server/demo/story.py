@@ -69,9 +69,9 @@ def chapters(examples: Path) -> Iterator[Chapter]:
             _probe("HTTP takes 5 s", "http", "FAULTED", DELAYED),
             _probe("HTTPS does not: its inside is hidden from the sidecar", "https", "REGISTERED", WELCOMED),
             _change("End it before its time", "fault", "clear", "aliyun-com-ext", until="applied"),
-            _fault("Answer every request with 503, for 3 s", HOST, "--id", "short", "--abort", "503", "--ttl", "3s"),
+            _fault("Answer every request with 503, for 8 s", HOST, "--id", "short", "--abort", "503", "--ttl", "8s"),
             _probe("HTTP is answered by the sidecar", "http", "FAULTED", ABORTED),
-            _probe("After its time the fault is gone by itself", "http", "REGISTERED", REDIRECTED, pause=3.5),
+            _probe("After its time the fault is gone by itself", "http", "REGISTERED", REDIRECTED, pause=8.5),
         ),
     )
     yield Chapter(
