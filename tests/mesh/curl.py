@@ -29,6 +29,10 @@ class Answer:
         """Whether the sidecar had the answer from a server beyond it."""
         return self.by_envoy and "x-envoy-upstream-service-time" in self.headers
 
+    def lasted(self, seconds: float) -> bool:
+        """Whether it took that long, by Envoy's timers, which may be some milliseconds early."""
+        return self.seconds > seconds - 0.05
+
 
 def curl_in(namespace: str, url: str, *words: str, head: bool = True) -> Answer:
     """Run curl in a network namespace; `curl -I` unless `head` is False."""

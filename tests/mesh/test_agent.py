@@ -163,7 +163,7 @@ def test_faulted(mesh: Mesh, both: Both, fault: str, status: int, found: list[st
     answer = both.see(HTTP, "FAULTED", status)
     assert all("default/broken" in cause.text for cause in answer.causes if cause.code.startswith("FAULT"))
     if "delay" in fault:
-        assert both.curl(HTTP).seconds >= 1.0
+        assert both.curl(HTTP).lasted(1)
     both.see(HTTPS, "REGISTERED", 200)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from egress import EgressClient, ProbeResponse
-from tests.mesh.istio_objects import Object, apply, delete, entry, service, sidecar
+from tests.mesh.istio_objects import Object, abort, apply, delete, entry, service, sidecar, virtual_service
 from tests.mesh.mesh import Mesh
 from tests.mesh.product import Product
 from tests.mesh.run import NotReady, Run, eventually
@@ -104,6 +104,13 @@ CASES = [
         [sidecar("theirs", "./*")],
         [outbound("REGISTRY_ONLY", namespace="default", id="closed")],
         {HTTP: ("BLOCKED", f"{RESOURCE}outboundPolicies/closed", 0)},
+    ),
+    Case(
+        "a VirtualService of theirs on an entry of ours",
+        [virtual_service("theirs", HOST, {"fault": abort(httpStatus=418)}, namespace="shop")],
+        [CLOSED, ours(), fault(503)],
+        {HTTP: ("REGISTERED", ENTRY, 418)},
+        frozenset({"EGR0606"}),
     ),
     Case(
         "a Service of theirs by its short name",

@@ -24,18 +24,18 @@ def test_a_fault_without_an_entry_leads_nowhere(mesh: Mesh, curl: Workload) -> N
     assert curl.curl(HTTP).routed
     apply(mesh, virtual_service("a", HOST, {"fault": delay(1)}))
     lost = curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 503, "503")
-    assert lost.seconds >= 1
+    assert lost.lasted(1)
     apply(mesh, entry("a", "*.example.com", "80:HTTP", resolution="NONE"))
     assert curl.curl(HTTP).status == 503
     apply(mesh, entry("b", HOST, "80:HTTP", at=AT))
-    assert curl.until(lambda: curl.curl(HTTP), lambda answer: answer.routed, "the entry").seconds >= 1
+    assert curl.until(lambda: curl.curl(HTTP), lambda answer: answer.routed, "the entry").lasted(1)
 
 
 @shows("EGR0203")
 def test_a_timeout_does_not_bound_a_delay(mesh: Mesh, curl: Workload) -> None:
     """Its clock starts after the delay; a slow server it does cut off."""
     apply(mesh, entry("a", HOST, at=AT), virtual_service("a", HOST, {"fault": delay(2), "timeout": "1s"}))
-    slow = curl.until(lambda: curl.curl(HTTP), lambda answer: answer.seconds >= 2, "the delay")
+    slow = curl.until(lambda: curl.curl(HTTP), lambda answer: answer.lasted(2), "the delay")
     assert slow.routed
     mesh.world.behave(HOST, delay=3)
     assert curl.curl(HTTP).status == 504

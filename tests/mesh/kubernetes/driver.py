@@ -99,6 +99,10 @@ class Driver:
                 await asyncio.sleep(0.02)
             return live
 
+    async def until_changed_by(self, *managers: str) -> KubernetesLive:
+        """What the target gathers, once each of them is among those who changed what is ours last."""
+        return await self.until(lambda live: {*managers} <= {*", ".join(live.changed_by.values()).split(", ")})
+
     async def until_back(self) -> KubernetesLive:
         """What the target gathers, once it can."""
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -84,7 +84,7 @@ async def test_what_others_change_afterwards_is_theirs(driver: Driver, api: Api)
     write(api, "client-side", made("Sidecar", EGRESS))
     await driver.drive(SHOP)
     api.patch(f"{SIDECAR}?fieldManager=somebody", {"spec": ALLOWS})
-    await driver.until(lambda live: "somebody" in live.changed_by.values())
+    await driver.until_changed_by("somebody")
     assert (await driver.drive(SHOP))[SHOP.name].reason == "FOREIGN_OWNER"
     await driver.let_go()
     found = api.get(SIDECAR)
@@ -144,7 +144,7 @@ async def test_an_owner_who_writes_again_does_not_lose_the_fault(driver: Driver,
     await driver.drive(bank, broken)
     again = [{"name": "new", "route": [{"destination": {"host": "other.example.com"}}]}]
     api.patch(f"{SERVICE}?fieldManager=somebody", {"spec": {"http": again}})
-    await driver.until(lambda live: "somebody" in live.changed_by.values())
+    await driver.until_changed_by("somebody")
     assert await driver.drive(bank, broken) == {}
     first, second = api.get(SERVICE)["spec"]["http"]
     assert (first["name"], first["route"]) == ("fault-default.broken", again[0]["route"])
@@ -191,7 +191,7 @@ async def test_a_sidecar_of_ours_that_others_apply_too_stays_as_theirs(driver: D
     claimed = made("Sidecar", REGISTRY_ONLY) | {"metadata": {"name": "egress-shop", "namespace": "shop"}}
     api.apply(f"{path}/egress-shop", claimed, manager="argocd")
     api.patch(f"{path}/egress-web?fieldManager=somebody", {"spec": REGISTRY_ONLY})
-    await driver.until(lambda live: {"argocd", "somebody"} <= set(live.changed_by.values()))
+    await driver.until_changed_by("argocd", "somebody")
     await driver.let_go()
     [left] = api.items(f"{ISTIO}/sidecars")
     assert (left["metadata"]["name"], left["spec"]) == ("egress-shop", REGISTRY_ONLY)

@@ -63,10 +63,10 @@ async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api) -> None:
     await driver.drive(policy("REGISTRY_ONLY"))
     assert mesh(api) == ONLY + HELM
     api.patch(f"{PATH}?fieldManager=helm", {"data": {"mesh": "trustDomain: other.local"}})
-    live = await driver.until(
+    await driver.until(
         lambda live: any(key.kind == "MeshConfig" and not obj["spec"] for key, obj in live.objects.items())
     )
-    assert "helm" in live.changed_by.values()
+    await driver.until_changed_by("helm")
     assert await driver.drive(policy("REGISTRY_ONLY")) == {}
     assert mesh(api) == ONLY + "trustDomain: other.local"
     await driver.let_go()
@@ -91,7 +91,7 @@ async def test_a_mode_that_others_set_meanwhile_is_what_comes_back(driver: Drive
     await driver.drive(policy("REGISTRY_ONLY"))
     theirs = HELM + "\noutboundTrafficPolicy: {mode: ALLOW_ANY}"
     api.patch(f"{PATH}?fieldManager=somebody", {"data": {"mesh": theirs}})
-    await driver.until(lambda live: "somebody" in live.changed_by.values())
+    await driver.until_changed_by("somebody")
     await driver.drive(policy("REGISTRY_ONLY"))
     assert mesh(api) == theirs.replace("ALLOW_ANY", "REGISTRY_ONLY")
     await driver.let_go()

@@ -14,11 +14,11 @@ def holders(managed: Iterable[Entry], path: Sequence[str]) -> list[str]:
 
 
 def last_writer(managed: Iterable[Entry]) -> str:
-    """Who last set a field, besides us and whoever writes the status."""
+    """Who last set a field, besides us and whoever writes the status; all whose writes were in that same second,
+    which is as exactly as it is recorded."""
     others = [each for each in managed if each.get("manager") != FIELD_MANAGER and each.get("subresource") != "status"]
-    last: Entry = max(others, key=lambda entry: entry.get("time", ""), default={})
-    name: str = last.get("manager", "")
-    return name
+    last: str = max((each.get("time", "") for each in others), default="")
+    return ", ".join(sorted({each.get("manager", "") for each in others if each.get("time", "") == last}))
 
 
 def without_us(raw: Object) -> Object:
