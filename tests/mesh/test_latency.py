@@ -1,12 +1,10 @@
 """How long it takes from an accepted change to a changed answer in a workload, beside what istiod needs by itself for a
 write of the same object straight to the API server. Told as a distribution; asserted is only that changes arrive."""
 
-import contextlib
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import quantiles
@@ -14,32 +12,17 @@ from statistics import quantiles
 import pytest
 
 from tests.mesh import poll
-from tests.mesh.api import Api, Object
+from tests.mesh.api import Api
 from tests.mesh.mesh import Mesh
+from tests.mesh.others_writing import ADDRESS, ENTRIES, foreign, others_writing
 from tests.mesh.product import Product
 from tests.mesh.run import Run
 from tests.mesh.workload import Workload
 
 HOST = "latency.example.com"
-ADDRESS = "198.51.100.77"
 REGISTERED, UNREGISTERED = 301, 502
 QUIET_ROUNDS, BUSY_ROUNDS = 20, 1
 SECONDS = 30
-WRITE_EVERY_SECONDS = 0.02
-ENTRIES = "/apis/networking.istio.io/v1/namespaces/default/serviceentries"
-
-
-def foreign(name: str, host: str) -> Object:
-    """An entry as somebody else would write it."""
-    spec = {
-        "hosts": [host],
-        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
-        "resolution": "STATIC",
-        "location": "MESH_EXTERNAL",
-        "endpoints": [{"address": ADDRESS}],
-    }
-    metadata = {"name": name, "namespace": "default"}
-    return {"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": metadata, "spec": spec}
 
 
 def until_answer(curl: Workload, status: int, change: Callable[[], object]) -> float:
@@ -53,29 +36,6 @@ def until_answer(curl: Workload, status: int, change: Callable[[], object]) -> f
         said = asking.stdout.read()
     assert asking.returncode == 0, said
     return float(said) - accepted
-
-
-@contextlib.contextmanager
-def others_writing(mesh: Mesh) -> Iterator[None]:
-    """Somebody else changes an entry of theirs all the time, which keeps istiod waiting for a pause."""
-    stop = threading.Event()
-
-    def write() -> None:
-        with mesh.api() as api:
-            api.post(ENTRIES, foreign("busy", "busy.example.com"))
-            number = 0
-            while not stop.wait(WRITE_EVERY_SECONDS):
-                number += 1
-                api.patch(f"{ENTRIES}/busy", {"spec": {"hosts": [f"busy-{number}.example.com"]}})
-            api.delete(f"{ENTRIES}/busy")
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        writer.join()
 
 
 def rounds(count: int, product: Product, curl: Workload, api: Api) -> dict[str, list[float]]:

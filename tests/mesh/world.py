@@ -85,8 +85,8 @@ class World:
     def start(self) -> None:
         """Build the network and start the servers."""
         ip = ("ip", "-n", self.namespace)
-        # Without an address of its own a bridge takes the lowest of its ports: each new workload might change it, and the
-        # others would not find their gateway until they ask again.
+        # Without an address of its own a bridge takes the lowest of its ports: each new workload might change it, and
+        # the others would not find their gateway until they ask again.
         command(*ip, "link", "add", "br0", "address", "02:00:00:00:00:01", "type", "bridge")
         command(*ip, "addr", "add", f"{self.gateway}/16", "dev", "br0")
         command(*ip, "-6", "addr", "add", f"{self._network_v6}:1/64", "dev", "br0", "nodad")
