@@ -1,7 +1,7 @@
 """What was applied is looked at through a workload's eyes, and what was seen is told."""
 
 import asyncio
-from itertools import pairwise
+from itertools import count, pairwise
 
 from egress_server.delivery import DeliverySettings
 from egress_server.domain.errors import Unavailable
@@ -337,6 +337,43 @@ async def test_never_holds_up_an_apply() -> None:
         await world.verified(seconds=60)
     assert state(world, BANK.name, first) is RolloutState.VERIFIED
     assert state(world, entry("shop").name, second) is RolloutState.VERIFIED
+
+
+@virtual_time
+async def test_others_who_write_do_not_hold_it_up() -> None:
+    """What others change all the time has the cluster looked at again and again, and a probe in flight goes on."""
+    world = World(policy("REGISTRY_ONLY"))
+    world.agents.attach()
+    world.targets["east"].tells = True
+    async with world.driven():
+        await world.verified()
+        world.agents.seconds = 1.0
+        revision = world.set(BANK)
+        writing = asyncio.create_task(others_writing(world))
+        try:
+            await world.verified(seconds=10)
+        finally:
+            writing.cancel()
+    assert state(world, BANK.name, revision) is RolloutState.VERIFIED
+
+
+async def others_writing(world: World) -> None:
+    """An entry that is not ours becomes another one every 50 ms."""
+    for number in count():
+        world.targets["east"].meddle("busy", {"hosts": [f"busy-{number}.example.com"]}, by="others")
+        await asyncio.sleep(0.05)
+
+
+@virtual_time
+async def test_what_may_be_probed_by_now_is() -> None:
+    """Of a cluster where traffic may pass nothing can be seen; from the policy on that blocks it, it can."""
+    world = World()
+    world.agents.attach()
+    async with world.driven():
+        await world.until(lambda: reasons(world.status().unverified) == {cluster().name: "NOT_PROBED"})
+        world.set(policy("REGISTRY_ONLY"))
+        await world.verified(seconds=2)
+    assert world.status().unverified is None
 
 
 @virtual_time

@@ -55,10 +55,12 @@ class Verifier:
         self._doubtful: dict[str, Gone | None] = {}
         self._news = asyncio.Event()
         self._round: asyncio.Task[None] | None = None
+        self._held = False
         self._turns: dict[str, float] = {}
 
     def hold(self) -> None:
-        """The cluster is about to change: what is seen from now on means nothing."""
+        """The cluster is about to change: what is seen until it is applied means nothing."""
+        self._held = True
         if self._round is not None:
             self._round.cancel()
 
@@ -70,12 +72,15 @@ class Verifier:
         if before is None:
             known = now.revisions.keys() | {now.cluster.name}
             due |= {name: None for name in (*self._disagreements, *self._unverified) if name in known}
+        if due and now.cluster.name in self._doubtful:  # what could not be probed before may be now
+            due[now.cluster.name] = None
         self._due |= due
         for name in due:
             self._doubtful.pop(name, None)
-        if self._due:
+        if due or self._held:
             self._patient_until = self._shop.monotonic() + target.patience
             self.hold()
+            self._held = False
             self._news.set()
         elif before is not None and self._verified == before.revision:
             self._verified = now.revision
