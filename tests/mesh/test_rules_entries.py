@@ -185,3 +185,14 @@ def test_every_sidecar_resolves_every_dns_host(mesh: Mesh, curl: Workload) -> No
     lines = [f"outbound|80||never-called-{n}.example.org::203.0.113.20:80::" for n in range(5)]
     curl.until(resolved, lambda answer: all(line in answer.body for line in lines), "their addresses")
     assert mesh.world.seen("never-called-0.example.org") == []
+
+
+def test_a_single_address_takes_all_that_is_dialled_there(mesh: Mesh, curl: Workload) -> None:
+    """Its listener looks at nothing, so TLS to other names goes the same way; at other addresses it does not."""
+    mesh.world.name(OTHER, FIRST)
+    mesh.world.name("c.example.com", SECOND)
+    strict(mesh)
+    curl.until(lambda: curl.curl(f"https://{OTHER}/", "-k"), lambda answer: answer.status == 0, "REGISTRY_ONLY")
+    apply(mesh, entry("a", HOST, "443:TLS", addresses=(FIRST,), at=FIRST))
+    curl.until(lambda: curl.curl(f"https://{OTHER}/", "-k"), lambda answer: answer.status == 200, "taken along")
+    assert curl.curl("https://c.example.com/", "-k").status == 0

@@ -144,6 +144,16 @@ SCENARIOS = [
         {TCP: ("INCONCLUSIVE", 0), HTTP: ("BLOCKED", 502)},
     ),
     Scenario(
+        "a fault on a host that is registered on another port strays to port 80",
+        (CLOSED, entry(ALIYUN, "8080:HTTP"), fault(abort=503)),
+        {HTTP: ("FAULTED", 503)},
+    ),
+    Scenario(
+        "a fault that does not fit there, whose routes lead nowhere",
+        (entry(ALIYUN, "8080:HTTP"), fault(abort=418, ports=[8080])),
+        {HTTP: ("BLOCKED", 503), f"http://{API}/": ("PASSTHROUGH", 301)},
+    ),
+    Scenario(
         "TLS spoken by the sidecar",
         (CLOSED, entry(ALIYUN, "80:HTTP:http:443", "443:HTTPS:https", tls_origination=True)),
         {HTTPS: ("REGISTERED", 200)},

@@ -194,6 +194,15 @@ async def test_warming() -> None:
     assert moves.warming == (ENTRY,)
 
 
+async def test_route_to_what_is_not_there() -> None:
+    """A cluster of the live route that the sidecar does not list is told, one without hosts is not."""
+    for empty, unknown in (([], (LED_TO,)), ([LED_TO], ())):
+        routes = configured({"match": {"prefix": "/"}, "route": {"cluster": LED_TO}})
+        admin = Admin([clusters({}, empty)], routes=routes)
+        moves = await (await EnvoySidecar(admin).watch(DESTINATION)).finish()
+        assert moves.unknown == unknown
+
+
 async def test_broken_page() -> None:
     """A page that can't be read is a sidecar that does not answer."""
     with pytest.raises(OSError, match="list of clusters can't be read"):

@@ -8,7 +8,7 @@ import pytest
 from egress_server.domain.effective import Effective, effective
 from egress_server.domain.expect import Asked, decide, expect
 from egress_server.domain.explain import Explanation, explain
-from egress_server.domain.inventory import Escape, EscapeKind, Inventory
+from egress_server.domain.inventory import Escape, EscapeKind, ForeignVirtualService, Inventory
 from egress_server.domain.probe import Destination, Expectation, Outcome
 from egress_server.domain.registry import OwnerKind, registry
 from egress_server.domain.resources import Resource, Retries, Scope, TrafficSettings
@@ -16,7 +16,7 @@ from egress_server.domain.rollout import ClusterStatus, Phase, Problem
 from egress_server.domain.told import Told
 from egress_server.domain.verify import Workload, subjects
 from egress_server.domain.view import with_inventory
-from tests.support.inventories import AFTER, foreign, inventory, kubernetes, routes, service, sidecar
+from tests.support.inventories import AFTER, BEFORE, foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
 
 HOST = "bank.example.com"
@@ -189,6 +189,7 @@ def test_younger_virtual_service_of_others() -> None:
     ("there", "outcome", "also"),
     [
         (routes(HOST, faults=True), Outcome.REGISTERED, (Outcome.FAULTED,)),
+        (routes(HOST, answers=True), Outcome.INCONCLUSIVE, ()),
         (routes("*.example.com"), Outcome.FAULTED, ()),
         (routes(HOST, export_to=(".",)), Outcome.FAULTED, ()),
         (routes(HOST, export_to=("default",)), Outcome.REGISTERED, ()),
@@ -208,6 +209,16 @@ def test_virtual_service_for_a_host_that_nobody_registered() -> None:
     wanted = seen(STRICT, virtual_services=(routes(HOST),))
     assert expect(wanted, "default", HTTP) == Expectation(Outcome.INCONCLUSIVE, "VirtualService/shop/theirs", 0)
     assert expect(wanted, "default", Destination("http", HOST, 8000)).outcome is Outcome.BLOCKED
+
+
+def test_hosts_of_one_virtual_service_share_their_ports() -> None:
+    """Where one of them is registered with HTTP, those that are not are routed as well."""
+    both = (ForeignVirtualService("shop", "theirs", ("other.example.com", HOST), BEFORE),)
+    for port in (80, 8080):
+        bank = replace(BANK, ports=ports(f"{port}:HTTP"))
+        there = seen(STRICT, bank, virtual_services=both)
+        to = Destination("http", "other.example.com", port)
+        assert expect(there, "default", to) == Expectation(Outcome.INCONCLUSIVE, "VirtualService/shop/theirs", 0)
 
 
 def test_sidecar_hides_a_virtual_service() -> None:

@@ -24,6 +24,7 @@ HTTPS = Destination("https", HOST, 443)
 DIALLED = "203.0.113.10:80"
 
 ENTRY = "outbound|80||www.aliyun.com"
+LED_TO = "outbound|80||led.example.com"
 TLS_ENTRY = "outbound|443||www.aliyun.com"
 PASSTHROUGH = "PassthroughCluster"
 
@@ -185,6 +186,18 @@ CASES = [
     Case("answered by nobody", HTTP, MOVED, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
     Case("TLS by nobody", HTTPS, TLS_DONE, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
     Case("a 503 without reason", HTTP, ENVOY_503, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
+    Case(
+        *("a route to what is not there", HTTP, replace(ENVOY_503, routed_to=(ENTRY,), unknown_clusters=(ENTRY,)), ()),
+        *(Outcome.BLOCKED, "ROUTE_LEADS_NOWHERE"),
+    ),
+    Case(
+        *(
+            "routes of which one is there",
+            HTTP,
+            replace(ENVOY_503, routed_to=(ENTRY, LED_TO), unknown_clusters=(ENTRY,)),
+        ),
+        *((), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
+    ),
     Case("nothing at all", HTTP, SEEN, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
     Case(
         *("no name", HTTP, Evidence(captured=False, error="Name or service not known"), ()),

@@ -1,5 +1,7 @@
 """The registry as one namespace sees it: who registers what, and what takes it from whom."""
 
+from typing import Any
+
 import pytest
 
 from egress_server.domain.effective import Effective, effective
@@ -127,6 +129,17 @@ def test_tls_hosts_share_a_port() -> None:
         entry("a", ports=ports("443:TLS")), entry("b", ports=ports("443:HTTPS")), entry("c", ports=ports("443:TCP"))
     )
     assert all(item.serves for item in items.values())
+
+
+def test_a_single_address_is_the_oldest_entrys() -> None:
+    """It has a listener of its own that looks at nothing, so TLS to another name is taken by it too."""
+    at: dict[str, Any] = {"addresses": ("203.0.113.7",), "ports": ports("443:TLS")}
+    items = seen(entry("a", **at), entry("b", **at), entry("c", addresses=("203.0.113.0/24",), ports=ports("443:TLS")))
+    assert {item.entry.hosts[0]: item.serves for item in items.values()} == {
+        "a.example.com": True,
+        "b.example.com": False,
+        "c.example.com": True,
+    }
 
 
 def test_of_one_port() -> None:

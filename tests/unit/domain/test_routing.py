@@ -1,5 +1,6 @@
 """What policy says of connections: interception, faults with their conditions, listeners by address and port."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from egress_server.domain.resources import (
     HeaderMatch,
     MatchKind,
     Resource,
+    Route,
     Scope,
+    TrafficSettings,
+    WeightedDestination,
 )
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
 
@@ -140,14 +144,41 @@ def test_fault_of_an_entry_that_is_not_seen() -> None:
     assert outcome(BANK, hidden, fault()) is Outcome.FAULTED
 
 
+@pytest.mark.parametrize("to", [HTTPS, Destination("https", "other.example.com", 443), Destination("tcp", HOST, 443)])
+def test_tls_at_a_single_address(to: Destination) -> None:
+    """Its listener tells nothing apart: whatever is dialled there is the entry's."""
+    there = entry("bank", addresses=("203.0.113.7",), ports=ports("443:TLS"))
+    assert outcome(BLOCK, there, to=to, address="203.0.113.7") is Outcome.REGISTERED
+    assert outcome(BLOCK, there, to=to, address="203.0.113.8") is Outcome.BLOCKED
+
+
 def test_fault_without_an_entry() -> None:
-    """A fault for a host that nobody registered works on port 80 alone, and nothing else can come of it there."""
+    """A fault for a host that nobody registered works on port 80 alone, and what it spares there goes nowhere."""
     some = fault(abort=Abort(503, percent=10.0))
-    assert expect(held(some), "default", HTTP) == Expectation(Outcome.FAULTED, some.name, 3)
+    faulted = Expectation(Outcome.FAULTED, some.name, 3, also=(Outcome.BLOCKED,))
+    assert expect(held(some), "default", HTTP) == faulted
     assert outcome(some, to=Destination("http", HOST, 8080)) is Outcome.PASSTHROUGH
-    elsewhere = entry("bank", ports=ports("8080:HTTP"))
-    assert outcome(elsewhere, some) is Outcome.PASSTHROUGH
     assert outcome(entry("wide", hosts=("*.example.com",)), some) is Outcome.FAULTED
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "TLS"])
+def test_a_host_that_is_registered_there_does_not_stray(protocol: str) -> None:
+    """Whatever it is registered as: then its requests are nobody's."""
+    opaque = entry("bank", ports=ports(f"80:{protocol}", "8080:HTTP"), addresses=("203.0.113.7",))
+    assert outcome(opaque, fault(), address="198.51.100.7") is Outcome.PASSTHROUGH
+
+
+def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
+    """There its routes take what the outbound policy would decide on, and send it nowhere."""
+    elsewhere, some = entry("bank", ports=ports("8080:HTTP")), fault(ports=(8080,))
+    assert outcome(elsewhere) is Outcome.PASSTHROUGH
+    assert outcome(elsewhere, fault()) is Outcome.FAULTED
+    assert expect(held(elsewhere, some), "default", HTTP) == Expectation(Outcome.BLOCKED, some.name, 4)
+    slow = replace(elsewhere, traffic=TrafficSettings(timeout=3.0))
+    assert expect(held(slow), "default", HTTP) == Expectation(Outcome.BLOCKED, slow.name, 3)
+    led = replace(elsewhere, traffic=TrafficSettings(routes=(Route((WeightedDestination("other.example.com"),)),)))
+    assert outcome(led) is Outcome.INCONCLUSIVE
+    assert outcome(replace(slow, export_to=("prod",))) is Outcome.PASSTHROUGH
 
 
 def listener(*resources: Resource, to: Destination, address: str = "") -> tuple[Outcome, str]:

@@ -105,6 +105,14 @@ def test_protocols_share_a_port() -> None:
         assert "outbound|8000||a.example.com" in str(shared["default_filter_chain"])
 
 
+def test_a_single_address_is_told_apart_no_further() -> None:
+    """Whatever is dialled there goes to the oldest entry, TLS to any name."""
+    both: dict[str, Any] = {"addresses": ["198.51.100.7"], "ports": [port(443, "TLS")]}
+    place = listener(compiled(entry("a", **both), entry("b", **both)), "198.51.100.7_443")
+    assert "outbound|443||a.example.com" in str(place["default_filter_chain"])
+    assert not place.keys() & {"filter_chains", "listener_filters"}
+
+
 @pytest.mark.parametrize("other", ["HTTP", "TCP", "TLS"])
 def test_mongo_shares_a_port_with_nobody(other: str) -> None:
     """Of MONGO and another protocol the older one is served; on 80 the mesh's own HTTP comes first."""

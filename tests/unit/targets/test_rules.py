@@ -53,9 +53,15 @@ def test_port_that_no_route_is_for() -> None:
 
 def test_tls_port_has_no_routes() -> None:
     """A VirtualService changes nothing on a port where the requests can't be seen."""
-    a = entry("a", ports=[port(443, "HTTPS")])
+    a = entry("a", ports=[port(443, "HTTPS"), port(80, "TLS")])
     files = compiled(a, routing("a.example.com", named("x")))
     assert files == compiled(a)
+
+
+def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
+    """There it is a host that nobody registered."""
+    files = compiled(entry("a", ports=[port(443, "HTTPS")]), routing("a.example.com", named("x")))
+    assert names(files, "a.example.com") == ["x"]
 
 
 def test_hosts_that_nobody_registered() -> None:
@@ -72,13 +78,13 @@ def test_hosts_that_nobody_registered() -> None:
     ("destination", "wanted"),
     [
         ({"host": "a.example.com"}, "outbound|80||a.example.com"),
-        ({"host": "one.example.com"}, "outbound|9000||one.example.com"),
+        ({"host": "one.example.com"}, "outbound|80||one.example.com"),
         ({"host": "one.example.com", "port": {"number": 5}}, "outbound|5||one.example.com"),
         ({"host": "unknown.example.com"}, "outbound|80||unknown.example.com"),
     ],
 )
 def test_port_of_a_destination(destination: dict[str, Any], wanted: str) -> None:
-    """A destination without a port means the service's only one, else the port that was asked."""
+    """A destination without a port means the port that was asked, also where its service has none but another."""
     service = routing("a.example.com", {"route": [{"destination": destination}]})
     a = entry("a", ports=[*WEB, port(8080, "HTTP")])
     (route,) = routes(compiled(a, entry("one", ports=[port(9000, "HTTP")]), service), "a.example.com")

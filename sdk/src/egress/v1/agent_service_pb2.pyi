@@ -322,6 +322,7 @@ class AttemptResult(_message.Message):
     REFUSED_MESSAGE_FIELD_NUMBER: _builtins.int
     LIVE_FAULTS_FIELD_NUMBER: _builtins.int
     ROUTED_TO_FIELD_NUMBER: _builtins.int
+    UNKNOWN_CLUSTERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id of the command."""
     refused: _builtins.str
@@ -348,6 +349,10 @@ class AttemptResult(_message.Message):
     def routed_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The Envoy clusters that those routes lead to."""
 
+    @_builtins.property
+    def unknown_clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of them that the sidecar does not have, so that requests that are led there get no further."""
+
     def __init__(
         self,
         *,
@@ -359,10 +364,11 @@ class AttemptResult(_message.Message):
         refused_message: _builtins.str = ...,
         live_faults: _abc.Iterable[Global___AttemptResult.LiveFault] | None = ...,
         routed_to: _abc.Iterable[_builtins.str] | None = ...,
+        unknown_clusters: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "id", b"id", "live_faults", b"live_faults", "refused", b"refused", "refused_message", b"refused_message", "routed_to", b"routed_to", "upstreams", b"upstreams", "warming_clusters", b"warming_clusters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "id", b"id", "live_faults", b"live_faults", "refused", b"refused", "refused_message", b"refused_message", "routed_to", b"routed_to", "unknown_clusters", b"unknown_clusters", "upstreams", b"upstreams", "warming_clusters", b"warming_clusters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

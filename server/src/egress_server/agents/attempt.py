@@ -84,6 +84,7 @@ class Attempter:
             warming_clusters=moves.warming,
             live_faults=watch.route.faults,
             routed_to=watch.route.clusters,
+            unknown_clusters=moves.unknown,
         )
 
     def _request(self, attempt: Attempt) -> h11.Request | None:

@@ -88,6 +88,7 @@ def result_to_proto(command_id: str, evidence: Evidence) -> pb.AttemptResult:
         refused_message=evidence.refused_message,
         live_faults=map(_fault_to_proto, evidence.live_faults),
         routed_to=evidence.routed_to,
+        unknown_clusters=evidence.unknown_clusters,
     )
 
 
@@ -111,6 +112,7 @@ def result_to_domain(result: pb.AttemptResult) -> Evidence:
         refused_message=result.refused_message,
         live_faults=tuple(map(_fault_to_domain, result.live_faults)),
         routed_to=tuple(result.routed_to),
+        unknown_clusters=tuple(result.unknown_clusters),
     )
 
 

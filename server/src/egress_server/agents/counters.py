@@ -39,6 +39,10 @@ class Counters:
     hosts: Mapping[Host, Counts] = field(default_factory=dict)
     hostless: frozenset[str] = frozenset()
 
+    def has(self, cluster: str) -> bool:
+        """Whether it lists a cluster."""
+        return cluster in self.hostless or any(host.cluster == cluster for host in self.hosts)
+
 
 def parse(page: bytes) -> Counters:
     """A reading from a page; raises ValueError where it is none."""

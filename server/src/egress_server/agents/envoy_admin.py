@@ -30,11 +30,12 @@ _API_SERVER = "outbound|443||kubernetes.default.svc."
 @dataclass(frozen=True, slots=True)
 class Moves:
     """What an attempt moved, and of the clusters of its destination those that warm or (in `upstreams`, with an empty
-    address) have no host. `hosts` are those that moved."""
+    address) have no host. `hosts` are those that moved, `unknown` the clusters of its route that there are none of."""
 
     upstreams: tuple[UpstreamDelta, ...]
     warming: tuple[str, ...]
     hosts: tuple[Host, ...]
+    unknown: tuple[str, ...] = ()
 
 
 class Watch:
@@ -79,7 +80,9 @@ class Watch:
             return Moves(tuple(deltas.values()), (), tuple(deltas))
         empty = await self._without_address(after)
         warming = await self._clusters("dynamic_warming_clusters")
-        return Moves((*deltas.values(), *map(UpstreamDelta, empty, [""] * len(empty))), tuple(warming), tuple(deltas))
+        upstreams = (*deltas.values(), *map(UpstreamDelta, empty, [""] * len(empty)))
+        unknown = tuple(name for name in self.route.clusters if not after.has(name))
+        return Moves(upstreams, tuple(warming), tuple(deltas), unknown)
 
     async def _read(self) -> Counters:
         return await _read_counters(self._fetch, self._destination, self.route)

@@ -94,7 +94,7 @@ def _holds(decision: Decision, kind: Kind) -> str:
     if kind is Kind.INTERCEPTION:
         return f"it holds for the workload: {decision.ruling.why}"
     outcome = decision.expected.outcome
-    if outcome in {Outcome.PASSTHROUGH, Outcome.BLOCKED}:
+    if outcome in {Outcome.PASSTHROUGH, Outcome.BLOCKED} and not decision.routing.host:
         return "it holds for the workload, and nobody registered the destination"
     mode = decision.holding.mode
     if outcome is Outcome.BYPASSED:
@@ -125,7 +125,7 @@ def _entries(wanted: Effective, asked: Asked, decision: Decision) -> Iterator[tu
     for entry in wanted.in_sight:
         pattern = next((pattern for pattern in entry.hosts if matches_host(pattern, host)), None)
         if pattern and entry.name not in declared:
-            yield entry.name, f"it registers {pattern}, and no port {port} of it"
+            yield entry.name, f"it registers {pattern}, and no port {port} of it{_strayed(decision, entry.name)}"
 
 
 def _takes(decision: Decision, taker: Item, host: str) -> str:
@@ -134,7 +134,15 @@ def _takes(decision: Decision, taker: Item, host: str) -> str:
         what += f", which takes this connection to {host} too"
     if decision.expected.outcome is Outcome.BYPASSED:
         return f"{what}, and the connection never meets the sidecar"
+    if decision.routing.strayed:
+        return f"{what}, and the routes of {decision.routing.host} take the request from it"
     return f"{what}; a request that the fault lets go comes here" if decision.fault else what
+
+
+def _strayed(decision: Decision, name: str) -> str:
+    """What is to be said of a resource whose routes take a request that nobody else would."""
+    routing = decision.routing
+    return "; its routes take the request all the same" if routing.strayed and routing.ours == name else ""
 
 
 def _loses(asked: Asked, item: Item, taker: Item | None) -> str:
@@ -187,7 +195,7 @@ def _fault(asked: Asked, decision: Decision, fault: Fault) -> str:
     if foreign := decision.routing.foreign:
         return f"{virtual_service_name(foreign)} routes requests to {decision.routing.host}, and it is not ours"
     if reason := why_not(fault, asked.destination.port, asked.namespace, asked.labels, asked.headers):
-        return reason
+        return reason + _strayed(decision, fault.name)
     if first and first.host == fault.host:
         return f"{first.name} comes before it: the more a fault asks of a request the earlier, then the older"
     return "requests to this host are routed by another host's rules"

@@ -99,7 +99,8 @@ class Evidence:
     """All that an agent saw of one attempt.
 
     `address` is where the connection was to go, ADDRESS:PORT; `refused` the agent's own reason for not connecting.
-    `routed_to` are the Envoy clusters, and `live_faults` the faults, of the routes that the request may have taken.
+    `routed_to` are the Envoy clusters, and `live_faults` the faults, of the routes that the request may have taken;
+    `unknown_clusters` those of them that the sidecar does not have.
     """
 
     captured: bool
@@ -116,6 +117,7 @@ class Evidence:
     refused_message: str = ""
     live_faults: tuple[LiveFault, ...] = ()
     routed_to: tuple[str, ...] = ()
+    unknown_clusters: tuple[str, ...] = ()
 
     @property
     def answered(self) -> bool:

@@ -137,12 +137,15 @@ def _expected(wanted: Effective, to: Destination, decision: Decision) -> Expecta
         # It waits for the client's first words, and says nothing to silence.
         owner = decision.listener.owner(http=False)
         return _by(wanted, Outcome.INCONCLUSIVE, owner.name if owner else "")
-    if decision.fault:
-        sometimes = decision.taker is not None and may_spare(decision.fault.fault)
-        expected = _by(wanted, Outcome.FAULTED, decision.fault.fault.name)
-        return replace(expected, also=(Outcome.REGISTERED,)) if sometimes else expected
-    if foreign := decision.routing.foreign:
-        return _routed_by(wanted, foreign, decision.taker)
+    routing = decision.routing
+    if routing.fault:
+        spared = Outcome.BLOCKED if routing.strayed else Outcome.REGISTERED
+        expected = _by(wanted, Outcome.FAULTED, routing.fault.fault.name)
+        return replace(expected, also=(spared,)) if may_spare(routing.fault.fault) else expected
+    if routing.foreign:
+        return _routed_by(wanted, routing.foreign, None if routing.strayed else decision.taker)
+    if routing.strayed:
+        return _astray(wanted, routing.ours)
     if decision.taker:
         return _by(wanted, Outcome.REGISTERED, decision.taker.entry.name)
     holds = decision.holding
@@ -151,11 +154,18 @@ def _expected(wanted: Effective, to: Destination, decision: Decision) -> Expecta
 
 
 def _routed_by(wanted: Effective, foreign: ForeignVirtualService, taker: Item | None) -> Expectation:
-    """Where the routes of others lead is not known here, only whether some of them inject faults."""
-    if taker is None:
+    """Where the routes of others lead is not known here, only whether some of them inject faults, or answer by
+    themselves."""
+    if taker is None or foreign.answers:
         return _by(wanted, Outcome.INCONCLUSIVE, virtual_service_name(foreign))
     expected = _by(wanted, Outcome.REGISTERED, taker.entry.name)
     return replace(expected, also=(Outcome.FAULTED,)) if foreign.faults else expected
+
+
+def _astray(wanted: Effective, ours: str) -> Expectation:
+    """The sidecar answers a request itself that its route sends nowhere; where routes name other hosts, who knows."""
+    elsewhere = any(entry.name == ours and entry.traffic.routes for entry in wanted.entries)
+    return _by(wanted, Outcome.INCONCLUSIVE if elsewhere else Outcome.BLOCKED, ours)
 
 
 def _by(wanted: Effective, outcome: Outcome, name: str) -> Expectation:

@@ -71,7 +71,7 @@ def _steps(wanted: Effective, decision: Decision) -> Iterator[str]:
     yield _listener_step(wanted, decision)
     if decision.listener.understands(asked.destination):
         yield _registry_step(wanted, decision)
-        if decision.routing.foreign:
+        if decision.routing.foreign or decision.routing.strayed:
             yield _routes_step(wanted, decision)
         if decision.fault:
             yield _fault_step(decision.fault.fault)
@@ -114,12 +114,16 @@ def _registry_step(wanted: Effective, decision: Decision) -> str:
 
 
 def _routes_step(wanted: Effective, decision: Decision) -> str:
-    foreign = decision.routing.foreign
-    assert foreign is not None
+    foreign, host = decision.routing.foreign, decision.routing.host
+    if foreign is None:
+        return (
+            f"Routes: {decision.routing.ours} has routes for {host}, and nobody registers it on port "
+            f"{decision.asked.destination.port}: what they send on to it goes nowhere, and the sidecar answers 503."
+        )
     faults = ", some with faults," if foreign.faults else ""
     return (
-        f"Routes: {wanted.beside.title(virtual_service_name(foreign))} routes requests to {decision.routing.host} by "
-        f"rules of its own{faults} and nobody else's hold; which these are is not known here."
+        f"Routes: {wanted.beside.title(virtual_service_name(foreign))} routes requests to {host} by rules "
+        f"of its own{faults} and nobody else's hold; which these are is not known here."
     )
 
 

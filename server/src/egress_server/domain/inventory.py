@@ -43,7 +43,7 @@ class ForeignEntry:
 @dataclass(frozen=True, slots=True)
 class ForeignVirtualService:
     """A VirtualService that is not ours. `mesh` says that sidecars heed it (and not only gateways); `faults` that some
-    route of it injects one."""
+    route of it injects one, `answers` that some route answers by itself: it redirects, or responds directly."""
 
     namespace: str
     name: str
@@ -53,6 +53,7 @@ class ForeignVirtualService:
     mesh: bool = True
     faults: bool = False
     owner: str = ""
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

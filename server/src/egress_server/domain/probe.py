@@ -48,6 +48,7 @@ def judge(destination: Destination, evidence: Evidence) -> Verdict:
     yes      | connections, all failed or never done    |                               | UNREACHABLE
     yes      | registered, and without an address       | 503 or closed                 | UNREACHABLE
     yes      | none                                     | HTTP 502, or closed at once   | BLOCKED
+    yes      | none that its route leads to exists      | HTTP 503                      | BLOCKED
     else     |                                          |                               | INCONCLUSIVE
     """
     if evidence.refused:
@@ -144,6 +145,9 @@ def _stayed(destination: Destination, evidence: Evidence) -> Verdict:
     if destination.scheme == "http" and evidence.status == 502:
         text = "the sidecar answered by itself and opened no connection upstream"
         return _verdict(Outcome.BLOCKED, "", "BLOCKED_HTTP", text, seen)
+    if evidence.status == 503 and evidence.routed_to and set(evidence.routed_to) <= set(evidence.unknown_clusters):
+        text = f"the route leads to {evidence.routed_to[0]}, which the sidecar does not have; it answered by itself"
+        return _verdict(Outcome.BLOCKED, "", "ROUTE_LEADS_NOWHERE", text, seen)
     others = [u for u in evidence.upstreams if u.moved and shares_port(u.cluster, destination)]
     if _let_through(destination, evidence):
         return _answered_by_another(others, evidence, seen)

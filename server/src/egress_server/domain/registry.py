@@ -121,6 +121,19 @@ def http_in_sight(wanted: Effective, namespace: str, port: int, sidecar: Foreign
     return any(not sight.why_not(host, entry) for entry in declaring for host in entry.hosts)
 
 
+def registers(
+    wanted: Effective, namespace: str, sidecar: ForeignSidecar | None, port: int, host: str, *, http: bool = False
+) -> bool:
+    """Whether workloads of `namespace` see `host`, or one below it, registered on this port; as HTTP, if asked so."""
+    sight = _Sight(wanted, namespace, sidecar)
+    return any(
+        matches_host(host, known) and not sight.why_not(known, entry)
+        for entry, its in _declaring(wanted.in_sight, port)
+        if its.protocol.is_http or not http
+        for known in entry.hosts
+    )
+
+
 def _declaring(entries: Iterable[ServiceEntry], number: int) -> list[tuple[ServiceEntry, ServicePort]]:
     return [(entry, port) for entry in entries for port in entry.ports if port.number == number]
 
@@ -209,9 +222,12 @@ def _apart(item: Item, there: Item | None) -> Item:
 
 
 def _claim(item: Item, claims: dict[tuple[int, str, str], Item]) -> Item:
-    """Opaque connections are told apart by address and, with TLS, by server name; what an older item has, it keeps."""
+    """Opaque connections are told apart by address and, with TLS, by server name, but for those to a single address,
+    which has a listener of its own; what an older item has, it keeps."""
     name = item.host if item.port.protocol.is_tls else ""
-    keys = [(item.port.number, address, name) for address in item.entry.addresses or ("",)]
+    exact = item.exact_addresses()
+    addresses = item.entry.addresses or ("",)
+    keys = [(item.port.number, address, "" if address in exact else name) for address in addresses]
     holders = [claims.setdefault(key, item) for key in keys]
     if any(holder is item or holder.entry is item.entry for holder in holders):
         return item

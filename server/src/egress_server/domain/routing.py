@@ -1,32 +1,37 @@
 """What a sidecar does with a captured connection before it leaves: the listener it lands on, the service it is taken
 for, the fault on its route. As istiod 1.31 configures it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from egress_server.domain.effective import ActiveFault, Effective
 from egress_server.domain.inventory import ForeignSidecar, ForeignVirtualService
 from egress_server.domain.probe import Destination, matches_host
-from egress_server.domain.registry import ALWAYS_HTTP, Item
+from egress_server.domain.registry import ALWAYS_HTTP, Item, registers
+from egress_server.domain.render.hosts import traffic_of
+from egress_server.domain.render.virtual_service import asking_for_one, has_routes
 from egress_server.domain.resources import Fault, HeaderMatch, Labels, MatchKind, ServiceEntry
 from egress_server.domain.surroundings import imports
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What takes the connections to a port, or to some addresses of it: the items that it tells apart, older ones
+    """What takes the connections to a port, or to one address of it: the items that it tells apart, older ones
     first. HTTP is found out by its first bytes where the listener `reads_http`; whatever else there is goes by address
-    and server name. `inspects` says that it waits for the client's first bytes."""
+    range and server name. `inspects` says that it waits for the client's first bytes. One of a single address does
+    not: all that is dialled there `is_ones`, TLS to other names too."""
 
     items: tuple[Item, ...] = ()
     reads_http: bool = False
     inspects: bool = False
+    is_ones: bool = False
 
     @property
     def by_name(self) -> bool:
         """Whether server names tell some of its connections apart."""
-        return any(item.port.protocol.is_tls for item in self.items)
+        return not self.is_ones and any(item.port.protocol.is_tls for item in self.items)
 
     def owner(self, *, http: bool) -> ServiceEntry | None:
         """The oldest entry that has it read HTTP; else that has it look at what comes first at all. None where that is
@@ -42,6 +47,8 @@ class Listener:
         """The item that gets the connection; None where it is nobody's."""
         if not self.understands(destination):
             return None
+        if self.is_ones:
+            return self.items[0]
         if self.reads_http and destination.scheme == "http":
             return _closest([item for item in self.items if item.is_http], destination.host)
         return _opaque([item for item in self.items if not item.is_http], destination, address)
@@ -62,7 +69,7 @@ def find_listener(items: Sequence[Item], destination: Destination, address: str,
     serving = [item for item in items if item.serves]
     at_address = [item for item in serving if not item.is_http and _has_address(item, destination.host, address)]
     if at_address:
-        return Listener(tuple(at_address), inspects=any(item.port.protocol.is_tls for item in at_address))
+        return Listener(tuple(at_address), is_ones=True)
     shared = [item for item in serving if item.is_http or not item.entry.addresses or _networks(item)]
     reads_http = assumed_http or any(item.is_http for item in shared)
     inspects = reads_http or any(item.port.protocol.is_tls for item in shared)
@@ -75,12 +82,15 @@ def find_listener(items: Sequence[Item], destination: Destination, address: str,
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """Whose rules route a request: those of `host`, by `foreign` where the VirtualService is not ours; by none where
-    both are empty. `fault` is ours, and on the first of its routes that fits."""
+    """Whose rules route a request: those of `host`, by `foreign` where the VirtualService is not ours, else by that of
+    our resource `ours`; by none where all are empty. `fault` is ours, and on the first of its routes that fits.
+    `strayed` is whether nobody registers the host on this port, so that routes which name no other one lead nowhere."""
 
     host: str = ""
     foreign: ForeignVirtualService | None = None
+    ours: str = ""
     fault: ActiveFault | None = None
+    strayed: bool = False
 
 
 def route(
@@ -137,41 +147,70 @@ def labels_text(labels: Labels) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Router:
+    """A VirtualService for `host`: one of others, or ours, made for the resource `ours`. `born` is when it came to be;
+    of ours that is not known, but not before the first resource that it is made for."""
+
+    host: str
+    born: datetime
+    foreign: ForeignVirtualService | None = None
+    ours: str = ""
+
+
 def _router(wanted: Effective, taker: Item | None, destination: Destination, client: Client) -> Routing:
-    """The VirtualService that routes the request, of all that the client sees. One for a host that nobody registered
-    counts only on the port that is HTTP by what everybody has there, and leads nowhere but where it says."""
-    ours = {active.fault.host for active in wanted.faults}
-    theirs = [(host, vs) for vs in wanted.beside.virtual_services for host in vs.hosts if _sees(client, vs, host)]
-    if destination.port == ALWAYS_HTTP:
-        unregistered = {
-            host
-            for host in ours | {host for host, _ in theirs}
-            if matches_host(host, destination.host) and not _registered(wanted, client.namespace, host)
-        }
-        best = _most_specific(unregistered)
-        if best and (taker is None or _closeness(best) > _closeness(taker.host)):
-            return _of_oldest(wanted, best, ours, theirs)
+    """The VirtualService that routes the request: the one with the closest host, of several the oldest, and where an
+    older one of others stands in the way of ours, its applier reports that."""
+    everybody = sorted(_routers(wanted, client, destination, taker), key=_age)
+    stray = _closest_router(
+        router
+        for router in everybody
+        if matches_host(router.host, destination.host) and _strays(wanted, client, destination.port, router)
+    )
+    if stray and (taker is None or _closeness(stray.host) > _closeness(taker.host)):
+        return Routing(stray.host, stray.foreign, stray.ours, strayed=True)
     if taker is None:
         return Routing()
-    best = _most_specific(host for host in ours | {host for host, _ in theirs} if matches_host(host, taker.host))
-    found = _of_oldest(wanted, best, ours, theirs)
-    return found if found.foreign or _routes_for(wanted, best, client.namespace) else Routing()
+    router = _closest_router(router for router in everybody if matches_host(router.host, taker.host))
+    return Routing(router.host, router.foreign, router.ours) if router else Routing()
 
 
-def _most_specific(hosts: Iterable[str]) -> str:
-    return max(hosts, key=_closeness, default="")
+def _routers(wanted: Effective, client: Client, to: Destination, taker: Item | None) -> Iterator[_Router]:
+    """All that the client sees for the destination."""
+    for vs in wanted.beside.virtual_services:
+        yield from (_Router(host, vs.create_time, foreign=vs) for host in vs.hosts if _sees(client, vs, host))
+    hosts = {active.fault.host for active in wanted.faults}
+    hosts |= {host for entry in wanted.entries if has_routes(entry) for host in entry.hosts}
+    for host in hosts:
+        if matches_host(host, to.host) or (taker and matches_host(host, taker.host)):
+            traffic = traffic_of(wanted, host)
+            asking = asking_for_one(traffic)
+            exported = traffic.entry is None or traffic.entry.visible_to(client.namespace)
+            if asking and exported and _imports(client, traffic.namespace, host):
+                yield _Router(host, min(wanted.created[name] for name in asking), ours=asking[0])
 
 
-def _of_oldest(
-    wanted: Effective, host: str, ours: Collection[str], theirs: Iterable[tuple[str, ForeignVirtualService]]
-) -> Routing:
-    """Of several VirtualServices for one host the oldest routes alone. When ours came is not known; but not before the
-    first fault that it has, and where an older one of others stands in its way, its applier reports that."""
-    foreign = next((vs for its, vs in theirs if its == host), None)
-    if foreign is None or host not in ours:
-        return Routing(host, foreign)
-    born = min(wanted.created[active.fault.name] for active in wanted.faults if active.fault.host == host)
-    return Routing(host, foreign if foreign.create_time < born else None)
+def _strays(wanted: Effective, client: Client, port: int, router: _Router) -> bool:
+    """Whether nobody registers the host on the port, and it is routed there all the same: on port 80 always, and where
+    another host of the same VirtualService is HTTP."""
+
+    def registered(host: str, *, http: bool = False) -> bool:
+        return registers(wanted, client.namespace, client.sidecar, port, host, http=http)
+
+    beside = router.foreign.hosts if router.foreign else ()
+    if registered(router.host):
+        return False
+    return port == ALWAYS_HTTP or any(registered(host, http=True) for host in beside)
+
+
+def _age(router: _Router) -> tuple[datetime, bool]:
+    """Older ones first; of equals ours, which was there before it can be known."""
+    return router.born, router.foreign is not None
+
+
+def _closest_router(routers: Iterable[_Router]) -> _Router | None:
+    """The first of those with the closest host."""
+    return max(routers, key=lambda router: _closeness(router.host), default=None)
 
 
 def _sees(client: Client, vs: ForeignVirtualService, host: str) -> bool:
@@ -179,20 +218,11 @@ def _sees(client: Client, vs: ForeignVirtualService, host: str) -> bool:
     exported = not vs.export_to or any(
         to in {"*", client.namespace} or (to == "." and vs.namespace == client.namespace) for to in vs.export_to
     )
-    return exported and (client.sidecar is None or imports(client.sidecar, client.namespace, vs.namespace, host))
+    return exported and _imports(client, vs.namespace, host)
 
 
-def _registered(wanted: Effective, namespace: str, host: str) -> bool:
-    """Whether the namespace sees the host, or a host below it, in the registry."""
-    visible = (entry for entry in wanted.in_sight if entry.visible_to(namespace))
-    return any(matches_host(host, known) for entry in visible for known in entry.hosts)
-
-
-def _routes_for(wanted: Effective, host: str, namespace: str) -> bool:
-    """Whether the namespace sees the routes of a host: they go where the oldest entry for it is exported to."""
-    speaking = [entry for entry in wanted.entries if host in entry.hosts]
-    oldest = min(speaking, key=lambda entry: (wanted.created[entry.name], entry.name), default=None)
-    return oldest is None or oldest.visible_to(namespace)
+def _imports(client: Client, namespace: str, host: str) -> bool:
+    return client.sidecar is None or imports(client.sidecar, client.namespace, namespace, host)
 
 
 def _fits(match: HeaderMatch, value: str | None) -> bool:

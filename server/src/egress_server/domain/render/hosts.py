@@ -37,6 +37,13 @@ class HostTraffic:
         return f"egress-{hashlib.sha256(self.host.encode()).hexdigest()[:16]}"
 
 
+def traffic_of(wanted: Effective, host: str) -> HostTraffic:
+    """One host that is registered or disturbed."""
+    entries = (entry for entry in wanted.entries if host in entry.hosts)
+    entry = min(entries, key=lambda each: (wanted.created[each.name], each.name), default=None)
+    return HostTraffic(host, entry, tuple(active for active in wanted.faults if active.fault.host == host))
+
+
 def hosts_of(wanted: Effective) -> list[HostTraffic]:
     """Every host that is registered or disturbed, in order."""
     speakers: dict[str, ServiceEntry] = {}

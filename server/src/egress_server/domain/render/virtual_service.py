@@ -20,6 +20,7 @@ from egress_server.domain.resources import (
     HeaderMatch,
     Retries,
     Route,
+    ServiceEntry,
     TrafficSettings,
     WeightedDestination,
 )
@@ -30,14 +31,22 @@ _NO_SETTINGS = TrafficSettings()
 
 def render_virtual_services(wanted: Effective) -> list[IstioObject]:
     """The objects of all hosts that need one."""
-    return [_render(traffic) for traffic in hosts_of(wanted) if _needs_one(traffic)]
+    return [_render(traffic) for traffic in hosts_of(wanted) if asking_for_one(traffic)]
 
 
-def _needs_one(traffic: HostTraffic) -> bool:
-    settings = traffic.entry.traffic if traffic.entry else _NO_SETTINGS
-    has_http = traffic.entry is None or any(port.protocol.is_http for port in traffic.entry.ports)
+def asking_for_one(traffic: HostTraffic) -> list[str]:
+    """The resources for which a host needs an object: faults first, then its entry; none where it needs none."""
+    asking = [active.fault.name for active in traffic.faults]
+    if traffic.entry is not None and has_routes(traffic.entry):
+        asking.append(traffic.entry.name)
+    return asking
+
+
+def has_routes(entry: ServiceEntry) -> bool:
+    """Whether an entry asks for routes of its own for its hosts."""
+    settings = entry.traffic
     routed = settings.timeout is not None or settings.retries is not None or bool(settings.routes)
-    return bool(traffic.faults) or (routed and has_http)
+    return routed and any(port.protocol.is_http for port in entry.ports)
 
 
 def _render(traffic: HostTraffic) -> IstioObject:

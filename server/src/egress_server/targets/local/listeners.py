@@ -116,7 +116,7 @@ def _claim(place: _Place, service: Service, port: Port, prefix: IpNetwork | None
     if prefix is not None:
         first = str(prefix.network_address)
         match["prefix_ranges"] = [{"address_prefix": first, "prefix_len": prefix.prefixlen}]
-    if port.kind is Kind.TLS:
+    if port.kind is Kind.TLS and place.address == _ANY_ADDRESS:  # what is dialled at a single address is all one's
         place.inspects_tls = True
         match["server_names"] = [service.host]
     if not match:

@@ -83,7 +83,7 @@ def _virtual_host(service: Service, port: int, registry: Registry, claimed: set[
 
 
 def _unregistered_hosts(registry: Registry) -> Iterator[Json]:
-    """VirtualServices route on this one port even hosts that nobody registered, to clusters that are not there."""
+    """VirtualServices route on this one port even hosts that nobody registers there, to clusters that don't exist."""
     seen: set[str] = set()
     for virtual_service in registry.virtual_services:
         for host in (name.lower() for name in virtual_service["spec"]["hosts"]):
@@ -95,8 +95,9 @@ def _unregistered_hosts(registry: Registry) -> Iterator[Json]:
 
 
 def _registered(host: str, registry: Registry) -> bool:
-    by_wildcard = host.startswith("*") and any(covers(host, known) for known in registry.services)
-    return by_wildcard or host in registry.services
+    here = [name for name, service in registry.services.items() if any(p.number == _ALWAYS_HTTP for p in service.ports)]
+    by_wildcard = host.startswith("*") and any(covers(host, known) for known in here)
+    return by_wildcard or host in here
 
 
 def _default_route(service: Service, port: int) -> Json:

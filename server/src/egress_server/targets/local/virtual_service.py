@@ -38,7 +38,7 @@ def routes_of(virtual_service: Manifest, registry: Registry, port: int, service:
         matches: Sequence[Manifest] = http.get("match") or ({},)
         for match in matches:
             if _applies(match, registry, port):
-                built.append(_route(virtual_service, http, match, _action(http, registry, port, service), port))
+                built.append(_route(virtual_service, http, match, _action(http, port, service), port))
                 if not match.get("headers"):
                     return built
     return built
@@ -98,9 +98,9 @@ def _route(virtual_service: Manifest, http: Manifest, match: Manifest, action: J
     return route
 
 
-def _action(http: Manifest, registry: Registry, port: int, service: Service | None) -> Json:
+def _action(http: Manifest, port: int, service: Service | None) -> Json:
     destinations = [
-        (_cluster(item["destination"], registry, port, service), int(item.get("weight", 0))) for item in http["route"]
+        (_cluster(item["destination"], port, service), int(item.get("weight", 0))) for item in http["route"]
     ]
     if len(destinations) == 1:
         to: Json = {"cluster": destinations[0][0]}
@@ -110,17 +110,12 @@ def _action(http: Manifest, registry: Registry, port: int, service: Service | No
     return {**to, "timeout": http.get("timeout", NO_TIMEOUT), **retry_policy(http.get("retries"))}
 
 
-def _cluster(destination: Manifest, registry: Registry, port: int, service: Service | None) -> str:
+def _cluster(destination: Manifest, port: int, service: Service | None) -> str:
     """The destination's cluster, whether or not there is one: Envoy answers 503 for a cluster that it does not know."""
     host = destination["host"].lower()
     if service is not None and host == service.stands_for:
         host = service.host
-    known = registry.services.get(host)
-    if "port" in destination:
-        number = int(destination["port"]["number"])
-    else:
-        number = known.ports[0].number if known is not None and len(known.ports) == 1 else port
-    return cluster_name(host, number)
+    return cluster_name(host, int(destination["port"]["number"]) if "port" in destination else port)
 
 
 def _headers(match: Manifest) -> Json:
