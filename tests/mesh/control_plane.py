@@ -17,6 +17,10 @@ from tests.mesh.binaries import Binaries
 from tests.mesh.run import Child, Run
 from tests.support.egressd import free_port
 
+_ADMISSION_POLICIES = (
+    "admissionregistration.k8s.io/v1/mutatingadmissionpolicies",
+    "admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
+)
 USERS = {"admin": "system:masters", "stranger": "strangers"}
 """Who has a token, and their group. RBAC gives strangers nothing until a test does."""
 
@@ -63,7 +67,7 @@ class ApiServer:
         for user in USERS:
             self._write_kubeconfig(user)
 
-    def start_server(self) -> None:
+    def start_server(self, *, admission_policies: bool = True) -> None:
         """Start the API server, on the port and over the data that it had."""
         folder = self._folder
         flags = {
@@ -80,6 +84,11 @@ class ApiServer:
             "disable-admission-plugins": "ServiceAccount",
             "allow-privileged": "true",
         }
+        if not admission_policies:
+            flags |= {
+                "disable-admission-plugins": "ServiceAccount,MutatingAdmissionPolicy",
+                "runtime-config": ",".join(f"{path}=false" for path in _ADMISSION_POLICIES),
+            }
         self._server = self._run.spawn("kube-apiserver", [self._binaries.kube_apiserver, *_flags(flags)], folder)
         self._server.wait_until(self._serves)
 
@@ -95,6 +104,17 @@ class ApiServer:
         try:
             yield
         finally:
+            self.start_server()
+
+    @contextlib.contextmanager
+    def without_admission_policies(self) -> Iterator[None]:
+        """While the API server is one that serves no MutatingAdmissionPolicy, as before Kubernetes 1.36."""
+        self.stop_server()
+        self.start_server(admission_policies=False)
+        try:
+            yield
+        finally:
+            self.stop_server()
             self.start_server()
 
     @contextlib.contextmanager

@@ -144,7 +144,7 @@ async def test_all_that_is_stale() -> None:
         target.meddle("none")
         told = await over(world, "o1")
     assert told.done == (A, "StatefulSet/default/db")
-    assert told.message == "left to replace by hand: 1 pods that nobody owns, such as default/lone"
+    assert told.message == "left to replace by hand, since a restart would not: 1, such as Pod default/lone"
 
 
 @virtual_time

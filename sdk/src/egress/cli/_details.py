@@ -25,6 +25,8 @@ def details(cluster: Cluster) -> Iterator[str]:
         yield f"{status.reason}: {status.message}"
     if known := versions(cluster):
         yield known
+    if status.kubernetes_version and not status.mutating_admission_policy:
+        yield f"no MutatingAdmissionPolicy: interception in a namespace waits for egressctl cluster restart {id_}"
     if cluster.adopted:
         yield f"adopted: {', '.join(cluster.adopted)}"
     for count, what, verb in (

@@ -273,6 +273,7 @@ class Cluster(_message.Message):
         APPROVAL_TOKEN_FIELD_NUMBER: _builtins.int
         RESTART_FIELD_NUMBER: _builtins.int
         OBSERVE_TIME_FIELD_NUMBER: _builtins.int
+        MUTATING_ADMISSION_POLICY_FIELD_NUMBER: _builtins.int
         state: Global___Cluster.Status.State.ValueType
         """Whether it is reached."""
         reason: _builtins.str
@@ -299,6 +300,10 @@ class Cluster(_message.Message):
         """What a mesh-wide REGISTRY_ONLY does not hold; see ListEscapes."""
         approval_token: _builtins.str
         """Where it is HELD: stands for just what ApproveHeld or AcceptStore would say yes to."""
+        mutating_admission_policy: _builtins.bool
+        """Whether the cluster serves MutatingAdmissionPolicy, so that interception for a namespace or a workload holds for
+        each new pod; where it does not, it is written into the pod template when RestartWorkloads restarts a workload.
+        """
         @_builtins.property
         def last_seen_time(self) -> _timestamp_pb2.Timestamp:
             """When an applier last reported."""
@@ -335,10 +340,11 @@ class Cluster(_message.Message):
             approval_token: _builtins.str = ...,
             restart: Global___Cluster.Restart | None = ...,
             observe_time: _timestamp_pb2.Timestamp | None = ...,
+            mutating_admission_policy: _builtins.bool = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_time", b"last_seen_time", "observe_time", b"observe_time", "restart", b"restart"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "ambient", b"ambient", "applied_revision", b"applied_revision", "approval_token", b"approval_token", "drifted_objects", b"drifted_objects", "escapes", b"escapes", "istio_version", b"istio_version", "kubernetes_version", b"kubernetes_version", "last_seen_time", b"last_seen_time", "message", b"message", "observe_time", b"observe_time", "reason", b"reason", "restart", b"restart", "service_cidrs", b"service_cidrs", "stale_workloads", b"stale_workloads", "state", b"state", "verified_revision", b"verified_revision"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "ambient", b"ambient", "applied_revision", b"applied_revision", "approval_token", b"approval_token", "drifted_objects", b"drifted_objects", "escapes", b"escapes", "istio_version", b"istio_version", "kubernetes_version", b"kubernetes_version", "last_seen_time", b"last_seen_time", "message", b"message", "mutating_admission_policy", b"mutating_admission_policy", "observe_time", b"observe_time", "reason", b"reason", "restart", b"restart", "service_cidrs", b"service_cidrs", "stale_workloads", b"stale_workloads", "state", b"state", "verified_revision", b"verified_revision"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -86,14 +86,16 @@ class Restarts:
         """What runs under older rules. That is found a moment after new rules were applied."""
         await asyncio.sleep(self._shop.settings.restart_settle)
         stale = self._inventory.stale_workloads if self._inventory else ()
-        return tuple(f"{each.kind}/{each.namespace}/{each.name}" for each in stale if each.kind != "Pod")
+        return tuple(f"{each.kind}/{each.namespace}/{each.name}" for each in stale if each.restartable)
 
     def _left_over(self, order: RestartOrder) -> str:
         """What an order of all that is stale could not do."""
-        pods = [each for each in (self._inventory.stale_workloads if self._inventory else ()) if each.kind == "Pod"]
-        if order.workloads or not pods:
+        stale = self._inventory.stale_workloads if self._inventory else ()
+        left = [each for each in stale if not each.restartable]
+        if order.workloads or not left:
             return ""
-        return f"left to replace by hand: {len(pods)} pods that nobody owns, such as {pods[0].namespace}/{pods[0].name}"
+        example = f"{left[0].kind} {left[0].namespace}/{left[0].name}"
+        return f"left to replace by hand, since a restart would not: {len(left)}, such as {example}"
 
     async def _restart(self, order: RestartOrder, workload: str) -> bool:
         """Whether it is back and the next may follow."""

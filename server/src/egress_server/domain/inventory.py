@@ -93,8 +93,8 @@ class Escape:
 
 @dataclass(frozen=True, slots=True)
 class StaleWorkload:
-    """A workload whose pods were created under older interception rules. `kind` is Deployment, StatefulSet, DaemonSet
-    or Pod (one that nobody owns)."""
+    """A workload whose pods were created under older interception rules. `kind` is Deployment, StatefulSet, DaemonSet,
+    Pod (one that nobody owns), or another controller's."""
 
     kind: str
     namespace: str
@@ -102,6 +102,11 @@ class StaleWorkload:
     stale_pods: int
     pods: int
     why: str
+
+    @property
+    def restartable(self) -> bool:
+        """Whether a restart brings new pods: of any other kind somebody has to do that by hand."""
+        return self.kind in {"Deployment", "StatefulSet", "DaemonSet"}
 
 
 @dataclass(frozen=True, slots=True)

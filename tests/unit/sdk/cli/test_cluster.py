@@ -172,6 +172,7 @@ def test_the_details_of_a_cluster(ctl: Run, server: FakeServer) -> None:
     assert ctl("cluster", "get", "c0").out.splitlines()[2:] == [
         "MASS_DELETION: 7 of 9 objects would go",
         "Kubernetes v1.36.3, Istio 1.31.0, ambient mode, service ranges 10.96.0.0/12",
+        "no MutatingAdmissionPolicy: interception in a namespace waits for egressctl cluster restart c0",
         "adopted: Sidecar/a/b",
         "1 changed by others: egressctl cluster drift c0",
         "2 not held by REGISTRY_ONLY: egressctl cluster escapes c0",

@@ -9,15 +9,21 @@ import pytest
 from egress_server.domain.errors import PermanentError
 from egress_server.targets.kubernetes.client import Client, Object
 from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.pods import INCLUDE_RANGES, VALUE_OF
 from egress_server.targets.kubernetes.restart import restart
+from egress_server.targets.kubernetes.scoped_rules import ScopedRules
+from egress_server.targets.kubernetes.templates import BEFORE
 
 
 class Server:
     """Answers with one state after the other; the last one stays."""
 
-    def __init__(self, *states: dict[str, Any], kind: str = "Deployment") -> None:
+    def __init__(
+        self, *states: dict[str, Any], kind: str = "Deployment", annotations: dict[str, str] | None = None
+    ) -> None:
         self.states = list(states)
         self.kind = kind
+        self.annotations = annotations
         self.patches: list[tuple[str, str, str, Object]] = []
 
     async def merge(self, kind: Kind, namespace: str, name: str, change: Object) -> Object:
@@ -31,7 +37,14 @@ class Server:
 
     def _state(self) -> Object:
         status = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return {"kind": self.kind, "metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status}
+        metadata = {"generation": 2, "namespace": "shop", "name": "web", "resourceVersion": "7"}
+        template = {"metadata": {"labels": {"app": "web"}, "annotations": self.annotations}}
+        return {
+            "kind": self.kind,
+            "metadata": metadata,
+            "spec": {"replicas": 2, "template": template},
+            "status": status,
+        }
 
 
 OLD = {"observedGeneration": 1, "updatedReplicas": 2, "availableReplicas": 2, "replicas": 2}
@@ -43,11 +56,12 @@ BACK = {"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2, "
 
 async def test_a_restart_changes_the_template_and_waits_for_the_new_pods() -> None:
     """As `kubectl rollout restart` does; every state before the last is waited out."""
-    server = Server(OLD, HALF, LEAVING, STARTING, BACK)
-    await restart(cast(Client, server), "Deployment/shop/web", 10.0)
+    server = Server(BACK, OLD, HALF, LEAVING, STARTING, BACK)
+    await restart(cast(Client, server), "Deployment/shop/web", (), 10.0)
     [(kind, namespace, name, change)] = server.patches
     assert (kind, namespace, name) == ("Deployment", "shop", "web")
-    assert "kubectl.kubernetes.io/restartedAt" in change["spec"]["template"]["metadata"]["annotations"]
+    assert change["spec"]["template"]["metadata"]["annotations"].keys() == {"kubectl.kubernetes.io/restartedAt"}
+    assert change["metadata"]["resourceVersion"] == "7"
     assert server.states == [BACK]
 
 
@@ -63,18 +77,44 @@ async def test_a_restart_changes_the_template_and_waits_for_the_new_pods() -> No
 async def test_a_workload_that_does_not_come_back(state: dict[str, Any], why: str) -> None:
     """The error says what is missing."""
     with pytest.raises(PermanentError, match=why) as caught:
-        await restart(cast(Client, Server(state)), "StatefulSet/shop/db", 0.01)
+        await restart(cast(Client, Server(state)), "StatefulSet/shop/db", (), 0.01)
     assert caught.value.reason == "NOT_BACK"
 
 
 async def test_a_daemon_set_counts_its_nodes() -> None:
     """It has no replicas."""
     status = {"observedGeneration": 2, "desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 3}
-    await restart(cast(Client, Server(status, kind="DaemonSet")), "DaemonSet/shop/node", 10.0)
+    await restart(cast(Client, Server(status, kind="DaemonSet")), "DaemonSet/shop/node", (), 10.0)
 
 
 async def test_a_bare_pod_is_not_restarted() -> None:
     """Nothing would create it again."""
     with pytest.raises(PermanentError, match="by hand") as caught:
-        await restart(cast(Client, Server(BACK)), "Pod/shop/alone", 10.0)
+        await restart(cast(Client, Server(BACK)), "Pod/shop/alone", (), 10.0)
     assert caught.value.reason == "UNSUPPORTED"
+
+
+async def test_what_waits_for_a_restart_goes_into_the_template() -> None:
+    """With the stamp, in one patch: the narrowest that holds for the template."""
+    values = dict.fromkeys(VALUE_OF.values(), "")
+    wide = ScopedRules("shop", {}, values)
+    narrow = ScopedRules("shop", {"app": "web"}, {**values, "includeIPRanges": "10.0.0.0/8"})
+    server = Server(BACK)
+    await restart(cast(Client, server), "Deployment/shop/web", (narrow, wide), 10.0)
+    [(*_, change)] = server.patches
+    written = change["spec"]["template"]["metadata"]["annotations"]
+    assert written[INCLUDE_RANGES] == "10.0.0.0/8"
+    assert written.keys() == {*VALUE_OF, BEFORE, "kubectl.kubernetes.io/restartedAt"}
+
+
+async def test_a_workload_that_is_not_there() -> None:
+    """Nothing is written."""
+
+    class Empty(Server):
+        async def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
+            return None
+
+    server = Empty(BACK)
+    with pytest.raises(PermanentError, match="there is no Deployment/shop/web"):
+        await restart(cast(Client, server), "Deployment/shop/web", (), 10.0)
+    assert server.patches == []

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from egress_server.domain.errors import PermanentError
+from egress_server.domain.render.objects import istio_object, key_of
 from egress_server.ports.target import Witness
 from egress_server.targets.kubernetes.seen import seen
 from egress_server.targets.kubernetes.state import (
@@ -17,6 +18,7 @@ from egress_server.targets.kubernetes.state import (
     state_object,
 )
 
+DEFERRED = istio_object("Interception", "shop", "egress-shop", "meshes/default/interceptions/shop", {"a": "b"})
 HELD = Held("meshes/default/outboundPolicies/all", {"a": {"b": [1.5]}}, {"was": None}, forced=True)
 
 
@@ -33,6 +35,7 @@ def config_map(data: Any) -> Any:
         State(),
         State(Witness("e", 7, "d", 3)),
         State(Witness("e", 7, "d", 3), {key_of_object("Sidecar/shop/default"): HELD}),
+        State(deferred={key_of(DEFERRED): DEFERRED}),
     ],
 )
 def test_it_is_read_as_it_was_kept(state: State) -> None:
@@ -54,6 +57,9 @@ def test_a_cluster_that_was_never_driven_has_none() -> None:
         {"previous": '{"x": {}}'},
         {"previous": "[]"},
         {"previous": "7"},
+        {"deferred": "{}}"},
+        {"deferred": "[{}]"},
+        {"deferred": "7"},
     ],
 )
 def test_a_damaged_memory_is_an_error(data: dict[str, str]) -> None:

@@ -113,8 +113,8 @@ def test_an_annotation_of_a_policy_that_is_gone_is_stale_and_one_of_the_template
     """Only the template says what a new pod would carry."""
     found = read(pod(init("10.0.0.0/8"), annotations={INCLUDE_RANGES: "10.0.0.0/8"}))
     owner = found.owner
-    assert [each.name for each in stale_workloads([found], Injection(ALL, (), {owner: {}}))] == ["curl"]
-    assert stale_workloads([found], Injection(ALL, (), {owner: {INCLUDE_RANGES: "10.0.0.0/8"}})) == []
+    assert [each.name for each in stale_workloads([found], Injection(ALL, templates={owner: {}}))] == ["curl"]
+    assert stale_workloads([found], Injection(ALL, templates={owner: {INCLUDE_RANGES: "10.0.0.0/8"}})) == []
 
 
 def test_pods_without_a_sidecar_are_never_stale() -> None:
@@ -162,3 +162,11 @@ def test_sidecars_that_escape(mode: str, mesh_mode: str, kind: EscapeKind | None
     """One that allows any, and one without a mode where MeshConfig does not hold it."""
     found = list(sidecar_escapes([ForeignSidecar("shop", "own", BIRTH, mode=mode)], mesh_mode))
     assert [escape.kind for escape in found] == ([] if kind is None else [kind])
+
+
+def test_what_waits_for_a_restart_makes_stale() -> None:
+    """Of workloads that a restart of ours brings back; a bare pod would get nothing by it."""
+    waiting = Injection(ALL, deferred=(ScopedRules("shop", {}, {**ALL, "includeIPRanges": "10.0.0.0/8"}),))
+    shop: dict[str, Any] = {"namespace": "shop"}
+    pods = [read(pod(init(), **shop)), read(pod(init(), name="lone", ownerReferences=[], **shop))]
+    assert [each.kind for each in stale_workloads(pods, waiting)] == ["Deployment"]

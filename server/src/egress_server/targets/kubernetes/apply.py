@@ -17,10 +17,13 @@ from egress_server.targets.kubernetes.parts.part import PartRefused, is_part
 from egress_server.targets.kubernetes.seen import OUR_ANNOTATIONS
 from egress_server.targets.kubernetes.stages import delete_stages, upsert_stages, waves
 from egress_server.targets.kubernetes.state_store import StateStore
+from egress_server.targets.kubernetes.templates import give_back_templates
 from egress_server.targets.kubernetes.writer import Writer
 
 T = TypeVar("T")
 
+_DEFERRED = "Interception"
+"""The kind that is only remembered, until a restart writes it into templates."""
 _APART_SECONDS = 1.0
 """Creation times have seconds only."""
 
@@ -29,6 +32,7 @@ class Apply:
     """One apply to one cluster whose root namespace is `root`."""
 
     def __init__(self, client: Client, cache: Cache, root: str) -> None:
+        self._client = client
         self._cache = cache
         self._root = root
         self._writer = Writer(client, cache)
@@ -53,6 +57,8 @@ class Apply:
         if witness is None and self._obstacles:
             problem = next(iter(self._obstacles.values()))
             raise TransientError(problem.reason, f"not all that is ours could be taken away: {problem.message}")
+        if witness is None:
+            await give_back_templates(self._client)
         self._parts.forget_lost()
         await self._store.leave(self._parts.state, witness)
         return Applied(self._obstacles)
@@ -68,12 +74,17 @@ class Apply:
             await self._each(wave, self._put_one, resources_in)
 
     async def _put_one(self, obj: IstioObject) -> None:
-        await (self._parts.write(obj) if is_part(obj) else self._writer.put(obj))
+        if obj["kind"] == _DEFERRED:
+            self._parts.state = self._parts.state.deferring(key_of(obj), obj)
+        else:
+            await (self._parts.write(obj) if is_part(obj) else self._writer.put(obj))
 
     async def _remove(self, key: ObjectKey) -> None:
         """An object of ours is deleted, and one of others given back."""
         if key in self._parts.state.held:
             await self._parts.release(key)
+        elif key.kind == _DEFERRED:
+            self._parts.state = self._parts.state.deferring(key, None)
         else:
             await self._writer.delete(key)
 

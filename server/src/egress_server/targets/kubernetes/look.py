@@ -10,7 +10,7 @@ from egress_server.targets.kubernetes.capabilities import Abilities
 from egress_server.targets.kubernetes.kinds import WRITTEN
 from egress_server.targets.kubernetes.parts import PARTS, home_of
 from egress_server.targets.kubernetes.parts.part import part
-from egress_server.targets.kubernetes.scoped_rules import read_scoped_rules
+from egress_server.targets.kubernetes.scoped_rules import ScopedRules, read_scoped_rules
 from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import Held, read_state, state_key
 from egress_server.targets.kubernetes.view import KubernetesLive, View
@@ -40,6 +40,7 @@ class Look:
             if home is not None:
                 objects[key] = _part(key, home, held)
                 changed_by[key] = home.writer
+        objects |= state.deferred
         everything |= self._cache.of(kinds.CONFIG_MAP)
         view = View(
             root=self._root,
@@ -58,9 +59,12 @@ class Look:
         return {key.name: found.labels for key, found in self._cache.of(kinds.NAMESPACE).items()}
 
     def injection(self) -> Injection:
-        """What new pods get."""
-        scopes = read_scoped_rules(self._cache.of(kinds.ADMISSION_POLICY).values())
-        return Injection(injector_values(self._cache.of(kinds.CONFIG_MAP), self._root, self._revision), scopes)
+        """What new pods get. Raises PermanentError STATE_UNREADABLE."""
+        mesh = injector_values(self._cache.of(kinds.CONFIG_MAP), self._root, self._revision)
+        policies = read_scoped_rules(self._cache.of(kinds.ADMISSION_POLICY).values())
+        state = read_state(self._cache.get(state_key(self._root)))
+        deferred = sorted(map(ScopedRules.of, state.deferred.values()), key=lambda rules: rules.rank)
+        return Injection(mesh, policies, deferred)
 
     def _capabilities(self, abilities: Abilities) -> Capabilities:
         missing = [kind.name for kind in kinds.OF_ISTIO if self._cache.served(kind) is None]

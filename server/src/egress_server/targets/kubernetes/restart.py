@@ -1,34 +1,42 @@
-"""Restarts a workload as `kubectl rollout restart` does, and waits until it is back."""
+"""Restarts a workload as `kubectl rollout restart` does, with what waits to go into its template, and waits until it is
+back."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from egress_server.domain.errors import PermanentError
+from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.domain.rollout import UNSUPPORTED
-from egress_server.targets.kubernetes.answers import Refusal
+from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
 from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
+from egress_server.targets.kubernetes.kinds import DAEMON_SET
+from egress_server.targets.kubernetes.scoped_rules import ScopedRules, narrowest
+from egress_server.targets.kubernetes.templates import TEMPLATED, annotations_of, change_of, labels_of, merge
 
 NOT_BACK = "NOT_BACK"
-_KINDS = {kind.name: kind for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)}
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _POLL_SECONDS = 0.5
 
 
-async def restart(client: Client, workload: str, patience: float) -> None:
-    """Restarts KIND/NAMESPACE/NAME and returns once all its pods are new and available.
+async def restart(client: Client, workload: str, deferred: Sequence[ScopedRules], patience: float) -> None:
+    """Restarts KIND/NAMESPACE/NAME and returns once all its pods are new and available. `deferred` are the rules that
+    wait for restarts, in the order in which they are asked.
 
     Raises PermanentError NOT_BACK after `patience` seconds, NOT_FOUND where there is none, UNSUPPORTED where nothing
-    would create its pods again; Refusal, TransientError.
+    would create its pods again; TransientError CONFLICT where somebody has just changed it; Refusal, TransientError.
     """
     kind_name, namespace, name = workload.split("/")
-    kind = _KINDS.get(kind_name)
+    kind = TEMPLATED.get(kind_name)
     if kind is None:
-        raise PermanentError(UNSUPPORTED, f"{workload}: only {', '.join(_KINDS)} bring new pods; delete it by hand")
-    stamp = {"metadata": {"annotations": {_RESTARTED: datetime.now(UTC).isoformat(timespec="seconds")}}}
+        raise PermanentError(UNSUPPORTED, f"{workload}: only {', '.join(TEMPLATED)} bring new pods; delete it by hand")
+    found = await client.find(kind, namespace, name)
+    if found is None:
+        raise PermanentError("NOT_FOUND", f"there is no {workload}")
+    change = change_of(annotations_of(found), narrowest(deferred, namespace, labels_of(found)))
+    stamp = {_RESTARTED: datetime.now(UTC).isoformat(timespec="seconds")}
     try:
-        obj = await client.merge(kind, namespace, name, {"spec": {"template": stamp}})
+        obj = await merge(client, kind, found, {**change, **stamp})
         async with asyncio.timeout(patience):
             while waits_for := _waits_for(obj):
                 await asyncio.sleep(_POLL_SECONDS)
@@ -36,8 +44,8 @@ async def restart(client: Client, workload: str, patience: float) -> None:
     except TimeoutError:
         raise PermanentError(NOT_BACK, f"{workload} is not back after {patience:g} s: {waits_for}") from None
     except Refusal as refusal:
-        if refusal.missing:
-            raise PermanentError("NOT_FOUND", f"there is no {workload}") from refusal
+        if refusal.conflict or refusal.missing:
+            raise TransientError(CONFLICT, f"somebody has just changed {workload}") from refusal
         raise
 
 

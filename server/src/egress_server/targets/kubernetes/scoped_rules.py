@@ -1,4 +1,4 @@
-"""Interception for a scope as the admission policy that carries it out says it of itself.
+"""Interception for a scope: what pods of it get, and as the admission policy that carries it out says it of itself.
 
 A policy's expressions are for the API server to evaluate. Whoever wants to know what a new pod would get reads the same
 from an annotation on it.
@@ -44,6 +44,11 @@ class ScopedRules:
     def holds_for(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Whether a pod gets it, unless a narrower one holds."""
         return namespace == self.namespace and self.labels.items() <= labels.items()
+
+
+def narrowest(scopes: Iterable[ScopedRules], namespace: str, labels: Mapping[str, str]) -> ScopedRules | None:
+    """The one that holds for such a pod, of those in the order in which they are asked."""
+    return next((scope for scope in scopes if scope.holds_for(namespace, labels)), None)
 
 
 def read_scoped_rules(policies: Iterable[Seen]) -> tuple[ScopedRules, ...]:

@@ -13,12 +13,12 @@ _UPSERTS = (
     ("ServiceEntry",),
     ("DestinationRule",),
     ("VirtualService",),
-    ("MutatingAdmissionPolicy", "InjectorValues", _NARROW),
+    ("MutatingAdmissionPolicy", "Interception", "InjectorValues", _NARROW),
     ("MutatingAdmissionPolicyBinding", "MeshConfig", _WIDE),
 )
 _DELETES = (
     ("VirtualService", "MutatingAdmissionPolicyBinding"),
-    ("DestinationRule", "MutatingAdmissionPolicy", "InjectorValues", "MeshConfig", "Sidecar"),
+    ("DestinationRule", "MutatingAdmissionPolicy", "Interception", "InjectorValues", "MeshConfig", "Sidecar"),
     ("ServiceEntry",),
 )
 

@@ -1,6 +1,7 @@
-"""What a cluster itself remembers of us: the witness, and what was there before we wrote into what is not ours.
+"""What a cluster itself remembers of us: the witness, what was there before we wrote into what is not ours, and what
+waits for somebody to have a workload restarted.
 
-Both are in one ConfigMap in the root namespace. An earlier value is kept there before the object is touched, so that it
+All is in one ConfigMap in the root namespace. An earlier value is kept there before the object is touched, so that it
 can be put back by whoever comes later, though everything else of ours be lost.
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 import orjson
 
 from egress_server.domain.errors import PermanentError
-from egress_server.domain.render.objects import MANAGED_BY, ObjectKey
+from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
 from egress_server.ports.target import Witness
 from egress_server.targets.kubernetes.client import Object
 from egress_server.targets.kubernetes.kinds import CONFIG_MAP
@@ -33,15 +34,22 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All of it. A cluster that was never driven has none."""
+    """All of it. A cluster that was never driven has none. `deferred` are the rendered Interceptions that go into pod
+    templates with a restart (templates.py)."""
 
     witness: Witness | None = None
     held: Mapping[ObjectKey, Held] = field(default_factory=dict)
+    deferred: Mapping[ObjectKey, IstioObject] = field(default_factory=dict)
 
     def holding(self, key: ObjectKey, held: Held | None) -> "State":
         """With another memory of one object; None forgets it."""
         others = {known: each for known, each in self.held.items() if known != key}
         return replace(self, held=others if held is None else {**others, key: held})
+
+    def deferring(self, key: ObjectKey, obj: IstioObject | None) -> "State":
+        """With another Interception that waits; None forgets it."""
+        others = {known: each for known, each in self.deferred.items() if known != key}
+        return replace(self, deferred=others if obj is None else {**others, key: obj})
 
 
 def state_key(root: str) -> ObjectKey:
@@ -68,8 +76,9 @@ def read_state(found: Seen | None) -> State:
         data = found.content
         witness = Witness(**orjson.loads(data["witness"])) if "witness" in data else None
         held = orjson.loads(data.get("previous", "{}"))
-        return State(witness, {key_of_object(name): Held(**each) for name, each in held.items()})
-    except (TypeError, ValueError, AttributeError) as error:
+        deferred = {key_of(obj): obj for obj in orjson.loads(data.get("deferred", "[]"))}
+        return State(witness, {key_of_object(name): Held(**each) for name, each in held.items()}, deferred)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise PermanentError("STATE_UNREADABLE", f"{name_of_object(found.key)}: {error}") from error
 
 
@@ -77,6 +86,8 @@ def state_object(root: str, state: State) -> Object:
     """The ConfigMap that says `state`."""
     held = {name_of_object(key): asdict(each) for key, each in sorted(state.held.items())}
     data = {"previous": _text(held)} if held else {}
+    if state.deferred:
+        data["deferred"] = _text([obj for _, obj in sorted(state.deferred.items())])
     if state.witness:
         data["witness"] = _text(asdict(state.witness))
     return {

@@ -7,7 +7,7 @@ takes, and at once when there is reason to.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -16,8 +16,9 @@ from egress_server.domain.inventory import Escape, StaleWorkload
 from egress_server.targets.kubernetes.answers import Refusal
 from egress_server.targets.kubernetes.client import Client
 from egress_server.targets.kubernetes.escapes import pod_escapes
-from egress_server.targets.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, POD, STATEFUL_SET
-from egress_server.targets.kubernetes.pods import VALUE_OF, Owner, Pod, read_pod
+from egress_server.targets.kubernetes.kinds import POD
+from egress_server.targets.kubernetes.pods import Owner, Pod, read_pod
+from egress_server.targets.kubernetes.templates import TEMPLATED, annotations_of, own_annotations
 from egress_server.targets.kubernetes.workloads import Injection, stale_workloads
 
 _log = structlog.get_logger(__name__)
@@ -82,7 +83,7 @@ class Surveyor:
         async for page in self._client.pages(POD):
             pods += [pod for item in page.items if (pod := read_pod(item)) is not None]
         injection = self._injection()
-        injection = Injection(injection.mesh, injection.scopes, await self._templates(pods))
+        injection = replace(injection, templates=await self._templates(pods))
         survey = Survey(
             tuple(stale_workloads(pods, injection)),
             tuple(pod_escapes(pods, self._namespaces())),
@@ -93,15 +94,14 @@ class Surveyor:
             self._news()
 
     async def _templates(self, pods: list[Pod]) -> dict[Owner, Mapping[str, str]]:
-        """The annotations about interception of templates, where pods have such: what a pod has may be a policy's."""
+        """The annotations about interception of templates, where pods have such: what a pod has may be a policy's, or
+        what we wrote there."""
         if not any(pod.annotations for pod in pods):
             return {}
         found: dict[Owner, Mapping[str, str]] = {}
-        for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET):
+        for kind in TEMPLATED.values():
             async for page in self._client.pages(kind):
                 for item in page.items:
-                    metadata = item["metadata"]
-                    written = item["spec"]["template"].get("metadata", {}).get("annotations") or {}
-                    own = {name: value for name, value in written.items() if name in VALUE_OF}
-                    found[Owner(kind.name, metadata["namespace"], metadata["name"])] = own
+                    owner = Owner(kind.name, item["metadata"]["namespace"], item["metadata"]["name"])
+                    found[owner] = own_annotations(annotations_of(item))
         return found

@@ -105,7 +105,7 @@ class Kubernetes:
     async def restart(self, workload: str) -> None:
         """See restart."""
         with outside():
-            await restart(self._client, workload, _RESTART_SECONDS)
+            await restart(self._client, workload, self._look.injection().deferred, _RESTART_SECONDS)
         self._surveyor.look_again()
 
     async def close(self) -> None:

@@ -10,23 +10,25 @@ from egress_server.domain.intercept import Rules, read_rules
 from egress_server.domain.inventory import StaleWorkload
 from egress_server.domain.render.interception import ALL
 from egress_server.targets.kubernetes.pods import Owner, Pod, values_of
-from egress_server.targets.kubernetes.scoped_rules import ScopedRules
+from egress_server.targets.kubernetes.scoped_rules import ScopedRules, narrowest
+from egress_server.targets.kubernetes.templates import TEMPLATED
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What new pods get: the injector's values of the mesh, what our policies say of scopes, and the annotations of
-    the templates that pods are made from."""
+    """What new pods get: the injector's values of the mesh, what our policies say of scopes, what a restart of ours
+    would write into templates, and what the templates that pods are made from say by themselves."""
 
     mesh: Mapping[str, str]
-    scopes: Sequence[ScopedRules] = ()
+    policies: Sequence[ScopedRules] = ()
+    deferred: Sequence[ScopedRules] = ()
     templates: Mapping[Owner, Mapping[str, str]] | None = None
 
     def rules_for(self, pod: Pod) -> Rules:
-        """Of a pod like this one, created now. A policy of ours stands above what the template says."""
-        for scope in self.scopes:
-            if scope.holds_for(pod.namespace, pod.labels):
-                return read_rules(scope.values)
+        """Of a pod like this one, created now by a restart of ours. Ours stands above what the template says."""
+        deferred = self.deferred if pod.owner.kind in TEMPLATED else ()
+        if scope := narrowest((*self.policies, *deferred), pod.namespace, pod.labels):
+            return read_rules(scope.values)
         own = pod.annotations if self.templates is None else self.templates.get(pod.owner, pod.annotations)
         return read_rules(values_of(own, self.mesh))
 

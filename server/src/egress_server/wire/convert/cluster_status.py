@@ -49,6 +49,7 @@ def _write_seen(inventory: Inventory, message: pb.Cluster.Status) -> None:
             kubernetes_version=capabilities.kubernetes_version,
             istio_version=capabilities.istio_version,
             ambient=capabilities.ambient,
+            mutating_admission_policy=capabilities.mutating_admission_policy,
             service_cidrs=inventory.service_cidrs,
             escapes=len(inventory.escapes) + inventory.left_out.get("escapes", 0),
             observe_time=write_time(inventory.observe_time),

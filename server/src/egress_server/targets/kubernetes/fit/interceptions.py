@@ -1,4 +1,5 @@
-"""Interception: by the injector's values for the mesh, by admission policies for what is narrower."""
+"""Interception: by the injector's values for the mesh; for what is narrower by admission policies, and where there are
+none by pod templates once somebody has their workloads restarted (templates.py)."""
 
 from collections.abc import Sequence
 
@@ -26,17 +27,8 @@ def fit_interceptions(draft: Draft, interceptions: Sequence[IstioObject]) -> Non
             _into_injector(draft, known)
         elif draft.passes(known):
             scoped.append(known)
-    if draft.view.capabilities.mutating_admission_policy:
-        for policy in admission_objects(scoped):
-            draft.take(policy)
-        return
-    for obj in scoped:
-        draft.refuse(
-            obj,
-            UNSUPPORTED,
-            "the cluster serves no MutatingAdmissionPolicy (Kubernetes 1.36 does), which interception for a namespace "
-            "or a workload takes; set it for the mesh, or by traffic.sidecar.istio.io annotations of pod templates",
-        )
+    for obj in admission_objects(scoped) if draft.view.capabilities.mutating_admission_policy else scoped:
+        draft.take(obj)
 
 
 def _into_injector(draft: Draft, obj: IstioObject) -> None:
