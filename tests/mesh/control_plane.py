@@ -110,8 +110,8 @@ class ApiServer:
     def without_admission_policies(self) -> Iterator[None]:
         """While the API server is one that serves no MutatingAdmissionPolicy, as before Kubernetes 1.36."""
         self.stop_server()
-        self.start_server(admission_policies=False)
         try:
+            self.start_server(admission_policies=False)
             yield
         finally:
             self.stop_server()

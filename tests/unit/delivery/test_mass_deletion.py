@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from egress_server.domain.render.objects import ObjectKey
-from egress_server.domain.resources import Cluster, DriftPolicy, ServiceEntry, TargetKind
+from egress_server.domain.resources import Cluster, DriftPolicy, Scope, ServiceEntry, TargetKind
 from egress_server.domain.rollout import MASS_DELETION, Phase, Problem
-from tests.support.meshes import MESH, cluster, entry, fault
+from tests.support.meshes import MESH, cluster, entry, fault, interception
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
@@ -57,6 +57,19 @@ async def test_how_much_is_much(there: int, going: int, held: bool) -> None:
         await asyncio.sleep(5)
     assert (world.status().phase is Phase.HELD) is held
     assert len(target.objects) == (there if held else there - going)
+
+
+@virtual_time
+async def test_what_is_only_remembered_goes_without_asking() -> None:
+    """Interceptions that the cluster holds as they are take effect with a restart that somebody asks for."""
+    world = World(*(interception(f"i{number}", scope=Scope(f"n{number}")) for number in range(6)))
+    world.history.set(EAST)
+    async with world.driven():
+        await world.applied()
+        for number in range(6):
+            world.delete(interception(f"i{number}"))
+        await world.applied(seconds=5)
+    assert world.targets["east"].objects == {}
 
 
 @virtual_time

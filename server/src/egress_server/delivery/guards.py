@@ -13,6 +13,7 @@ from hashlib import sha256
 from egress_server.delivery.lease import HeldLease, LeaseLost
 from egress_server.delivery.shop import Shop
 from egress_server.domain.errors import TransientError
+from egress_server.domain.render import interception
 from egress_server.domain.render.objects import ObjectKey
 from egress_server.domain.render.virtual_service import is_for_faults_alone
 from egress_server.domain.resources import Cluster, TargetKind
@@ -61,11 +62,14 @@ def check_deletions(delete: Sequence[ObjectKey], live: Live, cluster: Cluster) -
     """Raises Held where much of what is ours on the cluster would go, and nobody approved just that.
 
     Only a Kubernetes cluster has workloads to lose: a local one stands in for one, and of a directory's files nothing
-    takes effect before somebody merges it. The end of a fault is never held up, nor is a cluster that is let go of.
+    takes effect before somebody merges it. The end of a fault is never held up, nor is a cluster that is let go of, nor
+    what a cluster only remembers for the next restart.
     """
     if cluster.target is not TargetKind.KUBERNETES or cluster.draining:
         return
-    losing = sorted(key for key in delete if not is_for_faults_alone(live.objects[key]))
+    losing = sorted(
+        key for key in delete if key.kind != interception.KIND and not is_for_faults_alone(live.objects[key])
+    )
     token = deletion_token(losing, live.witness)
     if len(losing) <= MANY or len(losing) <= MUCH * len(live.objects) or token == cluster.approved:
         return

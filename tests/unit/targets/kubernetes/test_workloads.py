@@ -9,6 +9,7 @@ from egress_server.domain.inventory import EscapeKind, ForeignSidecar, StaleWork
 from egress_server.targets.kubernetes.escapes import pod_escapes, sidecar_escapes
 from egress_server.targets.kubernetes.pods import EXCLUDE_PORTS, INCLUDE_RANGES, Pod, read_pod
 from egress_server.targets.kubernetes.scoped_rules import ScopedRules
+from egress_server.targets.kubernetes.templates import Template
 from egress_server.targets.kubernetes.workloads import Injection, stale_workloads
 from tests.support.meshes import BIRTH
 
@@ -113,8 +114,12 @@ def test_an_annotation_of_a_policy_that_is_gone_is_stale_and_one_of_the_template
     """Only the template says what a new pod would carry."""
     found = read(pod(init("10.0.0.0/8"), annotations={INCLUDE_RANGES: "10.0.0.0/8"}))
     owner = found.owner
-    assert [each.name for each in stale_workloads([found], Injection(ALL, templates={owner: {}}))] == ["curl"]
-    assert stale_workloads([found], Injection(ALL, templates={owner: {INCLUDE_RANGES: "10.0.0.0/8"}})) == []
+    assert [each.name for each in stale_workloads([found], Injection(ALL, templates={owner: Template({}, {})}))] == [
+        "curl"
+    ]
+    assert (
+        stale_workloads([found], Injection(ALL, templates={owner: Template({INCLUDE_RANGES: "10.0.0.0/8"}, {})})) == []
+    )
 
 
 def test_pods_without_a_sidecar_are_never_stale() -> None:
@@ -165,8 +170,10 @@ def test_sidecars_that_escape(mode: str, mesh_mode: str, kind: EscapeKind | None
 
 
 def test_what_waits_for_a_restart_makes_stale() -> None:
-    """Of workloads that a restart of ours brings back; a bare pod would get nothing by it."""
-    waiting = Injection(ALL, deferred=(ScopedRules("shop", {}, {**ALL, "includeIPRanges": "10.0.0.0/8"}),))
+    """Of workloads whose template a restart of ours would change, by the template's labels; a bare pod gets nothing."""
     shop: dict[str, Any] = {"namespace": "shop"}
     pods = [read(pod(init(), **shop)), read(pod(init(), name="lone", ownerReferences=[], **shop))]
-    assert [each.kind for each in stale_workloads(pods, waiting)] == ["Deployment"]
+    rules = ScopedRules("shop", {"app": "curl"}, {**ALL, "includeIPRanges": "10.0.0.0/8"})
+    for labels, stale in (({"app": "curl"}, ["Deployment"]), ({}, [])):
+        waiting = Injection(ALL, deferred=(rules,), templates={pods[0].owner: Template({}, labels)})
+        assert [each.kind for each in stale_workloads(pods, waiting)] == stale

@@ -9,6 +9,8 @@ from egress_server.domain.render.objects import IstioObject, istio_object, root_
 from egress_server.domain.resources import Cluster, Interception, TargetKind, name_of
 
 API_VERSION = "egress.mesh/v1"
+KIND = "Interception"
+"""Of the object. A Kubernetes cluster that holds it as it is only remembers it, for restarts that somebody asks for."""
 ALL = "*"
 SERVICE_CIDRS = "SERVICE_CIDRS"
 """Among the included ranges, stands for those of a Kubernetes cluster's services where its registration does not name
@@ -26,7 +28,7 @@ def render_interception(policy: Interception, cluster: Cluster) -> IstioObject:
     if policy.scope.match_labels:
         spec["workloadSelector"] = {"labels": dict(sorted(policy.scope.match_labels.items()))}
     namespace = policy.scope.namespace or root_namespace(cluster)
-    obj = istio_object("Interception", namespace, f"egress-{name_of(policy).id}", policy.name, spec)
+    obj = istio_object(KIND, namespace, f"egress-{name_of(policy).id}", policy.name, spec)
     obj["apiVersion"] = API_VERSION
     return obj
 

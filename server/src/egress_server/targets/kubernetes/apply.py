@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from egress_server.domain.errors import TransientError
+from egress_server.domain.render import interception
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.domain.rollout import NAMESPACE_MISSING, Problem
@@ -22,8 +23,6 @@ from egress_server.targets.kubernetes.writer import Writer
 
 T = TypeVar("T")
 
-_DEFERRED = "Interception"
-"""The kind that is only remembered, until a restart writes it into templates."""
 _APART_SECONDS = 1.0
 """Creation times have seconds only."""
 
@@ -74,7 +73,7 @@ class Apply:
             await self._each(wave, self._put_one, resources_in)
 
     async def _put_one(self, obj: IstioObject) -> None:
-        if obj["kind"] == _DEFERRED:
+        if obj["kind"] == interception.KIND:
             self._parts.state = self._parts.state.deferring(key_of(obj), obj)
         else:
             await (self._parts.write(obj) if is_part(obj) else self._writer.put(obj))
@@ -83,7 +82,7 @@ class Apply:
         """An object of ours is deleted, and one of others given back."""
         if key in self._parts.state.held:
             await self._parts.release(key)
-        elif key.kind == _DEFERRED:
+        elif key.kind == interception.KIND:
             self._parts.state = self._parts.state.deferring(key, None)
         else:
             await self._writer.delete(key)

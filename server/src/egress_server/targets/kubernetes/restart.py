@@ -12,7 +12,7 @@ from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
 from egress_server.targets.kubernetes.client import Client, Object
 from egress_server.targets.kubernetes.kinds import DAEMON_SET
 from egress_server.targets.kubernetes.scoped_rules import ScopedRules, narrowest
-from egress_server.targets.kubernetes.templates import TEMPLATED, annotations_of, change_of, labels_of, merge
+from egress_server.targets.kubernetes.templates import TEMPLATED, Template, change_of, merge
 
 NOT_BACK = "NOT_BACK"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
@@ -33,7 +33,8 @@ async def restart(client: Client, workload: str, deferred: Sequence[ScopedRules]
     found = await client.find(kind, namespace, name)
     if found is None:
         raise PermanentError("NOT_FOUND", f"there is no {workload}")
-    change = change_of(annotations_of(found), narrowest(deferred, namespace, labels_of(found)))
+    template = Template.of(found)
+    change = change_of(template.annotations, narrowest(deferred, namespace, template.labels))
     stamp = {_RESTARTED: datetime.now(UTC).isoformat(timespec="seconds")}
     try:
         obj = await merge(client, kind, found, {**change, **stamp})

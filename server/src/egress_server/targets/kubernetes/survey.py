@@ -18,7 +18,7 @@ from egress_server.targets.kubernetes.client import Client
 from egress_server.targets.kubernetes.escapes import pod_escapes
 from egress_server.targets.kubernetes.kinds import POD
 from egress_server.targets.kubernetes.pods import Owner, Pod, read_pod
-from egress_server.targets.kubernetes.templates import TEMPLATED, annotations_of, own_annotations
+from egress_server.targets.kubernetes.templates import TEMPLATED, Template
 from egress_server.targets.kubernetes.workloads import Injection, stale_workloads
 
 _log = structlog.get_logger(__name__)
@@ -83,7 +83,8 @@ class Surveyor:
         async for page in self._client.pages(POD):
             pods += [pod for item in page.items if (pod := read_pod(item)) is not None]
         injection = self._injection()
-        injection = replace(injection, templates=await self._templates(pods))
+        if injection.deferred or any(pod.annotations for pod in pods):
+            injection = replace(injection, templates=await self._templates())
         survey = Survey(
             tuple(stale_workloads(pods, injection)),
             tuple(pod_escapes(pods, self._namespaces())),
@@ -93,15 +94,12 @@ class Surveyor:
             self.survey = survey
             self._news()
 
-    async def _templates(self, pods: list[Pod]) -> dict[Owner, Mapping[str, str]]:
-        """The annotations about interception of templates, where pods have such: what a pod has may be a policy's, or
-        what we wrote there."""
-        if not any(pod.annotations for pod in pods):
-            return {}
-        found: dict[Owner, Mapping[str, str]] = {}
+    async def _templates(self) -> dict[Owner, Template]:
+        """What a pod has may be a policy's; what a new one would have, its template tells."""
+        found: dict[Owner, Template] = {}
         for kind in TEMPLATED.values():
             async for page in self._client.pages(kind):
                 for item in page.items:
                     owner = Owner(kind.name, item["metadata"]["namespace"], item["metadata"]["name"])
-                    found[owner] = own_annotations(annotations_of(item))
+                    found[owner] = Template.of(item)
         return found

@@ -104,6 +104,7 @@ class Kubernetes:
 
     async def restart(self, workload: str) -> None:
         """See restart."""
+        await self._cache.current()
         with outside():
             await restart(self._client, workload, self._look.injection().deferred, _RESTART_SECONDS)
         self._surveyor.look_again()

@@ -6,10 +6,12 @@ of us (state.py) until then.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from egress_server.targets.kubernetes.answers import Refusal
 from egress_server.targets.kubernetes.client import Client, Object
 from egress_server.targets.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind
 from egress_server.targets.kubernetes.pods import VALUE_OF
@@ -23,14 +25,18 @@ BEFORE = "egress.mesh/interception-before"
 Annotations = Mapping[str, str]
 
 
-def annotations_of(workload: Object) -> Annotations:
-    """Those of its template."""
-    return workload["spec"]["template"].get("metadata", {}).get("annotations") or {}
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a workload's template puts on its pods."""
 
+    annotations: Annotations
+    labels: Mapping[str, str]
 
-def labels_of(workload: Object) -> Annotations:
-    """Those of its template."""
-    return workload["spec"]["template"].get("metadata", {}).get("labels") or {}
+    @classmethod
+    def of(cls, workload: Object) -> "Template":
+        """Of a Deployment, StatefulSet or DaemonSet."""
+        metadata = workload["spec"]["template"].get("metadata", {})
+        return cls(metadata.get("annotations") or {}, metadata.get("labels") or {})
 
 
 def own_annotations(annotations: Annotations) -> dict[str, str]:
@@ -56,8 +62,8 @@ async def give_back_templates(client: Client) -> None:
     for kind in TEMPLATED.values():
         async for page in client.pages(kind):
             for workload in page.items:
-                if BEFORE in annotations_of(workload):
-                    await merge(client, kind, workload, change_of(annotations_of(workload), None))
+                if change := change_of(Template.of(workload).annotations, None):
+                    await _merge_if_there(client, kind, workload, change)
 
 
 async def merge(client: Client, kind: Kind, workload: Object, annotations: Mapping[str, str | None]) -> Object:
@@ -66,6 +72,14 @@ async def merge(client: Client, kind: Kind, workload: Object, annotations: Mappi
     change: dict[str, Any] = {"metadata": {"resourceVersion": metadata["resourceVersion"]}}
     change["spec"] = {"template": {"metadata": {"annotations": dict(annotations)}}}
     return await client.merge(kind, metadata["namespace"], metadata["name"], change)
+
+
+async def _merge_if_there(client: Client, kind: Kind, workload: Object, change: Mapping[str, str | None]) -> None:
+    try:
+        await merge(client, kind, workload, change)
+    except Refusal as refusal:
+        if not refusal.missing:
+            raise
 
 
 def _given_back(annotations: Annotations) -> dict[str, str | None]:

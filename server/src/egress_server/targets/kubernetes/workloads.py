@@ -3,7 +3,7 @@ created, and Istio restarts nobody."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from egress_server.domain.intercept import Rules, read_rules
@@ -11,25 +11,28 @@ from egress_server.domain.inventory import StaleWorkload
 from egress_server.domain.render.interception import ALL
 from egress_server.targets.kubernetes.pods import Owner, Pod, values_of
 from egress_server.targets.kubernetes.scoped_rules import ScopedRules, narrowest
-from egress_server.targets.kubernetes.templates import TEMPLATED
+from egress_server.targets.kubernetes.templates import Template, own_annotations
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
     """What new pods get: the injector's values of the mesh, what our policies say of scopes, what a restart of ours
-    would write into templates, and what the templates that pods are made from say by themselves."""
+    would write into templates, and the templates that pods are made from, where any of that takes them to be known."""
 
     mesh: Mapping[str, str]
     policies: Sequence[ScopedRules] = ()
     deferred: Sequence[ScopedRules] = ()
-    templates: Mapping[Owner, Mapping[str, str]] | None = None
+    templates: Mapping[Owner, Template] = field(default_factory=dict)
 
     def rules_for(self, pod: Pod) -> Rules:
         """Of a pod like this one, created now by a restart of ours. Ours stands above what the template says."""
-        deferred = self.deferred if pod.owner.kind in TEMPLATED else ()
-        if scope := narrowest((*self.policies, *deferred), pod.namespace, pod.labels):
+        template = self.templates.get(pod.owner)
+        scope = narrowest(self.policies, pod.namespace, pod.labels)
+        if scope is None and template is not None:
+            scope = narrowest(self.deferred, pod.namespace, template.labels)
+        if scope is not None:
             return read_rules(scope.values)
-        own = pod.annotations if self.templates is None else self.templates.get(pod.owner, pod.annotations)
+        own = pod.annotations if template is None else own_annotations(template.annotations)
         return read_rules(values_of(own, self.mesh))
 
 
