@@ -102,26 +102,32 @@ class Product:
 
     def agent(self, workload: Workload) -> None:
         """Start an agent in a workload, and wait until it is attached."""
-        cluster = workload.mesh.name
-        name = f"{cluster}.{workload.namespace}.{workload.name}"
-        words = ["agent", "--server", self.socket, "--cluster", cluster, "--namespace", workload.namespace]
-        words += ["--name", name, "--envoy-admin", "127.0.0.1:15000"]
-        inside = ("ip", "netns", "exec", workload.netns)
-        agent = self._run.spawn(f"agent-{name}", [*inside, *_egressd(*words)], self.folder)
-        self._agents.append(agent)
-        agent.wait_until(lambda: any(each.agent == name for each in self.client.list_agents(cluster)))
+        self._agents.append(start_agent(self._run, workload, self.socket, self.client, self.folder))
 
     def _spawn(self, name: str, *words: str) -> Child:
         addresses = ("--grpc-address", self.socket, "--http-address", self.http)
         (self.folder / f"{name}.log").unlink(missing_ok=True)
-        return self._run.spawn(name, _egressd(*words, *addresses), self.folder)
+        return self._run.spawn(name, egressd(*words, *addresses), self.folder)
 
     def _end(self, number: signal.Signals) -> None:
-        egressd, self._egressd = self._egressd, None
-        if egressd is not None:
-            egressd.process.send_signal(number)
-            egressd.process.wait(timeout=30)
+        child, self._egressd = self._egressd, None
+        if child is not None:
+            child.process.send_signal(number)
+            child.process.wait(timeout=30)
 
 
-def _egressd(*words: str) -> Sequence[str | Path]:
+def egressd(*words: str) -> Sequence[str | Path]:
+    """The command of a process of the server."""
     return sys.executable, "-m", "egress_server", *words
+
+
+def start_agent(run: Run, workload: Workload, server: str, client: EgressClient, folder: Path) -> Child:
+    """An agent in a workload that is attached to `server`, which `client` asks."""
+    cluster = workload.mesh.name
+    name = f"{cluster}.{workload.namespace}.{workload.name}"
+    words = ["agent", "--server", server, "--cluster", cluster, "--namespace", workload.namespace]
+    words += ["--name", name, "--envoy-admin", "127.0.0.1:15000"]
+    inside = ("ip", "netns", "exec", workload.netns)
+    agent = run.spawn(f"agent-{name}", [*inside, *egressd(*words)], folder)
+    agent.wait_until(lambda: any(each.agent == name for each in client.list_agents(cluster)))
+    return agent

@@ -28,7 +28,7 @@ from egress_server.domain.effective import without
 from egress_server.domain.inventory import Inventory
 from egress_server.domain.render.strip import all_ends
 from egress_server.domain.rollout import ClusterStatus, Phase, Problem
-from egress_server.ports.target import Applied, Target
+from egress_server.ports.target import RIGHTS_MISSING, Applied, Target
 from egress_server.telemetry import metrics
 
 
@@ -102,6 +102,8 @@ class Tenure:
             setback = setback_of(error, failures, self._shop.settings, self._shop.random)
             metrics.CYCLES.labels(setback.phase.value.lower()).inc()
             self._report(phase=setback.phase, problem=self._problem(setback), drift=self._drift.records)
+            if setback.reason == RIGHTS_MISSING:
+                await self._place.close()
             return setback
         return None
 

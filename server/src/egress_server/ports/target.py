@@ -18,6 +18,9 @@ from egress_server.domain.rollout import Problem
 
 UNREACHABLE = "UNREACHABLE"
 """The reason of a TransientError that says: the cluster can't be reached at all. It is then shown as OFFLINE."""
+RIGHTS_MISSING = "RIGHTS_MISSING"
+"""The reason of a PermanentError that says: the cluster does not let us in, or not do what is asked. Whoever keeps the
+credentials may have renewed them, so the next cycle opens the target anew."""
 
 
 @dataclass(frozen=True, slots=True)

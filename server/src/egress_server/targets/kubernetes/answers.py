@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from egress_server.domain.errors import PermanentError, TransientError
+from egress_server.ports.target import RIGHTS_MISSING
 
-RIGHTS_MISSING = "RIGHTS_MISSING"
 CONFLICT = "CONFLICT"
 REFUSED = "REFUSED"
 

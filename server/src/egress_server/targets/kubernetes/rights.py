@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from egress_server.domain.errors import PermanentError
+from egress_server.ports.target import RIGHTS_MISSING
 from egress_server.targets.kubernetes import kinds
-from egress_server.targets.kubernetes.answers import RIGHTS_MISSING
 from egress_server.targets.kubernetes.client import Client
 from egress_server.targets.kubernetes.discovery import Discovery
 from egress_server.targets.kubernetes.kinds import Kind
