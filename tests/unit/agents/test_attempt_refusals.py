@@ -13,6 +13,7 @@ from egress_server.agents.dialer import Dialled
 from egress_server.agents.envoy_admin import EnvoySidecar
 from egress_server.agents.resolver import Endpoint, Place, Resolver, system_lookup
 from egress_server.domain.probe import Attempt, Destination, Evidence
+from tests.unit.agents.listeners import HTTP, chain, listening
 
 PUBLIC = "203.0.113.10"
 
@@ -41,6 +42,8 @@ class Sidecar:
     async def fetch(self, target: str) -> bytes:
         """The routes, or else the page of clusters, whatever is asked."""
         self.asked.append(target)
+        if "dynamic_listeners" in target:
+            return listening("0.0.0.0_80", [chain(HTTP)])
         if "dynamic_route_configs" in target:
             return self.routes
         hosts = [{"address": address, "stats": []} for address in self.hosts]

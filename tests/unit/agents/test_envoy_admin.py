@@ -12,9 +12,11 @@ import pytest
 from egress_server.agents.counters import Host
 from egress_server.agents.envoy_admin import EnvoySidecar
 from egress_server.domain.probe import Destination, UpstreamDelta
+from tests.unit.agents.listeners import HTTP, TCP, chain, listening
 
 DESTINATION = Destination("http", "www.example.com", 80)
 ENTRY = "outbound|80||www.example.com"
+ADDRESS = "203.0.113.10"
 
 
 def clusters(counts: Mapping[tuple[str, int], int], empty: Sequence[str] = ()) -> bytes:
@@ -67,6 +69,7 @@ class Admin:
     warming: bytes = b"{}"
     active: bytes = b"{}"
     routes: bytes = b"{}"
+    listeners: bytes = listening("0.0.0.0_80", [chain(HTTP)])
     asked: list[str] = field(default_factory=list)
 
     async def __call__(self, target: str) -> bytes:
@@ -76,6 +79,8 @@ class Admin:
             return narrowed(self.warming, target)
         if "dynamic_active_clusters" in target:
             return narrowed(self.active, target)
+        if "dynamic_listeners" in target:
+            return self.listeners
         if "dynamic_route_configs" in target:
             return self.routes
         return self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
@@ -106,8 +111,8 @@ async def test_only_what_matters_is_asked_for(routes: bytes, watched: set[str]) 
     """A mesh may have thousands of services, so the list of clusters is narrowed to those of the host and of its route;
     where no route decides, to those of the port."""
     admin = Admin([clusters({})], routes=routes)
-    await EnvoySidecar(admin).watch(DESTINATION)
-    names = asked_for(admin.asked[1], "filter")
+    await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)
+    names = asked_for(admin.asked[2], "filter")
     every = ALWAYS | OWN | OF_THE_PORT | {LED_TO} | NEVER
     assert {name for name in every if names.search(name)} == ALWAYS | watched
 
@@ -115,20 +120,29 @@ async def test_only_what_matters_is_asked_for(routes: bytes, watched: set[str]) 
 async def test_routes_of_the_port() -> None:
     """Istio calls routes by their port, with or without the service's name."""
     admin = Admin([clusters({})])
-    await EnvoySidecar(admin).watch(DESTINATION)
-    assert parse_qs(urlsplit(admin.asked[0]).query)["resource"] == ["dynamic_route_configs"]
-    names = asked_for(admin.asked[0], "name_regex")
+    await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)
+    assert parse_qs(urlsplit(admin.asked[1]).query)["resource"] == ["dynamic_route_configs"]
+    names = asked_for(admin.asked[1], "name_regex")
     assert [name for name in ("80", "web.shop.svc:80", "8080", "180") if names.fullmatch(name)] == [
         "80",
         "web.shop.svc:80",
     ]
 
 
+async def test_routes_are_for_where_requests_are_seen() -> None:
+    """Where a TCP service has the address dialled, the port's routes say nothing, and all of the port is watched."""
+    routes = configured({"match": {"prefix": "/"}, "route": {"cluster": LED_TO}})
+    admin = Admin([clusters({})], routes=routes, listeners=listening(f"{ADDRESS}_80", [chain(TCP)]))
+    watch = await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)
+    assert not watch.route.found
+    assert asked_for(admin.asked[1], "filter").search("outbound|80||other.example.com")
+
+
 async def test_routes_are_for_http() -> None:
     """Of what is no plain HTTP the sidecar sees no request, so its routes are not asked for."""
     for scheme in ("https", "tls", "tcp"):
         admin = Admin([clusters({})])
-        await EnvoySidecar(admin).watch(Destination(scheme, "www.example.com", 80))
+        await EnvoySidecar(admin).watch(Destination(scheme, "www.example.com", 80), ADDRESS)
         assert len(admin.asked) == 1
 
 
@@ -136,7 +150,7 @@ async def test_route_to_another_service() -> None:
     """Clusters that the live route leads to are watched as the destination's own are."""
     routes = configured({"match": {"prefix": "/"}, "route": {"cluster": LED_TO}})
     admin = Admin([clusters({(LED_TO, 8080): 1}), clusters({(LED_TO, 8080): 2})], routes=routes)
-    watch = await EnvoySidecar(admin).watch(DESTINATION)
+    watch = await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)
     assert [host.port for host in watch.upstreams()] == [8080]
     assert [u.cluster for u in (await watch.finish()).upstreams] == [LED_TO]
 
@@ -147,24 +161,24 @@ async def test_has_left(moves: Mapping[str, int], left: bool) -> None:
     tcp = Destination("tcp", "db.example.com", 3306)
     name = ("outbound|3306||db.example.com", 3306)
     admin = Admin([clusters({name: 1}), clusters({name: 1 + len(moves)})])
-    assert await (await EnvoySidecar(admin).watch(tcp)).has_left() is left
+    assert await (await EnvoySidecar(admin).watch(tcp, ADDRESS)).has_left() is left
 
 
 async def test_moved() -> None:
     """What moved is told, and then nothing more is asked."""
     admin = Admin([clusters({(ENTRY, 80): 1}), clusters({(ENTRY, 80): 2})])
-    watch = await EnvoySidecar(admin).watch(DESTINATION)
+    watch = await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)
     assert list(watch.upstreams()) == [Host(ENTRY, "203.0.113.10", 80)]
     moves = await watch.finish()
     assert moves.upstreams == (UpstreamDelta(ENTRY, "203.0.113.10:80", rq_total=1),)
     assert moves.hosts == (Host(ENTRY, "203.0.113.10", 80),)
-    assert len(admin.asked) == 3
+    assert len(admin.asked) == 4
 
 
 async def test_host_that_is_listed_late() -> None:
     """A host of PassthroughCluster that the list does not have yet is found at the second look."""
     admin = Admin([clusters({}), clusters({}), clusters({("PassthroughCluster", 80): 1})])
-    moves = await (await EnvoySidecar(admin).watch(DESTINATION)).finish()
+    moves = await (await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)).finish()
     assert moves.upstreams == (UpstreamDelta("PassthroughCluster", "203.0.113.10:80", rq_total=1),)
 
 
@@ -182,7 +196,7 @@ async def test_host_that_is_listed_late() -> None:
 async def test_clusters_without_address(empty: Sequence[str], types: Mapping[str, str], told: list[str]) -> None:
     """A cluster of the destination that lists no host is told, unless its hosts come with each connection."""
     admin = Admin([clusters({}, empty)], active=configuration(types))
-    moves = await (await EnvoySidecar(admin).watch(DESTINATION)).finish()
+    moves = await (await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)).finish()
     assert moves.upstreams == tuple(UpstreamDelta(name, "") for name in told)
     assert moves.hosts == ()
 
@@ -190,7 +204,7 @@ async def test_clusters_without_address(empty: Sequence[str], types: Mapping[str
 async def test_warming() -> None:
     """Clusters of the destination that warm are told, others not."""
     admin = Admin([clusters({})], warming=configuration({ENTRY: "STRICT_DNS", "outbound|80||x.example.com": "EDS"}))
-    moves = await (await EnvoySidecar(admin).watch(DESTINATION)).finish()
+    moves = await (await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)).finish()
     assert moves.warming == (ENTRY,)
 
 
@@ -199,14 +213,16 @@ async def test_route_to_what_is_not_there() -> None:
     for empty, unknown in (([], (LED_TO,)), ([LED_TO], ())):
         routes = configured({"match": {"prefix": "/"}, "route": {"cluster": LED_TO}})
         admin = Admin([clusters({}, empty)], routes=routes)
-        moves = await (await EnvoySidecar(admin).watch(DESTINATION)).finish()
+        moves = await (await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)).finish()
         assert moves.unknown == unknown
 
 
 async def test_broken_page() -> None:
     """A page that can't be read is a sidecar that does not answer."""
+    with pytest.raises(OSError, match="listeners can't be read"):
+        await EnvoySidecar(Admin([b""], listeners=b"<html>")).watch(DESTINATION, ADDRESS)
     with pytest.raises(OSError, match="list of clusters can't be read"):
-        await EnvoySidecar(Admin([b"<html>"])).watch(DESTINATION)
-    watch = await EnvoySidecar(Admin([clusters({})], warming=b'{"configs": [{}]}')).watch(DESTINATION)
+        await EnvoySidecar(Admin([b"<html>"])).watch(DESTINATION, ADDRESS)
+    watch = await EnvoySidecar(Admin([clusters({})], warming=b'{"configs": [{}]}')).watch(DESTINATION, ADDRESS)
     with pytest.raises(OSError, match="configuration can't be read"):
         await watch.finish()

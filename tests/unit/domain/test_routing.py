@@ -168,6 +168,13 @@ def test_a_host_that_is_registered_there_does_not_stray(protocol: str) -> None:
     assert outcome(opaque, fault(), address="198.51.100.7") is Outcome.PASSTHROUGH
 
 
+def test_a_host_that_is_taken_from_another_namespace_strays_too() -> None:
+    """Its port there is as good as none."""
+    own, other = entry("own", hosts=(HOST,), ports=ports("8080:HTTP")), entry("other", namespace="prod", hosts=(HOST,))
+    assert outcome(other, own) is Outcome.PASSTHROUGH
+    assert outcome(other, own, fault()) is Outcome.FAULTED
+
+
 def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
     """There its routes take what the outbound policy would decide on, and send it nowhere."""
     elsewhere, some = entry("bank", ports=ports("8080:HTTP")), fault(ports=(8080,))

@@ -70,7 +70,7 @@ class Attempter:
         self, place: Place, attempt: Attempt, message: h11.Request | None, progress: Progress
     ) -> Evidence:
         destination = attempt.destination
-        watch = await self._sidecar.watch(destination, _headers(message))
+        watch = await self._sidecar.watch(destination, place.dialled[0], _headers(message))
         upstreams = ((host.address, host.port) for host in watch.upstreams())
         self._check((place.upstream, *upstreams), watch.api_server)
         evidence = await connect(self._dialer, place, Errand(destination, message, watch.has_left), progress)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import orjson
 
 from egress_server.agents.counters import Counters, Host, moved, parse
+from egress_server.agents.live_listener import listeners_page, sees_requests
 from egress_server.agents.live_route import LiveRoute, live_route
 from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Destination, UpstreamDelta, serves, shares_port
 
@@ -116,16 +117,23 @@ class EnvoySidecar:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
-    async def watch(self, destination: Destination, headers: Mapping[str, str] | None = None) -> Watch:
-        """Begins to watch a connection, and a request with these headers (by lower-case name) where one is sent.
+    async def watch(self, destination: Destination, address: str, headers: Mapping[str, str] | None = None) -> Watch:
+        """Begins to watch a connection that dials `address`, and a request with these headers (by lower-case name)
+        where one is sent.
 
         Raises OSError where the sidecar does not answer.
         """
         route = LiveRoute()
-        if destination.scheme == "http":
+        if destination.scheme == "http" and await self._sees_requests(address, destination.port):
             route = await self._live_route(destination, headers or {})
         before = await _read_counters(self._fetch, destination, route)
         return Watch(self._fetch, destination, route, before)
+
+    async def _sees_requests(self, address: str, port: int) -> bool:
+        try:
+            return sees_requests(await self._fetch(listeners_page(address, port)), address, port)
+        except ValueError as error:
+            raise OSError(f"the sidecar's listeners can't be read: {error}") from error
 
     async def _live_route(self, destination: Destination, headers: Mapping[str, str]) -> LiveRoute:
         # Istio names the routes of a port by the port, or by SERVICE:PORT.

@@ -126,12 +126,18 @@ def registers(
 ) -> bool:
     """Whether workloads of `namespace` see `host`, or one below it, registered on this port; as HTTP, if asked so."""
     sight = _Sight(wanted, namespace, sidecar)
+    declared = {known for entry, _ in _declaring(wanted.in_sight, port) for known in entry.hosts}
     return any(
-        matches_host(host, known) and not sight.why_not(known, entry)
-        for entry, its in _declaring(wanted.in_sight, port)
-        if its.protocol.is_http or not http
-        for known in entry.hosts
+        item.serves and item.port.number == port and (item.is_http or not http)
+        for known in declared
+        if matches_host(host, known)
+        for item in _of_host(known, _oldest_first(wanted, known), sight)
     )
+
+
+def _oldest_first(wanted: Effective, host: str) -> list[ServiceEntry]:
+    entries = (entry for entry in wanted.in_sight if host in entry.hosts)
+    return sorted(entries, key=lambda entry: (wanted.birth(entry.name), entry.name))
 
 
 def _declaring(entries: Iterable[ServiceEntry], number: int) -> list[tuple[ServiceEntry, ServicePort]]:
