@@ -72,8 +72,9 @@ async def test_objects_of_others_are_known_and_ours_are_not(driver: Driver, api:
     broken = {"delay": {"fixedDelay": "1s", "percentage": {"value": 1}}}
     route = {"fault": broken, "route": [{"destination": {"host": "x"}}]}
     write(api, "VirtualService", "routes", {"hosts": ["reviews", "y.example"], "http": [route]})
-    redirect = {"redirect": {"uri": "/"}}
-    write(api, "VirtualService", "moved", {"hosts": ["v.example"], "http": [redirect]})
+    write(api, "VirtualService", "moved", {"hosts": ["v.example"], "http": [{"redirect": {"uri": "/"}}]})
+    narrow = {**route, "match": [{"uri": {"prefix": "/x"}}]}
+    write(api, "VirtualService", "narrow", {"hosts": ["w.example"], "http": [narrow]})
     write(api, "VirtualService", "gate", {"hosts": ["z.example"], "gateways": ["gw"], "http": [route]})
     write(api, "Sidecar", "narrow", {"egress": [{"hosts": ["./*"]}], "outboundTrafficPolicy": {}})
     await driver.drive(entry("bank"), fault("broken"), policy("REGISTRY_ONLY"))
@@ -83,8 +84,8 @@ async def test_objects_of_others_are_known_and_ours_are_not(driver: Driver, api:
     assert (theirs.entry.hosts, theirs.entry.resolution, theirs.owner) == (("x.example",), Resolution.DNS, "somebody")
     assert [port.protocol for port in theirs.entry.ports] == [Protocol.HTTP, Protocol.TCP]
     routes = {each.name: each for each in found.virtual_services}
-    assert routes.keys() == {"routes", "gate", "moved"}
-    assert [routes[name].answers for name in ("routes", "moved")] == [False, True]
+    assert routes.keys() == {"routes", "gate", "moved", "narrow"}
+    assert [routes[name].answers for name in ("routes", "moved", "narrow")] == [False, True, True]
     assert routes["routes"].hosts == ("reviews.shop.svc.cluster.local", "y.example")
     assert (routes["routes"].mesh, routes["routes"].faults, routes["gate"].mesh) == (True, True, False)
     [sidecar] = found.sidecars

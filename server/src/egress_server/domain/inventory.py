@@ -43,7 +43,8 @@ class ForeignEntry:
 @dataclass(frozen=True, slots=True)
 class ForeignVirtualService:
     """A VirtualService that is not ours. `mesh` says that sidecars heed it (and not only gateways); `faults` that some
-    route of it injects one, `answers` that some route answers by itself: it redirects, or responds directly."""
+    route of it injects one, `answers` that requests may be answered by it: redirected, responded to directly, or with
+    404 where no route fits."""
 
     namespace: str
     name: str

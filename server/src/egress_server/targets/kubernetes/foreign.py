@@ -38,7 +38,8 @@ def virtual_service_of(found: Seen, held: Held | None) -> ForeignVirtualService:
         mesh=heeded(spec),
         faults=any("fault" in route for route in theirs),
         owner=found.writer,
-        answers=any(route.keys() & {"redirect", "directResponse"} for route in theirs),
+        answers=any(route.keys() & {"redirect", "directResponse"} for route in theirs)
+        or (bool(theirs) and all(route.get("match") for route in theirs)),
     )
 
 
