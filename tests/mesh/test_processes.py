@@ -68,7 +68,8 @@ def inside(parts: Parts, mesh: Mesh, pod: Path) -> Iterator[Parts]:
 
 def test_an_applier_inside_the_cluster(run: Run, inside: Parts, mesh: Mesh, curl: Workload) -> None:
     """By its service account, whose rights are the example's; the registration has no credentials."""
-    mesh.kubectl("apply", "--dry-run=server", "-f", "-", stdin=Path("examples/applier-in-cluster.yaml").read_text())
+    for example in ("applier-in-cluster", "agent-deployment"):
+        mesh.kubectl("apply", "--dry-run=server", "-f", f"examples/{example}.yaml")
     said = inside.ctl("cluster", "register", mesh.name, "--target", "kubernetes", "--in-cluster")
     assert f"{mesh.name} is ONLINE" in said
     agent = start_agent(run, curl, inside.socket, inside.client, inside.folder)
