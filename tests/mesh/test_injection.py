@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from egress_server.domain.resources import Interception, KubernetesTarget
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.connection import by_kubeconfig
-from egress_server.targets.kubernetes.injection_trial import Denied, InjectionTrial
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.connection import by_kubeconfig
+from egress_server.targets.kubernetes.interception.injection_trial import Denied, InjectionTrial
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.api import Api, Object
 from tests.mesh.kubernetes.driver import CLUSTER, Driver

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from egress_server.domain.resources import KubernetesTarget, MeshPolicyBackend
-from egress_server.targets.kubernetes.mesh_config import effective_mode
+from egress_server.targets.kubernetes.texts.mesh_config import effective_mode
 from tests.mesh.kubernetes.driver import Driver
 from tests.mesh.mesh import Mesh
 from tests.mesh.run import eventually

@@ -14,8 +14,8 @@ from egress_server.domain.render import render
 from egress_server.domain.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
 from egress_server.domain.rollout import Problem
 from egress_server.ports.target import Witness
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.connection import by_kubeconfig
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.connection import by_kubeconfig
 from egress_server.targets.kubernetes.target import Kubernetes
 from egress_server.targets.kubernetes.view import KubernetesLive
 from tests.mesh.control_plane import ApiServer

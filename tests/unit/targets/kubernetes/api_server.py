@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.connection import Connection
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.connection import Connection
 
 Object = dict[str, Any]
 ENTRIES = "/apis/networking.istio.io/v1/serviceentries"

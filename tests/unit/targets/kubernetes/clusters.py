@@ -11,7 +11,7 @@ from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectK
 from egress_server.domain.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
 from egress_server.ports.target import Fit
 from egress_server.targets.kubernetes.fit import fit
-from egress_server.targets.kubernetes.seen import Seen, seen
+from egress_server.targets.kubernetes.following.seen import Seen, seen
 from egress_server.targets.kubernetes.state import Held
 from egress_server.targets.kubernetes.view import View
 from tests.support.meshes import BIRTH, History

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.targets.kubernetes.capabilities import istio_version
+from egress_server.targets.kubernetes.api.capabilities import istio_version
 
 
 def deployment(image: str, **labels: str) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import pytest
 from kubernetes.aio.client import Configuration
 
 from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.targets.kubernetes.answers import Refusal, outside
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.connection import Connection
-from egress_server.targets.kubernetes.kinds import SERVICE_ENTRY
+from egress_server.targets.kubernetes.api.answers import Refusal, outside
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.connection import Connection
+from egress_server.targets.kubernetes.api.kinds import SERVICE_ENTRY
 from tests.unit.targets.kubernetes.api_server import an_entry, serving
 
 

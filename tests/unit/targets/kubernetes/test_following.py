@@ -9,10 +9,10 @@ import pytest
 
 from egress_server.domain.errors import TransientError
 from egress_server.domain.render.objects import MANAGED_BY, ObjectKey
-from egress_server.targets.kubernetes.cache import Cache
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.kinds import SERVICE_ENTRY
-from egress_server.targets.kubernetes.reflector import Followed
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.kinds import SERVICE_ENTRY
+from egress_server.targets.kubernetes.following.cache import Cache
+from egress_server.targets.kubernetes.following.reflector import Followed
 from tests.unit.targets.kubernetes.api_server import ENTRIES, ApiServer, an_entry, serving
 
 A = ObjectKey("ServiceEntry", "default", "a")

@@ -1,6 +1,6 @@
 """Whether others keep istiod from telling its sidecars."""
 
-from egress_server.targets.kubernetes.foreign_writes import ForeignWrites
+from egress_server.targets.kubernetes.following.foreign_writes import ForeignWrites
 
 
 class Watch:

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egress_server.targets.kubernetes.injector import FIELDS, read_values, restore_values, set_values, what_is_wrong
-from egress_server.targets.kubernetes.splice import SpliceError
+from egress_server.targets.kubernetes.texts.injector import (
+    FIELDS,
+    read_values,
+    restore_values,
+    set_values,
+    what_is_wrong,
+)
+from egress_server.targets.kubernetes.texts.splice import SpliceError
 
 HELM: dict[str, Any] = {
     "gateways": {"seccompProfile": {}, "securityContext": {}},

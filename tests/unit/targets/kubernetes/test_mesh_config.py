@@ -8,14 +8,14 @@ import yaml
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from egress_server.targets.kubernetes.mesh_config import (
+from egress_server.targets.kubernetes.texts.mesh_config import (
     UNREADABLE,
     effective_mode,
     restore_mode,
     set_mode,
     written_mode,
 )
-from egress_server.targets.kubernetes.splice import SpliceError
+from egress_server.targets.kubernetes.texts.splice import SpliceError
 
 HELM = """\
 accessLogFile: /dev/stdout

@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 
 from egress_server.domain.errors import PermanentError
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import Kind
-from egress_server.targets.kubernetes.pods import INCLUDE_RANGES, VALUE_OF
-from egress_server.targets.kubernetes.restart import restart
-from egress_server.targets.kubernetes.scoped_rules import ScopedRules
-from egress_server.targets.kubernetes.templates import BEFORE
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import Kind
+from egress_server.targets.kubernetes.interception.pods import INCLUDE_RANGES, VALUE_OF
+from egress_server.targets.kubernetes.interception.restart import restart
+from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
+from egress_server.targets.kubernetes.interception.templates import BEFORE
 
 
 class Server:

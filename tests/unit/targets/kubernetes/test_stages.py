@@ -1,7 +1,7 @@
 """The order in which a change goes out."""
 
 from egress_server.domain.render.objects import IstioObject, ObjectKey, istio_object, key_of
-from egress_server.targets.kubernetes.kinds import WRITTEN
+from egress_server.targets.kubernetes.api.kinds import WRITTEN
 from egress_server.targets.kubernetes.stages import delete_stages, upsert_stages, waves
 from tests.unit.targets.kubernetes.clusters import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from egress_server.domain.errors import PermanentError
 from egress_server.domain.render.objects import istio_object, key_of
 from egress_server.ports.target import Witness
-from egress_server.targets.kubernetes.seen import seen
+from egress_server.targets.kubernetes.following.seen import seen
 from egress_server.targets.kubernetes.state import (
     Held,
     State,

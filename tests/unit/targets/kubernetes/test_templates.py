@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from egress_server.targets.kubernetes.pods import EXCLUDE_PORTS, INCLUDE_RANGES, VALUE_OF
-from egress_server.targets.kubernetes.scoped_rules import ScopedRules
-from egress_server.targets.kubernetes.templates import BEFORE, change_of, own_annotations
+from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, INCLUDE_RANGES, VALUE_OF
+from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
+from egress_server.targets.kubernetes.interception.templates import BEFORE, change_of, own_annotations
 
 OTHERS = {"prometheus.io/scrape": "true"}
 EMPTY: dict[str, str] = {}

@@ -6,11 +6,11 @@ import pytest
 
 from egress_server.domain.intercept import Rules
 from egress_server.domain.inventory import EscapeKind, ForeignSidecar, StaleWorkload
-from egress_server.targets.kubernetes.escapes import pod_escapes, sidecar_escapes
-from egress_server.targets.kubernetes.pods import EXCLUDE_PORTS, INCLUDE_RANGES, Pod, read_pod
-from egress_server.targets.kubernetes.scoped_rules import ScopedRules
-from egress_server.targets.kubernetes.templates import Template
-from egress_server.targets.kubernetes.workloads import Injection, stale_workloads
+from egress_server.targets.kubernetes.interception.escapes import pod_escapes, sidecar_escapes
+from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, INCLUDE_RANGES, Pod, read_pod
+from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
+from egress_server.targets.kubernetes.interception.templates import Template
+from egress_server.targets.kubernetes.interception.workloads import Injection, stale_workloads
 from tests.support.meshes import BIRTH
 
 ALL = {"includeIPRanges": "*", "excludeIPRanges": "", "includeOutboundPorts": "", "excludeOutboundPorts": ""}

@@ -10,15 +10,15 @@ from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.domain.rollout import NAMESPACE_MISSING, Problem
 from egress_server.ports.target import Applied, Witness
-from egress_server.targets.kubernetes.answers import CONFLICT, REFUSED, Refusal
-from egress_server.targets.kubernetes.cache import Cache
-from egress_server.targets.kubernetes.client import Client
+from egress_server.targets.kubernetes.api.answers import CONFLICT, REFUSED, Refusal
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.following.cache import Cache
+from egress_server.targets.kubernetes.following.seen import OUR_ANNOTATIONS
+from egress_server.targets.kubernetes.interception.templates import give_back_templates
 from egress_server.targets.kubernetes.part_writer import PartWriter
 from egress_server.targets.kubernetes.parts.part import PartRefused, is_part
-from egress_server.targets.kubernetes.seen import OUR_ANNOTATIONS
 from egress_server.targets.kubernetes.stages import delete_stages, upsert_stages, waves
 from egress_server.targets.kubernetes.state_store import StateStore
-from egress_server.targets.kubernetes.templates import give_back_templates
 from egress_server.targets.kubernetes.writer import Writer
 
 T = TypeVar("T")

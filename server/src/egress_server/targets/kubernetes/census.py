@@ -9,11 +9,11 @@ from typing import TypeVar
 from egress_server.domain.inventory import MAX_ESCAPES, MAX_ITEMS, MAX_WORKLOADS, Inventory
 from egress_server.domain.names import parse_name
 from egress_server.domain.resources import Cluster
-from egress_server.targets.kubernetes.escapes import sidecar_escapes
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.foreign import entry_of, service_of, sidecar_of, virtual_service_of
-from egress_server.targets.kubernetes.mesh_config import effective_mode
-from egress_server.targets.kubernetes.seen import Seen
-from egress_server.targets.kubernetes.survey import Survey
+from egress_server.targets.kubernetes.interception.escapes import sidecar_escapes
+from egress_server.targets.kubernetes.interception.survey import Survey
+from egress_server.targets.kubernetes.texts.mesh_config import effective_mode
 from egress_server.targets.kubernetes.view import View
 from egress_server.targets.kubernetes.without_us import injector_without_us, mesh_config, mode_without_us
 

@@ -4,12 +4,12 @@ from datetime import datetime
 
 from egress_server.domain.render.objects import MANAGED_BY
 from egress_server.domain.render.strip import strip_ended
-from egress_server.targets.kubernetes.answers import Refusal
-from egress_server.targets.kubernetes.cache import Cache
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.discovery import Discovery
-from egress_server.targets.kubernetes.kinds import CONFIG_MAP, VIRTUAL_SERVICE, Kind
-from egress_server.targets.kubernetes.seen import seen
+from egress_server.targets.kubernetes.api.answers import Refusal
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.discovery import Discovery
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP, VIRTUAL_SERVICE, Kind
+from egress_server.targets.kubernetes.following.cache import Cache
+from egress_server.targets.kubernetes.following.seen import seen
 from egress_server.targets.kubernetes.state import NAME, read_state
 
 _TRIES = 4

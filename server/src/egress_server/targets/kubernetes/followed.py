@@ -1,7 +1,7 @@
 """What of a cluster is followed all the time."""
 
-from egress_server.targets.kubernetes import kinds
-from egress_server.targets.kubernetes.reflector import Followed
+from egress_server.targets.kubernetes.api import kinds
+from egress_server.targets.kubernetes.following.reflector import Followed
 from egress_server.targets.kubernetes.state import NAME
 
 _INJECTOR = "istio-sidecar-injector"

@@ -7,8 +7,8 @@ from egress_server.domain.inventory import ForeignEntry, ForeignSidecar, Foreign
 from egress_server.domain.names import Kind, Name
 from egress_server.formats.foreign_entry import read_foreign_entry, read_port
 from egress_server.targets.kubernetes.fit.sidecars import said_mode
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.routing import full_hosts, heeded
-from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import Held
 
 _DOMAIN = "svc.cluster.local"

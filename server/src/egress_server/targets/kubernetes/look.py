@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping
 
 from egress_server.domain.inventory import Capabilities
 from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, ObjectKey
-from egress_server.targets.kubernetes import kinds
-from egress_server.targets.kubernetes.cache import Cache
-from egress_server.targets.kubernetes.capabilities import Abilities
-from egress_server.targets.kubernetes.kinds import WRITTEN
+from egress_server.targets.kubernetes.api import kinds
+from egress_server.targets.kubernetes.api.capabilities import Abilities
+from egress_server.targets.kubernetes.api.kinds import WRITTEN
+from egress_server.targets.kubernetes.following.cache import Cache
+from egress_server.targets.kubernetes.following.seen import Seen
+from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules, read_scoped_rules
+from egress_server.targets.kubernetes.interception.workloads import Injection
 from egress_server.targets.kubernetes.parts import PARTS, home_of
 from egress_server.targets.kubernetes.parts.part import part
-from egress_server.targets.kubernetes.scoped_rules import ScopedRules, read_scoped_rules
-from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import Held, read_state, state_key
 from egress_server.targets.kubernetes.view import KubernetesLive, View
 from egress_server.targets.kubernetes.without_us import injector_values
-from egress_server.targets.kubernetes.workloads import Injection
 
 
 class Look:

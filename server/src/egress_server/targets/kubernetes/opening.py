@@ -6,16 +6,16 @@ import binascii
 from egress_server.domain.errors import PermanentError
 from egress_server.domain.resources import Cluster, KubernetesTarget
 from egress_server.ports.secrets import Sealer
-from egress_server.targets.kubernetes.answers import outside
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.connection import (
+from egress_server.targets.kubernetes.api.answers import outside
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.connection import (
     CREDENTIALS_REFUSED,
     Connection,
     by_kubeconfig,
     by_service_account,
 )
-from egress_server.targets.kubernetes.kinds import SECRET
-from egress_server.targets.kubernetes.rights import check_rights
+from egress_server.targets.kubernetes.api.kinds import SECRET
+from egress_server.targets.kubernetes.api.rights import check_rights
 from egress_server.targets.kubernetes.target import Kubernetes
 
 _KEY = "kubeconfig"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from egress_server.targets.kubernetes.client import FIELD_MANAGER, Object
+from egress_server.targets.kubernetes.api.client import FIELD_MANAGER, Object
 
 Entry = Mapping[str, Any]
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from egress_server.domain.errors import TransientError
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
-from egress_server.targets.kubernetes.cache import Cache
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.api.answers import CONFLICT, Refusal
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import Kind
+from egress_server.targets.kubernetes.following.cache import Cache
+from egress_server.targets.kubernetes.following.seen import seen
 from egress_server.targets.kubernetes.parts import PARTS, home_of
 from egress_server.targets.kubernetes.parts.part import PartRefused, is_forced
-from egress_server.targets.kubernetes.seen import seen
 from egress_server.targets.kubernetes.state import Held, State, name_of_object
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.following.seen import Seen
 
 _MESH = "mesh"
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from egress_server.domain.render.objects import MANAGED_BY
-from egress_server.targets.kubernetes.client import FIELD_MANAGER, Object
+from egress_server.targets.kubernetes.api.client import FIELD_MANAGER, Object
+from egress_server.targets.kubernetes.following.seen import OUR_ANNOTATIONS
 from egress_server.targets.kubernetes.ownership import Entry
-from egress_server.targets.kubernetes.seen import OUR_ANNOTATIONS
 
 _SPEC = "f:spec"
 _CLIENT_SIDE = "kubectl-client-side-apply"

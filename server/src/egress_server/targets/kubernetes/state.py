@@ -14,9 +14,9 @@ import orjson
 from egress_server.domain.errors import PermanentError
 from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
 from egress_server.ports.target import Witness
-from egress_server.targets.kubernetes.client import Object
-from egress_server.targets.kubernetes.kinds import CONFIG_MAP
-from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.api.client import Object
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
+from egress_server.targets.kubernetes.following.seen import Seen
 
 NAME = "egress-state"
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from egress_server.domain.errors import TransientError
 from egress_server.domain.render.objects import MANAGED_BY
 from egress_server.ports.target import Witness
-from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
-from egress_server.targets.kubernetes.cache import Cache
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.kinds import CONFIG_MAP
+from egress_server.targets.kubernetes.api.answers import CONFLICT, Refusal
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
+from egress_server.targets.kubernetes.following.cache import Cache
 from egress_server.targets.kubernetes.state import State, name_of_object, read_state, state_key, state_object
 
 

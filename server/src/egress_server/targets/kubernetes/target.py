@@ -14,19 +14,19 @@ from egress_server.domain.resources import Cluster, KubernetesTarget
 from egress_server.domain.rollout import Problem
 from egress_server.ports.clock import Clock, system_clock
 from egress_server.ports.target import Applied, Fit, Live, Witness
-from egress_server.targets.kubernetes import kinds
-from egress_server.targets.kubernetes.answers import Refusal, outside
+from egress_server.targets.kubernetes.api import kinds
+from egress_server.targets.kubernetes.api.answers import Refusal, outside
+from egress_server.targets.kubernetes.api.capabilities import Abilities, read_abilities
+from egress_server.targets.kubernetes.api.client import Client
 from egress_server.targets.kubernetes.apply import Apply
-from egress_server.targets.kubernetes.cache import Cache
-from egress_server.targets.kubernetes.capabilities import Abilities, read_abilities
 from egress_server.targets.kubernetes.census import take_census
-from egress_server.targets.kubernetes.client import Client
 from egress_server.targets.kubernetes.fault_ends import end_faults
 from egress_server.targets.kubernetes.fit import fit
 from egress_server.targets.kubernetes.followed import followed
+from egress_server.targets.kubernetes.following.cache import Cache
+from egress_server.targets.kubernetes.interception.restart import restart
+from egress_server.targets.kubernetes.interception.survey import Surveyor
 from egress_server.targets.kubernetes.look import Look
-from egress_server.targets.kubernetes.restart import restart
-from egress_server.targets.kubernetes.survey import Surveyor
 from egress_server.targets.kubernetes.view import KubernetesLive, View
 
 _log = structlog.get_logger(__name__)

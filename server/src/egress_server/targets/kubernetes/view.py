@@ -7,7 +7,7 @@ from functools import cached_property
 from egress_server.domain.inventory import Capabilities
 from egress_server.domain.render.objects import ObjectKey
 from egress_server.ports.target import Live
-from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.state import Held
 
 

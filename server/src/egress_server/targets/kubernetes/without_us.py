@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from egress_server.domain.render.objects import ObjectKey
-from egress_server.targets.kubernetes import injector
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.followed import injector_name, mesh_config_name
-from egress_server.targets.kubernetes.kinds import CONFIG_MAP
-from egress_server.targets.kubernetes.mesh_config import KEY, effective_mode, restore_mode, written_mode
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.parts.injector import INJECTOR_VALUES
 from egress_server.targets.kubernetes.parts.mesh_config import MESH_CONFIG, POLICY
-from egress_server.targets.kubernetes.seen import Seen
-from egress_server.targets.kubernetes.splice import Before, SpliceError
+from egress_server.targets.kubernetes.texts import injector
+from egress_server.targets.kubernetes.texts.mesh_config import KEY, effective_mode, restore_mode, written_mode
+from egress_server.targets.kubernetes.texts.splice import Before, SpliceError
 from egress_server.targets.kubernetes.view import View
 
 

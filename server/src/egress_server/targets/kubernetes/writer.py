@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 
 from egress_server.domain.errors import TransientError
 from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of
-from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
-from egress_server.targets.kubernetes.cache import Cache
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.kinds import WRITTEN, Kind
+from egress_server.targets.kubernetes.api.answers import CONFLICT, Refusal
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.kinds import WRITTEN, Kind
+from egress_server.targets.kubernetes.following.cache import Cache
+from egress_server.targets.kubernetes.following.seen import OUR_ANNOTATIONS, Seen, seen
 from egress_server.targets.kubernetes.parts.release import give_back
-from egress_server.targets.kubernetes.seen import OUR_ANNOTATIONS, Seen, seen
 from egress_server.targets.kubernetes.sharing import left_to_others, shared_with
 from egress_server.targets.kubernetes.state import name_of_object
 

@@ -7,9 +7,9 @@ from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectK
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.domain.resources import Cluster
 from egress_server.domain.rollout import NAMESPACE_MISSING, UNSUPPORTED, Problem
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.parts.part import FOREIGN_OWNER
 from egress_server.targets.kubernetes.routing import full_hosts, heeded
-from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import name_of_object
 from egress_server.targets.kubernetes.view import View
 

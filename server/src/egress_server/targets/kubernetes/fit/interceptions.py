@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from egress_server.domain.render.interception import SERVICE_CIDRS
 from egress_server.domain.render.objects import IstioObject, ObjectKey, resource_of
 from egress_server.domain.rollout import UNSUPPORTED
-from egress_server.targets.kubernetes.admission import admission_objects
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.fit.draft import Draft
 from egress_server.targets.kubernetes.followed import injector_name
-from egress_server.targets.kubernetes.kinds import CONFIG_MAP
+from egress_server.targets.kubernetes.interception.admission import admission_objects
 from egress_server.targets.kubernetes.parts.injector import INJECTOR_VALUES
 from egress_server.targets.kubernetes.parts.part import part
 

@@ -6,10 +6,10 @@ The Sidecar beats MeshConfig and outlives an upgrade of Istio; MeshConfig holds 
 from egress_server.domain.render.objects import IstioObject, ObjectKey, resource_of
 from egress_server.domain.resources import KubernetesTarget, MeshPolicyBackend
 from egress_server.domain.rollout import UNSUPPORTED
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.fit.draft import Draft
 from egress_server.targets.kubernetes.fit.sidecars import breadth
 from egress_server.targets.kubernetes.followed import mesh_config_name
-from egress_server.targets.kubernetes.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.parts.mesh_config import MESH_CONFIG, POLICY
 from egress_server.targets.kubernetes.parts.part import part
 

@@ -11,9 +11,9 @@ from typing import Any
 from egress_server.domain.render.objects import IstioObject, key_of, resource_of
 from egress_server.domain.rollout import UNSUPPORTED
 from egress_server.targets.kubernetes.fit.draft import Draft, own
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.parts.part import FOREIGN_OWNER, part
 from egress_server.targets.kubernetes.parts.sidecar import POLICY, other_holders
-from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import name_of_object
 
 COPIED_FROM = "egress.mesh/copied-from"

@@ -11,10 +11,10 @@ from typing import Any
 from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.targets.kubernetes.fit.draft import Draft
 from egress_server.targets.kubernetes.fit.routes import faulted_routes, for_host
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.parts.part import FOREIGN_OWNER, part
 from egress_server.targets.kubernetes.parts.virtual_service import others_routes
 from egress_server.targets.kubernetes.routing import full_host, visible
-from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import name_of_object
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from egress_server.domain.render.objects import ObjectKey
-from egress_server.targets.kubernetes.kinds import (
+from egress_server.targets.kubernetes.api.kinds import (
     CONFIG_MAP,
     DESTINATION_RULE,
     SERVICE_ENTRY,

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from egress_server.domain.render.objects import ObjectKey
-from egress_server.targets.kubernetes.client import FIELD_MANAGER, Object
+from egress_server.targets.kubernetes.api.client import FIELD_MANAGER, Object
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.ownership import holders
 from egress_server.targets.kubernetes.parts.part import PartRefused
-from egress_server.targets.kubernetes.seen import Seen
-from egress_server.targets.kubernetes.splice import SpliceError
+from egress_server.targets.kubernetes.texts.splice import SpliceError
 
 TEXT_UNREADABLE = "TEXT_UNREADABLE"
 """The reason of a Problem that says: nobody could edit this text with certainty, so it is left alone."""

@@ -14,12 +14,12 @@ import orjson
 
 from egress_server.domain.errors import TransientError
 from egress_server.domain.render.objects import IstioObject
-from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
-from egress_server.targets.kubernetes.client import Client, Object
+from egress_server.targets.kubernetes.api.answers import CONFLICT, Refusal
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import Kind
 from egress_server.targets.kubernetes.followed import revision_of_injector
-from egress_server.targets.kubernetes.injection_trial import Denied, InjectionTrial
-from egress_server.targets.kubernetes.injector import KEY, read_values, restore_values, set_values, what_is_wrong
-from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.following.seen import Seen, seen
+from egress_server.targets.kubernetes.interception.injection_trial import Denied, InjectionTrial
 from egress_server.targets.kubernetes.parts.config_text import (
     TEXT_UNREADABLE,
     holder_of,
@@ -30,9 +30,9 @@ from egress_server.targets.kubernetes.parts.config_text import (
 )
 from egress_server.targets.kubernetes.parts.part import PartRefused, Spec
 from egress_server.targets.kubernetes.parts.release import give_back
-from egress_server.targets.kubernetes.seen import Seen, seen
-from egress_server.targets.kubernetes.splice import Before, SpliceError
 from egress_server.targets.kubernetes.state import Held
+from egress_server.targets.kubernetes.texts.injector import KEY, read_values, restore_values, set_values, what_is_wrong
+from egress_server.targets.kubernetes.texts.splice import Before, SpliceError
 
 INJECTOR_VALUES = "InjectorValues"
 VALUES_REFUSED = "VALUES_REFUSED"

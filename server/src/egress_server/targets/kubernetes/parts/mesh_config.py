@@ -4,15 +4,15 @@ from dataclasses import asdict
 from typing import Any
 
 from egress_server.domain.render.objects import IstioObject
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import Kind
-from egress_server.targets.kubernetes.mesh_config import KEY, restore_mode, set_mode, written_mode
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import Kind
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.parts.config_text import holder_of, key_of_raw, readable, text_of, with_text
 from egress_server.targets.kubernetes.parts.part import Spec, same_as_left
 from egress_server.targets.kubernetes.parts.release import give_back
-from egress_server.targets.kubernetes.seen import Seen
-from egress_server.targets.kubernetes.splice import Before, SpliceError
 from egress_server.targets.kubernetes.state import Held
+from egress_server.targets.kubernetes.texts.mesh_config import KEY, restore_mode, set_mode, written_mode
+from egress_server.targets.kubernetes.texts.splice import Before, SpliceError
 
 MESH_CONFIG = "MeshConfig"
 POLICY = "outboundTrafficPolicy"

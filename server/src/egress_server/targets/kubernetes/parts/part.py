@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from egress_server.domain.render.objects import RESOURCE_ANNOTATION, IstioObject, ObjectKey
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import Kind
-from egress_server.targets.kubernetes.seen import ISTIO_API_VERSION, Seen
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import Kind
+from egress_server.targets.kubernetes.following.seen import ISTIO_API_VERSION, Seen
 from egress_server.targets.kubernetes.state import Held
 
 Spec = Mapping[str, Any]

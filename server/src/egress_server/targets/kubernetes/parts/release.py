@@ -1,7 +1,7 @@
 """Giving an object back: it is replaced as it is to be, and nothing in it speaks of us any more."""
 
-from egress_server.targets.kubernetes.client import FIELD_MANAGER, Client, Object
-from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.api.client import FIELD_MANAGER, Client, Object
+from egress_server.targets.kubernetes.api.kinds import Kind
 from egress_server.targets.kubernetes.ownership import mentions_us, without_us
 
 

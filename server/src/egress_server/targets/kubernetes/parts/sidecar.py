@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from egress_server.domain.render.objects import IstioObject
-from egress_server.targets.kubernetes.answers import Refusal
-from egress_server.targets.kubernetes.client import FIELD_MANAGER, Client, Object
-from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.api.answers import Refusal
+from egress_server.targets.kubernetes.api.client import FIELD_MANAGER, Client, Object
+from egress_server.targets.kubernetes.api.kinds import Kind
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.ownership import Entry, holders
 from egress_server.targets.kubernetes.parts.part import FOREIGN_OWNER, PartRefused, Spec, is_forced, same_as_left
 from egress_server.targets.kubernetes.parts.release import give_back
-from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import Held
 
 POLICY = "outboundTrafficPolicy"

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
-from egress_server.targets.kubernetes.client import FIELD_MANAGER, Client, Object
-from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.api.client import FIELD_MANAGER, Client, Object
+from egress_server.targets.kubernetes.api.kinds import Kind
+from egress_server.targets.kubernetes.following.seen import Seen
 from egress_server.targets.kubernetes.ownership import holders
 from egress_server.targets.kubernetes.parts.part import Spec, same_as_left
 from egress_server.targets.kubernetes.parts.release import give_back
-from egress_server.targets.kubernetes.seen import Seen
 from egress_server.targets.kubernetes.state import Held
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from egress_server.domain.intercept import EVERYTHING, Rules
 from egress_server.domain.inventory import Escape, EscapeKind, ForeignSidecar
-from egress_server.targets.kubernetes.pods import Owner, Pod
+from egress_server.targets.kubernetes.interception.pods import Owner, Pod
 
 _REGISTRY_ONLY, _ALLOW_ANY = "REGISTRY_ONLY", "ALLOW_ANY"
 

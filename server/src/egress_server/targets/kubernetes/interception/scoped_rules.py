@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from egress_server.domain.render.objects import IstioObject
 from egress_server.domain.resources import Scope
-from egress_server.targets.kubernetes.seen import Seen
+from egress_server.targets.kubernetes.following.seen import Seen
 
 ANNOTATION = "egress.mesh/interception"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from egress_server.domain.intercept import Rules
-from egress_server.targets.kubernetes.client import Object
-from egress_server.targets.kubernetes.pods import VALUE_OF, read_pod
+from egress_server.targets.kubernetes.api.client import Object
+from egress_server.targets.kubernetes.interception.pods import VALUE_OF, read_pod
 
 Labels = Mapping[str, str]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from egress_server.targets.kubernetes.answers import Refusal
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, ISTIO, SERVICE_ENTRY
+from egress_server.targets.kubernetes.api.answers import Refusal
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import DAEMON_SET, DEPLOYMENT, ISTIO, SERVICE_ENTRY
 
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?[-.0-9A-Za-z]*")
 _VERSION_LABEL = "app.kubernetes.io/version"

@@ -16,10 +16,10 @@ import structlog
 
 from egress_server.domain.errors import TransientError
 from egress_server.domain.intercept import Rules, read_rules
-from egress_server.targets.kubernetes.answers import Refusal
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import INJECTION_WEBHOOK, NAMESPACE, POD
-from egress_server.targets.kubernetes.trial_pod import Place, is_denial, places, rules_of, trial_pod
+from egress_server.targets.kubernetes.api.answers import Refusal
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import INJECTION_WEBHOOK, NAMESPACE, POD
+from egress_server.targets.kubernetes.interception.trial_pod import Place, is_denial, places, rules_of, trial_pod
 
 _log = structlog.get_logger(__name__)
 

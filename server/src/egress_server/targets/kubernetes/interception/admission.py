@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from egress_server.domain.render.objects import MANAGED_BY, RESOURCE_ANNOTATION, IstioObject, resource_of
-from egress_server.targets.kubernetes.kinds import ADMISSION_BINDING, ADMISSION_POLICY
-from egress_server.targets.kubernetes.pods import VALUE_OF
-from egress_server.targets.kubernetes.scoped_rules import ANNOTATION, ScopedRules
+from egress_server.targets.kubernetes.api.kinds import ADMISSION_BINDING, ADMISSION_POLICY
+from egress_server.targets.kubernetes.interception.pods import VALUE_OF
+from egress_server.targets.kubernetes.interception.scoped_rules import ANNOTATION, ScopedRules
 
 
 def admission_objects(interceptions: Sequence[IstioObject]) -> list[IstioObject]:

@@ -8,11 +8,11 @@ import structlog
 
 from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.domain.render.objects import ObjectKey
-from egress_server.targets.kubernetes.answers import Refusal
-from egress_server.targets.kubernetes.client import Client, Event
-from egress_server.targets.kubernetes.discovery import Discovery
-from egress_server.targets.kubernetes.kinds import Kind
-from egress_server.targets.kubernetes.seen import Seen, seen
+from egress_server.targets.kubernetes.api.answers import Refusal
+from egress_server.targets.kubernetes.api.client import Client, Event
+from egress_server.targets.kubernetes.api.discovery import Discovery
+from egress_server.targets.kubernetes.api.kinds import Kind
+from egress_server.targets.kubernetes.following.seen import Seen, seen
 
 _log = structlog.get_logger(__name__)
 

@@ -15,9 +15,9 @@ import orjson
 
 from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.ports.target import UNREACHABLE
-from egress_server.targets.kubernetes.answers import Answer, Refusal, content_of, refusal_of
-from egress_server.targets.kubernetes.connection import Connection
-from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.api.answers import Answer, Refusal, content_of, refusal_of
+from egress_server.targets.kubernetes.api.connection import Connection
+from egress_server.targets.kubernetes.api.kinds import Kind
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from egress_server.domain.intercept import Rules, read_rules
-from egress_server.targets.kubernetes.client import Object
+from egress_server.targets.kubernetes.api.client import Object
 
 INCLUDE_RANGES = "traffic.sidecar.istio.io/includeOutboundIPRanges"
 EXCLUDE_RANGES = "traffic.sidecar.istio.io/excludeOutboundIPRanges"

@@ -5,9 +5,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from egress_server.targets.kubernetes.answers import Refusal
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.kinds import ADMISSION, ISTIO, SERVICE_CIDR, Kind
+from egress_server.targets.kubernetes.api.answers import Refusal
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.kinds import ADMISSION, ISTIO, SERVICE_CIDR, Kind
 
 _VERSIONS: Mapping[str, tuple[str, ...]] = {
     ISTIO: ("v1", "v1beta1", "v1alpha3"),

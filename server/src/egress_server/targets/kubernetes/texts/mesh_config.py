@@ -7,9 +7,9 @@ falls back to its defaults, which allow any destination.
 
 import yaml
 
-from egress_server.targets.kubernetes import splice
-from egress_server.targets.kubernetes.placed_yaml import MAX_DEPTH
-from egress_server.targets.kubernetes.splice import Before, SpliceError
+from egress_server.targets.kubernetes.texts import splice
+from egress_server.targets.kubernetes.texts.placed_yaml import MAX_DEPTH
+from egress_server.targets.kubernetes.texts.splice import Before, SpliceError
 
 KEY = "mesh"
 """Of the ConfigMap's data."""

@@ -9,9 +9,9 @@ from ipaddress import ip_network
 from egress_server.domain.intercept import Rules, read_rules
 from egress_server.domain.inventory import StaleWorkload
 from egress_server.domain.render.interception import ALL
-from egress_server.targets.kubernetes.pods import Owner, Pod, values_of
-from egress_server.targets.kubernetes.scoped_rules import ScopedRules, narrowest
-from egress_server.targets.kubernetes.templates import Template, own_annotations
+from egress_server.targets.kubernetes.interception.pods import Owner, Pod, values_of
+from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules, narrowest
+from egress_server.targets.kubernetes.interception.templates import Template, own_annotations
 
 
 @dataclass(frozen=True, slots=True)

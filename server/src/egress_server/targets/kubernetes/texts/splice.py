@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from egress_server.targets.kubernetes.placed_yaml import Pair, PlacedYaml, SpliceError
+from egress_server.targets.kubernetes.texts.placed_yaml import Pair, PlacedYaml, SpliceError
 
 __all__ = ["Before", "SpliceError", "has", "put", "read", "take_back"]
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from egress_server.targets.kubernetes.answers import Refusal
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind
-from egress_server.targets.kubernetes.pods import VALUE_OF
-from egress_server.targets.kubernetes.scoped_rules import ScopedRules
+from egress_server.targets.kubernetes.api.answers import Refusal
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind
+from egress_server.targets.kubernetes.interception.pods import VALUE_OF
+from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
 
 TEMPLATED = {kind.name: kind for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)}
 """The kinds that make pods of a template, and new ones when it changes."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 
 from egress_server.domain.render.interception import ALL
-from egress_server.targets.kubernetes import splice
-from egress_server.targets.kubernetes.splice import Before
+from egress_server.targets.kubernetes.texts import splice
+from egress_server.targets.kubernetes.texts.splice import Before
 
 KEY = "values"
 """Of the ConfigMap's data."""

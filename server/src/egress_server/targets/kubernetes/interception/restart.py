@@ -8,11 +8,11 @@ from typing import Any
 
 from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.domain.rollout import UNSUPPORTED
-from egress_server.targets.kubernetes.answers import CONFLICT, Refusal
-from egress_server.targets.kubernetes.client import Client, Object
-from egress_server.targets.kubernetes.kinds import DAEMON_SET
-from egress_server.targets.kubernetes.scoped_rules import ScopedRules, narrowest
-from egress_server.targets.kubernetes.templates import TEMPLATED, Template, change_of, merge
+from egress_server.targets.kubernetes.api.answers import CONFLICT, Refusal
+from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.targets.kubernetes.api.kinds import DAEMON_SET
+from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules, narrowest
+from egress_server.targets.kubernetes.interception.templates import TEMPLATED, Template, change_of, merge
 
 NOT_BACK = "NOT_BACK"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"

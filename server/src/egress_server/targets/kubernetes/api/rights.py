@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from egress_server.domain.errors import PermanentError
 from egress_server.ports.target import RIGHTS_MISSING
-from egress_server.targets.kubernetes import kinds
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.discovery import Discovery
-from egress_server.targets.kubernetes.kinds import Kind
+from egress_server.targets.kubernetes.api import kinds
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.discovery import Discovery
+from egress_server.targets.kubernetes.api.kinds import Kind
 
 _FOLLOW = ("list", "watch")
 _WRITE = ("get", *_FOLLOW, "create", "update", "patch", "delete")

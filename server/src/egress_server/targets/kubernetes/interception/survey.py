@@ -13,13 +13,13 @@ import structlog
 
 from egress_server.domain.errors import PermanentError, TransientError
 from egress_server.domain.inventory import Escape, StaleWorkload
-from egress_server.targets.kubernetes.answers import Refusal
-from egress_server.targets.kubernetes.client import Client
-from egress_server.targets.kubernetes.escapes import pod_escapes
-from egress_server.targets.kubernetes.kinds import POD
-from egress_server.targets.kubernetes.pods import Owner, Pod, read_pod
-from egress_server.targets.kubernetes.templates import TEMPLATED, Template
-from egress_server.targets.kubernetes.workloads import Injection, stale_workloads
+from egress_server.targets.kubernetes.api.answers import Refusal
+from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.kinds import POD
+from egress_server.targets.kubernetes.interception.escapes import pod_escapes
+from egress_server.targets.kubernetes.interception.pods import Owner, Pod, read_pod
+from egress_server.targets.kubernetes.interception.templates import TEMPLATED, Template
+from egress_server.targets.kubernetes.interception.workloads import Injection, stale_workloads
 
 _log = structlog.get_logger(__name__)
 

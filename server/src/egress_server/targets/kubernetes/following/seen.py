@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey
-from egress_server.targets.kubernetes.client import Object
+from egress_server.targets.kubernetes.api.client import Object
 from egress_server.targets.kubernetes.ownership import last_writer
 
 ISTIO_API_VERSION = "networking.istio.io/v1"

@@ -1,0 +1,1 @@
+"""What of a cluster is followed by list and watch, and how it was seen last."""

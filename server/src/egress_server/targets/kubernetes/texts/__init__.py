@@ -1,0 +1,1 @@
+"""Settings inside texts of Istio's ConfigMaps: read, and changed to the byte."""
