@@ -40,7 +40,8 @@ async def test_timeout_does_not_bound_a_delay(target: LocalTarget) -> None:
         )
         began = asyncio.get_running_loop().time()
         assert await status(target) == 200
-        assert asyncio.get_running_loop().time() - began >= 0.3
+        # Envoy's timers may be some milliseconds early.
+        assert asyncio.get_running_loop().time() - began >= 0.25
 
 
 @pytest.mark.parametrize(("attempts", "tries"), [(2, 3), (5, 6), (0, 1)])
