@@ -8,9 +8,8 @@ from pathlib import Path
 
 from egress import EgressClient
 from tests.mesh.mesh import Mesh
-from tests.mesh.product import egressd
+from tests.mesh.product import egressctl, egressd
 from tests.mesh.run import Child, Run, Word
-from tests.support.egressd import run_cli
 from tests.support.redis import running, server_of
 
 _numbers = itertools.count()
@@ -64,8 +63,7 @@ class Parts:
 
     def ctl(self, *words: str, code: int = 0) -> str:
         """What `egressctl` says, which must end with `code`."""
-        done = run_cli("egress.cli", *words, server=self.socket)
-        assert done.returncode == code, f"egressctl {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        done = egressctl(self.socket, *words, code=code)
         return done.stdout + done.stderr
 
     def service_account(self, mesh: Mesh) -> Path:

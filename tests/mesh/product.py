@@ -67,11 +67,7 @@ class Product:
 
     def ctl(self, *words: str, stdin: str = "", code: int = 0) -> "subprocess.CompletedProcess[str]":
         """`egressctl`, which must end with `code`."""
-        done = run_cli("egress.cli", *words, server=self.socket, stdin=stdin)
-        assert done.returncode == code, (
-            f"egressctl {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-        )
-        return done
+        return egressctl(self.socket, *words, stdin=stdin, code=code)
 
     def register(self, mesh: Mesh, *words: str) -> None:
         """Register a mesh by its kubeconfig, and wait until an applier has been there."""
@@ -114,6 +110,13 @@ class Product:
         if child is not None:
             child.process.send_signal(number)
             child.process.wait(timeout=30)
+
+
+def egressctl(server: str, *words: str, stdin: str = "", code: int = 0) -> "subprocess.CompletedProcess[str]":
+    """`egressctl` against a server, which must end with `code`."""
+    done = run_cli("egress.cli", *words, server=server, stdin=stdin)
+    assert done.returncode == code, f"egressctl {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
 
 
 def egressd(*words: str) -> Sequence[str | Path]:

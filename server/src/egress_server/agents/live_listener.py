@@ -4,6 +4,7 @@ Routes alone don't say so: they are listed for a while after nothing uses them a
 or a range that a TCP service has come before them.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -19,7 +20,7 @@ _ANY = ("0.0.0.0", "::", "[::]")
 
 def listeners_page(address: str, port: int) -> str:
     """Where the admin interface tells of the listeners that a connection to there may land on."""
-    names = "|".join(name.replace(".", r"\.").replace("[", r"\[").replace("]", r"\]") for name in (address, *_ANY))
+    names = "|".join(map(re.escape, (address, *_ANY)))
     return f"/config_dump?resource=dynamic_listeners&name_regex={quote(f'^({names})_{port}$')}"
 
 
@@ -41,8 +42,8 @@ def sees_requests(page: bytes, address: str, port: int) -> bool:
 def _taking(listener: Json, address: str) -> list[Json]:
     """The filter chains for the address: those of the narrowest range that has it, else those without ranges."""
     chains = [(_width(chain, address), chain) for chain in _chains(listener)]
-    widest = max((width for width, _ in chains if width is not None), default=None)
-    return [chain for width, chain in chains if width is not None and width == widest]
+    narrowest = max((width for width, _ in chains if width is not None), default=None)
+    return [chain for width, chain in chains if width is not None and width == narrowest]
 
 
 def _chains(listener: Json) -> Iterator[Json]:

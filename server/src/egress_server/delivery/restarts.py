@@ -17,7 +17,7 @@ from egress_server.delivery.place import Place
 from egress_server.delivery.setback import backoff
 from egress_server.delivery.shop import Shop
 from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.inventory import Inventory
+from egress_server.domain.inventory import Inventory, StaleWorkload
 from egress_server.domain.resources import RestartOrder
 from egress_server.domain.rollout import RestartProgress, RestartState
 
@@ -85,13 +85,15 @@ class Restarts:
     async def _stale(self) -> tuple[str, ...]:
         """What runs under older rules. That is found a moment after new rules were applied."""
         await asyncio.sleep(self._shop.settings.restart_settle)
+        return tuple(f"{each.kind}/{each.namespace}/{each.name}" for each in self._seen_stale(restartable=True))
+
+    def _seen_stale(self, *, restartable: bool) -> list[StaleWorkload]:
         stale = self._inventory.stale_workloads if self._inventory else ()
-        return tuple(f"{each.kind}/{each.namespace}/{each.name}" for each in stale if each.restartable)
+        return [each for each in stale if each.restartable is restartable]
 
     def _left_over(self, order: RestartOrder) -> str:
         """What an order of all that is stale could not do."""
-        stale = self._inventory.stale_workloads if self._inventory else ()
-        left = [each for each in stale if not each.restartable]
+        left = self._seen_stale(restartable=False)
         if order.workloads or not left:
             return ""
         example = f"{left[0].kind} {left[0].namespace}/{left[0].name}"

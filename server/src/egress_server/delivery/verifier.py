@@ -61,8 +61,7 @@ class Verifier:
     def hold(self) -> None:
         """The cluster is about to change: what is seen until it is applied means nothing."""
         self._held = True
-        if self._round is not None:
-            self._round.cancel()
+        self._stop_round()
 
     def applied(self, now: Effective, target: Target, drifted: Collection[str] = ()) -> None:
         """The cluster, behind `target`, holds `now`. Nothing is probed where nothing has changed since the last
@@ -79,7 +78,7 @@ class Verifier:
             self._doubtful.pop(name, None)
         if due or self._held:
             self._patient_until = self._shop.monotonic() + target.patience
-            self.hold()
+            self._stop_round()
             self._held = False
             self._news.set()
         elif before is not None and self._verified == before.revision:
@@ -87,6 +86,10 @@ class Verifier:
             self._report()
         elif self._verified < now.revision:
             self._news.set()
+
+    def _stop_round(self) -> None:
+        if self._round is not None:
+            self._round.cancel()
 
     async def run(self) -> None:
         """Verifies whatever is applied, until cancelled."""

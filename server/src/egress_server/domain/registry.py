@@ -79,8 +79,7 @@ def registry(
         for host in entry.hosts:
             if hosts is None or host in hosts:
                 by_host.setdefault(host, []).append(entry)
-    for entries in by_host.values():
-        entries.sort(key=lambda entry: (wanted.birth(entry.name), entry.name))
+    by_host = {host: _oldest_first(wanted, entries) for host, entries in by_host.items()}
     oldest_first = sorted(by_host, key=lambda host: (wanted.birth(by_host[host][0].name), by_host[host][0].name))
     sight = _Sight(wanted, namespace, holding(wanted, namespace, labels).sidecar)
     items = [item for host in oldest_first for item in _of_host(host, by_host[host], sight)]
@@ -131,12 +130,11 @@ def registers(
         item.serves and item.port.number == port and (item.is_http or not http)
         for known in declared
         if matches_host(host, known)
-        for item in _of_host(known, _oldest_first(wanted, known), sight)
+        for item in _of_host(known, _oldest_first(wanted, (e for e in wanted.in_sight if known in e.hosts)), sight)
     )
 
 
-def _oldest_first(wanted: Effective, host: str) -> list[ServiceEntry]:
-    entries = (entry for entry in wanted.in_sight if host in entry.hosts)
+def _oldest_first(wanted: Effective, entries: Iterable[ServiceEntry]) -> list[ServiceEntry]:
     return sorted(entries, key=lambda entry: (wanted.birth(entry.name), entry.name))
 
 

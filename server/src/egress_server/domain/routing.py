@@ -147,38 +147,30 @@ def labels_text(labels: Labels) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Router:
-    """A VirtualService for `host`: one of others, or ours, made for the resource `ours`. `born` is when it came to be;
-    of ours that is not known, but not before the first resource that it is made for."""
-
-    host: str
-    born: datetime
-    foreign: ForeignVirtualService | None = None
-    ours: str = ""
-
-
 def _router(wanted: Effective, taker: Item | None, destination: Destination, client: Client) -> Routing:
     """The VirtualService that routes the request: the one with the closest host, of several the oldest, and where an
     older one of others stands in the way of ours, its applier reports that."""
-    everybody = sorted(_routers(wanted, client, destination, taker), key=_age)
-    stray = _closest_router(
-        router
-        for router in everybody
-        if matches_host(router.host, destination.host) and _strays(wanted, client, destination.port, router)
+    by_age = sorted(_routers(wanted, client, destination, taker), key=lambda each: (each[0], bool(each[1].foreign)))
+    everybody = [routing for _, routing in by_age]
+    stray = _closest_host(
+        routing
+        for routing in everybody
+        if matches_host(routing.host, destination.host) and _strays(wanted, client, destination.port, routing)
     )
-    if stray and (taker is None or _closeness(stray.host) > _closeness(taker.host)):
-        return Routing(stray.host, stray.foreign, stray.ours, strayed=True)
+    if stray.host and (taker is None or _closeness(stray.host) > _closeness(taker.host)):
+        return replace(stray, strayed=True)
     if taker is None:
         return Routing()
-    router = _closest_router(router for router in everybody if matches_host(router.host, taker.host))
-    return Routing(router.host, router.foreign, router.ours) if router else Routing()
+    return _closest_host(routing for routing in everybody if matches_host(routing.host, taker.host))
 
 
-def _routers(wanted: Effective, client: Client, to: Destination, taker: Item | None) -> Iterator[_Router]:
-    """All that the client sees for the destination."""
+def _routers(
+    wanted: Effective, client: Client, to: Destination, taker: Item | None
+) -> Iterator[tuple[datetime, Routing]]:
+    """All VirtualServices that the client sees for the destination, and when each came to be: of ours that is not
+    known, but not before the first resource that it is made for."""
     for vs in wanted.beside.virtual_services:
-        yield from (_Router(host, vs.create_time, foreign=vs) for host in vs.hosts if _sees(client, vs, host))
+        yield from ((vs.create_time, Routing(host, foreign=vs)) for host in vs.hosts if _sees(client, vs, host))
     hosts = {active.fault.host for active in wanted.faults}
     hosts |= {host for entry in wanted.entries if has_routes(entry) for host in entry.hosts}
     for host in hosts:
@@ -187,30 +179,25 @@ def _routers(wanted: Effective, client: Client, to: Destination, taker: Item | N
             asking = asking_for_one(traffic)
             exported = traffic.entry is None or traffic.entry.visible_to(client.namespace)
             if asking and exported and _imports(client, traffic.namespace, host):
-                yield _Router(host, min(wanted.created[name] for name in asking), ours=asking[0])
+                yield min(wanted.created[name] for name in asking), Routing(host, ours=asking[0])
 
 
-def _strays(wanted: Effective, client: Client, port: int, router: _Router) -> bool:
+def _strays(wanted: Effective, client: Client, port: int, routing: Routing) -> bool:
     """Whether nobody registers the host on the port, and it is routed there all the same: on port 80 always, and where
     another host of the same VirtualService is HTTP."""
 
     def registered(host: str, *, http: bool = False) -> bool:
         return registers(wanted, client.namespace, client.sidecar, port, host, http=http)
 
-    beside = router.foreign.hosts if router.foreign else ()
-    if registered(router.host):
+    beside = routing.foreign.hosts if routing.foreign else ()
+    if registered(routing.host):
         return False
     return port == ALWAYS_HTTP or any(registered(host, http=True) for host in beside)
 
 
-def _age(router: _Router) -> tuple[datetime, bool]:
-    """Older ones first; of equals ours, which was there before it can be known."""
-    return router.born, router.foreign is not None
-
-
-def _closest_router(routers: Iterable[_Router]) -> _Router | None:
-    """The first of those with the closest host."""
-    return max(routers, key=lambda router: _closeness(router.host), default=None)
+def _closest_host(routings: Iterable[Routing]) -> Routing:
+    """The first of those with the closest host; that of nobody where there are none."""
+    return max(routings, key=lambda routing: _closeness(routing.host), default=Routing())
 
 
 def _sees(client: Client, vs: ForeignVirtualService, host: str) -> bool:
