@@ -1,7 +1,7 @@
 """Two kinds of import contract that import-linter does not bring along.
 
-Its own kinds need every name to exist already. Ours hold from the first commit on: a room that is
-not built yet, or a package that nobody imports yet, breaks nothing and may come later.
+Its own kinds need every name to exist already. These hold from the first commit on: a package that
+does not exist yet, or that nothing imports yet, breaks nothing and may be added later.
 """
 
 import sys
@@ -39,34 +39,34 @@ class DirectImportContract(Contract):
 
 
 class StdlibOnlyContract(DirectImportContract):
-    """The rooms import themselves and the standard library, whatever else gets installed."""
+    """The modules import each other and the standard library only, whatever else is installed."""
 
-    rooms = fields.ListField(subfield=fields.StringField())
+    modules = fields.ListField(subfield=fields.StringField())
 
     def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
-        """Every import of a package that is neither ours nor Python's."""
-        rooms = cast("list[str]", self.rooms)
+        """Every import of a package that is neither one of them nor Python's."""
+        modules = cast("list[str]", self.modules)
         for importer in graph.modules:
-            if not inside(importer, rooms):
+            if not inside(importer, modules):
                 continue
             for imported in graph.find_modules_directly_imported_by(importer):
                 top = imported.partition(".")[0]
-                if top not in sys.stdlib_module_names and not inside(imported, rooms):
+                if top not in sys.stdlib_module_names and not inside(imported, modules):
                     yield importer, imported
 
 
 class KeptInContract(DirectImportContract):
-    """The packages are imported in these rooms and nowhere else of ours."""
+    """The packages are imported in these modules and nowhere else in the project."""
 
     packages = fields.ListField(subfield=fields.StringField())
-    rooms = fields.ListField(subfield=fields.StringField())
+    modules = fields.ListField(subfield=fields.StringField())
 
     def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
-        """Every import of one of the packages from outside the rooms."""
-        rooms = cast("list[str]", self.rooms)
+        """Every import of one of the packages from outside the modules."""
+        modules = cast("list[str]", self.modules)
         for package in cast("list[str]", self.packages):
             if package not in graph.modules:
                 continue
             for importer in graph.find_modules_that_directly_import(package):
-                if not inside(importer, rooms):
+                if not inside(importer, modules):
                     yield importer, package

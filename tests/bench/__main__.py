@@ -16,7 +16,8 @@ from tests.bench.commands import commands_a_write
 from tests.bench.load import CALLERS, MEASURED_SECONDS, WARM_UP_SECONDS
 from tests.bench.machine import describe, load_average
 from tests.bench.rounds import measure, sample_of
-from tests.bench.servers import ROOT, baselines, egressd
+from tests.bench.servers import baselines, egressd
+from tests.support.paths import ROOT
 
 RESULTS = ROOT / "bench" / "results" / "latest.json"
 LEAST_ROUNDS = 5

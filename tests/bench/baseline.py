@@ -19,8 +19,8 @@ from pathlib import Path
 import grpc
 import uvloop
 
-from egress_server.store.connection import Connection
-from egress_server.store.embedded import EmbeddedRedis
+from egress_server.store.embedded.server import EmbeddedRedis
+from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.scripts import Script
 from tests.bench.load import CALLERS
 from tests.bench.work import ENTRIES_PER_CALLER, UPSERT
@@ -47,7 +47,7 @@ def bare_echo(reply: bytes) -> Unary:
     return call
 
 
-def echo_after_script(reply: bytes, connection: Connection) -> Unary:
+def echo_after_script(reply: bytes, connection: RedisConnection) -> Unary:
     """B1's handler: it replies when the write is on the disk."""
     fields = itertools.cycle(range(CALLERS * ENTRIES_PER_CALLER))
 
@@ -68,9 +68,9 @@ class _Handlers(grpc.GenericRpcHandler):
 
 
 @asynccontextmanager
-async def _durable(data_dir: Path) -> AsyncIterator[Connection]:
+async def _durable(data_dir: Path) -> AsyncIterator[RedisConnection]:
     redis = EmbeddedRedis(data_dir, "bench")
-    connection = Connection(await redis.start())
+    connection = RedisConnection(await redis.start())
     try:
         await connection.start()
         yield connection

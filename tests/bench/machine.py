@@ -7,8 +7,8 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from egress_server.store.embedded import find_redis_server, version_of
-from tests.bench.servers import ROOT
+from egress_server.store.embedded.server import find_redis_server, version_of
+from tests.support.paths import ROOT
 
 
 def describe() -> dict[str, object]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from tests.bench.load import Load
 from tests.bench.quiet import wait_for_quiet, watching_others
-from tests.bench.servers import ROOT, Running
+from tests.bench.servers import Running
+from tests.support.paths import ROOT
 
 _LOAD_SECONDS = 120.0
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _ADDRESS = re.compile(r"127\.0\.0\.1:\d+")

@@ -6,13 +6,13 @@ from itertools import count
 
 import pytest
 
-from egress_server.domain.snapshot import Snapshot
-from egress_server.store.address import Address
-from egress_server.store.connection import Connection
+from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.store.keys import MeshKeys, Retention
+from egress_server.store.redis.address import Address
+from egress_server.store.redis.checks import ensure_epoch
+from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
-from egress_server.store.setup import ensure_epoch
 from tests.support.redis import VERSIONS, running, server_of, short_dir
 
 _meshes = count(1)
@@ -32,10 +32,10 @@ class Bench:
 
     mesh: str
     address: Address
-    connection: Connection
+    connection: RedisConnection
     store: RedisStore
     replica: RedisReplica
-    opened: list[Connection] = field(default_factory=list)
+    opened: list[RedisConnection] = field(default_factory=list)
 
     @property
     def keys(self) -> MeshKeys:
@@ -47,9 +47,9 @@ class Bench:
         """The replica's."""
         return self.replica.snapshot
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> RedisConnection:
         """One more connection, closed at the end."""
-        connection = Connection(self.address)
+        connection = RedisConnection(self.address)
         await connection.start()
         self.opened.append(connection)
         return connection
@@ -60,7 +60,7 @@ async def bench(redis_url: str) -> AsyncIterator[Bench]:
     """A fresh mesh, with 3 versions of history so that its cap can be seen."""
     mesh = f"m{next(_meshes)}"
     address = Address.parse(redis_url)
-    connection, tail = Connection(address), Connection(address)
+    connection, tail = RedisConnection(address), RedisConnection(address)
     await connection.start()
     await tail.start()
     await ensure_epoch(connection, mesh)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mesh import machine
-from tests.mesh.binaries import find_or_build, tell
+from tests.mesh.harness.cluster import machine
+from tests.mesh.harness.cluster.binaries import find_or_build, tell
 
 
 def main(arguments: list[str]) -> int:

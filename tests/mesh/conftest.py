@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.mesh.binaries import Binaries, find_or_build, tell
-from tests.mesh.mesh import Mesh, running_meshes
-from tests.mesh.run import Run, eventually
-from tests.mesh.workload import Workload
+from tests.mesh.harness.cluster.binaries import Binaries, find_or_build, tell
+from tests.mesh.harness.cluster.mesh import Mesh, running_meshes
+from tests.mesh.harness.run.run import Run, eventually
+from tests.mesh.harness.workload.workload import Workload
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from egress_server.domain.inventory import (
+from egress_server.domain.model.resources import Cluster, TargetKind
+from egress_server.domain.observed.inventory import (
     ForeignEntry,
     ForeignSidecar,
     ForeignVirtualService,
     Inventory,
     KnownService,
 )
-from egress_server.domain.resources import Cluster, TargetKind
 from tests.support.meshes import BIRTH, entry, ports
 
 BEFORE = BIRTH - timedelta(days=1)

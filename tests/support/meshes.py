@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from egress_server.domain.changes import Versioned
-from egress_server.domain.names import parse_name
-from egress_server.domain.resources import (
+from egress_server.domain.desired.snapshot import Snapshot, Update
+from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.names import parse_name
+from egress_server.domain.model.resources import (
     Abort,
     Cluster,
     ClusterSelector,
@@ -21,7 +22,6 @@ from egress_server.domain.resources import (
     ServicePort,
     TargetKind,
 )
-from egress_server.domain.snapshot import Snapshot, Update
 
 MESH = Mesh("meshes/default")
 BIRTH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from itertools import count
 
-from egress_server.domain.changes import ChangeRecord, ChangeType
-from egress_server.domain.resources import Protocol, Resolution, ServiceEntry, ServicePort
-from egress_server.domain.snapshot import Snapshot, buckets_of
+from egress_server.domain.desired.snapshot import Snapshot, buckets_of
+from egress_server.domain.model.changes import ChangeRecord, ChangeType
+from egress_server.domain.model.resources import Protocol, Resolution, ServiceEntry, ServicePort
 from egress_server.ports.store import Commit, Committed, Replica, RequestKey, Stale, Store
 
 _numbers = count()

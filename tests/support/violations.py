@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from egress_server.domain.errors import InvalidArgument
+from egress_server.domain.model.errors import InvalidArgument
 
 
 def violations_of(check: Callable[[], object]) -> list[tuple[str, str]]:

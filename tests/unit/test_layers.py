@@ -13,16 +13,34 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
 
 # (contract, file the import is planted in, the import)
+KUBERNETES = "egress_server/targets/kubernetes"
 PLANTS = [
-    ("rooms", "egress_server/domain/planted.py", "import egress_server.commands"),
-    ("rooms", "egress_server/store/planted.py", "import egress_server.delivery"),
-    ("rooms", "egress_server/api/planted.py", "import egress_server.gateway"),
-    ("rooms", "egress_server/attic.py", "import json"),
-    ("domain", "egress_server/domain/planted.py", "import msgspec"),
-    ("domain", "egress_server/domain/planted.py", "import egress.v1"),
+    ("layers", "egress_server/domain/planted.py", "import egress_server.commands"),
+    ("layers", "egress_server/store/planted.py", "import egress_server.delivery"),
+    ("layers", "egress_server/api/planted.py", "import egress_server.gateway"),
+    ("layers", "egress_server/attic.py", "import json"),
+    ("domain-layers", "egress_server/domain/model/planted.py", "import egress_server.domain.lint"),
+    ("domain-layers", "egress_server/domain/lint/planted.py", "import egress_server.domain.verify"),
+    ("domain-layers", "egress_server/domain/attic.py", "import json"),
+    ("commands-layers", "egress_server/commands/probe.py", "import egress_server.commands.explain"),
+    ("store-layers", "egress_server/store/redis/planted.py", "import egress_server.store.replica"),
+    (
+        "kubernetes-layers",
+        f"{KUBERNETES}/api/planted.py",
+        "import egress_server.targets.kubernetes.target",
+    ),
+    (
+        "kubernetes-layers",
+        f"{KUBERNETES}/apply/planted.py",
+        "import egress_server.targets.kubernetes.project",
+    ),
+    ("agents-layers", "egress_server/agents/agent/planted.py", "import egress_server.agents.sessions"),
+    ("gateway-transcoder", "egress_server/gateway/transcoder/planted.py", "import egress_server.gateway.endpoint"),
+    ("domain", "egress_server/domain/model/planted.py", "import msgspec"),
+    ("domain", "egress_server/domain/model/planted.py", "import egress.v1"),
     ("redis", "egress_server/delivery/planted.py", "import redis.asyncio"),
     ("grpc", "egress_server/commands/planted.py", "import grpc.aio"),
     ("grpc", "egress_server/gateway/planted.py", "from grpc_status import rpc_status"),

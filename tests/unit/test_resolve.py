@@ -2,21 +2,21 @@
 
 import pytest
 
-from egress_server.domain.resolve import Resolve, parse_resolve
+from egress_server.domain.model.host_overrides import HostOverride, parse_host_override
 
 
 @pytest.mark.parametrize(
     ("text", "want"),
     [
-        ("www.example.com:80:127.0.0.1", Resolve("www.example.com", 80, "127.0.0.1", 80)),
-        ("www.example.com:80:127.0.0.1:8080", Resolve("www.example.com", 80, "127.0.0.1", 8080)),
-        ("WWW.Example.com.:443:[::1]:8443", Resolve("www.example.com", 443, "::1", 8443)),
-        ("www.example.com:443:[::1]", Resolve("www.example.com", 443, "::1", 443)),
+        ("www.example.com:80:127.0.0.1", HostOverride("www.example.com", 80, "127.0.0.1", 80)),
+        ("www.example.com:80:127.0.0.1:8080", HostOverride("www.example.com", 80, "127.0.0.1", 8080)),
+        ("WWW.Example.com.:443:[::1]:8443", HostOverride("www.example.com", 443, "::1", 8443)),
+        ("www.example.com:443:[::1]", HostOverride("www.example.com", 443, "::1", 443)),
     ],
 )
-def test_valid(text: str, want: Resolve) -> None:
+def test_valid(text: str, want: HostOverride) -> None:
     """curl's form, with an optional last port; hosts are lower-cased."""
-    assert parse_resolve(text) == want
+    assert parse_host_override(text) == want
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_valid(text: str, want: Resolve) -> None:
 def test_invalid(text: str, why: str) -> None:
     """A wrong value is refused with the part that is wrong."""
     with pytest.raises(ValueError, match=why.replace("[", r"\[")):
-        parse_resolve(text)
+        parse_host_override(text)

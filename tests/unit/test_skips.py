@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).resolve().parents[1] / "conftest.py"
+from tests.support.paths import ROOT
+
+CONFTEST = ROOT / "tests" / "conftest.py"
 BY_ITSELF = "import pytest\ndef test_it():\n    pytest.skip('no redis-server')\n"
 BY_MARK = "import pytest\n@pytest.mark.skip(reason='no redis-server')\ndef test_it(): pass\n"
 WHOLE_MODULE = "import pytest\npytest.skip('no redis-server', allow_module_level=True)\n"

@@ -12,9 +12,9 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from egress_server.domain.errors import InvalidArgument
-from egress_server.domain.names import check_label
-from egress_server.domain.resolve import Resolve, parse_resolve
+from egress_server.domain.model.errors import InvalidArgument
+from egress_server.domain.model.host_overrides import HostOverride, parse_host_override
+from egress_server.domain.model.names import check_label
 
 T = TypeVar("T")
 _ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
@@ -25,7 +25,7 @@ def _split(value: object) -> object:
 
 
 def _resolve(value: object) -> object:
-    return parse_resolve(value) if isinstance(value, str) else value
+    return parse_host_override(value) if isinstance(value, str) else value
 
 
 def _rfc1123(what: str, *, may_be_empty: bool = False) -> AfterValidator:
@@ -138,7 +138,7 @@ class RunSettings(DoorSettings, DrivingSettings):
     local_clusters: _Listed[_Id] = ()
     """Ids of clusters with a local Envoy and an agent."""
 
-    resolve: _Listed[Annotated[Resolve, BeforeValidator(_resolve)]] = ()
+    resolve: _Listed[Annotated[HostOverride, BeforeValidator(_resolve)]] = ()
     """What stands in for DNS in local clusters."""
 
 

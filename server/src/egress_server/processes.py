@@ -47,7 +47,7 @@ class ChildFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ChildCommand:
     """What to run. `env` is the whole environment of the child; None hands on ours."""
 
     name: str
@@ -67,7 +67,7 @@ class Supervised:
 
     def __init__(
         self,
-        command: Command,
+        command: ChildCommand,
         *,
         ready: Callable[[], Awaitable[None]],
         on_restart: Callable[[], Awaitable[None]] | None = None,

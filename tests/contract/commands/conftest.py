@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from egress_server.agents.sessions import Sessions
-from egress_server.commands.mutate import Mutation, Options, Outcome, mutate
-from egress_server.commands.rollback import RollbackChange, rollback_change
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.commands.changes.revert import RollbackChange, rollback_change
+from egress_server.commands.mutate import Mutation, MutationOutcome, Options, mutate
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.changes import Change, ChangeType
-from egress_server.domain.resources import Mesh, OutboundMode, OutboundPolicy, Resource
+from egress_server.domain.model.changes import Change, ChangeType
+from egress_server.domain.model.resources import Mesh, OutboundMode, OutboundPolicy, Resource
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.ports.identity import Principal
 from tests.contract.conftest import Bench
@@ -43,7 +43,7 @@ class House:
         """Deletes a resource."""
         return changed(await mutate(self.services, CALLER, Mutation(name, type_, None, Options())))
 
-    async def rollback(self, change: Change | int, **options: Any) -> Outcome:
+    async def rollback(self, change: Change | int, **options: Any) -> MutationOutcome:
         """Rolls a change back."""
         revision = change if isinstance(change, int) else change.revision
         command = RollbackChange(self.mesh, revision, Options(**options))
@@ -55,7 +55,7 @@ class House:
         return found.resource if found else None
 
 
-def changed(outcome: Outcome) -> Change:
+def changed(outcome: MutationOutcome) -> Change:
     """The change of a mutation that made one."""
     assert outcome.change is not None
     return outcome.change

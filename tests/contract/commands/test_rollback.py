@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from egress_server.commands.mutate import Mutation, Options, mutate
-from egress_server.domain.changes import ChangeType, make_etag
-from egress_server.domain.errors import Aborted, EgressError, FailedPrecondition, InvalidArgument, NotFound
-from egress_server.domain.resources import (
+from egress_server.domain.model.changes import ChangeType, make_etag
+from egress_server.domain.model.errors import Aborted, EgressError, FailedPrecondition, InvalidArgument, NotFound
+from egress_server.domain.model.resources import (
     Abort,
     Cluster,
     Delay,

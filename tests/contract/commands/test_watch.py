@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from egress_server.agents.sessions import Sessions
-from egress_server.commands.feed import Feed
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.commands.change_broadcaster import ChangeBroadcaster
+from egress_server.commands.changes.watch import Cursor, WatchChanges, WatchEvent, parse_cursor, watch_changes
 from egress_server.commands.services import Services
-from egress_server.commands.watch import Cursor, WatchChanges, WatchEvent, parse_cursor, watch_changes
-from egress_server.domain.changes import Change, ChangeType
-from egress_server.domain.errors import InvalidArgument, OutOfRange, Unavailable
-from egress_server.domain.resources import Cluster, TargetKind
-from egress_server.domain.rollout import ClusterStatus, Phase, Problem
+from egress_server.domain.model.changes import Change, ChangeType
+from egress_server.domain.model.errors import InvalidArgument, OutOfRange, Unavailable
+from egress_server.domain.model.resources import Cluster, TargetKind
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.ports.clock import system_clock, uuid_ids
+from egress_server.store.redis.checks import ensure_epoch
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
-from egress_server.store.setup import ensure_epoch
 from tests.contract.commands.conftest import CALLER, House
 from tests.support.sealing import OpenSealer
 
@@ -102,13 +102,13 @@ class Counting(RedisStore):
 
 def tuned(house: House, **knobs: Any) -> None:
     """Sets the feed's knobs."""
-    house.services.feeds[house.mesh] = Feed(house.bench.store, house.bench.replica, house.mesh, **knobs)
+    house.services.feeds[house.mesh] = ChangeBroadcaster(house.bench.store, house.bench.replica, house.mesh, **knobs)
 
 
 async def test_many_watchers_share_one_reader(house: House) -> None:
     """Fifty watchers cost the store no more reads than one; a slow one gets everything and holds nobody up."""
     store = Counting(house.bench.connection)
-    house.services.feeds[house.mesh] = Feed(store, house.bench.replica, house.mesh)
+    house.services.feeds[house.mesh] = ChangeBroadcaster(store, house.bench.replica, house.mesh)
     query = WatchChanges(house.mesh, None, include_rollouts=False)
     streams = [watch_changes(house.services, CALLER, query) for _ in range(50)]
     for stream in streams:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from egress_server.store.audit import trim, verify
-from egress_server.store.entries import Entry, pairs
+from egress_server.store.codec import Entry, pairs
 from egress_server.store.keys import Retention
 from egress_server.store.upkeep import Upkeep
 from tests.contract.conftest import Bench

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.domain.errors import Aborted
-from egress_server.domain.resources import Protocol
+from egress_server.domain.model.errors import Aborted
+from egress_server.domain.model.resources import Protocol
 from egress_server.ports.store import Committed, RequestKey
 from egress_server.store.keys import Retention
 from egress_server.store.redis_store import RedisStore

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from egress_server.domain.errors import Unavailable
-from egress_server.store.address import Address
-from egress_server.store.connection import Connection, StoreFault
+from egress_server.domain.model.errors import Unavailable
+from egress_server.store.redis.address import Address
+from egress_server.store.redis.connection import RedisConnection, StoreFault
 from tests.contract.conftest import Bench
 from tests.support.mutations import entry, insist, mutation, setting
 
@@ -103,7 +103,7 @@ async def test_reads_at_once_see_one_moment(bench: Bench) -> None:
 async def test_nobody_there_is_said_at_once() -> None:
     """Starting without a server raises Unavailable with the address in it."""
     with pytest.raises(Unavailable, match=r"/nowhere\.sock"):
-        await Connection(Address(path="/nowhere.sock")).start()
+        await RedisConnection(Address(path="/nowhere.sock")).start()
 
 
 async def test_a_closed_connection_says_so(bench: Bench) -> None:

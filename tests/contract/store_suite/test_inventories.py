@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.rollout import ClusterStatus, Phase
+from egress_server.domain.model.status import ClusterStatus, Phase
+from egress_server.domain.observed.inventory import Inventory
 from egress_server.store.replica import RedisReplica
 from tests.contract.conftest import Bench
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from egress_server.domain.rollout import ClusterStatus, Phase, Problem
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from tests.contract.conftest import Bench
 
 

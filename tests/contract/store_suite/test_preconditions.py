@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.domain.resources import Protocol
+from egress_server.domain.model.resources import Protocol
 from egress_server.ports.store import Commit, Stale
 from egress_server.store.keys import Retention
 from egress_server.store.upkeep import Upkeep

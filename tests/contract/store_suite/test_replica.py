@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.names import Kind
-from egress_server.domain.rollout import ClusterStatus, Phase
-from egress_server.domain.snapshot import Snapshot
-from egress_server.store.connection import Connection
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.model.names import ResourceKind
+from egress_server.domain.model.status import ClusterStatus, Phase
+from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
 from egress_server.store.scripts import Script
@@ -32,7 +32,7 @@ def content(snapshot: Snapshot) -> dict[str, object]:
     """All that a snapshot holds, and where it is."""
     return {
         "at": (snapshot.epoch, snapshot.revision),
-        **{name: v for kind in Kind for name, v in snapshot.of_kind(kind).items()},
+        **{name: v for kind in ResourceKind for name, v in snapshot.of_kind(kind).items()},
     }
 
 
@@ -65,7 +65,7 @@ async def test_it_never_goes_backwards(bench: Bench, other: RedisReplica) -> Non
 
     def look(replica: RedisReplica, label: str) -> None:
         now = {f"{label}:": replica.snapshot.revision}
-        for name, versioned in replica.snapshot.of_kind(Kind.SERVICE_ENTRY).items():
+        for name, versioned in replica.snapshot.of_kind(ResourceKind.SERVICE_ENTRY).items():
             now[label + name] = versioned.revision
         for key, revision in now.items():
             assert revision >= seen.get(key, 0), key
@@ -103,7 +103,7 @@ async def test_created_and_deleted_between_two_looks(bench: Bench, other: RedisR
     assert content(other.snapshot) == content(bench.snapshot) == {"at": (bench.snapshot.epoch, 2)}
 
 
-class Forgetful(Connection):
+class Forgetful(RedisConnection):
     """Commits through it leave no entry in the log, as if it had been lost in the same instant."""
 
     async def run(self, script: Script, keys: tuple[str, ...], *args: bytes | str | int) -> Any:
@@ -165,7 +165,7 @@ async def test_another_epoch_is_loaded(bench: Bench, other: RedisReplica) -> Non
         async with asyncio.timeout(SECONDS):
             while other.snapshot.epoch != "another":
                 await anext(news)
-    assert not other.snapshot.of_kind(Kind.SERVICE_ENTRY)
+    assert not other.snapshot.of_kind(ResourceKind.SERVICE_ENTRY)
 
 
 async def test_a_lost_store_leaves_the_last_state(bench: Bench, other: RedisReplica) -> None:
@@ -175,7 +175,7 @@ async def test_a_lost_store_leaves_the_last_state(bench: Bench, other: RedisRepl
     names = await bench.connection.call("KEYS", f"egress:{{{bench.mesh}}}:*")
     await bench.connection.call("DEL", *names)
     await other._check()
-    assert len(other.snapshot.of_kind(Kind.SERVICE_ENTRY)) == 1
+    assert len(other.snapshot.of_kind(ResourceKind.SERVICE_ENTRY)) == 1
 
 
 async def test_waiting_for_a_revision_ends_at_the_timeout(bench: Bench) -> None:

@@ -4,18 +4,18 @@ import asyncio
 import itertools
 from dataclasses import replace
 
-from egress_server.domain.errors import Code
-from egress_server.domain.probe import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.model.errors import Code
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.ports.agent_bus import AgentRefusal, AgentReply, AgentRequest, RemoteAgent
 from egress_server.ports.agents import AgentInfo
-from egress_server.ports.switchboard import Answer, Ask, HeldAgent, Refused
-from egress_server.store.switchboard import RedisSwitchboard
+from egress_server.store.agent_bus import RedisAgentBus
 from tests.contract.conftest import Bench
 
 TTL = 60.0
 AGENT = AgentInfo("curl-0", "c1", "default", "c1-data", "0.1.0", {"app": "curl", "ü": "✓"})
-HELD = HeldAgent(AGENT, 1234.5)
+HELD = RemoteAgent(AGENT, 1234.5)
 ATTEMPT = Attempt(Destination("https", "www.example.com", 443, "/x?y"), "GET", {"x-a": "1"}, "192.0.2.7", 2.5)
-ASK = Ask("1", "b", AGENT, ATTEMPT, 30.0)
+ASK = AgentRequest("1", "b", AGENT, ATTEMPT, 30.0)
 EVIDENCE = Evidence(
     captured=True,
     status=503,
@@ -32,9 +32,9 @@ EVIDENCE = Evidence(
 _names = itertools.count(1)
 
 
-async def board(bench: Bench, process: str = "") -> RedisSwitchboard:
+async def board(bench: Bench, process: str = "") -> RedisAgentBus:
     """That of one process."""
-    return RedisSwitchboard(bench.connection, await bench.connect(), bench.mesh, process or f"p{next(_names)}")
+    return RedisAgentBus(bench.connection, await bench.connect(), bench.mesh, process or f"p{next(_names)}")
 
 
 async def test_others_see_what_is_published(bench: Bench) -> None:
@@ -89,11 +89,11 @@ async def test_an_attempt_there_and_back(bench: Bench) -> None:
     await a.publish([HELD], TTL)
     assert await b.ask("a", ASK)
     received = await a.receive()
-    assert isinstance(received, Ask)
+    assert isinstance(received, AgentRequest)
     assert 0 < received.left <= ASK.left
     assert replace(received, left=ASK.left) == ASK
-    refused = Refused(Code.RESOURCE_EXHAUSTED, "AGENT_BUSY", "busy", {"agent": "curl-0"}, 1.0)
-    answers = [Answer("1", EVIDENCE), Answer("2", refused=refused)]
+    refused = AgentRefusal(Code.RESOURCE_EXHAUSTED, "AGENT_BUSY", "busy", {"agent": "curl-0"}, 1.0)
+    answers = [AgentReply("1", EVIDENCE), AgentReply("2", refused=refused)]
     for answer in answers:
         await a.answer("b", answer)
     assert [await b.receive(), await b.receive()] == answers
@@ -107,7 +107,7 @@ async def test_late_requests_are_dropped(bench: Bench) -> None:
     await b.ask("a", replace(ASK, id="2"))
     assert await a.receive() is None
     received = await a.receive()
-    assert isinstance(received, Ask)
+    assert isinstance(received, AgentRequest)
     assert received.id == "2"
 
 
@@ -115,13 +115,13 @@ async def test_receive_waits_for_a_message(bench: Bench) -> None:
     """A message wakes whoever waits; without one the wait ends by itself."""
     a, b = await board(bench, "a"), await board(bench, "b")
     waiting = asyncio.create_task(a.receive())
-    await b.answer("a", Answer("1", EVIDENCE))
-    assert await waiting == Answer("1", EVIDENCE)
+    await b.answer("a", AgentReply("1", EVIDENCE))
+    assert await waiting == AgentReply("1", EVIDENCE)
     assert await a.receive() is None
 
 
 async def test_nothing_is_kept_for_the_gone(bench: Bench) -> None:
     """Answers to a process that never fetches them go by themselves."""
     a = await board(bench, "a")
-    await a.answer("gone", Answer("1", EVIDENCE))
+    await a.answer("gone", AgentReply("1", EVIDENCE))
     assert 0 < await bench.connection.call("PTTL", bench.keys.inbox("gone")) <= 60_000

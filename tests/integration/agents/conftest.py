@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from egress_server.agents.attempt import Attempter
-from egress_server.agents.dialer import LocalDialer
-from egress_server.agents.envoy_admin import EnvoySidecar
-from egress_server.agents.resolver import Resolver
-from egress_server.domain.probe import Attempt, Evidence
+from egress_server.agents.agent.dialer import LocalDialer
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import Resolver
+from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.probe.judge import Attempt, Evidence
 from egress_server.targets.local.dial import open_connection
 from egress_server.targets.local.target import LocalTarget
 from tests.integration.local.world import World, running_world
@@ -42,7 +42,7 @@ def make(target: LocalTarget, world: World) -> Make:
     pinned = {(r.host, r.port): (r.address, r.port2) for r in world.resolve()}
     pinned["www.aliyun.com", 8080] = ("127.0.0.1", world.http)
     pinned["dead.example.com", 80] = pinned["dead.example.com", 443] = ("127.0.0.1", 1)
-    return Attempter(
+    return Prober(
         Resolver(pinned),
         LocalDialer(partial(open_connection, target.envoy.address)),
         EnvoySidecar(target.envoy.admin.get),

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from egress_server.agents.attempt import Attempter
-from egress_server.agents.dialer import Dialled
-from egress_server.agents.envoy_admin import EnvoySidecar
-from egress_server.agents.resolver import Place, Resolver
-from egress_server.domain.probe import Attempt, Destination, Evidence
+from egress_server.agents.agent.dialer import Dialled
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import DialTarget, Resolver
+from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence
 from tests.integration.local.world import World
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -22,7 +22,7 @@ HOST = "www.aliyun.com"
 class Direct:
     """Dials the place itself, as if the connection were captured."""
 
-    async def __call__(self, place: Place) -> Dialled:
+    async def __call__(self, place: DialTarget) -> Dialled:
         """Connects over TCP."""
         connection = socket.socket()
         connection.setblocking(False)
@@ -45,7 +45,7 @@ async def ask(
     """One attempt at a server."""
     usual = {"http": 80, "https": 443}[scheme]
     resolver = Resolver({(HOST, usual): ("127.0.0.1", port)})
-    make = Attempter(resolver, Direct(), EnvoySidecar(no_clusters), version="0.1.0")
+    make = Prober(resolver, Direct(), EnvoySidecar(no_clusters), version="0.1.0")
     return await make(Attempt(Destination(scheme, HOST, usual, "/path?q=1"), method, headers or {}, timeout=timeout))
 
 

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from egress_server.agents.attempt import Attempter
-from egress_server.agents.dialer import LocalDialer
-from egress_server.agents.envoy_admin import EnvoySidecar
-from egress_server.agents.resolver import Endpoint, Resolver
-from egress_server.domain.probe import Attempt, Destination, Evidence, Outcome, judge
+from egress_server.agents.agent.dialer import LocalDialer
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import Endpoint, Resolver
+from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Outcome, judge
 from tests.integration.local.world import HOST, World
 
 NOTHING = {"includeIPRanges": "", "excludeIPRanges": "", "includeOutboundPorts": "", "excludeOutboundPorts": ""}
@@ -38,7 +38,7 @@ async def ask(scheme: str, where: Endpoint, *, host: str = HOST, port: int = 0, 
     number = port or USUAL[scheme]
     pinned: Mapping[tuple[str, int], Endpoint] = {(HOST, number): where}
     dialer = LocalDialer(no_sidecar, lambda: NOTHING)
-    make = Attempter(Resolver(pinned, lookup), dialer, EnvoySidecar(no_clusters), version="0.1.0")
+    make = Prober(Resolver(pinned, lookup), dialer, EnvoySidecar(no_clusters), version="0.1.0")
     return await make(Attempt(Destination(scheme, host, number), timeout=timeout))
 
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from egress_server.agents.dialer import Dialled, NoRoute
-from egress_server.agents.pod_dialer import PodDialer, SourcePorts, own_ports
-from egress_server.agents.resolver import Place
+from egress_server.agents.agent.dialer import Dialled, NoRoute
+from egress_server.agents.agent.pod_dialer import PodDialer, SourcePorts, own_ports
+from egress_server.agents.agent.resolver import DialTarget
 
 FAMILIES = ["127.0.0.1", "::1"]
 
@@ -36,7 +36,7 @@ def nobody(address: str) -> Iterator[int]:
 
 async def dial(address: str, port: int, capture_port: int, ports: SourcePorts | None = None) -> Dialled:
     """One connection."""
-    place = Place((address, port), (address, port))
+    place = DialTarget((address, port), (address, port))
     return await PodDialer(ports or own_ports(), capture_port)(place)
 
 

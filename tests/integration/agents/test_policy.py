@@ -1,4 +1,4 @@
-"""Policy, a real Envoy that follows it, and probes: what `expect` says is what happens, outcome by outcome."""
+"""Policy, a real Envoy that follows it, and probes: what `evaluate` says is what happens, outcome by outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 
-from egress_server.agents.attempt import Attempter
-from egress_server.agents.dialer import LocalDialer
-from egress_server.agents.envoy_admin import EnvoySidecar
-from egress_server.agents.resolver import Resolver
-from egress_server.domain.effective import Effective, effective
-from egress_server.domain.expect import expect
-from egress_server.domain.probe import Attempt, Destination, Evidence, Expectation, Outcome, Verdict, judge
-from egress_server.domain.render import render
-from egress_server.domain.resources import (
+from egress_server.agents.agent.dialer import LocalDialer
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import Resolver
+from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.desired.effective import Effective, effective
+from egress_server.domain.model.resources import (
     Abort,
     Delay,
     Endpoint,
@@ -30,6 +27,9 @@ from egress_server.domain.resources import (
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Expectation, Outcome, Verdict, judge
+from egress_server.domain.render import render
+from egress_server.domain.simulate.evaluate import evaluate
 from egress_server.ports.clock import system_clock
 from egress_server.targets.local.dial import open_connection
 from egress_server.targets.local.target import LABELS, LocalTarget
@@ -90,7 +90,7 @@ class Scene:
         known["db.example.com", 3306] = known["other.example.com", 3306] = ("127.0.0.1", self.world.greeter)
         known["dead.example.com", 3306] = ("127.0.0.1", 1)
         known["www.example.com", 443] = ("127.0.0.1", self.world.tls)
-        make = Attempter(
+        make = Prober(
             Resolver(known),
             LocalDialer(partial(open_connection, self.target.envoy.address), lambda: self.target.interception),
             EnvoySidecar(self.target.envoy.admin.get),
@@ -98,7 +98,7 @@ class Scene:
         )
         evidence = await make(Attempt(destination, headers=headers or {}, resolve=address, timeout=timeout))
         dialled = address or evidence.address.rpartition(":")[0]
-        expected = expect(self.wanted(), "default", destination, dict(LABELS), address=dialled, headers=headers)
+        expected = evaluate(self.wanted(), "default", destination, dict(LABELS), address=dialled, headers=headers)
         return evidence, judge(destination, evidence), expected
 
     async def agree(self, destination: Destination, **more: Any) -> tuple[Evidence, Verdict]:

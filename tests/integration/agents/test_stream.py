@@ -9,11 +9,11 @@ import grpc
 import pytest
 
 from egress.v1 import agent_service_pb2 as pb
-from egress_server.agents.agent import Agent
-from egress_server.agents.sessions import Sessions
-from egress_server.agents.stream import SERVER_OPTIONS
-from egress_server.domain.errors import Unavailable
-from egress_server.domain.probe import Attempt, Destination, Evidence
+from egress_server.agents.agent.attach import Agent
+from egress_server.agents.grpc_options import SERVER_OPTIONS
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.domain.model.errors import Unavailable
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence
 from egress_server.ports.agents import AgentInfo
 from tests.integration.local.world import until
 

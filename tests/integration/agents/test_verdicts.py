@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from egress_server.agents.attempt import Attempter
-from egress_server.agents.dialer import Dialled, LocalDialer
-from egress_server.agents.envoy_admin import EnvoySidecar
-from egress_server.agents.resolver import Place, Resolver
-from egress_server.domain.probe import Attempt, Destination, Evidence, Outcome, Verdict, is_disturbed, judge
+from egress_server.agents.agent.dialer import Dialled, LocalDialer
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import DialTarget, Resolver
+from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Outcome, Verdict, is_disturbed, judge
 from egress_server.targets.local.dial import open_connection
 from egress_server.targets.local.target import LocalTarget
 from tests.integration.agents.conftest import Make
@@ -112,7 +112,7 @@ async def test_connect_that_hangs(target: LocalTarget) -> None:
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(where)
-        make = Attempter(
+        make = Prober(
             Resolver({(HOST, 80): where}),
             LocalDialer(partial(open_connection, target.envoy.address)),
             EnvoySidecar(target.envoy.admin.get),
@@ -136,7 +136,7 @@ async def test_origin_that_answers_502(target: LocalTarget) -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         await apply(target, mesh_policy("REGISTRY_ONLY"), static("bad", 80, "HTTP", port, "bad.example.com"))
-        make = Attempter(
+        make = Prober(
             Resolver({("bad.example.com", 80): ("127.0.0.1", port)}),
             LocalDialer(partial(open_connection, target.envoy.address)),
             EnvoySidecar(target.envoy.admin.get),
@@ -160,12 +160,12 @@ async def test_disturbed(target: LocalTarget, world: World) -> None:
     class Busy:
         """Beside each connection it makes another one of its own."""
 
-        async def __call__(self, place: Place) -> Dialled:
+        async def __call__(self, place: DialTarget) -> Dialled:
             await ask(await connect(target.envoy.address, 80, world.http))
             return Dialled(await open_connection(target.envoy.address, place.dialled, place.upstream), captured=True)
 
     resolver = Resolver({(HOST, 80): ("127.0.0.1", world.http)})
-    make = Attempter(resolver, Busy(), EnvoySidecar(target.envoy.admin.get), version="0.1.0")
+    make = Prober(resolver, Busy(), EnvoySidecar(target.envoy.admin.get), version="0.1.0")
     _, verdict = await probe(make, HTTP)
     assert is_disturbed(verdict)
 
@@ -177,11 +177,11 @@ async def test_foreign_passthrough_is_not_ours(target: LocalTarget, world: World
     class Busy:
         """Before each connection it sends one elsewhere, on a port that TCP passes."""
 
-        async def __call__(self, place: Place) -> Dialled:
+        async def __call__(self, place: DialTarget) -> Dialled:
             await ask(await connect(target.envoy.address, 80, world.http, address="127.0.0.2"))
             return Dialled(await open_connection(target.envoy.address, place.dialled, ("127.0.0.1", 1)), captured=True)
 
-    make = Attempter(
+    make = Prober(
         Resolver({(HOST, 80): ("127.0.0.1", 1)}), Busy(), EnvoySidecar(target.envoy.admin.get), version="0.1.0"
     )
     _, verdict = await probe(make, HTTP)

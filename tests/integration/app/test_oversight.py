@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from egress import AsyncEgressClient, EgressClient, FailedPrecondition
-from egress_server.domain.inventory import Capabilities, Escape, EscapeKind, Inventory, StaleWorkload
-from egress_server.domain.rollout import (
+from egress_server.domain.model.status import (
     ClusterStatus,
     Drift,
     DriftKind,
@@ -18,11 +17,12 @@ from egress_server.domain.rollout import (
     RestartProgress,
     RestartState,
 )
+from egress_server.domain.observed.inventory import Capabilities, Escape, EscapeKind, Inventory, StaleWorkload
 from tests.integration.app.doors import Door, GrpcDoor, RestDoor
 from tests.integration.app.requests import MESH, ok
 from tests.support.egressd import run_cli
+from tests.support.fake_applier import Unmanned
 from tests.support.kubeconfigs import kubeconfig
-from tests.support.unmanned import Unmanned
 
 pytestmark = pytest.mark.xdist_group("app-oversight")
 

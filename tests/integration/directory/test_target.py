@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from egress_server.domain.errors import PermanentError
-from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, key_of
+from egress_server.domain.model.errors import PermanentError
+from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, key_of
 from egress_server.ports.target import Live, Witness
 from egress_server.targets.directory.target import DirectoryTarget
 from tests.support.meshes import cluster

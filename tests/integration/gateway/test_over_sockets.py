@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from google.protobuf.message import Message
 
-from egress_server.pipeline import Call, Method
+from egress_server.pipeline.pipeline import Method, RpcCall
 from tests.unit.gateway.fakes import FakePipeline, app_over, info_of
 
 POLICIES = "/v1/meshes/default/outboundPolicies"
@@ -35,7 +35,7 @@ async def test_client_that_leaves_cancels_its_call() -> None:
     """When the client closes the connection, its call is cancelled; the server goes on."""
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
-    async def hanging(method: Method, request: Any, call: Call) -> Message:
+    async def hanging(method: Method, request: Any, call: RpcCall) -> Message:
         begun.set()
         try:
             await asyncio.get_running_loop().create_future()

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, key_of
+from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, key_of
 from egress_server.ports.target import Applied, Witness
 from egress_server.targets.local.target import LocalTarget
 

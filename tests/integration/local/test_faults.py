@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
+from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
 from egress_server.targets.local.target import LocalTarget
 from tests.integration.local.objects import (
     abort,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.render.objects import IstioObject
+from egress_server.domain.model.objects import IstioObject
 from egress_server.targets.local.target import LocalTarget
 from tests.integration.local.objects import apply, destination_rule, entry, http_entry, mesh_policy
 from tests.integration.local.upstream import Upstream, running_upstream

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from egress_server.processes import ChildFailed, Command, Supervised
+from egress_server.processes import ChildCommand, ChildFailed, Supervised
 from tests.integration.local.world import SECONDS, until
 
 READY = "echo ready; exec sleep 1000"
@@ -31,7 +31,7 @@ def child(
         await until(lambda: log.exists() and "ready" in log.read_text())
 
     return Supervised(
-        Command(name="child", argv=("/bin/sh", "-c", script), log=log),
+        ChildCommand(name="child", argv=("/bin/sh", "-c", script), log=log),
         ready=ready,
         on_restart=on_restart,
         ready_timeout=ready_timeout,
@@ -120,7 +120,7 @@ async def test_failed_start(tmp_path: Path, argv: tuple[str, ...], why: str) -> 
     async def ready() -> None:
         await never.wait()
 
-    supervised = Supervised(Command(name="child", argv=argv, log=log), ready=ready)
+    supervised = Supervised(ChildCommand(name="child", argv=argv, log=log), ready=ready)
     with pytest.raises(ChildFailed, match=why) as caught:
         await supervised.start()
     assert "an earlier run" not in str(caught.value)

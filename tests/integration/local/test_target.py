@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from egress_server.domain.errors import PermanentError
-from egress_server.domain.render.objects import IstioObject, istio_object, key_of, resource_of
-from egress_server.domain.resolve import Resolve
-from egress_server.domain.rollout import UNSUPPORTED, Problem
+from egress_server.domain.model.errors import PermanentError
+from egress_server.domain.model.host_overrides import HostOverride
+from egress_server.domain.model.objects import IstioObject, istio_object, key_of, resource_of
+from egress_server.domain.model.status import UNSUPPORTED, Problem
 from egress_server.ports.target import Target, Witness
 from egress_server.targets.local.envoy import Envoy, envoy_binary
-from egress_server.targets.local.scoping import Workload
 from egress_server.targets.local.target import LocalTarget
-from egress_server.targets.local.xds import compile_xds
+from egress_server.targets.local.xds.compile import compile_xds
+from egress_server.targets.local.xds.scoping import LocalWorkload
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
 from tests.integration.local.world import World, ask, connect
 from tests.support.meshes import cluster
+from tests.support.paths import ROOT
 
 
 async def test_new_cluster_is_empty(target: LocalTarget) -> None:
@@ -146,16 +147,16 @@ async def test_interception_of_the_workload(tmp_path: Path, target: LocalTarget,
         await again.stop()
 
 
-GOLDEN = sorted((Path(__file__).parents[2] / "golden/local").glob("*/objects.yaml"))
+GOLDEN = sorted((ROOT / "tests/golden/local").glob("*/objects.yaml"))
 
 
-def loopback(objects: list[IstioObject]) -> list[Resolve]:
+def loopback(objects: list[IstioObject]) -> list[HostOverride]:
     """Something to know of every name in the objects, so that nothing is looked up."""
     known = []
     for spec in (item["spec"] for item in objects if item["kind"] == "ServiceEntry"):
         names = (*spec["hosts"], *(endpoint["address"] for endpoint in spec.get("endpoints", ())))
         numbers = {port.get("targetPort") or port["number"] for port in spec["ports"]}
-        known += [Resolve(name, number, "127.0.0.1", 9) for name in names for number in numbers]
+        known += [HostOverride(name, number, "127.0.0.1", 9) for name in names for number in numbers]
     return known
 
 
@@ -164,7 +165,7 @@ async def test_golden_files_are_taken(tmp_path: Path, world: World, path: Path) 
     """Envoy takes what the golden cases compile to."""
     text = await asyncio.to_thread(path.read_text)
     objects = [item for item in yaml.safe_load_all(text) if item]
-    workload = Workload("default", {"app": "local"})
+    workload = LocalWorkload("default", {"app": "local"})
     trust = str(tmp_path / "certificate.pem")
     files = compile_xds(objects, workload=workload, resolve=loopback(objects), trust=trust)
     envoy = Envoy(envoy_binary(), tmp_path / "envoy", name="golden")

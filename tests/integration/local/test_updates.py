@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
-from egress_server.targets.local.scoping import Workload
 from egress_server.targets.local.target import LocalTarget
-from egress_server.targets.local.xds import XdsFile, compile_xds, xds_file
+from egress_server.targets.local.xds.compile import XdsFile, compile_xds, xds_file
+from egress_server.targets.local.xds.scoping import LocalWorkload
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
 from tests.integration.local.world import SECONDS, Streams, World, ask, connect, connect_tls, until
 
@@ -149,7 +149,7 @@ async def test_refused_file_is_taken_back(tmp_path: Path, world: World, kind: st
     """A file that Envoy refuses is reported in Envoy's words, and what it served before it serves on."""
     # Longer than a unix socket's path may be.
     folder = tmp_path / ("deep" * 15) / ("deeper" * 15)
-    workload = Workload("default")
+    workload = LocalWorkload("default")
     files = compile_xds([mesh_policy("REGISTRY_ONLY")], workload=workload, resolve=world.resolve(), trust=None)
     open_files = compile_xds([], workload=workload, resolve=world.resolve(), trust=None)
     bad = {

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from egress_server.domain.resolve import Resolve
+from egress_server.domain.model.host_overrides import HostOverride
 from egress_server.targets.local.dial import open_connection
 
 HOST = "www.aliyun.com"
@@ -37,9 +37,9 @@ class World:
     trust: ssl.SSLContext
     seen: dict[str, str] = field(default_factory=dict)
 
-    def resolve(self, host: str = HOST) -> list[Resolve]:
+    def resolve(self, host: str = HOST) -> list[HostOverride]:
         """What `--resolve` would say of a host that these services stand in for."""
-        return [Resolve(host, 80, "127.0.0.1", self.http), Resolve(host, 443, "127.0.0.1", self.tls)]
+        return [HostOverride(host, 80, "127.0.0.1", self.http), HostOverride(host, 443, "127.0.0.1", self.tls)]
 
 
 @dataclass(frozen=True, slots=True)

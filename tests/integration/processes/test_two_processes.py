@@ -11,15 +11,7 @@ import httpx
 import pytest
 
 from egress.v1 import change_service_pb2, fleet_service_pb2, probe_pb2
-from tests.integration.processes.conftest import (
-    CLUSTER,
-    MESH,
-    agent_at,
-    pid_of,
-    reaches,
-    register,
-    upsert,
-)
+from tests.integration.processes.conftest import CLUSTER, MESH, agent_at, pid_of, reaches, register, upsert
 from tests.support.daemon import HOST, Applier, Daemon, eventually, running_applier, running_daemon
 
 pytestmark = pytest.mark.xdist_group("processes")

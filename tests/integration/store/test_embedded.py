@@ -13,9 +13,9 @@ import msgspec
 import psutil
 import pytest
 
-from egress_server.domain.errors import FailedPrecondition
+from egress_server.domain.model.errors import FailedPrecondition
 from egress_server.store.audit import verify
-from egress_server.store.data_dir import DataDir
+from egress_server.store.embedded.data_dir import DataDir
 from egress_server.store.opening import OpenStore, open_store
 from tests.support.mutations import entry, insist, mutation, setting
 
@@ -190,12 +190,12 @@ async def test_nothing_is_left_when_we_are_killed(folder: Path, redis_on_path: s
 
 def test_without_any_redis_server_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """A machine with no redis-server, by PATH or package, is told how to get one."""
-    from egress_server.store import embedded
+    from egress_server.store.embedded import server
 
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setattr(embedded, "_CARRIERS", ())
+    monkeypatch.setattr(server, "_CARRIERS", ())
     with pytest.raises(FailedPrecondition, match="apt install redis-server") as missing:
-        embedded.find_redis_server()
+        server.find_redis_server()
     assert missing.value.reason == "REDIS_SERVER_MISSING"
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from egress_server.domain.errors import FailedPrecondition, InvalidArgument, ResourceExhausted, Unavailable
-from egress_server.store.address import Address
+from egress_server.domain.model.errors import FailedPrecondition, InvalidArgument, ResourceExhausted, Unavailable
 from egress_server.store.opening import open_store
+from egress_server.store.redis.address import Address
 from tests.support.mutations import insist, setting
 from tests.support.redis import VERSIONS, running, server_of, short_dir
 

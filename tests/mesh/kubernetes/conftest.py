@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.mesh.addresses import ServiceRange
-from tests.mesh.api import Api
-from tests.mesh.binaries import Binaries
-from tests.mesh.control_plane import ApiServer
-from tests.mesh.holdings import Holdings
+from tests.mesh.harness.cluster.addresses import ServiceRange
+from tests.mesh.harness.cluster.api import Api
+from tests.mesh.harness.cluster.binaries import Binaries
+from tests.mesh.harness.cluster.control_plane import ApiServer
+from tests.mesh.harness.cluster.saved_state import Holdings
+from tests.mesh.harness.run.run import Run, command, eventually
 from tests.mesh.kubernetes.driver import Driver
-from tests.mesh.run import Run, command, eventually
 
 RANGES = ServiceRange("10.220.0.0/16", "fd00:220::/108")
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from egress_server.domain.effective import effective
-from egress_server.domain.errors import TransientError
-from egress_server.domain.plan import ObjectChange, diff
+from egress_server.domain.desired.effective import effective
+from egress_server.domain.diff.plan import ObjectChange, diff
+from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
+from egress_server.domain.model.status import Problem
 from egress_server.domain.render import render
-from egress_server.domain.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
-from egress_server.domain.rollout import Problem
 from egress_server.ports.target import Witness
-from egress_server.targets.kubernetes.api.client import Client
+from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.connection import by_kubeconfig
+from egress_server.targets.kubernetes.observe.observation import KubernetesLive
 from egress_server.targets.kubernetes.target import Kubernetes
-from egress_server.targets.kubernetes.view import KubernetesLive
-from tests.mesh.control_plane import ApiServer
-from tests.mesh.run import PATIENCE_SECONDS
+from tests.mesh.harness.cluster.control_plane import ApiServer
+from tests.mesh.harness.run.run import PATIENCE_SECONDS
 from tests.support.meshes import BIRTH, History
 
 CLUSTER = Cluster(
@@ -44,7 +44,7 @@ class Driver:
     async def open(cls, server: ApiServer) -> "Driver":
         """With all rights."""
         connection = await by_kubeconfig(server.kubeconfig().read_text())
-        return cls(server, Kubernetes(Client(connection), CLUSTER))
+        return cls(server, Kubernetes(ApiClient(connection), CLUSTER))
 
     async def another(self) -> "Driver":
         """Another process that drives the same cluster, as after a restart."""

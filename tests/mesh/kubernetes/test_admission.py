@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from egress_server.domain.resources import Interception, Scope
-from tests.mesh.api import Api
+from egress_server.domain.model.resources import Interception, Scope
+from tests.mesh.harness.cluster.api import Api
+from tests.mesh.harness.run.run import eventually
 from tests.mesh.kubernetes.driver import Driver
-from tests.mesh.run import eventually
 from tests.support.meshes import interception
 
 TRAFFIC = "traffic.sidecar.istio.io/"

@@ -3,9 +3,9 @@
 import asyncio
 from datetime import timedelta
 
-from egress_server.domain.resources import Scope
+from egress_server.domain.model.resources import Scope
 from egress_server.ports.target import Witness
-from tests.mesh.api import Api, Object
+from tests.mesh.harness.cluster.api import Api, Object
 from tests.mesh.kubernetes.driver import Driver
 from tests.support.meshes import BIRTH, entry, fault, policy
 

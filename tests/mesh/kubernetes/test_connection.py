@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.resources import Cluster, KubernetesTarget, TargetKind
-from egress_server.targets.kubernetes.opening import open_kubernetes
-from tests.mesh.api import Api
-from tests.mesh.control_plane import ApiServer
+from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
+from egress_server.targets.kubernetes.factory import open_kubernetes
+from tests.mesh.harness.cluster.api import Api
+from tests.mesh.harness.cluster.control_plane import ApiServer
+from tests.mesh.harness.run.run import PATIENCE_SECONDS
 from tests.mesh.kubernetes.driver import Driver
-from tests.mesh.run import PATIENCE_SECONDS
 from tests.support.meshes import entry
 from tests.support.sealing import OpenSealer
 

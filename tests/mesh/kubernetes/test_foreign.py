@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.errors import TransientError
-from egress_server.domain.resources import Scope
-from tests.mesh.api import Api, Object
-from tests.mesh.holdings import Holdings
+from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.resources import Scope
+from tests.mesh.harness.cluster.api import Api, Object
+from tests.mesh.harness.cluster.saved_state import Holdings
 from tests.mesh.kubernetes.driver import Driver
 from tests.support.meshes import BIRTH, entry, fault, policy
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from egress_server.domain.inventory import EscapeKind, Inventory, KnownService
-from egress_server.domain.resources import Protocol, Resolution
+from egress_server.domain.model.resources import Protocol, Resolution
+from egress_server.domain.observed.inventory import EscapeKind, Inventory, KnownService
 from egress_server.ports.target import Live
-from tests.mesh.api import Api
+from tests.mesh.harness.cluster.api import Api
 from tests.mesh.kubernetes.conftest import RANGES
 from tests.mesh.kubernetes.driver import Driver
 from tests.support.meshes import entry, fault, policy

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.domain.resources import KubernetesTarget, MeshPolicyBackend
-from tests.mesh.api import Api
+from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend
+from tests.mesh.harness.cluster.api import Api
 from tests.mesh.kubernetes.driver import Driver
 from tests.support.meshes import policy
 

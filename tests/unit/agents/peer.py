@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from egress.v1 import agent_service_pb2 as pb
-from egress_server.agents.convert import hello_to_proto, result_to_proto
-from egress_server.agents.sessions import Sessions
-from egress_server.domain.probe import Attempt, Destination, Evidence
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.contract.agent import hello_to_proto, result_to_proto
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence
 from egress_server.ports.agents import AgentInfo
 
 ATTEMPT = Attempt(Destination("http", "www.example.com", 80))

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import orjson
 import pytest
 
-from egress_server.agents.attempt import Attempter
-from egress_server.agents.dialer import Dialled, NoRoute
-from egress_server.agents.envoy_admin import EnvoySidecar
-from egress_server.agents.resolver import Place, Resolver
-from egress_server.domain.probe import Attempt, Destination, Evidence
+from egress_server.agents.agent.dialer import Dialled, NoRoute
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import DialTarget, Resolver
+from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence
 
 PUBLIC = "203.0.113.10"
 SERVICE = "10.96.0.1"
@@ -21,9 +21,9 @@ NODE = "192.0.2.20"
 class Nowhere:
     """Has no route, and remembers where it was sent."""
 
-    dialled: list[Place] = field(default_factory=list)
+    dialled: list[DialTarget] = field(default_factory=list)
 
-    async def __call__(self, place: Place) -> Dialled:
+    async def __call__(self, place: DialTarget) -> Dialled:
         """Never gets there."""
         self.dialled.append(place)
         raise NoRoute(f"no way to {place.dialled[0]} from here")
@@ -44,7 +44,7 @@ def sidecar(*clusters: tuple[str, str]) -> EnvoySidecar:
 
 async def attempt(
     host: str, *, beside: EnvoySidecar, port: int = 443, resolve: str = ""
-) -> tuple[Evidence, list[Place]]:
+) -> tuple[Evidence, list[DialTarget]]:
     """One attempt by TLS, and where it dialled."""
 
     async def lookup(host: str, port: int) -> Sequence[str]:
@@ -52,7 +52,7 @@ async def attempt(
         return [names.get(host, host)]
 
     dialer = Nowhere()
-    make = Attempter(Resolver({}, lookup, api_server=[SERVICE]), dialer, beside, version="0.1.0")
+    make = Prober(Resolver({}, lookup, api_server=[SERVICE]), dialer, beside, version="0.1.0")
     return await make(Attempt(Destination("tls", host, port), resolve=resolve, timeout=5)), dialer.dialled
 
 
@@ -96,5 +96,5 @@ async def test_others_may_be_asked() -> None:
     """And where the pod's network knows no way to one, that is said, not taken for the sidecar's silence."""
     beside = sidecar(("outbound|443||kubernetes.default.svc.cluster.local", NODE))
     evidence, dialled = await attempt("www.example.com", resolve=PUBLIC, beside=beside)
-    assert dialled == [Place((PUBLIC, 443), (PUBLIC, 443))]
+    assert dialled == [DialTarget((PUBLIC, 443), (PUBLIC, 443))]
     assert (evidence.refused, evidence.refused_message) == ("NO_ROUTE", f"no way to {PUBLIC} from here")

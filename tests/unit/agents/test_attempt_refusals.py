@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import orjson
 import pytest
 
-from egress_server.agents.attempt import Attempter
-from egress_server.agents.dialer import Dialled
-from egress_server.agents.envoy_admin import EnvoySidecar
-from egress_server.agents.resolver import Endpoint, Place, Resolver, system_lookup
-from egress_server.domain.probe import Attempt, Destination, Evidence
+from egress_server.agents.agent.dialer import Dialled
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import DialTarget, Endpoint, Resolver, system_lookup
+from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence
 from tests.unit.agents.listeners import HTTP, chain, listening
 
 PUBLIC = "203.0.113.10"
@@ -22,9 +22,9 @@ PUBLIC = "203.0.113.10"
 class RecordingDialer:
     """Connects nowhere and remembers where it was sent."""
 
-    dialled: list[Place] = field(default_factory=list)
+    dialled: list[DialTarget] = field(default_factory=list)
 
-    async def __call__(self, place: Place) -> Dialled:
+    async def __call__(self, place: DialTarget) -> Dialled:
         """Never answers."""
         self.dialled.append(place)
         raise ConnectionRefusedError("recorded")
@@ -82,12 +82,10 @@ async def attempt(
     method: str = "HEAD",
     headers: Mapping[str, str] | None = None,
     path: str = "/",
-) -> tuple[Evidence, list[Place]]:
+) -> tuple[Evidence, list[DialTarget]]:
     """One attempt, and where it dialled."""
     dialer = RecordingDialer()
-    make = Attempter(
-        Resolver(pinned or {}, system), dialer, EnvoySidecar((sidecar or Sidecar()).fetch), version="0.1.0"
-    )
+    make = Prober(Resolver(pinned or {}, system), dialer, EnvoySidecar((sidecar or Sidecar()).fetch), version="0.1.0")
     what = Attempt(Destination(scheme, host, port, path), method, headers or {}, resolve, timeout=5)
     return await make(what), dialer.dialled
 
@@ -196,7 +194,7 @@ async def test_other_services_do_not_matter() -> None:
     """Endpoints of other services, wherever they are, don't stand in the way."""
     own = Sidecar("outbound|80||other.example.com", [{"socket_address": {"address": "127.0.0.1", "port_value": 80}}])
     evidence, dialled = await attempt("www.example.com", resolve=PUBLIC, sidecar=own)
-    assert dialled == [Place((PUBLIC, 80), (PUBLIC, 80))]
+    assert dialled == [DialTarget((PUBLIC, 80), (PUBLIC, 80))]
     assert evidence.refused == "SIDECAR_UNREACHABLE"
 
 
@@ -208,7 +206,7 @@ async def test_what_resolve_gave_is_allowed() -> None:
     original destination the address that the caller names, if any."""
     for given, address in (("", "127.0.0.1"), (PUBLIC, PUBLIC)):
         _, dialled = await attempt("www.example.com", resolve=given, pinned=PINNED)
-        assert dialled == [Place((address, 80), ("127.0.0.1", 18080))]
+        assert dialled == [DialTarget((address, 80), ("127.0.0.1", 18080))]
 
 
 @pytest.mark.parametrize("given", [given for given in GIVEN if given not in {"127.0.0.1", "::ffff:127.0.0.1"}])
@@ -299,7 +297,7 @@ async def test_name_that_hangs() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    make = Attempter(Resolver({}, never), RecordingDialer(), EnvoySidecar(Sidecar().fetch), version="0.1.0")
+    make = Prober(Resolver({}, never), RecordingDialer(), EnvoySidecar(Sidecar().fetch), version="0.1.0")
     evidence = await make(Attempt(Destination("http", "www.example.com", 80), timeout=0.01))
     assert evidence.error == "timed out while resolving the name"
     assert evidence.timings.resolve is None
@@ -312,7 +310,7 @@ async def test_sidecar_that_does_not_answer() -> None:
         raise ConnectionRefusedError("gone")
 
     dialer = RecordingDialer()
-    make = Attempter(Resolver({}, system), dialer, EnvoySidecar(gone), version="0.1.0")
+    make = Prober(Resolver({}, system), dialer, EnvoySidecar(gone), version="0.1.0")
     evidence = await make(Attempt(Destination("http", "www.example.com", 80), resolve=PUBLIC))
     assert dialer.dialled == []
     assert (evidence.refused, evidence.refused_message) == ("SIDECAR_UNREACHABLE", "the sidecar does not answer: gone")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egress.v1 import agent_service_pb2 as pb
-from egress_server.agents.convert import (
+from egress_server.contract.agent import (
     command_to_domain,
     command_to_proto,
     hello_to_domain,
@@ -13,8 +13,8 @@ from egress_server.agents.convert import (
     result_to_domain,
     result_to_proto,
 )
-from egress_server.domain.errors import InvalidArgument
-from egress_server.domain.probe import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.model.errors import InvalidArgument
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 
 INFO = AgentInfo("curl-0", "local", "default", "east", "0.1.0", {"app": "curl"})

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from egress_server.agents.live_route import LiveRoute, live_route
-from egress_server.domain.evidence import Destination, LiveFault
+from egress_server.agents.sidecar.live_route import LiveRoute, live_route
+from egress_server.domain.probe.evidence import Destination, LiveFault
 
 HOST = "www.aliyun.com"
 HTTP = Destination("http", HOST, 80, "/a?b")

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from egress_server.agents.sessions import Sessions
-from egress_server.agents.shared import TTL_SECONDS, SharedSessions
-from egress_server.domain.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
-from egress_server.domain.probe import Evidence
-from egress_server.ports.switchboard import Answer, Ask, HeldAgent
+from egress_server.agents.sessions.agent_router import TTL_SECONDS, AgentRouter
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
+from egress_server.domain.probe.judge import Evidence
+from egress_server.ports.agent_bus import AgentReply, AgentRequest, RemoteAgent
 from tests.support.virtual_time import virtual_time
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 
@@ -31,8 +31,8 @@ class Exchange:
     def __init__(self) -> None:
         self.down = False
         self.deaf: set[str] = set()
-        self.held: dict[str, tuple[float, Sequence[HeldAgent]]] = {}
-        self.inboxes: dict[str, asyncio.Queue[Ask | Answer]] = {}
+        self.held: dict[str, tuple[float, Sequence[RemoteAgent]]] = {}
+        self.inboxes: dict[str, asyncio.Queue[AgentRequest | AgentReply]] = {}
 
 
 class Board:
@@ -44,18 +44,18 @@ class Board:
         self.dead = False
         self._inbox = exchange.inboxes[process] = asyncio.Queue()
 
-    async def publish(self, held: Sequence[HeldAgent], ttl: float) -> None:
+    async def publish(self, held: Sequence[RemoteAgent], ttl: float) -> None:
         """See the port."""
         self._reach()
         self._exchange.held[self._process] = loop_time() + ttl, tuple(held)
 
-    async def others(self) -> Mapping[str, Sequence[HeldAgent]]:
+    async def others(self) -> Mapping[str, Sequence[RemoteAgent]]:
         """See the port."""
         self._reach()
         held = self._exchange.held.items()
         return {p: agents for p, (until, agents) in held if p != self._process and until > loop_time() and agents}
 
-    async def ask(self, process: str, ask: Ask) -> bool:
+    async def ask(self, process: str, ask: AgentRequest) -> bool:
         """See the port."""
         self._reach()
         until, agents = self._exchange.held.get(process, (0.0, ()))
@@ -64,13 +64,13 @@ class Board:
         await self.answer(process, ask)
         return True
 
-    async def answer(self, process: str, answer: Ask | Answer) -> None:
+    async def answer(self, process: str, answer: AgentRequest | AgentReply) -> None:
         """See the port."""
         self._reach()
         if process not in self._exchange.deaf:
             self._exchange.inboxes[process].put_nowait(answer)
 
-    async def receive(self) -> Ask | Answer | None:
+    async def receive(self) -> AgentRequest | AgentReply | None:
         """See the port."""
         self._reach()
         try:
@@ -91,7 +91,7 @@ class Process:
         ids = itertools.count(1)
         self.local = Sessions(version=SERVER_VERSION, grace=1.0, clock=lambda: datetime.fromtimestamp(loop_time(), UTC))
         self.board = Board(exchange, name)
-        self.sees = SharedSessions(
+        self.sees = AgentRouter(
             self.local,
             self.board,
             mesh="default",
@@ -332,7 +332,7 @@ async def test_asked_twice() -> None:
         peer = await Peer(a.local).attach(info())
         await noticed()
         for _again in range(2):
-            exchange.inboxes["a"].put_nowait(Ask("b1", "b", info(), ATTEMPT, 60.0))
+            exchange.inboxes["a"].put_nowait(AgentRequest("b1", "b", info(), ATTEMPT, 60.0))
         peer.answer(await peer.command())
         await noticed()
         assert peer.told.empty()

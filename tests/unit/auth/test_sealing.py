@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from egress_server.auth.sealing import KeyFileSealer
-from egress_server.domain.errors import FailedPrecondition, PermanentError
+from egress_server.domain.model.errors import FailedPrecondition, PermanentError
 
 
 def test_what_was_sealed_is_opened(tmp_path: Path) -> None:

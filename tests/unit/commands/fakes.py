@@ -13,13 +13,13 @@ from typing import Any
 
 from egress_server.commands.mutate import Mutation, Options
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.changes import Change, ChangeRecord, ChangeType, Versioned
-from egress_server.domain.errors import Aborted
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.probe import Attempt, Evidence
-from egress_server.domain.resources import Resource
-from egress_server.domain.rollout import ClusterStatus
-from egress_server.domain.snapshot import Snapshot, Update, buckets_of
+from egress_server.domain.desired.snapshot import Snapshot, Update, buckets_of
+from egress_server.domain.model.changes import Change, ChangeRecord, ChangeType, Versioned
+from egress_server.domain.model.errors import Aborted
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.status import ClusterStatus
+from egress_server.domain.observed.inventory import Inventory
+from egress_server.domain.probe.judge import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.identity import Principal
 from egress_server.ports.store import Arrival, Commit, Committed, Lease, RequestKey, Stale

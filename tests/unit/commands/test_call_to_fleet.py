@@ -6,12 +6,12 @@ import pytest
 
 from egress.v1 import egress_service_pb2, outbound_policy_pb2
 from egress_server.auth.local import LocalUser
-from egress_server.commands.fleet import AgentPage, ListAgents, Resync, list_agents, resync
-from egress_server.domain.errors import NotFound
-from egress_server.domain.listing import parse_listing
-from egress_server.domain.names import Kind, Name
-from egress_server.domain.rollout import ClusterStatus, Phase
-from egress_server.pipeline import Call, Pipeline
+from egress_server.commands.clusters.clusters import AgentPage, ListAgents, Resync, list_agents, resync
+from egress_server.domain.model.errors import NotFound
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.model.paging import parse_listing
+from egress_server.domain.model.status import ClusterStatus, Phase
+from egress_server.pipeline.pipeline import Pipeline, RpcCall
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import cluster
@@ -27,7 +27,7 @@ async def test_a_traced_call_hands_its_trace_on(flags: str, traced: bool) -> Non
     world, user = World.of(), LocalUser()
     policy = outbound_policy_pb2.OutboundPolicy(mode=outbound_policy_pb2.OutboundPolicy.ALLOW_ANY)
     request = egress_service_pb2.SetOutboundPolicyRequest(parent="meshes/default", outbound_policy=policy)
-    call = Call("grpc", "", {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-{flags}"})
+    call = RpcCall("grpc", "", {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-{flags}"})
     await Pipeline(world.services, user, user).unary(SET, request, call)
     (commit,) = world.store.commits
     version, trace_id, span_id, sampled = commit.traceparent.split("-") if traced else ("00", TRACE_ID, "", "01")
@@ -96,7 +96,7 @@ async def test_agents_of_one_cluster() -> None:
 async def test_resync() -> None:
     """The request goes to the store, from where whoever drives the cluster hears of it; the answer does not wait."""
     world = fleet()
-    name = Name("default", Kind.CLUSTER, "east")
+    name = Name("default", ResourceKind.CLUSTER, "east")
     assert await resync(world.services, CALLER, Resync(name)) is None
     world.replica.report(ClusterStatus("east", Phase.SETTLED, applied_revision=3))
     status = await resync(world.services, CALLER, Resync(name))

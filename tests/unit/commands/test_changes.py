@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.commands.changes import (
+from egress_server.commands.changes.history import (
     ChangeRef,
     ListChanges,
     ListRollouts,
@@ -15,10 +15,10 @@ from egress_server.commands.changes import (
     list_rollouts,
     wait_change,
 )
-from egress_server.domain.errors import EgressError, InvalidArgument, NotFound
-from egress_server.domain.listing import MAX_PAGE_SIZE, Listing, make_token, parse_listing
-from egress_server.domain.resources import ClusterSelector
-from egress_server.domain.rollout import ClusterStatus, Phase, Problem, RolloutState
+from egress_server.domain.model.errors import EgressError, InvalidArgument, NotFound
+from egress_server.domain.model.paging import MAX_PAGE_SIZE, ListQuery, make_token, parse_listing
+from egress_server.domain.model.resources import ClusterSelector
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem, RolloutState
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.commands.fakes import CALLER, World
@@ -27,7 +27,7 @@ BANK = entry("bank")
 EAST, WEST = cluster("east"), cluster("west")
 
 
-def listing(*fields: str, key: str = "revision", descends: bool = True, **asked: object) -> Listing:
+def listing(*fields: str, key: str = "revision", descends: bool = True, **asked: object) -> ListQuery:
     """What a list request asks for."""
     whole = {"page_size": 0, "page_token": "", "filter_text": "", "order_by": "", **asked}
     return parse_listing(fields=fields, key_field=key, descends=descends, **whole)  # type: ignore[arg-type]

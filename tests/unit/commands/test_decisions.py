@@ -6,22 +6,28 @@ from typing import Any
 
 import pytest
 
-from egress_server.commands.adoption import MAX_ADOPTED, adopting, releasing
-from egress_server.commands.held import SayYes, accept_store, approve_held
-from egress_server.commands.mutate import Mutation, Options, Outcome, mutate
-from egress_server.commands.restart import RestartWorkloads, restart_workloads
-from egress_server.commands.rollback import RollbackChange, rollback_change
+from egress_server.commands.changes.revert import RollbackChange, rollback_change
+from egress_server.commands.clusters.approvals import (
+    MAX_ADOPTED,
+    Approve,
+    accept_store,
+    adopting,
+    approve_held,
+    releasing,
+)
+from egress_server.commands.clusters.clusters import RestartWorkloads, restart_workloads
+from egress_server.commands.mutate import Mutation, MutationOutcome, Options, mutate
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.errors import Aborted, FailedPrecondition, NotFound, ResourceExhausted
-from egress_server.domain.resources import Cluster, KubernetesTarget, Resource, RestartOrder, TargetKind
-from egress_server.domain.rollout import MASS_DELETION, STORE_REWOUND, ClusterStatus, Phase, Problem
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.errors import Aborted, FailedPrecondition, NotFound, ResourceExhausted
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, Resource, RestartOrder, TargetKind
+from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND, ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster
 from tests.unit.commands.fakes import CALLER, World, deleting
 
 SIDECAR = "Sidecar/prod/default"
 EAST = Cluster("meshes/default/clusters/east", TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
-Say = Callable[[Services, Caller, SayYes], Awaitable[Outcome]]
+Say = Callable[[Services, Caller, Approve], Awaitable[MutationOutcome]]
 
 
 def held(reason: str, token: str = "t1") -> ClusterStatus:
@@ -96,7 +102,7 @@ async def test_what_is_held_is_said_yes_to(say: Say, reason: str, field: str, ty
     """To just that, by its token; asked for again after it is held no more, the answer is the same."""
     world = World.of(cluster("east"))
     world.replica.report(held(reason))
-    command = SayYes(EAST.name, options(request_id="r"), token)
+    command = Approve(EAST.name, options(request_id="r"), token)
     outcome = await say(world.services, CALLER, command)
     assert getattr(now(world), field) == "t1"
     assert outcome.change is not None
@@ -118,7 +124,7 @@ async def test_what_is_not_held_needs_no_yes(say: Say, other: str) -> None:
         if status:
             world.replica.report(status)
         with pytest.raises(FailedPrecondition, match=text) as caught:
-            await say(world.services, CALLER, SayYes(EAST.name, options(), ""))
+            await say(world.services, CALLER, Approve(EAST.name, options(), ""))
         assert caught.value.reason == "NOT_HELD"
     assert world.store.commits == []
 
@@ -128,7 +134,7 @@ async def test_another_token_is_refused() -> None:
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION, "t2"))
     with pytest.raises(Aborted) as caught:
-        await approve_held(world.services, CALLER, SayYes(EAST.name, options(), "t1"))
+        await approve_held(world.services, CALLER, Approve(EAST.name, options(), "t1"))
     assert (caught.value.reason, caught.value.metadata["current_token"]) == ("TOKEN_MISMATCH", "t2")
 
 
@@ -136,7 +142,7 @@ async def test_a_dry_run_says_yes_to_nothing() -> None:
     """It only tells whether it could."""
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION))
-    outcome = await approve_held(world.services, CALLER, SayYes(EAST.name, options(validate_only=True), ""))
+    outcome = await approve_held(world.services, CALLER, Approve(EAST.name, options(validate_only=True), ""))
     assert outcome.plan is not None
     assert world.store.commits == []
 
@@ -164,10 +170,10 @@ async def test_decisions_about_what_nobody_registered() -> None:
     with pytest.raises(NotFound):
         await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
     with pytest.raises(NotFound):
-        await approve_held(world.services, CALLER, SayYes(EAST.name, options(), ""))
+        await approve_held(world.services, CALLER, Approve(EAST.name, options(), ""))
 
 
-async def rolled_back(world: World, outcome: Outcome) -> Cluster:
+async def rolled_back(world: World, outcome: MutationOutcome) -> Cluster:
     """East after a change was taken back."""
     assert outcome.change is not None
     command = RollbackChange("default", outcome.change.revision, options())
@@ -181,7 +187,7 @@ async def test_decisions_are_taken_back() -> None:
     adopted = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
     assert (await rolled_back(world, adopted)).adopted == ()
     world.replica.report(held(MASS_DELETION))
-    approved = await approve_held(world.services, CALLER, SayYes(EAST.name, options(), ""))
+    approved = await approve_held(world.services, CALLER, Approve(EAST.name, options(), ""))
     assert (await rolled_back(world, approved)).approved == "t0"
     await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
     released = await mutate(world.services, CALLER, deciding(ChangeType.RELEASE, releasing(SIDECAR)))

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from egress_server.commands.deregister import Deregister, deregister
+from egress_server.commands.clusters.registration import Deregister, deregister
 from egress_server.commands.mutate import Mutation, Options, mutate
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.errors import Aborted, DeadlineExceeded, FailedPrecondition, NotFound
-from egress_server.domain.plan import Action
-from egress_server.domain.resources import Cluster, Resource
-from egress_server.domain.rollout import ClusterStatus, Phase, Problem
+from egress_server.domain.diff.plan import Action
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.errors import Aborted, DeadlineExceeded, FailedPrecondition, NotFound
+from egress_server.domain.model.resources import Cluster, Resource
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.commands.fakes import CALLER, World, setting

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from egress_server.commands.mutate import MAX_TRIES, mutate
-from egress_server.domain.changes import ChangeType, make_etag
-from egress_server.domain.errors import (
+from egress_server.domain.diff.plan import Action
+from egress_server.domain.model.changes import ChangeType, make_etag
+from egress_server.domain.model.errors import (
     Aborted,
     AlreadyExists,
     EgressError,
@@ -15,9 +16,8 @@ from egress_server.domain.errors import (
     InvalidArgument,
     NotFound,
 )
-from egress_server.domain.findings import Severity
-from egress_server.domain.plan import Action
-from egress_server.domain.resources import ClusterSelector, Scope
+from egress_server.domain.model.findings import Severity
+from egress_server.domain.model.resources import ClusterSelector, Scope
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.unit.commands.fakes import CALLER, EPOCH, NOW, World, deleting, setting
 

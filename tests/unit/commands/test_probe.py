@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from egress_server.commands.probe import MAX_TRIES, MAX_WAIT, Probe, probe
-from egress_server.domain.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
-from egress_server.domain.names import Kind, Name
-from egress_server.domain.probe import Attempt, Destination, Evidence, Outcome, UpstreamDelta
-from egress_server.domain.resources import Scope
-from egress_server.domain.rollout import ClusterStatus, Phase
+from egress_server.domain.model.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.status import ClusterStatus, Phase
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Outcome, UpstreamDelta
 from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time
 from tests.unit.commands.fakes import CALLER, World
@@ -32,7 +32,7 @@ BLOCKED = Evidence(captured=True, status=502, address=DIALLED)
 
 def query(namespace: str = "", revision: int = 0, cluster_id: str = "east") -> Probe:
     """A probe of BANK."""
-    return Probe(Name("default", Kind.CLUSTER, cluster_id), namespace, Attempt(BANK), revision)
+    return Probe(Name("default", ResourceKind.CLUSTER, cluster_id), namespace, Attempt(BANK), revision)
 
 
 def world(*evidence: Evidence, namespace: str = "default") -> World:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from egress_server.commands.probe import MAX_TRIES, Probe, ProbeResult, probe
-from egress_server.domain.errors import DeadlineExceeded, Unavailable
-from egress_server.domain.names import Kind, Name
-from egress_server.domain.probe import Attempt, Destination, Evidence, LiveFault, Outcome, Timings, UpstreamDelta
-from egress_server.domain.resources import Abort, HeaderMatch, MatchKind, Resource
+from egress_server.domain.model.errors import DeadlineExceeded, Unavailable
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.model.resources import Abort, HeaderMatch, MatchKind, Resource
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Outcome, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 from tests.support.meshes import cluster, entry, fault, interception, policy
 from tests.support.virtual_time import virtual_time
@@ -65,7 +65,7 @@ async def probed(
     world = World(agents=agents)
     world.put(cluster(), *resources)
     caller = CALLER if call is None else replace(CALLER, deadline=time.monotonic() + call)
-    query = Probe(Name("default", Kind.CLUSTER, "east"), "", replace(Attempt(HTTP), **attempt), count=count)
+    query = Probe(Name("default", ResourceKind.CLUSTER, "east"), "", replace(Attempt(HTTP), **attempt), count=count)
     return await probe(world.services, caller, query), len(agents.asked)
 
 
@@ -158,7 +158,7 @@ async def test_policy_of_the_moment_before() -> None:
     """What policy says is as of before the attempts: what changes on the way is not held against them."""
     world = World(agents=Agents([BLOCKED], 0.01))
     world.put(cluster(), policy("REGISTRY_ONLY"))
-    query = Probe(Name("default", Kind.CLUSTER, "east"), "", Attempt(HTTP))
+    query = Probe(Name("default", ResourceKind.CLUSTER, "east"), "", Attempt(HTTP))
     asking = asyncio.create_task(probe(world.services, CALLER, query))
     await asyncio.sleep(0)
     world.put(policy("ALLOW_ANY"))

@@ -2,20 +2,20 @@
 
 import pytest
 
-from egress_server.commands.clusters import get_cluster, list_clusters
+from egress_server.commands.clusters.clusters import get_cluster, list_clusters
 from egress_server.commands.read import Get, ListOf, get, list_resources
-from egress_server.domain.errors import NotFound
-from egress_server.domain.listing import Listing, parse_listing
-from egress_server.domain.names import Kind, expect_name
-from egress_server.domain.resources import Scope
-from egress_server.domain.rollout import ClusterStatus, Phase
+from egress_server.domain.model.errors import NotFound
+from egress_server.domain.model.names import ResourceKind, expect_name
+from egress_server.domain.model.paging import ListQuery, parse_listing
+from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.status import ClusterStatus, Phase
 from tests.support.meshes import cluster, entry, policy
 from tests.unit.commands.fakes import CALLER, EPOCH, World
 
-EAST = expect_name("name", "meshes/default/clusters/east", Kind.CLUSTER)
+EAST = expect_name("name", "meshes/default/clusters/east", ResourceKind.CLUSTER)
 
 
-def listing(page_size: int = 0, page_token: str = "", filter_text: str = "", order_by: str = "") -> Listing:
+def listing(page_size: int = 0, page_token: str = "", filter_text: str = "", order_by: str = "") -> ListQuery:
     """What a list request asks for."""
     fields = ("name", "mode", "labels.")
     return parse_listing(
@@ -39,8 +39,8 @@ async def test_what_is_not_there_is_not_found() -> None:
     assert (caught.value.reason, caught.value.metadata) == ("RESOURCE_NOT_FOUND", {"resource": str(EAST)})
 
 
-@pytest.mark.parametrize("kind", [Kind.CLUSTER, Kind.SERVICE_ENTRY, Kind.OUTBOUND_POLICY])
-async def test_an_unknown_mesh_has_no_lists(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ResourceKind.CLUSTER, ResourceKind.SERVICE_ENTRY, ResourceKind.OUTBOUND_POLICY])
+async def test_an_unknown_mesh_has_no_lists(kind: ResourceKind) -> None:
     """It is an error, not an empty list."""
     with pytest.raises(NotFound) as caught:
         await list_resources(World.of().services, CALLER, ListOf("other", kind, None, listing()))
@@ -55,7 +55,7 @@ async def test_a_namespace_is_listed_by_itself() -> None:
     entries = [entry(id_, namespace=ns) for ns in ("prod", "prod-2", "pro", "prod2", "q") for id_ in NAMES]
     world = World.of(*entries)
     for namespace in ("prod", "prod-2", "pro", "prod2", "q", "none"):
-        query = ListOf("default", Kind.SERVICE_ENTRY, namespace, listing())
+        query = ListOf("default", ResourceKind.SERVICE_ENTRY, namespace, listing())
         found = await list_resources(world.services, CALLER, query)
         wanted = sorted(e.name for e in entries if e.namespace == namespace)
         assert [v.resource.name for v in found.resources] == wanted
@@ -69,7 +69,7 @@ async def test_all_namespaces_are_listed_in_pages(order_by: str) -> None:
     names: list[str] = []
     token = ""
     while True:
-        query = ListOf("default", Kind.SERVICE_ENTRY, None, listing(3, token, order_by=order_by))
+        query = ListOf("default", ResourceKind.SERVICE_ENTRY, None, listing(3, token, order_by=order_by))
         found = await list_resources(world.services, CALLER, query)
         names += [v.resource.name for v in found.resources]
         token = found.next_page_token
@@ -81,7 +81,7 @@ async def test_all_namespaces_are_listed_in_pages(order_by: str) -> None:
 async def test_lists_are_filtered() -> None:
     """By what the resources are."""
     world = World.of(policy("ALLOW_ANY", "a"), policy("REGISTRY_ONLY", "b", scope=Scope("prod")))
-    query = ListOf("default", Kind.OUTBOUND_POLICY, None, listing(filter_text="mode = REGISTRY_ONLY"))
+    query = ListOf("default", ResourceKind.OUTBOUND_POLICY, None, listing(filter_text="mode = REGISTRY_ONLY"))
     found = await list_resources(world.services, CALLER, query)
     assert [v.resource.name for v in found.resources] == ["meshes/default/outboundPolicies/b"]
 
@@ -93,7 +93,7 @@ async def test_clusters_come_with_what_is_known_of_them() -> None:
     world.replica.report(status)
     world.agents.add("a1")
     world.agents.add("a2")
-    found = await list_clusters(world.services, CALLER, ListOf("default", Kind.CLUSTER, None, listing()))
+    found = await list_clusters(world.services, CALLER, ListOf("default", ResourceKind.CLUSTER, None, listing()))
     assert dict(found.statuses) == {"east": status}
     assert dict(found.agents) == {"east": 2, "west": 0}
     one = await get_cluster(world.services, CALLER, Get(EAST))

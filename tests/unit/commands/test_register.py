@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from egress_server.commands.clusters.registration import register
 from egress_server.commands.mutate import Mutation, Options, mutate
-from egress_server.commands.register import register
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.errors import Aborted, InvalidArgument
-from egress_server.domain.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.errors import Aborted, InvalidArgument
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
 from tests.support.kubeconfigs import CANARY
 from tests.support.sealing import OpenSealer
 from tests.unit.commands.fakes import CALLER, World

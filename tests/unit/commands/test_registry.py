@@ -2,18 +2,17 @@
 
 import pytest
 
-from egress_server.commands.explain import Explain, explain_destination
-from egress_server.commands.registry import ListRegistry, RegistryPage, list_registry
-from egress_server.domain.errors import InvalidArgument, NotFound
-from egress_server.domain.expect import Asked
-from egress_server.domain.listing import parse_listing
-from egress_server.domain.names import Kind, Name
-from egress_server.domain.probe import Destination, Outcome
+from egress_server.commands.explain import Explain, ListRegistry, RegistryPage, explain_destination, list_registry
+from egress_server.domain.model.errors import InvalidArgument, NotFound
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.model.paging import parse_listing
+from egress_server.domain.probe.judge import Destination, Outcome
+from egress_server.domain.simulate.evaluate import Request
 from tests.support.meshes import cluster, entry, policy, ports, selector
 from tests.unit.commands.fakes import CALLER, World
 
-EAST = Name("default", Kind.CLUSTER, "east")
-WEST = Name("default", Kind.CLUSTER, "west")
+EAST = Name("default", ResourceKind.CLUSTER, "east")
+WEST = Name("default", ResourceKind.CLUSTER, "west")
 MESH = World.of(
     cluster(),
     entry("b"),
@@ -93,7 +92,7 @@ async def test_view() -> None:
 
 async def test_explain() -> None:
     """A connection is explained as of the snapshot, for the cluster that was named."""
-    asked = Asked(Destination("http", "elsewhere.example.com", 80), "default")
+    asked = Request(Destination("http", "elsewhere.example.com", 80), "default")
     explanation = await explain_destination(MESH.services, CALLER, Explain(EAST, asked))
     assert explanation.expected.outcome is Outcome.BLOCKED
     assert explanation.revision == 7
@@ -105,4 +104,6 @@ async def test_unknown_cluster() -> None:
     with pytest.raises(NotFound):
         await list_registry(MESH.services, CALLER, ListRegistry(WEST, "default", listing))
     with pytest.raises(NotFound):
-        await explain_destination(MESH.services, CALLER, Explain(WEST, Asked(Destination("http", "x", 80), "default")))
+        await explain_destination(
+            MESH.services, CALLER, Explain(WEST, Request(Destination("http", "x", 80), "default"))
+        )

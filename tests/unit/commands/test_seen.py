@@ -5,11 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from egress_server.commands.seen import ListSeen, Observed, list_drift, list_escapes, list_stale_workloads
-from egress_server.domain.errors import NotFound
-from egress_server.domain.inventory import Escape, EscapeKind, Inventory, StaleWorkload
-from egress_server.domain.listing import parse_listing
-from egress_server.domain.rollout import ClusterStatus, Drift, DriftKind, Phase
+from egress_server.commands.clusters.observations import (
+    ClusterObservation,
+    ListObservations,
+    list_drift,
+    list_escapes,
+    list_stale_workloads,
+)
+from egress_server.domain.model.errors import NotFound
+from egress_server.domain.model.paging import parse_listing
+from egress_server.domain.model.status import ClusterStatus, Drift, DriftKind, Phase
+from egress_server.domain.observed.inventory import Escape, EscapeKind, Inventory, StaleWorkload
 from tests.support.meshes import cluster
 from tests.unit.commands.fakes import CALLER, World
 
@@ -45,15 +51,15 @@ def world() -> World:
     return made
 
 
-def asking(cluster: str = "", text: str = "", size: int = 0, token: str = "", order: str = "") -> ListSeen:
+def asking(cluster: str = "", text: str = "", size: int = 0, token: str = "", order: str = "") -> ListObservations:
     """A list of one cluster, or of all."""
     listing = parse_listing(
         page_size=size, page_token=token, filter_text=text, order_by=order, fields=FIELDS, key_field="cluster"
     )
-    return ListSeen("default", cluster, listing)
+    return ListObservations("default", cluster, listing)
 
 
-async def names(world: World, query: ListSeen) -> list[str]:
+async def names(world: World, query: ListObservations) -> list[str]:
     """Cluster and name of each drifted object of a page."""
     page = await list_drift(world.services, CALLER, query)
     return [f"{id_}/{drift.name}" for id_, drift in page.items]
@@ -90,7 +96,11 @@ async def test_pages(world: World) -> None:
     second = await list_escapes(world.services, CALLER, asking(size=2, token=first.next_page_token))
     assert [(id_, e.name) for id_, e in (*first.items, *second.items)] == [("east", "e"), ("east", "f"), ("west", "w")]
     assert second.next_page_token == ""
-    assert first.observed == (Observed("east", NOW, 0), Observed("north", None, 0), Observed("west", NOW, 3))
+    assert first.observed == (
+        ClusterObservation("east", NOW, 0),
+        ClusterObservation("north", None, 0),
+        ClusterObservation("west", NOW, 3),
+    )
     assert second.observed == ()
 
 
@@ -98,7 +108,7 @@ async def test_stale_workloads(world: World) -> None:
     """As the last look at each cluster found them."""
     page = await list_stale_workloads(world.services, CALLER, asking("east", text="kind = Deployment"))
     assert [(id_, workload.name) for id_, workload in page.items] == [("east", "api"), ("east", "web")]
-    assert page.observed == (Observed("east", NOW, 0),)
+    assert page.observed == (ClusterObservation("east", NOW, 0),)
 
 
 @pytest.mark.parametrize("list_", [list_drift, list_escapes, list_stale_workloads])

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from egress_server.auth.local import LocalUser
 from egress_server.config import RunSettings, split_address
-from egress_server.domain.resolve import Resolve
+from egress_server.domain.model.host_overrides import HostOverride
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def test_the_environment_tells_what_no_flag_does(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("EGRESSD_LOG_LEVEL", "debug")
     settings = RunSettings(log_level="error")
     assert settings.local_clusters == ("east", "west")
-    assert settings.resolve == (Resolve("a.b", 80, "127.0.0.1", 8081), Resolve("c.d", 443, "::1", 443))
+    assert settings.resolve == (HostOverride("a.b", 80, "127.0.0.1", 8081), HostOverride("c.d", 443, "::1", 443))
     assert settings.cors_origins == ("https://a.example",)
     assert (settings.trace_ratio, settings.log_level) == (0.5, "error")
 

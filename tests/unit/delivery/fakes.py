@@ -12,20 +12,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from egress_server.domain.changes import Change
-from egress_server.domain.errors import PermanentError, Unavailable
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.probe import Attempt, Evidence, UpstreamDelta
-from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.render.strip import strip_ended
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.model.changes import Change
+from egress_server.domain.model.errors import PermanentError, Unavailable
+from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.status import UNSUPPORTED, ClusterStatus, Problem
+from egress_server.domain.observed.inventory import Inventory
+from egress_server.domain.probe.judge import Attempt, Evidence, UpstreamDelta
+from egress_server.domain.render.expired_faults import strip_ended
 from egress_server.domain.render.virtual_service import resources_in
-from egress_server.domain.resources import Cluster
-from egress_server.domain.rollout import UNSUPPORTED, ClusterStatus, Problem
-from egress_server.domain.snapshot import Snapshot
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Arrival, Commit, Committed, Lease, RequestKey, Stale
 from egress_server.ports.target import Applied, Fit, Live, Witness
-from egress_server.targets.still import Still
+from egress_server.targets.base import StaticTarget
 from tests.support.meshes import BIRTH, History
 
 
@@ -224,7 +224,7 @@ NO_WITNESS = Witness("", 0, "", 0)
 
 
 @dataclass
-class FakeTarget(Still):
+class FakeTarget(StaticTarget):
     """A cluster. `failures` are raised by the next gathers; `apply_failures` by the next applies; `deaf` by the next
     attempts to listen, of which there were `listeners`; `held_up` is what `holding_up` says."""
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from egress_server.domain.errors import TransientError
-from egress_server.domain.render.objects import ObjectKey
-from egress_server.domain.resources import ClusterSelector, DriftPolicy
-from egress_server.domain.rollout import Drift, DriftKind, Phase, RolloutState, rollout, standing
+from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.objects import ObjectKey
+from egress_server.domain.model.resources import ClusterSelector, DriftPolicy
+from egress_server.domain.model.status import Drift, DriftKind, Phase, RolloutState, rollout, standing
 from egress_server.telemetry import metrics
 from tests.support.meshes import MESH, cluster, entry, fault, policy
 from tests.support.virtual_time import virtual_time

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.rollout import Phase
+from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.domain.model.status import Phase
 from egress_server.ports.target import RIGHTS_MISSING
 from tests.support.meshes import entry
 from tests.support.virtual_time import virtual_time

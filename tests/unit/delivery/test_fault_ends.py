@@ -3,12 +3,12 @@
 import asyncio
 from dataclasses import replace
 
-from egress_server.delivery.expiry import ACTOR
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.errors import TransientError
-from egress_server.domain.names import Kind
-from egress_server.domain.resources import Abort, ClusterSelector, Fault
-from egress_server.domain.rollout import Phase
+from egress_server.delivery.faults.expirer import ACTOR
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.names import ResourceKind
+from egress_server.domain.model.resources import Abort, ClusterSelector, Fault
+from egress_server.domain.model.status import Phase
 from egress_server.ports.target import UNREACHABLE
 from tests.support.meshes import entry, policy
 from tests.support.virtual_time import virtual_time
@@ -35,7 +35,7 @@ def faulted(target: FakeTarget) -> list[str]:
 
 def expired(world: World) -> bool:
     """Whether no fault is left in desired state."""
-    return not world.history.snapshot.of_kind(Kind.FAULT)
+    return not world.history.snapshot.of_kind(ResourceKind.FAULT)
 
 
 @virtual_time

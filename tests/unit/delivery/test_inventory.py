@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 from itertools import pairwise
 
-from egress_server.domain.inventory import Inventory, StaleWorkload
-from egress_server.domain.rollout import Phase
+from egress_server.domain.model.status import Phase
+from egress_server.domain.observed.inventory import Inventory, StaleWorkload
 from tests.support.meshes import BIRTH, cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget, loop_time

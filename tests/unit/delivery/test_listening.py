@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.domain.errors import TransientError
-from egress_server.domain.resources import KubernetesTarget
+from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.resources import KubernetesTarget
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget, loop_time

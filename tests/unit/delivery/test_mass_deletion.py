@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.domain.render.objects import ObjectKey
-from egress_server.domain.resources import Cluster, DriftPolicy, Scope, ServiceEntry, TargetKind
-from egress_server.domain.rollout import MASS_DELETION, Phase, Problem
+from egress_server.domain.model.objects import ObjectKey
+from egress_server.domain.model.resources import Cluster, DriftPolicy, Scope, ServiceEntry, TargetKind
+from egress_server.domain.model.status import MASS_DELETION, Phase, Problem
 from tests.support.meshes import MESH, cluster, entry, fault, interception
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from egress_server.delivery.observing import observed_apply
+from egress_server.delivery.tracing import observed_apply
 from egress_server.ports.store import Arrival
 from egress_server.telemetry.metrics import REGISTRY
 from tests.support.meshes import BIRTH, entry

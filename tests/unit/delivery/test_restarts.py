@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from egress_server.domain.errors import TransientError
-from egress_server.domain.inventory import Inventory, StaleWorkload
-from egress_server.domain.resources import Cluster, RestartOrder
-from egress_server.domain.rollout import RestartProgress, RestartState
+from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.resources import Cluster, RestartOrder
+from egress_server.domain.model.status import RestartProgress, RestartState
+from egress_server.domain.observed.inventory import Inventory, StaleWorkload
 from tests.support.meshes import BIRTH, cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from egress_server.delivery.unattended import Unattended
-from egress_server.domain.errors import PermanentError, TransientError
+from egress_server.delivery.standby import StandbyApplier
+from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.ports.target import UNREACHABLE
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
@@ -29,7 +29,7 @@ async def left_behind(*seconds: float, clusters: tuple[str, ...] = ("east",)) ->
 @asynccontextmanager
 async def attending(world: World, *clusters: str) -> AsyncIterator[None]:
     """An applier without a store that knows these clusters."""
-    task = asyncio.create_task(Unattended(world.targets, map(cluster, clusters), clock).run())
+    task = asyncio.create_task(StandbyApplier(world.targets, map(cluster, clusters), clock).run())
     yield
     task.cancel()
     await asyncio.wait({task})

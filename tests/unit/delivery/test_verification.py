@@ -4,9 +4,9 @@ import asyncio
 from itertools import count, pairwise
 
 from egress_server.delivery import DeliverySettings
-from egress_server.domain.errors import Unavailable
-from egress_server.domain.probe import Destination
-from egress_server.domain.rollout import ClusterStatus, Phase, Problem, Rollout, RolloutState, rollout
+from egress_server.domain.model.errors import Unavailable
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState, rollout
+from egress_server.domain.probe.judge import Destination
 from egress_server.domain.verify import UNREGISTERED_HOST, UNROUTED_ADDRESS
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.support.virtual_time import virtual_time

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.effective import Effective, effective
-from egress_server.domain.evidence import Evidence
-from egress_server.domain.probe import Expectation, Outcome, Verdict
-from egress_server.domain.resources import Delay, Fault, HeaderMatch, MatchKind, Resource
+from egress_server.domain.desired.effective import Effective, effective
+from egress_server.domain.model.resources import Delay, Fault, HeaderMatch, MatchKind, Resource
+from egress_server.domain.probe.evidence import Evidence
+from egress_server.domain.probe.judge import Expectation, Outcome, Verdict
 from egress_server.domain.verify import Agreement, Subject, Workload, changed, compare, expected_of, subjects
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from egress_server.delivery.guards import witness_token
-from egress_server.domain.resources import TargetKind
-from egress_server.domain.rollout import MASS_DELETION, Phase
+from egress_server.domain.model.resources import TargetKind
+from egress_server.domain.model.status import MASS_DELETION, Phase
 from egress_server.ports.target import Witness
 from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
 
-from egress_server.delivery import Applier, DeliverySettings
-from egress_server.domain.resources import Resource
-from egress_server.domain.rollout import ClusterStatus, Phase
+from egress_server.delivery import ControllerManager, DeliverySettings
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.status import ClusterStatus, Phase
 from tests.support.meshes import BIRTH, History, cluster
 from tests.unit.delivery.fakes import FakeAgents, FakeReplica, FakeStore, FakeTargets, loop_time
 
@@ -43,9 +43,9 @@ class World:
         self.replica.tell()
         return revision
 
-    def applier(self, settings: DeliverySettings = DEFAULTS, owner: str = "us") -> Applier:
+    def applier(self, settings: DeliverySettings = DEFAULTS, owner: str = "us") -> ControllerManager:
         """An applier, not running yet."""
-        return Applier(
+        return ControllerManager(
             mesh="default",
             owner=owner,
             store=self.store,

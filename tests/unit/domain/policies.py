@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from egress_server.domain.resources import (
+from egress_server.domain.model.resources import (
     Abort,
     Cluster,
     ConnectionLimits,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.effective import Effective, effective
-from egress_server.domain.probe import Destination, Expectation, Outcome, Verdict
-from egress_server.domain.resources import Endpoint, OutboundPolicy, Resolution, Resource, Scope, ServiceEntry
+from egress_server.domain.desired.effective import Effective, effective
+from egress_server.domain.model.resources import Endpoint, OutboundPolicy, Resolution, Resource, Scope, ServiceEntry
+from egress_server.domain.probe.judge import Destination, Expectation, Outcome, Verdict
 from egress_server.domain.verify import (
     UNREGISTERED_HOST,
     UNROUTED_ADDRESS,

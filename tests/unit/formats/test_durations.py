@@ -2,7 +2,7 @@
 
 import pytest
 
-from egress_server.formats.durations import parse_duration
+from egress_server.formats.fields import parse_duration
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,14 @@
 """Istio's ServiceEntry in YAML: the document's goes in unchanged, and nothing is dropped without a word."""
 
-from pathlib import Path
-
 import pytest
 
-from egress_server.domain.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate import Problems
-from egress_server.formats.istio_yaml import ParsedServiceEntry, parse_service_entry, yaml_path
+from egress_server.formats.service_entry import ParsedServiceEntry, parse_service_entry, yaml_path
+from tests.support.paths import ROOT
 from tests.support.violations import violations_of
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = ROOT / "examples"
 HEAD = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: x}\n"
 WHOLE = """
 apiVersion: networking.istio.io/v1beta1

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.formats.kubeconfig import KubeconfigError, read_kubeconfig
-from egress_server.formats.kubeconfig_text import cut_kubeconfig
+from egress_server.formats.kubeconfig import KubeconfigError, cut_kubeconfig, read_kubeconfig
 from egress_server.formats.strict_yaml import dump
 from tests.support.kubeconfigs import CANARY, SERVER, kubeconfig, pem
 

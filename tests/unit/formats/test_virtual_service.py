@@ -1,15 +1,14 @@
 """Faults in Istio's VirtualService: the document's goes in unchanged; what would be lost is refused by its path."""
 
-from pathlib import Path
-
 import pytest
 
-from egress_server.domain.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
 from egress_server.domain.validate import Problems
 from egress_server.formats.virtual_service import ParsedFault, parse_fault
+from tests.support.paths import ROOT
 from tests.support.violations import violations_of
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = ROOT / "examples"
 HEAD = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: x}\n"
 TO_BANK = "route: [{destination: {host: bank.example}}]"
 DELAY = "fault: {delay: {percentage: {value: 50}, fixedDelay: 2s}}"

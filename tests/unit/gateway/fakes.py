@@ -9,15 +9,15 @@ import httpx
 from fastapi import FastAPI
 from google.protobuf.message import Message
 
-from egress_server.domain.errors import EgressError
+from egress_server.domain.model.errors import EgressError
 from egress_server.gateway.app import build_app
-from egress_server.pipeline import Call, Method, Pipeline, StreamMethod
+from egress_server.pipeline.pipeline import Method, Pipeline, RpcCall, StreamMethod
 from egress_server.pipeline.status import refusal_of
 from egress_server.wire import METHODS, STREAMS
 
 DESCRIPTORS = files("egress_server.wire").joinpath("descriptors.binpb").read_bytes()
 
-Answer = Callable[[Method, Any, Call], Awaitable[Message]]
+Answer = Callable[[Method, Any, RpcCall], Awaitable[Message]]
 
 
 class FakePipeline:
@@ -25,11 +25,11 @@ class FakePipeline:
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
-        self.calls: list[Call] = []
+        self.calls: list[RpcCall] = []
         self.answer: Answer = empty_answer
         self.events: AsyncIterator[Message] = no_events()
 
-    async def unary(self, method: Method, request: bytes | Message, call: Call) -> Message:
+    async def unary(self, method: Method, request: bytes | Message, call: RpcCall) -> Message:
         """As the real one: an answer or a Refusal."""
         message: Any = method.request_type.FromString(request) if isinstance(request, bytes) else request
         self.requests.append(message)
@@ -40,7 +40,7 @@ class FakePipeline:
         except EgressError as error:
             raise refusal_of(error) from error
 
-    async def stream(self, method: StreamMethod, request: Message, call: Call) -> AsyncGenerator[Message, None]:
+    async def stream(self, method: StreamMethod, request: Message, call: RpcCall) -> AsyncGenerator[Message, None]:
         """As the real one: what `events` gives, or a Refusal."""
         self.requests.append(request)
         self.calls.append(call)
@@ -58,7 +58,7 @@ async def no_events() -> AsyncGenerator[Message, None]:
     yield
 
 
-async def empty_answer(method: Method, request: Any, call: Call) -> Message:
+async def empty_answer(method: Method, request: Any, call: RpcCall) -> Message:
     """A response with nothing in it."""
     return method.response_type()
 
@@ -66,7 +66,7 @@ async def empty_answer(method: Method, request: Any, call: Call) -> Message:
 def raising(error: EgressError) -> Answer:
     """An answer that is a refusal."""
 
-    async def answer(method: Method, request: Any, call: Call) -> Message:
+    async def answer(method: Method, request: Any, call: RpcCall) -> Message:
         raise error
 
     return answer

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.errors import InvalidArgument
-from egress_server.gateway.binding import RequestReader
-from egress_server.gateway.shapes import shape_of
-from egress_server.gateway.template import Capture
+from egress_server.domain.model.errors import InvalidArgument
+from egress_server.gateway.transcoder.binding import RequestReader
+from egress_server.gateway.transcoder.shapes import shape_of
+from egress_server.gateway.transcoder.template import Capture
 from tests.unit.gateway.sample import Sample
 
 SHAPE = shape_of(Sample.DESCRIPTOR, {})

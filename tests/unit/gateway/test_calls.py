@@ -9,8 +9,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from egress.v1 import change_pb2, egress_service_pb2, outbound_policy_pb2
-from egress_server.domain.errors import AlreadyExists
-from egress_server.pipeline import Call, Method, Refusal
+from egress_server.domain.model.errors import AlreadyExists
+from egress_server.pipeline.pipeline import Method, RpcCall, StatusError
 from egress_server.telemetry import metrics
 from egress_server.wire import METHODS
 from tests.unit.gateway.fakes import FakePipeline, app_over, client_of, info_of, raising, violations_of
@@ -99,7 +99,7 @@ async def test_idempotency_key_in_quotes(client: httpx.AsyncClient, pipeline: Fa
 async def test_answer(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
     """The answer is proto3 JSON, with the resource's etag as a header."""
 
-    async def answer(method: Method, request: Any, call: Call) -> egress_service_pb2.SetOutboundPolicyResponse:
+    async def answer(method: Method, request: Any, call: RpcCall) -> egress_service_pb2.SetOutboundPolicyResponse:
         return egress_service_pb2.SetOutboundPolicyResponse(
             outbound_policy=outbound_policy_pb2.OutboundPolicy(
                 name="n", mode=outbound_policy_pb2.OutboundPolicy.REGISTRY_ONLY, etag="e2"
@@ -122,7 +122,7 @@ async def test_etag_of_a_read(client: httpx.AsyncClient, pipeline: FakePipeline)
     url = "/v1/meshes/default/outboundPolicies/x"
     assert "etag" not in (await client.get(url)).headers
 
-    async def answer(method: Method, request: Any, call: Call) -> outbound_policy_pb2.OutboundPolicy:
+    async def answer(method: Method, request: Any, call: RpcCall) -> outbound_policy_pb2.OutboundPolicy:
         return outbound_policy_pb2.OutboundPolicy(etag="e3")
 
     pipeline.answer = answer
@@ -144,8 +144,8 @@ async def test_same_refusal_on_both_wires(client: httpx.AsyncClient, pipeline: F
     assert response.status_code == 400
     request = ParseDict({**body, "parent": "meshes/default"}, egress_service_pb2.SetOutboundPolicyRequest())
     method = METHODS["/egress.v1.EgressService/SetOutboundPolicy"]
-    with pytest.raises(Refusal) as caught:
-        await pipeline.unary(method, request.SerializeToString(), Call("grpc", "", {}))
+    with pytest.raises(StatusError) as caught:
+        await pipeline.unary(method, request.SerializeToString(), RpcCall("grpc", "", {}))
     assert response.json() == MessageToDict(caught.value.status)
 
 

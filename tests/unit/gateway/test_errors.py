@@ -6,8 +6,8 @@ import httpx
 import pytest
 from google.rpc import code_pb2, status_pb2
 
-from egress_server.domain import errors
-from egress_server.domain.errors import EgressError
+from egress_server.domain.model import errors
+from egress_server.domain.model.errors import EgressError
 from egress_server.gateway.errors import HTTP_OF_CODE, http_status, retry_after
 from egress_server.pipeline.status import refusal_of
 from tests.unit.gateway.fakes import FakePipeline, info_of, raising

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from egress.v1 import change_pb2
 from egress.v1 import change_service_pb2 as pb
-from egress_server.domain.errors import OutOfRange, Unavailable
+from egress_server.domain.model.errors import OutOfRange, Unavailable
 from tests.unit.gateway.fakes import FakePipeline, app_over, info_of
 from tests.unit.gateway.test_openapi import DOCUMENT
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.errors import InvalidArgument
-from egress_server.gateway.json_body import parse_json
+from egress_server.domain.model.errors import InvalidArgument
+from egress_server.gateway.transcoder.body import parse_json
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from egress_server.gateway.routes import RouteTable, bindings_of
-from egress_server.pipeline import Method
+from egress_server.gateway.transcoder.routes import RouteTable, bindings_of
+from egress_server.pipeline.pipeline import Method
 from egress_server.wire import METHODS
 from tests.unit.gateway.fakes import DESCRIPTORS
 

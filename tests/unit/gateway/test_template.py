@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.gateway.template import Template
+from egress_server.gateway.transcoder.template import PathTemplate
 
 LITERAL = st.text("abcXYZ019-_.~", min_size=1, max_size=8)
 VALUE = st.text(min_size=1, max_size=20).filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text))
@@ -14,7 +14,7 @@ VALUE = st.text(min_size=1, max_size=20).filter(lambda text: not any("\ud800" <=
 
 def values(template: str, path: str) -> dict[str, str] | None:
     """The decoded variables of a path; None where it does not match."""
-    captures = Template.parse(template).match(path)
+    captures = PathTemplate.parse(template).match(path)
     return None if captures is None else {c.field: c.decode() for c in captures}
 
 
@@ -73,7 +73,7 @@ def test_match(template: str, path: str, want: dict[str, str] | None) -> None:
 def test_bad_template(text: str) -> None:
     """What breaks the grammar is refused at start, with the template in the message."""
     with pytest.raises(ValueError, match="path template"):
-        Template.parse(text)
+        PathTemplate.parse(text)
 
 
 @given(st.lists(LITERAL, min_size=1, max_size=5), LITERAL)
@@ -102,13 +102,13 @@ def test_several_segments_give_back_any_text(ids: list[str]) -> None:
 @given(st.text(max_size=40))
 def test_any_path_is_answered(path: str) -> None:
     """No path, however odd, makes matching fail; what it takes begins with the literal part."""
-    found = Template.parse("/v1/{name=meshes/*/changes/*}:wait").match(path)
+    found = PathTemplate.parse("/v1/{name=meshes/*/changes/*}:wait").match(path)
     assert found is None or path.startswith("/v1/meshes/")
 
 
 def test_not_utf8() -> None:
     """A value that is not UTF-8 once decoded says so instead of being mended."""
-    (capture,) = Template.parse("/v1/{id}").match("/v1/%ff") or ()
+    (capture,) = PathTemplate.parse("/v1/{id}").match("/v1/%ff") or ()
     with pytest.raises(UnicodeDecodeError):
         capture.decode()
 
@@ -116,4 +116,9 @@ def test_not_utf8() -> None:
 def test_narrower_first() -> None:
     """Sorted by specificity, a literal comes before a wildcard, and that before any number of segments."""
     texts = ["/v1/{a=**}", "/v1/*", "/v1/x", "/v1/x:go"]
-    assert sorted(texts, key=lambda t: Template.parse(t).specificity) == ["/v1/x:go", "/v1/x", "/v1/*", "/v1/{a=**}"]
+    assert sorted(texts, key=lambda t: PathTemplate.parse(t).specificity) == [
+        "/v1/x:go",
+        "/v1/x",
+        "/v1/*",
+        "/v1/{a=**}",
+    ]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from egress_server.domain.inventories import Inventories
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.lint import LintResult, lint, lint_delete
-from egress_server.domain.resources import Resource
-from egress_server.domain.snapshot import buckets_of
+from egress_server.domain.desired.snapshot import buckets_of
+from egress_server.domain.lint.engine import LintResult, lint, lint_delete
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.observed.inventory import Inventory
+from egress_server.domain.observed.inventory_index import Inventories
 from tests.support.meshes import History
 
 

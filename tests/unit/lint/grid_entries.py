@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from egress_server.domain.resources import (
+from egress_server.domain.model.resources import (
     Endpoint,
     OutboundPolicy,
     Resolution,

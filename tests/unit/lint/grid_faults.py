@@ -1,6 +1,6 @@
 """Rules of faults and the entries they hang on (EGR02xx)."""
 
-from egress_server.domain.resources import Abort, Delay, Resolution, TrafficSettings
+from egress_server.domain.model.resources import Abort, Delay, Resolution, TrafficSettings
 from tests.support.meshes import cluster, entry, fault, ports, selector
 from tests.unit.lint.cases import case
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from egress_server.domain.inventory import Capabilities, Escape, EscapeKind
-from egress_server.domain.resources import Cluster, Resolution, Retries, Scope, TargetKind, TrafficSettings
+from egress_server.domain.model.resources import Cluster, Resolution, Retries, Scope, TargetKind, TrafficSettings
+from egress_server.domain.observed.inventory import Capabilities, Escape, EscapeKind
 from tests.support.inventories import AFTER, foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import entry, fault, interception, policy, ports, selector
 from tests.unit.lint.cases import Case, case

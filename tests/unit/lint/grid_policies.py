@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from egress_server.domain.resources import Cluster, Scope
+from egress_server.domain.model.resources import Cluster, Scope
 from tests.support.meshes import cluster, entry, fault, interception, policy, ports, selector
 from tests.unit.lint.cases import case
 

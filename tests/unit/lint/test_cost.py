@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.changes import Versioned
-from egress_server.domain.inventories import Inventories
-from egress_server.domain.lint import lint, lint_delete
-from egress_server.domain.resources import Resolution, Resource, ServiceEntry
-from egress_server.domain.snapshot import Snapshot, Update
+from egress_server.domain.desired.snapshot import Snapshot, Update
+from egress_server.domain.lint.engine import lint, lint_delete
+from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.resources import Resolution, Resource, ServiceEntry
+from egress_server.domain.observed.inventory_index import Inventories
 from tests.support.inventories import foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import BIRTH, entry, fault, policy, ports, selector
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from egress_server.domain.findings import Severity
-from egress_server.domain.lint import RULES, lint, lint_delete
-from egress_server.domain.snapshot import buckets_of
+from egress_server.domain.desired.snapshot import buckets_of
+from egress_server.domain.lint.engine import RULES, lint, lint_delete
+from egress_server.domain.model.findings import Severity
 from tests.support.meshes import History
 from tests.unit.lint import grid_entries, grid_faults, grid_others, grid_policies
 from tests.unit.lint.cases import Case

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-import egress_server.domain.lint as room
-from egress_server.domain import explain, told
-from egress_server.domain.findings import Severity
-from egress_server.domain.lint import RULES, Rule
+import egress_server.domain.lint as lint_package
+from egress_server.domain.explain import caveats, explain
+from egress_server.domain.lint.engine import RULES, Rule
+from egress_server.domain.model.findings import Severity
+from tests.support.paths import ROOT
 
-PAGES = Path(__file__).parents[3] / "docs" / "lint"
+PAGES = ROOT / "docs" / "lint"
 HEADINGS = ["## Rule", "## Why", "## Wrong", "## Right", "## Forcing"]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.code for rule in RULES])
 
@@ -26,8 +27,12 @@ def test_codes() -> None:
 
 def test_all_rules_are_registered() -> None:
     """Each file that speaks of a code has one rule, and the list has it."""
-    files = {path.stem for path in Path(room.__file__).parent.glob("*.py") if path.read_text().startswith('"""EGR')}
-    assert {type(rule).__module__.rpartition(".")[2] for rule in RULES} == files
+    files = {
+        f"{path.parent.name}.{path.stem}"
+        for path in Path(lint_package.__file__).parent.rglob("*.py")
+        if path.read_text().startswith('"""EGR')
+    }
+    assert {".".join(type(rule).__module__.split(".")[-2:]) for rule in RULES} == files
     assert len(files) == len(RULES)
 
 
@@ -74,5 +79,5 @@ def test_table() -> None:
         for rule in RULES
     ]
     explained = {explain.FAULT_UNSEEN, explain.ENTRY_UNSEEN, explain.PORT_TAKEN}
-    explained |= {told.PARTLY_KNOWN, told.ROUTED_BY_OTHERS, told.NOT_HELD, told.PODS_ESCAPE}
+    explained |= {caveats.PARTLY_KNOWN, caveats.ROUTED_BY_OTHERS, caveats.NOT_HELD, caveats.PODS_ESCAPE}
     assert {path.stem for path in PAGES.glob("EGR*.md")} == {rule.code for rule in RULES} | explained

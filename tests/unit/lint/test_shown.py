@@ -1,17 +1,15 @@
 """Every rule is shown on a real mesh by a test of that tier, or listed with the reason why it is not."""
 
 import importlib
-from pathlib import Path
 
-from tests.mesh.shown import NOT_SHOWN, SHOWN
-
-ROOT = Path(__file__).parents[3]
+from tests.mesh.harness.run.coverage import NOT_SHOWN, SHOWN
+from tests.support.paths import ROOT
 
 
 def test_every_rule_is_shown() -> None:
     """Codes are those that have a page."""
-    for module in sorted((ROOT / "tests" / "mesh").glob("test_rules_*.py")):
-        importlib.import_module(f"tests.mesh.{module.stem}")
+    for module in sorted((ROOT / "tests" / "mesh" / "rules").glob("test_*.py")):
+        importlib.import_module(f"tests.mesh.rules.{module.stem}")
     codes = {page.stem for page in (ROOT / "docs" / "lint").glob("EGR*.md")}
     assert codes - SHOWN == NOT_SHOWN.keys()
     assert codes >= SHOWN

@@ -2,18 +2,18 @@
 
 import asyncio
 
-from egress_server.pipeline.gate import FREE, Gate
+from egress_server.pipeline.write_batcher import FREE, WriteBatcher
 
 
 class Visit:
     """Something that goes in through a gate, and out again when it is told to."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: WriteBatcher) -> None:
         self._entered = asyncio.Event()
         self._leave = asyncio.Event()
         self.task = asyncio.create_task(self._visit(gate))
 
-    async def _visit(self, gate: Gate) -> None:
+    async def _visit(self, gate: WriteBatcher) -> None:
         async with gate:
             self._entered.set()
             await self._leave.wait()
@@ -33,7 +33,7 @@ class Visit:
         await self.task
 
 
-async def visits(gate: Gate, count: int) -> list[Visit]:
+async def visits(gate: WriteBatcher, count: int) -> list[Visit]:
     """So many that have come to the gate, one after the other."""
     found = [Visit(gate) for _ in range(count)]
     await asyncio.sleep(0)
@@ -48,13 +48,13 @@ async def turn() -> None:
 
 async def test_the_first_go_in_at_once() -> None:
     """A caller that is alone never waits."""
-    gate = Gate()
+    gate = WriteBatcher()
     assert all(visit.inside for visit in await visits(gate, FREE))
 
 
 async def test_those_that_come_meanwhile_go_in_together_when_the_first_are_done() -> None:
     """Also one that comes when there is room again waits for the group, so that none is overtaken for ever."""
-    gate = Gate()
+    gate = WriteBatcher()
     first = await visits(gate, FREE)
     waiting = await visits(gate, 3)
     assert not any(visit.inside for visit in waiting)
@@ -69,7 +69,7 @@ async def test_those_that_come_meanwhile_go_in_together_when_the_first_are_done(
 
 async def test_nobody_waits_for_one_that_does_not_end() -> None:
     """The gate opens by itself."""
-    gate = Gate()
+    gate = WriteBatcher()
     await visits(gate, FREE)
     (late,) = await visits(gate, 1)
     async with asyncio.timeout(10):
@@ -78,7 +78,7 @@ async def test_nobody_waits_for_one_that_does_not_end() -> None:
 
 async def test_a_failed_or_cancelled_one_holds_nobody_up() -> None:
     """Neither inside nor while it waits."""
-    gate = Gate()
+    gate = WriteBatcher()
     first = await visits(gate, FREE)
     gone, stays = await visits(gate, 2)
     for visit in (gone, *first):

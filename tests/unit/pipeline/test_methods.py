@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from egress.v1 import agent_service_pb2, change_service_pb2, egress_service_pb2, fleet_service_pb2
-from egress_server.domain.errors import Code, PermissionDenied
-from egress_server.pipeline import Call, Method, Pipeline, Refusal, StreamMethod
+from egress_server.domain.model.errors import Code, PermissionDenied
+from egress_server.pipeline.pipeline import Method, Pipeline, RpcCall, StatusError, StreamMethod
 from egress_server.ports.identity import Principal
 from egress_server.wire import METHODS, STREAMS
 from tests.support.requests import requests
@@ -90,7 +90,7 @@ class _Nobody:
 
 async def first_answer(pipeline: Pipeline, method: Method | StreamMethod, request: Message) -> Message:
     """The answer, or the first of several."""
-    call = Call("grpc", "!", {"user": "mallory"})
+    call = RpcCall("grpc", "!", {"user": "mallory"})
     if isinstance(method, Method):
         return await pipeline.unary(method, request, call)
     return await anext(pipeline.stream(method, request, call))
@@ -101,7 +101,7 @@ async def test_permission_is_asked_for_every_method(path: str) -> None:
     """With the caller, the method's permission and the mesh of the request; without it nothing is done."""
     nobody, world = _Nobody(), World.of()
     pipeline = Pipeline(world.services, nobody, nobody)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         await first_answer(pipeline, ALL[path], requests()[path])
     assert caught.value.status.code == Code.PERMISSION_DENIED.value
     assert nobody.asked == [("mallory!", ALL[path].permission, "default")]

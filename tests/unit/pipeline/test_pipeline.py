@@ -12,8 +12,8 @@ from google.rpc import error_details_pb2
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import outbound_policy_pb2
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.errors import Aborted, Code, EgressError, NotFound, PermissionDenied, invalid
-from egress_server.pipeline import MAX_REQUEST_BYTES, Call, Method, Pipeline, Refusal
+from egress_server.domain.model.errors import Aborted, Code, EgressError, NotFound, PermissionDenied, invalid
+from egress_server.pipeline.pipeline import MAX_REQUEST_BYTES, Method, Pipeline, RpcCall, StatusError
 from egress_server.ports.identity import Principal
 from egress_server.telemetry.metrics import REGISTRY
 from tests.unit.commands.fakes import World
@@ -93,11 +93,11 @@ class Bench:
     async def call(self, request: bytes | pb.GetOutboundPolicyRequest = REQUEST, **fields: Any) -> Any:
         """Sends a request through."""
         whole = {"transport": "grpc", "peer": "ipv4:1", "metadata": {}, **fields}
-        return await self.pipeline.unary(self.method, request, Call(**whole))
+        return await self.pipeline.unary(self.method, request, RpcCall(**whole))
 
     async def refusal(self, request: bytes | pb.GetOutboundPolicyRequest = REQUEST, **fields: Any) -> tuple[str, str]:
         """Code and reason of the refusal."""
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(StatusError) as caught:
             await self.call(request, **fields)
         status = caught.value.status
         info = error_details_pb2.ErrorInfo()
@@ -169,7 +169,7 @@ async def test_our_own_mistakes_are_internal_and_leak_nothing(error: Exception, 
         raise error
 
     deadline = None if patience is None else time.monotonic() + patience
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         await Bench(run).call(deadline=deadline)
     assert caught.value.status.code == Code.INTERNAL.value
     assert "secret" not in str(caught.value.status)
@@ -244,10 +244,10 @@ async def test_calls_are_counted_by_method_transport_and_code() -> None:
 async def test_streams_are_admitted_by_the_same_guard() -> None:
     """Identity and permission, with the error as a refusal."""
     bench = Bench()
-    call = Call("grpc", "peer", {})
+    call = RpcCall("grpc", "peer", {})
     await bench.pipeline.admit("egress.agents.attach", "-", call)
     assert bench.log == ["authenticate", ("authorize", "user:alice from peer", "egress.agents.attach", "-")]
     bench.guard.forbids = True
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         await bench.pipeline.admit("egress.agents.attach", "-", call)
     assert caught.value.status.code == Code.PERMISSION_DENIED.value

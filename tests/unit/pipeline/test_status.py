@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egress.v1 import common_pb2
-from egress_server.domain import errors
-from egress_server.domain.errors import Aborted, Code, EgressError, FailedPrecondition, InvalidArgument, Violation
-from egress_server.domain.findings import Finding, Severity
+from egress_server.domain.model import errors
+from egress_server.domain.model.errors import Aborted, Code, EgressError, FailedPrecondition, InvalidArgument, Violation
+from egress_server.domain.model.findings import Finding, Severity
 from egress_server.pipeline.status import MAX_LISTED, MAX_STATUS, internal_error, refusal_of
 
 M = TypeVar("M", bound=Message)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from egress_server.domain.resources import (
+from egress_server.domain.model.resources import (
     Abort,
     Cluster,
     ClusterSelector,

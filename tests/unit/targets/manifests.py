@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from egress_server.targets.local.scoping import Workload
-from egress_server.targets.local.xds import XdsFiles, compile_xds
+from egress_server.targets.local.xds.compile import XdsFiles, compile_xds
+from egress_server.targets.local.xds.scoping import LocalWorkload
 
 Json = dict[str, Any]
 
-WORKLOAD = Workload("default", {"app": "local"})
+WORKLOAD = LocalWorkload("default", {"app": "local"})
 TRUST = "/etc/ssl/certs/ca-certificates.crt"
 
 

@@ -9,10 +9,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.resolve import parse_resolve
-from egress_server.targets.local.unsupported import unsupported
-from egress_server.targets.local.xds import XdsFiles, compile_xds
+from egress_server.domain.model.host_overrides import parse_host_override
+from egress_server.targets.local.xds.compile import XdsFiles, compile_xds
+from egress_server.targets.local.xds.unsupported import unsupported
 from tests.golden.compare import assert_golden
+from tests.support.paths import ROOT
 from tests.unit.targets.manifests import (
     TRUST,
     WORKLOAD,
@@ -26,7 +27,7 @@ from tests.unit.targets.manifests import (
     sidecar,
 )
 
-CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "golden/local").glob("*/objects.yaml"))
+CASES = sorted(path.parent for path in (ROOT / "tests/golden/local").glob("*/objects.yaml"))
 
 
 def blocks(files: XdsFiles) -> bool:
@@ -40,7 +41,7 @@ def test_golden(case: Path, update_golden: bool) -> None:
     """Each case compiles to its committed files, byte for byte."""
     objects = [item for item in yaml.safe_load_all((case / "objects.yaml").read_text()) if item]
     lines = (case / "resolve.txt").read_text().split() if (case / "resolve.txt").exists() else []
-    resolve = [parse_resolve(line) for line in lines]
+    resolve = [parse_host_override(line) for line in lines]
     files = compile_xds(objects, workload=WORKLOAD, resolve=resolve, trust=TRUST)
     made = {name: file.content for name, file in files.by_name().items()}
     assert_golden(case / "want", made, update=update_golden)

@@ -1,11 +1,11 @@
 """The page about metrics against the metrics."""
 
 import re
-from pathlib import Path
 
 from egress_server.telemetry.metrics import REGISTRY
+from tests.support.paths import ROOT
 
-PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+PAGE = ROOT / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| (.+) \|$", re.MULTILINE)
 
 

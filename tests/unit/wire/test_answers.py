@@ -8,18 +8,18 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from egress_server.commands.changes import ChangePage, ChangeState, RolloutPage, Waited
-from egress_server.commands.clusters import FoundClusters
-from egress_server.commands.mutate import Outcome, mutate
+from egress_server.commands.changes.history import ChangePage, ChangeState, RolloutPage, Waited
+from egress_server.commands.clusters.clusters import FoundClusters
+from egress_server.commands.mutate import MutationOutcome, mutate
 from egress_server.commands.probe import Made, ProbeResult
-from egress_server.commands.read import Found
-from egress_server.domain.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
-from egress_server.domain.findings import Finding, Severity
-from egress_server.domain.probe import Attempt, Destination, Evidence, Expectation, Timings, judge
-from egress_server.domain.probe import Outcome as ProbeOutcome
-from egress_server.domain.resources import ClusterSelector, Resource, Scope
-from egress_server.domain.rollout import ClusterStatus, Phase, Problem, Rollout, RolloutState
-from egress_server.domain.tally import quantiles, tally
+from egress_server.commands.read import ReadResult
+from egress_server.domain.model.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
+from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.model.resources import ClusterSelector, Resource, Scope
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState
+from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Expectation, Timings, judge
+from egress_server.domain.probe.judge import Outcome as ProbeOutcome
+from egress_server.domain.probe.verdicts import quantiles, summarize
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import cluster, entry, policy, ports
@@ -73,20 +73,20 @@ EAST_JSON = {
 
 def test_a_resource_has_its_etag_and_times() -> None:
     """Times to the millisecond, as the store keeps them."""
-    assert written("GetOutboundPolicy", Found("epoch-1", (versioned(POLICY),))) == POLICY_JSON
+    assert written("GetOutboundPolicy", ReadResult("epoch-1", (versioned(POLICY),))) == POLICY_JSON
 
 
 def test_an_entry_is_written_by_istios_words() -> None:
     """Protocols and resolutions by the contract's names for them."""
     bank = entry("bank", ports=ports("80:GRPC-WEB"))
-    found = written("GetServiceEntry", Found("epoch-1", (versioned(bank),)))
+    found = written("GetServiceEntry", ReadResult("epoch-1", (versioned(bank),)))
     assert found["ports"] == [{"number": 80, "name": "grpc-web-80", "protocol": "GRPC_WEB"}]
     assert (found["resolution"], found["location"]) == ("NONE", "MESH_EXTERNAL")
 
 
 def test_what_says_nothing_is_left_out() -> None:
     """The mesh's scope and the selector of all clusters."""
-    found = written("GetOutboundPolicy", Found("epoch-1", (versioned(policy("ALLOW_ANY")),)))
+    found = written("GetOutboundPolicy", ReadResult("epoch-1", (versioned(policy("ALLOW_ANY")),)))
     assert found.keys() == {"name", "mode", "etag", "revision", "createTime", "updateTime"}
 
 
@@ -96,16 +96,16 @@ def test_what_says_nothing_is_left_out() -> None:
 )
 def test_a_page_has_resources_and_a_token(name: str, field: str, resource: Resource) -> None:
     """Empty on the last page."""
-    found = written(name, Found("epoch-1", (versioned(resource),), "token"))
+    found = written(name, ReadResult("epoch-1", (versioned(resource),), "token"))
     assert [one["name"] for one in found[field]] == [resource.name]
     assert found["nextPageToken"] == "token"
-    assert written(name, Found("epoch-1", ())) == {}
+    assert written(name, ReadResult("epoch-1", ())) == {}
 
 
 def test_a_mutation_answers_with_resource_change_and_findings() -> None:
     """And no plan."""
     record = change(POLICY, reason="why", trace_id="ab", findings=(FINDING,))
-    outcome = Outcome(versioned(POLICY), "epoch-1", record, (FINDING,))
+    outcome = MutationOutcome(versioned(POLICY), "epoch-1", record, (FINDING,))
     finding = {
         "code": "EGR0101",
         "severity": "ERROR",
@@ -147,7 +147,7 @@ def test_a_mutation_answers_with_resource_change_and_findings() -> None:
 )
 def test_every_mutation_answers_alike(name: str, field: str, resource: Resource) -> None:
     """Only the resource is another."""
-    outcome = Outcome(versioned(resource), "epoch-1", change(resource), (FINDING,))
+    outcome = MutationOutcome(versioned(resource), "epoch-1", change(resource), (FINDING,))
     found = written(name, outcome)
     assert found.keys() == {field, "change", "findings"}
     assert found[field]["name"] == resource.name
@@ -181,7 +181,7 @@ def test_a_registered_cluster_shows_what_is_known_of_it() -> None:
         problem=Problem("STORE_REWOUND", "the store was restored"),
     )
     east = cluster("east", env="prod")
-    found = FoundClusters(Found("epoch-1", (versioned(east),), "token"), {"east": status}, {}, {"east": 2})
+    found = FoundClusters(ReadResult("epoch-1", (versioned(east),), "token"), {"east": status}, {}, {"east": 2})
     whole = {
         **EAST_JSON,
         "status": {
@@ -196,7 +196,7 @@ def test_a_registered_cluster_shows_what_is_known_of_it() -> None:
     }
     assert written("GetCluster", found) == whole
     assert written("ListClusters", found) == {"clusters": [whole], "nextPageToken": "token"}
-    unknown = FoundClusters(Found("epoch-1", (versioned(east),)), {}, {}, {"east": 0})
+    unknown = FoundClusters(ReadResult("epoch-1", (versioned(east),)), {}, {}, {"east": 0})
     assert written("GetCluster", unknown) == EAST_JSON
 
 
@@ -204,7 +204,7 @@ def test_a_registered_cluster_shows_what_is_known_of_it() -> None:
 def test_every_phase_has_a_state(phase: Phase) -> None:
     """A cluster whose apply failed is reached nevertheless."""
     found = FoundClusters(
-        Found("epoch-1", (versioned(cluster("east")),)), {"east": ClusterStatus("east", phase)}, {}, {"east": 0}
+        ReadResult("epoch-1", (versioned(cluster("east")),)), {"east": ClusterStatus("east", phase)}, {}, {"east": 0}
     )
     expected = {Phase.OFFLINE: "OFFLINE", Phase.HELD: "HELD"}.get(phase, "ONLINE")
     assert written("GetCluster", found)["status"]["state"] == expected
@@ -277,7 +277,7 @@ def probed(destination: Destination, evidence: Evidence, expected: Expectation, 
     """The answer to a probe."""
     agent = AgentInfo("a1", "east", "default", "east", "1")
     verdict = judge(destination, evidence)
-    made, counted = (Made(evidence, verdict),), tally([verdict], expected)
+    made, counted = (Made(evidence, verdict),), summarize([verdict], expected)
     times = quantiles([evidence.timings.total] if evidence.timings.total else [])
     asked = Attempt(destination, **attempt)
     return written("Probe", ProbeResult(agent, asked, made, counted, times, expected, 7))

@@ -10,8 +10,8 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from egress_server.domain.errors import InvalidArgument
-from egress_server.pipeline import Method, StreamMethod
+from egress_server.domain.model.errors import InvalidArgument
+from egress_server.pipeline.pipeline import Method, StreamMethod
 from egress_server.pipeline.status import MAX_STATUS, refusal_of
 from egress_server.wire import METHODS, STREAMS
 from tests.support.requests import CHANGE, CLUSTER, ENTRY, FAULT, INTERCEPTION, MESH, POLICY, requests

@@ -1,7 +1,6 @@
 """InjectFault: fields and YAML to one command, what stands in for what nobody gave, and what is refused where."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +10,18 @@ from google.protobuf.json_format import ParseDict
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import fault_pb2
 from egress_server.commands.mutate import Mutation
-from egress_server.domain.changes import ChangeType, Versioned
-from egress_server.domain.names import Kind
-from egress_server.domain.resources import Abort, ClusterSelector, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.contract.faults import read_fault, write_fault
+from egress_server.domain.model.changes import ChangeType, Versioned
+from egress_server.domain.model.names import ResourceKind
+from egress_server.domain.model.resources import Abort, ClusterSelector, Delay, Fault, HeaderMatch, MatchKind
 from egress_server.wire import METHODS
-from egress_server.wire.convert.fault import read_fault, write_fault
 from egress_server.wire.methods.inject_fault import default_id
+from tests.support.paths import ROOT
 from tests.support.violations import violations_of
 
 MESH = "meshes/default"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-YAML = (Path(__file__).parents[3] / "examples/aliyun-virtualservice.yaml").read_text()
+YAML = (ROOT / "examples/aliyun-virtualservice.yaml").read_text()
 INJECT = METHODS["/egress.v1.EgressService/InjectFault"]
 WHOLE = {
     "host": "bank.example.com",
@@ -184,7 +184,7 @@ def test_faults_of_a_namespace_or_of_all() -> None:
     """By host, as the contract says."""
     method = METHODS["/egress.v1.EgressService/ListFaults"]
     query = method.decode(pb.ListFaultsRequest(parent=f"{MESH}/namespaces/-", filter='host = "a.b"'))
-    assert (query.kind, query.namespace) == (Kind.FAULT, None)  # type: ignore[attr-defined]
+    assert (query.kind, query.namespace) == (ResourceKind.FAULT, None)  # type: ignore[attr-defined]
     assert violations_of(lambda: method.decode(pb.ListFaultsRequest(parent=MESH)))[0][0] == "parent"
     wrong = pb.ListFaultsRequest(parent=f"{MESH}/namespaces/prod", filter='ttl = "5"')
     assert violations_of(lambda: method.decode(wrong)) == [

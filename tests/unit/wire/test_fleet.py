@@ -9,13 +9,14 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 from egress.v1 import cluster_pb2, mesh_pb2
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.deregister import Deregister
+from egress_server.commands.clusters.registration import Deregister
 from egress_server.commands.mutate import Mutation
 from egress_server.commands.read import Get
-from egress_server.domain.changes import ChangeType, Versioned
-from egress_server.domain.inventory import Capabilities, Escape, EscapeKind, Inventory
-from egress_server.domain.names import Kind, Name
-from egress_server.domain.resources import (
+from egress_server.contract.clusters import read_cluster, write_cluster
+from egress_server.contract.policies import write_mesh
+from egress_server.domain.model.changes import ChangeType, Versioned
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.model.resources import (
     Cluster,
     DriftPolicy,
     KubernetesTarget,
@@ -24,7 +25,7 @@ from egress_server.domain.resources import (
     Resource,
     TargetKind,
 )
-from egress_server.domain.rollout import (
+from egress_server.domain.model.status import (
     ClusterStatus,
     Drift,
     DriftKind,
@@ -33,11 +34,10 @@ from egress_server.domain.rollout import (
     RestartProgress,
     RestartState,
 )
+from egress_server.domain.observed.inventory import Capabilities, Escape, EscapeKind, Inventory
 from egress_server.domain.validate import Problems
-from egress_server.formats.kubeconfig_text import cut_kubeconfig
+from egress_server.formats.kubeconfig import cut_kubeconfig
 from egress_server.wire import METHODS
-from egress_server.wire.convert.cluster import read_cluster, write_cluster
-from egress_server.wire.convert.mesh import write_mesh
 from tests.support.kubeconfigs import CANARY, kubeconfig
 from tests.support.violations import violations_of
 
@@ -231,7 +231,7 @@ def test_update_refused(request_: pb.UpdateClusterRequest, paths: list[str]) -> 
 
 def test_a_mesh_comes_and_goes() -> None:
     """By its name, with what it is to have."""
-    assert decode("GetMesh", pb.GetMeshRequest(name=MESH)) == Get(Name("default", Kind.MESH, "default"))
+    assert decode("GetMesh", pb.GetMeshRequest(name=MESH)) == Get(Name("default", ResourceKind.MESH, "default"))
     mesh = Mesh(MESH, "Everything", {"team": "net"})
     shown = write_mesh(Versioned(mesh, 1, NOW, NOW), "epoch")
     mutation = decode("UpdateMesh", pb.UpdateMeshRequest(mesh=shown))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.changes import ChangeType
+from egress_server.domain.model.changes import ChangeType
 from tests.unit.wire.decoding import decode, refused, request
 
 MUTATIONS = {

@@ -7,14 +7,14 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.held import SayYes
-from egress_server.commands.mutate import Mutation, Outcome
-from egress_server.commands.restart import RestartWorkloads
-from egress_server.commands.seen import ListSeen, Observed, SeenPage
-from egress_server.domain.changes import ChangeType, Versioned
-from egress_server.domain.inventory import Escape, EscapeKind, StaleWorkload
-from egress_server.domain.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
-from egress_server.domain.rollout import Drift, DriftKind
+from egress_server.commands.clusters.approvals import Approve
+from egress_server.commands.clusters.clusters import RestartWorkloads
+from egress_server.commands.clusters.observations import ClusterObservation, ListObservations, ObservationPage
+from egress_server.commands.mutate import Mutation, MutationOutcome
+from egress_server.domain.model.changes import ChangeType, Versioned
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
+from egress_server.domain.model.status import Drift, DriftKind
+from egress_server.domain.observed.inventory import Escape, EscapeKind, StaleWorkload
 from egress_server.wire import METHODS
 from tests.unit.wire.decoding import decode, path_of, refused, request
 
@@ -32,7 +32,7 @@ def written(name: str, result: object) -> dict[str, object]:
 def test_lists_are_of_one_cluster_or_of_all(name: str) -> None:
     """Whatever is listed."""
     one, all_ = (decode(request(name, parent=f"meshes/default/clusters/{id_}")) for id_ in ("east", "-"))
-    assert isinstance(one, ListSeen)
+    assert isinstance(one, ListObservations)
     assert (one.mesh, one.cluster, all_.mesh, all_.cluster) == ("default", "east", "default", "")
     assert [f for f, _ in refused(request(name, parent="meshes/default"))] == ["parent"]
     assert [f for f, _ in refused(request(name, filter="nonsense = 1"))] == ["filter"]
@@ -50,12 +50,12 @@ def test_decisions_carry_what_is_decided() -> None:
     assert after.adopted == ("Sidecar/prod/default",)
     assert release.amend(after) == before
     approve = decode(request("ApproveHeld", token="t"))
-    assert isinstance(approve, SayYes)
+    assert isinstance(approve, Approve)
     assert (approve.name, approve.mesh, approve.token) == (EAST, "default", "t")
     restart = decode(request("RestartWorkloads"))
     assert isinstance(restart, RestartWorkloads)
     assert restart.workloads == ("Deployment/prod/web",)
-    others: list[tuple[Mutation | SayYes | RestartWorkloads, Message]] = [
+    others: list[tuple[Mutation | Approve | RestartWorkloads, Message]] = [
         (adopt, request("AdoptObject", object="Sidecar/prod/other")),
         (approve, request("ApproveHeld", token="u")),
         (restart, request("RestartWorkloads", workloads=[])),
@@ -88,7 +88,7 @@ def test_what_is_named_wrongly_is_refused(name: str, fields: dict[str, object], 
 def test_what_was_seen_is_written() -> None:
     """Each with its cluster's name."""
     drift = Drift(DriftKind.MISSING, "Sidecar", "prod", "default", "r", "kubectl", NOW, NOW)
-    assert written("ListDrift", SeenPage("default", (("east", drift),), "token")) == {
+    assert written("ListDrift", ObservationPage("default", (("east", drift),), "token")) == {
         "driftedObjects": [
             {
                 "cluster": EAST,
@@ -104,20 +104,20 @@ def test_what_was_seen_is_written() -> None:
         ],
         "nextPageToken": "token",
     }
-    observed = (Observed("east", NOW, 2), Observed("west", None, 0))
+    observed = (ClusterObservation("east", NOW, 2), ClusterObservation("west", None, 0))
     observations = [
         {"cluster": EAST, "observeTime": "2026-11-23T00:00:00Z", "leftOutCount": 2},
         {"cluster": "meshes/default/clusters/west"},
     ]
     escape = Escape(EscapeKind.AMBIENT, "Namespace", "", "prod", "no sidecars")
-    assert written("ListEscapes", SeenPage("default", (("east", escape),), "", observed)) == {
+    assert written("ListEscapes", ObservationPage("default", (("east", escape),), "", observed)) == {
         "escapes": [
             {"cluster": EAST, "kind": "AMBIENT", "objectKind": "Namespace", "name": "prod", "why": "no sidecars"}
         ],
         "observations": observations,
     }
     workload = StaleWorkload("Deployment", "prod", "web", 1, 2, "older")
-    assert written("ListStaleWorkloads", SeenPage("default", (("east", workload),), "", observed)) == {
+    assert written("ListStaleWorkloads", ObservationPage("default", (("east", workload),), "", observed)) == {
         "staleWorkloads": [
             {
                 "cluster": EAST,
@@ -137,10 +137,10 @@ def test_every_kind_has_a_name_in_the_contract() -> None:
     """Of drift and of escapes."""
     for kind in DriftKind:
         drift = Drift(kind, "Sidecar", "a", "b", "r", "", NOW)
-        assert MessageToDict(METHODS[path_of("ListDrift")].encode(SeenPage("default", (("e", drift),), "")))
+        assert MessageToDict(METHODS[path_of("ListDrift")].encode(ObservationPage("default", (("e", drift),), "")))
     for why in EscapeKind:
         escape = Escape(why, "Pod", "a", "b", "")
-        assert MessageToDict(METHODS[path_of("ListEscapes")].encode(SeenPage("default", (("e", escape),), "")))
+        assert MessageToDict(METHODS[path_of("ListEscapes")].encode(ObservationPage("default", (("e", escape),), "")))
 
 
 @pytest.mark.parametrize("name", DECISIONS)
@@ -149,7 +149,7 @@ def test_the_answer_has_the_cluster(name: str) -> None:
     cluster = Cluster(
         EAST, TargetKind.KUBERNETES, kubernetes=KubernetesTarget(), adopted=("x",), restart=RestartOrder("r1")
     )
-    outcome = Outcome(Versioned(cluster, 1, NOW, NOW), "epoch", None, ())
+    outcome = MutationOutcome(Versioned(cluster, 1, NOW, NOW), "epoch", None, ())
     answer = METHODS[path_of(name)].encode(outcome)
     assert answer.cluster.adopted == ["x"]  # type: ignore[attr-defined]
     if isinstance(answer, pb.RestartWorkloadsResponse):

@@ -7,27 +7,35 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from egress.v1 import explain_pb2, probe_pb2
-from egress_server.commands.explain import Explain
+from egress_server.commands.explain import Explain, ListRegistry, RegistryPage
 from egress_server.commands.probe import Made, Probe, ProbeResult
-from egress_server.commands.registry import ListRegistry, RegistryPage
-from egress_server.domain.candidates import Candidate
-from egress_server.domain.errors import InvalidArgument
-from egress_server.domain.expect import Asked
-from egress_server.domain.explain import Explanation
-from egress_server.domain.findings import Finding, Severity
-from egress_server.domain.names import Kind, Name
-from egress_server.domain.probe import Attempt, Cause, Destination, Evidence, Expectation, Outcome, Timings, Verdict
-from egress_server.domain.registry import Item
-from egress_server.domain.tally import quantiles, tally
+from egress_server.contract.probe import curl_command
+from egress_server.domain.explain.candidates import Candidate
+from egress_server.domain.explain.explain import Explanation
+from egress_server.domain.model.errors import InvalidArgument
+from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.probe.judge import (
+    Attempt,
+    Cause,
+    Destination,
+    Evidence,
+    Expectation,
+    Outcome,
+    Timings,
+    Verdict,
+)
+from egress_server.domain.probe.verdicts import quantiles, summarize
+from egress_server.domain.simulate.evaluate import Request
+from egress_server.domain.simulate.registry import Item
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
-from egress_server.wire.convert.probe import curl_command
 from tests.support.meshes import entry
 
 SERVICE = "/egress.v1.EgressService/"
 PROBE, EXPLAIN, REGISTRY = (METHODS[SERVICE + name] for name in ("Probe", "Explain", "ListRegistry"))
 CLUSTER = "meshes/default/clusters/east"
-EAST = Name("default", Kind.CLUSTER, "east")
+EAST = Name("default", ResourceKind.CLUSTER, "east")
 
 
 def probing(url: str, **fields: Any) -> Probe:
@@ -145,7 +153,7 @@ def result(*outcomes: Outcome) -> ProbeResult:
         agent=AGENT,
         attempt=Attempt(Destination("http", "bank.example.com", 80)),
         made=made,
-        tally=tally([each.verdict for each in made], expected),
+        tally=summarize([each.verdict for each in made], expected),
         quantiles=quantiles([0.25]),
         expected=expected,
         applied_revision=9,
@@ -186,7 +194,7 @@ def test_explain() -> None:
     """Explain is asked for a workload, in `default` where no namespace is named, and tells all there is."""
     request = explain_pb2.ExplainRequest(cluster=CLUSTER, labels={"app": "web"}, url="tcp://db.example.com:3306")
     assert EXPLAIN.decode(request) == Explain(
-        EAST, Asked(Destination("tcp", "db.example.com", 3306), "default", {"app": "web"})
+        EAST, Request(Destination("tcp", "db.example.com", 3306), "default", {"app": "web"})
     )
     finding = Finding("EGR0603", Severity.WARNING, "url", "cause", "fix", "resource")
     explanation = Explanation(

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from egress_server.commands.changes import ChangeRef, ListChanges, ListRollouts, WaitChange
+from egress_server.commands.changes.history import ChangeRef, ListChanges, ListRollouts, WaitChange
 from egress_server.commands.read import Get, ListOf
-from egress_server.domain.listing import Condition
-from egress_server.domain.names import Kind, parse_name
-from egress_server.domain.probe import Attempt, Destination
+from egress_server.domain.model.names import ResourceKind, parse_name
+from egress_server.domain.model.paging import Condition
+from egress_server.domain.probe.judge import Attempt, Destination
 from tests.support.requests import CHANGE, CLUSTER, ENTRY, MESH, POLICY
 from tests.unit.wire.decoding import decode, refused, request
 
@@ -28,13 +28,13 @@ def test_one_resource_is_asked_for_by_name(name: str, resource: str) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "parent", "namespace"),
     [
-        ("ListOutboundPolicies", Kind.OUTBOUND_POLICY, MESH, None),
-        ("ListClusters", Kind.CLUSTER, MESH, None),
-        ("ListServiceEntries", Kind.SERVICE_ENTRY, f"{MESH}/namespaces/-", None),
-        ("ListServiceEntries", Kind.SERVICE_ENTRY, f"{MESH}/namespaces/prod", "prod"),
+        ("ListOutboundPolicies", ResourceKind.OUTBOUND_POLICY, MESH, None),
+        ("ListClusters", ResourceKind.CLUSTER, MESH, None),
+        ("ListServiceEntries", ResourceKind.SERVICE_ENTRY, f"{MESH}/namespaces/-", None),
+        ("ListServiceEntries", ResourceKind.SERVICE_ENTRY, f"{MESH}/namespaces/prod", "prod"),
     ],
 )
-def test_lists_of_resources(name: str, kind: Kind, parent: str, namespace: str | None) -> None:
+def test_lists_of_resources(name: str, kind: ResourceKind, parent: str, namespace: str | None) -> None:
     """Of a mesh, or of one namespace or all of them."""
     found = decode(request(name, parent=parent))
     assert isinstance(found, ListOf)

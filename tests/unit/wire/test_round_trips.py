@@ -3,16 +3,16 @@
 from hypothesis import given
 
 from egress.v1 import outbound_policy_pb2, service_entry_pb2
-from egress_server.domain.changes import Versioned
-from egress_server.domain.names import parse_name
+from egress_server.contract.entries import read_service_entry, write_service_entry
+from egress_server.contract.policies import read_outbound_policy, write_outbound_policy
+from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.names import parse_name
+from egress_server.domain.model.resources import OutboundPolicy, ServiceEntry
 from egress_server.domain.render.service_entry import render_service_entry
-from egress_server.domain.resources import OutboundPolicy, ServiceEntry
 from egress_server.domain.validate import Problems
-from egress_server.formats.istio_yaml import parse_service_entry
+from egress_server.formats.service_entry import parse_service_entry
 from egress_server.formats.strict_yaml import dump
 from egress_server.store.codec import decode_versioned, encode
-from egress_server.wire.convert.outbound_policy import read_outbound_policy, write_outbound_policy
-from egress_server.wire.convert.service_entry import read_service_entry, write_service_entry
 from tests.support.meshes import BIRTH
 from tests.unit.domain.policies import outbound_policies, service_entries
 

@@ -6,9 +6,9 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from egress.v1 import cluster_pb2, outbound_policy_pb2, service_entry_pb2
-from egress_server.domain.errors import InvalidArgument
-from egress_server.domain.names import parse_name
-from egress_server.domain.resources import (
+from egress_server.domain.model.errors import InvalidArgument
+from egress_server.domain.model.names import parse_name
+from egress_server.domain.model.resources import (
     Cluster,
     ClusterSelector,
     Endpoint,

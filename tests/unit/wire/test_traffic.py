@@ -7,7 +7,8 @@ from google.protobuf.json_format import ParseDict
 
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import service_entry_pb2
-from egress_server.domain.resources import (
+from egress_server.contract.traffic import read_traffic, write_traffic
+from egress_server.domain.model.resources import (
     ConnectionLimits,
     HeaderMatch,
     MatchKind,
@@ -20,7 +21,6 @@ from egress_server.domain.resources import (
     WeightedDestination,
 )
 from egress_server.wire import METHODS
-from egress_server.wire.convert.traffic import read_traffic, write_traffic
 from tests.support.violations import violations_of
 
 UPSERT = METHODS["/egress.v1.EgressService/UpsertServiceEntry"]

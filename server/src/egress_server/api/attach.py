@@ -8,9 +8,9 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from egress.v1 import agent_service_pb2 as pb
-from egress_server.agents.sessions import Sessions
-from egress_server.domain.errors import EgressError, InvalidArgument
-from egress_server.pipeline import Call, Pipeline, Refusal
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.domain.model.errors import EgressError, InvalidArgument
+from egress_server.pipeline.pipeline import Pipeline, RpcCall, StatusError
 from egress_server.pipeline.status import refusal_of
 
 PERMISSION = "egress.agents.attach"
@@ -23,13 +23,13 @@ def attach_handler(pipeline: Pipeline, sessions: Sessions) -> grpc.GenericRpcHan
     async def attach(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         try:
-            await pipeline.admit(PERMISSION, "-", Call("grpc", context.peer(), metadata))
+            await pipeline.admit(PERMISSION, "-", RpcCall("grpc", context.peer(), metadata))
             async with aclosing(sessions.attach(_parsed(requests))) as responses:
                 async for response in responses:
                     yield response.SerializeToString()
         except EgressError as error:
             await context.abort_with_status(rpc_status.to_status(refusal_of(error).status))
-        except Refusal as refusal:
+        except StatusError as refusal:
             await context.abort_with_status(rpc_status.to_status(refusal.status))
 
     return grpc.method_handlers_generic_handler(

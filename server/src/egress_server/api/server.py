@@ -13,8 +13,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-from egress_server.agents.stream import SERVER_OPTIONS
-from egress_server.pipeline import Call, Method, Pipeline, Refusal, StreamMethod
+from egress_server.agents.grpc_options import SERVER_OPTIONS
+from egress_server.pipeline.pipeline import Method, Pipeline, RpcCall, StatusError, StreamMethod
 
 # Above the pipeline's own limit, so that a request only a little too large gets our error rather than the library's.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -152,7 +152,7 @@ def _unary(pipeline: Pipeline, method: Method, version: str, calls: _Calls) -> U
         try:
             with calls:
                 answer = await pipeline.unary(method, request, _call(context))
-        except Refusal as refusal:
+        except StatusError as refusal:
             await context.abort_with_status(rpc_status.to_status(refusal.status))
         return answer.SerializeToString()
 
@@ -166,15 +166,15 @@ def _stream(pipeline: Pipeline, method: StreamMethod, version: str) -> Stream:
             async with aclosing(pipeline.stream(method, request, _call(context))) as answers:
                 async for answer in answers:
                     yield answer.SerializeToString()
-        except Refusal as refusal:
+        except StatusError as refusal:
             await context.abort_with_status(rpc_status.to_status(refusal.status))
 
     return call
 
 
-def _call(context: _Context) -> Call:
+def _call(context: _Context) -> RpcCall:
     metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-    return Call("grpc", context.peer(), metadata)
+    return RpcCall("grpc", context.peer(), metadata)
 
 
 def _trailers(version: str) -> tuple[tuple[str, str], ...]:

@@ -6,20 +6,20 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from egress_server.agents.sessions import Sessions
-from egress_server.app.background import in_background, unless
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.app.background import in_background, until_stopped
 from egress_server.app.credentials import sealer_of
 from egress_server.app.driving import drive, standby
 from egress_server.app.gauges import exposition
 from egress_server.app.identity import MESH, VERSION
 from egress_server.app.operating import open_pages
-from egress_server.app.own_way import OwnWay
+from egress_server.app.own_way import DirectAccess
 from egress_server.app.sharing import share
 from egress_server.app.storage import Storage
-from egress_server.app.targets import Reach, Targets
+from egress_server.app.targets import Reach, TargetFactory
 from egress_server.config import ApplySettings
 from egress_server.delivery.settings import DeliverySettings
-from egress_server.domain.errors import NotFound
+from egress_server.domain.model.errors import NotFound
 from egress_server.ports.clock import uuid_ids
 from egress_server.store.known_clusters import KnownClusters
 from egress_server.telemetry.tracing import configure_tracing
@@ -42,7 +42,7 @@ async def apply(settings: ApplySettings, stop: asyncio.Event, on_pages: Callable
         nothing = NotFound("an applier has health, readiness and metrics only", reason="ROUTE_NOT_FOUND")
         pages = await open_pages(stack, settings.metrics_address, storage, metrics, nothing)
         on_pages(pages.address)
-        if await unless(stop, _start(stack, settings, storage, sessions)):
+        if await until_stopped(stop, _start(stack, settings, storage, sessions)):
             await stop.wait()
             _log.info("stopping")
 
@@ -50,9 +50,9 @@ async def apply(settings: ApplySettings, stop: asyncio.Event, on_pages: Callable
 async def _start(stack: AsyncExitStack, settings: ApplySettings, storage: Storage, sessions: Sessions) -> bool:
     own_way = None
     if settings.in_cluster or settings.kubeconfig:
-        own_way = OwnWay(settings.clusters[0], settings.kubeconfig, settings.context)
+        own_way = DirectAccess(settings.clusters[0], settings.kubeconfig, settings.context)
     reach = Reach(directory_root=settings.directory_root, own_way=own_way, only=settings.clusters)
-    targets = Targets(reach, sealer_of(settings))
+    targets = TargetFactory(reach, sealer_of(settings))
     known = KnownClusters(settings.data_dir, MESH)
     ours = [own_way.registration(MESH)] if own_way else []
     async with standby(targets, {cluster.id: cluster for cluster in (*ours, *known.read())}.values()):

@@ -19,7 +19,7 @@ def in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: 
     stack.push_async_callback(end)
 
 
-async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+async def until_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """What `work` returns or raises; None where the stop comes first."""
     task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:

@@ -4,8 +4,8 @@ import asyncio
 import re
 import subprocess
 
-from egress_server.domain.errors import EgressError
-from egress_server.store.embedded import find_redis_server, version_of
+from egress_server.domain.model.errors import EgressError
+from egress_server.store.embedded.server import find_redis_server, version_of
 from egress_server.targets.local.envoy import envoy_binary
 
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from importlib.resources import files
 
-from egress_server.agents.sessions import Sessions
+from egress_server.agents.sessions.sessions import Sessions
 from egress_server.api.attach import attach_handler
 from egress_server.api.server import Server
 from egress_server.app.gauges import exposition
@@ -15,7 +15,7 @@ from egress_server.auth.local import LocalUser
 from egress_server.commands.services import Services
 from egress_server.config import DoorSettings
 from egress_server.gateway.app import build_app
-from egress_server.pipeline import Pipeline
+from egress_server.pipeline.pipeline import Pipeline
 from egress_server.wire import METHODS, STREAMS
 
 
@@ -27,7 +27,7 @@ class Addresses:
     http: str
 
 
-class Doors:
+class ApiServers:
     """Both doors, between `open` and `drain` or `close`. `sessions` are the agents that come by gRPC."""
 
     def __init__(self, settings: DoorSettings, services: Services, sessions: Sessions) -> None:

@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from egress_server.app.background import in_background
 from egress_server.app.identity import MESH
-from egress_server.app.targets import Targets
-from egress_server.delivery.applier import Applier
+from egress_server.app.targets import TargetFactory
+from egress_server.delivery.manager import ControllerManager
 from egress_server.delivery.settings import DeliverySettings
-from egress_server.delivery.unattended import Unattended
-from egress_server.domain.resources import Cluster
+from egress_server.delivery.standby import StandbyApplier
+from egress_server.domain.model.resources import Cluster
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import system_clock
 from egress_server.store.opening import OpenStore
@@ -22,14 +22,14 @@ _HEAD_START_SECONDS = 1.0
 def drive(
     stack: AsyncExitStack,
     storage: OpenStore,
-    targets: Targets,
+    targets: TargetFactory,
     agents: AgentSessions,
     *,
     owner: str,
     settings: DeliverySettings,
 ) -> None:
     """Drives the clusters until the stack is left."""
-    applier = Applier(
+    applier = ControllerManager(
         mesh=MESH,
         store=storage.store,
         replica=storage.replica,
@@ -43,12 +43,12 @@ def drive(
 
 
 @asynccontextmanager
-async def standby(targets: Targets, clusters: Iterable[Cluster]) -> AsyncIterator[None]:
+async def standby(targets: TargetFactory, clusters: Iterable[Cluster]) -> AsyncIterator[None]:
     """Within it faults end on `clusters` on time, and nothing else is done to them: the store is awaited."""
 
     async def wait_and_attend() -> None:
         await asyncio.sleep(_HEAD_START_SECONDS)
-        await Unattended(targets, clusters).run()
+        await StandbyApplier(targets, clusters).run()
 
     async with AsyncExitStack() as stack:
         in_background(stack, wait_and_attend(), "without the store")

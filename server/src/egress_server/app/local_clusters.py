@@ -3,16 +3,16 @@
 import asyncio
 from functools import partial
 
-from egress_server.agents.agent import Agent
-from egress_server.agents.attempt import Attempter
-from egress_server.agents.dialer import LocalDialer
-from egress_server.agents.envoy_admin import EnvoySidecar
-from egress_server.agents.resolver import Resolver
+from egress_server.agents.agent.attach import Agent
+from egress_server.agents.agent.dialer import LocalDialer
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import Resolver
+from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
 from egress_server.app.identity import VERSION
 from egress_server.config import RunSettings
-from egress_server.domain.names import parse_name
-from egress_server.domain.probe import Destination
-from egress_server.domain.resources import Cluster
+from egress_server.domain.model.names import parse_name
+from egress_server.domain.model.resources import Cluster
+from egress_server.domain.probe.judge import Destination
 from egress_server.ports.agents import AgentInfo
 from egress_server.targets.local.dial import open_connection
 from egress_server.targets.local.target import LABELS, LocalTarget
@@ -89,7 +89,7 @@ class LocalClusters:
 
     def _agent(self, grpc_address: str, cluster: Cluster, target: LocalTarget) -> Agent:
         pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}
-        make = Attempter(
+        make = Prober(
             Resolver(pinned),
             LocalDialer(partial(open_connection, target.envoy.address), lambda: target.interception),
             EnvoySidecar(target.envoy.admin.get),

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 
 from egress_server.app.storage import Storage
 from egress_server.app.web import WebServer
-from egress_server.domain.errors import EgressError
-from egress_server.gateway.operations import operations_app
+from egress_server.domain.model.errors import EgressError
+from egress_server.gateway.ops import operations_app
 
 
 async def open_pages(

@@ -8,15 +8,15 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from egress_server.domain.errors import PermanentError
-from egress_server.domain.names import Kind, Name
-from egress_server.domain.resources import Cluster, KubernetesTarget, TargetKind
-from egress_server.targets.kubernetes.opening import open_kubernetes
+from egress_server.domain.model.errors import PermanentError
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
+from egress_server.targets.kubernetes.factory import open_kubernetes
 from egress_server.targets.kubernetes.target import Kubernetes
 
 
 @dataclass(frozen=True, slots=True)
-class OwnWay:
+class DirectAccess:
     """To `cluster`, by its id: the service account of our pod, or a `kubeconfig` and its `context`."""
 
     cluster: str
@@ -25,7 +25,7 @@ class OwnWay:
 
     def registration(self, mesh: str) -> Cluster:
         """The least that is known of the cluster."""
-        name = str(Name(mesh, Kind.CLUSTER, self.cluster))
+        name = str(Name(mesh, ResourceKind.CLUSTER, self.cluster))
         return Cluster(name, TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
 
     async def open(self, cluster: Cluster) -> Kubernetes:

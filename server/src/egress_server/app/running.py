@@ -3,10 +3,10 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from egress_server.agents.sessions import Sessions
+from egress_server.agents.sessions.sessions import Sessions
 from egress_server.app.background import in_background
 from egress_server.app.credentials import sealer_of
-from egress_server.app.doors import Addresses, Doors
+from egress_server.app.doors import Addresses, ApiServers
 from egress_server.app.driving import drive, standby
 from egress_server.app.identity import MESH, VERSION
 from egress_server.app.local_clusters import LocalClusters
@@ -14,7 +14,7 @@ from egress_server.app.seeding import local_clusters, seed
 from egress_server.app.serving import OnReady, services_over, serving
 from egress_server.app.sharing import share
 from egress_server.app.storage import Storage
-from egress_server.app.targets import Reach, Targets
+from egress_server.app.targets import Reach, TargetFactory
 from egress_server.app.web import WebServer
 from egress_server.config import RunSettings
 from egress_server.delivery.settings import DeliverySettings
@@ -35,12 +35,12 @@ async def run(settings: RunSettings, stop: asyncio.Event, on_ready: OnReady) -> 
 
     sealer = sealer_of(settings)
 
-    async def start(stack: AsyncExitStack, storage: Storage, web: WebServer) -> tuple[Doors, Addresses]:
+    async def start(stack: AsyncExitStack, storage: Storage, web: WebServer) -> tuple[ApiServers, Addresses]:
         local = LocalClusters(settings)
         stack.push_async_callback(local.stop)
         alone = not settings.redis_url
         reach = Reach(directory_root=settings.directory_root, local=settings.local_clusters, alone=alone)
-        targets = Targets(reach, sealer, local)
+        targets = TargetFactory(reach, sealer, local)
         opened = await _opened(stack, settings, storage, targets)
         sessions, process = Sessions(version=VERSION), uuid_ids()
         agents: AgentSessions = sessions
@@ -58,7 +58,7 @@ async def run(settings: RunSettings, stop: asyncio.Event, on_ready: OnReady) -> 
             settings=DeliverySettings(known_destinations=local.known_destinations),
         )
         stack.push_async_callback(local.detach)
-        doors = Doors(settings, services, sessions)
+        doors = ApiServers(settings, services, sessions)
         stack.push_async_callback(doors.close)
         addresses = await doors.open(web, storage)
         local.attach(addresses.grpc)
@@ -68,7 +68,7 @@ async def run(settings: RunSettings, stop: asyncio.Event, on_ready: OnReady) -> 
     await serving(settings, stop, on_ready, start)
 
 
-async def _opened(stack: AsyncExitStack, settings: RunSettings, storage: Storage, targets: Targets) -> OpenStore:
+async def _opened(stack: AsyncExitStack, settings: RunSettings, storage: Storage, targets: TargetFactory) -> OpenStore:
     if not settings.redis_url:
         return await storage.embedded(stack, settings.data_dir)
     known = KnownClusters(settings.data_dir, MESH)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.resources import Cluster, Mesh, Resource, TargetKind
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.resources import Cluster, Mesh, Resource, TargetKind
 from egress_server.ports.identity import Principal
 
 _CALLER = Caller(Principal("system:egressd"), "egressd.start")

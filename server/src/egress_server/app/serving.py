@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from egress_server.agents.sessions import Sessions
-from egress_server.app.background import unless
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.app.background import until_stopped
 from egress_server.app.credentials import sealer_of
-from egress_server.app.doors import Addresses, Doors
+from egress_server.app.doors import Addresses, ApiServers
 from egress_server.app.identity import MESH, VERSION
 from egress_server.app.operating import open_pages
 from egress_server.app.seeding import seed
@@ -22,11 +22,11 @@ from egress_server.app.storage import Storage
 from egress_server.app.web import WebServer
 from egress_server.commands.services import Services
 from egress_server.config import DoorSettings, ServeSettings
-from egress_server.domain.errors import Unavailable
-from egress_server.domain.names import Kind
+from egress_server.domain.model.errors import Unavailable
+from egress_server.domain.model.names import ResourceKind
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import system_clock, uuid_ids
-from egress_server.ports.secrets import Sealer
+from egress_server.ports.identity import Sealer
 from egress_server.store.opening import OpenStore
 from egress_server.telemetry import metrics
 from egress_server.telemetry.tracing import configure_tracing
@@ -34,7 +34,7 @@ from egress_server.telemetry.tracing import configure_tracing
 _log = structlog.get_logger(__name__)
 
 OnReady: TypeAlias = Callable[[Addresses], None]
-Start: TypeAlias = Callable[[AsyncExitStack, Storage, WebServer], Coroutine[Any, Any, tuple[Doors, Addresses]]]
+Start: TypeAlias = Callable[[AsyncExitStack, Storage, WebServer], Coroutine[Any, Any, tuple[ApiServers, Addresses]]]
 """Starts what a process is made of, hangs it on the stack, and opens the doors."""
 
 
@@ -46,13 +46,13 @@ async def serve(settings: ServeSettings, stop: asyncio.Event, on_ready: OnReady)
 
     sealer = sealer_of(settings)
 
-    async def start(stack: AsyncExitStack, storage: Storage, web: WebServer) -> tuple[Doors, Addresses]:
+    async def start(stack: AsyncExitStack, storage: Storage, web: WebServer) -> tuple[ApiServers, Addresses]:
         opened = await storage.external(stack, settings.redis_url)
         sessions = Sessions(version=VERSION)
         agents = await share(stack, storage, opened, sessions, uuid_ids())
         services = services_over(opened, agents, sealer)
         await storage.patiently(lambda: seed(services, MESH))
-        doors = Doors(settings, services, sessions)
+        doors = ApiServers(settings, services, sessions)
         stack.push_async_callback(doors.close)
         return doors, await doors.open(web, storage)
 
@@ -70,11 +70,11 @@ async def serving(settings: DoorSettings, stop: asyncio.Event, on_ready: OnReady
         storage = Storage()
         pages = (metrics.exposition, awaited, settings.drain_seconds)
         web = await open_pages(stack, settings.http_address, storage, *pages)
-        started = await unless(stop, start(stack, storage, web))
+        started = await until_stopped(stop, start(stack, storage, web))
         if started is None:
             return
         doors, addresses = started
-        clusters = doors.services.replica(MESH).snapshot.names(Kind.CLUSTER)
+        clusters = doors.services.replica(MESH).snapshot.names(ResourceKind.CLUSTER)
         _log.info("ready", grpc=addresses.grpc, http=addresses.http, clusters=len(clusters))
         on_ready(addresses)
         await stop.wait()

@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 
 from egress_server.app.identity import MESH
-from egress_server.domain.errors import EgressError, Unavailable
+from egress_server.domain.model.errors import EgressError, Unavailable
 from egress_server.store.opening import OpenStore, open_store
 
 T = TypeVar("T")

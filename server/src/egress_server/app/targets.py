@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egress_server.app.local_clusters import LocalClusters
-from egress_server.app.own_way import OwnWay
-from egress_server.domain.errors import PermanentError
-from egress_server.domain.resources import Cluster, KubernetesTarget, TargetKind
-from egress_server.ports.secrets import Sealer
+from egress_server.app.own_way import DirectAccess
+from egress_server.domain.model.errors import PermanentError
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
+from egress_server.ports.identity import Sealer
 from egress_server.ports.target import Target
 from egress_server.targets.directory.target import DirectoryTarget
-from egress_server.targets.kubernetes.opening import open_kubernetes
+from egress_server.targets.kubernetes.factory import open_kubernetes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,12 @@ class Reach:
 
     directory_root: Path | None = None
     local: Collection[str] = ()
-    own_way: OwnWay | None = None
+    own_way: DirectAccess | None = None
     only: Collection[str] = ()
     alone: bool = False
 
 
-class Targets:
+class TargetFactory:
     """See ports.target.Targets."""
 
     def __init__(self, reach: Reach, sealer: Sealer, local: LocalClusters | None = None) -> None:

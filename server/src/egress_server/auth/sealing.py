@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from egress_server.domain.errors import FailedPrecondition, PermanentError
+from egress_server.domain.model.errors import FailedPrecondition, PermanentError
 from egress_server.durable import create_secret
 
 KEY_BYTES = 64  # AES-256-SIV takes two keys of 256 bits

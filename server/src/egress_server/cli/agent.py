@@ -7,7 +7,7 @@ import signal
 import typer
 import uvloop
 
-from egress_server.agents.pod import run_agent
+from egress_server.agents.agent.main import run_agent
 from egress_server.config import AgentSettings
 from egress_server.telemetry.logs import configure_logs
 

@@ -12,7 +12,7 @@ import uvloop
 
 from egress_server import app
 from egress_server.config import ApplySettings, RunSettings, ServeSettings
-from egress_server.domain.errors import EgressError
+from egress_server.domain.model.errors import EgressError
 from egress_server.telemetry.logs import configure_logs
 
 

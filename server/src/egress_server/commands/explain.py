@@ -1,13 +1,15 @@
-"""What will happen to a destination, and by which resource: from desired state, without any traffic."""
+"""What will happen to a destination and by which resource, and the registry that one namespace sees. No traffic."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from egress_server.commands.probe import find_cluster
+from egress_server.commands.cluster_view import cluster_view, find_cluster
 from egress_server.commands.services import Caller, Services
-from egress_server.commands.sight import look_at
-from egress_server.domain.expect import Asked
-from egress_server.domain.explain import Explanation, explain
-from egress_server.domain.names import Name
+from egress_server.domain.explain.explain import Explanation, explain
+from egress_server.domain.model.names import Name
+from egress_server.domain.model.paging import ListQuery, page_of
+from egress_server.domain.simulate.evaluate import Request
+from egress_server.domain.simulate.registry import Item, registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,7 @@ class Explain:
     """Explain a connection of a workload on `cluster`."""
 
     cluster: Name
-    asked: Asked
+    asked: Request
 
     @property
     def mesh(self) -> str:
@@ -27,5 +29,57 @@ async def explain_destination(services: Services, caller: Caller, query: Explain
     """The explanation, as of this process's snapshot; raises NotFound CLUSTER_NOT_FOUND."""
     replica = services.replica(query.cluster.mesh)
     cluster = find_cluster(replica, query.cluster)
-    wanted, told = look_at(replica, cluster, services.clock())
+    wanted, told = cluster_view(replica, cluster, services.clock())
     return explain(replica.snapshot, wanted, query.asked, told)
+
+
+@dataclass(frozen=True, slots=True)
+class ListRegistry:
+    """One page of what workloads of `namespace` on `cluster` see."""
+
+    cluster: Name
+    namespace: str
+    listing: ListQuery
+
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return self.cluster.mesh
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryPage:
+    """One page, as of `revision`; `managers` is who wrote what is not ours, by the object's name."""
+
+    items: tuple[Item, ...]
+    next_page_token: str
+    revision: int
+    managers: Mapping[str, str] = field(default_factory=dict)
+
+
+async def list_registry(services: Services, caller: Caller, query: ListRegistry) -> RegistryPage:
+    """One page in the order of hosts, then ports; raises NotFound CLUSTER_NOT_FOUND, InvalidArgument for a bad token or
+    filter."""
+    replica = services.replica(query.cluster.mesh)
+    cluster = find_cluster(replica, query.cluster)
+    wanted, _ = cluster_view(replica, cluster, services.clock())
+    items = {_key(item): item for item in registry(wanted, query.namespace)}
+    page = page_of(sorted(items), query.listing, lambda key: _fields(items[key]))
+    found = tuple(items[key] for key in page.keys)
+    return RegistryPage(found, page.next_page_token, wanted.revision, wanted.beside.managers)
+
+
+def _key(item: Item) -> str:
+    """Sorts by host, port and owner; a space sorts before every character of a host."""
+    return f"{item.host} {item.port.number:05} {item.entry.name}"
+
+
+def _fields(item: Item) -> dict[str, str | int]:
+    """What a filter may ask for."""
+    return {
+        "host": item.host,
+        "port": item.port.number,
+        "owner": item.entry.name,
+        "owner_kind": item.owner_kind.value,
+        "visible": "true" if item.visible else "false",
+    }

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
-from egress_server.domain.errors import Aborted, AlreadyExists, EgressError, FailedPrecondition, NotFound
-from egress_server.domain.findings import Finding, Severity
-from egress_server.domain.lint import lint, lint_delete
-from egress_server.domain.names import parse_name
-from egress_server.domain.plan import Plan, make_plan
-from egress_server.domain.resources import Cluster, Resource
-from egress_server.domain.rollout import concerned
-from egress_server.domain.snapshot import Snapshot, buckets_of
-from egress_server.domain.validate.unchanged import check_unchanged
+from egress_server.domain.desired.snapshot import Snapshot, buckets_of
+from egress_server.domain.diff.plan import Plan, make_plan
+from egress_server.domain.lint.engine import lint, lint_delete
+from egress_server.domain.model.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
+from egress_server.domain.model.errors import Aborted, AlreadyExists, EgressError, FailedPrecondition, NotFound
+from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.model.names import parse_name
+from egress_server.domain.model.resources import Cluster, Resource
+from egress_server.domain.model.status import concerned
+from egress_server.domain.validate.problems import check_unchanged
 from egress_server.ports.clock import Ids
 from egress_server.ports.store import Commit, Committed, RequestKey, Stale
 
@@ -62,7 +62,7 @@ class Mutation:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MutationOutcome:
     """What a mutation did: with validate_only, a plan and no change."""
 
     versioned: Versioned
@@ -82,7 +82,7 @@ class _Checked:
     reads: frozenset[str]
 
 
-async def mutate(services: Services, caller: Caller, mutation: Mutation) -> Outcome:
+async def mutate(services: Services, caller: Caller, mutation: Mutation) -> MutationOutcome:
     """Sets or deletes a resource.
 
     Raises NotFound, AlreadyExists, Aborted ETAG_MISMATCH or CONFLICT, FailedPrecondition FINDINGS, InvalidArgument.
@@ -118,7 +118,7 @@ async def mutate(services: Services, caller: Caller, mutation: Mutation) -> Outc
     )
 
 
-async def find_replay(services: Services, caller: Caller, mesh: str, options: Options) -> Outcome | None:
+async def find_replay(services: Services, caller: Caller, mesh: str, options: Options) -> MutationOutcome | None:
     """What an earlier call with the same request did. Raises Aborted REQUEST_ID_REUSED."""
     if not options.request_id or options.validate_only:
         return None
@@ -224,11 +224,11 @@ def _commit(snapshot: Snapshot, caller: Caller, mutation: Mutation, key: Request
     )
 
 
-def _outcome(epoch: str, committed: Committed) -> Outcome:
-    return Outcome(committed.versioned, epoch, committed.change, committed.change.record.findings)
+def _outcome(epoch: str, committed: Committed) -> MutationOutcome:
+    return MutationOutcome(committed.versioned, epoch, committed.change, committed.change.record.findings)
 
 
-def _plan(services: Services, snapshot: Snapshot, mutation: Mutation) -> Outcome:
+def _plan(services: Services, snapshot: Snapshot, mutation: Mutation) -> MutationOutcome:
     """What the mutation would do; nothing is written."""
     checked = _check(snapshot, mutation)
     deletes = mutation.deletes
@@ -240,4 +240,4 @@ def _plan(services: Services, snapshot: Snapshot, mutation: Mutation) -> Outcome
     if deletes and isinstance(checked.after, Cluster):
         clusters = []  # a cluster that is forgotten keeps what it holds
     planned = Versioned(checked.after, like.revision if checked.before else 0, like.create_time, now, deletes)
-    return Outcome(planned, snapshot.epoch, None, checked.findings, make_plan(snapshot, after, clusters, now))
+    return MutationOutcome(planned, snapshot.epoch, None, checked.findings, make_plan(snapshot, after, clusters, now))

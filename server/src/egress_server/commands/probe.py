@@ -4,22 +4,20 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from egress_server.commands.cluster_view import cluster_view, find_cluster
 from egress_server.commands.services import Caller, Services
-from egress_server.commands.sight import look_at
-from egress_server.domain.effective import Effective
-from egress_server.domain.errors import (
+from egress_server.domain.desired.effective import Effective
+from egress_server.domain.model.errors import (
     DeadlineExceeded,
     EgressError,
     FailedPrecondition,
     InvalidArgument,
-    NotFound,
     Violation,
 )
-from egress_server.domain.expect import expect
-from egress_server.domain.names import Name
-from egress_server.domain.probe import Attempt, Cause, Evidence, Expectation, Verdict, is_disturbed, judge
-from egress_server.domain.resources import Cluster
-from egress_server.domain.tally import Quantiles, Tally, quantiles, tally
+from egress_server.domain.model.names import Name
+from egress_server.domain.probe.judge import Attempt, Cause, Evidence, Expectation, Verdict, is_disturbed, judge
+from egress_server.domain.probe.verdicts import ProbeSummary, Quantiles, quantiles, summarize
+from egress_server.domain.simulate.evaluate import evaluate
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Replica
 
@@ -64,7 +62,7 @@ class ProbeResult:
     agent: AgentInfo
     attempt: Attempt
     made: tuple[Made, ...]
-    tally: Tally
+    tally: ProbeSummary
     quantiles: Quantiles | None
     expected: Expectation
     applied_revision: int
@@ -82,7 +80,7 @@ async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult
     await _wait_applied(services, replica, query)
     agent = _choose_agent(services, query)
     # As of the moment before: a fault may end, or a policy change, while a request waits.
-    wanted, _ = look_at(replica, cluster, services.clock())
+    wanted, _ = cluster_view(replica, cluster, services.clock())
     made: list[Made] = []
     cut_short = await _attempts(services, caller, query, agent, made)
     expected = _expected(wanted, agent, query.attempt, made[0].evidence)
@@ -90,20 +88,12 @@ async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult
         agent=agent,
         attempt=query.attempt,
         made=tuple(made),
-        tally=tally([each.verdict for each in made], expected),
+        tally=summarize([each.verdict for each in made], expected),
         quantiles=quantiles(m.evidence.timings.total or 0.0 for m in made if m.evidence.answered),
         expected=expected,
         applied_revision=_applied(replica, query),
         cut_short=cut_short,
     )
-
-
-def find_cluster(replica: Replica, name: Name) -> Cluster:
-    """The registered cluster of this name; raises NotFound CLUSTER_NOT_FOUND."""
-    cluster = replica.snapshot.cluster(name.id)
-    if cluster is None:
-        raise NotFound(f"{name} is not registered", reason="CLUSTER_NOT_FOUND", metadata={"cluster": str(name)})
-    return cluster
 
 
 async def _attempts(
@@ -132,7 +122,7 @@ def _expected(wanted: Effective, agent: AgentInfo, attempt: Attempt, evidence: E
     """What the policy says of the attempts; `evidence` tells the address that was dialled."""
     address = attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
     headers = {"user-agent": f"mesh-egress-probe/{agent.version}", "accept": "*/*", **attempt.headers}
-    return expect(wanted, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
+    return evaluate(wanted, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
 
 
 async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> Made:

@@ -5,10 +5,10 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from egress_server.commands.services import Caller, Services
-from egress_server.domain.changes import Versioned
-from egress_server.domain.errors import NotFound
-from egress_server.domain.listing import Listing, Page, page_of
-from egress_server.domain.names import Kind, Name
+from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.errors import NotFound
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.model.paging import ListQuery, Page, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class ListOf:
     """Resources of a kind; `namespace` None means all of them, or that the kind has none."""
 
     mesh: str
-    kind: Kind
+    kind: ResourceKind
     namespace: str | None
-    listing: Listing
+    listing: ListQuery
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReadResult:
     """Resources with the epoch that their etags belong to."""
 
     epoch: str
@@ -42,7 +42,7 @@ class Found:
     next_page_token: str = ""
 
 
-async def get(services: Services, caller: Caller, query: Get) -> Found:
+async def get(services: Services, caller: Caller, query: Get) -> ReadResult:
     """The resource; raises NotFound."""
     snapshot = services.replica(query.name.mesh).snapshot
     versioned = snapshot.get(str(query.name))
@@ -50,10 +50,10 @@ async def get(services: Services, caller: Caller, query: Get) -> Found:
         raise NotFound(
             f"{query.name} does not exist", reason="RESOURCE_NOT_FOUND", metadata={"resource": str(query.name)}
         )
-    return Found(snapshot.epoch, (versioned,))
+    return ReadResult(snapshot.epoch, (versioned,))
 
 
-async def list_resources(services: Services, caller: Caller, query: ListOf) -> Found:
+async def list_resources(services: Services, caller: Caller, query: ListOf) -> ReadResult:
     """One page, in the order of names; raises InvalidArgument for a bad token or filter."""
     snapshot = services.replica(query.mesh).snapshot
     by_name = snapshot.of_kind(query.kind)
@@ -62,4 +62,4 @@ async def list_resources(services: Services, caller: Caller, query: ListOf) -> F
         below = f"meshes/{query.mesh}/namespaces/{query.namespace}/"
         names = names[bisect_left(names, below) : bisect_left(names, below + chr(sys.maxunicode))]
     page: Page = page_of(names, query.listing, lambda name: by_name[name].resource)
-    return Found(snapshot.epoch, tuple(by_name[name] for name in page.keys), page.next_page_token)
+    return ReadResult(snapshot.epoch, tuple(by_name[name] for name in page.keys), page.next_page_token)

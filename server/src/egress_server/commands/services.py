@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from egress_server.commands.feed import Feed
+from egress_server.commands.change_broadcaster import ChangeBroadcaster
 from egress_server.commands.locks import KeyedLocks
-from egress_server.domain.errors import NotFound
+from egress_server.domain.model.errors import NotFound
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import Clock, Ids
-from egress_server.ports.identity import Principal
-from egress_server.ports.secrets import Sealer
+from egress_server.ports.identity import Principal, Sealer
 from egress_server.ports.store import Replica, Store
 
 
@@ -26,7 +25,7 @@ class Services:
     clock: Clock
     sealer: Sealer
     locks: KeyedLocks = field(default_factory=KeyedLocks)
-    feeds: dict[str, Feed] = field(default_factory=dict)
+    feeds: dict[str, ChangeBroadcaster] = field(default_factory=dict)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _waits: set[asyncio.Timeout] = field(init=False, default_factory=set)
 
@@ -37,11 +36,11 @@ class Services:
             raise NotFound(f"mesh {mesh!r} does not exist", reason="MESH_NOT_FOUND", metadata={"mesh": mesh})
         return replica
 
-    def feed(self, mesh: str) -> Feed:
+    def feed(self, mesh: str) -> ChangeBroadcaster:
         """What watchers of a mesh read from; raises NotFound MESH_NOT_FOUND."""
         replica = self.replica(mesh)
         if mesh not in self.feeds:
-            self.feeds[mesh] = Feed(self.store, replica, mesh)
+            self.feeds[mesh] = ChangeBroadcaster(self.store, replica, mesh)
         return self.feeds[mesh]
 
     @asynccontextmanager

@@ -4,7 +4,7 @@ The store is the truth and its streams only a hint: a worker always compares wha
 newest desired state, so that lost, doubled or reordered wake-ups change nothing.
 """
 
-from egress_server.delivery.applier import Applier
+from egress_server.delivery.manager import ControllerManager
 from egress_server.delivery.settings import DeliverySettings
 
-__all__ = ["Applier", "DeliverySettings"]
+__all__ = ["ControllerManager", "DeliverySettings"]

@@ -10,14 +10,14 @@ What somebody says yes to is a token of just what was found, so that a yes never
 from collections.abc import Sequence
 from hashlib import sha256
 
-from egress_server.delivery.lease import HeldLease, LeaseLost
-from egress_server.delivery.shop import Shop
-from egress_server.domain.errors import TransientError
-from egress_server.domain.render import interception
-from egress_server.domain.render.objects import ObjectKey
+from egress_server.delivery.context import ApplierContext
+from egress_server.delivery.leases import HeldLease, LeaseLost
+from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.objects import ObjectKey
+from egress_server.domain.model.resources import Cluster, TargetKind
+from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND
+from egress_server.domain.render import policies
 from egress_server.domain.render.virtual_service import is_for_faults_alone
-from egress_server.domain.resources import Cluster, TargetKind
-from egress_server.domain.rollout import MASS_DELETION, STORE_REWOUND
 from egress_server.ports.target import Live, Witness
 
 MANY = 5
@@ -27,7 +27,7 @@ _EXAMPLES = 3
 _REPLICA_PATIENCE_SECONDS = 5.0
 
 
-class Held(Exception):
+class HeldByGuard(Exception):
     """A guard forbids to touch the cluster; `reason` is stable, the text is for people, `token` for who says yes."""
 
     def __init__(self, reason: str, message: str, token: str) -> None:
@@ -37,7 +37,7 @@ class Held(Exception):
         self.token = token
 
 
-async def check_witness(witness: Witness, cluster: Cluster, shop: Shop, lease: HeldLease) -> bool:
+async def check_witness(witness: Witness, cluster: Cluster, shop: ApplierContext, lease: HeldLease) -> bool:
     """Whether this store is the one that the cluster was last driven by, and has forgotten nothing of it; False where
     it is not and somebody said that the cluster is to follow it all the same. Raises Held where nobody did."""
     replica, digests = shop.replica, shop.digests
@@ -67,14 +67,12 @@ def check_deletions(delete: Sequence[ObjectKey], live: Live, cluster: Cluster) -
     """
     if cluster.target is not TargetKind.KUBERNETES or cluster.draining:
         return
-    losing = sorted(
-        key for key in delete if key.kind != interception.KIND and not is_for_faults_alone(live.objects[key])
-    )
+    losing = sorted(key for key in delete if key.kind != policies.KIND and not is_for_faults_alone(live.objects[key]))
     token = deletion_token(losing, live.witness)
     if len(losing) <= MANY or len(losing) <= MUCH * len(live.objects) or token == cluster.approved:
         return
     examples = ", ".join(f"{key.kind} {key.namespace}/{key.name}" for key in losing[:_EXAMPLES])
-    raise Held(
+    raise HeldByGuard(
         MASS_DELETION,
         f"{len(losing)} of {len(live.objects)} objects of ours would be deleted on the cluster, such as {examples}. "
         "Nothing is changed there until somebody approves just that, or brings back what wants them: "
@@ -98,8 +96,8 @@ def _short(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _rewound(cluster: Cluster, witness: Witness, what: str) -> Held:
-    return Held(
+def _rewound(cluster: Cluster, witness: Witness, what: str) -> HeldByGuard:
+    return HeldByGuard(
         STORE_REWOUND,
         f"the cluster was last driven at revision {witness.revision} of the store of epoch {witness.epoch}, "
         f"and {what}: the store was lost, or restored from an older copy. Nothing is changed on the cluster. To go on, "

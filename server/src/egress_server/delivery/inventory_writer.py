@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import structlog
 
-from egress_server.delivery.shop import Shop
-from egress_server.domain.errors import EgressError
-from egress_server.domain.inventory import Inventory
+from egress_server.delivery.context import ApplierContext
+from egress_server.domain.model.errors import EgressError
+from egress_server.domain.observed.inventory import Inventory
 
 _log = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 class InventoryWriter:
     """The inventory of one cluster under one lease."""
 
-    def __init__(self, cluster: str, shop: Shop) -> None:
+    def __init__(self, cluster: str, shop: ApplierContext) -> None:
         self._cluster = cluster
         self._shop = shop
         self._known = shop.replica.inventories.get(cluster)
@@ -63,7 +63,7 @@ class InventoryWriter:
         self._known, self._put_at = found, self._shop.monotonic()
 
 
-async def drop_inventory(cluster: str, shop: Shop) -> None:
+async def drop_inventory(cluster: str, shop: ApplierContext) -> None:
     """The cluster is no longer registered: what it holds is nobody's business."""
     try:
         await shop.store.drop_inventory(shop.mesh, cluster)

@@ -12,14 +12,14 @@ from typing import Any
 
 import structlog
 
-from egress_server.delivery.lease import HeldLease, LeaseLost
-from egress_server.delivery.place import Place
-from egress_server.delivery.setback import backoff
-from egress_server.delivery.shop import Shop
-from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.inventory import Inventory, StaleWorkload
-from egress_server.domain.resources import RestartOrder
-from egress_server.domain.rollout import RestartProgress, RestartState
+from egress_server.delivery.context import ApplierContext
+from egress_server.delivery.leases import HeldLease, LeaseLost
+from egress_server.delivery.retry import backoff
+from egress_server.delivery.target_handle import TargetHandle
+from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.domain.model.resources import RestartOrder
+from egress_server.domain.model.status import RestartProgress, RestartState
+from egress_server.domain.observed.inventory import Inventory, StaleWorkload
 
 _log = structlog.get_logger(__name__)
 
@@ -30,8 +30,8 @@ class Restarts:
     def __init__(
         self,
         cluster: str,
-        shop: Shop,
-        place: Place,
+        shop: ApplierContext,
+        place: TargetHandle,
         lease: HeldLease,
         progress: RestartProgress | None,
         report: Callable[[RestartProgress], None],

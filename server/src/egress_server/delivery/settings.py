@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from egress_server.domain.probe import Destination
+from egress_server.domain.probe.judge import Destination
 
 
 @dataclass(frozen=True, slots=True)

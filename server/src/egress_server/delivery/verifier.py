@@ -10,16 +10,17 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
-from egress_server.delivery.shop import Shop
-from egress_server.delivery.waiting import wait_for
-from egress_server.domain.effective import Effective
-from egress_server.domain.errors import EgressError
-from egress_server.domain.probe import judge
-from egress_server.domain.rollout import ClusterStatus, Problem
+from egress_server.delivery.context import ApplierContext
+from egress_server.delivery.waiting import wait_for_event
+from egress_server.domain.desired.cluster_view import with_inventory
+from egress_server.domain.desired.effective import Effective
+from egress_server.domain.model.errors import EgressError
+from egress_server.domain.model.status import ClusterStatus, Problem
+from egress_server.domain.probe.judge import judge
 from egress_server.domain.verify import (
     Agreement,
-    Check,
     Gone,
+    PlannedProbe,
     Subject,
     Workload,
     changed,
@@ -27,7 +28,6 @@ from egress_server.domain.verify import (
     expected_of,
     subjects,
 )
-from egress_server.domain.view import with_inventory
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.target import Target
 
@@ -40,7 +40,7 @@ _NO_AGENT = Problem("NO_AGENT", "no agent is attached from the cluster, so nobod
 class Verifier:
     """Verification of one cluster under one lease. `report` takes the fields of ClusterStatus that changed."""
 
-    def __init__(self, cluster: str, shop: Shop, status: ClusterStatus, report: Callable[..., None]) -> None:
+    def __init__(self, cluster: str, shop: ApplierContext, status: ClusterStatus, report: Callable[..., None]) -> None:
         self._cluster = cluster
         self._shop = shop
         self._report_fields = report
@@ -112,7 +112,7 @@ class Verifier:
     async def _wait(self, seconds: float | None) -> bool:
         if seconds is None:
             return await self._news.wait()
-        return await wait_for(self._news, seconds)
+        return await wait_for_event(self._news, seconds)
 
     async def _look_around(self, now: Effective) -> None:
         """Probes what is due until all of it agrees, or patience is over."""
@@ -182,7 +182,7 @@ class Verifier:
                 return problem
         return None
 
-    async def _probe(self, now: Effective, check: Check, agent: AgentInfo) -> Problem | None:
+    async def _probe(self, now: Effective, check: PlannedProbe, agent: AgentInfo) -> Problem | None:
         await self._turn(agent)
         try:
             evidence = await self._shop.agents.attempt(self._shop.mesh, agent, check.attempt)

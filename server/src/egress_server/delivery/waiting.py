@@ -3,7 +3,7 @@
 import asyncio
 
 
-async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+async def wait_for_event(event: asyncio.Event, seconds: float) -> bool:
     """Waits until `event` is set; False after `seconds`."""
     try:
         async with asyncio.timeout(seconds):

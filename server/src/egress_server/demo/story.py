@@ -4,17 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from egress_server.demo.checks import (
-    ABORTED,
-    CUT,
-    DELAYED,
-    REDIRECTED,
-    REFUSED,
-    UNSEEN,
-    WELCOMED,
-    Checks,
-    outcome,
-)
+from egress_server.demo.checks import ABORTED, CUT, DELAYED, REDIRECTED, REFUSED, UNSEEN, WELCOMED, Checks, outcome
 from egress_server.demo.outside import HOST
 from egress_server.demo.scene import CLUSTER
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from egress_server.domain.dialling import address_of, destinations, why_none
-from egress_server.domain.effective import ActiveFault, Effective
-from egress_server.domain.evidence import Attempt, Destination, Evidence
-from egress_server.domain.expect import expect
-from egress_server.domain.holding import holding
-from egress_server.domain.names import Kind, is_resource, parse_name
-from egress_server.domain.probe import PASSTHROUGH_CLUSTER, Expectation, Outcome, Verdict
-from egress_server.domain.resources import Fault, Labels, OutboundPolicy, ServiceEntry
+from egress_server.domain.desired.effective import ActiveFault, Effective
+from egress_server.domain.model.names import ResourceKind, is_resource, parse_name
+from egress_server.domain.model.resources import Fault, Labels, OutboundPolicy, ServiceEntry
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
+from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER, Expectation, Outcome, Verdict
+from egress_server.domain.probe.targets import address_of, destinations, why_none
+from egress_server.domain.simulate.evaluate import evaluate
+from egress_server.domain.simulate.outbound_mode import effective_mode
 
 UNREGISTERED_HOST = "unregistered.mesh-egress.invalid"
 """A host that nobody registers: RFC 2606 reserves `.invalid`."""
@@ -34,7 +34,7 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PlannedProbe:
     """A probe from a workload, and what it should show."""
 
     workload: Workload
@@ -47,7 +47,7 @@ class Subject:
     """A resource whose effect is to be seen: the checks that show it, or why no probe can."""
 
     resource: str
-    checks: tuple[Check, ...] = ()
+    checks: tuple[PlannedProbe, ...] = ()
     obstacle: str = ""
 
 
@@ -106,7 +106,7 @@ def subjects(now: Effective, due: Due, workloads: Sequence[Workload], known: Seq
     return found
 
 
-def _accountable(now: Effective, check: Check) -> str:
+def _accountable(now: Effective, check: PlannedProbe) -> str:
     """Whose verdict the check's is: the resource's that decides, else the cluster's own."""
     return check.expected.resource if is_resource(check.expected.resource) else now.cluster.name
 
@@ -122,13 +122,13 @@ def compare(expected: Expectation, verdict: Verdict) -> Agreement:
     return Agreement.AGREES if expected.allows(decided) else Agreement.DIFFERS
 
 
-def expected_of(now: Effective, check: Check, evidence: Evidence) -> Expectation:
+def expected_of(now: Effective, check: PlannedProbe, evidence: Evidence) -> Expectation:
     """What policy says of a check, now that it is known which address was dialled."""
     address = check.attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
     if not address:
         return check.expected
     workload, attempt = check.workload, check.attempt
-    return expect(
+    return evaluate(
         now, workload.namespace, attempt.destination, workload.labels, address=address, headers=attempt.headers
     )
 
@@ -200,9 +200,9 @@ def _requests_to(
 def _why_unseen(name: str) -> str:
     """Why no probe of ours shows a resource of this kind; empty for the others."""
     match parse_name(name).kind:
-        case Kind.FAULT:
+        case ResourceKind.FAULT:
             return "its time is over"
-        case Kind.INTERCEPTION:
+        case ResourceKind.INTERCEPTION:
             return "which connections it lets past depends on the address; probe one to see it"
     return ""
 
@@ -214,7 +214,7 @@ def _decided(now: Effective, name: str, gone: Gone | None, workloads: Sequence[W
     if isinstance(gone, OutboundPolicy):
         fits = (w for w in workloads if gone.scope.namespace in {"", w.namespace})
         return next((w for w in fits if gone.scope.match_labels.items() <= w.labels.items()), None)
-    policies = ((w, holding(now, w.namespace, w.labels).policy) for w in workloads)
+    policies = ((w, effective_mode(now, w.namespace, w.labels).policy) for w in workloads)
     return next((w for w, policy in policies if policy and policy.name == name), None)
 
 
@@ -229,7 +229,7 @@ def _mode(now: Effective, name: str, workload: Workload | None, known: Sequence[
     return Subject(name, obstacle=text)
 
 
-def _negative(now: Effective, workload: Workload, known: Sequence[Destination]) -> Check | None:
+def _negative(now: Effective, workload: Workload, known: Sequence[Destination]) -> PlannedProbe | None:
     """A connection to something that nobody registered: where it must be blocked, one that Envoy answers by itself;
     where it may pass, only to a known destination."""
     check = _unregistered(now, workload)
@@ -239,7 +239,7 @@ def _negative(now: Effective, workload: Workload, known: Sequence[Destination]) 
     return next((check for check in checks if check.expected.outcome is Outcome.PASSTHROUGH), None)
 
 
-def _unregistered(now: Effective, workload: Workload) -> Check:
+def _unregistered(now: Effective, workload: Workload) -> PlannedProbe:
     return _check(now, workload, Destination("http", UNREGISTERED_HOST, 80), UNROUTED_ADDRESS)
 
 
@@ -249,7 +249,7 @@ def _check(
     destination: Destination,
     address: str,
     headers: Mapping[str, str] | None = None,
-) -> Check:
+) -> PlannedProbe:
     attempt = Attempt(destination, headers=headers or {}, resolve=address, timeout=PROBE_TIMEOUT_SECONDS)
-    expected = expect(now, workload.namespace, destination, workload.labels, address=address, headers=attempt.headers)
-    return Check(workload, attempt, expected)
+    expected = evaluate(now, workload.namespace, destination, workload.labels, address=address, headers=attempt.headers)
+    return PlannedProbe(workload, attempt, expected)

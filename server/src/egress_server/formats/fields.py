@@ -1,11 +1,11 @@
-"""Reads an untyped mapping field by field, gathering what is wrong with its place, and what nobody asked for."""
+"""Reads an untyped mapping field by field, collecting problems with their paths and unknown fields."""
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
 from egress_server.domain.validate import Problems
-from egress_server.formats.durations import parse_duration
 
 E = TypeVar("E", bound=Enum)
 
@@ -152,3 +152,19 @@ def _number(value: Any, problems: Problems) -> int:
         problems.add("must be a whole number")
         return 0
     return value
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(h|ms|m|s|us|µs|ns)")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds; raises ValueError with a text for people."""
+    seconds, position = 0.0, 0
+    while position < len(text) or not text:
+        part = _PART.match(text, position)
+        if part is None:
+            raise ValueError("must be a duration such as 5s, 1.5s or 100ms")
+        seconds += float(part[1]) * _UNITS[part[2]]
+        position = part.end()
+    return seconds

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from egress_server.domain.resources import Abort, Delay, Fault, HeaderMatch, Labels, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, Labels, MatchKind
 from egress_server.domain.validate import Problems
 from egress_server.formats.fields import Fields
-from egress_server.formats.istio_object import read_object
+from egress_server.formats.service_entry import read_object
 
 _NO_PERCENT = "Istio reads a missing percentage as never; set percentage 100 to mean always"
 _SHARE, _SHARE_OLD = "percentage.value", "percent"

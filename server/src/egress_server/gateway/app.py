@@ -1,4 +1,4 @@
-"""Puts the gateway together: the contract's methods, OpenAPI and its page, health, metrics, and who may call."""
+"""Puts the gateway together: the contract as one route, OpenAPI and its page, health, metrics, and who may call."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -11,22 +11,54 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
 
-from egress_server.domain.errors import EgressError, NotFound, Unimplemented
-from egress_server.gateway.contract_route import ContractRoute
+from egress_server.domain.model.errors import EgressError, NotFound, Unimplemented
 from egress_server.gateway.docs import docs_routes
-from egress_server.gateway.endpoint import Endpoint, UnaryEndpoint
-from egress_server.gateway.errors import http_status
+from egress_server.gateway.endpoint import HttpEndpoint, UnaryEndpoint, headers_of
+from egress_server.gateway.errors import http_status, send_refusal
 from egress_server.gateway.events import EventsEndpoint
-from egress_server.gateway.guard import Guard
 from egress_server.gateway.openapi import openapi_document
-from egress_server.gateway.operations import Readiness, operation_routes
+from egress_server.gateway.ops import Readiness, operation_routes
+from egress_server.gateway.origin_guard import Guard
 from egress_server.gateway.replies import json_body
-from egress_server.gateway.routes import Binding, RouteTable, bindings_of
-from egress_server.gateway.shapes import Shape, shape_of
-from egress_server.pipeline import Method, Pipeline, Refusal, StreamMethod
+from egress_server.gateway.transcoder.routes import Binding, RouteMatch, RouteTable, bindings_of
+from egress_server.gateway.transcoder.shapes import Shape, shape_of
+from egress_server.pipeline.pipeline import Method, Pipeline, StatusError, StreamMethod
 from egress_server.pipeline.status import internal_error, refusal_of
+
+_FOUND = "egress.found"
+
+
+class ContractRoute(BaseRoute):
+    """Takes every path that some method has, whatever the verb."""
+
+    def __init__(self, table: RouteTable[HttpEndpoint]) -> None:
+        self._table = table
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether some method has the path."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        found = self._table.find(scope["method"], scope["raw_path"].decode("latin-1"))
+        return (Match.NONE, {}) if found is None else (Match.FULL, {_FOUND: found})
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves the call, or answers 405 with the verbs there are."""
+        found: RouteMatch[HttpEndpoint] = scope[_FOUND]
+        if found.target is not None:
+            await found.target.serve(found.captures, scope, receive, send)
+            return
+        allowed = ", ".join(found.allowed)
+        error = Unimplemented(
+            f"this path takes {allowed}, not {scope['method']}",
+            reason="METHOD_NOT_ALLOWED",
+            metadata={"method": scope["method"], "allowed": allowed},
+        )
+        extra = [(b"allow", allowed.encode())]
+        await send_refusal(send, refusal_of(error).status, headers_of(scope), extra)
+
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
 
@@ -93,7 +125,7 @@ def build_app(
     return app
 
 
-def endpoint_of(pipeline: Pipeline, binding: Binding, shape: Shape, timeout: float) -> Endpoint:
+def endpoint_of(pipeline: Pipeline, binding: Binding, shape: Shape, timeout: float) -> HttpEndpoint:
     """What serves a binding."""
     if isinstance(binding.method, StreamMethod):
         return EventsEndpoint(pipeline, binding.method, binding, shape)
@@ -130,7 +162,7 @@ async def _failed(request: Request, error: Exception) -> Response:
     return _response(internal_error(trace_id), request, None)
 
 
-def _response(refusal: Refusal, request: Request, headers: Mapping[str, str] | None) -> Response:
+def _response(refusal: StatusError, request: Request, headers: Mapping[str, str] | None) -> Response:
     return Response(
         json_body(refusal.status),
         http_status(refusal.status, request.headers),

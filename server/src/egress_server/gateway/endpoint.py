@@ -8,15 +8,15 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from egress_server.domain.errors import DeadlineExceeded, EgressError, Unavailable
-from egress_server.gateway.binding import RequestReader
-from egress_server.gateway.body import ClientGone, read_body
+from egress_server.domain.model.errors import DeadlineExceeded, EgressError, Unavailable
 from egress_server.gateway.errors import send_refusal
 from egress_server.gateway.replies import ReplyWriter, json_body, send_json
-from egress_server.gateway.routes import Binding
-from egress_server.gateway.shapes import Shape
-from egress_server.gateway.template import Capture
-from egress_server.pipeline import Call, Method, Pipeline, Refusal
+from egress_server.gateway.transcoder.binding import RequestReader
+from egress_server.gateway.transcoder.body import ClientGone, read_body
+from egress_server.gateway.transcoder.routes import Binding
+from egress_server.gateway.transcoder.shapes import Shape
+from egress_server.gateway.transcoder.template import Capture
+from egress_server.pipeline.pipeline import Method, Pipeline, RpcCall, StatusError
 from egress_server.pipeline.status import refusal_of
 from egress_server.telemetry import metrics
 
@@ -30,7 +30,7 @@ _STOPPING = Unavailable("the server stops before the call has ended", reason="SE
 _log = structlog.get_logger(__name__)
 
 
-class Endpoint(Protocol):
+class HttpEndpoint(Protocol):
     """Serves one binding."""
 
     async def serve(self, captures: tuple[Capture, ...], scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,12 +56,12 @@ class UnaryEndpoint:
         try:
             body = await self._body(headers, receive)
             request = self._reader.read(captures, scope["query_string"], headers, body)
-            call = Call("rest", peer_of(scope), headers, begin + self._seconds(request))
+            call = RpcCall("rest", peer_of(scope), headers, begin + self._seconds(request))
             reply = await unless_gone(self._pipeline.unary(self._method, request, call), receive)
         except EgressError as error:
             metrics.calls(self._method.path, "rest", error.code.name).inc()
             await send_refusal(send, refusal_of(error).status, headers)
-        except Refusal as refusal:
+        except StatusError as refusal:
             await send_refusal(send, refusal.status, headers)
         except ClientGone:
             _log.debug("client gone", method=self._method.path)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from starlette.types import Send
 
-from egress_server.gateway.headers import IF_MATCH, IF_NONE_MATCH
 from egress_server.gateway.replies import Headers, json_body, send_json
+from egress_server.gateway.transcoder.headers import IF_MATCH, IF_NONE_MATCH
 
 HTTP_OF_CODE: Mapping[int, int] = {
     code_pb2.CANCELLED: 499,

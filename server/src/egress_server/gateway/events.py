@@ -12,16 +12,16 @@ import structlog
 from google.protobuf.message import Message
 from starlette.types import Receive, Scope, Send
 
-from egress_server.domain.errors import EgressError
-from egress_server.gateway.binding import RequestReader
-from egress_server.gateway.body import ClientGone, read_body
+from egress_server.domain.model.errors import EgressError
 from egress_server.gateway.endpoint import headers_of, peer_of, unless_gone
 from egress_server.gateway.errors import send_refusal
 from egress_server.gateway.replies import json_body
-from egress_server.gateway.routes import Binding
-from egress_server.gateway.shapes import Shape
-from egress_server.gateway.template import Capture
-from egress_server.pipeline import Call, Pipeline, Refusal, StreamMethod
+from egress_server.gateway.transcoder.binding import RequestReader
+from egress_server.gateway.transcoder.body import ClientGone, read_body
+from egress_server.gateway.transcoder.routes import Binding
+from egress_server.gateway.transcoder.shapes import Shape
+from egress_server.gateway.transcoder.template import Capture
+from egress_server.pipeline.pipeline import Pipeline, RpcCall, StatusError, StreamMethod
 from egress_server.pipeline.status import refusal_of
 from egress_server.telemetry import metrics
 
@@ -50,13 +50,13 @@ class EventsEndpoint:
         try:
             body = await read_body(headers, receive)
             request = self._read(captures, scope, headers, body)
-            events = self._pipeline.stream(self._method, request, Call("rest", peer_of(scope), headers))
+            events = self._pipeline.stream(self._method, request, RpcCall("rest", peer_of(scope), headers))
             async with aclosing(events):
                 await unless_gone(_send_all(events, send), receive)
         except EgressError as error:
             metrics.calls(self._method.path, "rest", error.code.name).inc()
             await send_refusal(send, refusal_of(error).status, headers)
-        except Refusal as refusal:
+        except StatusError as refusal:
             await send_refusal(send, refusal.status, headers)
         except ClientGone:
             _log.debug("client gone", method=self._method.path)
@@ -78,7 +78,7 @@ async def _send_all(events: AsyncGenerator[Message, None], send: Send) -> None:
     try:
         async for event in events:
             await _send(send, _event(event))
-    except Refusal as refusal:
+    except StatusError as refusal:
         await _send(send, b"event: error\ndata: " + json_body(refusal.status) + b"\n\n")
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

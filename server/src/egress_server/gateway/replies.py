@@ -8,7 +8,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from starlette.types import Send
 
-from egress_server.gateway.shapes import object_type
+from egress_server.gateway.transcoder.shapes import object_type
 
 Headers = Sequence[tuple[bytes, bytes]]
 

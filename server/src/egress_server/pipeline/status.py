@@ -12,8 +12,9 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from egress.v1 import common_pb2
-from egress_server.domain.errors import Code, EgressError, Violation
-from egress_server.domain.findings import Finding
+from egress_server.contract.common import encode_finding
+from egress_server.domain.model.errors import Code, EgressError, Violation
+from egress_server.domain.model.findings import Finding
 
 DOMAIN = "egress.mesh"
 MAX_LISTED = 10
@@ -25,7 +26,7 @@ _AROUND = 64  # bytes that a detail needs besides its own
 M = TypeVar("M", bound=Message)
 
 
-class Refusal(Exception):
+class StatusError(Exception):
     """A call's refusal as it goes over the wire."""
 
     def __init__(self, status: status_pb2.Status) -> None:
@@ -33,7 +34,7 @@ class Refusal(Exception):
         self.status = status
 
 
-def refusal_of(error: EgressError) -> Refusal:
+def refusal_of(error: EgressError) -> StatusError:
     """The Status of a domain error."""
     metadata = {key: _cut(value) for key, value in error.metadata.items()}
     for what, listed in (("violation_count", error.violations), ("finding_count", error.findings)):
@@ -47,27 +48,13 @@ def refusal_of(error: EgressError) -> Refusal:
         _add(status, error_details_pb2.BadRequest(field_violations=_fitting(status, brief)))
     for finding in _fitting(status, [_brief(finding) for finding in error.findings[:MAX_LISTED]]):
         _add(status, finding)
-    return Refusal(status)
+    return StatusError(status)
 
 
-def internal_error(trace_id: str) -> Refusal:
+def internal_error(trace_id: str) -> StatusError:
     """What a caller sees of our own mistakes: nothing but where to find them in the logs."""
     message = "internal error; the server's log has the trace id"
-    return Refusal(_status(Code.INTERNAL, message, "INTERNAL", {"trace_id": trace_id}))
-
-
-def encode_finding(finding: Finding) -> common_pb2.Finding:
-    """A lint result as a message."""
-    return common_pb2.Finding(
-        code=finding.code,
-        severity=common_pb2.Finding.Severity.Value(finding.severity.value),
-        field=finding.field,
-        resource=finding.resource,
-        cause=finding.cause,
-        fix=finding.fix,
-        forceable=finding.forceable,
-        related_codes=finding.related_codes,
-    )
+    return StatusError(_status(Code.INTERNAL, message, "INTERNAL", {"trace_id": trace_id}))
 
 
 def _status(code: Code, message: str, reason: str, metadata: dict[str, str]) -> status_pb2.Status:

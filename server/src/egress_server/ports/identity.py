@@ -1,4 +1,4 @@
-"""Who calls, and may they. Called on every RPC; the local implementations trust the machine's own user."""
+"""Who calls and whether they may, and the sealing of secrets. The authorizer is called on every RPC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,3 +24,14 @@ class Authorizer(Protocol):
 
     async def authorize(self, principal: Principal, permission: str, mesh: str) -> None:
         """Returns where allowed; raises PermissionDenied."""
+
+
+class Sealer(Protocol):
+    """Seals text under the key of the installation. Equal texts are sealed alike, so that a repeated request is the
+    same one."""
+
+    def seal(self, text: str) -> str:
+        """The sealed form, printable ASCII."""
+
+    def open(self, sealed: str) -> str:
+        """The text. Raises PermanentError CREDENTIALS_UNREADABLE where the key is another, or the text is damaged."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from egress_server.domain.changes import Change, ChangeRecord, Versioned
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.resources import Resource
-from egress_server.domain.rollout import ClusterStatus
-from egress_server.domain.snapshot import Snapshot
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.model.changes import Change, ChangeRecord, Versioned
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.status import ClusterStatus
+from egress_server.domain.observed.inventory import Inventory
 
 
 @dataclass(frozen=True, slots=True)

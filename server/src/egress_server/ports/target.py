@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.render.objects import IstioObject, ObjectKey
-from egress_server.domain.resources import Cluster
-from egress_server.domain.rollout import Problem
+from egress_server.domain.model.objects import IstioObject, ObjectKey
+from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.status import Problem
+from egress_server.domain.observed.inventory import Inventory
 
 UNREACHABLE = "UNREACHABLE"
 """The reason of a TransientError that says: the cluster can't be reached at all. It is then shown as OFFLINE."""

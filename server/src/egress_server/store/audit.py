@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from egress_server.store import scripts
-from egress_server.store.codec import content_digest, content_of, decode_record, record_digest
-from egress_server.store.connection import Connection
-from egress_server.store.entries import Entry, number_of, pairs
+from egress_server.store.codec import Entry, content_digest, content_of, decode_record, number_of, pairs, record_digest
 from egress_server.store.keys import MeshKeys
+from egress_server.store.redis.connection import RedisConnection
 
 _BATCH = 500
 START = sha256(b"").hexdigest()
@@ -45,7 +44,7 @@ class Seal:
     head: Link
 
 
-async def read_seal(connection: Connection, keys: MeshKeys) -> Seal:
+async def read_seal(connection: RedisConnection, keys: MeshKeys) -> Seal:
     """How far the mesh's chain goes."""
     fields = ("base_revision", "base_chain", "revision", "chain")
     base, base_chain, head, head_chain = await connection.call("HMGET", keys.seal, *fields)
@@ -55,7 +54,7 @@ async def read_seal(connection: Connection, keys: MeshKeys) -> Seal:
     )
 
 
-async def seal_more(connection: Connection, keys: MeshKeys) -> int:
+async def seal_more(connection: RedisConnection, keys: MeshKeys) -> int:
     """Chains a batch of records that are not yet; returns how many. Stops before a gap: verification tells of it."""
     head = (await read_seal(connection, keys)).head
     link, count = head, 0
@@ -68,7 +67,7 @@ async def seal_more(connection: Connection, keys: MeshKeys) -> int:
     return count
 
 
-async def trim(connection: Connection, keys: MeshKeys, *, before_ms: int) -> int:
+async def trim(connection: RedisConnection, keys: MeshKeys, *, before_ms: int) -> int:
     """Forgets a batch of sealed records from before a time (ms since 1970); returns how many."""
     seal = await read_seal(connection, keys)
     link, count = seal.base, 0
@@ -86,7 +85,7 @@ async def trim(connection: Connection, keys: MeshKeys, *, before_ms: int) -> int
     return count
 
 
-async def verify(connection: Connection, mesh: str) -> AsyncIterator[str]:
+async def verify(connection: RedisConnection, mesh: str) -> AsyncIterator[str]:
     """What is wrong with the audit trail, as sentences; nothing where it is whole."""
     keys = MeshKeys(mesh)
     seal = await read_seal(connection, keys)
@@ -116,7 +115,7 @@ def _problems(entry: Entry, version: bytes | None) -> list[str]:
     return problems
 
 
-async def _versions(connection: Connection, keys: MeshKeys, entries: Sequence[Entry]) -> list[bytes | None]:
+async def _versions(connection: RedisConnection, keys: MeshKeys, entries: Sequence[Entry]) -> list[bytes | None]:
     """The resource as of each entry, None where that version is no longer kept."""
     reads = []
     for entry in entries:
@@ -126,6 +125,6 @@ async def _versions(connection: Connection, keys: MeshKeys, entries: Sequence[En
     return [reply[0][1][1] if reply else None for reply in replies]
 
 
-async def _entries(connection: Connection, keys: MeshKeys, after: int) -> list[Entry]:
+async def _entries(connection: RedisConnection, keys: MeshKeys, after: int) -> list[Entry]:
     entries: list[Entry] = await connection.call("XRANGE", keys.audit, f"{after + 1}-0", "+", "COUNT", _BATCH)
     return entries

@@ -1,29 +1,34 @@
-"""Between the domain's dataclasses and the bytes in Redis.
+"""Between the domain's dataclasses and the bytes in Redis: values, stream entries and flat replies."""
 
-The stored form is JSON straight from the dataclasses. Unknown fields are ignored, so an older server reads what a
-newer one wrote. A resource's value is `create_ms update_ms revision deleted JSON`, which commit.lua builds.
-"""
-
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
-from egress_server.domain.changes import ChangeRecord, Versioned
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.names import Kind, parse_name
-from egress_server.domain.resources import Cluster, Fault, Interception, Mesh, OutboundPolicy, Resource, ServiceEntry
-from egress_server.domain.rollout import ClusterStatus
+from egress_server.domain.model.changes import Change, ChangeRecord, Versioned
+from egress_server.domain.model.names import ResourceKind, parse_name
+from egress_server.domain.model.resources import (
+    Cluster,
+    Fault,
+    Interception,
+    Mesh,
+    OutboundPolicy,
+    Resource,
+    ServiceEntry,
+)
+from egress_server.domain.model.status import ClusterStatus
+from egress_server.domain.observed.inventory import Inventory
 
 _encoder = msgspec.json.Encoder()
-_resource_decoders: dict[Kind, msgspec.json.Decoder[Any]] = {
-    Kind.MESH: msgspec.json.Decoder(Mesh),
-    Kind.CLUSTER: msgspec.json.Decoder(Cluster),
-    Kind.OUTBOUND_POLICY: msgspec.json.Decoder(OutboundPolicy),
-    Kind.SERVICE_ENTRY: msgspec.json.Decoder(ServiceEntry),
-    Kind.FAULT: msgspec.json.Decoder(Fault),
-    Kind.INTERCEPTION: msgspec.json.Decoder(Interception),
+_resource_decoders: dict[ResourceKind, msgspec.json.Decoder[Any]] = {
+    ResourceKind.MESH: msgspec.json.Decoder(Mesh),
+    ResourceKind.CLUSTER: msgspec.json.Decoder(Cluster),
+    ResourceKind.OUTBOUND_POLICY: msgspec.json.Decoder(OutboundPolicy),
+    ResourceKind.SERVICE_ENTRY: msgspec.json.Decoder(ServiceEntry),
+    ResourceKind.FAULT: msgspec.json.Decoder(Fault),
+    ResourceKind.INTERCEPTION: msgspec.json.Decoder(Interception),
 }
 _record_decoder = msgspec.json.Decoder(ChangeRecord)
 _status_decoder = msgspec.json.Decoder(ClusterStatus)
@@ -75,3 +80,30 @@ def content_digest(resource: bytes) -> str:
 def record_digest(record: bytes, content: str) -> str:
     """The digest of an audit record: it covers who, what and why, and by `content` the resource itself."""
     return sha256(record + content.encode()).hexdigest()
+
+
+RESYNC_PREFIX = "resync/"
+"""What stands before a cluster's id, where an entry of the status log asks for a fresh look at the cluster."""
+
+INVENTORY_PREFIX = "inventory/"
+"""What stands before a cluster's id, where an entry of the status log says that there is a newer inventory of it."""
+
+Entry = tuple[bytes, list[bytes]]
+"""A stream's entry: id, then field, value, field, value…"""
+
+
+def pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Field and value, by turns in Redis' replies."""
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def number_of(entry: Entry) -> int:
+    """The revision (or count of status writes) that is an entry's id."""
+    return int(entry[0].partition(b"-")[0])
+
+
+def change_of(mesh: str, entry: Entry) -> Change:
+    """The change in an audit entry."""
+    fields = dict(pairs(entry[1]))
+    record = decode_record(fields[b"r"])
+    return Change(mesh, number_of(entry), int(fields[b"p"]), from_ms(int(fields[b"t"])), record)

@@ -5,14 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from egress_server.store.address import Address
-from egress_server.store.connection import Connection
-from egress_server.store.embedded import EmbeddedRedis
+from egress_server.store.agent_bus import RedisAgentBus
+from egress_server.store.embedded.server import EmbeddedRedis
 from egress_server.store.keys import Retention
+from egress_server.store.redis.address import Address
+from egress_server.store.redis.checks import check_server, ensure_epoch
+from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
-from egress_server.store.setup import check_server, ensure_epoch
-from egress_server.store.switchboard import RedisSwitchboard
 from egress_server.store.upkeep import Upkeep
 
 
@@ -22,7 +22,7 @@ class OpenStore:
 
     store: RedisStore
     replica: RedisReplica
-    connection: Connection
+    connection: RedisConnection
     embedded: EmbeddedRedis | None
 
 
@@ -55,15 +55,15 @@ async def open_store(where: Path | str, mesh: str, *, retention: Retention | Non
 
 
 @asynccontextmanager
-async def open_switchboard(storage: OpenStore, mesh: str, process: str) -> AsyncIterator[RedisSwitchboard]:
+async def open_agent_bus(storage: OpenStore, mesh: str, process: str) -> AsyncIterator[RedisAgentBus]:
     """How the process of this name reaches the others over the same store. Raises Unavailable."""
     async with AsyncExitStack() as stack:
         inbox = await _connected(stack, storage.connection.address)
-        yield RedisSwitchboard(storage.connection, inbox, mesh, process)
+        yield RedisAgentBus(storage.connection, inbox, mesh, process)
 
 
-async def _connected(stack: AsyncExitStack, address: Address) -> Connection:
-    connection = Connection(address)
+async def _connected(stack: AsyncExitStack, address: Address) -> RedisConnection:
+    connection = RedisConnection(address)
     stack.push_async_callback(connection.close)
     await connection.start()
     return connection

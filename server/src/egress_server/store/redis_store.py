@@ -5,22 +5,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from egress_server.domain.changes import Change, Versioned
-from egress_server.domain.errors import Aborted
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.rollout import ClusterStatus
+from egress_server.domain.model.changes import Change, Versioned
+from egress_server.domain.model.errors import Aborted
+from egress_server.domain.model.status import ClusterStatus
+from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.store import Commit, Committed, Lease, RequestKey, Stale
 from egress_server.store import scripts
 from egress_server.store.codec import (
+    INVENTORY_PREFIX,
+    RESYNC_PREFIX,
+    Entry,
+    change_of,
     content_digest,
     decode_versioned,
     encode,
     from_ms,
+    pairs,
     record_digest,
 )
-from egress_server.store.connection import Connection
-from egress_server.store.entries import INVENTORY_PREFIX, RESYNC_PREFIX, Entry, change_of, pairs
 from egress_server.store.keys import MeshKeys, Retention
+from egress_server.store.redis.connection import RedisConnection
 
 _DAY_SECONDS = 86_400
 
@@ -30,7 +34,7 @@ mesh_keys = lru_cache(maxsize=1024)(MeshKeys)
 class RedisStore:
     """See ports.store.Store. Closing the connection is its owner's business."""
 
-    def __init__(self, connection: Connection, retention: Retention | None = None) -> None:
+    def __init__(self, connection: RedisConnection, retention: Retention | None = None) -> None:
         self._connection = connection
         self._retention = retention or Retention()
 

@@ -15,18 +15,26 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from egress_server.domain.changes import Versioned
-from egress_server.domain.errors import Unavailable
-from egress_server.domain.inventories import Inventories
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.rollout import ClusterStatus
-from egress_server.domain.snapshot import Snapshot, Update
+from egress_server.domain.desired.snapshot import Snapshot, Update
+from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.errors import Unavailable
+from egress_server.domain.model.status import ClusterStatus
+from egress_server.domain.observed.inventory import Inventory
+from egress_server.domain.observed.inventory_index import Inventories
 from egress_server.ports.store import Arrival, Committed
-from egress_server.store.codec import decode_inventory, decode_status, decode_versioned
-from egress_server.store.connection import Connection
-from egress_server.store.entries import INVENTORY_PREFIX, RESYNC_PREFIX, Entry, number_of, pairs
+from egress_server.store.codec import (
+    INVENTORY_PREFIX,
+    RESYNC_PREFIX,
+    Entry,
+    decode_inventory,
+    decode_status,
+    decode_versioned,
+    number_of,
+    pairs,
+)
 from egress_server.store.keys import MeshKeys
-from egress_server.store.wakeups import Wakeups
+from egress_server.store.redis.connection import RedisConnection
+from egress_server.store.watchers import Watchers
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +57,7 @@ class _Head(NamedTuple):
 class RedisReplica:
     """See ports.store.Replica. The connection must be its own: it spends its time in blocked reads."""
 
-    def __init__(self, connection: Connection, mesh: str) -> None:
+    def __init__(self, connection: RedisConnection, mesh: str) -> None:
         self._connection = connection
         self._keys = MeshKeys(mesh)
         self._inventories = Inventories()
@@ -59,7 +67,7 @@ class RedisReplica:
         self._resyncs: Counter[str] = Counter()
         self._arrivals: deque[Arrival] = deque(maxlen=_ARRIVALS)
         self._ahead = 0
-        self._wakeups = Wakeups()
+        self._wakeups = Watchers()
         self._check_at = 0.0
         self._follower: asyncio.Task[None] | None = None
 

@@ -8,12 +8,12 @@ from itertools import islice
 
 import structlog
 
-from egress_server.domain.errors import Unavailable
+from egress_server.domain.model.errors import Unavailable
 from egress_server.store import scripts
 from egress_server.store.audit import seal_more, trim
-from egress_server.store.connection import Connection
-from egress_server.store.entries import pairs
+from egress_server.store.codec import pairs
 from egress_server.store.keys import MeshKeys, Retention
+from egress_server.store.redis.connection import RedisConnection
 
 _log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ _SCAN = 500
 class Upkeep:
     """Seals and forgets in the background, between `start` and `close`."""
 
-    def __init__(self, connection: Connection, mesh: str, retention: Retention) -> None:
+    def __init__(self, connection: RedisConnection, mesh: str, retention: Retention) -> None:
         self._connection = connection
         self._keys = MeshKeys(mesh)
         self._retention = retention

@@ -6,7 +6,7 @@ A method that has something to say of its own has a file; what is alike for ever
 
 from collections.abc import Mapping
 
-from egress_server.pipeline import Method, StreamMethod
+from egress_server.pipeline.pipeline import Method, StreamMethod
 from egress_server.wire.methods import (
     accept_store,
     adopt_object,

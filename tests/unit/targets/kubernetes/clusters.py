@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from egress_server.domain.effective import effective
-from egress_server.domain.inventory import Capabilities
+from egress_server.domain.desired.effective import effective
+from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
+from egress_server.domain.observed.inventory import Capabilities
 from egress_server.domain.render import render
-from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey
-from egress_server.domain.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
 from egress_server.ports.target import Fit
-from egress_server.targets.kubernetes.fit import fit
-from egress_server.targets.kubernetes.following.seen import Seen, seen
-from egress_server.targets.kubernetes.state import Held
-from egress_server.targets.kubernetes.view import View
+from egress_server.targets.kubernetes.informer.objects import CachedObject, cached_object
+from egress_server.targets.kubernetes.last_applied import SavedFields
+from egress_server.targets.kubernetes.observe.observation import Observation
+from egress_server.targets.kubernetes.project.project import project
 from tests.support.meshes import BIRTH, History
 
 ROOT = "istio-system"
@@ -22,7 +22,7 @@ _NEWEST = datetime(2026, 6, 1, tzinfo=UTC)
 
 def found(
     kind: str, name: str, spec: Mapping[str, Any], *, namespace: str = "default", ours: bool = False, **more: Any
-) -> Seen:
+) -> CachedObject:
     """An object on the cluster; `age` in days, 10 unless said otherwise, and `writer` who wrote it."""
     born = _NEWEST - timedelta(days=more.pop("age", 10))
     writer = more.pop("writer", "" if ours else "kubectl")
@@ -36,24 +36,24 @@ def found(
         "managedFields": [{"manager": writer, "operation": "Update", "fieldsV1": {}}] if writer else [],
         **more,
     }
-    return seen(kind, {"metadata": metadata, "spec": dict(spec)})
+    return cached_object(kind, {"metadata": metadata, "spec": dict(spec)})
 
 
-def sidecar(name: str, spec: Mapping[str, Any], **more: Any) -> Seen:
+def sidecar(name: str, spec: Mapping[str, Any], **more: Any) -> CachedObject:
     """A Sidecar."""
     return found("Sidecar", name, spec, **more)
 
 
-def virtual_service(name: str, host: str, **more: Any) -> Seen:
+def virtual_service(name: str, host: str, **more: Any) -> CachedObject:
     """A VirtualService for a host, with one route unless `http` says otherwise; other fields of the spec as `spec`."""
     http = more.pop("http", [{"route": [{"destination": {"host": host}}]}])
     return found("VirtualService", name, {"hosts": [host], "http": http, **more.pop("spec", {})}, **more)
 
 
-def view(*objects: Seen, held: Mapping[ObjectKey, Held] | None = None, **more: Any) -> View:
+def view(*objects: CachedObject, held: Mapping[ObjectKey, SavedFields] | None = None, **more: Any) -> Observation:
     """A cluster with these objects, and the namespaces default, shop and istio-system."""
     namespaces = {name: {} for name in ("default", "shop", ROOT)} | more.pop("namespaces", {})
-    return View(
+    return Observation(
         root=ROOT,
         namespaces=namespaces,
         capabilities=more.pop("capabilities", Capabilities(istio_version="1.31.1")),
@@ -69,18 +69,18 @@ def cluster(*adopted: str, **more: Any) -> Cluster:
     return Cluster("meshes/default/clusters/c0", TargetKind.KUBERNETES, kubernetes=settings, adopted=adopted, **more)
 
 
-def fitted(where: Cluster, there: View, *resources: Resource) -> Fit:
+def fitted(where: Cluster, there: Observation, *resources: Resource) -> Fit:
     """What of the resources fits."""
     snapshot = History(where, *resources).snapshot
-    return fit(render(effective(snapshot, where, BIRTH)), where, there)
+    return project(render(effective(snapshot, where, BIRTH)), where, there)
 
 
-def one(fit: Fit, kind: str) -> IstioObject:
+def one(project: Fit, kind: str) -> IstioObject:
     """The one object of a kind."""
-    [obj] = [each for each in fit.objects if each["kind"] == kind]
+    [obj] = [each for each in project.objects if each["kind"] == kind]
     return obj
 
 
-def reasons(fit: Fit) -> dict[str, str]:
+def reasons(project: Fit) -> dict[str, str]:
     """Why each resource is not held, by its id."""
-    return {name.rpartition("/")[2]: problem.reason for name, problem in fit.obstacles.items()}
+    return {name.rpartition("/")[2]: problem.reason for name, problem in project.obstacles.items()}

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
-from egress_server.domain.resources import Cluster, Interception
-from egress_server.domain.snapshot import Snapshot
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.model.resources import Cluster, Interception
 
 Network = IPv4Network | IPv6Network
 _EVERYTHING: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))

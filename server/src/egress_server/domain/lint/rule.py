@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar, Generic, TypeVar
 
-from egress_server.domain.findings import Finding, Severity
-from egress_server.domain.resources import Resource
-from egress_server.domain.snapshot import Snapshot
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.model.resources import Resource
 
 R = TypeVar("R", bound=Resource, contravariant=True)
 

@@ -1,10 +1,9 @@
 """Policy to Istio objects: pure, total over whatever validation lets through, and byte-stable."""
 
-from egress_server.domain.effective import Effective
+from egress_server.domain.desired.effective import Effective
+from egress_server.domain.model.objects import IstioObject, key_of
 from egress_server.domain.render.destination_rule import render_destination_rules
-from egress_server.domain.render.interception import render_interception
-from egress_server.domain.render.objects import IstioObject, key_of
-from egress_server.domain.render.outbound_policy import render_outbound_policy
+from egress_server.domain.render.policies import render_interception, render_outbound_policy
 from egress_server.domain.render.service_entry import render_service_entry
 from egress_server.domain.render.virtual_service import render_virtual_services
 

@@ -6,11 +6,10 @@ already speak on 443. Settings of a port replace those of the host wholly, so li
 
 from typing import Any
 
-from egress_server.domain.effective import Effective
-from egress_server.domain.render.hosts import HostTraffic, hosts_of
-from egress_server.domain.render.objects import IstioObject, istio_object
-from egress_server.domain.render.values import duration
-from egress_server.domain.resources import ConnectionLimits, OutlierDetection, TlsOrigination, TrafficSettings
+from egress_server.domain.desired.effective import Effective
+from egress_server.domain.model.objects import IstioObject, duration, istio_object
+from egress_server.domain.model.resources import ConnectionLimits, OutlierDetection, TlsOrigination, TrafficSettings
+from egress_server.domain.render.host_settings import HostTraffic, hosts_of
 
 Part = dict[str, Any]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from egress_server.domain.render.objects import IstioObject, istio_object
-from egress_server.domain.resources import Endpoint, ServiceEntry, ServicePort, name_of
+from egress_server.domain.model.objects import IstioObject, istio_object
+from egress_server.domain.model.resources import Endpoint, ServiceEntry, ServicePort, name_of
 
 
 def render_service_entry(entry: ServiceEntry) -> IstioObject:

@@ -9,13 +9,10 @@ the object can take an ended fault out of it without asking anyone.
 import json
 from typing import Any
 
-from egress_server.domain.effective import Effective
-from egress_server.domain.names import Kind, Name, parse_name
-from egress_server.domain.render.headers import both, render_headers
-from egress_server.domain.render.hosts import HostTraffic, hosts_of
-from egress_server.domain.render.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, resource_of
-from egress_server.domain.render.values import duration
-from egress_server.domain.resources import (
+from egress_server.domain.desired.effective import Effective
+from egress_server.domain.model.names import Name, ResourceKind, parse_name
+from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, duration, istio_object, resource_of
+from egress_server.domain.model.resources import (
     Fault,
     HeaderMatch,
     Retries,
@@ -24,6 +21,8 @@ from egress_server.domain.resources import (
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.render.header_matches import both, render_headers
+from egress_server.domain.render.host_settings import HostTraffic, hosts_of
 
 Part = dict[str, Any]
 _NO_SETTINGS = TrafficSettings()
@@ -94,7 +93,7 @@ def is_for_faults_alone(obj: IstioObject) -> bool:
 def _fault_of(route: str, mesh: str) -> Name:
     """The fault that a route is named after."""
     namespace, _, rest = route.removeprefix("fault-").partition(".")
-    return Name(mesh, Kind.FAULT, rest.partition("/")[0], namespace)
+    return Name(mesh, ResourceKind.FAULT, rest.partition("/")[0], namespace)
 
 
 def _fault_route_name(fault: Fault, number: int) -> str:

@@ -4,7 +4,7 @@ Rules are Istio's own (its validation webhook and the CEL rules of its CRDs) and
 accept is refused by a cluster later. Paths are relative to the resource, in proto names.
 """
 
-from egress_server.domain.resources import (
+from egress_server.domain.model.resources import (
     Cluster,
     Fault,
     Interception,
@@ -13,10 +13,9 @@ from egress_server.domain.resources import (
     Resource,
     ServiceEntry,
 )
+from egress_server.domain.validate.clusters import check_cluster, check_mesh
 from egress_server.domain.validate.fault import check_fault
-from egress_server.domain.validate.fleet import check_cluster, check_mesh
-from egress_server.domain.validate.interception import check_interception
-from egress_server.domain.validate.outbound_policy import check_outbound_policy
+from egress_server.domain.validate.policies import check_interception, check_outbound_policy
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.service_entry import check_service_entry
 

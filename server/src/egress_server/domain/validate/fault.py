@@ -1,11 +1,10 @@
 """Rules of a fault by itself."""
 
-from egress_server.domain.resources import Abort, Delay, Fault
-from egress_server.domain.validate.headers import check_header_matches
-from egress_server.domain.validate.hosts import what_is_wrong_with_host
+from egress_server.domain.model.resources import Abort, Delay, Fault
+from egress_server.domain.validate.http import check_header_matches
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
-from egress_server.domain.validate.values import DAY, check_duration, check_ports
+from egress_server.domain.validate.values import DAY, check_duration, check_ports, what_is_wrong_with_host
 
 MAX_TTL = DAY
 MAX_PORTS = 64

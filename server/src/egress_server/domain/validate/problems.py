@@ -1,6 +1,7 @@
-"""Gathers all that is wrong with a request, so that the caller can mend it in one go."""
+"""Collects every problem of a request, so that the caller can fix them all at once."""
 
-from egress_server.domain.errors import InvalidArgument, Violation, invalid_fields
+from egress_server.domain.model.errors import InvalidArgument, Violation, invalid, invalid_fields
+from egress_server.domain.model.resources import Cluster, Interception, KubernetesTarget, OutboundPolicy, Resource
 
 
 class Problems:
@@ -47,3 +48,29 @@ class Problems:
         """Raises InvalidArgument with all violations, where there are any."""
         if self._found:
             raise invalid_fields(self._found)
+
+
+def check_unchanged(before: Resource, after: Resource) -> None:
+    """Raises InvalidArgument naming the request's field, where a part differs that must not."""
+    match before, after:
+        case OutboundPolicy(), OutboundPolicy() if before.scope != after.scope:
+            raise invalid("outbound_policy.scope", f"can't change; delete {after.name} and set another policy")
+        case Interception(), Interception() if before.scope != after.scope:
+            raise invalid("interception.scope", f"can't change; delete {after.name} and set another interception")
+        case Cluster(), Cluster() if before.target is not after.target:
+            raise invalid(
+                "cluster.target",
+                f"can't change from {before.target.value} to {after.target.value}; deregister {after.id} first",
+            )
+        case Cluster(), Cluster() if (before.path or before.id) != (after.path or after.id):
+            raise invalid(
+                "cluster.directory.path",
+                f"can't change from {before.path or before.id}: what is there would stay; deregister {after.id} first",
+            )
+        case Cluster(kubernetes=KubernetesTarget() as was), Cluster(kubernetes=KubernetesTarget() as wanted) if (
+            was.root_namespace != wanted.root_namespace
+        ):
+            raise invalid(
+                "cluster.kubernetes.root_namespace",
+                f"can't change from {was.root_namespace}: what is there would stay; deregister {after.id} first",
+            )

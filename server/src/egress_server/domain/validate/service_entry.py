@@ -3,12 +3,11 @@
 import re
 from ipaddress import ip_address, ip_network
 
-from egress_server.domain.resources import Endpoint, Resolution, ServiceEntry, ServicePort
-from egress_server.domain.validate.hosts import what_is_wrong_with_host
+from egress_server.domain.model.resources import Endpoint, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
 from egress_server.domain.validate.traffic import check_traffic
-from egress_server.domain.validate.values import check_count, check_unique
+from egress_server.domain.validate.values import check_count, check_unique, what_is_wrong_with_host
 
 MAX_HOSTS = 256
 MAX_PORTS = 64

@@ -6,7 +6,7 @@ setting would be accepted and do nothing.
 
 from http import HTTPStatus
 
-from egress_server.domain.resources import (
+from egress_server.domain.model.resources import (
     ConnectionLimits,
     OutlierDetection,
     Resolution,
@@ -17,10 +17,16 @@ from egress_server.domain.resources import (
     TrafficSettings,
     WeightedDestination,
 )
-from egress_server.domain.validate.headers import check_header_matches
-from egress_server.domain.validate.hosts import what_is_wrong_with_host
+from egress_server.domain.validate.http import check_header_matches
 from egress_server.domain.validate.problems import Problems
-from egress_server.domain.validate.values import DAY, HOUR, check_count, check_duration, check_unique
+from egress_server.domain.validate.values import (
+    DAY,
+    HOUR,
+    check_count,
+    check_duration,
+    check_unique,
+    what_is_wrong_with_host,
+)
 
 MAX_ATTEMPTS = 20
 MAX_ROUTES = 64

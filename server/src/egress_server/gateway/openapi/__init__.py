@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FileDescriptor
 from egress_server.gateway.openapi.comments import comments_of
 from egress_server.gateway.openapi.operations import Operations
 from egress_server.gateway.openapi.schemas import Schemas
-from egress_server.gateway.routes import Binding
+from egress_server.gateway.transcoder.routes import Binding
 
 _TITLE = "mesh-egress"
 

@@ -7,12 +7,12 @@ from typing import Any
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from egress_server.gateway.binding import YAML_FIELD, Media
 from egress_server.gateway.openapi.examples import JSON_EXAMPLES, YAML_EXAMPLE
 from egress_server.gateway.openapi.schemas import Schema, Schemas, behavior
 from egress_server.gateway.replies import etag_path
-from egress_server.gateway.routes import Binding
-from egress_server.gateway.shapes import map_entry, object_type
+from egress_server.gateway.transcoder.binding import YAML_FIELD, Media
+from egress_server.gateway.transcoder.routes import Binding
+from egress_server.gateway.transcoder.shapes import map_entry, object_type
 
 # Fields of a request that a header may give, with the header and what it says.
 _HEADERS = {

@@ -7,7 +7,7 @@ from typing import Any
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from egress_server.gateway.shapes import map_entry, object_type
+from egress_server.gateway.transcoder.shapes import map_entry, object_type
 
 Schema = dict[str, Any]
 

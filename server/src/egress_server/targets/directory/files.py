@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from egress_server.domain.render.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
+from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
 from egress_server.durable import replace_file
 from egress_server.formats.strict_yaml import YamlError, dump, load_mapping
 from egress_server.ports.target import Witness

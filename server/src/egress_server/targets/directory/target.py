@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.render.objects import IstioObject, ObjectKey, resource_of
-from egress_server.domain.render.strip import strip_ended
-from egress_server.domain.resources import Cluster
-from egress_server.domain.rollout import UNSUPPORTED, Problem
+from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.domain.model.objects import IstioObject, ObjectKey, resource_of
+from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.status import UNSUPPORTED, Problem
+from egress_server.domain.render.expired_faults import strip_ended
 from egress_server.ports.target import UNREACHABLE, Applied, Fit, Live, Witness
+from egress_server.targets.base import StaticTarget
 from egress_server.targets.directory import files
-from egress_server.targets.still import Still
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +24,7 @@ _NO_INTERCEPTION = Problem(
 )
 
 
-class DirectoryTarget(Still):
+class DirectoryTarget(StaticTarget):
     """The folder `path` below `root`, which the operator named. Nothing outside `root` is ever touched."""
 
     def __init__(self, root: Path, path: str) -> None:

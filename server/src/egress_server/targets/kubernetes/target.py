@@ -7,27 +7,27 @@ from datetime import datetime
 
 import structlog
 
-from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.inventory import Inventory
-from egress_server.domain.render.objects import IstioObject, ObjectKey
-from egress_server.domain.resources import Cluster, KubernetesTarget
-from egress_server.domain.rollout import Problem
+from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.domain.model.objects import IstioObject, ObjectKey
+from egress_server.domain.model.resources import Cluster, KubernetesTarget
+from egress_server.domain.model.status import Problem
+from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.clock import Clock, system_clock
 from egress_server.ports.target import Applied, Fit, Live, Witness
 from egress_server.targets.kubernetes.api import kinds
-from egress_server.targets.kubernetes.api.answers import Refusal, outside
-from egress_server.targets.kubernetes.api.capabilities import Abilities, read_abilities
-from egress_server.targets.kubernetes.api.client import Client
-from egress_server.targets.kubernetes.apply import Apply
-from egress_server.targets.kubernetes.census import take_census
-from egress_server.targets.kubernetes.fault_ends import end_faults
-from egress_server.targets.kubernetes.fit import fit
-from egress_server.targets.kubernetes.followed import followed
-from egress_server.targets.kubernetes.following.cache import Cache
+from egress_server.targets.kubernetes.api.client import ApiClient
+from egress_server.targets.kubernetes.api.discovery import Abilities, read_abilities
+from egress_server.targets.kubernetes.api.errors import ApiError, outside
+from egress_server.targets.kubernetes.apply.apply import Apply
+from egress_server.targets.kubernetes.expired_faults import end_faults
+from egress_server.targets.kubernetes.informer.cache import Cache
+from egress_server.targets.kubernetes.informer.watch_specs import watch_specs
 from egress_server.targets.kubernetes.interception.restart import restart
 from egress_server.targets.kubernetes.interception.survey import Surveyor
-from egress_server.targets.kubernetes.look import Look
-from egress_server.targets.kubernetes.view import KubernetesLive, View
+from egress_server.targets.kubernetes.observe.inventory import build_inventory
+from egress_server.targets.kubernetes.observe.observation import KubernetesLive, Observation
+from egress_server.targets.kubernetes.observe.observer import Observer
+from egress_server.targets.kubernetes.project.project import project
 
 _log = structlog.get_logger(__name__)
 
@@ -44,15 +44,15 @@ class Kubernetes:
     patience = 12.0
     """It waits for 10 s at most."""
 
-    def __init__(self, client: Client, cluster: Cluster, clock: Clock = system_clock) -> None:
+    def __init__(self, client: ApiClient, cluster: Cluster, clock: Clock = system_clock) -> None:
         settings = cluster.kubernetes or KubernetesTarget()
         self._client = client
         self._cluster = cluster
         self._clock = clock
         self._root = settings.root_namespace
         self._revision = settings.istio_revision
-        self._cache = Cache(client, followed(self._root, self._revision))
-        self._look = Look(self._cache, self._root, self._revision)
+        self._cache = Cache(client, watch_specs(self._root, self._revision))
+        self._look = Observer(self._cache, self._root, self._revision)
         self._surveyor = Surveyor(client, self._look.injection, self._look.namespaces, self._cache.look_again)
         self._abilities: Abilities | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,7 +74,7 @@ class Kubernetes:
     def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:
         """See fit."""
         assert isinstance(live, KubernetesLive)
-        return fit(objects, cluster, live.view)
+        return project(objects, cluster, live.view)
 
     async def apply(
         self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
@@ -131,12 +131,12 @@ class Kubernetes:
             pause = min(_RETRY_SECONDS * 2.0 ** min(self._refusals, 8), _ASK_SECONDS)
             self._retry = asyncio.get_running_loop().call_later(pause, self._cache.look_again)
 
-    def _take_stock(self, view: View) -> Inventory:
+    def _take_stock(self, view: Observation) -> Inventory:
         """The inventory; the same one as long as nothing in it is another."""
         counted = (self._cache.revision, self._abilities, self._surveyor.survey)
         if self._inventory is None or counted != self._counted:
             services = self._cache.of(kinds.SERVICE).values()
-            found = take_census(self._cluster, view, services, self._surveyor.survey, self._clock())
+            found = build_inventory(self._cluster, view, services, self._surveyor.survey, self._clock())
             if self._inventory is None or replace(found, observe_time=self._inventory.observe_time) != self._inventory:
                 self._inventory = found
             self._counted = counted
@@ -148,7 +148,7 @@ class Kubernetes:
             await asyncio.sleep(_ASK_SECONDS)
             try:
                 abilities = await read_abilities(self._client, self._root, self._revision)
-            except (TransientError, PermanentError, Refusal) as error:
+            except (TransientError, PermanentError, ApiError) as error:
                 _log.warning("abilities_not_read", url=self._client.url, why=str(error))
                 continue
             if abilities != self._abilities:

@@ -15,9 +15,9 @@ from typing import Any
 
 import orjson
 
-from egress_server.processes import Command, Supervised
+from egress_server.processes import ChildCommand, Supervised
 from egress_server.targets.local.admin import Admin
-from egress_server.targets.local.xds import (
+from egress_server.targets.local.xds.compile import (
     CLUSTERS_FILE,
     LISTENERS_FILE,
     SOCKET,
@@ -69,7 +69,7 @@ class Envoy:
         self.admin = Admin(folder / _ADMIN_SOCKET)
         self.address = folder / SOCKET
         self._process = Supervised(
-            Command(
+            ChildCommand(
                 name=f"envoy {name}",
                 argv=(
                     *(str(binary), "--config-path", _BOOTSTRAP_FILE),

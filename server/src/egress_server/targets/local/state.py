@@ -9,13 +9,13 @@ from pathlib import Path
 
 import orjson
 
-from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of
+from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of
 from egress_server.durable import replace_file
 from egress_server.ports.target import Witness
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class LocalState:
     """The objects, oldest first as Istio counts age (a replaced object keeps its own), and the
     witness of the last apply."""
 
@@ -23,7 +23,7 @@ class State:
     witness: Witness | None
 
 
-def load(path: Path) -> State:
+def load(path: Path) -> LocalState:
     """Read the state; a missing file is a new cluster.
 
     Raises:
@@ -31,11 +31,11 @@ def load(path: Path) -> State:
         OSError: it cannot be read.
     """
     if not path.exists():
-        return State(objects={}, witness=None)
+        return LocalState(objects={}, witness=None)
     try:
         stored = orjson.loads(path.read_bytes())
         witness = stored["witness"]
-        return State(
+        return LocalState(
             objects={key_of(item): item for item in stored["objects"]},
             witness=None if witness is None else Witness(**witness),
         )
@@ -43,7 +43,7 @@ def load(path: Path) -> State:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-def save(path: Path, state: State) -> None:
+def save(path: Path, state: LocalState) -> None:
     """Replace the file as a whole; it survives a power failure once this returns.
 
     Raises:

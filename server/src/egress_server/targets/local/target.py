@@ -12,22 +12,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.render.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.render.strip import strip_ended
-from egress_server.domain.resolve import Resolve
-from egress_server.domain.resources import Cluster
-from egress_server.domain.rollout import UNSUPPORTED, Problem
+from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.domain.model.host_overrides import HostOverride
+from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.status import UNSUPPORTED, Problem
+from egress_server.domain.render.expired_faults import strip_ended
 from egress_server.ports.clock import system_clock
 from egress_server.ports.target import Applied, Fit, Live, Witness
 from egress_server.processes import ChildFailed
+from egress_server.targets.base import StaticTarget
 from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
-from egress_server.targets.local.scoping import Workload, ruling
-from egress_server.targets.local.state import State, load, save
-from egress_server.targets.local.trust import system_trust
-from egress_server.targets.local.unsupported import unsupported
-from egress_server.targets.local.xds import XdsFiles, compile_xds
-from egress_server.targets.still import Still
+from egress_server.targets.local.state import LocalState, load, save
+from egress_server.targets.local.xds.compile import XdsFiles, compile_xds
+from egress_server.targets.local.xds.destination_rule import system_trust
+from egress_server.targets.local.xds.scoping import LocalWorkload, ruling
+from egress_server.targets.local.xds.unsupported import unsupported
 
 LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
 """The labels of the workload, unless others are given."""
@@ -35,21 +35,27 @@ LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
 _STATE_FILE = "state.json"
 
 
-class LocalTarget(Still):
+class LocalTarget(StaticTarget):
     """One Envoy and its objects in `folder`, between `start` and `stop`; a Target in the meantime.
 
     The workload counts as one with `labels` in `namespace`. `resolve` stands in for DNS.
     """
 
     def __init__(
-        self, folder: Path, *, name: str, namespace: str, resolve: Sequence[Resolve], labels: Mapping[str, str] = LABELS
+        self,
+        folder: Path,
+        *,
+        name: str,
+        namespace: str,
+        resolve: Sequence[HostOverride],
+        labels: Mapping[str, str] = LABELS,
     ) -> None:
         self._folder = folder
         self._name = name
-        self._workload = Workload(namespace, labels)
+        self._workload = LocalWorkload(namespace, labels)
         self._resolve = resolve
         self._trust = system_trust()
-        self._state = State(objects={}, witness=None)
+        self._state = LocalState(objects={}, witness=None)
         self._envoy: Envoy | None = None
         self._lock = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
@@ -118,9 +124,9 @@ class LocalTarget(Still):
         kept = {key_of(item): item for item in upsert}
         gone = set(delete)
 
-        def changed(state: State) -> State:
+        def changed(state: LocalState) -> LocalState:
             rest = {key: item for key, item in state.objects.items() if key not in gone}
-            return State(objects=rest | kept, witness=witness)
+            return LocalState(objects=rest | kept, witness=witness)
 
         await self._change(changed)
         return Applied()
@@ -141,14 +147,14 @@ class LocalTarget(Still):
     async def close(self) -> None:
         """Nothing to let go of: Envoy goes on until `stop`."""
 
-    async def _change(self, make: Callable[[State], State]) -> None:
+    async def _change(self, make: Callable[[LocalState], LocalState]) -> None:
         """One change at a time, each to its end even if the caller is cancelled: nobody would know of a half."""
         task = asyncio.create_task(self._serve(make))
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
         await asyncio.shield(task)
 
-    async def _serve(self, make: Callable[[State], State]) -> None:
+    async def _serve(self, make: Callable[[LocalState], LocalState]) -> None:
         async with self._lock:
             state = make(self._state)
             try:
@@ -163,11 +169,11 @@ class LocalTarget(Still):
                 raise TransientError("STATE_NOT_WRITTEN", str(error)) from error
             self._state = state
 
-    def _compile(self, state: State) -> XdsFiles:
+    def _compile(self, state: LocalState) -> XdsFiles:
         objects = list(state.objects.values())
         return compile_xds(objects, workload=self._workload, resolve=self._resolve, trust=self._trust)
 
 
-def _without_ended(state: State, now: datetime) -> State:
+def _without_ended(state: LocalState, now: datetime) -> LocalState:
     left = strip_ended(list(state.objects.values()), now)
     return replace(state, objects={key_of(item): item for item in left})

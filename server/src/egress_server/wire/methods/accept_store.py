@@ -1,22 +1,22 @@
 """AcceptStore."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.held import SayYes, accept_store
-from egress_server.commands.mutate import Outcome
-from egress_server.domain.changes import ChangeType
+from egress_server.commands.clusters.approvals import Approve, accept_store
+from egress_server.commands.mutate import MutationOutcome
+from egress_server.contract.clusters import write_cluster
+from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.validate import Problems
-from egress_server.pipeline import Method
-from egress_server.wire.convert.cluster import write_cluster
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.options import read_decision
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.options import read_decision
+from egress_server.wire.grammar.outcome import write_outcome
 
 
-def decode(request: pb.AcceptStoreRequest) -> SayYes:
+def decode(request: pb.AcceptStoreRequest) -> Approve:
     """What is said yes to."""
-    return SayYes(*read_decision(request, ChangeType.ACCEPT, request.token, Problems()), request.token)
+    return Approve(*read_decision(request, ChangeType.ACCEPT, request.token, Problems()), request.token)
 
 
-def encode(outcome: Outcome) -> pb.AcceptStoreResponse:
+def encode(outcome: MutationOutcome) -> pb.AcceptStoreResponse:
     """The cluster and the change."""
     return pb.AcceptStoreResponse(cluster=write_cluster(outcome.versioned, outcome.epoch), **write_outcome(outcome))
 

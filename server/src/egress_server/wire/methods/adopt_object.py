@@ -1,15 +1,15 @@
 """AdoptObject."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.adoption import adopting
-from egress_server.commands.mutate import Mutation, Outcome, mutate
-from egress_server.domain.changes import ChangeType
+from egress_server.commands.clusters.approvals import adopting
+from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
+from egress_server.contract.clusters import write_cluster
+from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.validate import Problems
-from egress_server.domain.validate.references import check_object
-from egress_server.pipeline import Method
-from egress_server.wire.convert.cluster import write_cluster
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.options import read_decision
+from egress_server.domain.validate.selectors import check_object
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.options import read_decision
+from egress_server.wire.grammar.outcome import write_outcome
 
 
 def decode(request: pb.AdoptObjectRequest) -> Mutation:
@@ -20,7 +20,7 @@ def decode(request: pb.AdoptObjectRequest) -> Mutation:
     return Mutation(name, ChangeType.ADOPT, None, options, amend=adopting(request.object))
 
 
-def encode(outcome: Outcome) -> pb.AdoptObjectResponse:
+def encode(outcome: MutationOutcome) -> pb.AdoptObjectResponse:
     """The cluster and the change."""
     return pb.AdoptObjectResponse(cluster=write_cluster(outcome.versioned, outcome.epoch), **write_outcome(outcome))
 

@@ -2,11 +2,11 @@
 
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import fault_pb2
-from egress_server.domain.names import Kind
-from egress_server.wire.collection import Collection, delete_method, get_method, list_method
-from egress_server.wire.convert.fault import write_fault
+from egress_server.contract.faults import write_fault
+from egress_server.domain.model.names import ResourceKind
+from egress_server.wire.grammar.collection import Collection, delete_method, get_method, list_method
 
-_FAULTS = Collection(Kind.FAULT, "fault", "faults", write_fault, namespaced=True)
+_FAULTS = Collection(ResourceKind.FAULT, "fault", "faults", write_fault, namespaced=True)
 
 METHODS = (
     get_method(

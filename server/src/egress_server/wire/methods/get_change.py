@@ -2,10 +2,10 @@
 
 from egress.v1 import change_pb2
 from egress.v1 import change_service_pb2 as pb
-from egress_server.commands.changes import ChangeRef, ChangeState, get_change
-from egress_server.domain.names import expect_change
-from egress_server.pipeline import Method
-from egress_server.wire.convert.change import write_change
+from egress_server.commands.changes.history import ChangeRef, ChangeState, get_change
+from egress_server.contract.changes import write_change
+from egress_server.domain.model.names import expect_change
+from egress_server.pipeline.pipeline import Method
 
 
 def decode(request: pb.GetChangeRequest) -> ChangeRef:

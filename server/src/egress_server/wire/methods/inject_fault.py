@@ -4,19 +4,19 @@ import hashlib
 from dataclasses import replace
 
 from egress.v1 import egress_service_pb2 as pb
-from egress_server.commands.mutate import Mutation, Outcome, mutate
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.errors import invalid
-from egress_server.domain.names import Kind, Name
+from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
+from egress_server.contract.common import read_optional_seconds, read_selector
+from egress_server.contract.faults import DEFAULT_TTL, read_fault, write_fault
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.errors import invalid
+from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.validate import Problems, check_resource
 from egress_server.formats.virtual_service import parse_fault
-from egress_server.pipeline import Method
-from egress_server.wire.convert.common import read_optional_seconds, read_selector
-from egress_server.wire.convert.fault import DEFAULT_TTL, read_fault, write_fault
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.naming import namespaced_name
-from egress_server.wire.options import set_mutation
-from egress_server.wire.yaml_source import in_yaml_terms, read_yaml, refuse_beside_fields
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.names import namespaced_name
+from egress_server.wire.grammar.options import set_mutation
+from egress_server.wire.grammar.outcome import write_outcome
+from egress_server.wire.grammar.yaml import in_yaml_terms, read_yaml, refuse_beside_fields
 
 _OF_REQUEST = ("cluster_selector", "ttl")  # what a fault from YAML gets from the request
 _MAX_ID = 63
@@ -53,7 +53,7 @@ def _from_yaml(request: pb.InjectFaultRequest) -> Mutation:
     )
     with in_yaml_terms("fault", _OF_REQUEST, parsed.yaml_path):
         check_resource(fault, problems.at("fault"))
-        hints = Name("", Kind.FAULT, parsed.id, parsed.namespace)
+        hints = Name("", ResourceKind.FAULT, parsed.id, parsed.namespace)
         name = _name(request, "", hints, fault.host, problems)
         return set_mutation(request, ChangeType.SET, replace(fault, name=str(name)), problems, problems.at("fault"))
 
@@ -61,7 +61,7 @@ def _from_yaml(request: pb.InjectFaultRequest) -> Mutation:
 def _name(request: pb.InjectFaultRequest, own: str, hints: Name | None, host: str, problems: Problems) -> Name | None:
     return namespaced_name(
         problems,
-        Kind.FAULT,
+        ResourceKind.FAULT,
         own=("fault.name", own),
         parent=request.parent,
         id_field="fault_id",
@@ -79,7 +79,7 @@ def default_id(host: str) -> str:
     return f"{base[:54].rstrip('-')}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"
 
 
-def encode(outcome: Outcome) -> pb.InjectFaultResponse:
+def encode(outcome: MutationOutcome) -> pb.InjectFaultResponse:
     """The fault and its change."""
     return pb.InjectFaultResponse(fault=write_fault(outcome.versioned, outcome.epoch), **write_outcome(outcome))
 

@@ -2,11 +2,11 @@
 
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import interception_pb2
-from egress_server.domain.names import Kind
-from egress_server.wire.collection import Collection, delete_method, get_method, list_method
-from egress_server.wire.convert.interception import write_interception
+from egress_server.contract.policies import write_interception
+from egress_server.domain.model.names import ResourceKind
+from egress_server.wire.grammar.collection import Collection, delete_method, get_method, list_method
 
-_INTERCEPTIONS = Collection(Kind.INTERCEPTION, "interception", "interceptions", write_interception)
+_INTERCEPTIONS = Collection(ResourceKind.INTERCEPTION, "interception", "interceptions", write_interception)
 
 METHODS = (
     get_method(

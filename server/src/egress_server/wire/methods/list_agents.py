@@ -1,12 +1,12 @@
 """ListAgents."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.fleet import AgentPage, ListAgents, list_agents
-from egress_server.domain.names import Kind, Name
-from egress_server.pipeline import Method
+from egress_server.commands.clusters.clusters import AgentPage, ListAgents, list_agents
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.pipeline.pipeline import Method
 from egress_server.ports.agents import AgentInfo
-from egress_server.wire.listing import read_listing
-from egress_server.wire.naming import cluster_or_all
+from egress_server.wire.grammar.collection import read_listing
+from egress_server.wire.grammar.names import cluster_or_all
 
 FIELDS = ("agent", "cluster", "namespace", "labels.")
 
@@ -28,7 +28,7 @@ def encode(page: AgentPage) -> pb.ListAgentsResponse:
 def _write(mesh: str, info: AgentInfo) -> pb.Agent:
     return pb.Agent(
         agent=info.agent,
-        cluster=str(Name(mesh, Kind.CLUSTER, info.cluster)),
+        cluster=str(Name(mesh, ResourceKind.CLUSTER, info.cluster)),
         namespace=info.namespace,
         labels=info.labels,
         workload_cluster=info.workload_cluster,

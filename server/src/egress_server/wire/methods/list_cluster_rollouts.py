@@ -1,11 +1,11 @@
 """ListClusterRollouts."""
 
 from egress.v1 import change_service_pb2 as pb
-from egress_server.commands.changes import ChangeRef, ListRollouts, RolloutPage, list_rollouts
-from egress_server.domain.names import expect_change
-from egress_server.pipeline import Method
-from egress_server.wire.convert.change import write_rollout
-from egress_server.wire.listing import read_listing
+from egress_server.commands.changes.history import ChangeRef, ListRollouts, RolloutPage, list_rollouts
+from egress_server.contract.changes import write_rollout
+from egress_server.domain.model.names import expect_change
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.collection import read_listing
 
 FIELDS = ("cluster", "state")
 

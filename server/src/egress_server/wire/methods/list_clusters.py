@@ -1,12 +1,14 @@
 """ListClusters."""
 
+from egress.v1 import cluster_pb2
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.clusters import FoundClusters, list_clusters
+from egress_server.commands.clusters.clusters import FoundClusters, list_clusters
 from egress_server.commands.read import ListOf
-from egress_server.domain.names import Kind, expect_mesh
-from egress_server.pipeline import Method
-from egress_server.wire.convert.cluster import write_clusters
-from egress_server.wire.listing import read_listing
+from egress_server.contract.clusters import write_cluster
+from egress_server.domain.model.names import ResourceKind, expect_mesh
+from egress_server.domain.model.resources import name_of
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.collection import read_listing
 
 FIELDS = ("name", "labels.")
 
@@ -14,7 +16,7 @@ FIELDS = ("name", "labels.")
 def decode(request: pb.ListClustersRequest) -> ListOf:
     """The page asked for."""
     mesh = expect_mesh("parent", request.parent)
-    return ListOf(mesh, Kind.CLUSTER, None, read_listing(request, FIELDS))
+    return ListOf(mesh, ResourceKind.CLUSTER, None, read_listing(request, FIELDS))
 
 
 def encode(found: FoundClusters) -> pb.ListClustersResponse:
@@ -31,3 +33,14 @@ METHOD = Method(
     list_clusters,
     encode,
 )
+
+
+def write_clusters(found: FoundClusters) -> list[cluster_pb2.Cluster]:
+    """Registrations with their status."""
+    ids = [name_of(versioned.resource).id for versioned in found.found.resources]
+    return [
+        write_cluster(
+            versioned, found.found.epoch, found.statuses.get(id_), found.inventories.get(id_), found.agents[id_]
+        )
+        for id_, versioned in zip(ids, found.found.resources, strict=True)
+    ]

@@ -1,23 +1,24 @@
 """ListEscapes."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.seen import ListSeen, SeenPage, list_escapes
-from egress_server.domain.inventory import Escape
-from egress_server.pipeline import Method
-from egress_server.wire.convert.inventory import write_escape, write_observation
-from egress_server.wire.listing import read_listing
-from egress_server.wire.naming import cluster_or_all
+from egress_server.commands.clusters.observations import ListObservations, ObservationPage, list_escapes
+from egress_server.contract.inventory import write_escape
+from egress_server.domain.observed.inventory import Escape
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.collection import read_listing
+from egress_server.wire.grammar.names import cluster_or_all
+from egress_server.wire.grammar.outcome import write_observation
 
 FIELDS = ("cluster", "kind", "object_kind", "namespace", "name")
 
 
-def decode(request: pb.ListEscapesRequest) -> ListSeen:
+def decode(request: pb.ListEscapesRequest) -> ListObservations:
     """The page asked for."""
     mesh, cluster = cluster_or_all(request.parent)
-    return ListSeen(mesh, cluster, read_listing(request, FIELDS, key_field="cluster"))
+    return ListObservations(mesh, cluster, read_listing(request, FIELDS, key_field="cluster"))
 
 
-def encode(page: SeenPage[Escape]) -> pb.ListEscapesResponse:
+def encode(page: ObservationPage[Escape]) -> pb.ListEscapesResponse:
     """The page."""
     return pb.ListEscapesResponse(
         escapes=[write_escape(page.mesh, cluster, escape) for cluster, escape in page.items],

@@ -1,11 +1,11 @@
 """ListRegistry."""
 
 from egress.v1 import explain_pb2 as pb
-from egress_server.commands.registry import ListRegistry, RegistryPage, list_registry
-from egress_server.domain.listing import parse_listing
-from egress_server.domain.names import Kind, check_label, expect_name
-from egress_server.pipeline import Method
-from egress_server.wire.convert.explain import write_item
+from egress_server.commands.explain import ListRegistry, RegistryPage, list_registry
+from egress_server.contract.probe import write_item
+from egress_server.domain.model.names import ResourceKind, check_label, expect_name
+from egress_server.domain.model.paging import parse_listing
+from egress_server.pipeline.pipeline import Method
 
 DEFAULT_NAMESPACE = "default"
 FIELDS = ("host", "port", "owner", "owner_kind", "visible")
@@ -13,7 +13,7 @@ FIELDS = ("host", "port", "owner", "owner_kind", "visible")
 
 def decode(request: pb.ListRegistryRequest) -> ListRegistry:
     """The page asked for. A token is good for one namespace's view only."""
-    cluster = expect_name("parent", request.parent, Kind.CLUSTER)
+    cluster = expect_name("parent", request.parent, ResourceKind.CLUSTER)
     namespace = check_label("namespace", request.namespace or DEFAULT_NAMESPACE, "namespace")
     listing = parse_listing(
         page_size=request.page_size,

@@ -1,23 +1,24 @@
 """ListStaleWorkloads."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.seen import ListSeen, SeenPage, list_stale_workloads
-from egress_server.domain.inventory import StaleWorkload
-from egress_server.pipeline import Method
-from egress_server.wire.convert.inventory import write_observation, write_stale_workload
-from egress_server.wire.listing import read_listing
-from egress_server.wire.naming import cluster_or_all
+from egress_server.commands.clusters.observations import ListObservations, ObservationPage, list_stale_workloads
+from egress_server.contract.inventory import write_stale_workload
+from egress_server.domain.observed.inventory import StaleWorkload
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.collection import read_listing
+from egress_server.wire.grammar.names import cluster_or_all
+from egress_server.wire.grammar.outcome import write_observation
 
 FIELDS = ("cluster", "kind", "namespace", "name")
 
 
-def decode(request: pb.ListStaleWorkloadsRequest) -> ListSeen:
+def decode(request: pb.ListStaleWorkloadsRequest) -> ListObservations:
     """The page asked for."""
     mesh, cluster = cluster_or_all(request.parent)
-    return ListSeen(mesh, cluster, read_listing(request, FIELDS, key_field="cluster"))
+    return ListObservations(mesh, cluster, read_listing(request, FIELDS, key_field="cluster"))
 
 
-def encode(page: SeenPage[StaleWorkload]) -> pb.ListStaleWorkloadsResponse:
+def encode(page: ObservationPage[StaleWorkload]) -> pb.ListStaleWorkloadsResponse:
     """The page."""
     return pb.ListStaleWorkloadsResponse(
         stale_workloads=[write_stale_workload(page.mesh, cluster, workload) for cluster, workload in page.items],

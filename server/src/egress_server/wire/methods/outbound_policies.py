@@ -2,11 +2,11 @@
 
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import outbound_policy_pb2
-from egress_server.domain.names import Kind
-from egress_server.wire.collection import Collection, delete_method, get_method, list_method
-from egress_server.wire.convert.outbound_policy import write_outbound_policy
+from egress_server.contract.policies import write_outbound_policy
+from egress_server.domain.model.names import ResourceKind
+from egress_server.wire.grammar.collection import Collection, delete_method, get_method, list_method
 
-_POLICIES = Collection(Kind.OUTBOUND_POLICY, "outbound_policy", "outbound_policies", write_outbound_policy)
+_POLICIES = Collection(ResourceKind.OUTBOUND_POLICY, "outbound_policy", "outbound_policies", write_outbound_policy)
 
 METHODS = (
     get_method(

@@ -1,21 +1,21 @@
 """Probe."""
 
 from egress.v1 import probe_pb2 as pb
-from egress_server.agents.convert import attempt_to_proto
 from egress_server.commands.probe import Made, Probe, ProbeResult, probe
-from egress_server.domain.addresses import why_forbidden
-from egress_server.domain.names import Kind, expect_name
-from egress_server.domain.validate import Problems
-from egress_server.domain.validate.selectors import check_namespace
-from egress_server.pipeline import Method
-from egress_server.wire.convert.common import read_seconds
-from egress_server.wire.convert.probe import (
+from egress_server.contract.agent import attempt_to_proto
+from egress_server.contract.common import read_seconds
+from egress_server.contract.probe import (
     curl_command,
     read_attempt,
     read_destination,
     write_expectation,
     write_quantiles,
 )
+from egress_server.domain.model.addresses import why_forbidden
+from egress_server.domain.model.names import ResourceKind, expect_name
+from egress_server.domain.validate import Problems
+from egress_server.domain.validate.selectors import check_namespace
+from egress_server.pipeline.pipeline import Method
 
 DEFAULT_TIMEOUT = 10.0  # seconds
 MAX_TIMEOUT = 30.0
@@ -26,7 +26,7 @@ MOST_WITH_HEADERS = 3  # a head may have 32 KiB, and an answer at most 4 MiB
 def decode(request: pb.ProbeRequest) -> Probe:
     """What to ask, and from where."""
     problems = Problems()
-    cluster = expect_name("cluster", request.cluster, Kind.CLUSTER)
+    cluster = expect_name("cluster", request.cluster, ResourceKind.CLUSTER)
     if request.namespace:
         check_namespace(request.namespace, problems.at("namespace"))
     timeout = read_seconds(request.timeout) if request.HasField("timeout") else DEFAULT_TIMEOUT

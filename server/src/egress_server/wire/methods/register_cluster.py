@@ -1,16 +1,16 @@
 """RegisterCluster."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.mutate import Mutation, Outcome
-from egress_server.commands.register import register
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.names import Kind
+from egress_server.commands.clusters.registration import register
+from egress_server.commands.mutate import Mutation, MutationOutcome
+from egress_server.contract.clusters import read_cluster, write_cluster
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.names import ResourceKind
 from egress_server.domain.validate import Problems
-from egress_server.pipeline import Method
-from egress_server.wire.convert.cluster import read_cluster, write_cluster
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.naming import resource_name
-from egress_server.wire.options import set_mutation
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.names import resource_name
+from egress_server.wire.grammar.options import set_mutation
+from egress_server.wire.grammar.outcome import write_outcome
 
 
 def decode(request: pb.RegisterClusterRequest) -> Mutation:
@@ -19,7 +19,7 @@ def decode(request: pb.RegisterClusterRequest) -> Mutation:
     place = problems.at("cluster")
     name = resource_name(
         problems,
-        Kind.CLUSTER,
+        ResourceKind.CLUSTER,
         own=("cluster.name", request.cluster.name),
         parent=request.parent,
         id_field="cluster_id",
@@ -29,7 +29,7 @@ def decode(request: pb.RegisterClusterRequest) -> Mutation:
     return set_mutation(request, ChangeType.REGISTER, cluster, problems, place)
 
 
-def encode(outcome: Outcome) -> pb.RegisterClusterResponse:
+def encode(outcome: MutationOutcome) -> pb.RegisterClusterResponse:
     """The registration and its change."""
     return pb.RegisterClusterResponse(
         cluster=write_cluster(outcome.versioned, outcome.epoch),

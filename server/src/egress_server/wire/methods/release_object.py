@@ -1,15 +1,15 @@
 """ReleaseObject."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.adoption import releasing
-from egress_server.commands.mutate import Mutation, Outcome, mutate
-from egress_server.domain.changes import ChangeType
+from egress_server.commands.clusters.approvals import releasing
+from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
+from egress_server.contract.clusters import write_cluster
+from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.validate import Problems
-from egress_server.domain.validate.references import check_object
-from egress_server.pipeline import Method
-from egress_server.wire.convert.cluster import write_cluster
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.options import read_decision
+from egress_server.domain.validate.selectors import check_object
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.options import read_decision
+from egress_server.wire.grammar.outcome import write_outcome
 
 
 def decode(request: pb.ReleaseObjectRequest) -> Mutation:
@@ -20,7 +20,7 @@ def decode(request: pb.ReleaseObjectRequest) -> Mutation:
     return Mutation(name, ChangeType.RELEASE, None, options, amend=releasing(request.object))
 
 
-def encode(outcome: Outcome) -> pb.ReleaseObjectResponse:
+def encode(outcome: MutationOutcome) -> pb.ReleaseObjectResponse:
     """The cluster and the change."""
     return pb.ReleaseObjectResponse(cluster=write_cluster(outcome.versioned, outcome.epoch), **write_outcome(outcome))
 

@@ -1,16 +1,16 @@
 """RestartWorkloads."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.mutate import Outcome
-from egress_server.commands.restart import RestartWorkloads, restart_workloads
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.resources import Cluster
+from egress_server.commands.clusters.clusters import RestartWorkloads, restart_workloads
+from egress_server.commands.mutate import MutationOutcome
+from egress_server.contract.clusters import write_cluster
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.resources import Cluster
 from egress_server.domain.validate import Problems
-from egress_server.domain.validate.references import check_workloads
-from egress_server.pipeline import Method
-from egress_server.wire.convert.cluster import write_cluster
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.options import read_decision
+from egress_server.domain.validate.selectors import check_workloads
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.options import read_decision
+from egress_server.wire.grammar.outcome import write_outcome
 
 
 def decode(request: pb.RestartWorkloadsRequest) -> RestartWorkloads:
@@ -21,7 +21,7 @@ def decode(request: pb.RestartWorkloadsRequest) -> RestartWorkloads:
     return RestartWorkloads(*read_decision(request, ChangeType.RESTART, workloads, problems), workloads)
 
 
-def encode(outcome: Outcome) -> pb.RestartWorkloadsResponse:
+def encode(outcome: MutationOutcome) -> pb.RestartWorkloadsResponse:
     """The cluster, the change, and which restart it is."""
     cluster = outcome.versioned.resource
     assert isinstance(cluster, Cluster)

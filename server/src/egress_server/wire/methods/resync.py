@@ -1,15 +1,15 @@
 """Resync."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.fleet import Resync, resync
-from egress_server.domain.names import Kind, expect_name
-from egress_server.domain.rollout import ClusterStatus
-from egress_server.pipeline import Method
+from egress_server.commands.clusters.clusters import Resync, resync
+from egress_server.domain.model.names import ResourceKind, expect_name
+from egress_server.domain.model.status import ClusterStatus
+from egress_server.pipeline.pipeline import Method
 
 
 def decode(request: pb.ResyncRequest) -> Resync:
     """The cluster to look at."""
-    return Resync(expect_name("name", request.name, Kind.CLUSTER))
+    return Resync(expect_name("name", request.name, ResourceKind.CLUSTER))
 
 
 def encode(status: ClusterStatus | None) -> pb.ResyncResponse:

@@ -1,14 +1,14 @@
 """RollbackChange."""
 
 from egress.v1 import change_service_pb2 as pb
-from egress_server.commands.mutate import Outcome
-from egress_server.commands.rollback import RollbackChange, rollback_change
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.names import expect_change
+from egress_server.commands.changes.revert import RollbackChange, rollback_change
+from egress_server.commands.mutate import MutationOutcome
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.names import expect_change
 from egress_server.domain.validate import Problems
-from egress_server.pipeline import Method
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.options import read_options
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.options import read_options
+from egress_server.wire.grammar.outcome import write_outcome
 
 
 def decode(request: pb.RollbackChangeRequest) -> RollbackChange:
@@ -20,7 +20,7 @@ def decode(request: pb.RollbackChangeRequest) -> RollbackChange:
     return RollbackChange(mesh, revision, read_options(request, ChangeType.ROLLBACK, request.name, None, problems))
 
 
-def encode(outcome: Outcome) -> pb.RollbackChangeResponse:
+def encode(outcome: MutationOutcome) -> pb.RollbackChangeResponse:
     """The resource's name and the change."""
     return pb.RollbackChangeResponse(resource=outcome.versioned.resource.name, **write_outcome(outcome))
 

@@ -2,11 +2,13 @@
 
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import service_entry_pb2
-from egress_server.domain.names import Kind
-from egress_server.wire.collection import Collection, delete_method, get_method, list_method
-from egress_server.wire.convert.service_entry import write_service_entry
+from egress_server.contract.entries import write_service_entry
+from egress_server.domain.model.names import ResourceKind
+from egress_server.wire.grammar.collection import Collection, delete_method, get_method, list_method
 
-_ENTRIES = Collection(Kind.SERVICE_ENTRY, "service_entry", "service_entries", write_service_entry, namespaced=True)
+_ENTRIES = Collection(
+    ResourceKind.SERVICE_ENTRY, "service_entry", "service_entries", write_service_entry, namespaced=True
+)
 
 METHODS = (
     get_method(

@@ -1,13 +1,13 @@
 """SetInterceptionCIDRs."""
 
 from egress.v1 import egress_service_pb2 as pb
-from egress_server.commands.mutate import Mutation, Outcome, mutate
-from egress_server.domain.names import Kind
+from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
+from egress_server.contract.policies import read_interception, write_interception
+from egress_server.domain.model.names import ResourceKind
 from egress_server.domain.validate import Problems
-from egress_server.pipeline import Method
-from egress_server.wire.convert.interception import read_interception, write_interception
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.scoped import scoped_mutation
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.outcome import write_outcome
+from egress_server.wire.grammar.scoped import scoped_mutation
 
 
 def decode(request: pb.SetInterceptionCIDRsRequest) -> Mutation:
@@ -17,14 +17,14 @@ def decode(request: pb.SetInterceptionCIDRsRequest) -> Mutation:
         request,
         read_interception(request.interception, "", problems.at("interception")),
         problems,
-        kind=Kind.INTERCEPTION,
+        kind=ResourceKind.INTERCEPTION,
         field="interception",
         own=request.interception.name,
         id_=request.interception_id,
     )
 
 
-def encode(outcome: Outcome) -> pb.SetInterceptionCIDRsResponse:
+def encode(outcome: MutationOutcome) -> pb.SetInterceptionCIDRsResponse:
     """The interception and its change."""
     return pb.SetInterceptionCIDRsResponse(
         interception=write_interception(outcome.versioned, outcome.epoch),

@@ -3,21 +3,21 @@
 from dataclasses import replace
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.mutate import Mutation, Outcome, mutate
-from egress_server.domain.errors import invalid
-from egress_server.domain.names import Kind, expect_name
-from egress_server.domain.resources import Cluster, Resource, TargetKind
+from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
+from egress_server.contract.clusters import read_cluster, write_cluster
+from egress_server.domain.model.errors import invalid
+from egress_server.domain.model.names import ResourceKind, expect_name
+from egress_server.domain.model.resources import Cluster, Resource, TargetKind
 from egress_server.domain.validate import Problems
-from egress_server.pipeline import Method
-from egress_server.wire.convert.cluster import read_cluster, write_cluster
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.options import update_mutation
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.options import update_mutation
+from egress_server.wire.grammar.outcome import write_outcome
 
 
 def decode(request: pb.UpdateClusterRequest) -> Mutation:
     """The cluster with the labels it is to have."""
     problems = Problems()
-    name = str(expect_name("cluster.name", request.cluster.name, Kind.CLUSTER))
+    name = str(expect_name("cluster.name", request.cluster.name, ResourceKind.CLUSTER))
     place = problems.at("cluster")
     if request.cluster.WhichOneof("target") is None:
         asked = Cluster(name, TargetKind.LOCAL, dict(request.cluster.labels))
@@ -44,7 +44,7 @@ def _driven(cluster: Cluster) -> tuple[object, ...]:
     return cluster.target, cluster.path, cluster.service_cidrs, shown
 
 
-def encode(outcome: Outcome) -> pb.UpdateClusterResponse:
+def encode(outcome: MutationOutcome) -> pb.UpdateClusterResponse:
     """The cluster and its change."""
     return pb.UpdateClusterResponse(cluster=write_cluster(outcome.versioned, outcome.epoch), **write_outcome(outcome))
 

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.mutate import Mutation, Outcome, mutate
-from egress_server.domain.names import expect_mesh
-from egress_server.domain.resources import Mesh, Resource
+from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
+from egress_server.contract.policies import read_mesh, write_mesh
+from egress_server.domain.model.names import expect_mesh
+from egress_server.domain.model.resources import Mesh, Resource
 from egress_server.domain.validate import Problems
-from egress_server.pipeline import Method
-from egress_server.wire.convert.mesh import read_mesh, write_mesh
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.options import update_mutation
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.options import update_mutation
+from egress_server.wire.grammar.outcome import write_outcome
 
 
 def decode(request: pb.UpdateMeshRequest) -> Mutation:
@@ -28,7 +28,7 @@ def decode(request: pb.UpdateMeshRequest) -> Mutation:
     return update_mutation(request, mesh, problems, place, amend)
 
 
-def encode(outcome: Outcome) -> pb.UpdateMeshResponse:
+def encode(outcome: MutationOutcome) -> pb.UpdateMeshResponse:
     """The mesh and its change."""
     return pb.UpdateMeshResponse(mesh=write_mesh(outcome.versioned, outcome.epoch), **write_outcome(outcome))
 

@@ -3,19 +3,19 @@
 from dataclasses import replace
 
 from egress.v1 import egress_service_pb2 as pb
-from egress_server.commands.mutate import Mutation, Outcome, mutate
-from egress_server.domain.changes import ChangeType
-from egress_server.domain.errors import invalid
-from egress_server.domain.names import Kind, Name
+from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
+from egress_server.contract.common import read_selector
+from egress_server.contract.entries import read_service_entry, write_service_entry
+from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.errors import invalid
+from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.validate import Problems
-from egress_server.formats.istio_yaml import parse_service_entry, yaml_path
-from egress_server.pipeline import Method
-from egress_server.wire.convert.common import read_selector
-from egress_server.wire.convert.outcome import write_outcome
-from egress_server.wire.convert.service_entry import read_service_entry, write_service_entry
-from egress_server.wire.naming import namespaced_name
-from egress_server.wire.options import set_mutation
-from egress_server.wire.yaml_source import in_yaml_terms, read_yaml, refuse_beside_fields
+from egress_server.formats.service_entry import parse_service_entry, yaml_path
+from egress_server.pipeline.pipeline import Method
+from egress_server.wire.grammar.names import namespaced_name
+from egress_server.wire.grammar.options import set_mutation
+from egress_server.wire.grammar.outcome import write_outcome
+from egress_server.wire.grammar.yaml import in_yaml_terms, read_yaml, refuse_beside_fields
 
 _OF_REQUEST = ("cluster_selector",)  # what an entry from YAML gets from the request
 
@@ -42,7 +42,7 @@ def _from_fields(request: pb.UpsertServiceEntryRequest) -> Mutation:
 def _from_yaml(request: pb.UpsertServiceEntryRequest) -> Mutation:
     problems = Problems()
     parsed = read_yaml(parse_service_entry, request.istio_yaml, problems)
-    hints = Name("", Kind.SERVICE_ENTRY, parsed.id, parsed.namespace)
+    hints = Name("", ResourceKind.SERVICE_ENTRY, parsed.id, parsed.namespace)
     name = str(_name(request, "", hints, problems))
     entry = replace(parsed.entry, name=name, cluster_selector=read_selector(request.cluster_selector))
     with in_yaml_terms("service_entry", _OF_REQUEST, yaml_path):
@@ -52,7 +52,7 @@ def _from_yaml(request: pb.UpsertServiceEntryRequest) -> Mutation:
 def _name(request: pb.UpsertServiceEntryRequest, own: str, hints: Name | None, problems: Problems) -> Name | None:
     return namespaced_name(
         problems,
-        Kind.SERVICE_ENTRY,
+        ResourceKind.SERVICE_ENTRY,
         own=("service_entry.name", own),
         parent=request.parent,
         id_field="service_entry_id",
@@ -61,7 +61,7 @@ def _name(request: pb.UpsertServiceEntryRequest, own: str, hints: Name | None, p
     )
 
 
-def encode(outcome: Outcome) -> pb.UpsertServiceEntryResponse:
+def encode(outcome: MutationOutcome) -> pb.UpsertServiceEntryResponse:
     """The entry and its change."""
     return pb.UpsertServiceEntryResponse(
         service_entry=write_service_entry(outcome.versioned, outcome.epoch),

@@ -1,12 +1,12 @@
 """WaitChange."""
 
 from egress.v1 import change_service_pb2 as pb
-from egress_server.commands.changes import ChangeRef, WaitChange, Waited, wait_change
-from egress_server.domain.errors import invalid
-from egress_server.domain.names import expect_change
-from egress_server.pipeline import Method
-from egress_server.wire.convert.change import write_change, write_rollout
-from egress_server.wire.convert.common import read_seconds
+from egress_server.commands.changes.history import ChangeRef, WaitChange, Waited, wait_change
+from egress_server.contract.changes import write_change, write_rollout
+from egress_server.contract.common import read_seconds
+from egress_server.domain.model.errors import invalid
+from egress_server.domain.model.names import expect_change
+from egress_server.pipeline.pipeline import Method
 
 DEFAULT_TIMEOUT = 30.0  # seconds
 MAX_TIMEOUT = 600.0

@@ -1,10 +1,10 @@
 """WatchChanges."""
 
 from egress.v1 import change_service_pb2 as pb
-from egress_server.commands.watch import WatchChanges, WatchEvent, parse_cursor, watch_changes
-from egress_server.domain.names import expect_mesh
-from egress_server.pipeline import StreamMethod
-from egress_server.wire.convert.change import write_change, write_rollout
+from egress_server.commands.changes.watch import WatchChanges, WatchEvent, parse_cursor, watch_changes
+from egress_server.contract.changes import write_change, write_rollout
+from egress_server.domain.model.names import expect_mesh
+from egress_server.pipeline.pipeline import StreamMethod
 
 
 def decode(request: pb.WatchChangesRequest) -> WatchChanges:

@@ -18,9 +18,8 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException, load_incluster_config
 
-from egress_server.domain.errors import PermanentError
-from egress_server.formats.kubeconfig import Kubeconfig, KubeconfigError, read_kubeconfig
-from egress_server.formats.kubeconfig_text import load_kubeconfig
+from egress_server.domain.model.errors import PermanentError
+from egress_server.formats.kubeconfig import Kubeconfig, KubeconfigError, load_kubeconfig, read_kubeconfig
 
 CREDENTIALS_REFUSED = "CREDENTIALS_REFUSED"
 # A watch is silent for long. Without these a peer that vanished would be noticed after hours; with them, in seconds.
@@ -32,7 +31,7 @@ _KEEPALIVE = (
 )
 
 
-class Connection(RESTClientObject):
+class ApiConnection(RESTClientObject):
     """Sessions with one API server. Making one may read files: do it in a thread."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -69,7 +68,7 @@ class Connection(RESTClientObject):
         return aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, socket_factory=_socket)
 
 
-async def by_kubeconfig(text: str, context: str = "") -> Connection:
+async def by_kubeconfig(text: str, context: str = "") -> ApiConnection:
     """By the kubeconfig in `text`. Raises PermanentError CREDENTIALS_REFUSED."""
     try:
         config = read_kubeconfig(load_kubeconfig(text), context)
@@ -80,19 +79,19 @@ async def by_kubeconfig(text: str, context: str = "") -> Connection:
         raise PermanentError(CREDENTIALS_REFUSED, f"a certificate or key can't be used: {error.reason}") from None
 
 
-async def by_service_account() -> Connection:
+async def by_service_account() -> ApiConnection:
     """By the service account of the pod that we run in. Raises PermanentError NOT_IN_CLUSTER."""
     configuration = Configuration()
     try:
         load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-        return await asyncio.to_thread(Connection, configuration)
+        return await asyncio.to_thread(ApiConnection, configuration)
     except ConfigException as error:
         raise PermanentError(
             "NOT_IN_CLUSTER", f"this process runs in no cluster that it could drive: {error}"
         ) from None
 
 
-def _connection(config: Kubeconfig) -> Connection:
+def _connection(config: Kubeconfig) -> ApiConnection:
     configuration = Configuration(host=config.server, ca_cert_data=config.authority or None)
     configuration.verify_ssl = not config.insecure_skip_verify
     configuration.tls_server_name = config.server_name
@@ -103,14 +102,14 @@ def _connection(config: Kubeconfig) -> Connection:
         configuration.username, configuration.password = config.username, config.password
         configuration.api_key["BearerToken"] = configuration.get_basic_auth_token() or ""
     if not config.client_certificate:
-        return Connection(configuration)
+        return ApiConnection(configuration)
     with tempfile.TemporaryDirectory(prefix="egress-") as folder:
         for name, pem in (("cert_file", config.client_certificate), ("key_file", config.client_key)):
             path = Path(folder, name)
             path.touch(mode=0o600)
             path.write_text(pem)
             setattr(configuration, name, str(path))
-        return Connection(configuration)
+        return ApiConnection(configuration)
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ApiKind:
     """A kind of object, as one version serves it."""
 
     name: str
@@ -28,30 +28,35 @@ class Kind:
 
 ISTIO = "networking.istio.io"
 
-SERVICE_ENTRY = Kind("ServiceEntry", "serviceentries", ISTIO)
-VIRTUAL_SERVICE = Kind("VirtualService", "virtualservices", ISTIO)
-DESTINATION_RULE = Kind("DestinationRule", "destinationrules", ISTIO)
-SIDECAR = Kind("Sidecar", "sidecars", ISTIO)
+SERVICE_ENTRY = ApiKind("ServiceEntry", "serviceentries", ISTIO)
+VIRTUAL_SERVICE = ApiKind("VirtualService", "virtualservices", ISTIO)
+DESTINATION_RULE = ApiKind("DestinationRule", "destinationrules", ISTIO)
+SIDECAR = ApiKind("Sidecar", "sidecars", ISTIO)
 OF_ISTIO = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR)
 
-NAMESPACE = Kind("Namespace", "namespaces", namespaced=False)
-SERVICE = Kind("Service", "services")
-CONFIG_MAP = Kind("ConfigMap", "configmaps")
-SECRET = Kind("Secret", "secrets")
-POD = Kind("Pod", "pods")
-DEPLOYMENT = Kind("Deployment", "deployments", "apps")
-STATEFUL_SET = Kind("StatefulSet", "statefulsets", "apps")
-DAEMON_SET = Kind("DaemonSet", "daemonsets", "apps")
-REPLICA_SET = Kind("ReplicaSet", "replicasets", "apps")
-SERVICE_CIDR = Kind("ServiceCIDR", "servicecidrs", "networking.k8s.io", namespaced=False)
+NAMESPACE = ApiKind("Namespace", "namespaces", namespaced=False)
+SERVICE = ApiKind("Service", "services")
+CONFIG_MAP = ApiKind("ConfigMap", "configmaps")
+SECRET = ApiKind("Secret", "secrets")
+POD = ApiKind("Pod", "pods")
+DEPLOYMENT = ApiKind("Deployment", "deployments", "apps")
+STATEFUL_SET = ApiKind("StatefulSet", "statefulsets", "apps")
+DAEMON_SET = ApiKind("DaemonSet", "daemonsets", "apps")
+REPLICA_SET = ApiKind("ReplicaSet", "replicasets", "apps")
+SERVICE_CIDR = ApiKind("ServiceCIDR", "servicecidrs", "networking.k8s.io", namespaced=False)
 
 ADMISSION = "admissionregistration.k8s.io"
-ADMISSION_POLICY = Kind("MutatingAdmissionPolicy", "mutatingadmissionpolicies", ADMISSION, namespaced=False)
-ADMISSION_BINDING = Kind(
+ADMISSION_POLICY = ApiKind("MutatingAdmissionPolicy", "mutatingadmissionpolicies", ADMISSION, namespaced=False)
+ADMISSION_BINDING = ApiKind(
     "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", ADMISSION, namespaced=False
 )
-INJECTION_WEBHOOK = Kind("MutatingWebhookConfiguration", "mutatingwebhookconfigurations", ADMISSION, namespaced=False)
-ACCESS_REVIEW = Kind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
+INJECTION_WEBHOOK = ApiKind(
+    "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", ADMISSION, namespaced=False
+)
+ACCESS_REVIEW = ApiKind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
 
 WRITTEN = {kind.name: kind for kind in (*OF_ISTIO, ADMISSION_POLICY, ADMISSION_BINDING)}
 """The kinds of objects that we make, by name."""
+
+
+STATE_CONFIG_MAP = "egress-state"

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from egress_server.domain.render.objects import MANAGED_BY, RESOURCE_ANNOTATION, IstioObject, resource_of
+from egress_server.domain.model.objects import MANAGED_BY, RESOURCE_ANNOTATION, IstioObject, resource_of
 from egress_server.targets.kubernetes.api.kinds import ADMISSION_BINDING, ADMISSION_POLICY
 from egress_server.targets.kubernetes.interception.pods import VALUE_OF
 from egress_server.targets.kubernetes.interception.scoped_rules import ANNOTATION, ScopedRules

@@ -1,25 +1,110 @@
-"""Whether istiod takes other values for new pods: asked before they are written, and looked at afterwards.
-
-First a place is found where new pods get just what the values say now: only there a difference later is one that we
-made. Then a pod asks for the new values by annotations, which istiod checks; so a bad value is refused before anybody
-is touched by it. Once the values are written a pod without annotations must get them. Where nobody can be asked (no
-webhook that reaches istiod, no right to make pods) that says nothing about the values, and they are written all the
-same: their form has been checked already.
-"""
+"""Whether istiod accepts other values for new pods: tried on a dry-run pod before writing, checked afterwards."""
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import structlog
 
-from egress_server.domain.errors import TransientError
-from egress_server.domain.intercept import Rules, read_rules
-from egress_server.targets.kubernetes.api.answers import Refusal
-from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.domain.model.errors import TransientError
+from egress_server.domain.simulate.interception import Rules, read_rules
+from egress_server.targets.kubernetes.api.client import ApiClient, Object
+from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import INJECTION_WEBHOOK, NAMESPACE, POD
-from egress_server.targets.kubernetes.interception.trial_pod import Place, is_denial, places, rules_of, trial_pod
+from egress_server.targets.kubernetes.interception.pods import VALUE_OF, read_pod
+
+Labels = Mapping[str, str]
+
+WEBHOOK = "sidecar-injector.istio.io"
+"""How the names of the injector's webhooks end, whatever the revision."""
+_DENIED = "denied the request"
+_SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
+"""Namespaces that istiod itself leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a new pod with these labels is injected."""
+
+    namespace: str
+    labels: Labels
+
+
+def places(configurations: Iterable[Object], revision: str, namespaces: Mapping[str, Labels]) -> Iterator[Place]:
+    """Where the webhooks of a revision want pods; the namespaces that ask for it themselves first."""
+    webhooks = [
+        webhook
+        for configuration in configurations
+        if (configuration["metadata"].get("labels") or {}).get("istio.io/rev") == (revision or "default")
+        for webhook in configuration.get("webhooks") or ()
+        if webhook["name"].endswith(WEBHOOK)
+    ]
+    found: dict[str, Place] = {}
+    for webhook in webhooks:
+        wanted = _least(webhook.get("objectSelector") or {})
+        for name in sorted(namespaces.keys() - _SYSTEM):
+            labels = {"kubernetes.io/metadata.name": name, **namespaces[name]}
+            if wanted is not None and _selects(webhook.get("namespaceSelector") or {}, labels):
+                found.setdefault(name, Place(name, wanted))
+    yield from sorted(found.values(), key=lambda place: (len(place.labels), place.namespace))
+
+
+def trial_pod(place: Place, values: Mapping[str, str] | None = None) -> Object:
+    """The pod; with `values`, as annotations, which istiod checks, unlike the same values in the injector's own."""
+    annotations = {} if values is None else {name: values[value] for name, value in VALUE_OF.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "egress-trial",
+            "namespace": place.namespace,
+            "labels": dict(place.labels),
+            "annotations": annotations,
+        },
+        "spec": {"serviceAccountName": "default", "containers": [{"name": "trial", "image": "trial"}]},
+    }
+
+
+def rules_of(injected: Object) -> Rules | None:
+    """The rules that the pod would have run with; None where it was not injected."""
+    pod = read_pod(injected)
+    return pod.rules if pod else None
+
+
+def is_denial(message: str) -> bool:
+    """Whether it is the injector that does not want a pod, and not somebody else, or nobody at all."""
+    return WEBHOOK in message and _DENIED in message
+
+
+def _least(selector: Mapping[str, Any]) -> Labels | None:
+    """The fewest labels that are selected; None where that takes more than a look."""
+    labels: dict[str, str] = dict(selector.get("matchLabels") or {})
+    for term in selector.get("matchExpressions") or ():
+        if term["operator"] == "In":
+            labels.setdefault(term["key"], term["values"][0])
+        elif term["operator"] == "Exists":
+            labels.setdefault(term["key"], "")
+    return labels if _selects(selector, labels) else None
+
+
+def _selects(selector: Mapping[str, Any], labels: Labels) -> bool:
+    terms: Sequence[Mapping[str, Any]] = selector.get("matchExpressions") or ()
+    matched: Labels = selector.get("matchLabels") or {}
+    return matched.items() <= labels.items() and all(_holds(term, labels) for term in terms)
+
+
+def _holds(term: Mapping[str, Any], labels: Labels) -> bool:
+    there, value = term["key"] in labels, labels.get(term["key"])
+    return {
+        "In": there and value in term.get("values", ()),
+        "NotIn": not there or value not in term.get("values", ()),
+        "Exists": there,
+        "DoesNotExist": not there,
+    }[term["operator"]]
+
 
 _log = structlog.get_logger(__name__)
 
@@ -38,12 +123,12 @@ class Denied(Exception):
 class InjectionTrial:
     """Of the injector of one revision. Where `place` is None nobody can be asked, and all is well."""
 
-    def __init__(self, client: Client, place: Place | None) -> None:
+    def __init__(self, client: ApiClient, place: Place | None) -> None:
         self._client = client
         self._place = place
 
     @classmethod
-    async def begin(cls, client: Client, revision: str, now: Mapping[str, str]) -> "InjectionTrial":
+    async def begin(cls, client: ApiClient, revision: str, now: Mapping[str, str]) -> "InjectionTrial":
         """Finds the place where new pods get the values of `now`."""
         try:
             async with asyncio.timeout(_SEARCH_SECONDS):
@@ -51,7 +136,7 @@ class InjectionTrial:
             why = "" if place else "there is no namespace where new pods get the injector's values"
         except TimeoutError:
             place, why = None, "the injector does not answer in time"
-        except (Refusal, TransientError, KeyError, ValueError) as error:
+        except (ApiError, TransientError, KeyError, ValueError) as error:
             place, why = None, str(error)
         if place is None:
             _log.warning("injection_not_tried", url=client.url, why=why)
@@ -100,7 +185,7 @@ class InjectionTrial:
         it."""
         try:
             return await self._client.create(POD, pod, dry_run=True)
-        except Refusal as refusal:
+        except ApiError as refusal:
             if is_denial(refusal.message):
                 raise Denied(refusal.message) from refusal
             why = refusal.message

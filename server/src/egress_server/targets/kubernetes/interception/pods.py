@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from egress_server.domain.intercept import Rules, read_rules
+from egress_server.domain.simulate.interception import Rules, read_rules
 from egress_server.targets.kubernetes.api.client import Object
 
 INCLUDE_RANGES = "traffic.sidecar.istio.io/includeOutboundIPRanges"

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.rollout import UNSUPPORTED
-from egress_server.targets.kubernetes.api.answers import CONFLICT, Refusal
-from egress_server.targets.kubernetes.api.client import Client, Object
+from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.domain.model.status import UNSUPPORTED
+from egress_server.targets.kubernetes.api.client import ApiClient, Object
+from egress_server.targets.kubernetes.api.errors import CONFLICT, ApiError
 from egress_server.targets.kubernetes.api.kinds import DAEMON_SET
 from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules, narrowest
-from egress_server.targets.kubernetes.interception.templates import TEMPLATED, Template, change_of, merge
+from egress_server.targets.kubernetes.interception.templates import TEMPLATED, PodTemplate, change_of, merge
 
 NOT_BACK = "NOT_BACK"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _POLL_SECONDS = 0.5
 
 
-async def restart(client: Client, workload: str, deferred: Sequence[ScopedRules], patience: float) -> None:
+async def restart(client: ApiClient, workload: str, deferred: Sequence[ScopedRules], patience: float) -> None:
     """Restarts KIND/NAMESPACE/NAME and returns once all its pods are new and available. `deferred` are the rules that
     wait for restarts, in the order in which they are asked.
 
@@ -33,7 +33,7 @@ async def restart(client: Client, workload: str, deferred: Sequence[ScopedRules]
     found = await client.find(kind, namespace, name)
     if found is None:
         raise PermanentError("NOT_FOUND", f"there is no {workload}")
-    template = Template.of(found)
+    template = PodTemplate.of(found)
     change = change_of(template.annotations, narrowest(deferred, namespace, template.labels))
     stamp = {_RESTARTED: datetime.now(UTC).isoformat(timespec="seconds")}
     try:
@@ -44,7 +44,7 @@ async def restart(client: Client, workload: str, deferred: Sequence[ScopedRules]
                 obj = await client.find(kind, namespace, name) or {}
     except TimeoutError:
         raise PermanentError(NOT_BACK, f"{workload} is not back after {patience:g} s: {waits_for}") from None
-    except Refusal as refusal:
+    except ApiError as refusal:
         if refusal.conflict or refusal.missing:
             raise TransientError(CONFLICT, f"somebody has just changed {workload}") from refusal
         raise

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from egress_server.domain.render.objects import IstioObject
-from egress_server.domain.resources import Scope
-from egress_server.targets.kubernetes.following.seen import Seen
+from egress_server.domain.model.objects import IstioObject
+from egress_server.domain.model.resources import Scope
+from egress_server.targets.kubernetes.informer.objects import CachedObject
 
 ANNOTATION = "egress.mesh/interception"
 
@@ -51,7 +51,7 @@ def narrowest(scopes: Iterable[ScopedRules], namespace: str, labels: Mapping[str
     return next((scope for scope in scopes if scope.holds_for(namespace, labels)), None)
 
 
-def read_scoped_rules(policies: Iterable[Seen]) -> tuple[ScopedRules, ...]:
+def read_scoped_rules(policies: Iterable[CachedObject]) -> tuple[ScopedRules, ...]:
     """Of our policies, in the order in which they are asked."""
     texts = (policy.annotations.get(ANNOTATION) for policy in policies if policy.ours)
     found = [ScopedRules(**json.loads(text)) for text in texts if text]

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from egress_server.domain.errors import PermanentError, TransientError
-from egress_server.domain.inventory import Escape, StaleWorkload
-from egress_server.targets.kubernetes.api.answers import Refusal
-from egress_server.targets.kubernetes.api.client import Client
+from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.domain.observed.inventory import Escape, StaleWorkload
+from egress_server.targets.kubernetes.api.client import ApiClient
+from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import POD
-from egress_server.targets.kubernetes.interception.escapes import pod_escapes
 from egress_server.targets.kubernetes.interception.pods import Owner, Pod, read_pod
-from egress_server.targets.kubernetes.interception.templates import TEMPLATED, Template
+from egress_server.targets.kubernetes.interception.policy_gaps import pod_escapes
+from egress_server.targets.kubernetes.interception.templates import TEMPLATED, PodTemplate
 from egress_server.targets.kubernetes.interception.workloads import Injection, stale_workloads
 
 _log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class Surveyor:
 
     def __init__(
         self,
-        client: Client,
+        client: ApiClient,
         injection: Callable[[], Injection],
         namespaces: Callable[[], Mapping[str, Mapping[str, str]]],
         news: Callable[[], None],
@@ -67,7 +67,7 @@ class Surveyor:
             began = loop.time()
             try:
                 await self._look()
-            except (TransientError, PermanentError, Refusal) as error:
+            except (TransientError, PermanentError, ApiError) as error:
                 _log.warning("pods_not_looked_at", url=self._client.url, why=str(error))
             except Exception:  # noqa: BLE001 - one odd pod must not end the looking
                 _log.exception("survey_crashed", url=self._client.url)
@@ -94,12 +94,12 @@ class Surveyor:
             self.survey = survey
             self._news()
 
-    async def _templates(self) -> dict[Owner, Template]:
+    async def _templates(self) -> dict[Owner, PodTemplate]:
         """What a pod has may be a policy's; what a new one would have, its template tells."""
-        found: dict[Owner, Template] = {}
+        found: dict[Owner, PodTemplate] = {}
         for kind in TEMPLATED.values():
             async for page in self._client.pages(kind):
                 for item in page.items:
                     owner = Owner(kind.name, item["metadata"]["namespace"], item["metadata"]["name"])
-                    found[owner] = Template.of(item)
+                    found[owner] = PodTemplate.of(item)
         return found

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from egress_server.targets.kubernetes.api.answers import Refusal
-from egress_server.targets.kubernetes.api.client import Client, Object
-from egress_server.targets.kubernetes.api.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind
+from egress_server.targets.kubernetes.api.client import ApiClient, Object
+from egress_server.targets.kubernetes.api.errors import ApiError
+from egress_server.targets.kubernetes.api.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, ApiKind
 from egress_server.targets.kubernetes.interception.pods import VALUE_OF
 from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
 
@@ -26,14 +26,14 @@ Annotations = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class PodTemplate:
     """What a workload's template puts on its pods."""
 
     annotations: Annotations
     labels: Mapping[str, str]
 
     @classmethod
-    def of(cls, workload: Object) -> "Template":
+    def of(cls, workload: Object) -> "PodTemplate":
         """Of a Deployment, StatefulSet or DaemonSet."""
         metadata = workload["spec"]["template"].get("metadata", {})
         return cls(metadata.get("annotations") or {}, metadata.get("labels") or {})
@@ -56,17 +56,17 @@ def change_of(annotations: Annotations, rules: ScopedRules | None) -> dict[str, 
     return {**ours, BEFORE: orjson.dumps(before, option=orjson.OPT_SORT_KEYS).decode()}
 
 
-async def give_back_templates(client: Client) -> None:
+async def give_back_templates(client: ApiClient) -> None:
     """Takes all that we wrote out of the templates of the cluster; their pods are made anew by that. Raises Refusal,
     TransientError, PermanentError."""
     for kind in TEMPLATED.values():
         async for page in client.pages(kind):
             for workload in page.items:
-                if change := change_of(Template.of(workload).annotations, None):
+                if change := change_of(PodTemplate.of(workload).annotations, None):
                     await _merge_if_there(client, kind, workload, change)
 
 
-async def merge(client: Client, kind: Kind, workload: Object, annotations: Mapping[str, str | None]) -> Object:
+async def merge(client: ApiClient, kind: ApiKind, workload: Object, annotations: Mapping[str, str | None]) -> Object:
     """Merges annotations into the template, by the version that was looked at. What the workload became."""
     metadata = workload["metadata"]
     change: dict[str, Any] = {"metadata": {"resourceVersion": metadata["resourceVersion"]}}
@@ -74,10 +74,10 @@ async def merge(client: Client, kind: Kind, workload: Object, annotations: Mappi
     return await client.merge(kind, metadata["namespace"], metadata["name"], change)
 
 
-async def _merge_if_there(client: Client, kind: Kind, workload: Object, change: Mapping[str, str | None]) -> None:
+async def _merge_if_there(client: ApiClient, kind: ApiKind, workload: Object, change: Mapping[str, str | None]) -> None:
     try:
         await merge(client, kind, workload, change)
-    except Refusal as refusal:
+    except ApiError as refusal:
         if not refusal.missing:
             raise
 

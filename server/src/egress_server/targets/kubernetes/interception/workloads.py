@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
-from egress_server.domain.intercept import Rules, read_rules
-from egress_server.domain.inventory import StaleWorkload
-from egress_server.domain.render.interception import ALL
+from egress_server.domain.observed.inventory import StaleWorkload
+from egress_server.domain.render.policies import ALL
+from egress_server.domain.simulate.interception import Rules, read_rules
 from egress_server.targets.kubernetes.interception.pods import Owner, Pod, values_of
 from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules, narrowest
-from egress_server.targets.kubernetes.interception.templates import Template, own_annotations
+from egress_server.targets.kubernetes.interception.templates import PodTemplate, own_annotations
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Injection:
     mesh: Mapping[str, str]
     policies: Sequence[ScopedRules] = ()
     deferred: Sequence[ScopedRules] = ()
-    templates: Mapping[Owner, Template] = field(default_factory=dict)
+    templates: Mapping[Owner, PodTemplate] = field(default_factory=dict)
 
     def rules_for(self, pod: Pod) -> Rules:
         """Of a pod like this one, created now by a restart of ours. Ours stands above what the template says."""

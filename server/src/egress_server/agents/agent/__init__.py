@@ -1,0 +1,1 @@
+"""The agent process, which runs in the pod and makes the connections it is asked to make."""

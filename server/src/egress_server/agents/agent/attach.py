@@ -1,0 +1,96 @@
+"""The agent: attaches to the server from inside a workload, and makes the connections it is asked for.
+
+It opens the stream itself, so a workload needs no open port; and it attaches again whenever the stream breaks, for as
+long as it runs.
+"""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+
+from egress.v1 import agent_service_pb2 as pb
+from egress_server.agents.grpc_options import AGENT_OPTIONS, ATTACH_PATH
+from egress_server.contract.agent import command_to_domain, hello_to_proto, result_to_proto
+from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.ports.agents import AgentInfo
+
+_log = structlog.get_logger(__name__)
+
+_BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Waits before successive tries to attach; the last one repeats, each within a quarter up or down."""
+
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[Message, pb.AttachResponse]"
+
+
+class Agent:
+    """One agent. `target` is the server's gRPC address, HOST:PORT or unix:PATH; `make` makes an attempt."""
+
+    def __init__(self, target: str, mesh: str, info: AgentInfo, make: Callable[[Attempt], Awaitable[Evidence]]) -> None:
+        self._target = target
+        self._hello = hello_to_proto(mesh, info)
+        self._make = make
+        self._log = _log.bind(agent=info.agent, cluster=info.cluster)
+
+    async def run(self) -> None:
+        """Serves until it is cancelled."""
+        async with grpc.aio.insecure_channel(self._target, options=AGENT_OPTIONS) as channel:
+            attach = channel.stream_stream(
+                ATTACH_PATH,
+                request_serializer=pb.AttachRequest.SerializeToString,
+                response_deserializer=pb.AttachResponse.FromString,
+            )
+            waits = _waits()
+            while True:
+                if await self._attached(attach()):
+                    waits = _waits()
+                await asyncio.sleep(next(waits))
+
+    async def _attached(self, call: _Call) -> bool:
+        """Serves one stream to its end; whether the server ever took it."""
+        commands: asyncio.Queue[pb.AttemptCommand] = asyncio.Queue()
+        worker = asyncio.create_task(self._work(call, commands))
+        welcomed = False
+        try:
+            await call.write(pb.AttachRequest(hello=self._hello))
+            async for message in call:
+                if message.HasField("attempt"):
+                    commands.put_nowait(message.attempt)
+                elif message.HasField("welcome"):
+                    welcomed = True
+                    self._log.info("agent_attached", server_version=message.welcome.version)
+            self._log.info("agent_detached", code=(await call.code()).name, details=await call.details())
+        except grpc.aio.AioRpcError as error:
+            self._log.warning("agent_stream_failed", code=error.code().name, details=error.details())
+        finally:
+            worker.cancel()
+            call.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+        return welcomed
+
+    async def _work(self, call: _Call, commands: asyncio.Queue[pb.AttemptCommand]) -> None:
+        """Makes the attempts in turn. Ends with the stream."""
+        while True:
+            command = await commands.get()
+            evidence = await self._evidence(command)
+            await call.write(pb.AttachRequest(result=result_to_proto(command.id, evidence)))
+
+    async def _evidence(self, command: pb.AttemptCommand) -> Evidence:
+        try:
+            return await self._make(command_to_domain(command))
+        except ValueError as error:
+            return Evidence(captured=False, refused="COMMAND_INVALID", refused_message=str(error))
+        except Exception:  # noqa: BLE001 # a bug must not cost the stream
+            self._log.exception("attempt_failed", url=command.url)
+        return Evidence(captured=False, refused="AGENT_ERROR", refused_message="the agent failed; see its log")
+
+
+def _waits() -> Iterator[float]:
+    """Jitter keeps a fleet of agents from coming back all at once."""
+    for seconds in itertools.chain(_BACKOFF_SECONDS, itertools.repeat(_BACKOFF_SECONDS[-1])):
+        yield seconds * random.uniform(0.75, 1.25)

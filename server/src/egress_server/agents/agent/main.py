@@ -1,0 +1,82 @@
+"""The agent beside a sidecar: put together, told by the sidecar who it is, and kept at work.
+
+It takes nothing from the server's side but the contract, so that it stays small where it runs once a workload.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Collection
+from importlib.metadata import version as version_of
+
+import structlog
+
+from egress_server.agents.agent.attach import Agent
+from egress_server.agents.agent.capture import listener, read_tables
+from egress_server.agents.agent.pod_dialer import PodDialer, own_ports
+from egress_server.agents.agent.prober import Prober
+from egress_server.agents.agent.resolver import Resolver, system_lookup
+from egress_server.agents.sidecar.envoy_admin import AdminPages, EnvoySidecar
+from egress_server.agents.sidecar.node import SidecarNode, parse_node
+from egress_server.config import AgentSettings, split_address
+from egress_server.ports.agents import AgentInfo
+
+VERSION = version_of("egress-server")
+_NAMESPACE = "default"
+_API_SERVER_PORT = 443
+_WAIT_SECONDS = 2.0
+_log = structlog.get_logger(__name__)
+
+
+async def run_agent(settings: AgentSettings) -> None:
+    """Waits for the sidecar, then serves until it is cancelled. Nothing but that ends it: a sidecar or a server that
+    goes away is waited for."""
+    admin = AdminPages(*split_address(settings.envoy_admin))
+    api_server, node = await _prepared(settings, admin)
+    _warn(settings, node, read_tables())
+    make = Prober(
+        Resolver({}, api_server=api_server),
+        PodDialer(own_ports(), settings.capture_port),
+        EnvoySidecar(admin.get),
+        version=VERSION,
+    )
+    info = agent_info(settings, node)
+    _log.info("agent_ready", server=settings.server, agent=info.agent, namespace=info.namespace, labels=info.labels)
+    await Agent(settings.server, settings.mesh, info, make).run()
+
+
+def agent_info(settings: AgentSettings, node: SidecarNode) -> AgentInfo:
+    """Who the agent is: what it was told, else what the sidecar says."""
+    return AgentInfo(
+        agent=settings.name or node.pod or socket.gethostname(),
+        cluster=settings.cluster,
+        namespace=settings.namespace or node.namespace or _NAMESPACE,
+        workload_cluster=settings.workload_cluster or node.cluster,
+        version=VERSION,
+        labels=dict(settings.labels or node.labels),
+    )
+
+
+async def _prepared(settings: AgentSettings, admin: AdminPages) -> tuple[Collection[str], SidecarNode]:
+    """The addresses of the API server, and the sidecar once it serves."""
+    while True:
+        try:
+            return await _api_server(settings.kubernetes_service_host), parse_node(await admin.get("/server_info"))
+        except OSError as error:
+            _log.warning("sidecar_not_there", envoy_admin=settings.envoy_admin, error=str(error) or "timed out")
+            await asyncio.sleep(_WAIT_SECONDS)
+
+
+async def _api_server(host: str) -> Collection[str]:
+    return await system_lookup(host, _API_SERVER_PORT) if host else ()
+
+
+def _warn(settings: AgentSettings, node: SidecarNode, tables: bytes) -> None:
+    """Says where probes would see less than applications do."""
+    owner = listener(tables, settings.capture_port)
+    if owner is None:
+        _log.warning("no_listener", port=settings.capture_port, effect="a connection that is caught fails")
+    elif owner == os.geteuid():
+        _log.warning("sidecars_own_user", uid=owner, effect="iptables leave the sidecar's user alone: all is BYPASSED")
+    if node.interception == "NONE":
+        _log.warning("interception_off", effect="the sidecar's interception mode is NONE: all is BYPASSED")

@@ -1,0 +1,133 @@
+"""Connections from inside a pod, as its applications make them: iptables catch them or leave them alone.
+
+Nothing is sent before it is known which of the two it was.
+"""
+
+import asyncio
+import errno
+import itertools
+import os
+import random
+import socket
+import time
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+
+from egress_server.agents.agent.capture import CAPTURE_PORT, is_caught, listener, read_tables
+from egress_server.agents.agent.dialer import Dialled, NoRoute
+from egress_server.agents.agent.resolver import DialTarget, Endpoint
+
+_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LAST_PORT = 65535
+_MOST_TRIES = 16
+# To the sidecar a connection takes well below a millisecond.
+_SETTLE_SECONDS = 0.25
+# Of Linux, tcp_states.h.
+_SYN_SENT = 2
+_CLOSE = 7
+
+
+class SourcePorts:
+    """Ports to connect from, those that applications of the pod don't get.
+
+    Connections to different destinations may come from the same port. Once both are redirected to the sidecar they
+    can't, and the kernel gives the later one another port on its way, up to two minutes after the earlier has ended.
+    The sidecar would see a probe come from a port that is not the probe's, and it would pass for not captured.
+    """
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        """`ports` are taken in turn; where there are none the kernel chooses one that nobody has at the moment."""
+        start = random.randrange(len(ports)) if ports else 0
+        self._turns = itertools.cycle((*ports[start:], *ports[:start]))
+        self._tries = min(len(ports), _MOST_TRIES)
+
+    def bind(self, connection: socket.socket, address: str) -> None:
+        """Gives a socket the next free one; raises OSError where there is none at all."""
+        for port in itertools.islice(self._turns, self._tries):
+            try:
+                connection.bind((address, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return
+        connection.bind((address, 0))
+
+
+def own_ports() -> SourcePorts:
+    """The ports above those that this network namespace gives to applications."""
+    highest = int(_PORT_RANGE.read_text().split()[1])
+    return SourcePorts(range(highest + 1, _LAST_PORT + 1))
+
+
+class PodDialer:
+    """Connects as an application would, and looks whether the sidecar has got it."""
+
+    def __init__(self, ports: SourcePorts, capture_port: int = CAPTURE_PORT) -> None:
+        self._ports = ports
+        self._capture_port = capture_port
+
+    async def __call__(self, place: DialTarget) -> Dialled:
+        """Connects; raises OSError where iptables send it to a sidecar that is not there, NoRoute where no connection
+        can be made from here at all."""
+        began = time.monotonic()
+        connection = self._begin(place.dialled)
+        try:
+            await _settle(connection)
+            took = time.monotonic() - began
+            tables = await asyncio.to_thread(read_tables)
+            captured = is_caught(tables, connection.getsockname()[:2], self._capture_port)
+            state = _state(connection)
+            if not captured and state == _CLOSE:
+                self._expect_listener(tables, place.dialled)
+            unfinished = state == _SYN_SENT or (not captured and state == _CLOSE)
+            return Dialled(connection, captured, place.dialled if unfinished else None, took)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _begin(self, destination: Endpoint) -> socket.socket:
+        ipv6 = _is_ipv6(destination)
+        try:
+            connection = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+        except OSError as error:
+            raise NoRoute(error.errno, f"no way to {destination[0]} from here: {error.strerror}") from error
+        try:
+            connection.setblocking(False)
+            self._ports.bind(connection, "::" if ipv6 else "0.0.0.0")
+            code = connection.connect_ex(destination)
+            if code not in {0, errno.EINPROGRESS, errno.ECONNREFUSED}:
+                raise NoRoute(code, f"no way to {destination[0]} from here: {os.strerror(code)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _expect_listener(self, tables: bytes, destination: Endpoint) -> None:
+        """A connection that fails may have been sent to a sidecar that has gone."""
+        if listener(tables, self._capture_port, ipv6=_is_ipv6(destination)) is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens at port {self._capture_port}")
+
+
+async def _settle(connection: socket.socket) -> None:
+    """Waits until it is made or refused, but not long. To the sidecar it is made at once, and is listed from then on; a
+    destination that takes its time is elsewhere."""
+    loop = asyncio.get_running_loop()
+    settled = asyncio.Event()
+    loop.add_writer(connection, settled.set)
+    try:
+        async with asyncio.timeout(_SETTLE_SECONDS):
+            await settled.wait()
+    except TimeoutError:
+        pass  # it goes on
+    finally:
+        loop.remove_writer(connection)
+
+
+def _is_ipv6(destination: Endpoint) -> bool:
+    return ip_address(destination[0]).version == 6
+
+
+def _state(connection: socket.socket) -> int:
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]

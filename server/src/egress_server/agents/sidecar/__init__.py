@@ -1,0 +1,1 @@
+"""Reading the sidecar's own evidence from Envoy's admin interface."""

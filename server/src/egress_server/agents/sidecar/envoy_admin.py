@@ -1,0 +1,195 @@
+"""Evidence from the sidecar's admin interface: which upstreams an attempt moved, and by which route."""
+
+import asyncio
+import http.client
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import orjson
+
+from egress_server.agents.sidecar.counters import Counters, Host, moved, parse
+from egress_server.agents.sidecar.live_listener import listeners_page, sees_requests
+from egress_server.agents.sidecar.live_route import LiveRoute, live_route
+from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER, Destination, UpstreamDelta, serves, shares_port
+
+_TIMEOUT_SECONDS = 5.0
+
+
+class AdminPages:
+    """Pages of the admin interface at `host`:`port`."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+
+    async def get(self, target: str) -> bytes:
+        """A page such as `/clusters`; raises OSError where nothing answers, not in time, or with another status than
+        200."""
+        return await asyncio.to_thread(self._get, target)
+
+    def _get(self, target: str) -> bytes:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_SECONDS)
+        try:
+            connection.request("GET", target)
+            response = connection.getresponse()
+            body = response.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"the answer to {target} is broken: {error!r}") from error
+        finally:
+            connection.close()
+        if response.status != http.client.OK:
+            raise OSError(f"{target} answered {response.status}")
+        return body
+
+
+Fetch = Callable[[str], Awaitable[bytes]]
+"""Fetches a page of Envoy's admin interface, such as `/clusters`; raises OSError."""
+
+# A worker tells the main thread, which serves the admin pages, of a new host of PassthroughCluster by a message that
+# may arrive after the answer did. Where nothing moved we look once more.
+_SETTLE_SECONDS = 0.05
+
+# The API server is a service of every Kubernetes mesh, and so its real addresses are known to the sidecar.
+_API_SERVER = "outbound|443||kubernetes.default.svc."
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What an attempt moved, and of the clusters of its destination those that warm or (in `upstreams`, with an empty
+    address) have no host. `hosts` are those that moved, `unknown` the clusters of its route that there are none of."""
+
+    upstreams: tuple[UpstreamDelta, ...]
+    warming: tuple[str, ...]
+    hosts: tuple[Host, ...]
+    unknown: tuple[str, ...] = ()
+
+
+class CounterWatch:
+    """The counters around one attempt, and the route that it takes."""
+
+    def __init__(self, fetch: Fetch, destination: Destination, route: LiveRoute, before: Counters) -> None:
+        self.route = route
+        self._fetch = fetch
+        self._destination = destination
+        self._before = before
+
+    def upstreams(self) -> Sequence[Host]:
+        """Where the sidecar would send the destination, by its Host or server name, if it is registered. That need not
+        be the address that the agent dials."""
+        return [host for host in self._before.hosts if self.may_carry(host.cluster)]
+
+    @property
+    def api_server(self) -> Collection[str]:
+        """The addresses of the cluster's API server, as far as the sidecar knows them."""
+        return {host.address for host in self._before.hosts if host.cluster.startswith(_API_SERVER)}
+
+    def may_carry(self, cluster: str) -> bool:
+        """Whether an Envoy cluster is of a registered service that may get the connection."""
+        return serves(cluster, self._destination) or cluster in self.route.clusters
+
+    async def has_left(self) -> bool:
+        """Whether a connection to this port has gone out by now; ours, as far as anyone can tell. Raises OSError."""
+        deltas = moved(self._before, await self._read())
+        return any(
+            delta.rq_total and (host.cluster == PASSTHROUGH_CLUSTER or shares_port(host.cluster, self._destination))
+            for host, delta in deltas.items()
+        )
+
+    async def finish(self) -> Moves:
+        """Reads again and compares. Raises OSError where the sidecar does not tell."""
+        after = await self._read()
+        if not self._relevant(deltas := moved(self._before, after)):
+            await asyncio.sleep(_SETTLE_SECONDS)
+            after = await self._read()
+            deltas = moved(self._before, after)
+        if self._relevant(deltas):
+            return Moves(tuple(deltas.values()), (), tuple(deltas))
+        empty = await self._without_address(after)
+        warming = await self._clusters("dynamic_warming_clusters")
+        upstreams = (*deltas.values(), *map(UpstreamDelta, empty, [""] * len(empty)))
+        unknown = tuple(name for name in self.route.clusters if not after.has(name))
+        return Moves(upstreams, tuple(warming), tuple(deltas), unknown)
+
+    async def _read(self) -> Counters:
+        return await _read_counters(self._fetch, self._destination, self.route)
+
+    def _relevant(self, deltas: dict[Host, UpstreamDelta]) -> bool:
+        return any(host.cluster == PASSTHROUGH_CLUSTER or self.may_carry(host.cluster) for host in deltas)
+
+    async def _without_address(self, counters: Counters) -> list[str]:
+        """Clusters of the destination that should have a host by now. One that takes the connection's own address has
+        its hosts only while it is used."""
+        listed = sorted(name for name in counters.hostless if serves(name, self._destination))
+        if not listed:
+            return []
+        types = await self._clusters("dynamic_active_clusters")
+        return [name for name in listed if types.get(name, "ORIGINAL_DST") != "ORIGINAL_DST"]
+
+    async def _clusters(self, resource: str) -> dict[str, str]:
+        """Names of the destination's clusters in a part of the configuration, and their types."""
+        names = quote(f"^{_clusters_of(self._destination)}$")
+        page = await self._fetch(f"/config_dump?resource={resource}&mask=cluster.name,cluster.type&name_regex={names}")
+        try:
+            found = [item["cluster"] for item in orjson.loads(page).get("configs", ())]
+            return {cluster["name"]: str(cluster.get("type", "")) for cluster in found}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise OSError(f"the sidecar's configuration can't be read: {error!r}") from error
+
+
+class EnvoySidecar:
+    """The sidecar whose evidence counts."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    async def watch(
+        self, destination: Destination, address: str, headers: Mapping[str, str] | None = None
+    ) -> CounterWatch:
+        """Begins to watch a connection that dials `address`, and a request with these headers (by lower-case name)
+        where one is sent.
+
+        Raises OSError where the sidecar does not answer.
+        """
+        route = LiveRoute()
+        if destination.scheme == "http" and await self._sees_requests(address, destination.port):
+            route = await self._live_route(destination, headers or {})
+        before = await _read_counters(self._fetch, destination, route)
+        return CounterWatch(self._fetch, destination, route, before)
+
+    async def _sees_requests(self, address: str, port: int) -> bool:
+        try:
+            return sees_requests(await self._fetch(listeners_page(address, port)), address, port)
+        except ValueError as error:
+            raise OSError(f"the sidecar's listeners can't be read: {error}") from error
+
+    async def _live_route(self, destination: Destination, headers: Mapping[str, str]) -> LiveRoute:
+        # Istio names the routes of a port by the port, or by SERVICE:PORT.
+        names = quote(rf"^(.*:)?{destination.port}$")
+        page = await self._fetch(f"/config_dump?resource=dynamic_route_configs&name_regex={names}")
+        try:
+            return live_route(page, destination, headers)
+        except ValueError as error:
+            raise OSError(f"the sidecar's routes can't be read: {error}") from error
+
+
+async def _read_counters(fetch: Fetch, destination: Destination, route: LiveRoute) -> Counters:
+    """The counters of what may carry a connection to `destination`; raises OSError. Where no route decides, any service
+    of the port may: one of TCP without addresses takes it, whatever the host."""
+    own = _clusters_of(destination) if route.found else rf"outbound\|{destination.port}\|.*"
+    led_to = map(re.escape, route.clusters)
+    names = quote(f"^({'|'.join((PASSTHROUGH_CLUSTER, own, *led_to))})$|^{re.escape(_API_SERVER)}")
+    try:
+        return parse(await fetch(f"/clusters?format=json&filter={names}"))
+    except ValueError as error:
+        raise OSError(f"the sidecar's list of clusters can't be read: {error}") from error
+
+
+def _clusters_of(destination: Destination) -> str:
+    """A regular expression of the clusters that serve a destination, as `serves` has it."""
+    host = destination.host.rstrip(".")
+    labels = host.split(".")
+    wildcards = (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
+    hosts = "|".join(map(re.escape, (host, *wildcards, "*")))
+    return rf"outbound\|{destination.port}\|[^|]*\|({hosts})"

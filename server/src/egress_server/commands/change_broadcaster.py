@@ -1,0 +1,163 @@
+"""What happens in a mesh, for any number of watchers: read once, kept for a while, handed out at everybody's own pace.
+
+Watchers pull: each knows how far it is, and reads on from there when it is woken. A slow one costs the others nothing
+and holds nothing up; one that falls behind what is kept here reads from the store until it has caught up.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import structlog
+
+from egress_server.domain.model.changes import Change
+from egress_server.domain.model.errors import EgressError, Unavailable
+from egress_server.domain.model.status import ClusterStatus, Rollout, standing
+from egress_server.ports.store import Replica, Store
+
+_log = structlog.get_logger(__name__)
+
+_BATCH = 500
+_RETRY_SECONDS = 0.5
+
+
+class Gap(Exception):
+    """The store no longer has the change that comes next."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A cluster's last record, and by how many writes of records it was there at the latest."""
+
+    status: ClusterStatus
+    number: int
+
+
+class ChangeBroadcaster:
+    """The changes and clusters of one mesh as they come along.
+
+    At least `kept` changes stay in memory. `keep_alive` (seconds) is after how long a watcher hears that nothing
+    happens, `patience` how long a cursor may be ahead of this process.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        replica: Replica,
+        mesh: str,
+        *,
+        kept: int = 2_000,
+        keep_alive: float = 15.0,
+        patience: float = 5.0,
+    ) -> None:
+        self.keep_alive = keep_alive
+        self.patience = patience
+        self._kept = kept
+        self._store = store
+        self._replica = replica
+        self._mesh = mesh
+        self._epoch = ""
+        self._newest = 0
+        self._recent: list[Change] = []
+        self._standings: dict[str, _Standing] = {}
+        self._watchers: set[asyncio.Event] = set()
+        self._reader: asyncio.Task[None] | None = None
+        self.closed = False
+
+    @contextmanager
+    def join(self) -> Iterator[asyncio.Event]:
+        """An event that is set when there may be news; raises Unavailable DRAINING once closed."""
+        if self.closed:
+            raise Unavailable("this server is about to stop", reason="DRAINING", retry_after=1.0)
+        news = asyncio.Event()
+        self._watchers.add(news)
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read(), name=f"feed of {self._mesh}")
+        try:
+            yield news
+        finally:
+            self._watchers.discard(news)
+            if not self._watchers and self._reader is not None:
+                self._reader.cancel()
+                self._reader = None
+
+    def close(self) -> None:
+        """Wakes all watchers: what they read from is `closed`."""
+        self.closed = True
+        self._wake()
+
+    async def changes(self, after: int) -> Sequence[Change]:
+        """Some of the changes that follow revision `after`, the first of them next to it; none where there is none
+        yet. Raises Gap, and what the store raises."""
+        if after >= self._newest:
+            return ()
+        if self._recent and self._recent[0].revision <= after + 1:
+            first = after + 1 - self._recent[0].revision
+            return self._recent[first : first + _BATCH]
+        return await self.stored(after)
+
+    async def stored(self, after: int, count: int = _BATCH) -> Sequence[Change]:
+        """The same from the store itself, however new its changes are."""
+        due = after < self._replica.snapshot.revision
+        found = await self._store.changes(self._mesh, before=None, after=after, count=count, newest_first=False)
+        if (found and found[0].revision != after + 1) or (due and not found):
+            raise Gap
+        return found
+
+    def rollouts(self, after: int) -> list[tuple[int, Rollout]]:
+        """Where the clusters stand whose records came after that many writes, with the number to go on from."""
+        found = sorted((each.number, id_) for id_, each in self._standings.items() if each.number > after)
+        clusters = ((number, id_, self._replica.snapshot.cluster(id_)) for number, id_ in found)
+        return [(number, standing(c, self._standings[id_].status)) for number, id_, c in clusters if c is not None]
+
+    def _wake(self) -> None:
+        for news in self._watchers:
+            news.set()
+
+    async def _read(self) -> None:
+        with self._replica.watch() as wakeups:
+            while True:
+                try:
+                    await self._take_in()
+                except EgressError as error:
+                    _log.warning("feed_waits", mesh=self._mesh, reason=error.reason, message=error.message)
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
+                self._wake()
+                await anext(wakeups)
+
+    async def _take_in(self) -> None:
+        snapshot = self._replica.snapshot
+        if snapshot.epoch != self._epoch or snapshot.revision < self._newest:
+            self._epoch, self._standings = snapshot.epoch, {}
+            self._start_at(snapshot.revision)
+        if snapshot.revision - self._newest > self._kept:
+            self._start_at(snapshot.revision - self._kept)
+        self._take_statuses()
+        while self._newest < snapshot.revision:
+            try:
+                found = await self.stored(self._newest)
+            except Gap:
+                self._start_at(snapshot.revision)
+                return
+            self._recent += found
+            self._newest = found[-1].revision
+        if len(self._recent) > 2 * self._kept:
+            del self._recent[: -self._kept]
+
+    def _start_at(self, revision: int) -> None:
+        self._newest, self._recent = revision, []
+
+    def _take_statuses(self) -> None:
+        number = self._replica.status_number
+        for cluster, status in self._replica.statuses.items():
+            known = self._standings.get(cluster)
+            if known is None or known.status is not status:
+                same = known is not None and _essence(known.status) == _essence(status)
+                self._standings[cluster] = _Standing(status, known.number if known and same else number)
+
+
+def _essence(status: ClusterStatus) -> ClusterStatus:
+    """What of a record is worth telling: not that it was written again."""
+    return replace(status, last_seen_time=None, fence=0)

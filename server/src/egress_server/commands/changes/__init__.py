@@ -1,0 +1,1 @@
+"""The history of a mesh: listing, waiting, watching, reverting."""

@@ -1,0 +1,201 @@
+"""The history of a mesh, and what became of each change on the clusters."""
+
+from dataclasses import dataclass
+
+from egress_server.commands.services import Caller, Services
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.model.changes import Change
+from egress_server.domain.model.errors import NotFound
+from egress_server.domain.model.names import change_name
+from egress_server.domain.model.paging import MAX_PAGE_SIZE, ListQuery, make_token, matches, page_of, revision_after
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.status import Rollout, concerned, reached, rollout
+from egress_server.ports.store import Committed, Replica
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRef:
+    """One change of a mesh."""
+
+    mesh: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListChanges:
+    """Changes of a mesh, by revision."""
+
+    mesh: str
+    listing: ListQuery
+
+
+@dataclass(frozen=True, slots=True)
+class ListRollouts:
+    """Rollouts of one change, by cluster."""
+
+    change: ChangeRef
+    listing: ListQuery
+
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return self.change.mesh
+
+
+@dataclass(frozen=True, slots=True)
+class WaitChange:
+    """Wait until a change is applied, or `verified`, everywhere; at most `timeout` seconds."""
+
+    change: ChangeRef
+    verified: bool
+    timeout: float
+
+    @property
+    def mesh(self) -> str:
+        """The mesh it is about."""
+        return self.change.mesh
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """One page of changes."""
+
+    changes: tuple[Change, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPage:
+    """One page of rollouts."""
+
+    rollouts: tuple[Rollout, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeState:
+    """A change with its rollouts."""
+
+    change: Change
+    rollouts: tuple[Rollout, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How far a change had come when the wait ended."""
+
+    state: ChangeState
+    reached: bool
+    behind: tuple[Rollout, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A change and the states of its resource around it."""
+
+    committed: Committed
+    before: Resource | None
+
+    def rollouts(self, replica: Replica) -> tuple[Rollout, ...]:
+        """The rollouts as of this moment."""
+        change, after = self.committed.change, self.committed.versioned
+        snapshot, statuses = replica.snapshot, replica.statuses
+        last = _last_revision(snapshot, change, deleted=after.deleted)
+        return tuple(
+            rollout(
+                cluster,
+                statuses.get(cluster.id),
+                revision=change.revision,
+                resource=change.record.resource,
+                last_revision=last,
+            )
+            for cluster in concerned(snapshot.clusters(), self.before, after.resource)
+        )
+
+
+async def get_change(services: Services, caller: Caller, query: ChangeRef) -> ChangeState:
+    """The change with its rollouts; raises NotFound CHANGE_NOT_FOUND."""
+    subject = await _subject(services, query)
+    return ChangeState(subject.committed.change, subject.rollouts(services.replica(query.mesh)))
+
+
+async def list_changes(services: Services, caller: Caller, query: ListChanges) -> ChangePage:
+    """One page; a filter is applied to what is read, so that a page costs what it looks through."""
+    services.replica(query.mesh)
+    listing = query.listing
+    newest_first = listing.descending
+    cursor = revision_after(listing)
+    count = MAX_PAGE_SIZE if listing.conditions else listing.page_size + 1
+    chosen: list[Change] = []
+    while True:
+        batch = await services.store.changes(
+            query.mesh,
+            before=cursor if newest_first else None,
+            after=None if newest_first else cursor,
+            count=count,
+            newest_first=newest_first,
+        )
+        for change in batch:
+            if not matches(change.record, listing.conditions):
+                continue
+            if len(chosen) == listing.page_size:
+                return ChangePage(tuple(chosen), make_token(str(chosen[-1].revision), listing))
+            chosen.append(change)
+        if len(batch) < count:
+            return ChangePage(tuple(chosen), "")
+        cursor = batch[-1].revision
+
+
+async def list_rollouts(services: Services, caller: Caller, query: ListRollouts) -> RolloutPage:
+    """One page of what became of a change; raises NotFound CHANGE_NOT_FOUND."""
+    state = await get_change(services, caller, query.change)
+    by_cluster = {r.cluster.name: r for r in state.rollouts}
+    page = page_of(sorted(by_cluster), query.listing, lambda key: {"cluster": key, "state": by_cluster[key].state})
+    return RolloutPage(tuple(by_cluster[key] for key in page.keys), page.next_page_token)
+
+
+async def wait_change(services: Services, caller: Caller, query: WaitChange) -> Waited:
+    """Waits; at the timeout, and where the process is to stop, it returns what was reached. Raises NotFound
+    CHANGE_NOT_FOUND."""
+    replica = services.replica(query.change.mesh)
+    subject = await _subject(services, query.change)
+    with replica.watch() as wakeups:
+        waited = _waited(subject, replica, query)
+        try:
+            async with services.patience(query.timeout):
+                while not waited.reached:
+                    await anext(wakeups)
+                    waited = _waited(subject, replica, query)
+        except TimeoutError:
+            waited = _waited(subject, replica, query)
+    return waited
+
+
+def _waited(subject: _Subject, replica: Replica, query: WaitChange) -> Waited:
+    rollouts = subject.rollouts(replica)
+    behind = tuple(r for r in rollouts if not reached(r.state, verified=query.verified))
+    return Waited(ChangeState(subject.committed.change, rollouts), not behind, behind)
+
+
+async def _subject(services: Services, query: ChangeRef) -> _Subject:
+    services.replica(query.mesh)
+    committed = await services.store.change(query.mesh, query.revision)
+    if committed is None:
+        name = change_name(query.mesh, query.revision)
+        raise NotFound(
+            f"{name} does not exist or is past its retention", reason="CHANGE_NOT_FOUND", metadata={"change": name}
+        )
+    change = committed.change
+    before = None
+    if change.previous_revision:
+        before = await services.store.version_at(query.mesh, change.record.resource, change.previous_revision)
+    return _Subject(committed, before.resource if before and not before.deleted else None)
+
+
+def _last_revision(snapshot: Snapshot, change: Change, *, deleted: bool) -> int:
+    """Revision of the last change to the change's resource. Where it is gone by a later deletion whose revision is
+    not at hand, the newest revision stands for it."""
+    versioned = snapshot.get(change.record.resource)
+    if versioned is not None:
+        return versioned.revision
+    return change.revision if deleted else snapshot.revision

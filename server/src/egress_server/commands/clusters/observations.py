@@ -1,0 +1,138 @@
+"""What appliers have seen on clusters: drift of what is ours, what policy does not hold, workloads with older rules."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from egress_server.commands.clusters.clusters import cluster_ids
+from egress_server.commands.services import Caller, Services
+from egress_server.domain.model.paging import ListQuery, page_of
+from egress_server.domain.model.status import Drift
+from egress_server.domain.observed.inventory import Escape, StaleWorkload
+from egress_server.ports.store import Replica
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ListObservations:
+    """What was seen on one cluster by its id, or on all where that is empty."""
+
+    mesh: str
+    cluster: str
+    listing: ListQuery
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterObservation:
+    """How good a cluster's part of a list is: when it was looked at (None: never), and how many more there are."""
+
+    cluster: str
+    time: datetime | None
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationPage(Generic[T]):
+    """One page of what was seen, each with its cluster's id. `observed` is empty on all pages but the first."""
+
+    mesh: str
+    items: tuple[tuple[str, T], ...]
+    next_page_token: str
+    observed: tuple[ClusterObservation, ...] = ()
+
+
+async def list_drift(services: Services, caller: Caller, query: ListObservations) -> ObservationPage[Drift]:
+    """One page of drift; raises NotFound where the cluster is not registered."""
+    replica = services.replica(query.mesh)
+    statuses = replica.statuses
+    ids = cluster_ids(replica.snapshot, query.mesh, query.cluster)
+    found = ((id_, drift) for id_ in ids if id_ in statuses for drift in statuses[id_].drift)
+    return _page(query, found, _drift_key, _drift_fields)
+
+
+async def list_escapes(services: Services, caller: Caller, query: ListObservations) -> ObservationPage[Escape]:
+    """One page of what a mesh-wide REGISTRY_ONLY does not hold; raises NotFound where the cluster is not registered."""
+    replica = services.replica(query.mesh)
+    known, ids = replica.inventories, cluster_ids(replica.snapshot, query.mesh, query.cluster)
+    found = ((id_, escape) for id_ in ids if id_ in known for escape in known[id_].escapes)
+    return _page(query, found, _escape_key, _escape_fields, _observed(replica, ids, "escapes", query))
+
+
+async def list_stale_workloads(
+    services: Services, caller: Caller, query: ListObservations
+) -> ObservationPage[StaleWorkload]:
+    """One page of workloads under older interception rules; raises NotFound where the cluster is not registered."""
+    replica = services.replica(query.mesh)
+    known, ids = replica.inventories, cluster_ids(replica.snapshot, query.mesh, query.cluster)
+    found = ((id_, workload) for id_ in ids if id_ in known for workload in known[id_].stale_workloads)
+    return _page(query, found, _workload_key, _workload_fields, _observed(replica, ids, "stale_workloads", query))
+
+
+def _drift_key(drift: Drift) -> tuple[str, ...]:
+    return drift.namespace, drift.object_kind, drift.name, drift.seen_time.isoformat()
+
+
+def _drift_fields(drift: Drift) -> dict[str, object]:
+    return {
+        "kind": drift.kind,
+        "object_kind": drift.object_kind,
+        "namespace": drift.namespace,
+        "name": drift.name,
+        "resource": drift.resource,
+        "manager": drift.manager,
+        "healed": "true" if drift.heal_time else "false",
+    }
+
+
+def _escape_key(escape: Escape) -> tuple[str, ...]:
+    return escape.namespace, escape.object_kind, escape.name, escape.kind.value
+
+
+def _escape_fields(escape: Escape) -> dict[str, object]:
+    return {
+        "kind": escape.kind,
+        "object_kind": escape.object_kind,
+        "namespace": escape.namespace,
+        "name": escape.name,
+    }
+
+
+def _workload_key(workload: StaleWorkload) -> tuple[str, ...]:
+    return workload.namespace, workload.kind, workload.name
+
+
+def _workload_fields(workload: StaleWorkload) -> dict[str, object]:
+    return {"kind": workload.kind, "namespace": workload.namespace, "name": workload.name}
+
+
+def _observed(
+    replica: Replica, ids: Iterable[str], kind: str, query: ListObservations
+) -> tuple[ClusterObservation, ...]:
+    """Of each cluster; `kind` is what its inventory calls what is listed."""
+    if query.listing.after:
+        return ()
+    known = {id_: replica.inventories.get(id_) for id_ in ids}
+    return tuple(
+        ClusterObservation(id_, seen.observe_time, seen.left_out.get(kind, 0))
+        if seen
+        else ClusterObservation(id_, None, 0)
+        for id_, seen in known.items()
+    )
+
+
+def _page(
+    query: ListObservations,
+    found: Iterable[tuple[str, T]],
+    key_of: Callable[[T], tuple[str, ...]],
+    fields_of: Callable[[T], dict[str, object]],
+    observed: tuple[ClusterObservation, ...] = (),
+) -> ObservationPage[T]:
+    by_key = {"/".join((id_, *key_of(item))): (id_, item) for id_, item in found}
+
+    def fields(key: str) -> Mapping[str, object]:
+        return {"cluster": by_key[key][0], **fields_of(by_key[key][1])}
+
+    page = page_of(sorted(by_key), query.listing, fields)
+    return ObservationPage(query.mesh, tuple(by_key[key] for key in page.keys), page.next_page_token, observed)

@@ -1,0 +1,1 @@
+"""Messages to the domain and back. Reading collects problems; writing cannot fail."""

@@ -1,0 +1,173 @@
+"""Cluster to the domain and back, and its status to a message."""
+
+from collections.abc import Iterable
+
+from egress.v1 import cluster_pb2 as pb
+from egress_server.contract.common import EnumField, write_time
+from egress_server.domain.model.changes import Versioned, make_etag
+from egress_server.domain.model.objects import ROOT_NAMESPACE
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, TargetKind
+from egress_server.domain.model.status import ClusterStatus, Phase, RestartProgress, RestartState
+from egress_server.domain.observed.inventory import Inventory
+from egress_server.domain.validate import Problems
+from egress_server.formats.kubeconfig import KubeconfigError, cut_kubeconfig
+
+_MESH_POLICY = EnumField(pb.Cluster.KubernetesTarget.MeshPolicy, MeshPolicyBackend, MeshPolicyBackend.BOTH)
+
+
+def read_cluster(message: pb.Cluster, name: str, problems: Problems) -> Cluster:
+    """The registration as it came; it must name a target. A kubeconfig is still plain, and cut to what is needed."""
+    labels = dict(message.labels)
+    match message.WhichOneof("target"):
+        case "local":
+            return Cluster(name, TargetKind.LOCAL, labels, service_cidrs=_lower(message.local.service_cidrs))
+        case "directory":
+            directory = message.directory
+            return Cluster(name, TargetKind.DIRECTORY, labels, directory.path, _lower(directory.service_cidrs))
+        case "kubernetes":
+            target = _read_kubernetes(message.kubernetes, problems.at("kubernetes"))
+            cidrs = _lower(message.kubernetes.service_cidrs)
+            return Cluster(name, TargetKind.KUBERNETES, labels, service_cidrs=cidrs, kubernetes=target)
+    problems.at("target").add("must be set; this version knows: local, directory, kubernetes")
+    return Cluster(name, TargetKind.LOCAL, labels)
+
+
+def _read_kubernetes(message: pb.Cluster.KubernetesTarget, problems: Problems) -> KubernetesTarget:
+    kubeconfig, context = "", message.context
+    if message.kubeconfig:
+        try:
+            kept = cut_kubeconfig(message.kubeconfig, context)
+        except KubeconfigError as error:
+            problems.at("kubeconfig").add(str(error))
+        else:
+            kubeconfig, context = kept.text, kept.context
+    return KubernetesTarget(
+        kubeconfig=kubeconfig,
+        context=context,
+        secret=message.secret,
+        in_cluster=message.in_cluster,
+        istio_revision=message.istio_revision,
+        root_namespace=message.root_namespace or ROOT_NAMESPACE,
+        mesh_policy=_MESH_POLICY.read(message.mesh_policy, problems.at("mesh_policy")),
+    )
+
+
+def _lower(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text.lower() for text in texts)
+
+
+def write_cluster(
+    versioned: Versioned,
+    epoch: str,
+    status: ClusterStatus | None = None,
+    inventory: Inventory | None = None,
+    agents: int = 0,
+) -> pb.Cluster:
+    """The registration as of a revision, with what is known of the cluster now."""
+    cluster = versioned.resource
+    assert isinstance(cluster, Cluster)
+    return pb.Cluster(
+        name=cluster.name,
+        labels=cluster.labels,
+        local=_write_local(cluster),
+        directory=_write_directory(cluster),
+        kubernetes=_write_kubernetes(cluster),
+        adopted=cluster.adopted,
+        etag=make_etag(epoch, versioned.revision),
+        revision=versioned.revision,
+        create_time=write_time(versioned.create_time),
+        update_time=write_time(versioned.update_time),
+        status=write_status(status, inventory, agents),
+    )
+
+
+def _write_local(cluster: Cluster) -> pb.Cluster.LocalTarget | None:
+    if cluster.target is not TargetKind.LOCAL:
+        return None
+    return pb.Cluster.LocalTarget(service_cidrs=cluster.service_cidrs)
+
+
+def _write_directory(cluster: Cluster) -> pb.Cluster.DirectoryTarget | None:
+    if cluster.target is not TargetKind.DIRECTORY:
+        return None
+    return pb.Cluster.DirectoryTarget(path=cluster.path, service_cidrs=cluster.service_cidrs)
+
+
+def _write_kubernetes(cluster: Cluster) -> pb.Cluster.KubernetesTarget | None:
+    """All but the kubeconfig, which is never shown, sealed or not."""
+    target = cluster.kubernetes
+    if target is None:
+        return None
+    return pb.Cluster.KubernetesTarget(
+        context=target.context,
+        secret=target.secret,
+        in_cluster=target.in_cluster,
+        istio_revision=target.istio_revision,
+        root_namespace=target.root_namespace,
+        mesh_policy=_MESH_POLICY.write(target.mesh_policy),
+        service_cidrs=cluster.service_cidrs,
+    )
+
+
+_STATES = {
+    Phase.APPLYING: pb.Cluster.Status.ONLINE,
+    Phase.SETTLED: pb.Cluster.Status.ONLINE,
+    Phase.FAILED: pb.Cluster.Status.ONLINE,
+    Phase.OFFLINE: pb.Cluster.Status.OFFLINE,
+    Phase.HELD: pb.Cluster.Status.HELD,
+}
+_RESTART = EnumField(pb.Cluster.Restart.State, RestartState)
+
+
+def write_status(status: ClusterStatus | None, inventory: Inventory | None, agents: int) -> pb.Cluster.Status:
+    """The status, of the applier's record, what it saw there, and the number of attached agents."""
+    message = pb.Cluster.Status(agents=agents)
+    if status is not None:
+        _write_record(status, message)
+    if inventory is not None:
+        _write_seen(inventory, message)
+    return message
+
+
+def _write_record(status: ClusterStatus, message: pb.Cluster.Status) -> None:
+    message.MergeFrom(
+        pb.Cluster.Status(
+            state=_STATES[status.phase],
+            reason=status.problem.reason if status.problem else "",
+            message=status.problem.message if status.problem else "",
+            applied_revision=status.applied_revision,
+            verified_revision=status.verified_revision,
+            last_seen_time=write_time(status.last_seen_time),
+            stale_workloads=status.stale_workloads,
+            drifted_objects=sum(drift.heal_time is None for drift in status.drift),
+            approval_token=status.problem.token if status.problem and status.phase is Phase.HELD else "",
+            restart=_write_restart(status.restart),
+        )
+    )
+
+
+def _write_seen(inventory: Inventory, message: pb.Cluster.Status) -> None:
+    capabilities = inventory.capabilities
+    message.MergeFrom(
+        pb.Cluster.Status(
+            kubernetes_version=capabilities.kubernetes_version,
+            istio_version=capabilities.istio_version,
+            ambient=capabilities.ambient,
+            mutating_admission_policy=capabilities.mutating_admission_policy,
+            service_cidrs=inventory.service_cidrs,
+            escapes=len(inventory.escapes) + inventory.left_out.get("escapes", 0),
+            observe_time=write_time(inventory.observe_time),
+        )
+    )
+
+
+def _write_restart(progress: RestartProgress | None) -> pb.Cluster.Restart | None:
+    if progress is None:
+        return None
+    return pb.Cluster.Restart(
+        id=progress.id,
+        state=_RESTART.write(progress.state),
+        done=progress.done,
+        failed=progress.failed,
+        message=progress.message,
+    )

@@ -1,0 +1,139 @@
+"""Pieces that several messages share: enums, times, scopes, selectors, header matches."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from google.protobuf import duration_pb2, timestamp_pb2
+
+from egress.v1 import common_pb2
+from egress.v1 import service_entry_pb2 as pb
+from egress_server.domain.model.findings import Finding
+from egress_server.domain.model.resources import ClusterSelector, HeaderMatch, MatchKind, Scope
+from egress_server.domain.validate import Problems
+
+E = TypeVar("E", bound=Enum)
+_ALL_CLUSTERS = ClusterSelector()
+
+
+class EnumField(Generic[E]):
+    """An enum of the contract and the domain's, by name. Made once: descriptors are slow to ask."""
+
+    def __init__(self, wrapper: Any, choices: type[E], default: E | None = None) -> None:
+        """`default` is what 0 means; None says that the field must be set."""
+        self._numbers = {choices[name]: number for name, number in wrapper.items() if name in choices.__members__}
+        self._values = {number: value for value, number in self._numbers.items()}
+        self._fallback = default or next(iter(choices))
+        if default is not None:
+            self._values[0] = default
+
+    def read(self, number: int, problems: Problems) -> E:
+        """The domain's value. Proto enums are open: a number that we don't know arrives as it is, and is refused
+        here by its path."""
+        value = self._values.get(number)
+        if value is None:
+            said = f"{number} is not known; " if number else ""
+            problems.add(f"{said}must be one of {', '.join(choice.name for choice in self._numbers)}")
+            return self._fallback
+        return value
+
+    def write(self, value: E) -> Any:
+        """The number, which the generated code types as an enum of its own."""
+        return self._numbers[value]
+
+
+def write_time(time: datetime | None) -> timestamp_pb2.Timestamp | None:
+    """A time as a Timestamp, to the millisecond as the store keeps it."""
+    if time is None:
+        return None
+    seconds, milliseconds = divmod(round(time.timestamp() * 1000), 1000)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
+
+
+def write_duration(seconds: float | None) -> duration_pb2.Duration | None:
+    """Seconds as a Duration, to the microsecond."""
+    if seconds is None:
+        return None
+    duration = duration_pb2.Duration()
+    duration.FromMicroseconds(round(seconds * 1e6))
+    return duration
+
+
+def read_seconds(duration: duration_pb2.Duration) -> float:
+    """A Duration in seconds; anything beyond a century is cut, so that arithmetic stays sane."""
+    limit = 100 * 365 * 86400
+    return max(-limit, min(duration.seconds, limit)) + duration.nanos / 1e9
+
+
+def read_optional_seconds(message: Any, field: str) -> float | None:
+    """The Duration in a field of `message` in seconds; None where it is not set."""
+    return read_seconds(getattr(message, field)) if message.HasField(field) else None
+
+
+def read_scope(message: common_pb2.Scope) -> Scope:
+    """A scope."""
+    return Scope(message.namespace, dict(message.match_labels))
+
+
+def write_scope(scope: Scope) -> common_pb2.Scope | None:
+    """A scope; None for the mesh."""
+    if scope == Scope():
+        return None
+    return common_pb2.Scope(namespace=scope.namespace, match_labels=scope.match_labels)
+
+
+def read_selector(message: common_pb2.ClusterSelector) -> ClusterSelector:
+    """A cluster selector."""
+    if not message.ListFields():
+        return _ALL_CLUSTERS
+    return ClusterSelector(tuple(message.clusters), dict(message.match_labels))
+
+
+def write_selector(selector: ClusterSelector) -> common_pb2.ClusterSelector | None:
+    """A cluster selector; None for all clusters."""
+    if not selector.clusters and not selector.match_labels:
+        return None
+    return common_pb2.ClusterSelector(clusters=selector.clusters, match_labels=selector.match_labels)
+
+
+def read_headers(messages: Iterable[pb.HeaderMatch]) -> tuple[HeaderMatch, ...]:
+    """The matches as they came."""
+    return tuple(_read(message) for message in messages)
+
+
+def _read(message: pb.HeaderMatch) -> HeaderMatch:
+    given = message.WhichOneof("value")
+    if given is None:
+        return HeaderMatch(message.name)
+    return HeaderMatch(message.name, MatchKind(given), getattr(message, given))
+
+
+def write_headers(matches: Iterable[HeaderMatch]) -> list[pb.HeaderMatch]:
+    """The matches."""
+    return [_write(match) for match in matches]
+
+
+def _write(match: HeaderMatch) -> pb.HeaderMatch:
+    match match.kind:
+        case MatchKind.EXACT:
+            return pb.HeaderMatch(name=match.name, exact=match.value)
+        case MatchKind.PREFIX:
+            return pb.HeaderMatch(name=match.name, prefix=match.value)
+        case MatchKind.REGEX:
+            return pb.HeaderMatch(name=match.name, regex=match.value)
+    return pb.HeaderMatch(name=match.name)
+
+
+def encode_finding(finding: Finding) -> common_pb2.Finding:
+    """A lint result as a message."""
+    return common_pb2.Finding(
+        code=finding.code,
+        severity=common_pb2.Finding.Severity.Value(finding.severity.value),
+        field=finding.field,
+        resource=finding.resource,
+        cause=finding.cause,
+        fix=finding.fix,
+        forceable=finding.forceable,
+        related_codes=finding.related_codes,
+    )

@@ -1,0 +1,55 @@
+"""What appliers have seen on clusters, to messages."""
+
+from egress.v1 import inventory_pb2 as pb
+from egress_server.contract.common import EnumField, write_time
+from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.model.status import Drift, DriftKind
+from egress_server.domain.observed.inventory import Escape, EscapeKind, StaleWorkload
+
+_DRIFT = EnumField(pb.DriftedObject.Kind, DriftKind)
+_ESCAPE = EnumField(pb.Escape.Kind, EscapeKind)
+
+
+def write_drift(mesh: str, cluster: str, drift: Drift) -> pb.DriftedObject:
+    """An object that somebody else changed."""
+    return pb.DriftedObject(
+        cluster=cluster_name(mesh, cluster),
+        kind=_DRIFT.write(drift.kind),
+        object_kind=drift.object_kind,
+        namespace=drift.namespace,
+        name=drift.name,
+        resource=drift.resource,
+        manager=drift.manager,
+        seen_time=write_time(drift.seen_time),
+        heal_time=write_time(drift.heal_time),
+    )
+
+
+def write_escape(mesh: str, cluster: str, escape: Escape) -> pb.Escape:
+    """Something that policy does not hold."""
+    return pb.Escape(
+        cluster=cluster_name(mesh, cluster),
+        kind=_ESCAPE.write(escape.kind),
+        object_kind=escape.object_kind,
+        namespace=escape.namespace,
+        name=escape.name,
+        why=escape.why,
+    )
+
+
+def write_stale_workload(mesh: str, cluster: str, workload: StaleWorkload) -> pb.StaleWorkload:
+    """A workload under older rules."""
+    return pb.StaleWorkload(
+        cluster=cluster_name(mesh, cluster),
+        kind=workload.kind,
+        namespace=workload.namespace,
+        name=workload.name,
+        stale_pods=workload.stale_pods,
+        pods=workload.pods,
+        why=workload.why,
+    )
+
+
+def cluster_name(mesh: str, id_: str) -> str:
+    """The full name of a cluster."""
+    return str(Name(mesh, ResourceKind.CLUSTER, id_))

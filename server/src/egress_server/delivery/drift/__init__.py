@@ -1,0 +1,1 @@
+"""Changes that others make on a cluster: noticed, reported, corrected."""

@@ -1,0 +1,1 @@
+"""Ending faults on time: on the cluster, and in the store."""

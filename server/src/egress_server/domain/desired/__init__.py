@@ -1,0 +1,1 @@
+"""What a mesh should look like: snapshots, lookups, the effective state of a cluster, plans and drift."""

@@ -1,0 +1,159 @@
+"""The desired state of one mesh at one revision, in memory, with the indexes that commands and lint look through.
+
+It is mutable and belongs to one event loop: a command reads it without awaiting, so it always sees one revision.
+Buckets name the parts of it that a blocking rule may look at; the store refuses a commit if one of the buckets it
+looked at has changed meanwhile.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from egress_server.domain.desired.indexes import Indexes
+from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.listener_protocol import tcp_without_addresses
+from egress_server.domain.model.names import ResourceKind, parse_name
+from egress_server.domain.model.resources import (
+    Cluster,
+    ClusterSelector,
+    Fault,
+    Interception,
+    OutboundPolicy,
+    Resource,
+    ServiceEntry,
+)
+from egress_server.domain.observed.inventory_index import Inventories
+
+
+def buckets_of(resource: Resource) -> frozenset[str]:
+    """The buckets that a change of `resource`, from or to this state, touches."""
+    own = f"key/{resource.name}"
+    match resource:
+        case ServiceEntry(hosts=hosts):
+            ports = (f"tcp/{port.number}" for _, port in tcp_without_addresses(resource))
+            return frozenset([own, *(f"host/{host}" for host in hosts), *ports])
+        case Fault(host=host):
+            return frozenset([own, f"host/{host}"])
+        case OutboundPolicy(scope=scope):
+            return frozenset([own, f"scope/outboundPolicies/{scope.key()}"])
+        case Interception(scope=scope):
+            return frozenset([own, f"scope/interceptions/{scope.key()}"])
+        case Cluster():
+            return frozenset([own, "clusters"])
+    return frozenset([own])
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one revision did to one resource. `versioned.deleted` says that it is gone."""
+
+    revision: int
+    versioned: Versioned
+
+
+class Snapshot:
+    """Desired state of `mesh` at `revision` of the store's `epoch`."""
+
+    def __init__(
+        self,
+        mesh: str,
+        epoch: str,
+        revision: int,
+        resources: Iterable[Versioned],
+        *,
+        for_lint: bool = True,
+        inventories: Inventories | None = None,
+    ) -> None:
+        self.mesh = mesh
+        self.epoch = epoch
+        self.revision = revision
+        self.inventories = Inventories() if inventories is None else inventories
+        """What the clusters hold besides ours, as new as this process knows it: of no revision."""
+        self._indexes = Indexes() if for_lint else None
+        self._by_kind: dict[ResourceKind, dict[str, Versioned]] = {kind: {} for kind in ResourceKind}
+        self._sorted: dict[ResourceKind, list[str]] = {}
+        self._by_host: dict[str, dict[str, ServiceEntry]] = defaultdict(dict)
+        for versioned in resources:
+            self._put(versioned)
+
+    @property
+    def indexes(self) -> Indexes:
+        """What lint looks through. A copy that was made for a plan has none."""
+        assert self._indexes is not None
+        return self._indexes
+
+    def get(self, name: str) -> Versioned | None:
+        """The resource called `name`, or None."""
+        return self._by_kind[parse_name(name).kind].get(name)
+
+    def of_kind(self, kind: ResourceKind) -> Mapping[str, Versioned]:
+        """All resources of a kind by name, in no order."""
+        return self._by_kind[kind]
+
+    def names(self, kind: ResourceKind) -> list[str]:
+        """Names of a kind in order; sorted once and kept until one comes or goes. Not to be changed."""
+        if kind not in self._sorted:
+            self._sorted[kind] = sorted(self._by_kind[kind])
+        return self._sorted[kind]
+
+    def entry(self, name: str) -> ServiceEntry | None:
+        """The service entry called `name`, or None."""
+        versioned = self._by_kind[ResourceKind.SERVICE_ENTRY].get(name)
+        return versioned.resource if versioned and isinstance(versioned.resource, ServiceEntry) else None
+
+    def entries_with_host(self, host: str) -> Mapping[str, ServiceEntry]:
+        """Service entries that list exactly `host`, by name."""
+        return self._by_host.get(host, {})
+
+    def clusters(self, selector: ClusterSelector | None = None) -> list[Cluster]:
+        """Registered clusters, by name; those that `selector` selects where one is given."""
+        found = (self._by_kind[ResourceKind.CLUSTER][name].resource for name in self.names(ResourceKind.CLUSTER))
+        return [c for c in found if isinstance(c, Cluster) and (selector is None or selector.selects(c))]
+
+    def cluster(self, cluster_id: str) -> Cluster | None:
+        """The registered cluster with this id."""
+        versioned = self._by_kind[ResourceKind.CLUSTER].get(f"meshes/{self.mesh}/clusters/{cluster_id}")
+        return versioned.resource if versioned and isinstance(versioned.resource, Cluster) else None
+
+    def apply(self, update: Update) -> None:
+        """Moves to `update.revision`; revisions at or before the present one are skipped."""
+        if update.revision <= self.revision:
+            return
+        self._remove(update.versioned.resource.name)
+        if not update.versioned.deleted:
+            self._put(update.versioned)
+        self.revision = update.revision
+
+    def copy_with(self, resource: Resource, *, deleted: bool, like: Versioned) -> "Snapshot":
+        """A copy in which `resource` is set or deleted, for plans; `like` lends the times."""
+        everything = (v for by_name in self._by_kind.values() for v in by_name.values())
+        other = Snapshot(self.mesh, self.epoch, self.revision, everything, for_lint=False)
+        version = Versioned(resource, self.revision + 1, like.create_time, like.update_time, deleted)
+        other.apply(Update(self.revision + 1, version))
+        return other
+
+    def _put(self, versioned: Versioned) -> None:
+        resource = versioned.resource
+        kind = parse_name(resource.name).kind
+        if resource.name not in self._by_kind[kind]:
+            self._sorted.pop(kind, None)
+        self._by_kind[kind][resource.name] = versioned
+        if self._indexes is not None:
+            self._indexes.add(resource)
+        if isinstance(resource, ServiceEntry):
+            for host in resource.hosts:
+                self._by_host[host][resource.name] = resource
+
+    def _remove(self, name: str) -> None:
+        kind = parse_name(name).kind
+        versioned = self._by_kind[kind].pop(name, None)
+        if versioned is None:
+            return
+        self._sorted.pop(kind, None)
+        if self._indexes is not None:
+            self._indexes.remove(versioned.resource)
+        if isinstance(versioned.resource, ServiceEntry):
+            for host in versioned.resource.hosts:
+                self._by_host[host].pop(name, None)
+                if not self._by_host[host]:
+                    del self._by_host[host]

@@ -1,0 +1,1 @@
+"""Differences between two sets of objects: what a mutation would change, and what others changed."""

@@ -1,0 +1,1 @@
+"""What will happen to a connection, in words, and which resource decides it."""

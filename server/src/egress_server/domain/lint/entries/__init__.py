@@ -1,0 +1,1 @@
+"""Rules about service entries (EGR01xx)."""

@@ -1,0 +1,35 @@
+"""EGR0106: a TCP port of an entry without addresses takes every connection to that port.
+
+The sidecar listens on every address of the port, under REGISTRY_ONLY too: with resolution DNS or STATIC connections to
+any other server on that port land on this entry's host, with NONE they all pass.
+"""
+
+from collections.abc import Iterator
+
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.rule import Rule
+from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.model.listener_protocol import tcp_without_addresses
+from egress_server.domain.model.resources import Resolution, ServiceEntry
+
+
+class TcpWithoutAddresses(Rule[ServiceEntry]):
+    """One finding for each port."""
+
+    code = "EGR0106"
+    severity = Severity.WARNING
+    title = "a TCP port without addresses takes every connection to that port"
+    on = (ServiceEntry,)
+    related_codes = ("IST0134",)
+
+    def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
+        """Looks at the entry alone."""
+        passes = entry.resolution is Resolution.NONE
+        effect = "passes, whatever its address" if passes else f"is sent to {entry.hosts[0]}, whatever address it names"
+        for index, port in tcp_without_addresses(entry):
+            yield self.found(
+                f"ports[{index}].number",
+                f"without addresses, {port.protocol.value} port {port.number} listens on every address: every "
+                f"connection to port {port.number} {effect}, under REGISTRY_ONLY too",
+                f"set addresses to those at which {entry.hosts[0]} is dialled",
+            )

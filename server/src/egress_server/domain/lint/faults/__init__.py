@@ -1,0 +1,1 @@
+"""Rules about faults (EGR02xx)."""

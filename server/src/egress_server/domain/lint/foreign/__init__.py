@@ -1,0 +1,1 @@
+"""Rules about foreign objects on the clusters (EGR07xx)."""

@@ -1,0 +1,1 @@
+"""The nouns: resources, names, changes, errors, findings, lists, and what is known about clusters."""

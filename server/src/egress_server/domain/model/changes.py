@@ -1,0 +1,79 @@
+"""Changes: the mesh's totally ordered, gap-free history, and what of it the store hands back."""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from egress_server.domain.model.findings import Finding
+from egress_server.domain.model.names import change_name
+from egress_server.domain.model.resources import Resource
+
+
+class ChangeType(Enum):
+    """What a change did."""
+
+    CREATE = "CREATE"
+    SET = "SET"
+    DELETE = "DELETE"
+    REGISTER = "REGISTER"
+    DEREGISTER = "DEREGISTER"
+    EXPIRE = "EXPIRE"
+    ROLLBACK = "ROLLBACK"
+    ADOPT = "ADOPT"
+    APPROVE = "APPROVE"
+    ACCEPT = "ACCEPT"
+    RESTART = "RESTART"
+    RELEASE = "RELEASE"
+
+
+class Durability(Enum):
+    """What was known of a write when it was acknowledged. LOCAL: flushed to the primary's disk."""
+
+    LOCAL = "LOCAL"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    """The part of a change that is known before the store accepts it; this is what the audit digest covers."""
+
+    type: ChangeType
+    resource: str
+    actor: str
+    request_id: str
+    reason: str = ""
+    trace_id: str = ""
+    durability: Durability = Durability.LOCAL
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An accepted mutation. Times are timezone-aware, by the store's clock."""
+
+    mesh: str
+    revision: int
+    previous_revision: int
+    accept_time: datetime
+    record: ChangeRecord
+
+    @property
+    def name(self) -> str:
+        """meshes/{mesh}/changes/{revision}"""
+        return change_name(self.mesh, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """A resource as of one revision. `resource` is the last state also where the revision deleted it."""
+
+    resource: Resource
+    revision: int
+    create_time: datetime
+    update_time: datetime
+    deleted: bool = False
+
+
+def make_etag(epoch: str, revision: int) -> str:
+    """The opaque etag of a resource last changed at `revision` of the store's `epoch`."""
+    return base64.urlsafe_b64encode(f"{epoch[:8]}:{revision}".encode()).decode().rstrip("=")

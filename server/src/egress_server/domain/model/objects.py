@@ -1,0 +1,59 @@
+"""Istio objects as plain dicts, and what every managed object carries."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from egress_server.domain.model.resources import Cluster
+
+IstioObject = dict[str, Any]
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "mesh-egress"}
+RESOURCE_ANNOTATION = "egress.mesh/resource"
+FAULT_EXPIRY_ANNOTATION = "egress.mesh/fault-expiry"
+"""When each fault route of a VirtualService ends: JSON of route name to RFC 3339 time."""
+ROOT_NAMESPACE = "istio-system"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Identity of an object on a cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+def root_namespace(cluster: Cluster) -> str:
+    """The namespace whose configuration holds for a cluster's whole mesh."""
+    return cluster.kubernetes.root_namespace if cluster.kubernetes else ROOT_NAMESPACE
+
+
+def key_of(obj: IstioObject) -> ObjectKey:
+    """The object's identity."""
+    return ObjectKey(obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+def resource_of(obj: IstioObject) -> str:
+    """Name of the resource the object was rendered from."""
+    name: str = obj["metadata"]["annotations"][RESOURCE_ANNOTATION]
+    return name
+
+
+def istio_object(kind: str, namespace: str, name: str, resource: str, spec: dict[str, Any]) -> IstioObject:
+    """An object of networking.istio.io/v1 marked as ours."""
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": dict(MANAGED_BY),
+            "annotations": {RESOURCE_ANNOTATION: resource},
+        },
+        "spec": spec,
+    }
+
+
+def duration(seconds: float) -> str:
+    """A protobuf duration such as 5s or 0.25s; to the millisecond, and never 0 for what is not."""
+    return f"{max(seconds, 0.001):.3f}".rstrip("0").rstrip(".") + "s"

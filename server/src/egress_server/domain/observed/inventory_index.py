@@ -1,0 +1,130 @@
+"""The inventories of a mesh's clusters, with what lint looks up in them.
+
+A write must cost the same beside one cluster and beside a thousand. So what others hold is found by host, by port and
+by namespace, whatever the number of clusters, and a rule takes the first few clusters that it concerns.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
+from egress_server.domain.observed.foreign_services import ForeignService, foreign_services, virtual_services
+from egress_server.domain.observed.inventory import Escape, ForeignSidecar, ForeignVirtualService, Inventory
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Index(Generic[K, V]):
+    """Rows by key, in each row what a cluster has."""
+
+    def __init__(self) -> None:
+        self._rows: dict[K, dict[str, V]] = defaultdict(dict)
+        self._keys: dict[str, tuple[K, ...]] = {}
+
+    def put(self, cluster: str, found: Mapping[K, V]) -> None:
+        for key in self._keys.get(cluster, ()):
+            del self._rows[key][cluster]
+            if not self._rows[key]:
+                del self._rows[key]
+        self._keys[cluster] = tuple(found)
+        for key, value in found.items():
+            self._rows[key][cluster] = value
+
+    def row(self, key: K) -> Mapping[str, V]:
+        return self._rows.get(key, {})
+
+    def rows(self) -> Iterator[Mapping[str, V]]:
+        return iter(self._rows.values())
+
+
+class Inventories(Mapping[str, Inventory]):
+    """By cluster id. It belongs to one event loop, as the snapshot does."""
+
+    def __init__(self, records: Iterable[Inventory] = ()) -> None:
+        self._records: dict[str, Inventory] = {}
+        self._hosts: _Index[str, tuple[ForeignService, ...]] = _Index()
+        self._ports: _Index[tuple[int, ListenerProtocol], tuple[ForeignService, ...]] = _Index()
+        self._routes: _Index[str, ForeignVirtualService] = _Index()
+        self._sidecars: _Index[tuple[str, tuple[str, ...]], ForeignSidecar] = _Index()
+        self._escapes: _Index[str, tuple[Escape, ...]] = _Index()
+        self._namespaces: _Index[str, bool] = _Index()
+        for record in records:
+            self.put(record)
+
+    def __getitem__(self, cluster: str) -> Inventory:
+        """The record of a cluster."""
+        return self._records[cluster]
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of the clusters that have one."""
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        """How many clusters have one."""
+        return len(self._records)
+
+    def put(self, record: Inventory) -> None:
+        """`record` takes the place of the cluster's last one."""
+        cluster = record.cluster
+        self._records[cluster] = record
+        there = list(foreign_services(record))
+        self._hosts.put(cluster, _grouped((host, n) for n in there for host in n.entry.hosts))
+        self._ports.put(cluster, _grouped(((number, how), n) for n in there for number, how in _shared_ports(n)))
+        routes: dict[str, ForeignVirtualService] = {}
+        for vs in virtual_services(record):
+            for host in vs.hosts:
+                routes.setdefault(host, vs)
+        self._routes.put(cluster, routes)
+        restricting = (s for s in record.sidecars if s.egress_hosts and not s.match_labels)
+        self._sidecars.put(cluster, {(s.namespace, s.egress_hosts): s for s in restricting})
+        self._escapes.put(cluster, _grouped((escape.namespace, escape) for escape in record.escapes))
+        self._namespaces.put(cluster, dict.fromkeys(record.namespaces, True))
+
+    def drop(self, cluster: str) -> None:
+        """The cluster has none any more."""
+        if cluster in self._records:
+            self.put(Inventory(cluster, self._records[cluster].observe_time))
+            del self._records[cluster]
+
+    def with_host(self, host: str) -> Mapping[str, tuple[ForeignService, ...]]:
+        """Who registers exactly `host` besides us, by cluster."""
+        return self._hosts.row(host)
+
+    def on_port(self, number: int, how: ListenerProtocol) -> Mapping[str, tuple[ForeignService, ...]]:
+        """Whose port `number` uses its listener so, by cluster."""
+        return self._ports.row((number, how))
+
+    def routing(self, host: str) -> Mapping[str, ForeignVirtualService]:
+        """The oldest VirtualService of others for exactly `host`, by cluster."""
+        return self._routes.row(host)
+
+    def restricting(self) -> Iterator[Mapping[str, ForeignSidecar]]:
+        """The Sidecars of others that restrict what a whole namespace sees: equal ones at once, by cluster."""
+        return self._sidecars.rows()
+
+    def escapes(self, namespace: str) -> Mapping[str, tuple[Escape, ...]]:
+        """What of a namespace no policy holds, by cluster."""
+        return self._escapes.row(namespace)
+
+    def escaping_namespaces(self) -> Iterator[Mapping[str, tuple[Escape, ...]]]:
+        """The same of all namespaces, one after the other."""
+        return self._escapes.rows()
+
+    def has_namespace(self, namespace: str) -> bool:
+        """Whether some cluster has it."""
+        return bool(self._namespaces.row(namespace))
+
+
+def _shared_ports(neighbour: ForeignService) -> Iterator[tuple[int, ListenerProtocol]]:
+    for port in neighbour.entry.ports:
+        if how := listener_protocol(neighbour.entry, port):
+            yield port.number, how
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:
+    grouped: dict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        grouped[key].append(value)
+    return {key: tuple(values) for key, values in grouped.items()}

@@ -1,0 +1,1 @@
+"""From the evidence of a real connection to a verdict."""

@@ -1,0 +1,147 @@
+"""Istio's ServiceEntry to the domain: ours strictly, foreign ones leniently."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.validate import Problems
+from egress_server.formats.fields import Fields
+from egress_server.formats.strict_yaml import load_mapping
+
+_API_VERSIONS = frozenset(f"networking.istio.io/{version}" for version in ("v1", "v1beta1", "v1alpha3"))
+
+
+def read_object(text: str, kind: str, problems: Problems) -> tuple[Fields, Fields] | None:
+    """Metadata and spec of the `kind` in `text`; None, with a problem, where it is something else.
+
+    Raises YamlError where the text is no YAML we read.
+    """
+    top = Fields(load_mapping(text), problems)
+    if not _is_kind(top, kind):
+        return None
+    metadata, spec = top.child("metadata"), top.child("spec")
+    top.ignore("status")
+    top.refuse_rest()
+    return metadata, spec
+
+
+def _is_kind(top: Fields, kind: str) -> bool:
+    version, found = top.text("apiVersion"), top.text("kind")
+    if found != kind:
+        top.problems.at("kind").add(f"must be {kind}, not {found or 'empty'}")
+        return False
+    if version not in _API_VERSIONS:
+        top.problems.at("apiVersion").add(f"must be networking.istio.io/v1, v1beta1 or v1alpha3, not {version!r}")
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedServiceEntry:
+    """A ServiceEntry as written, its values not yet checked. `id` and `namespace` are empty where the YAML does not
+    say; the entry itself has no name yet."""
+
+    id: str
+    namespace: str
+    entry: ServiceEntry
+
+
+def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | None:
+    """The ServiceEntry in `text`; adds to `problems` what can't be read, and gives None where nothing can.
+
+    Raises YamlError where the text is no YAML we read.
+    """
+    parts = read_object(text, "ServiceEntry", problems)
+    if parts is None:
+        return None
+    metadata, spec = parts
+    entry = ServiceEntry(
+        name="",
+        hosts=_lower(spec.texts("hosts")),
+        ports=tuple(_port(port) for port in spec.children("ports")),
+        resolution=spec.choice("resolution", Resolution, Resolution.NONE),
+        location=spec.choice("location", Location, Location.MESH_EXTERNAL),
+        endpoints=tuple(_endpoint(endpoint) for endpoint in spec.children("endpoints")),
+        addresses=_lower(spec.texts("addresses")),
+        export_to=spec.texts("exportTo"),
+    )
+    parsed = ParsedServiceEntry(metadata.text("name"), metadata.text("namespace"), entry)
+    spec.refuse_rest()
+    return parsed
+
+
+def _lower(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text.lower() for text in texts)
+
+
+def _port(fields: Fields) -> ServicePort:
+    port = ServicePort.of(
+        fields.number("number"),
+        fields.choice("protocol", Protocol, None),
+        fields.text("name"),
+        fields.number("targetPort"),
+    )
+    fields.refuse_rest()
+    return port
+
+
+def _endpoint(fields: Fields) -> Endpoint:
+    endpoint = Endpoint(
+        address=fields.text("address").lower(),
+        ports=fields.numbers_by_name("ports"),
+        labels=fields.texts_by_name("labels"),
+        locality=fields.text("locality"),
+        weight=fields.number("weight"),
+    )
+    fields.refuse_rest()
+    return endpoint
+
+
+def yaml_path(field: str) -> str:
+    """A path of the entry in the YAML's own terms, such as spec.ports[0].targetPort."""
+    steps, bracket, key = field.partition('["')
+    steps = steps.replace("target_port", "targetPort").replace("export_to", "exportTo")
+    return f"spec.{steps}{bracket}{key}"
+
+
+_MOST_PORT = 65535
+
+
+def read_foreign_entry(name: str, spec: Mapping[str, Any]) -> ServiceEntry | None:
+    """The entry in an object's spec, under that name; None where it says nothing that can be understood."""
+    try:
+        hosts = tuple(str(host).lower() for host in spec["hosts"])
+        ports = tuple(read_port(port, str(port.get("protocol") or "")) for port in spec.get("ports") or ())
+        if not hosts or not all(0 < port.number <= _MOST_PORT for port in ports):
+            return None
+        return ServiceEntry(
+            name=name,
+            hosts=hosts,
+            ports=ports,
+            resolution=Resolution(spec.get("resolution") or "NONE"),
+            location=Location(spec.get("location") or "MESH_EXTERNAL"),
+            endpoints=tuple(_foreign_endpoint(endpoint) for endpoint in spec.get("endpoints") or ()),
+            addresses=tuple(str(address).lower() for address in spec.get("addresses") or ()),
+            export_to=tuple(str(to) for to in spec.get("exportTo") or ()),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def read_port(port: Mapping[str, Any], protocol: str) -> ServicePort:
+    """A port; what Istio knows no more of than that it is TCP, or finds out by itself, stands as TCP."""
+    number = int(port.get("number") or port["port"])
+    known = next((each for each in Protocol if each.value == protocol.upper()), Protocol.TCP)
+    target = port.get("targetPort")
+    return ServicePort.of(number, known, str(port.get("name") or ""), target if isinstance(target, int) else 0)
+
+
+def _foreign_endpoint(endpoint: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(
+        address=str(endpoint.get("address") or "").lower(),
+        ports={str(name): int(number) for name, number in (endpoint.get("ports") or {}).items()},
+        labels={str(name): str(value) for name, value in (endpoint.get("labels") or {}).items()},
+        locality=str(endpoint.get("locality") or ""),
+        weight=int(endpoint.get("weight") or 0),
+    )

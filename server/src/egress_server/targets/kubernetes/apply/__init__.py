@@ -1,0 +1,1 @@
+"""Writing to a cluster: order, versions, field ownership, and the record we leave there."""

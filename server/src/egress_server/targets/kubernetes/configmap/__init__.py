@@ -1,0 +1,1 @@
+"""Settings inside text in Istio's ConfigMaps: read, and edited to the byte."""

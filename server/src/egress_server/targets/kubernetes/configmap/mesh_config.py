@@ -1,0 +1,97 @@
+"""The mesh-wide outbound mode as istiod has it: text below `mesh` in a ConfigMap, read with its own leniency and
+edited with none.
+
+A text that istiod can't take is worse than a wrong one: it keeps the last good configuration, and after a restart it
+falls back to its defaults, which allow any destination.
+"""
+
+import yaml
+
+from egress_server.targets.kubernetes.configmap import splice
+from egress_server.targets.kubernetes.configmap.splice import Before, SpliceError
+from egress_server.targets.kubernetes.configmap.yaml_positions import MAX_DEPTH
+
+KEY = "mesh"
+"""Of the ConfigMap's data."""
+UNREADABLE = ""
+"""The mode of a text that istiod does not take, so that what it heeds is an earlier one."""
+DEFAULT = "ALLOW_ANY"
+_NAMES = ("outboundTrafficPolicy", "outbound_traffic_policy")  # the first wins where both are there
+_MODES = ("REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS")  # by number
+
+
+def effective_mode(text: str | None) -> str:
+    """What a text comes to by itself in istiod, which keeps the last of two equal keys and reads the first document
+    only; None where there is no text. UNREADABLE where that is not certain."""
+    try:
+        root = _first_document(text or "")
+    except yaml.YAMLError:
+        return UNREADABLE
+    if _is_null(root):
+        return DEFAULT
+    fields = _fields(root)
+    if fields is None:
+        return UNREADABLE
+    policy = next((fields[name] for name in _NAMES if name in fields), None)
+    return DEFAULT if _is_null(policy) else _mode(_fields(policy))
+
+
+def _mode(policy: dict[str, yaml.Node] | None) -> str:
+    if policy is None:
+        return UNREADABLE
+    mode = policy.get("mode")
+    if _is_null(mode):
+        return _MODES[0]  # an empty message has the enum's zero
+    if not isinstance(mode, yaml.ScalarNode):
+        return UNREADABLE
+    if mode.tag == "tag:yaml.org,2002:int":
+        return next((name for number, name in enumerate(_MODES) if mode.value == str(number)), UNREADABLE)
+    return mode.value if mode.value in _MODES else UNREADABLE
+
+
+def _first_document(text: str) -> yaml.Node | None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or (isinstance(event, yaml.ScalarEvent) and event.value == "<<"):
+            raise yaml.YAMLError("nested too deep, or takes values from elsewhere")
+        if isinstance(event, yaml.DocumentEndEvent):
+            break
+    loader = yaml.CSafeLoader(text)
+    try:
+        return loader.get_node() if loader.check_node() else None
+    finally:
+        loader.dispose()
+
+
+def _fields(node: yaml.Node | None) -> dict[str, yaml.Node] | None:
+    """The last of each key; None where it is no mapping."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+
+
+def _is_null(node: yaml.Node | None) -> bool:
+    return node is None or node.tag == "tag:yaml.org,2002:null"
+
+
+def written_mode(text: str | None) -> str | None:
+    """The mode that is written out; None where none is. Raises SpliceError where nobody should edit the text."""
+    return splice.read(text or "", _path(text or ""))
+
+
+def set_mode(text: str | None, mode: str) -> tuple[str, Before]:
+    """The text with `mode` written out, and what `restore_mode` needs. Raises SpliceError."""
+    new, before = splice.put(text or "", _path(text or ""), mode)
+    if effective_mode(new) != mode:
+        raise SpliceError("istiod would read it as something else")
+    return new, before
+
+
+def restore_mode(text: str, before: Before) -> str:
+    """The text as it was before the mode was set, with all that others have changed since. Raises SpliceError."""
+    return splice.restore(text, _path(text), before)
+
+
+def _path(text: str) -> tuple[str, str]:
+    return next((name for name in _NAMES if splice.has(text, (name,))), _NAMES[0]), "mode"

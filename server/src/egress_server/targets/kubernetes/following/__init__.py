@@ -1,1 +1,0 @@
-"""What of a cluster is followed by list and watch, and how it was seen last."""

@@ -1,0 +1,1 @@
+"""List and watch of a cluster, kept in memory."""

@@ -1,0 +1,1 @@
+"""Fields that we own inside foreign objects: read, written, restored. One file a kind."""

@@ -1,0 +1,34 @@
+"""Our parts of objects that are not ours, one file a kind: how they are read, written and taken back."""
+
+from collections.abc import Mapping
+
+from egress_server.domain.model.objects import ObjectKey
+from egress_server.targets.kubernetes.api.kinds import (
+    CONFIG_MAP,
+    DESTINATION_RULE,
+    SERVICE_ENTRY,
+    SIDECAR,
+    VIRTUAL_SERVICE,
+    ApiKind,
+)
+from egress_server.targets.kubernetes.merge.injector import INJECTOR_VALUES, InjectorFields
+from egress_server.targets.kubernetes.merge.mesh_config import MESH_CONFIG, MeshConfigFields
+from egress_server.targets.kubernetes.merge.owned_fields import OwnedFields
+from egress_server.targets.kubernetes.merge.sidecar import SidecarFields
+from egress_server.targets.kubernetes.merge.virtual_service import VirtualServiceFields
+from egress_server.targets.kubernetes.merge.whole import WholeSpec
+
+OWNED_FIELDS: Mapping[str, tuple[OwnedFields, ApiKind]] = {
+    SIDECAR.name: (SidecarFields(), SIDECAR),
+    VIRTUAL_SERVICE.name: (VirtualServiceFields(), VIRTUAL_SERVICE),
+    SERVICE_ENTRY.name: (WholeSpec(), SERVICE_ENTRY),
+    DESTINATION_RULE.name: (WholeSpec(), DESTINATION_RULE),
+    MESH_CONFIG: (MeshConfigFields(), CONFIG_MAP),
+    INJECTOR_VALUES: (InjectorFields(), CONFIG_MAP),
+}
+"""How the parts of a kind are dealt with, and the kind of the object that they are part of."""
+
+
+def home_of(key: ObjectKey) -> ObjectKey:
+    """The object that a part is part of."""
+    return ObjectKey(OWNED_FIELDS[key.kind][1].name, key.namespace, key.name)

@@ -1,0 +1,1 @@
+"""One observation of a cluster: managed objects, foreign configuration, inventory."""

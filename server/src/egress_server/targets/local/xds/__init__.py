@@ -1,0 +1,1 @@
+"""istiod's part for one sidecar: Istio objects compiled to Envoy configuration."""

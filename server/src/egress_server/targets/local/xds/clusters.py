@@ -1,0 +1,160 @@
+"""Envoy clusters of a registry: where connections go once a listener or a route has chosen.
+
+Why it exists: one file for one xDS type. The names are Istio's, because evidence is read by them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from egress_server.domain.model.host_overrides import HostOverride
+from egress_server.targets.local.xds.destination_rule import (
+    http_options,
+    limits,
+    outlier_detection,
+    policy_for,
+    protocol_options,
+    transport_socket,
+)
+from egress_server.targets.local.xds.registry import (
+    DYNAMIC_DNS,
+    Port,
+    PortKind,
+    Registry,
+    RegistryEndpoint,
+    Service,
+    is_ip,
+)
+
+Json = dict[str, Any]
+
+PASSTHROUGH = "PassthroughCluster"
+BLACK_HOLE = "BlackHoleCluster"
+
+_HTTP2_PROTOCOLS = frozenset({"HTTP2", "GRPC", "GRPC-WEB"})
+_DNS_TYPES = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS"}
+# A laptop may have no IPv6 although DNS names one.
+_FAMILY = {"dns_lookup_family": "V4_PREFERRED"}
+_FORWARD_PROXY = "envoy.clusters.dynamic_forward_proxy"
+
+Known = Mapping[tuple[str, int], Sequence[tuple[str, int]]]
+"""Host and port to the addresses and ports that stand in for them, instead of DNS."""
+
+
+def cluster_name(host: str, port: int) -> str:
+    """Istio's name of the cluster of a registered host and port."""
+    return f"outbound|{port}||{host}"
+
+
+def fallback(registry: Registry) -> str:
+    """The cluster of connections that no registered service claims."""
+    return PASSTHROUGH if registry.allow_any else BLACK_HOLE
+
+
+def dns_cache(service: Service) -> Json:
+    """The names that Envoy resolves by itself, as they are asked for; those who share it name it alike."""
+    return {"name": f"{service.host}_dfp_dns_cache", **_FAMILY}
+
+
+def clusters(registry: Registry, resolve: Iterable[HostOverride], trust: str | None) -> list[Json]:
+    """All clusters, by name. `trust` is the path of the CA certificates for TLS towards services."""
+    known: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for item in resolve:
+        known.setdefault((item.host, item.port), []).append((item.address, item.port2))
+    built = [
+        _cluster(registry, service, port, known, trust)
+        for service in registry.services.values()
+        for port in service.ports
+    ]
+    return sorted([*built, _passthrough(), _black_hole()], key=lambda cluster: str(cluster["name"]))
+
+
+def _passthrough() -> Json:
+    options: Json = {"http_protocol_options": {}, "http2_protocol_options": {}}
+    return {
+        **_base(PASSTHROUGH),
+        **limits({}),
+        **_original_destination(),
+        **protocol_options({"use_downstream_protocol_config": options}),
+    }
+
+
+def _black_hole() -> Json:
+    """No endpoint: the connection is accepted and cut."""
+    return {**_base(BLACK_HOLE), "type": "STATIC"}
+
+
+def _cluster(registry: Registry, service: Service, port: Port, known: Known, trust: str | None) -> Json:
+    name = cluster_name(service.host, port.number)
+    owner = {"host": service.host, "namespace": service.namespace, "name": service.entry}
+    config, policy = policy_for(registry, service, port)
+    http2 = port.kind is PortKind.HTTP and port.protocol in _HTTP2_PROTOCOLS
+    return {
+        **_base(name),
+        "metadata": {"filter_metadata": {"istio": {**config, "services": [owner]}}},
+        **limits(policy),
+        **outlier_detection(policy),
+        **http_options(policy, http2=http2),
+        **transport_socket(policy, http2=http2, trust=trust),
+        **_placement(name, service, port, known),
+    }
+
+
+def _placement(name: str, service: Service, port: Port, known: Known) -> Json:
+    """Where the addresses come from, and how one is picked."""
+    if service.resolution == "NONE":
+        return _original_destination()
+    if service.resolution == DYNAMIC_DNS:
+        return _by_request(service)
+    return {"lb_policy": "LEAST_REQUEST", **_endpoints(name, service, port, known)}
+
+
+def _by_request(service: Service) -> Json:
+    config = {
+        "@type": "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+        "dns_cache_config": dns_cache(service),
+        # Without TLS there are no names to check, which Envoy wants to be told.
+        "allow_insecure_cluster_options": True,
+    }
+    return {"lb_policy": "CLUSTER_PROVIDED", "cluster_type": {"name": _FORWARD_PROXY, "typed_config": config}}
+
+
+def _endpoints(name: str, service: Service, port: Port, known: Known) -> Json:
+    by_dns = service.resolution in _DNS_TYPES
+    given = service.endpoints
+    if by_dns and not given:
+        given = (RegistryEndpoint(address=service.host, ports={}, weight=1),)
+    addresses = [
+        (ip, number, endpoint.weight) for endpoint in given for ip, number in _addresses(endpoint, port, known)
+    ]
+    unknown = [address for address, _, _ in addresses if not is_ip(address)]
+    placed: Json = {
+        "type": _DNS_TYPES[service.resolution] if unknown else "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [_lb_endpoint(*address) for address in addresses]}],
+        },
+    }
+    if unknown:
+        # Istio's defaults, but for the family.
+        placed |= {"respect_dns_ttl": True, "dns_refresh_rate": "60s", **_FAMILY}
+    return placed
+
+
+def _addresses(endpoint: RegistryEndpoint, port: Port, known: Known) -> Sequence[tuple[str, int]]:
+    number = endpoint.ports.get(port.name, port.target)
+    return known.get((endpoint.address.lower(), number)) or [(endpoint.address, number)]
+
+
+def _lb_endpoint(address: str, port: int, weight: int) -> Json:
+    return {
+        "endpoint": {"address": {"socket_address": {"address": address, "port_value": port}}},
+        "load_balancing_weight": weight,
+    }
+
+
+def _base(name: str) -> Json:
+    return {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": name}
+
+
+def _original_destination() -> Json:
+    return {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}

@@ -1,0 +1,160 @@
+"""What a local cluster cannot be made to do, and the words for it.
+
+Why it exists: what is not understood is reported, never dropped in silence. The shapes below name every field that is
+read anywhere; all others are reported.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from egress_server.targets.local.xds.destination_rule import asks_for_trust
+from egress_server.targets.local.xds.registry import DYNAMIC_DNS, KINDS, is_ip
+from egress_server.targets.local.xds.scoping import Manifest
+from egress_server.targets.local.xds.virtual_service import GRPC_STATUSES
+
+_ANYTHING = None
+_HEADER = {"exact": _ANYTHING, "prefix": _ANYTHING, "regex": _ANYTHING}
+_PERCENTAGE = {"value": _ANYTHING}
+_ROUTE = {
+    "name": _ANYTHING,
+    "match": [
+        {"port": _ANYTHING, "headers": {"*": _HEADER}, "sourceLabels": _ANYTHING, "sourceNamespace": _ANYTHING},
+    ],
+    "fault": {
+        "delay": {"percentage": _PERCENTAGE, "fixedDelay": _ANYTHING},
+        "abort": {"percentage": _PERCENTAGE, "httpStatus": _ANYTHING, "grpcStatus": _ANYTHING},
+    },
+    "route": [{"destination": {"host": _ANYTHING, "port": {"number": _ANYTHING}}, "weight": _ANYTHING}],
+    "timeout": _ANYTHING,
+    "retries": {"attempts": _ANYTHING, "perTryTimeout": _ANYTHING, "retryOn": _ANYTHING},
+}
+_POLICY: dict[str, Any] = {
+    "connectionPool": {
+        "tcp": {"maxConnections": _ANYTHING, "connectTimeout": _ANYTHING},
+        "http": {
+            "http1MaxPendingRequests": _ANYTHING,
+            "http2MaxRequests": _ANYTHING,
+            "maxRequestsPerConnection": _ANYTHING,
+        },
+    },
+    "outlierDetection": {
+        "consecutive5xxErrors": _ANYTHING,
+        "interval": _ANYTHING,
+        "baseEjectionTime": _ANYTHING,
+        "maxEjectionPercent": _ANYTHING,
+    },
+    "tls": {
+        "mode": _ANYTHING,
+        "sni": _ANYTHING,
+        "subjectAltNames": _ANYTHING,
+        "insecureSkipVerify": _ANYTHING,
+    },
+}
+_SHAPES: dict[str, Any] = {
+    "Sidecar": {"outboundTrafficPolicy": {"mode": _ANYTHING}, "workloadSelector": {"labels": _ANYTHING}},
+    "Interception": _ANYTHING,
+    "ServiceEntry": _ANYTHING,
+    "VirtualService": {"hosts": _ANYTHING, "exportTo": _ANYTHING, "http": [_ROUTE]},
+    "DestinationRule": {
+        "host": _ANYTHING,
+        "exportTo": _ANYTHING,
+        "trafficPolicy": {**_POLICY, "portLevelSettings": [{**_POLICY, "port": {"number": _ANYTHING}}]},
+    },
+}
+_RESOLUTIONS = frozenset({"DNS", "DNS_ROUND_ROBIN", "STATIC", "NONE", DYNAMIC_DNS})
+_BY_REQUEST = frozenset({"HTTP", "HTTP2", "GRPC", "TLS"})
+_TLS_MODES = frozenset({"DISABLE", "SIMPLE"})
+
+
+def unsupported(manifest: Manifest, trust: str | None) -> str | None:
+    """Say why a local cluster cannot do what this object asks; None when it can. `trust` is the path of the machine's
+    CA certificates, if it has any."""
+    kind, spec = manifest["kind"], manifest.get("spec", {})
+    if kind not in _SHAPES:
+        return f"a local cluster knows no {kind}"
+    if extra := sorted(set(_beyond(spec, _SHAPES[kind]))):
+        return f"a local cluster does not heed the {kind}'s {', '.join(extra)}"
+    if kind == "ServiceEntry":
+        return _entry(spec)
+    if kind == "VirtualService":
+        return next((reason for http in spec["http"] if (reason := _http(spec, http)) is not None), None)
+    return _rule(spec, trust) if kind == "DestinationRule" else None
+
+
+def _beyond(value: Any, shape: Any, path: str = "") -> Iterator[str]:
+    """The paths in `value` of which `shape` does not speak."""
+    if isinstance(shape, list) and isinstance(value, Sequence):
+        for item in value:
+            yield from _beyond(item, shape[0], path)
+    elif isinstance(shape, dict) and isinstance(value, Mapping):
+        for key, part in value.items():
+            here = f"{path}.{key}" if path else key
+            if key not in shape and "*" not in shape:
+                yield here
+            else:
+                yield from _beyond(part, shape.get(key, shape.get("*")), here)
+
+
+def _entry(spec: Manifest) -> str | None:
+    resolution = spec.get("resolution", "NONE")
+    if resolution not in _RESOLUTIONS:
+        return f"a local cluster has no resolution {resolution}"
+    for port in spec.get("ports", ()):
+        if str(port.get("protocol", "")).upper() not in KINDS:
+            return f"a local cluster has no protocol {port.get('protocol')!r} (port {port['number']})"
+    if "workloadSelector" in spec:
+        return "a local cluster has no workloads to select as endpoints"
+    for endpoint in spec.get("endpoints", ()):
+        address = str(endpoint.get("address", ""))
+        if resolution == "STATIC" and not is_ip(address):
+            return f"with resolution STATIC the endpoint {address!r} must be an IP address"
+    if "*" in spec.get("hosts", ()):
+        return "the host * is every host; an outbound policy ALLOW_ANY says that"
+    return _by_request(spec) if resolution == DYNAMIC_DNS else _by_dns(spec, resolution)
+
+
+def _by_dns(spec: Manifest, resolution: str) -> str | None:
+    wildcards = [host for host in spec.get("hosts", ()) if host.startswith("*")]
+    if wildcards and resolution.startswith("DNS") and not spec.get("endpoints"):
+        return f"DNS cannot resolve the wildcard host {wildcards[0]}"
+    return None
+
+
+def _by_request(spec: Manifest) -> str | None:
+    for host in spec.get("hosts", ()):
+        if not host.startswith("*."):
+            return f"resolution {DYNAMIC_DNS} is for wildcard hosts such as *.example.com, not {host}"
+    for port in spec.get("ports", ()):
+        if port["protocol"].upper() not in _BY_REQUEST:
+            return f"resolution {DYNAMIC_DNS} serves no {port['protocol']} (port {port['number']})"
+    return None
+
+
+def _http(spec: Manifest, http: Manifest) -> str | None:
+    """What Envoy would refuse, taking all other routes with it."""
+    if "*" in spec.get("hosts", ()):
+        return "the host * is every host, which a VirtualService of a local cluster cannot be for"
+    if not http.get("route") or (len(http["route"]) > 1 and not any(item.get("weight") for item in http["route"])):
+        return "a route leads nowhere: it has no destination with a weight"
+    fault = http.get("fault", {})
+    if "delay" in fault and "fixedDelay" not in fault["delay"]:
+        return "a delay without fixedDelay is none"
+    return _abort(fault["abort"]) if "abort" in fault else None
+
+
+def _abort(abort: Manifest) -> str | None:
+    if "httpStatus" in abort:
+        return None if 200 <= abort["httpStatus"] < 600 else f"Envoy does not answer with status {abort['httpStatus']}"
+    if abort.get("grpcStatus") not in GRPC_STATUSES:
+        return f"there is no gRPC status {abort.get('grpcStatus')!r}"
+    return None
+
+
+def _rule(spec: Manifest, trust: str | None) -> str | None:
+    policy = spec.get("trafficPolicy", {})
+    for part in (policy, *policy.get("portLevelSettings", ())):
+        if (mode := part.get("tls", {}).get("mode", "DISABLE")) not in _TLS_MODES:
+            return f"a local cluster has no certificate of its own for TLS mode {mode}"
+    if trust is None and asks_for_trust(policy):
+        return "this machine has no CA certificates to check the service's with; SSL_CERT_FILE can name a file"
+    return None

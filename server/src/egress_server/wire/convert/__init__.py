@@ -1,1 +1,0 @@
-"""Messages to the domain and back, one file a resource. Reading adds to Problems; writing can't fail."""

@@ -1,0 +1,1 @@
+"""What many methods share: resource names, options of a mutation, paging, scopes, YAML."""

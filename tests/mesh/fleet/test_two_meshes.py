@@ -1,0 +1,88 @@
+"""Two clusters under one egressd: one policy fits both, one that is away holds up only itself."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from egress import ClusterRollout, EgressClient
+from tests.mesh.harness.cluster.mesh import Mesh
+from tests.mesh.harness.run.observed import Observer
+from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.run import Run, eventually
+
+STRANGER = "http://nobody.example.com/"
+
+
+@pytest.fixture
+def fleet(run: Run, meshes: list[Mesh]) -> Iterator[Product]:
+    """Both meshes registered, with an agent in each one's workload."""
+    with Product(run) as product:
+        for mesh in meshes:
+            product.register(mesh)
+            product.agent(mesh.workloads[0])
+        yield product
+
+
+def rollouts(client: EgressClient, revision: int) -> dict[str, str]:
+    """What became of a change on each cluster."""
+    change = f"meshes/default/changes/{revision}"
+    states = client.list_cluster_rollouts(change)
+    return {each.cluster.rpartition("/")[2]: ClusterRollout.State.Name(each.state) for each in states}
+
+
+def test_a_cluster_that_is_away_catches_up(fleet: Product, meshes: list[Mesh]) -> None:
+    """The other one is served meanwhile; what is away keeps what it had, and is told of as OFFLINE."""
+    here, away = meshes
+    with away.server.stopped():
+        change = fleet.client.set_outbound_policy("REGISTRY_ONLY").change
+        Observer(fleet, here.workloads[0]).sees(STRANGER, "BLOCKED", 502)
+        eventually(
+            lambda: (
+                rollouts(fleet.client, change.revision) == {"c0": "APPLIED", "c1": "OFFLINE"}
+                or rollouts(fleet.client, change.revision) == {"c0": "VERIFIED", "c1": "OFFLINE"}
+            ),
+            "one applied, one offline",
+        )
+        assert away.workloads[0].curl(STRANGER).status == 301
+    Observer(fleet, away.workloads[0]).sees(STRANGER, "BLOCKED", 502)
+    fleet.client.wait_change(change.name, until="applied", timeout=60)
+
+
+def test_a_cluster_that_hangs_holds_up_only_itself(fleet: Product, meshes: list[Mesh]) -> None:
+    """An API server that takes connections and never answers is no different."""
+    here, away = meshes
+    with away.server.frozen():
+        fleet.client.set_outbound_policy("REGISTRY_ONLY")
+        Observer(fleet, here.workloads[0]).sees(STRANGER, "BLOCKED", 502)
+    Observer(fleet, away.workloads[0]).sees(STRANGER, "BLOCKED", 502)
+
+
+def test_a_policy_for_one_cluster(fleet: Product, meshes: list[Mesh]) -> None:
+    """By its name it holds there alone, and beats the one for all."""
+    first, second = (Observer(fleet, mesh.workloads[0]) for mesh in meshes)
+    fleet.ctl("outbound", "set", "REGISTRY_ONLY", "--cluster", "c1", "--id", "one", "--wait", "applied")
+    second.sees(STRANGER, "BLOCKED", 502)
+    first.sees(STRANGER, "PASSTHROUGH", 301)
+    fleet.ctl("outbound", "set", "REGISTRY_ONLY", "--wait", "applied")
+    fleet.ctl("outbound", "set", "ALLOW_ANY", "--cluster", "c1", "--id", "one", "--wait", "applied")
+    first.sees(STRANGER, "BLOCKED", 502)
+    second.sees(STRANGER, "PASSTHROUGH", 301)
+
+
+def test_egressd_is_gone_and_nothing_changes(fleet: Product, meshes: list[Mesh]) -> None:
+    """Killed, it leaves policy where it is; back again, it goes on where it was."""
+    fleet.client.set_outbound_policy("REGISTRY_ONLY").wait(until="applied")
+    pods = [Observer(fleet, mesh.workloads[0]) for mesh in meshes]
+    for pod in pods:
+        pod.sees(STRANGER, "BLOCKED", 502)
+    before = [mesh.holdings() for mesh in meshes]
+    fleet.kill()
+    for mesh in meshes:
+        assert mesh.workloads[0].curl(STRANGER).status == 502
+    fleet.start()
+    eventually(lambda: len(list(fleet.client.list_agents())) == len(meshes), "the agents are back")
+    for pod in pods:
+        pod.sees(STRANGER, "BLOCKED", 502)
+    for held, mesh in zip(before, meshes, strict=True):
+        differences = [line for line in held.differences(mesh.holdings()) if "egress-state" not in line]
+        assert differences == []

@@ -1,0 +1,49 @@
+"""Others, who write objects of their own while we write ours."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.mesh.harness.cluster.api import Object
+from tests.mesh.harness.cluster.mesh import Mesh
+
+ENTRIES = "/apis/networking.istio.io/v1/namespaces/default/serviceentries"
+ADDRESS = "198.51.100.77"
+_WRITE_EVERY_SECONDS = 0.02
+
+
+def foreign(name: str, host: str) -> Object:
+    """An entry as somebody else would write it."""
+    spec = {
+        "hosts": [host],
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+        "resolution": "STATIC",
+        "location": "MESH_EXTERNAL",
+        "endpoints": [{"address": ADDRESS}],
+    }
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": metadata, "spec": spec}
+
+
+@contextmanager
+def others_writing(mesh: Mesh) -> Iterator[None]:
+    """Somebody else changes an entry of theirs all the time, which keeps istiod waiting for a pause."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with mesh.api() as api:
+            api.post(f"{ENTRIES}?fieldManager=others", foreign("busy", "busy.example.com"))
+            number = 0
+            while not stop.wait(_WRITE_EVERY_SECONDS):
+                number += 1
+                hosts = {"spec": {"hosts": [f"busy-{number}.example.com"]}}
+                api.patch(f"{ENTRIES}/busy?fieldManager=others", hosts)
+            api.delete(f"{ENTRIES}/busy")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()

@@ -1,0 +1,105 @@
+"""Istio's objects as a person would write them, short enough to stand in a test."""
+
+import json
+from typing import Any
+
+from tests.mesh.harness.cluster.mesh import Mesh
+
+Object = dict[str, Any]
+
+
+def apply(mesh: Mesh, *objects: Object) -> None:
+    """`kubectl apply` of all at once. Those that are to have an order of age have names in that order: Kubernetes
+    tells age by the second, and of equals Istio goes by name."""
+    mesh.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+
+def delete(mesh: Mesh, *objects: Object) -> None:
+    """`kubectl delete`."""
+    for each in objects:
+        meta = each["metadata"]
+        mesh.kubectl("delete", each["kind"], meta["name"], "-n", meta["namespace"], "--wait=false")
+
+
+def entry(
+    name: str,
+    host: str,
+    *ports: str,
+    namespace: str = "default",
+    at: str = "",
+    resolution: str = "",
+    addresses: tuple[str, ...] = (),
+    export_to: tuple[str, ...] = (),
+) -> Object:
+    """A ServiceEntry; ports are written 80:HTTP. `at` is the one address it is served from; without it, DNS tells."""
+    spec: Object = {
+        "hosts": [host],
+        "ports": [_port(text) for text in ports or ("80:HTTP", "443:TLS")],
+        "location": "MESH_EXTERNAL",
+        "resolution": resolution or ("STATIC" if at else "DNS"),
+    }
+    if at:
+        spec["endpoints"] = [{"address": at}]
+    if addresses:
+        spec["addresses"] = list(addresses)
+    if export_to:
+        spec["exportTo"] = list(export_to)
+    return _istio("ServiceEntry", namespace, name, spec)
+
+
+def virtual_service(name: str, host: str, *http: Object, namespace: str = "default", **spec: Any) -> Object:
+    """A VirtualService with these routes, which go to the host itself where they say nothing else."""
+    routes = [{"route": [{"destination": {"host": host}}], **route} for route in http]
+    return _istio("VirtualService", namespace, name, {"hosts": [host], "http": routes, **spec})
+
+
+def delay(seconds: float) -> Object:
+    """The fault of a route: all requests wait."""
+    return {"delay": {"percentage": {"value": 100}, "fixedDelay": f"{seconds:g}s"}}
+
+
+def abort(**status: Any) -> Object:
+    """The fault of a route: all requests get this answer."""
+    return {"abort": {"percentage": {"value": 100}, **status}}
+
+
+def sidecar(name: str, *egress_hosts: str, mode: str = "", namespace: str = "default") -> Object:
+    """A Sidecar for a whole namespace."""
+    spec: Object = {}
+    if egress_hosts:
+        spec["egress"] = [{"hosts": list(egress_hosts)}]
+    if mode:
+        spec["outboundTrafficPolicy"] = {"mode": mode}
+    return _istio("Sidecar", namespace, name, spec)
+
+
+def service(name: str, *ports: str, namespace: str = "shop", headless: bool = True, at: str = "") -> list[Object]:
+    """A Service; ports are written NAME:NUMBER. `at` is the one address behind it, on the same ports."""
+    numbers = [(text.partition(":")[0], int(text.partition(":")[2])) for text in ports]
+    spec: Object = {"ports": [{"name": called, "port": number} for called, number in numbers]}
+    if headless:
+        spec["clusterIP"] = "None"
+    meta = {"name": name, "namespace": namespace}
+    made: list[Object] = [{"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}]
+    if at:
+        made.append(
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {**meta, "labels": {"kubernetes.io/service-name": name}},
+                "addressType": "IPv4",
+                "endpoints": [{"addresses": [at], "conditions": {"ready": True}}],
+                "ports": [{"name": called, "port": number, "protocol": "TCP"} for called, number in numbers],
+            }
+        )
+    return made
+
+
+def _port(text: str) -> Object:
+    number, _, protocol = text.partition(":")
+    return {"number": int(number), "name": f"{protocol.lower()}-{number}", "protocol": protocol}
+
+
+def _istio(kind: str, namespace: str, name: str, spec: Object) -> Object:
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": meta, "spec": spec}

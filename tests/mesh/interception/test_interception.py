@@ -1,0 +1,53 @@
+"""Interception from the command to the connection that goes past the sidecar, on two real meshes."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.mesh.harness.cluster.mesh import Mesh
+from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.run import Run, eventually
+
+URL = "http://www.aliyun.com/"
+
+
+@pytest.fixture
+def product(run: Run, meshes: list[Mesh]) -> Iterator[Product]:
+    """Both meshes, registered."""
+    with Product(run) as product:
+        for mesh in meshes:
+            product.register(mesh)
+        yield product
+
+
+def included(mesh: Mesh) -> str:
+    """What the injector's values say."""
+    data = mesh.get("configmap", "istio-sidecar-injector", "-n", "istio-system")["data"]
+    said: str = json.loads(data["values"])["global"]["proxy"]["includeIPRanges"]
+    return said
+
+
+def stale(product: Product, mesh: Mesh) -> set[str]:
+    """The workloads with older rules, as KIND/NAMESPACE/NAME."""
+    return {f"{each.kind}/{each.namespace}/{each.name}" for each in product.client.list_stale_workloads(mesh.name)}
+
+
+def test_one_policy_with_each_clusters_own_ranges(product: Product, meshes: list[Mesh]) -> None:
+    """Each mesh gets its own; pods that run keep their rules, are told, and go past the sidecar once restarted."""
+    here, there = meshes
+    workload = here.workload("intercepted")
+    assert workload.curl(URL).by_envoy
+    product.ctl("intercept", "set", "--id", "ranges", "--include", "SERVICE_CIDRS", "--wait", "applied")
+    assert included(here) == f"{here.services.v4},{here.services.v6}"
+    assert included(there) == f"{there.services.v4},{there.services.v6}"
+    eventually(lambda: "Deployment/default/intercepted" in stale(product, here), "the workload told as stale")
+    assert workload.curl(URL).by_envoy
+    workload.restart()
+    assert not workload.curl(URL).by_envoy
+    eventually(lambda: "Deployment/default/intercepted" not in stale(product, here), "the workload no longer stale")
+    product.ctl("intercept", "delete", "ranges", "--wait", "applied")
+    assert (included(here), included(there)) == ("*", "*")
+    eventually(lambda: "Deployment/default/intercepted" in stale(product, here), "the workload told as stale again")
+    workload.restart()
+    assert workload.curl(URL).by_envoy

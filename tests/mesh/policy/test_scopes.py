@@ -1,0 +1,133 @@
+"""A policy holds where its scope says: for the mesh, a namespace, some workloads; the narrower comes first."""
+
+import json
+
+import pytest
+
+from tests.mesh.harness.cluster.api import Object
+from tests.mesh.harness.cluster.mesh import Mesh
+from tests.mesh.harness.run.observed import Observer
+from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.run import Run
+from tests.mesh.harness.workload.workload import Workload
+
+URL = "http://nobody.example.com/"
+OPEN, CLOSED = True, False
+
+Step = tuple[str, tuple[bool, bool, bool]]
+STEPS: tuple[Step, ...] = (
+    # what is done                                          curl    canary  team's
+    ("outbound set REGISTRY_ONLY", (CLOSED, CLOSED, CLOSED)),
+    ("outbound set ALLOW_ANY -n team", (CLOSED, CLOSED, OPEN)),
+    ("outbound set ALLOW_ANY -n default --label app=canary", (CLOSED, OPEN, OPEN)),
+    ("outbound set REGISTRY_ONLY -n team --label app=other", (CLOSED, OPEN, OPEN)),
+    ("outbound set ALLOW_ANY", (OPEN, OPEN, OPEN)),
+    ("outbound set REGISTRY_ONLY -n default --id in-default", (CLOSED, OPEN, OPEN)),
+    ("outbound set REGISTRY_ONLY -n default --label app=canary", (CLOSED, CLOSED, OPEN)),
+    ("outbound delete default", (CLOSED, CLOSED, OPEN)),
+    ("outbound delete in-default", (OPEN, CLOSED, OPEN)),
+)
+
+
+def await_reach(workload: Workload, url: str, is_open: bool, after: str) -> None:
+    """Until the workload reaches a host, or does not: it is told so, or cut where no HTTP service is in its sight."""
+    said = (301,) if is_open else (502, 0)
+    workload.until(lambda: workload.curl(url), lambda answer: answer.status in said, f"{said} after {after}")
+
+
+def test_each_scope(run: Run, mesh: Mesh, curl: Workload, subtests: pytest.Subtests) -> None:
+    """Set in any order, and taken away again; what is left afterwards is what was there before."""
+    mesh.namespace("team")
+    canary, team = mesh.workload("canary"), mesh.workload("teamster", "team")
+    before = mesh.holdings()
+    with Product(run) as product:
+        product.register(mesh)
+        for workload in (curl, team):
+            product.agent(workload)
+        for words, expected in STEPS:
+            with subtests.test(words):
+                product.ctl(*words.split(), "--wait", "applied")
+                for workload, is_open in zip((curl, canary, team), expected, strict=True):
+                    await_reach(workload, URL, is_open, words)
+        Observer(product, team).sees(URL, "PASSTHROUGH", 301)
+    assert before.differences(mesh.holdings()) == []
+
+
+def test_an_entry_is_for_those_it_is_exported_to(run: Run, mesh: Mesh, curl: Workload) -> None:
+    """Its own namespace by `.`, everybody by `*`; explain says so before."""
+    mesh.namespace("team")
+    team = mesh.workload("teamster", "team")
+    with Product(run) as product:
+        product.register(mesh)
+        for workload in (curl, team):
+            product.agent(workload)
+        product.ctl("outbound", "set", "REGISTRY_ONLY", "--wait", "applied")
+        upsert = ("entry", "upsert", "api", "--host", "api.example.com", "--port", "80:HTTP", "-n", "team")
+        product.ctl(*upsert, "--export-to", ".", "--wait", "applied")
+        url = "http://api.example.com/"
+        Observer(product, team).sees(url, "REGISTERED", 301)
+        Observer(product, curl).sees(url, "BLOCKED", 502)
+        product.ctl(*upsert, "--export-to", "*", "--wait", "applied")
+        Observer(product, curl).sees(url, "REGISTERED", 301)
+
+
+def _foreign_sidecar(egress: str) -> Object:
+    meta = {"name": "theirs", "namespace": "team"}
+    spec = {"egress": [{"hosts": [egress, "istio-system/*"]}]}
+    return {"apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": meta, "spec": spec}
+
+
+@pytest.fixture
+def team(mesh: Mesh) -> Workload:
+    """A workload of a namespace whose own Sidecar, not ours, shows it only its own namespace."""
+    mesh.namespace("team")
+    mesh.put(_foreign_sidecar("./*"))
+    return mesh.workload("teamster", "team")
+
+
+def test_a_sidecar_without_a_mode_lets_its_namespace_escape(
+    run: Run, mesh: Mesh, curl: Workload, team: Workload
+) -> None:
+    """Where only the root Sidecar is written, such a namespace falls to MeshConfig, and is told of as escaping."""
+    with Product(run) as product:
+        product.register(mesh, "--mesh-policy", "sidecar")
+        product.ctl("outbound", "set", "REGISTRY_ONLY", "--wait", "applied")
+        await_reach(curl, URL, CLOSED, "REGISTRY_ONLY in the root Sidecar")
+        await_reach(team, URL, OPEN, "REGISTRY_ONLY in the root Sidecar")
+        assert "team" in product.ctl("cluster", "escapes", mesh.name).stdout
+        product.ctl("outbound", "set", "REGISTRY_ONLY", "-n", "team", "--wait", "applied")
+        await_reach(team, URL, CLOSED, "REGISTRY_ONLY for the namespace")
+
+
+def test_a_sidecar_of_ours_hides_what_the_displaced_one_hid(run: Run, mesh: Mesh, team: Workload) -> None:
+    """It replaces theirs wholly, so it says what theirs said; and follows it. Gone, theirs holds as before."""
+    url = "http://api.example.com/"
+    before = mesh.holdings()
+    with Product(run) as product:
+        product.register(mesh)
+        entry = ("entry", "upsert", "api", "--host", "api.example.com", "--port", "80:HTTP", "-n", "shop")
+        product.ctl(*entry, "--wait", "applied")
+        product.ctl("outbound", "set", "REGISTRY_ONLY", "-n", "team", "--label", "app=teamster", "--wait", "applied")
+        await_reach(team, url, CLOSED, "a Sidecar of ours that hides other namespaces too")
+        mesh.put(_foreign_sidecar("*/*"))
+        await_reach(team, url, OPEN, "theirs widened")
+        mesh.put(_foreign_sidecar("./*"))
+        await_reach(team, url, CLOSED, "theirs narrowed")
+    assert before.differences(mesh.holdings()) == []
+
+
+@pytest.mark.parametrize("how", ["apply", "apply --server-side"])
+def test_a_policy_for_a_namespace_goes_into_its_own_sidecar(run: Run, mesh: Mesh, team: Workload, how: str) -> None:
+    """No second Sidecar is made, and the one that is theirs is given back as it was, whoever keeps it how."""
+    mesh.kubectl("delete", "sidecar", "theirs", "-n", "team")
+    mesh.kubectl(*how.split(), "-f", "-", stdin=json.dumps(_foreign_sidecar("./*")))
+    before = mesh.holdings()
+    with Product(run) as product:
+        product.register(mesh)
+        product.ctl("outbound", "set", "REGISTRY_ONLY", "-n", "team", "--wait", "applied")
+        await_reach(team, URL, CLOSED, "REGISTRY_ONLY for the namespace")
+        [sidecar] = mesh.get("sidecars", "-n", "team")["items"]
+        assert sidecar["spec"]["egress"] == _foreign_sidecar("./*")["spec"]["egress"]
+        assert sidecar["spec"]["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
+    assert before.differences(mesh.holdings()) == []
+    await_reach(team, URL, OPEN, "the policy is gone")

@@ -1,0 +1,103 @@
+"""A server without an applier: store, API, both doors, in a thread; what appliers would report is written by hand."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from egress_server.agents.sessions.sessions import Sessions
+from egress_server.api.attach import attach_handler
+from egress_server.api.server import Server
+from egress_server.app.seeding import seed
+from egress_server.app.web import WebServer
+from egress_server.auth.local import LocalUser
+from egress_server.commands.services import Services
+from egress_server.domain.model.status import ClusterStatus
+from egress_server.domain.observed.inventory import Inventory
+from egress_server.gateway.app import build_app
+from egress_server.pipeline.pipeline import Pipeline
+from egress_server.ports.clock import system_clock, uuid_ids
+from egress_server.store.opening import OpenStore, open_store
+from egress_server.wire import METHODS, STREAMS
+from tests.support.egressd import until
+from tests.support.sealing import OpenSealer
+
+T = TypeVar("T")
+MESH = "default"
+
+
+class Unmanned:
+    """The server: `grpc` and `url` are its doors."""
+
+    def __init__(self, home: Path) -> None:
+        self.grpc = f"unix:{home}/grpc"
+        self.url = ""
+        self._home = home
+        self._loop = asyncio.new_event_loop()
+        self._stack = AsyncExitStack()
+        self._storage: OpenStore | None = None
+
+    def report(self, *statuses: ClusterStatus) -> None:
+        """Writes clusters' records, and waits until everybody has them."""
+        self._run(self._store.store.put_status(MESH, statuses))
+        until(lambda: all(self._store.replica.statuses.get(s.cluster) == s for s in statuses), "records")
+
+    def observe(self, *inventories: Inventory) -> None:
+        """Writes what clusters hold besides ours, and waits until everybody has it."""
+        for each in inventories:
+            self._run(self._store.store.put_inventory(MESH, each))
+        until(lambda: all(self._store.replica.inventories.get(i.cluster) == i for i in inventories), "inventories")
+
+    @property
+    def _store(self) -> OpenStore:
+        assert self._storage is not None
+        return self._storage
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)
+
+    async def _start(self) -> None:
+        storage = self._storage = await self._stack.enter_async_context(open_store(self._home / "data", MESH))
+        sessions, user = Sessions(version="1"), LocalUser()
+        services = Services(storage.store, {MESH: storage.replica}, sessions, uuid_ids, system_clock, OpenSealer())
+        await seed(services, MESH, ())
+        pipeline = Pipeline(services, user, user)
+        agents = attach_handler(pipeline, sessions)
+        server = Server(pipeline, METHODS, STREAMS, agents, "1", end_streams=sessions.close)
+        server.listen(self.grpc)
+        await server.start()
+        self._stack.push_async_callback(server.stop, 1.0)
+
+        async def readiness() -> dict[str, str]:
+            return {}
+
+        descriptors = files("egress_server.wire").joinpath("descriptors.binpb").read_bytes()
+        app = build_app(
+            pipeline,
+            {**METHODS, **STREAMS},
+            descriptor_set=descriptors,
+            readiness=readiness,
+            metrics=lambda: b"",
+            version="1",
+            cors_origins=(),
+        )
+        web = WebServer(app, "127.0.0.1:0", 1.0)
+        await web.start()
+        self.url = f"http://{web.address}"
+        self._stack.push_async_callback(web.stop)
+
+    @contextmanager
+    def running(self) -> "Iterator[Unmanned]":
+        """While it serves."""
+        thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        thread.start()
+        try:
+            self._run(self._start())
+            yield self
+        finally:
+            self._run(self._stack.aclose())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(timeout=10)

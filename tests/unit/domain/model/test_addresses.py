@@ -1,0 +1,68 @@
+"""Which addresses nobody may be sent to, in every disguise that leads there."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egress_server.domain.model.addresses import host_port, why_forbidden
+
+FORBIDDEN = [
+    *("127.0.0.1", "127.1.2.3", "127.255.255.255", "::1", "::1%lo"),
+    *("0.0.0.0", "0.1.2.3", "::"),
+    *("169.254.0.1", "169.254.169.254", "fe80::1", "fe80::1%eth0", "fe80::a9fe:a9fe"),
+    *("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+    *("224.0.0.1", "239.1.2.3", "ff02::1", "255.255.255.255", "fec0::1"),
+    # IPv4 within IPv6: mapped, compatible, translated, 6to4, Teredo, NAT64 (public and one's own), ISATAP.
+    *("::ffff:127.0.0.1", "::ffff:7f00:1", "::ffff:169.254.169.254", "::ffff:0.0.0.0", "::127.0.0.1", "::7f00:1"),
+    *("::ffff:0:127.0.0.1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:0:4136:e378:8000:63bf:80ff:fffe"),
+    *("64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::127.0.0.1", "64:ff9b:1:7f00:0:100::"),
+    *("64:ff9b:1:a9fe:a9:fe00::", "2001:db8::5efe:7f00:1", "2001:db8::200:5efe:169.254.169.254"),
+]
+
+ALLOWED = [
+    *("198.51.100.7", "203.0.113.10", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "8.8.8.8"),
+    *("2001:db8::1", "2400:3200::1", "fd12:3456::1", "::ffff:198.51.100.7", "64:ff9b::c633:6407"),
+    *("64:ff9b:1:c633:64:700::", "64:ff9b:1::198.51.100.7", "2002:c633:6407::1", "2001:db8::5efe:198.51.100.7"),
+]
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_forbidden(address: str) -> None:
+    """An address that leads back into the infrastructure is forbidden, and the reason names it as it was given."""
+    why = why_forbidden(address)
+    assert why is not None
+    assert why.startswith(f"{address} is ")
+
+
+@pytest.mark.parametrize("address", ALLOWED)
+def test_allowed(address: str) -> None:
+    """Public and private addresses are fine, also where IPv6 carries them."""
+    assert why_forbidden(address) is None
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "127.1", "2130706433", "0x7f.1", "010.0.0.1", "1.2.3.4:80", "[::1]"])
+def test_no_address(text: str) -> None:
+    """What is no canonical IP address is refused, not guessed at."""
+    with pytest.raises(ValueError, match="does not appear to be"):
+        why_forbidden(text)
+
+
+@given(st.ip_addresses(v=4))
+def test_disguises_change_nothing(address: IPv4Address) -> None:
+    """An IPv4 address that is forbidden stays so in every IPv6 form that is turned into it."""
+    number = int(address)
+    disguises = (
+        IPv6Address((0xFFFF << 32) | number),
+        IPv6Address((0x2002 << 112) | (number << 80) | 1),
+        IPv6Address((0x0064FF9B << 96) | number),
+    )
+    if why_forbidden(str(address)):
+        assert all(why_forbidden(str(disguise)) for disguise in disguises)
+
+
+def test_host_port() -> None:
+    """An endpoint is written with brackets for IPv6."""
+    assert host_port("198.51.100.7", 80) == "198.51.100.7:80"
+    assert host_port("2001:db8::1", 443) == "[2001:db8::1]:443"

@@ -1,0 +1,162 @@
+"""What is not ours beside what is: names, short names, and what the egress hosts of a Sidecar let through."""
+
+import pytest
+
+from egress_server.domain.desired.cluster_view import obstacles, with_inventory
+from egress_server.domain.desired.effective import Effective, effective
+from egress_server.domain.model.names import namespace_of
+from egress_server.domain.model.resources import Resource, Scope
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
+from egress_server.domain.observed.foreign_config import ForeignConfig, imports, sidecar_name, virtual_service_name
+from tests.support.inventories import AFTER, BEFORE, foreign, inventory, kubernetes, routes, service, sidecar
+from tests.support.meshes import BIRTH, History, entry, policy, ports
+
+
+def held(*resources: Resource) -> Effective:
+    """What a Kubernetes cluster is to hold."""
+    east = kubernetes()
+    return effective(History(east, *resources).snapshot, east, BIRTH)
+
+
+def test_without_an_inventory() -> None:
+    """Nothing is known of a cluster that nobody has looked at."""
+    wanted = held(entry())
+    assert with_inventory(wanted, None) is wanted
+    assert not wanted.beside.known
+    assert wanted.in_sight == wanted.entries
+
+
+def test_what_others_have_put_there() -> None:
+    """Entries and Services stand beside ours, under names that can't be taken for those of resources."""
+    seen = with_inventory(
+        held(entry("ours")), inventory(entries=(foreign("legacy", namespace="shop"),), services=(service(),))
+    )
+    ours, theirs, web = (next(e for e in seen.in_sight if e.name.endswith(end)) for end in ("ours", "legacy", "web"))
+    assert (theirs.name, web.name) == ("ServiceEntry/shop/legacy", "Service/shop/web")
+    assert [namespace_of(e.name) for e in (ours, theirs, web)] == ["default", "shop", "shop"]
+    assert seen.birth(theirs.name) == BEFORE < seen.birth(ours.name)
+    assert seen.entries == (ours,)
+    assert seen.beside.known
+    assert seen.beside.complete
+
+
+def test_what_is_ours_by_now() -> None:
+    """An entry with the name of one of ours, and what was adopted, is not taken for somebody else's."""
+    east = kubernetes(adopted=("ServiceEntry/shop/legacy", "VirtualService/shop/theirs"))
+    wanted = effective(History(east, entry("bank")).snapshot, east, BIRTH)
+    there = inventory(
+        entries=(foreign("bank"), foreign("legacy", namespace="shop")), virtual_services=(routes("a.example.com"),)
+    )
+    assert with_inventory(wanted, there).in_sight == wanted.entries
+    assert with_inventory(wanted, there).beside.virtual_services == ()
+
+
+def test_services_without_an_address() -> None:
+    """Only by HTTP can they be told from others; what else they have is where their pods are."""
+    headless = service(addresses=(), ports=ports("80:HTTP", "3306:TCP"), create_time=None)
+    (entry_,) = with_inventory(held(), inventory(services=(headless,))).beside.entries
+    assert entry_.ports == ports("80:HTTP")
+
+
+def test_virtual_services() -> None:
+    """The oldest first, hosts in full; those for gateways only don't count."""
+    there = inventory(
+        virtual_services=(
+            routes("web", "*", born=AFTER),
+            routes("a.example.com", mesh=False),
+            routes("b.example.com"),
+        )
+    )
+    seen = with_inventory(held(), there).beside.virtual_services
+    assert [vs.hosts for vs in seen] == [("b.example.com",), ("web.shop.svc.cluster.local", "*")]
+    assert virtual_service_name(seen[0]) == "VirtualService/shop/theirs"
+
+
+def test_service_ranges() -> None:
+    """Those of the registration hold; without any, those that were found."""
+    found = inventory(service_cidrs=("10.200.0.0/16",))
+    assert with_inventory(held(), found).cluster.service_cidrs == ("10.200.0.0/16",)
+    east = kubernetes(service_cidrs=("10.96.0.0/12",))
+    wanted = effective(History(east).snapshot, east, BIRTH)
+    assert with_inventory(wanted, found).cluster.service_cidrs == ("10.96.0.0/12",)
+
+
+def test_left_out() -> None:
+    """What was left out of services or entries makes the rest of them less than the whole."""
+    assert not with_inventory(held(), inventory(left_out={"services": 3})).beside.complete
+    assert with_inventory(held(), inventory(left_out={"sidecars": 3})).beside.complete
+
+
+def test_titles() -> None:
+    """Resources are called by their name; objects say whose they are."""
+    there = inventory(entries=(foreign("legacy", namespace="shop"),), sidecars=(sidecar(),))
+    title = with_inventory(held(), there).beside.title
+    assert title(entry().name) == entry().name
+    assert title("ServiceEntry/shop/legacy") == "ServiceEntry shop/legacy (not ours, by helm)"
+    assert title(sidecar_name(sidecar())) == "Sidecar default/theirs (not ours, by helm)"
+    assert title("ConfigMap/istio-system/istio") == "ConfigMap istio-system/istio (not ours)"
+    assert title("Service/shop/web") == "Service shop/web"
+    assert title("") == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "full"),
+    [
+        ("web", "web.default.svc.cluster.local"),
+        ("web.shop", "web.shop.svc.cluster.local"),
+        ("web.shop.svc", "web.shop.svc.cluster.local"),
+        ("other", "other"),
+        ("web.lab", "web.lab"),
+        ("web.example.com", "web.example.com"),
+        ("a.b.c.d", "a.b.c.d"),
+    ],
+)
+def test_short_names(host: str, full: str) -> None:
+    """A Service answers to the names that DNS completes for a workload of the namespace."""
+    services = {(ns, "web"): f"web.{ns}.svc.cluster.local" for ns in ("default", "shop")}
+    assert ForeignConfig(services=services).full_name("default", host) == full
+
+
+@pytest.mark.parametrize(
+    ("egress", "seen"),
+    [
+        ((), True),
+        (("*/*",), True),
+        (("./*",), False),
+        (("shop/*",), True),
+        (("shop/bank.example.com",), True),
+        (("shop/www.example.com",), False),
+        (("lab/*",), False),
+        (("*/*.example.com",), True),
+        (("*/*.example.org", "./*"), False),
+        (("~/*",), False),
+        (("*/*", "~shop/bank.example.com"), False),
+        (("~shop/*.example.com", "*/*"), False),
+        (("*/*", "~lab/*"), True),
+    ],
+)
+def test_egress_hosts(egress: tuple[str, ...], seen: bool) -> None:
+    """A host of another namespace is seen where an egress host has it and none takes it out."""
+    assert imports(sidecar(*egress), "default", "shop", "bank.example.com") is seen
+
+
+def test_egress_hosts_and_wildcards() -> None:
+    """The client's own namespace is `.`; a wildcard is seen only where all that it stands for is."""
+    assert imports(sidecar("./*"), "default", "default", "bank.example.com")
+    assert imports(sidecar("*/*.example.com"), "default", "shop", "*.example.com")
+    assert imports(sidecar("*/*.com"), "default", "shop", "*.example.com")
+    assert not imports(sidecar("*/*.bank.example.com"), "default", "shop", "*.example.com")
+    assert not imports(sidecar("*/bank.example.com"), "default", "shop", "*.example.com")
+
+
+def test_obstacles() -> None:
+    """What the applier could not put there is not held, until the resource changes."""
+    lab = policy("ALLOW_ANY", scope=Scope("lab"))
+    wanted = held(entry(), lab)
+    revision = wanted.revisions[lab.name]
+    problem = Problem("NAMESPACE_MISSING", "no namespace lab")
+    status = ClusterStatus("east", Phase.SETTLED, revision, obstacles={lab.name: problem})
+    assert obstacles(wanted, status) == {lab.name: problem}
+    assert obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision - 1, obstacles={lab.name: problem})) == {}
+    assert obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision)) == {}
+    assert obstacles(wanted, None) == {}

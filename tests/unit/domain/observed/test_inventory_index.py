@@ -1,0 +1,72 @@
+"""Inventories of many clusters, looked up by host, port and namespace; a newer record takes the place of the last."""
+
+from egress_server.domain.model.listener_protocol import ListenerProtocol
+from egress_server.domain.observed.inventory import Escape, EscapeKind
+from egress_server.domain.observed.inventory_index import Inventories
+from tests.support.inventories import foreign, inventory, routes, service, sidecar
+from tests.support.meshes import ports
+
+HOST = "bank.example.com"
+ESCAPE = Escape(EscapeKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no sidecar")
+
+
+def full(cluster: str) -> Inventories:
+    """Of one cluster that has something of each kind."""
+    return Inventories(
+        [
+            inventory(
+                cluster,
+                services=(service(),),
+                entries=(foreign("bank", ports=ports("443:TLS", "3306:TCP")),),
+                virtual_services=(routes(HOST, "*.example.com"),),
+                sidecars=(sidecar("./*"), sidecar(), sidecar("./*", match_labels={"a": "b"})),
+                escapes=(ESCAPE,),
+                namespaces=("shop",),
+            )
+        ]
+    )
+
+
+def test_found_by_what_it_is_about() -> None:
+    """Each thing is found by its host, port or namespace, on the cluster that has it."""
+    known = full("a")
+    assert list(known) == ["a"]
+    assert len(known) == 1
+    assert known["a"].namespaces == ("shop",)
+    assert [n.entry.name for n in known.with_host(HOST)["a"]] == ["ServiceEntry/default/bank"]
+    assert [n.entry.name for n in known.on_port(80, ListenerProtocol.HTTP)["a"]] == ["Service/shop/web"]
+    assert [n.entry.name for n in known.on_port(443, ListenerProtocol.SNI)["a"]] == ["ServiceEntry/default/bank"]
+    assert known.routing("*.example.com")["a"].name == "theirs"
+    assert [row["a"].egress_hosts for row in known.restricting()] == [("./*",)]
+    assert known.escapes("shop") == {"a": (ESCAPE,)}
+    assert list(known.escaping_namespaces()) == [{"a": (ESCAPE,)}]
+    assert known.has_namespace("shop")
+
+
+def test_newer_record() -> None:
+    """It takes the place of the cluster's last one, and leaves those of others alone."""
+    known = full("a")
+    known.put(full("b")["b"])
+    known.put(inventory("a"))
+    assert list(known.with_host(HOST)) == ["b"]
+    assert list(known.routing(HOST)) == ["b"]
+    known.put(inventory("b"))
+    assert (known.with_host(HOST), known.routing(HOST), known.escapes("shop")) == ({}, {}, {})
+    assert known.on_port(80, ListenerProtocol.HTTP) == {}
+    assert list(known.restricting()) == []
+    assert not known.has_namespace("shop")
+    assert len(known) == 2
+
+
+def test_dropped() -> None:
+    """Nothing of a cluster without a record is found, and the others stay; one that never had any is no mistake."""
+    known = full("a")
+    known.put(full("b")["b"])
+    known.drop("a")
+    known.drop("c")
+    assert list(known) == ["b"]
+    assert list(known.with_host(HOST)) == ["b"]
+    assert known.escapes("shop") == {"b": (ESCAPE,)}
+    known.drop("b")
+    assert (list(known), known.with_host(HOST), list(known.restricting())) == ([], {}, [])
+    assert not known.has_namespace("shop")

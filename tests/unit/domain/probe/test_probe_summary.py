@@ -1,0 +1,74 @@
+"""Many attempts as one: outcome, agreement, causes, quantiles."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egress_server.domain.probe.judge import Cause, Expectation, Outcome, Verdict
+from egress_server.domain.probe.verdicts import Quantiles, quantiles, summarize
+
+R, F, B, I = Outcome.REGISTERED, Outcome.FAULTED, Outcome.BLOCKED, Outcome.INCONCLUSIVE  # noqa: E741
+REGISTERED = Expectation(R)
+SOMETIMES = Expectation(F, also=(R,))
+
+
+def verdicts(*outcomes: Outcome) -> list[Verdict]:
+    """Verdicts whose causes say which is which."""
+    return [Verdict(o, "", (Cause(o.value, "text", str(number)),)) for number, o in enumerate(outcomes)]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected", "outcome", "agrees"),
+    [
+        ((R,), REGISTERED, R, True),
+        ((B,), REGISTERED, B, False),
+        ((I,), REGISTERED, I, False),
+        ((R, R, R), REGISTERED, R, True),
+        # One of many is as wrong as all.
+        ((R, R, B), REGISTERED, R, False),
+        # One that was disturbed says nothing, many do.
+        ((R, R, I), REGISTERED, R, True),
+        ((R, I, I), REGISTERED, I, False),
+        # Where two lead, neither is the outcome.
+        ((R, B), REGISTERED, I, False),
+        ((R, I), REGISTERED, I, False),
+        # Dice.
+        ((R, F), SOMETIMES, I, True),
+        ((R, R, F), SOMETIMES, R, True),
+        ((F,), SOMETIMES, F, True),
+        ((R, F, B), SOMETIMES, I, False),
+        ((I,), Expectation(I), I, True),
+    ],
+)
+def test_outcome(outcomes: tuple[Outcome, ...], expected: Expectation, outcome: Outcome, agrees: bool) -> None:
+    """The outcome is what most attempts had; it agrees where all that tells is allowed."""
+    result = summarize(verdicts(*outcomes), expected)
+    assert (result.outcome, result.agrees) == (outcome, agrees)
+    assert sum(result.counts.values()) == len(outcomes)
+
+
+def test_causes() -> None:
+    """Each cause of the outcome stands once, as it was first seen; a draw is a cause too, before those of both."""
+    assert summarize(verdicts(B, R, R, R), REGISTERED).causes == (Cause("REGISTERED", "text", "1"),)
+    draw = summarize(verdicts(R, B, R, B), REGISTERED).causes
+    assert [cause.code for cause in draw] == ["NO_MAJORITY", "REGISTERED", "BLOCKED"]
+    assert draw[0].evidence == "REGISTERED and BLOCKED lead with 4 attempts in all"
+
+
+def test_quantiles() -> None:
+    """Quantiles are times that were measured, by nearest rank."""
+    hundred = quantiles(second / 100 for second in range(100, 0, -1))
+    assert hundred == Quantiles(0.01, 0.50, 0.90, 0.99, 1.00)
+    assert quantiles([0.2, 0.1, 0.3]) == Quantiles(0.1, 0.2, 0.3, 0.3, 0.3)
+    assert quantiles([0.2]) == Quantiles(0.2, 0.2, 0.2, 0.2, 0.2)
+    assert quantiles([]) is None
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=100))
+def test_quantiles_are_ordered(seconds: list[float]) -> None:
+    """They ascend, and each is one of the times."""
+    found = quantiles(seconds)
+    assert found is not None
+    ordered = [found.min, found.p50, found.p90, found.p99, found.max]
+    assert ordered == sorted(ordered)
+    assert set(ordered) <= set(seconds)

@@ -1,0 +1,116 @@
+"""Which outbound mode holds for a workload: Sidecars of ours and of others, and MeshConfig behind them."""
+
+from typing import Any
+
+import pytest
+
+from egress_server.domain.desired.cluster_view import with_inventory
+from egress_server.domain.desired.effective import Effective, effective
+from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend, Resource, Scope
+from egress_server.domain.observed.inventory import ForeignSidecar
+from egress_server.domain.simulate.outbound_mode import EffectiveMode, config_map, effective_mode
+from tests.support.inventories import AFTER, BEFORE, inventory, kubernetes, sidecar
+from tests.support.meshes import BIRTH, History, policy
+
+STRICT = policy("REGISTRY_ONLY")
+SHOP = policy("ALLOW_ANY", "shop", scope=Scope("default"))
+WEB = policy("ALLOW_ANY", "web", scope=Scope("default", {"app": "web"}))
+LABELS = {"app": "web", "tier": "1"}
+
+
+def seen(
+    *there: Resource | ForeignSidecar, backend: MeshPolicyBackend = MeshPolicyBackend.BOTH, **fields: Any
+) -> Effective:
+    """A cluster with these policies of ours and Sidecars of others."""
+    east = kubernetes(kubernetes=KubernetesTarget(mesh_policy=backend))
+    policies = [each for each in there if not isinstance(each, ForeignSidecar)]
+    sidecars = tuple(each for each in there if isinstance(each, ForeignSidecar))
+    wanted = effective(History(east, *policies).snapshot, east, BIRTH)
+    return with_inventory(wanted, inventory(sidecars=sidecars, **fields))
+
+
+def said(holds: EffectiveMode) -> tuple[str, str]:
+    """The mode, and the end of the name of who says it."""
+    return holds.mode, (holds.policy.name if holds.policy else holds.speaker).rpartition("/")[2]
+
+
+ROOT = sidecar(namespace="istio-system", name="root", mode="ALLOW_ANY")
+NEAR = sidecar(mode="REGISTRY_ONLY")
+MUTE = sidecar("./*")
+FOR_WEB = sidecar(match_labels={"app": "web"}, name="web", mode="REGISTRY_ONLY")
+
+
+@pytest.mark.parametrize(
+    ("there", "mesh_mode", "expected"),
+    [
+        ((), "", ("ALLOW_ANY", "")),
+        ((), "REGISTRY_ONLY", ("REGISTRY_ONLY", "istio")),
+        ((STRICT,), "ALLOW_ANY", ("REGISTRY_ONLY", "all")),
+        ((ROOT,), "REGISTRY_ONLY", ("ALLOW_ANY", "root")),
+        ((STRICT, ROOT), "", ("REGISTRY_ONLY", "all")),
+        ((NEAR,), "ALLOW_ANY", ("REGISTRY_ONLY", "theirs")),
+        ((policy("ALLOW_ANY"), NEAR), "", ("REGISTRY_ONLY", "theirs")),
+        ((MUTE,), "REGISTRY_ONLY", ("REGISTRY_ONLY", "istio")),
+        ((MUTE,), "", ("ALLOW_ANY", "")),
+        ((STRICT, MUTE), "ALLOW_ANY", ("REGISTRY_ONLY", "all")),
+        ((SHOP, NEAR), "", ("ALLOW_ANY", "shop")),
+        ((SHOP, STRICT), "", ("ALLOW_ANY", "shop")),
+        ((FOR_WEB,), "", ("ALLOW_ANY", "")),
+    ],
+)
+def test_without_labels(
+    there: tuple[Resource | ForeignSidecar, ...], mesh_mode: str, expected: tuple[str, str]
+) -> None:
+    """The namespace's Sidecar displaces the root's wholly; one without a mode leaves it to MeshConfig."""
+    assert said(effective_mode(seen(*there, mesh_mode=mesh_mode), "default")) == expected
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ((FOR_WEB, SHOP), ("REGISTRY_ONLY", "web")),
+        ((WEB, NEAR), ("ALLOW_ANY", "web")),
+        ((WEB, FOR_WEB), ("REGISTRY_ONLY", "web")),
+        ((WEB, sidecar(match_labels={"app": "web"}, mode="REGISTRY_ONLY", born=AFTER)), ("ALLOW_ANY", "web")),
+        ((sidecar(match_labels={"app": "db"}, mode="REGISTRY_ONLY"), SHOP), ("ALLOW_ANY", "shop")),
+        ((sidecar(match_labels={"app": "web"}), SHOP, STRICT), ("REGISTRY_ONLY", "all")),
+    ],
+)
+def test_with_labels(there: tuple[Resource | ForeignSidecar, ...], expected: tuple[str, str]) -> None:
+    """The oldest Sidecar that selects the workload comes before all others."""
+    assert said(effective_mode(seen(*there), "default", LABELS)) == expected
+
+
+def test_one_back_end_alone() -> None:
+    """Without a Sidecar of ours the root's rules; without MeshConfig what has no mode escapes."""
+    config, root = MeshPolicyBackend.MESH_CONFIG, MeshPolicyBackend.SIDECAR
+    assert said(effective_mode(seen(STRICT, backend=config), "default")) == ("REGISTRY_ONLY", "all")
+    assert said(effective_mode(seen(STRICT, ROOT, backend=config), "default")) == ("ALLOW_ANY", "root")
+    assert said(effective_mode(seen(STRICT, MUTE, backend=config), "default")) == ("REGISTRY_ONLY", "all")
+    escaped = effective_mode(seen(STRICT, MUTE, backend=root, mesh_mode="ALLOW_ANY"), "default")
+    assert said(escaped) == ("ALLOW_ANY", "istio")
+    assert escaped.lets_pass
+    assert not effective_mode(seen(STRICT, backend=root), "default").lets_pass
+
+
+def test_oldest_of_two() -> None:
+    """Of two Sidecars without a selector the oldest holds."""
+    two = (sidecar(name="b", mode="ALLOW_ANY", born=BEFORE), sidecar(name="a", mode="REGISTRY_ONLY", born=BIRTH))
+    assert said(effective_mode(seen(*two), "default")) == ("ALLOW_ANY", "b")
+
+
+def test_whose_egress_hosts_hold() -> None:
+    """A policy of ours goes into the Sidecar that is there, or takes over the egress hosts of the one it displaces."""
+    assert effective_mode(seen(SHOP, MUTE), "default").sidecar == MUTE
+    assert effective_mode(seen(SHOP, ROOT), "default").sidecar == ROOT
+    assert effective_mode(seen(WEB, MUTE, ROOT), "default", LABELS).sidecar == MUTE
+    assert effective_mode(seen(STRICT, ROOT), "default").sidecar == ROOT
+    assert effective_mode(seen(MUTE, ROOT), "default").sidecar == MUTE
+    assert effective_mode(seen(STRICT), "default").sidecar is None
+
+
+def test_revisions_have_their_own_config() -> None:
+    """The ConfigMap of a revision bears its name."""
+    east = kubernetes(kubernetes=KubernetesTarget(istio_revision="canary"))
+    assert config_map(effective(History(east).snapshot, east, BIRTH), "istio") == "ConfigMap/istio-system/istio-canary"
+    assert config_map(seen(), "istio") == "ConfigMap/istio-system/istio"

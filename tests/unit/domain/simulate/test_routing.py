@@ -1,0 +1,304 @@
+"""What policy says of connections: interception, faults with their conditions, listeners by address and port."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from egress_server.domain.desired.effective import Effective, effective
+from egress_server.domain.model.resources import (
+    Abort,
+    Delay,
+    HeaderMatch,
+    MatchKind,
+    Resource,
+    Route,
+    Scope,
+    TrafficSettings,
+    WeightedDestination,
+)
+from egress_server.domain.probe.judge import Destination, Expectation, Outcome
+from egress_server.domain.simulate.evaluate import Request, decide, evaluate
+from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
+
+HOST = "bank.example.com"
+HTTP = Destination("http", HOST, 80)
+HTTPS = Destination("https", HOST, 443)
+BANK = entry("bank")
+BLOCK = policy("REGISTRY_ONLY")
+
+
+def held(*resources: Resource) -> Effective:
+    """What one cluster holds of these, set in this order."""
+    return effective(History(cluster(), *resources).snapshot, cluster(), BIRTH)
+
+
+def outcome(*resources: Resource, to: Destination = HTTP, namespace: str = "default", **more: Any) -> Outcome:
+    """The outcome that policy asks for."""
+    return evaluate(held(*resources), namespace, to, **more).outcome
+
+
+def test_interception_decides_first() -> None:
+    """What interception leaves out is BYPASSED by it, whatever else is set; elsewhere it has no say."""
+    out = interception(exclude_cidrs=("203.0.113.0/24",))
+    wanted = held(BLOCK, BANK, fault(), out)
+    assert evaluate(wanted, "default", HTTP, address="203.0.113.9") == Expectation(Outcome.BYPASSED, out.name, 6)
+    assert evaluate(wanted, "default", HTTP, address="198.51.100.9").outcome is Outcome.FAULTED
+    assert evaluate(wanted, "default", HTTP).outcome is Outcome.FAULTED
+
+
+def test_interception_of_the_workload() -> None:
+    """The interception of the workload's labels holds before that of its namespace and of the mesh, each wholly."""
+    mesh = interception("m", none=True)
+    namespace = interception("n", scope=Scope("default"))
+    workload = interception("w", scope=Scope("default", {"app": "web"}), exclude_outbound_ports=(443,))
+    everything = (BANK, mesh, namespace, workload)
+    assert outcome(*everything, namespace="shop") is Outcome.BYPASSED
+    assert outcome(*everything) is Outcome.REGISTERED
+    assert outcome(*everything, to=HTTPS, labels={"app": "web"}) is Outcome.BYPASSED
+    assert outcome(*everything, labels={"app": "web"}) is Outcome.REGISTERED
+
+
+def test_address_as_host() -> None:
+    """A URL whose host is an address says which one is dialled."""
+    out = interception(include_cidrs=("2001:db8::/32",))
+    assert outcome(out, to=Destination("https", "2001:db8::1", 443)) is Outcome.PASSTHROUGH
+    assert outcome(out, to=Destination("https", "203.0.113.9", 443)) is Outcome.BYPASSED
+
+
+@pytest.mark.parametrize(
+    ("fields", "more", "fits"),
+    [
+        ({}, {}, True),
+        ({"ports": (80,)}, {}, True),
+        ({"ports": (8080, 443)}, {}, False),
+        ({"source_namespace": "default"}, {}, True),
+        ({"source_namespace": "prod"}, {}, False),
+        ({"source_labels": {"app": "web"}}, {"labels": {"app": "web", "v": "1"}}, True),
+        ({"source_labels": {"app": "web"}}, {"labels": {"app": "api"}}, False),
+        ({"source_labels": {"app": "web"}}, {}, False),
+        ({"match_headers": (HeaderMatch("x-a"),)}, {"headers": {"X-A": ""}}, True),
+        ({"match_headers": (HeaderMatch("x-a"),)}, {"headers": {"x-b": "1"}}, False),
+        ({"match_headers": (HeaderMatch("x-a", MatchKind.EXACT, "1"),)}, {"headers": {"x-a": "1"}}, True),
+        ({"match_headers": (HeaderMatch("x-a", MatchKind.EXACT, "1"),)}, {"headers": {"x-a": "11"}}, False),
+        ({"match_headers": (HeaderMatch("x-a", MatchKind.PREFIX, "1"),)}, {"headers": {"x-a": "11"}}, True),
+        ({"match_headers": (HeaderMatch("x-a", MatchKind.PREFIX, "1"),)}, {"headers": {"x-a": "21"}}, False),
+        (
+            {"match_headers": (HeaderMatch("x-a", MatchKind.EXACT, "1"), HeaderMatch("x-b"))},
+            {"headers": {"x-a": "1"}},
+            False,
+        ),
+        ({"host": "other.example.com"}, {}, False),
+        ({"host": "*.example.com"}, {}, True),
+    ],
+)  # fmt: skip
+def test_conditions_of_a_fault(fields: dict[str, Any], more: dict[str, Any], fits: bool) -> None:
+    """A fault disturbs requests to its host that meet all of its conditions, and no others."""
+    disturbing = fault(**fields)
+    expected = evaluate(held(BANK, disturbing), "default", HTTP, **more)
+    if fits:
+        assert expected == Expectation(Outcome.FAULTED, disturbing.name, 4)
+    else:
+        assert expected == Expectation(Outcome.REGISTERED, BANK.name, 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sometimes"),
+    [
+        ({"abort": Abort(503)}, False),
+        ({"abort": Abort(503, percent=50.0)}, True),
+        ({"abort": None, "delay": Delay(1.0, percent=50.0)}, True),
+        ({"abort": Abort(503, percent=50.0), "delay": Delay(1.0)}, False),
+        ({"match_headers": (HeaderMatch("accept", MatchKind.REGEX, "te.*"),)}, True),
+    ],
+)
+def test_fault_that_may_spare(fields: dict[str, Any], sometimes: bool) -> None:
+    """Where a fault throws dice, or only the sidecar can say whether it fits, REGISTERED agrees as well."""
+    expected = evaluate(held(BANK, fault(**fields)), "default", HTTP, headers={"accept": "text"})
+    assert expected.outcome is Outcome.FAULTED
+    assert expected.allows(Outcome.FAULTED)
+    assert expected.allows(Outcome.REGISTERED) is sometimes
+
+
+def test_order_of_faults() -> None:
+    """The first fault that fits decides: the one that asks for more, of equals the older."""
+    plain, other = fault("plain"), fault("other")
+    narrow = fault("narrow", match_headers=(HeaderMatch("x-a"),))
+    wanted = held(BANK, plain, other, narrow)
+    assert evaluate(wanted, "default", HTTP).resource == plain.name
+    assert evaluate(wanted, "default", HTTP, headers={"x-a": "1"}).resource == narrow.name
+
+
+@pytest.mark.parametrize("protocol", ["HTTPS", "TLS", "TCP"])
+def test_fault_needs_http(protocol: str) -> None:
+    """On a port whose requests the sidecar does not see a fault does nothing."""
+    bank = entry("bank", ports=ports(f"8443:{protocol}"))
+    to = Destination("http" if protocol == "TCP" else "https", HOST, 8443)
+    assert outcome(bank, fault(), to=to) is Outcome.REGISTERED
+
+
+def test_fault_of_an_entry_that_is_not_seen() -> None:
+    """A fault goes where the oldest entry for its host is exported to."""
+    hidden = entry("h", namespace="prod", hosts=(HOST,), export_to=(".",))
+    assert outcome(hidden, BANK, fault()) is Outcome.REGISTERED
+    assert outcome(BANK, hidden, fault()) is Outcome.FAULTED
+
+
+@pytest.mark.parametrize("to", [HTTPS, Destination("https", "other.example.com", 443), Destination("tcp", HOST, 443)])
+def test_tls_at_a_single_address(to: Destination) -> None:
+    """Its listener tells nothing apart: whatever is dialled there is the entry's."""
+    there = entry("bank", addresses=("203.0.113.7",), ports=ports("443:TLS"))
+    assert outcome(BLOCK, there, to=to, address="203.0.113.7") is Outcome.REGISTERED
+    assert outcome(BLOCK, there, to=to, address="203.0.113.8") is Outcome.BLOCKED
+
+
+def test_fault_without_an_entry() -> None:
+    """A fault for a host that nobody registered works on port 80 alone, and what it spares there goes nowhere."""
+    some = fault(abort=Abort(503, percent=10.0))
+    faulted = Expectation(Outcome.FAULTED, some.name, 3, also=(Outcome.BLOCKED,))
+    assert evaluate(held(some), "default", HTTP) == faulted
+    assert outcome(some, to=Destination("http", HOST, 8080)) is Outcome.PASSTHROUGH
+    assert outcome(entry("wide", hosts=("*.example.com",)), some) is Outcome.FAULTED
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "TLS"])
+def test_a_host_that_is_registered_there_does_not_stray(protocol: str) -> None:
+    """Whatever it is registered as: then its requests are nobody's."""
+    opaque = entry("bank", ports=ports(f"80:{protocol}", "8080:HTTP"), addresses=("203.0.113.7",))
+    assert outcome(opaque, fault(), address="198.51.100.7") is Outcome.PASSTHROUGH
+
+
+def test_a_host_that_is_taken_from_another_namespace_strays_too() -> None:
+    """Its port there is as good as none."""
+    own, other = entry("own", hosts=(HOST,), ports=ports("8080:HTTP")), entry("other", namespace="prod", hosts=(HOST,))
+    assert outcome(other, own) is Outcome.PASSTHROUGH
+    assert outcome(other, own, fault()) is Outcome.FAULTED
+
+
+def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
+    """There its routes take what the outbound policy would decide on, and send it nowhere."""
+    elsewhere, some = entry("bank", ports=ports("8080:HTTP")), fault(ports=(8080,))
+    assert outcome(elsewhere) is Outcome.PASSTHROUGH
+    assert outcome(elsewhere, fault()) is Outcome.FAULTED
+    assert evaluate(held(elsewhere, some), "default", HTTP) == Expectation(Outcome.BLOCKED, some.name, 4)
+    slow = replace(elsewhere, traffic=TrafficSettings(timeout=3.0))
+    assert evaluate(held(slow), "default", HTTP) == Expectation(Outcome.BLOCKED, slow.name, 3)
+    led = replace(elsewhere, traffic=TrafficSettings(routes=(Route((WeightedDestination("other.example.com"),)),)))
+    assert outcome(led) is Outcome.INCONCLUSIVE
+    assert outcome(replace(slow, export_to=("prod",))) is Outcome.PASSTHROUGH
+
+
+def listener(*resources: Resource, to: Destination, address: str = "") -> tuple[Outcome, str]:
+    """Outcome and the id of what decides, under REGISTRY_ONLY."""
+    expected = evaluate(held(BLOCK, *resources), "default", to, address=address)
+    return expected.outcome, expected.resource.rpartition("/")[2]
+
+
+TCP = Destination("tcp", "db.example.com", 3306)
+DB = entry("db", ports=ports("3306:TCP"))
+AT = entry("at", ports=ports("3306:TCP"), addresses=("203.0.113.9",))
+RANGE = entry("range", ports=ports("3306:TCP"), addresses=("203.0.113.0/24",))
+NARROW = entry("narrow", ports=ports("3306:TCP"), addresses=("203.0.113.0/28", "2001:db8::/32"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "address", "decides"),
+    [
+        ((DB,), "198.51.100.7", "db"),
+        ((AT,), "203.0.113.9", "at"),
+        ((AT,), "203.0.113.8", None),
+        ((RANGE, NARROW), "203.0.113.9", "narrow"),
+        ((RANGE, NARROW), "203.0.113.99", "range"),
+        ((RANGE, NARROW), "2001:db8::1", "narrow"),
+        ((RANGE, NARROW), "198.51.100.7", None),
+        ((RANGE, DB), "203.0.113.99", "range"),
+        ((RANGE, DB), "198.51.100.7", "db"),
+        ((RANGE, AT), "203.0.113.9", "at"),
+        ((RANGE, AT), "203.0.113.8", "range"),
+    ],
+)
+def test_tcp_by_address(entries: tuple[Resource, ...], address: str, decides: str | None) -> None:
+    """The single address before the smallest range, before the entry that takes every connection to the port."""
+    expected = (Outcome.REGISTERED, decides) if decides else (Outcome.BLOCKED, "all")
+    assert listener(*entries, to=TCP, address=address) == expected
+
+
+def test_tcp_without_knowing_the_address() -> None:
+    """Without an address the host's own entry is taken to be dialled at its addresses."""
+    assert listener(entry("db", ports=ports("3306:TCP"), addresses=("203.0.113.9",)), to=TCP) == (
+        Outcome.REGISTERED,
+        "db",
+    )
+    assert listener(RANGE, to=Destination("tcp", "range.example.com", 3306)) == (Outcome.REGISTERED, "range")
+    assert listener(RANGE, to=TCP) == (Outcome.BLOCKED, "all")
+
+
+@pytest.mark.parametrize("scheme", ["https", "tls"])
+def test_tls_by_server_name(scheme: str) -> None:
+    """TLS goes by server name; what has none, and what nobody has, goes to TCP without addresses, if there is one."""
+    rest = entry("rest", ports=ports("443:TCP"))
+    assert listener(BANK, rest, to=Destination(scheme, HOST, 443)) == (Outcome.REGISTERED, "bank")
+    assert listener(BANK, rest, to=Destination(scheme, "x.example.com", 443)) == (
+        Outcome.REGISTERED,
+        "rest",
+    )
+    assert listener(BANK, to=Destination(scheme, "x.example.com", 443)) == (Outcome.BLOCKED, "all")
+    assert listener(BANK, to=Destination(scheme, "203.0.113.9", 443)) == (Outcome.BLOCKED, "all")
+
+
+@pytest.mark.parametrize("scheme", ["https", "tls"])
+def test_tls_on_an_http_port(scheme: str) -> None:
+    """TLS to a port that is declared HTTP goes as what nobody registered; other hosts' TLS there is served."""
+    plain, to = entry("plain", ports=ports("443:HTTP")), Destination(scheme, "plain.example.com", 443)
+    assert listener(plain, to=to) == (Outcome.BLOCKED, "all")
+    assert outcome(plain, to=to) is Outcome.PASSTHROUGH
+    assert listener(plain, BANK, to=Destination(scheme, HOST, 443)) == (Outcome.REGISTERED, "bank")
+    assert listener(plain, entry("rest", ports=ports("443:TCP")), to=to) == (Outcome.REGISTERED, "rest")
+
+
+def test_http_beside_tcp() -> None:
+    """HTTP is told from the rest by its first bytes, unless it goes to an address that a range of TCP has."""
+    web, rest = entry("web", ports=ports("8000:HTTP")), entry("rest", ports=ports("8000:TCP"))
+    to, other = Destination("http", "web.example.com", 8000), Destination("http", HOST, 8000)
+    assert listener(web, rest, to=to) == (Outcome.REGISTERED, "web")
+    assert listener(web, rest, to=other) == (Outcome.BLOCKED, "all")
+    assert listener(rest, to=other) == (Outcome.REGISTERED, "rest")
+    ranged = entry("range", ports=ports("8000:TCP"), addresses=("203.0.113.0/24",))
+    assert listener(web, ranged, to=to, address="203.0.113.9") == (Outcome.REGISTERED, "range")
+    assert listener(web, ranged, to=to, address="198.51.100.7") == (Outcome.REGISTERED, "web")
+    silent = Destination("tcp", HOST, 8000)
+    assert listener(web, ranged, to=silent, address="203.0.113.9") == (Outcome.INCONCLUSIVE, "")
+
+
+def test_silence_where_the_sidecar_waits() -> None:
+    """A TCP connection to a port where the sidecar waits for first words comes to nothing that can be told."""
+    for protocol in ("HTTP", "TLS"):
+        it = entry("it", ports=ports(f"3306:{protocol}", "80:HTTP"))
+        assert evaluate(held(it), "default", TCP) == Expectation(Outcome.INCONCLUSIVE, it.name, 3)
+    assert outcome(to=Destination("tcp", HOST, 80)) is Outcome.INCONCLUSIVE
+
+
+def test_http_by_address() -> None:
+    """An address of an entry stands for its host in a request."""
+    assert outcome(entry("bank", addresses=("203.0.113.9",)), to=Destination("http", "203.0.113.9", 80)) is (
+        Outcome.REGISTERED
+    )
+
+
+def test_final_dot() -> None:
+    """A final dot is part of no host."""
+    for scheme, port in (("http", 80), ("https", 443), ("tls", 443)):
+        assert outcome(BANK, to=Destination(scheme, f"{HOST}.", port)) is Outcome.REGISTERED
+
+
+def test_decision_names_every_step() -> None:
+    """A decision holds what was found on the way, not only the end of it."""
+    out = interception()
+    decision = decide(held(BLOCK, BANK, fault(), out), Request(HTTP, "default"))
+    assert decision.interception == out
+    assert decision.ruling.captured
+    assert decision.taker is not None
+    assert decision.taker.entry == BANK
+    assert decision.fault is not None
+    assert decision.fault.fault == fault()
+    assert decision.holding.policy == BLOCK

@@ -1,0 +1,93 @@
+"""What is right and wrong with meshes and clusters by themselves, and what of a resource never changes."""
+
+import pytest
+
+from egress_server.domain.model.resources import (
+    Cluster,
+    Interception,
+    Mesh,
+    OutboundMode,
+    OutboundPolicy,
+    Resource,
+    Scope,
+    TargetKind,
+)
+from egress_server.domain.validate import Problems, check_resource
+from egress_server.domain.validate.problems import check_unchanged
+from tests.support.violations import violations_of
+
+EAST = "meshes/default/clusters/east"
+LOCAL, DIRECTORY = TargetKind.LOCAL, TargetKind.DIRECTORY
+
+
+def directory(path: str, *cidrs: str) -> Cluster:
+    """A cluster of files."""
+    return Cluster(EAST, DIRECTORY, {}, path, cidrs)
+
+
+def problems_of(resource: Resource) -> list[tuple[str, str]]:
+    """Field and description of all that is wrong."""
+    problems = Problems()
+    check_resource(resource, problems)
+    return violations_of(problems.raise_if_any)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        Mesh("meshes/default"),
+        Mesh("meshes/default", "Zahlungen äöü", {"team": "net"}),
+        Cluster(EAST, LOCAL, {"env": "prod"}, service_cidrs=("10.96.0.0/12", "fd00:10::/108")),
+        directory(""),
+        directory("prod/eu_west-1/v1.2", "10.96.0.0/12"),
+    ],
+)
+def test_right(resource: Resource) -> None:
+    """Nothing is found where nothing is wrong."""
+    assert problems_of(resource) == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "text"),
+    [
+        (Mesh("meshes/default", "x" * 64), "display_name", "63"),
+        (Mesh("meshes/default", "a\nb"), "display_name", "printable"),
+        (Mesh("meshes/default", "", {"a b": ""}), 'labels["a b"]', "label key"),
+        (Cluster(EAST, LOCAL, {"env": "a b"}), 'labels["env"]', "value"),
+        (Cluster(EAST, LOCAL, service_cidrs=("10.96.0.1/12",)), "local.service_cidrs[0]", "written 10.96.0.0/12"),
+        (directory("", "10.96.0.1"), "directory.service_cidrs[0]", "write 10.96.0.1/32"),
+        *(
+            (directory(path), "directory.path", "relative path")
+            for path in ("/etc", "..", "a/../b", "a//b", "a/", "./a")
+        ),
+        *((directory(path), "directory.path", "relative path") for path in ("a/.git", "-a", "a b", "a\\b", "ä", "a\n")),
+        (directory("x" * 256), "directory.path", "255"),
+    ],
+)
+def test_wrong(resource: Resource, path: str, text: str) -> None:
+    """One thing is wrong, and it is said where."""
+    found = problems_of(resource)
+    assert [field for field, _ in found] == [path]
+    assert text in found[0][1]
+
+
+POLICY = OutboundPolicy("meshes/default/outboundPolicies/p", OutboundMode.ALLOW_ANY, Scope("prod"))
+CAPTURE = Interception("meshes/default/interceptions/i", Scope("prod"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "path"),
+    [
+        (POLICY, OutboundPolicy(POLICY.name, OutboundMode.REGISTRY_ONLY, Scope("prod")), None),
+        (POLICY, OutboundPolicy(POLICY.name, OutboundMode.ALLOW_ANY, Scope("shop")), "outbound_policy.scope"),
+        (CAPTURE, Interception(CAPTURE.name, Scope("prod"), ("10.0.0.0/8",)), None),
+        (CAPTURE, Interception(CAPTURE.name), "interception.scope"),
+        (Cluster(EAST, LOCAL), Cluster(EAST, LOCAL, {"env": "prod"}, service_cidrs=("10.0.0.0/8",)), None),
+        (Cluster(EAST, LOCAL), directory(""), "cluster.target"),
+        (directory(""), directory("east"), None),
+        (directory(""), directory("west"), "cluster.directory.path"),
+    ],
+)
+def test_what_never_changes(before: Resource, after: Resource, path: str | None) -> None:
+    """Scopes of policies, and how and where a cluster is driven."""
+    assert [field for field, _ in violations_of(lambda: check_unchanged(before, after))] == ([path] if path else [])

@@ -1,0 +1,197 @@
+"""What is right and wrong with a service entry by itself: one row a rule."""
+
+from typing import Any
+
+import pytest
+
+from egress_server.domain.model.resources import ClusterSelector, Endpoint, Protocol, Resolution, ServicePort
+from egress_server.domain.validate import Problems, check_resource
+from tests.support.meshes import entry, ports
+from tests.support.violations import violations_of
+
+DNS, STATIC, NONE = Resolution.DNS, Resolution.STATIC, Resolution.NONE
+ROUND_ROBIN, DYNAMIC = Resolution.DNS_ROUND_ROBIN, Resolution.DYNAMIC_DNS
+
+
+def at(address: str, **fields: Any) -> dict[str, Any]:
+    """Fields of an entry with one endpoint that STATIC resolution finds."""
+    return {"resolution": STATIC, "endpoints": (Endpoint(address, **fields),)}
+
+
+def port(number: int, name: str = "p", protocol: Protocol = Protocol.HTTP, target_port: int = 0) -> ServicePort:
+    """A port."""
+    return ServicePort(number, protocol, name, target_port)
+
+
+def problems_of(fields: dict[str, Any]) -> list[tuple[str, str]]:
+    """Field and description of all that is wrong with an entry of namespace prod with `fields`."""
+    problems = Problems()
+    check_resource(entry(namespace="prod", **fields), problems)
+    return violations_of(problems.raise_if_any)
+
+
+VALID: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "short name": {"hosts": ("intranet",)},
+    "wildcard passed on": {"hosts": ("*.example.com",), "resolution": NONE},
+    "wildcard by dynamic DNS": {
+        "hosts": ("*.example.com",),
+        "resolution": DYNAMIC,
+        "ports": ports("80:HTTP", "81:HTTP2", "82:GRPC", "443:TLS"),
+    },
+    "wildcard with endpoints": {"hosts": ("*.a.b",), "resolution": DNS, "endpoints": (Endpoint("origin.a.b"),)},
+    "longest label": {"hosts": (f"{'a' * 63}.example.com",)},
+    "longest host": {"hosts": (".".join(["a" * 49] * 5) + ".com",)},
+    "international": {"hosts": ("xn--bcher-kva.example",)},
+    "256 hosts": {"hosts": tuple(f"h{i}.example.com" for i in range(256))},
+    "64 ports": {"ports": tuple(port(i, f"p-{i}") for i in range(1, 65))},
+    "outermost ports": {"ports": (port(1, "a"), port(65535, "b", target_port=65535))},
+    "every protocol": {"ports": tuple(port(i, f"p{i}", p) for i, p in enumerate(Protocol, 1)), "resolution": DNS},
+    "one host by TCP": {"ports": ports("3306:TCP"), "resolution": DNS},
+    "hosts by TCP, passed on": {"hosts": ("a.b", "c.d"), "ports": ports("3306:TCP"), "resolution": NONE},
+    "endpoint by address": at("203.0.113.7"),
+    "endpoint by IPv6": at("2001:db8::7"),
+    "private endpoint": at("10.1.2.3"),
+    "endpoint by name": {"resolution": DNS, "endpoints": (Endpoint("origin.example.com"),)},
+    "whole endpoint": at(
+        "203.0.113.7", ports={"http-80": 8080}, labels={"app": "x"}, locality="eu/west/a", weight=2**31 - 1
+    ),
+    "one endpoint by round robin": {"resolution": ROUND_ROBIN, "endpoints": (Endpoint("a.b"),)},
+    "harm that is for lint to find": at("127.0.0.1"),
+    "addresses": {"addresses": ("203.0.113.0/24", "198.51.100.1", "2001:db8::/32", "2001:db9::1", "10.0.0.0/8")},
+    "single addresses by DNS": {"resolution": DNS, "addresses": ("198.51.100.1",)},
+    "for all": {"export_to": ("*",)},
+    "for its own": {"export_to": (".",)},
+    "for some": {"export_to": (".", "shop", "bank")},
+    "some clusters": {"cluster_selector": ClusterSelector(clusters=("east", "west-1"))},
+    "clusters by label": {"cluster_selector": ClusterSelector(match_labels={"example.com/env": "prod"})},
+}
+
+
+@pytest.mark.parametrize("fields", VALID.values(), ids=VALID)
+def test_what_istio_takes_is_taken(fields: dict[str, Any]) -> None:
+    """Nothing is wrong with it."""
+    assert problems_of(fields) == []
+
+
+INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no host": ({"hosts": ()}, "hosts", "needs at least 1 host"),
+    "257 hosts": ({"hosts": tuple(f"h{i}.a" for i in range(257))}, "hosts", "has 257; at most 256"),
+    "host twice": ({"hosts": ("a.b", "c.d", "a.b")}, "hosts[2]", "already listed at [0]"),
+    "empty host": ({"hosts": ("",)}, "hosts[0]", "must be a DNS name"),
+    "any host": ({"hosts": ("*",)}, "hosts[0]", "must be a DNS name"),
+    "half a wildcard": ({"hosts": ("*a.example.com",)}, "hosts[0]", "must be a DNS name"),
+    "wildcard inside": ({"hosts": ("a.*.com",)}, "hosts[0]", "must be a DNS name"),
+    "upper case": ({"hosts": ("A.b",)}, "hosts[0]", "must be a DNS name"),
+    "underscore": ({"hosts": ("a_b.example.com",)}, "hosts[0]", "must be a DNS name"),
+    "final dot": ({"hosts": ("example.com.",)}, "hosts[0]", "must be a DNS name"),
+    "two dots": ({"hosts": ("a..b",)}, "hosts[0]", "must be a DNS name"),
+    "hyphen first": ({"hosts": ("-a.b",)}, "hosts[0]", "must be a DNS name"),
+    "line end": ({"hosts": ("a.b\n",)}, "hosts[0]", "must be a DNS name"),
+    "URL": ({"hosts": ("https://a.b/",)}, "hosts[0]", "must be a DNS name"),
+    "host and port": ({"hosts": ("a.b:80",)}, "hosts[0]", "must be a DNS name"),
+    "label of 64": ({"hosts": (f"{'a' * 64}.b",)}, "hosts[0]", "must be a DNS name"),
+    "254 in all": ({"hosts": (".".join(["a" * 49] * 5) + ".coms",)}, "hosts[0]", "must be a DNS name"),
+    "umlaut": ({"hosts": ("bücher.example",)}, "hosts[0]", "xn-- form"),
+    "address as host": ({"hosts": ("203.0.113.7",)}, "hosts[0]", "must be a name; put IP addresses"),
+    "localhost": ({"hosts": ("localhost",)}, "hosts[0]", "the workload itself"),
+    "below localhost": ({"hosts": ("a.localhost",)}, "hosts[0]", "the workload itself"),
+    "no port": ({"ports": ()}, "ports", "needs at least 1 port"),
+    "65 ports": ({"ports": tuple(port(i, f"p{i}") for i in range(1, 66))}, "ports", "at most 64"),
+    "port 0": ({"ports": (port(0),)}, "ports[0].number", "0 must be 1 to 65535"),
+    "port 65536": ({"ports": (port(65536),)}, "ports[0].number", "65536 must be 1 to 65535"),
+    "negative port": ({"ports": (port(-1),)}, "ports[0].number", "-1 must be"),
+    "number twice": ({"ports": (port(80, "a"), port(80, "b"))}, "ports[1].number", "already used by ports[0]"),
+    "name twice": ({"ports": (port(80), port(81))}, "ports[1].name", "p is already used by ports[0]"),
+    "bad name": ({"ports": (port(80, "Http"),)}, "ports[0].name", "lower-case"),
+    "name of 64": ({"ports": (port(80, "a" * 64),)}, "ports[0].name", "1 to 63"),
+    "target port": ({"ports": (port(80, target_port=65536),)}, "ports[0].target_port", "65536 must be"),
+    "hosts by TCP": (
+        {"hosts": ("a.b", "c.d"), "ports": ports("80:HTTP", "3306:TCP"), "resolution": DNS},
+        "ports[1].protocol",
+        "TCP does not tell hosts apart",
+    ),
+    "hosts by MONGO": (
+        {"hosts": ("a.b", "c.d"), "ports": ports("27017:MONGO"), "resolution": DNS},
+        "ports[0].protocol",
+        "MONGO does not tell",
+    ),
+    "endpoints passed on": (
+        {"resolution": NONE, "endpoints": (Endpoint("203.0.113.7"),)},
+        "endpoints",
+        "NONE sends to the dialled address",
+    ),
+    "static to nowhere": ({"resolution": STATIC}, "endpoints", "STATIC needs at least one"),
+    "round robin of two": (
+        {"resolution": ROUND_ROBIN, "endpoints": (Endpoint("a.b"), Endpoint("c.d"))},
+        "endpoints",
+        "at most one endpoint",
+    ),
+    "1001 endpoints": (
+        {"resolution": STATIC, "endpoints": (Endpoint("203.0.113.7"),) * 1001},
+        "endpoints",
+        "has 1001; at most 1000",
+    ),
+    "static by name": (at("origin.example.com"), "endpoints[0].address", "must be an IP address with resolution"),
+    "no endpoint address": (
+        {"resolution": DNS, "endpoints": (Endpoint(""),)},
+        "endpoints[0].address",
+        "an IP address or a DNS name",
+    ),
+    "endpoint by wildcard": (
+        {"resolution": DNS, "endpoints": (Endpoint("*.a.b"),)},
+        "endpoints[0].address",
+        "an IP address or a DNS name",
+    ),
+    "endpoint by socket": (at("unix:///run/x"), "endpoints[0].address", "must be an IP address"),
+    "endpoint of an interface": (at("2001:db8::7%eth0"), "endpoints[0].address", "must be an IP address"),
+    "endpoint port of nobody": (at("203.0.113.7", ports={"x": 80}), 'endpoints[0].ports["x"]', "is not the name"),
+    "endpoint port 0": (at("203.0.113.7", ports={"http-80": 0}), 'endpoints[0].ports["http-80"]', "0 must be"),
+    "endpoint label": (at("203.0.113.7", labels={"a b": "c"}), 'endpoints[0].labels["a b"]', "label key"),
+    "endpoint weight": (at("203.0.113.7", weight=-1), "endpoints[0].weight", "must not be negative"),
+    "endpoint locality": (at("203.0.113.7", locality="a/b/c/d"), "endpoints[0].locality", "region/zone/subzone"),
+    "address twice": ({"addresses": ("10.0.0.1", "10.0.0.1")}, "addresses[1]", "already listed at [0]"),
+    "257 addresses": ({"addresses": tuple(f"10.{i % 256}.{i // 256}.1" for i in range(257))}, "addresses", "at most"),
+    "no address": ({"addresses": ("x",)}, "addresses[0]", "must be an IP address, or a CIDR range"),
+    "host bits": ({"addresses": ("10.0.0.1/8",)}, "addresses[0]", "without host bits"),
+    "netmask": ({"addresses": ("10.0.0.0/255.0.0.0",)}, "addresses[0]", "must be an IP address, or a CIDR"),
+    "leading zeros": ({"addresses": ("10.0.0.01",)}, "addresses[0]", "must be an IP address"),
+    "interface": ({"addresses": ("2001:db8::1%eth0",)}, "addresses[0]", "must be an IP address"),
+    "everything": ({"addresses": ("0.0.0.0/0",)}, "addresses[0]", "takes every address"),
+    "everything of IPv6": ({"addresses": ("::/0",)}, "addresses[0]", "takes every address"),
+    "range by DNS": ({"resolution": DNS, "addresses": ("10.0.0.0/8",)}, "addresses[0]", "a range needs resolution"),
+    "export twice": ({"export_to": ("a", "a")}, "export_to[1]", "already listed"),
+    "export to nobody": ({"export_to": ("~",)}, "export_to[0]", "must be a namespace"),
+    "export to all and one": ({"export_to": ("*", "a")}, "export_to", "leave the others out"),
+    "export to its own twice": ({"export_to": (".", "prod")}, "export_to", "'.' is prod"),
+    "both selectors": (
+        {"cluster_selector": ClusterSelector(("east",), {"env": "prod"})},
+        "cluster_selector",
+        "set clusters or match_labels",
+    ),
+    "bad cluster": (
+        {"cluster_selector": ClusterSelector(("east", "We st"))},
+        "cluster_selector.clusters[1]",
+        "must be a cluster id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "field", "said"), INVALID.values(), ids=INVALID)
+def test_what_istio_refuses_is_refused_with_its_place(fields: dict[str, Any], field: str, said: str) -> None:
+    """Exactly one thing is wrong, and the report names its field."""
+    found = problems_of(fields)
+    assert [where for where, _ in found] == [field]
+    assert said in found[0][1]
+
+
+def test_all_that_is_wrong_is_reported_at_once() -> None:
+    """A caller mends a request in one go."""
+    found = problems_of({"hosts": ("*",), "ports": (port(0),), "addresses": ("x",), "export_to": ("~",)})
+    assert [field for field, _ in found] == ["hosts[0]", "ports[0].number", "addresses[0]", "export_to[0]"]
+
+
+def test_the_report_of_a_huge_entry_is_no_larger_than_its_limits() -> None:
+    """Beyond a list's limit its elements are not looked at."""
+    found = problems_of({"ports": (port(0),) * 10_000})
+    assert len(found) < 200

@@ -1,0 +1,249 @@
+"""What is right and wrong with the traffic settings of an entry: one row a rule."""
+
+from typing import Any
+
+import pytest
+
+from egress_server.domain.model.resources import (
+    ConnectionLimits,
+    HeaderMatch,
+    MatchKind,
+    OutlierDetection,
+    Resolution,
+    Retries,
+    Route,
+    TlsOrigination,
+    TrafficSettings,
+    WeightedDestination,
+)
+from egress_server.domain.validate import Problems, check_resource
+from tests.support.meshes import entry, ports
+from tests.support.violations import violations_of
+
+EXACT, PREFIX, REGEX = MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX
+TLS_PORTS = ports("80:HTTP:443", "443:HTTPS")
+BLUE = WeightedDestination("blue.example.com")
+
+
+def problems_of(settings: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
+    """Field and description of all that is wrong with an entry that treats its traffic so."""
+    problems = Problems()
+    whole = {"resolution": Resolution.DNS, **fields, "traffic": TrafficSettings(**settings)}
+    check_resource(entry(**whole), problems)
+    return violations_of(problems.raise_if_any)
+
+
+def headers(*matches: HeaderMatch) -> dict[str, Any]:
+    """One route by headers."""
+    return {"routes": (Route((BLUE,), matches),)}
+
+
+def regex(text: str) -> dict[str, Any]:
+    """One route by an expression."""
+    return headers(HeaderMatch("x", REGEX, text))
+
+
+def split(*weights: int) -> dict[str, Any]:
+    """One route over several places."""
+    return {
+        "routes": (Route(tuple(WeightedDestination(f"d{i}.example.com", 0, w) for i, w in enumerate(weights))),),
+    }
+
+
+VALID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "nothing": ({}, {}),
+    "a millisecond": ({"timeout": 0.001}, {}),
+    "an hour": ({"timeout": 3600.0}, {}),
+    "parts of a second": ({"timeout": 0.1 + 0.2}, {}),
+    "no retries": ({"retries": Retries(0)}, {}),
+    "retries": ({"retries": Retries(20, 0.25, ("5xx", "connect-failure", "503"))}, {}),
+    "one place": ({"routes": (Route((BLUE,)),)}, {}),
+    "one place with all the weight": ({"routes": (Route((WeightedDestination("a.b", 8080, 100),)),)}, {}),
+    "several places": (split(70, 20, 10, 0), {}),
+    "headers, then the rest": (
+        {"routes": (Route((BLUE,), (HeaderMatch("x-user", EXACT, "me"),)), Route((BLUE,)))},
+        {},
+    ),
+    "header is there": (headers(HeaderMatch("x-user")), {}),
+    "several headers": (headers(HeaderMatch("a", PREFIX, "v"), HeaderMatch("b", EXACT, "ä")), {}),
+    "token characters": (headers(HeaderMatch("!#$%&'*+.^_`|~0-9a-z-")), {}),
+    "regex": (regex(r"^(?:a|b)+\d{1,3}[-*+.]+(?P<n>x)\+$"), {}),
+    "regex with repeats": (regex(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3,}-(?P<n>\w{1,12})|a{1000}|{x}"), {}),
+    "regex with flags": (regex("(?i)abc"), {}),
+    "TLS origination": ({"tls_origination": TlsOrigination()}, {"ports": TLS_PORTS}),
+    "TLS origination with a name": (
+        {"tls_origination": TlsOrigination(8080, "api.example.com", True)},
+        {"ports": ports("8080:HTTP2:8443")},
+    ),
+    "TLS origination for a wildcard": (
+        {"tls_origination": TlsOrigination(80, "api.example.com")},
+        {"hosts": ("*.a.b",), "ports": TLS_PORTS, "resolution": Resolution.DYNAMIC_DNS}
+        | {"ports": ports("80:HTTP:443")},
+    ),
+    "limits": ({"connection_limits": ConnectionLimits(1, 30.0, 1, 1)}, {}),
+    "empty limits": ({"connection_limits": ConnectionLimits()}, {}),
+    "limits of TCP": ({"connection_limits": ConnectionLimits(10, 1.0)}, {"ports": ports("3306:TCP")}),
+    "outliers": ({"outlier_detection": OutlierDetection(3, 1.0, 86400.0, 100)}, {}),
+    "outliers by default": ({"outlier_detection": OutlierDetection()}, {"ports": ports("443:TLS")}),
+}
+
+
+@pytest.mark.parametrize("case", VALID)
+def test_right(case: str) -> None:
+    """Nothing is found where nothing is wrong."""
+    settings, fields = VALID[case]
+    assert problems_of(settings, **fields) == []
+
+
+R0 = "traffic.routes[0]"
+H0 = f"{R0}.match_headers[0]"
+INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    "zero timeout": ({"timeout": 0.0}, {}, "traffic.timeout", "more than 0"),
+    "negative timeout": ({"timeout": -1.0}, {}, "traffic.timeout", "more than 0"),
+    "over an hour": ({"timeout": 3600.001}, {}, "traffic.timeout", "at most 1 h"),
+    "finer than a millisecond": ({"timeout": 0.0005}, {}, "traffic.timeout", "whole milliseconds"),
+    "a nanosecond": ({"timeout": 1e-9}, {}, "traffic.timeout", "whole milliseconds"),
+    "not a number": ({"timeout": float("nan")}, {}, "traffic.timeout", "more than 0"),
+    "timeout of TLS": ({"timeout": 1.0}, {"ports": ports("443:TLS")}, "traffic.timeout", "there is none"),
+    "retries of TCP": ({"retries": Retries(1)}, {"ports": ports("1:TCP")}, "traffic.retries", "there is none"),
+    "routes of TLS": (split(100), {"ports": ports("443:HTTPS")}, "traffic.routes", "there is none"),
+    "requests of TCP": (
+        {"connection_limits": ConnectionLimits(max_pending_requests=1)},
+        {"ports": ports("1:TCP")},
+        "traffic.connection_limits.max_pending_requests",
+        "there is none",
+    ),
+    "21 attempts": ({"retries": Retries(21)}, {}, "traffic.retries.attempts", "0 to 20"),
+    "negative attempts": ({"retries": Retries(-1)}, {}, "traffic.retries.attempts", "0 to 20"),
+    "how to try again, but not at all": (
+        {"retries": Retries(0, None, ("5xx",))},
+        {},
+        "traffic.retries.attempts",
+        "turns retries off",
+    ),
+    "try for ever": ({"retries": Retries(1, 0.0)}, {}, "traffic.retries.per_try_timeout", "more than 0"),
+    "unknown condition": ({"retries": Retries(1, None, ("5xx", "5XX"))}, {}, "traffic.retries.retry_on[1]", "503"),
+    "good status": ({"retries": Retries(1, None, ("200",))}, {}, "traffic.retries.retry_on[0]", "503"),
+    "condition twice": ({"retries": Retries(1, None, ("5xx", "5xx"))}, {}, "traffic.retries.retry_on[1]", "already"),
+    "no place": ({"routes": (Route(()),)}, {}, f"{R0}.destinations", "at least 1"),
+    "weights too small": (split(50, 49), {}, f"{R0}.destinations", "add up to 99"),
+    "no weights": (split(0, 0), {}, f"{R0}.destinations", "add up to 0"),
+    "half of one": (split(50), {}, f"{R0}.destinations", "add up to 50"),
+    "negative weight": (split(-1, 51, 50), {}, f"{R0}.destinations[0].weight", "0 to 100"),
+    "place that is no name": (
+        {"routes": (Route((WeightedDestination("a b"),)),)},
+        {},
+        f"{R0}.destinations[0].host",
+        "DNS name",
+    ),
+    "place that is many": (
+        {"routes": (Route((WeightedDestination("*.a.b"),)),)},
+        {},
+        f"{R0}.destinations[0].host",
+        "wildcard",
+    ),
+    "place's port": (
+        {"routes": (Route((WeightedDestination("a.b", 65536),)),)},
+        {},
+        f"{R0}.destinations[0].port",
+        "1 to 65535",
+    ),
+    "route behind the rest": (
+        {"routes": (Route((BLUE,)), Route((BLUE,), (HeaderMatch("x"),)))},
+        {},
+        "traffic.routes[1]",
+        "routes[0] takes every request",
+    ),
+    "upper-case header": (headers(HeaderMatch("X-User")), {}, f"{H0}.name", "lower case"),
+    "no header": (headers(HeaderMatch("")), {}, f"{H0}.name", "lower case"),
+    "pseudo-header": (headers(HeaderMatch(":path")), {}, f"{H0}.name", "lower case"),
+    "header that is none": (headers(HeaderMatch("method", EXACT, "GET")), {}, f"{H0}.name", "does not read method"),
+    "header twice": (
+        headers(HeaderMatch("x"), HeaderMatch("x", EXACT, "v")),
+        {},
+        f"{R0}.match_headers[1].name",
+        "already matched at [0]",
+    ),
+    "empty value": (headers(HeaderMatch("x", EXACT)), {}, f"{H0}.exact", "must not be empty"),
+    "control character": (headers(HeaderMatch("x", PREFIX, "a\nb")), {}, f"{H0}.prefix", "control"),
+    "broken regex": (regex("(a"), {}, f"{H0}.regex", "no regular expression"),
+    "long regex": (regex("a" * 257), {}, f"{H0}.regex", "at most 256"),
+    "lookahead": (regex("(?=a)"), {}, f"{H0}.regex", "RE2 does not know groups"),
+    "lookbehind": (regex("(?<!a)b"), {}, f"{H0}.regex", "RE2 does not know groups"),
+    "backreference": (regex(r"(a)\1"), {}, f"{H0}.regex", r"RE2 does not know \1"),
+    "named backreference": (regex("(?P<n>a)(?P=n)"), {}, f"{H0}.regex", "RE2 does not know groups"),
+    "end as Python has it": (regex(r"a\Z"), {}, f"{H0}.regex", r"RE2 does not know \Z"),
+    "possessive": (regex("a++"), {}, f"{H0}.regex", "possessive"),
+    "many repeats": (regex("a{1001}"), {}, f"{H0}.regex", "at most 1000"),
+    "repeats of repeats": (regex("(?:(ab{50}){3}c){10}"), {}, f"{H0}.regex", "multiplied"),
+    "large when written out": (regex("a{900}b{900}c{900}"), {}, f"{H0}.regex", "longer than 2000"),
+    "TLS on no port": (
+        {"tls_origination": TlsOrigination(81)},
+        {"ports": TLS_PORTS},
+        "traffic.tls_origination.port",
+        "81 is not a port",
+    ),
+    "TLS in TLS": (
+        {"tls_origination": TlsOrigination(443)},
+        {"ports": TLS_PORTS},
+        "traffic.tls_origination.port",
+        "443 is HTTPS",
+    ),
+    "TLS where HTTP is spoken": (
+        {"tls_origination": TlsOrigination()},
+        {},
+        "traffic.tls_origination.port",
+        "set ports[0].target_port",
+    ),
+    "TLS to where it was dialled": (
+        {"tls_origination": TlsOrigination()},
+        {"ports": TLS_PORTS, "resolution": Resolution.NONE},
+        "traffic.tls_origination",
+        "resolution NONE",
+    ),
+    "TLS for no name": (
+        {"tls_origination": TlsOrigination()},
+        {"hosts": ("*.a.b",), "ports": ports("80:HTTP:443"), "resolution": Resolution.DYNAMIC_DNS},
+        "traffic.tls_origination.sni",
+        "wildcard",
+    ),
+    "TLS for a bad name": (
+        {"tls_origination": TlsOrigination(80, "203.0.113.7")},
+        {"ports": TLS_PORTS},
+        "traffic.tls_origination.sni",
+        "DNS name",
+    ),
+    "negative connections": (
+        {"connection_limits": ConnectionLimits(-1)},
+        {},
+        "traffic.connection_limits.max_connections",
+        "negative",
+    ),
+    "connect in no time": (
+        {"connection_limits": ConnectionLimits(1, 0.0)},
+        {},
+        "traffic.connection_limits.connect_timeout",
+        "more than 0",
+    ),
+    "negative errors": (
+        {"outlier_detection": OutlierDetection(-1)},
+        {},
+        "traffic.outlier_detection.consecutive_5xx_errors",
+        "negative",
+    ),
+    "all and more": (
+        {"outlier_detection": OutlierDetection(max_ejection_percent=101)},
+        {},
+        "traffic.outlier_detection.max_ejection_percent",
+        "0 to 100",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_wrong(case: str) -> None:
+    """One thing is wrong, and it is said where."""
+    settings, fields, path, text = INVALID[case]
+    found = problems_of(settings, **fields)
+    assert [field for field, _ in found] == [path]
+    assert text in found[0][1]

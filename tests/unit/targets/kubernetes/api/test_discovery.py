@@ -1,0 +1,39 @@
+"""Which Istio a cluster runs, by what its control plane says of itself."""
+
+from typing import Any
+
+import pytest
+
+from egress_server.targets.kubernetes.api.discovery import istio_version
+
+
+def deployment(image: str, **labels: str) -> dict[str, Any]:
+    """A control plane."""
+    containers = [{"name": "sidecar", "image": "x:9.9.9"}, {"name": "discovery", "image": image}]
+    named = {key.replace("__", "/").replace("_", "."): value for key, value in labels.items()}
+    return {"metadata": {"labels": named}, "spec": {"template": {"spec": {"containers": containers}}}}
+
+
+@pytest.mark.parametrize(
+    ("image", "labels", "version"),
+    [
+        ("docker.io/istio/pilot:1.31.1", {}, "1.31.1"),
+        ("registry:5000/istio/pilot:1.31.1-distroless", {}, "1.31.1-distroless"),
+        ("pilot:1.31.1@sha256:abc", {}, "1.31.1"),
+        ("registry:5000/istio/pilot@sha256:abc", {"app_kubernetes_io__version": "1.30.2"}, "1.30.2"),
+        ("pilot:latest", {"app_kubernetes_io__version": "1.30.2"}, "1.30.2"),
+        ("pilot:latest", {}, ""),
+        ("pilot:1.31.1", {"istio_io__rev": "canary"}, ""),
+    ],
+)
+def test_the_version_is_the_images_or_the_labels(image: str, labels: dict[str, str], version: str) -> None:
+    """Of the default revision."""
+    assert istio_version([deployment(image, **labels)], "") == version
+
+
+def test_each_revision_has_its_own() -> None:
+    """They may differ, as during an upgrade."""
+    both = [deployment("pilot:1.30.0", istio_io__rev="default"), deployment("pilot:1.31.1", istio_io__rev="canary")]
+    assert istio_version(both, "canary") == "1.31.1"
+    assert istio_version(both, "") == istio_version(both, "default") == "1.30.0"
+    assert istio_version(both, "other") == ""

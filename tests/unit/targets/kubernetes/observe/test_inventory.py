@@ -1,0 +1,73 @@
+"""Objects of others are read, whatever they say."""
+
+from typing import Any
+
+import pytest
+
+from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution
+from egress_server.formats.service_entry import read_foreign_entry
+from egress_server.targets.kubernetes.observe.inventory import entry_of, protocol_of
+from tests.unit.targets.kubernetes.clusters import found
+
+
+def test_all_that_is_understood_is_kept() -> None:
+    """In the form of ours."""
+    spec = {
+        "hosts": ["A.example"],
+        "ports": [{"number": 443, "name": "tls", "protocol": "tls", "targetPort": 8443}],
+        "resolution": "STATIC",
+        "location": "MESH_INTERNAL",
+        "addresses": ["198.51.100.1"],
+        "endpoints": [
+            {"address": "10.0.0.1", "ports": {"tls": 1}, "labels": {"a": "b"}, "locality": "r/z", "weight": 3}
+        ],
+        "exportTo": ["."],
+        "workloadSelector": {"labels": {"x": "y"}},
+    }
+    entry = read_foreign_entry("n", spec)
+    assert entry is not None
+    assert (entry.hosts, entry.resolution, entry.location) == (
+        ("a.example",),
+        Resolution.STATIC,
+        Location.MESH_INTERNAL,
+    )
+    assert (entry.ports[0].protocol, entry.ports[0].target_port) == (Protocol.TLS, 8443)
+    assert entry.endpoints == (Endpoint("10.0.0.1", {"tls": 1}, {"a": "b"}, "r/z", 3),)
+    assert (entry.addresses, entry.export_to) == (("198.51.100.1",), (".",))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"hosts": []},
+        {"hosts": 7},
+        {"hosts": ["a"], "ports": [{}]},
+        {"hosts": ["a"], "ports": ["80"]},
+        {"hosts": ["a"], "ports": [{"number": 70000}]},
+        {"hosts": ["a"], "resolution": "NEVER"},
+        {"hosts": ["a"], "endpoints": [{"weight": "many"}]},
+    ],
+)
+def test_what_could_be_anything_is_left_out(spec: dict[str, Any]) -> None:
+    """And is no error."""
+    assert read_foreign_entry("n", spec) is None
+    assert entry_of(found("ServiceEntry", "x", spec), "default") is None
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol"),
+    [
+        ({"name": "http"}, "http"),
+        ({"name": "http-web"}, "http"),
+        ({"name": "grpc-web-x"}, "grpc-web"),
+        ({"name": "HTTP2-x"}, "http2"),
+        ({"name": "anything"}, "anything"),
+        ({}, ""),
+        ({"name": "tcp-x", "appProtocol": "HTTPS"}, "https"),
+        ({"appProtocol": "kubernetes.io/h2c"}, "http2"),
+    ],
+)
+def test_a_services_port_is_what_its_name_says(port: dict[str, str], protocol: str) -> None:
+    """Unless appProtocol says it."""
+    assert protocol_of(port) == protocol
