@@ -129,14 +129,14 @@ def requests() -> dict[str, Message]:
         "/egress.v1.FleetService/ListAgents": fleet.ListAgentsRequest(parent=CLUSTER),
         "/egress.v1.FleetService/Resync": fleet.ResyncRequest(name=CLUSTER),
         "/egress.v1.FleetService/ListDrift": fleet.ListDriftRequest(parent=CLUSTER),
-        "/egress.v1.FleetService/ListEscapes": fleet.ListEscapesRequest(parent=f"{MESH}/clusters/-"),
+        "/egress.v1.FleetService/ListPolicyGaps": fleet.ListPolicyGapsRequest(parent=f"{MESH}/clusters/-"),
         "/egress.v1.FleetService/ListStaleWorkloads": fleet.ListStaleWorkloadsRequest(parent=CLUSTER),
         "/egress.v1.FleetService/AdoptObject": fleet.AdoptObjectRequest(name=CLUSTER, object="Sidecar/prod/default"),
         "/egress.v1.FleetService/ReleaseObject": fleet.ReleaseObjectRequest(
             name=CLUSTER, object="Sidecar/prod/default"
         ),
-        "/egress.v1.FleetService/ApproveHeld": fleet.ApproveHeldRequest(name=CLUSTER),
-        "/egress.v1.FleetService/AcceptStore": fleet.AcceptStoreRequest(name=CLUSTER),
+        "/egress.v1.FleetService/ApproveDeletion": fleet.ApproveDeletionRequest(name=CLUSTER),
+        "/egress.v1.FleetService/AcceptStoreReset": fleet.AcceptStoreResetRequest(name=CLUSTER),
         "/egress.v1.FleetService/RestartWorkloads": fleet.RestartWorkloadsRequest(
             name=CLUSTER, workloads=["Deployment/prod/web"]
         ),
@@ -149,5 +149,5 @@ def requests() -> dict[str, Message]:
         "/egress.v1.ChangeService/ListClusterRollouts": change.ListClusterRolloutsRequest(parent=CHANGE),
         "/egress.v1.ChangeService/WaitChange": change.WaitChangeRequest(name=CHANGE),
         "/egress.v1.ChangeService/WatchChanges": change.WatchChangesRequest(parent=MESH, include_rollouts=True),
-        "/egress.v1.ChangeService/RollbackChange": change.RollbackChangeRequest(name=CHANGE),
+        "/egress.v1.ChangeService/RevertChange": change.RevertChangeRequest(name=CHANGE),
     }

@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from egress.v1.fleet_service_pb2 import Agent as Agent
     from egress.v1.interception_pb2 import Interception as Interception
     from egress.v1.inventory_pb2 import DriftedObject as DriftedObject
-    from egress.v1.inventory_pb2 import Escape as Escape
     from egress.v1.inventory_pb2 import Observation as Observation
+    from egress.v1.inventory_pb2 import PolicyGap as PolicyGap
     from egress.v1.inventory_pb2 import StaleWorkload as StaleWorkload
     from egress.v1.mesh_pb2 import Mesh as Mesh
     from egress.v1.outbound_policy_pb2 import OutboundPolicy as OutboundPolicy
@@ -127,7 +127,7 @@ _HOMES = {
     "egress.v1.interception_pb2": ("Interception",),
     "egress.v1.inventory_pb2": (
         "DriftedObject",
-        "Escape",
+        "PolicyGap",
         "Observation",
         "StaleWorkload",
     ),

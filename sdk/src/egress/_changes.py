@@ -109,12 +109,10 @@ class ChangeMethods:
         return Call(_SERVICE + "WatchChanges", request, pb.WatchChangesResponse)
 
     @mutating
-    def rollback_change(
-        self, change: Change | int | str, **options: Unpack[Mutation]
-    ) -> Call[pb.RollbackChangeResponse]:
+    def revert_change(self, change: Change | int | str, **options: Unpack[Mutation]) -> Call[pb.RevertChangeResponse]:
         """Bring the resource of a change back to what it was before it, by a change of its own.
 
         For `options` see `Mutation`.
         """
-        request = pb.RollbackChangeRequest(name=names.change(self.mesh, change), **mutation(options))
-        return Call(_SERVICE + "RollbackChange", request, pb.RollbackChangeResponse, options.get("timeout"))
+        request = pb.RevertChangeRequest(name=names.change(self.mesh, change), **mutation(options))
+        return Call(_SERVICE + "RevertChange", request, pb.RevertChangeResponse, options.get("timeout"))

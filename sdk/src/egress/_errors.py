@@ -3,7 +3,7 @@
     EgressError
     ├── InvalidArgument         the request is wrong; see violations
     ├── NotFound                what was named does not exist
-    ├── AlreadyExists           must_not_exist was set, and it exists
+    ├── AlreadyExists           create_only was set, and it exists
     ├── Aborted                 somebody else was faster
     │   └── EtagMismatch        the resource is no longer the one you have seen
     ├── FailedPrecondition      the state of the mesh forbids it; see findings
@@ -96,7 +96,7 @@ class NotFound(EgressError):
 
 
 class AlreadyExists(EgressError):
-    """`must_not_exist` was set and the resource exists."""
+    """`create_only` was set and the resource exists."""
 
     code = "ALREADY_EXISTS"
 

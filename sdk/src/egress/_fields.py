@@ -20,19 +20,19 @@ class Mutation(TypedDict, total=False):
 
     - `request_id`: idempotency id; made by the client where none is given, and kept over retries
     - `etag`: go ahead only if this is the resource's current etag, else EtagMismatch
-    - `must_not_exist`: go ahead only if the resource does not exist, else AlreadyExists
+    - `create_only`: go ahead only if the resource does not exist, else AlreadyExists
     - `validate_only`: change nothing; the reply holds findings and plan
     - `reason`: why, kept in the change
-    - `force_findings`: codes of forceable findings to override
+    - `suppress_findings`: codes of forceable findings to override
     - `timeout`: seconds for the call with all its retries; None means the client's
     """
 
     request_id: str
     etag: str
-    must_not_exist: bool
+    create_only: bool
     validate_only: bool
     reason: str
-    force_findings: Iterable[str]
+    suppress_findings: Iterable[str]
     timeout: float | None
 
 

@@ -7,7 +7,7 @@ from egress import _names as names
 from egress._calls import Call, Listing, mutating, paged
 from egress._fields import Mutation, mutation
 from egress.v1 import fleet_service_pb2 as pb
-from egress.v1.inventory_pb2 import DriftedObject, Escape, StaleWorkload
+from egress.v1.inventory_pb2 import DriftedObject, PolicyGap, StaleWorkload
 
 _SERVICE = "/egress.v1.FleetService/"
 
@@ -39,7 +39,7 @@ class OversightMethods:
         return Listing(call, lambda page: page.drifted_objects)
 
     @paged
-    def list_escapes(
+    def list_policy_gaps(
         self,
         cluster: str = "-",
         *,
@@ -47,17 +47,17 @@ class OversightMethods:
         order_by: str = "",
         page_size: int = 0,
         timeout: float | None = None,
-    ) -> Listing[Escape, pb.ListEscapesResponse]:
+    ) -> Listing[PolicyGap, pb.ListPolicyGapsResponse]:
         """List what a mesh-wide REGISTRY_ONLY does not hold on a cluster; `-` means all.
 
         The first of the pager's `pages` has `observations`: when each cluster was looked at, and what is left out.
         `timeout` holds for each page.
         """
-        request = pb.ListEscapesRequest(
+        request = pb.ListPolicyGapsRequest(
             parent=names.cluster(self.mesh, cluster), filter=filter, order_by=order_by, page_size=page_size
         )
-        call = Call(_SERVICE + "ListEscapes", request, pb.ListEscapesResponse, timeout)
-        return Listing(call, lambda page: page.escapes)
+        call = Call(_SERVICE + "ListPolicyGaps", request, pb.ListPolicyGapsResponse, timeout)
+        return Listing(call, lambda page: page.policy_gaps)
 
     @paged
     def list_stale_workloads(
@@ -95,27 +95,27 @@ class OversightMethods:
         return Call(_SERVICE + "ReleaseObject", request, pb.ReleaseObjectResponse, options.get("timeout"))
 
     @mutating
-    def approve_held(
+    def approve_deletion(
         self, cluster: str, *, token: str = "", **options: Unpack[Mutation]
-    ) -> Call[pb.ApproveHeldResponse]:
+    ) -> Call[pb.ApproveDeletionResponse]:
         """Approve the deletion that a guard holds back on a cluster.
 
         `token` is the cluster's `status.approval_token` as it was looked at; where it is empty, whatever is held at
         this moment is approved. For `options` see `Mutation`.
         """
-        request = pb.ApproveHeldRequest(name=names.cluster(self.mesh, cluster), token=token, **mutation(options))
-        return Call(_SERVICE + "ApproveHeld", request, pb.ApproveHeldResponse, options.get("timeout"))
+        request = pb.ApproveDeletionRequest(name=names.cluster(self.mesh, cluster), token=token, **mutation(options))
+        return Call(_SERVICE + "ApproveDeletion", request, pb.ApproveDeletionResponse, options.get("timeout"))
 
     @mutating
-    def accept_store(
+    def accept_store_reset(
         self, cluster: str, *, token: str = "", **options: Unpack[Mutation]
-    ) -> Call[pb.AcceptStoreResponse]:
+    ) -> Call[pb.AcceptStoreResetResponse]:
         """Have a cluster follow this store although it was last driven by another state of it.
 
-        `token` as for `approve_held`. For `options` see `Mutation`.
+        `token` as for `approve_deletion`. For `options` see `Mutation`.
         """
-        request = pb.AcceptStoreRequest(name=names.cluster(self.mesh, cluster), token=token, **mutation(options))
-        return Call(_SERVICE + "AcceptStore", request, pb.AcceptStoreResponse, options.get("timeout"))
+        request = pb.AcceptStoreResetRequest(name=names.cluster(self.mesh, cluster), token=token, **mutation(options))
+        return Call(_SERVICE + "AcceptStoreReset", request, pb.AcceptStoreResetResponse, options.get("timeout"))
 
     @mutating
     def restart_workloads(

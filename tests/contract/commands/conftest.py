@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from egress_server.agents.sessions.sessions import Sessions
-from egress_server.commands.changes.revert import RollbackChange, rollback_change
+from egress_server.commands.changes.revert import RevertChange, revert_change
 from egress_server.commands.mutate import Mutation, MutationOutcome, Options, mutate
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import Change, ChangeType
@@ -43,11 +43,11 @@ class House:
         """Deletes a resource."""
         return changed(await mutate(self.services, CALLER, Mutation(name, type_, None, Options())))
 
-    async def rollback(self, change: Change | int, **options: Any) -> MutationOutcome:
+    async def revert(self, change: Change | int, **options: Any) -> MutationOutcome:
         """Rolls a change back."""
         revision = change if isinstance(change, int) else change.revision
-        command = RollbackChange(self.mesh, revision, Options(**options))
-        return await rollback_change(self.services, CALLER, command)
+        command = RevertChange(self.mesh, revision, Options(**options))
+        return await revert_change(self.services, CALLER, command)
 
     def now(self, name: str) -> Resource | None:
         """The resource as it is."""

@@ -60,8 +60,8 @@ def test_another_body_is_refused(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
 
 def test_replay_comes_before_refusal(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     """A retry meets the state its own first call made, and is not refused for it."""
-    made = ok(by_grpc.call("UpsertServiceEntry", {**entry("before"), "mustNotExist": True, "requestId": "b-1"}))
-    again = ok(by_rest.call("UpsertServiceEntry", {**entry("before"), "mustNotExist": True, "requestId": "b-1"}))
+    made = ok(by_grpc.call("UpsertServiceEntry", {**entry("before"), "createOnly": True, "requestId": "b-1"}))
+    again = ok(by_rest.call("UpsertServiceEntry", {**entry("before"), "createOnly": True, "requestId": "b-1"}))
     assert again == made
     update = {**entry("before"), "etag": made["serviceEntry"]["etag"], "reason": "next", "requestId": "b-2"}
     updated = ok(by_grpc.call("UpsertServiceEntry", update))

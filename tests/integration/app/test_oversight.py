@@ -17,7 +17,7 @@ from egress_server.domain.model.status import (
     RestartProgress,
     RestartState,
 )
-from egress_server.domain.observed.inventory import Capabilities, Escape, EscapeKind, Inventory, StaleWorkload
+from egress_server.domain.observed.inventory import Capabilities, Inventory, PolicyGap, PolicyGapKind, StaleWorkload
 from tests.integration.app.doors import Door, GrpcDoor, RestDoor
 from tests.integration.app.requests import MESH, ok
 from tests.support.egressd import run_cli
@@ -73,9 +73,9 @@ def seen(server: Unmanned) -> None:
             NOW,
             Capabilities("v1.36.3", "1.31.0"),
             ("10.96.0.0/12",),
-            escapes=(Escape(EscapeKind.SIDECAR_WITHOUT_MODE, "Sidecar", "prod", "s", "says nothing"),),
+            policy_gaps=(PolicyGap(PolicyGapKind.SIDECAR_WITHOUT_MODE, "Sidecar", "prod", "s", "says nothing"),),
             stale_workloads=(StaleWorkload("Deployment", "prod", "web", 1, 2, "older"),),
-            left_out={"escapes": 2},
+            left_out={"policy_gaps": 2},
         )
     )
 
@@ -85,30 +85,30 @@ def test_what_was_seen(door: Door) -> None:
     """Lists by both doors, of one cluster and of all, and the counts in the cluster's status."""
     drift = ok(door.call("ListDrift", {"parent": C0, "filter": "healed = false"}))["driftedObjects"]
     assert [(d["cluster"], d["objectKind"], d["manager"]) for d in drift] == [(C0, "Sidecar", "kubectl")]
-    escapes = ok(door.call("ListEscapes", {"parent": f"{MESH}/clusters/-"}))
-    assert [e["kind"] for e in escapes["escapes"]] == ["SIDECAR_WITHOUT_MODE"]
-    assert escapes["observations"] == [
+    policy_gaps = ok(door.call("ListPolicyGaps", {"parent": f"{MESH}/clusters/-"}))
+    assert [e["kind"] for e in policy_gaps["policyGaps"]] == ["SIDECAR_WITHOUT_MODE"]
+    assert policy_gaps["observations"] == [
         {"cluster": C0, "observeTime": "2026-11-23T00:00:00Z", "leftOutCount": 2},
         {"cluster": f"{MESH}/clusters/files"},
     ]
     stale = ok(door.call("ListStaleWorkloads", {"parent": C0}))["staleWorkloads"]
     assert [(w["kind"], w["namespace"], w["name"], w["stalePods"]) for w in stale] == [("Deployment", "prod", "web", 1)]
     status = ok(door.call("GetCluster", {"name": C0}))["status"]
-    counts = {name: status[name] for name in ("driftedObjects", "escapes", "staleWorkloads", "istioVersion")}
-    assert counts == {"driftedObjects": 1, "escapes": 3, "staleWorkloads": 1, "istioVersion": "1.31.0"}
+    counts = {name: status[name] for name in ("driftedObjects", "policyGaps", "staleWorkloads", "istioVersion")}
+    assert counts == {"driftedObjects": 1, "policyGaps": 3, "staleWorkloads": 1, "istioVersion": "1.31.0"}
     missing = door.call("ListDrift", {"parent": f"{MESH}/clusters/none"})
     assert missing.reason == "RESOURCE_NOT_FOUND"
 
 
 def test_adoption(door: Door) -> None:
-    """Adopted, shown, taken back by release and by rollback; only on Kubernetes."""
+    """Adopted, shown, taken back by release and by revert; only on Kubernetes."""
     made = ok(door.call("AdoptObject", {"name": C0, "object": SIDECAR, "reason": "agreed"}))
     assert (made["change"]["type"], made["cluster"]["adopted"]) == ("ADOPT", [SIDECAR])
     released = ok(door.call("ReleaseObject", {"name": C0, "object": SIDECAR}))
     assert released["change"]["type"] == "RELEASE"
     assert "adopted" not in ok(door.call("GetCluster", {"name": C0}))
     again = ok(door.call("AdoptObject", {"name": C0, "object": SIDECAR}))
-    ok(door.call("RollbackChange", {"name": again["change"]["name"]}))
+    ok(door.call("RevertChange", {"name": again["change"]["name"]}))
     assert "adopted" not in ok(door.call("GetCluster", {"name": C0}))
     assert door.call("ReleaseObject", {"name": C0, "object": SIDECAR}).reason == "NOT_ADOPTED"
     files = {"name": f"{MESH}/clusters/files", "object": SIDECAR}
@@ -118,12 +118,12 @@ def test_adoption(door: Door) -> None:
 
 @pytest.mark.parametrize(
     ("rpc", "reason", "type_"),
-    [("ApproveHeld", "MASS_DELETION", "APPROVE"), ("AcceptStore", "STORE_REWOUND", "ACCEPT")],
+    [("ApproveDeletion", "MASS_DELETION", "APPROVE"), ("AcceptStoreReset", "STORE_REWOUND", "ACCEPT")],
 )
 def test_what_is_held(rpc: str, reason: str, type_: str, door: Door, server: Unmanned) -> None:
     """Its token is shown, said yes to, and no other."""
     server.report(SETTLED)
-    assert door.call(rpc, {"name": C0}).reason == "NOT_HELD"
+    assert door.call(rpc, {"name": C0}).reason == "NOTHING_HELD"
     server.report(ClusterStatus("c0", Phase.HELD, problem=Problem(reason, "too much", token="t1")))
     status = ok(door.call("GetCluster", {"name": C0}))["status"]
     assert (status["state"], status["reason"], status["approvalToken"]) == ("HELD", reason, "t1")
@@ -155,15 +155,15 @@ def test_egressctl(server: Unmanned) -> None:
         return done.stdout + done.stderr
 
     assert "kubectl" in ctl("drift", "c0")
-    assert "c0 has 2 more than are listed." in ctl("escapes")
+    assert "c0 has 2 more than are listed." in ctl("gaps")
     assert "1 of 2" in ctl("stale", "c0")
     assert "change" in ctl("adopt", "c0", SIDECAR)
     assert f"adopted: {SIDECAR}" in ctl("get", "c0")
     ctl("release", "c0", SIDECAR)
     assert "NOT_ADOPTED" in ctl("release", "c0", SIDECAR, code=1)
-    assert "NOT_HELD" in ctl("approve", "c0", code=1)
+    assert "NOTHING_HELD" in ctl("approve", "c0", code=1)
     server.report(ClusterStatus("c0", Phase.HELD, problem=Problem("STORE_REWOUND", "it was restored", token="t")))
-    ctl("accept-store", "c0")
+    ctl("accept-store-reset", "c0")
     assert "it has not begun" in ctl("restart", "c0", "--wait", "--timeout", "1s", code=3)
     path = Path(server.grpc.removeprefix("unix:")).with_name("config")
     path.write_text(kubeconfig())
@@ -179,10 +179,10 @@ async def test_the_sdk_in_both_forms(server: Unmanned) -> None:
         assert list(client.adopt_object("c0", SIDECAR).cluster.adopted) == [SIDECAR]
         client.release_object("c0", SIDECAR)
         with pytest.raises(FailedPrecondition) as caught:
-            client.approve_held("c0")
-        assert caught.value.reason == "NOT_HELD"
+            client.approve_deletion("c0")
+        assert caught.value.reason == "NOTHING_HELD"
     async with AsyncEgressClient(server.grpc) as client_:
-        assert [e.name async for e in client_.list_escapes("c0")] == ["s"]
+        assert [e.name async for e in client_.list_policy_gaps("c0")] == ["s"]
         assert [w.name async for w in client_.list_stale_workloads()] == ["web"]
         restart = await client_.restart_workloads("c0")
         assert restart.reply.restart_id

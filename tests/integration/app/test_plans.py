@@ -70,14 +70,14 @@ def test_conflict_refused_then_forced(by_grpc: GrpcDoor, by_rest: RestDoor) -> N
 
     answers = by_grpc.call("UpsertServiceEntry", second), by_rest.call("UpsertServiceEntry", second)
     assert answers[0].body == answers[1].body
-    assert (answers[1].code, answers[1].reason, answers[1].http) == (9, "FINDINGS", 400)
+    assert (answers[1].code, answers[1].reason, answers[1].http) == (9, "BLOCKED_BY_FINDINGS", 400)
     findings = [d for d in answers[1].body["details"] if d["@type"].endswith("egress.v1.Finding")]
     (finding,) = [f for f in findings if f["severity"] == "ERROR"]
     assert (finding["code"], finding["severity"], finding["forceable"]) == ("EGR0101", "ERROR", True)
     assert finding["resource"] == first["serviceEntry"]["name"]
     assert finding["fix"]
 
-    forced = ok(by_rest.call("UpsertServiceEntry", {**second, "forceFindings": ["EGR0101"]}))
+    forced = ok(by_rest.call("UpsertServiceEntry", {**second, "suppressFindings": ["EGR0101"]}))
     assert [f["code"] for f in forced["findings"] if f["severity"] == "ERROR"] == ["EGR0101"]
     assert forced["change"]["findings"] == forced["findings"]
     delete(by_grpc, forced)
@@ -101,7 +101,7 @@ def test_by_the_command_line(egressd: Egressd, by_grpc: GrpcDoor) -> None:
     code, out, err = ctl(*conflicting)
     assert code == 1
     assert "EGR0101" in err
-    code, out, err = ctl(*conflicting, "--force-finding", "EGR0101")
+    code, out, err = ctl(*conflicting, "--suppress", "EGR0101")
     assert code == 0, err
     for id_ in ("cli-a", "cli-b"):
         assert ctl("delete", id_)[0] == 0

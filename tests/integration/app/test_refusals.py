@@ -113,9 +113,9 @@ FIELDS: dict[str, tuple[str, Json, str]] = {
     "long reason": ("SetOutboundPolicy", {**policy(), "reason": "x" * 1025}, "reason"),
     "reason of wide letters": ("SetOutboundPolicy", {**policy(), "reason": "\u00e9" * 600}, "reason"),
     "bad etag": ("SetOutboundPolicy", {**policy(), "etag": "no etag"}, "etag"),
-    "bad finding": ("SetOutboundPolicy", {**policy(), "forceFindings": ["ALL"]}, "force_findings[0]"),
+    "bad finding": ("SetOutboundPolicy", {**policy(), "suppressFindings": ["ALL"]}, "suppress_findings[0]"),
     "delete by wrong kind": ("DeleteOutboundPolicy", {"name": f"{MESH}/outboundPolicies/UPPER"}, "name"),
-    "delete must not exist": ("DeleteServiceEntry", {"name": _NOBODY, "mustNotExist": True}, "must_not_exist"),
+    "delete must not exist": ("DeleteServiceEntry", {"name": _NOBODY, "createOnly": True}, "create_only"),
     "negative page size": ("ListServiceEntries", {"parent": f"{MESH}/namespaces/-", "pageSize": -1}, "page_size"),
     "bad page token": ("ListOutboundPolicies", {"parent": MESH, "pageToken": "///"}, "page_token"),
     "page token of letters": ("ListChanges", {"parent": MESH, "pageToken": "\u00fc"}, "page_token"),
@@ -220,7 +220,7 @@ def test_bad_field(by_grpc: GrpcDoor, by_rest: RestDoor, case: str) -> None:
         ("DeleteServiceEntry", {"name": _NOBODY, "etag": "other.7"}, ABORTED, "ETAG_MISMATCH", 409),
         (
             "RegisterCluster",
-            {**cluster(), "clusterId": "one", "mustNotExist": True},
+            {**cluster(), "clusterId": "one", "createOnly": True},
             EXISTS,
             "ALREADY_EXISTS",
             409,
@@ -236,11 +236,11 @@ def test_what_the_state_forbids(
 
 
 def test_existing_resource(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """must_not_exist, a wrong etag and another scope are refused where the resource exists."""
+    """create_only, a wrong etag and another scope are refused where the resource exists."""
     made = ok(by_grpc.call("SetOutboundPolicy", {**policy(), "outboundPolicyId": "existing"}))
     request = {**policy(), "outboundPolicyId": "existing"}
     request["outboundPolicy"]["scope"] = made["outboundPolicy"]["scope"]
-    assert both(by_grpc, by_rest, "SetOutboundPolicy", {**request, "mustNotExist": True}).reason == "ALREADY_EXISTS"
+    assert both(by_grpc, by_rest, "SetOutboundPolicy", {**request, "createOnly": True}).reason == "ALREADY_EXISTS"
     assert both(by_grpc, by_rest, "SetOutboundPolicy", {**request, "etag": "no.1"}).reason == "ETAG_MISMATCH"
     other = {**request, "outboundPolicy": {"mode": "ALLOW_ANY", "scope": {"namespace": "elsewhere"}}}
     assert both(by_grpc, by_rest, "SetOutboundPolicy", other).fields == ["outbound_policy.scope"]
@@ -254,9 +254,9 @@ def test_existing_resource(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
 
 def test_finding(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     """An ERROR finding refuses by its code, even where its code is forced, if it can't be."""
-    request = {**entry(endpoints=[{"address": "169.254.169.254"}]), "forceFindings": ["EGR0105"]}
+    request = {**entry(endpoints=[{"address": "169.254.169.254"}]), "suppressFindings": ["EGR0105"]}
     answer = both(by_grpc, by_rest, "UpsertServiceEntry", request)
-    assert (answer.code, answer.reason, answer.http) == (PRECONDITION, "FINDINGS", 400), str(answer)
+    assert (answer.code, answer.reason, answer.http) == (PRECONDITION, "BLOCKED_BY_FINDINGS", 400), str(answer)
     assert "EGR0105" in answer.body["message"]
 
 

@@ -108,7 +108,7 @@ def test_ends_by_itself(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 
 def test_seen_by_a_workload(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """A fault, and its end on request, are verified by probes; so is what a rollback brings back."""
+    """A fault, and its end on request, are verified by probes; so is what a revert brings back."""
     with running_daemon(tmp_path, *words) as daemon:
         register(daemon)
         inject(daemon, seconds=600)
@@ -117,7 +117,7 @@ def test_seen_by_a_workload(tmp_path: Path, words: tuple[str, ...]) -> None:
         cleared = daemon.egress.ClearFault(egress_service_pb2.ClearFaultRequest(name=FAULT)).change
         verified(daemon)
         assert status(daemon) == 301
-        daemon.changes.RollbackChange(change_service_pb2.RollbackChangeRequest(name=cleared.name))
+        daemon.changes.RevertChange(change_service_pb2.RevertChangeRequest(name=cleared.name))
         verified(daemon)
         assert status(daemon) == 503
 
@@ -212,7 +212,7 @@ def test_a_cluster_is_left_clean(tmp_path: Path, words: tuple[str, ...]) -> None
         assert state.read_text() == '{"objects":[],"witness":null}'
         agents = fleet_service_pb2.ListAgentsRequest(parent=f"{MESH}/clusters/-")
         eventually(lambda: not daemon.fleet.ListAgents(agents).agents)
-        done = daemon.changes.RollbackChange(change_service_pb2.RollbackChangeRequest(name=last_change(daemon).name))
+        done = daemon.changes.RevertChange(change_service_pb2.RevertChangeRequest(name=last_change(daemon).name))
         wait(daemon, done.change.name)
         assert HOST in state.read_text()
         eventually(lambda: status(daemon) == 301)

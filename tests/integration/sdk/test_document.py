@@ -1,4 +1,4 @@
-"""The rest of the document by egressctl and SDK: faults, interception, insight, watch and rollback, on a real mesh."""
+"""The rest of the document by egressctl and SDK: faults, interception, insight, watch and revert, on a real mesh."""
 
 import json
 import subprocess
@@ -118,7 +118,7 @@ def test_insight(client: EgressClient, ctl: Ctl) -> None:
 
 
 def test_watch_and_rollback(client: EgressClient, ctl: Ctl) -> None:
-    """A watch sees a change, its rollouts and its rollback, which brings back what was before."""
+    """A watch sees a change, its rollouts and its revert, which brings back what was before."""
     client.set_outbound_policy("ALLOW_ANY").wait(timeout=60)
     with client.watch_changes(include_rollouts=True) as watch:
         change = client.set_outbound_policy("REGISTRY_ONLY")
@@ -129,13 +129,13 @@ def test_watch_and_rollback(client: EgressClient, ctl: Ctl) -> None:
         assert rollout.state in (ClusterRollout.APPLYING, ClusterRollout.APPLIED, ClusterRollout.VERIFIED)
     assert outcome(client) == ProbeResponse.BLOCKED
 
-    done = ctl("changes", "rollback", str(change.change.revision), "--wait", "verified")
+    done = ctl("changes", "revert", str(change.change.revision), "--wait", "verified")
     assert done.returncode == 0, done.stderr
     assert client.get_outbound_policy().mode == OutboundPolicy.ALLOW_ANY
     assert outcome(client) == ProbeResponse.PASSTHROUGH
 
     done = ctl("changes", "watch", "--cursor", seen.cursor, "--limit", "1", "-o", "json")
-    assert json.loads(done.stdout)["change"]["type"] == "ROLLBACK"
+    assert json.loads(done.stdout)["change"]["type"] == "REVERT"
     with pytest.raises(egress.InvalidArgument):
         next(client.watch_changes("nonsense"))
 

@@ -40,7 +40,7 @@ async def test_an_unsafe_server_is_refused(server: Path, option: str, value: str
         with pytest.raises(FailedPrecondition, match=hint) as refused:
             async with open_store(url, "default"):
                 pass
-        assert refused.value.reason == "STORE_UNFIT"
+        assert refused.value.reason == "STORE_INCOMPATIBLE"
 
 
 async def test_a_wrong_password_is_said(server: Path) -> None:

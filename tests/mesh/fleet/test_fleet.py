@@ -67,7 +67,7 @@ def test_the_rights_of_the_example_are_enough(product: Product, mesh: Mesh) -> N
     assert "can't be driven: the API server does not accept" in product.ctl(*words, str(wrong), code=1).stderr
     stranger = str(mesh.server.kubeconfig("stranger"))
     lacking = product.ctl(*words[:5], "--kubeconfig", stranger, code=1).stderr
-    assert "RIGHTS_MISSING" in lacking
+    assert "PERMISSIONS_MISSING" in lacking
     assert "create serviceentries.networking.istio.io" in lacking
 
     done = product.ctl(*words, str(kubeconfig(mesh, product, token)))
@@ -135,9 +135,9 @@ def test_another_store_is_followed_when_accepted(run: Run, product: Product, mes
     target = ("--target", "kubernetes", "--kubeconfig", str(mesh.kubeconfig))
     held = product.ctl("cluster", "register", mesh.name, *target, code=1).stderr
     assert f"{mesh.name} is HELD" in held
-    assert f"egressctl cluster accept-store {mesh.name}" in held
+    assert f"egressctl cluster accept-store-reset {mesh.name}" in held
     assert mesh.get("sidecars", "-n", "default")["items"]
-    product.ctl("cluster", "accept-store", mesh.name, "--wait", "applied")
+    product.ctl("cluster", "accept-store-reset", mesh.name, "--wait", "applied")
     eventually(lambda: mesh.get("sidecars", "-n", "default")["items"] == [], "the policy that nobody knows is gone")
     product.ctl("cluster", "deregister", mesh.name, "--cleanup")
 

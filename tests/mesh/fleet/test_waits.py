@@ -21,7 +21,7 @@ def product(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Product]:
     with Product(run) as product:
         product.register(mesh)
         product.agent(curl)
-        changed = product.client.set_outbound_policy("REGISTRY_ONLY", force_findings=["EGR0302"])
+        changed = product.client.set_outbound_policy("REGISTRY_ONLY", suppress_findings=["EGR0302"])
         waited = changed.wait(until="verified", timeout=SECONDS)
         assert waited.reached, waited
         yield product
@@ -50,7 +50,7 @@ def test_others_who_write_without_a_pause(product: Product, mesh: Mesh) -> None:
     with others_writing(mesh):
         words = ("entry", "upsert", "aliyun", "--host", HOST, "--port", "80:HTTP", "--port", "443:TLS")
         waited = product.ctl(*words, "--wait", "verified", "--timeout", "6s", code=3)
-    assert "DEBOUNCE_HELD_OPEN" in waited.stderr
+    assert "ISTIOD_DEBOUNCING" in waited.stderr
     assert "ServiceEntry by others" in waited.stderr
     entry = product.client.get_service_entry("aliyun")
     assert product.client.wait_change(entry.revision, until="verified", timeout=SECONDS).reached

@@ -67,7 +67,7 @@ async def test_missing_rights_are_all_named_at_once(server: ApiServer) -> None:
     cluster = cluster_of(server, "stranger")
     with pytest.raises(PermanentError) as raised:
         await open_kubernetes(cluster, OpenSealer())
-    assert raised.value.reason == "RIGHTS_MISSING"
+    assert raised.value.reason == "PERMISSIONS_MISSING"
     for right in ("create serviceentries.networking.istio.io", "patch configmaps in istio-system", "list services"):
         assert right in raised.value.message
 

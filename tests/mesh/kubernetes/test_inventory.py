@@ -3,7 +3,7 @@
 from typing import Any
 
 from egress_server.domain.model.resources import Protocol, Resolution
-from egress_server.domain.observed.inventory import EscapeKind, Inventory, KnownService
+from egress_server.domain.observed.inventory import Inventory, KnownService, PolicyGapKind
 from egress_server.ports.target import Live
 from tests.mesh.harness.cluster.api import Api
 from tests.mesh.kubernetes.conftest import RANGES
@@ -102,7 +102,7 @@ async def test_what_we_put_into_objects_of_others_is_not_theirs(driver: Driver, 
     found = await inventory(driver)
     assert [sidecar.mode for sidecar in found.sidecars] == ["ALLOW_ANY"]
     assert [each.faults for each in found.virtual_services] == [False]
-    assert found.escapes == ()
+    assert found.policy_gaps == ()
 
 
 async def test_who_escapes_is_told(driver: Driver, api: Api) -> None:
@@ -111,9 +111,9 @@ async def test_who_escapes_is_told(driver: Driver, api: Api) -> None:
     write(api, "Sidecar", "open", {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}, "default")
     await driver.drive(policy("REGISTRY_ONLY"))
     found = await inventory(driver)
-    assert {(escape.name, escape.kind) for escape in found.escapes} == {
-        ("silent", EscapeKind.SIDECAR_WITHOUT_MODE),
-        ("open", EscapeKind.SIDECAR_ALLOWS_ANY),
+    assert {(gap.name, gap.kind) for gap in found.policy_gaps} == {
+        ("silent", PolicyGapKind.SIDECAR_WITHOUT_MODE),
+        ("open", PolicyGapKind.SIDECAR_ALLOWS_ANY),
     }
 
 

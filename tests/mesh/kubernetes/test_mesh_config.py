@@ -103,7 +103,7 @@ async def test_a_text_that_nobody_can_edit_is_left_alone(driver: Driver, api: Ap
     given(api, {"mesh": "a: 1\na: 2"})
     only = policy("REGISTRY_ONLY")
     obstacles = await driver.drive(only)
-    assert {name: problem.reason for name, problem in obstacles.items()} == {only.name: "TEXT_UNREADABLE"}
+    assert {name: problem.reason for name, problem in obstacles.items()} == {only.name: "CONFIG_UNREADABLE"}
     assert "istio-system/istio is left as it is: line 2: 'a' is set twice" in obstacles[only.name].message
     assert mesh(api) == "a: 1\na: 2"
     assert api.get("/apis/networking.istio.io/v1/namespaces/istio-system/sidecars/egress-all")

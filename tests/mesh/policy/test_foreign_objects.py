@@ -34,7 +34,7 @@ Policy = Callable[[EgressClient], object]
 def outbound(mode: str, **scope: str) -> Policy:
     """An outbound policy."""
     force = ["EGR0302"] if mode == "REGISTRY_ONLY" else []
-    return lambda client: client.set_outbound_policy(mode, force_findings=force, **scope)  # type: ignore[arg-type]
+    return lambda client: client.set_outbound_policy(mode, suppress_findings=force, **scope)  # type: ignore[arg-type]
 
 
 def ours(*ports: str, host: str = HOST, **fields: object) -> Policy:
@@ -44,7 +44,7 @@ def ours(*ports: str, host: str = HOST, **fields: object) -> Policy:
 
 def fault(status: int) -> Policy:
     """A fault of ours on all requests."""
-    return lambda client: client.inject_fault(HOST, abort=status, force_findings=["EGR0202"])
+    return lambda client: client.inject_fault(HOST, abort=status, suppress_findings=["EGR0202"])
 
 
 def fault_on_a_service(host: str) -> Policy:

@@ -82,7 +82,7 @@ async def test_a_text_that_istiod_reads_otherwise_or_not_at_all_is_left_alone(
     patch = json.dumps({"data": {"mesh": broken}})
     mesh.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
     obstacles = await driver.drive(policy("REGISTRY_ONLY"))
-    assert [problem.reason for problem in obstacles.values()] == ["TEXT_UNREADABLE"]
+    assert [problem.reason for problem in obstacles.values()] == ["CONFIG_UNREADABLE"]
     assert text(mesh) == broken
 
 

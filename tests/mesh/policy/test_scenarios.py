@@ -53,7 +53,7 @@ class Scenario:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-CLOSED = outbound("REGISTRY_ONLY", force_findings=["EGR0302"])
+CLOSED = outbound("REGISTRY_ONLY", suppress_findings=["EGR0302"])
 SCENARIOS = [
     Scenario(
         "no policy at all", (), {HTTP: ("PASSTHROUGH", 301), HTTPS: ("PASSTHROUGH", 200), TCP: ("PASSTHROUGH", 0)}
@@ -127,7 +127,7 @@ SCENARIOS = [
     ),
     Scenario(
         "a database without addresses takes all on its port",
-        (CLOSED, entry(DATABASE, "3306:TCP:mysql", force_findings=["EGR0101", "EGR0102"])),
+        (CLOSED, entry(DATABASE, "3306:TCP:mysql", suppress_findings=["EGR0101", "EGR0102"])),
         {TCP: ("REGISTERED", 0), f"tcp://{OTHER_DATABASE}:3306": ("REGISTERED", 0)},
     ),
     Scenario(

@@ -94,7 +94,7 @@ def test_a_sidecar_without_a_mode_lets_its_namespace_escape(
         product.ctl("outbound", "set", "REGISTRY_ONLY", "--wait", "applied")
         await_reach(curl, URL, CLOSED, "REGISTRY_ONLY in the root Sidecar")
         await_reach(team, URL, OPEN, "REGISTRY_ONLY in the root Sidecar")
-        assert "team" in product.ctl("cluster", "escapes", mesh.name).stdout
+        assert "team" in product.ctl("cluster", "gaps", mesh.name).stdout
         product.ctl("outbound", "set", "REGISTRY_ONLY", "-n", "team", "--wait", "applied")
         await_reach(team, URL, CLOSED, "REGISTRY_ONLY for the namespace")
 

@@ -59,7 +59,7 @@ def place(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Place]:
     """REGISTRY_ONLY holds already."""
     with Product(run) as product:
         product.register(mesh)
-        product.client.set_outbound_policy("REGISTRY_ONLY", force_findings=["EGR0302"]).wait(until="applied")
+        product.client.set_outbound_policy("REGISTRY_ONLY", suppress_findings=["EGR0302"]).wait(until="applied")
         place = Place(product.client, curl, mesh.world)
         place.until("nobody.example.com", lambda answer: answer.status == 502)
         yield place

@@ -151,7 +151,7 @@ async def test_silent_agent() -> None:
     hasty = Attempt(ATTEMPT.destination, timeout=0.01)
     with pytest.raises(DeadlineExceeded) as late:
         await sessions.attempt("default", info(), hasty)
-    assert late.value.reason == "AGENT_SILENT"
+    assert late.value.reason == "AGENT_NOT_RESPONDING"
     first = await peer.command()
     asked = asyncio.create_task(sessions.attempt("default", info(), ATTEMPT))
     second = await peer.command()

@@ -206,7 +206,7 @@ async def test_silent() -> None:
         await noticed()
         with pytest.raises(DeadlineExceeded) as late:
             await b.sees.attempt("default", info(), ATTEMPT)
-        assert late.value.reason == "AGENT_SILENT"
+        assert late.value.reason == "AGENT_NOT_RESPONDING"
 
 
 @virtual_time
@@ -218,7 +218,7 @@ async def test_lost_on_its_way() -> None:
         exchange.deaf.add("a")
         with pytest.raises(DeadlineExceeded) as late:
             await b.sees.attempt("default", info(), ATTEMPT)
-        assert late.value.reason == "AGENT_SILENT"
+        assert late.value.reason == "AGENT_NOT_RESPONDING"
 
 
 @virtual_time

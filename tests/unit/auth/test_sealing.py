@@ -65,7 +65,7 @@ def test_a_key_that_is_none(tmp_path: Path, content: bytes | None, text: str) ->
         path.write_bytes(content)
     with pytest.raises(FailedPrecondition, match=text) as caught:
         KeyFileSealer(path, make=False).check()
-    assert caught.value.reason == "CREDENTIALS_KEY_UNFIT"
+    assert caught.value.reason == "CREDENTIALS_KEY_INVALID"
 
 
 def test_a_key_that_can_not_be_made(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ async def test_at_the_timeout_it_says_how_far_it_has_come() -> None:
 @pytest.mark.parametrize(
     ("status", "state", "reason"),
     [
-        (None, "PENDING", "NOT_DRIVEN"),
+        (None, "PENDING", "NO_APPLIER"),
         (ClusterStatus("west", Phase.OFFLINE, problem=Problem("UNREACHABLE", "no route")), "OFFLINE", "UNREACHABLE"),
         (ClusterStatus("west", Phase.HELD, problem=Problem("MASS_DELETION", "much")), "HELD", "MASS_DELETION"),
         (
@@ -256,9 +256,9 @@ async def test_at_the_timeout_it_says_how_far_it_has_come() -> None:
             "UNSUPPORTED",
         ),
         (
-            replace(applied("west", 4), unverified={BANK.name: Problem("DEBOUNCE_HELD_OPEN", "writes")}),
+            replace(applied("west", 4), unverified={BANK.name: Problem("ISTIOD_DEBOUNCING", "writes")}),
             "APPLIED",
-            "DEBOUNCE_HELD_OPEN",
+            "ISTIOD_DEBOUNCING",
         ),
         (
             replace(applied("west", 4, 4), disagreements={BANK.name: Problem("PROBE_DISAGREES", "seen")}),

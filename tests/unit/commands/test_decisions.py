@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from egress_server.commands.changes.revert import RollbackChange, rollback_change
+from egress_server.commands.changes.revert import RevertChange, revert_change
 from egress_server.commands.clusters.approvals import (
     MAX_ADOPTED,
     Approve,
-    accept_store,
+    accept_store_reset,
     adopting,
-    approve_held,
+    approve_deletion,
     releasing,
 )
 from egress_server.commands.clusters.clusters import RestartWorkloads, restart_workloads
@@ -93,8 +93,8 @@ async def test_only_kubernetes_has_what_is_not_ours() -> None:
 @pytest.mark.parametrize(
     ("say", "reason", "field", "type_"),
     [
-        (approve_held, MASS_DELETION, "approved", ChangeType.APPROVE),
-        (accept_store, STORE_REWOUND, "accepted", ChangeType.ACCEPT),
+        (approve_deletion, MASS_DELETION, "approved", ChangeType.APPROVE),
+        (accept_store_reset, STORE_REWOUND, "accepted", ChangeType.ACCEPT),
     ],
 )
 @pytest.mark.parametrize("token", ["", "t1"])
@@ -111,7 +111,7 @@ async def test_what_is_held_is_said_yes_to(say: Say, reason: str, field: str, ty
     assert (await say(world.services, CALLER, command)).change == outcome.change
 
 
-@pytest.mark.parametrize(("say", "other"), [(approve_held, STORE_REWOUND), (accept_store, MASS_DELETION)])
+@pytest.mark.parametrize(("say", "other"), [(approve_deletion, STORE_REWOUND), (accept_store_reset, MASS_DELETION)])
 async def test_what_is_not_held_needs_no_yes(say: Say, other: str) -> None:
     """It is refused, with how the cluster stands instead."""
     world = World.of(cluster("east"))
@@ -125,7 +125,7 @@ async def test_what_is_not_held_needs_no_yes(say: Say, other: str) -> None:
             world.replica.report(status)
         with pytest.raises(FailedPrecondition, match=text) as caught:
             await say(world.services, CALLER, Approve(EAST.name, options(), ""))
-        assert caught.value.reason == "NOT_HELD"
+        assert caught.value.reason == "NOTHING_HELD"
     assert world.store.commits == []
 
 
@@ -134,7 +134,7 @@ async def test_another_token_is_refused() -> None:
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION, "t2"))
     with pytest.raises(Aborted) as caught:
-        await approve_held(world.services, CALLER, Approve(EAST.name, options(), "t1"))
+        await approve_deletion(world.services, CALLER, Approve(EAST.name, options(), "t1"))
     assert (caught.value.reason, caught.value.metadata["current_token"]) == ("TOKEN_MISMATCH", "t2")
 
 
@@ -142,7 +142,7 @@ async def test_a_dry_run_says_yes_to_nothing() -> None:
     """It only tells whether it could."""
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION))
-    outcome = await approve_held(world.services, CALLER, Approve(EAST.name, options(validate_only=True), ""))
+    outcome = await approve_deletion(world.services, CALLER, Approve(EAST.name, options(validate_only=True), ""))
     assert outcome.plan is not None
     assert world.store.commits == []
 
@@ -170,24 +170,24 @@ async def test_decisions_about_what_nobody_registered() -> None:
     with pytest.raises(NotFound):
         await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
     with pytest.raises(NotFound):
-        await approve_held(world.services, CALLER, Approve(EAST.name, options(), ""))
+        await approve_deletion(world.services, CALLER, Approve(EAST.name, options(), ""))
 
 
 async def rolled_back(world: World, outcome: MutationOutcome) -> Cluster:
     """East after a change was taken back."""
     assert outcome.change is not None
-    command = RollbackChange("default", outcome.change.revision, options())
-    await rollback_change(world.services, CALLER, command)
+    command = RevertChange("default", outcome.change.revision, options())
+    await revert_change(world.services, CALLER, command)
     return now(world)
 
 
 async def test_decisions_are_taken_back() -> None:
-    """An adoption, a release and an approval by rollback of their change."""
+    """An adoption, a release and an approval by revert of their change."""
     world = World.of(replace(EAST, approved="t0"))
     adopted = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
     assert (await rolled_back(world, adopted)).adopted == ()
     world.replica.report(held(MASS_DELETION))
-    approved = await approve_held(world.services, CALLER, Approve(EAST.name, options(), ""))
+    approved = await approve_deletion(world.services, CALLER, Approve(EAST.name, options(), ""))
     assert (await rolled_back(world, approved)).approved == "t0"
     await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
     released = await mutate(world.services, CALLER, deciding(ChangeType.RELEASE, releasing(SIDECAR)))

@@ -97,7 +97,7 @@ async def test_deleting_nothing_is_not_found() -> None:
 async def test_must_not_exist(exists: bool) -> None:
     """Only what is not there is created."""
     world = World.of(*[BANK] * exists)
-    call = mutate(world.services, CALLER, setting(BANK, must_not_exist=True))
+    call = mutate(world.services, CALLER, setting(BANK, create_only=True))
     if exists:
         with pytest.raises(AlreadyExists):
             await call
@@ -149,14 +149,14 @@ async def test_a_blocking_finding_refuses() -> None:
     with pytest.raises(FailedPrecondition) as caught:
         await mutate(world.services, CALLER, setting(BANK))
     error = caught.value
-    assert (error.reason, error.metadata) == ("FINDINGS", {"codes": "EGR0101"})
+    assert (error.reason, error.metadata) == ("BLOCKED_BY_FINDINGS", {"codes": "EGR0101"})
     assert [(f.code, f.severity, f.resource) for f in error.findings] == [("EGR0101", Severity.ERROR, RIVAL.name)]
     assert world.store.commits == []
 
 
 async def test_a_forced_finding_is_kept_with_the_change() -> None:
     """Who forces it through leaves a trace."""
-    outcome = await mutate(World.of(RIVAL).services, CALLER, setting(BANK, force_findings=("EGR0101",)))
+    outcome = await mutate(World.of(RIVAL).services, CALLER, setting(BANK, suppress_findings=("EGR0101",)))
     assert outcome.change is not None
     assert [f.code for f in outcome.change.record.findings] == ["EGR0101"]
     assert outcome.findings == outcome.change.record.findings
@@ -165,7 +165,7 @@ async def test_a_forced_finding_is_kept_with_the_change() -> None:
 async def test_forcing_another_code_forces_nothing() -> None:
     """Codes are named one by one."""
     with pytest.raises(FailedPrecondition):
-        await mutate(World.of(RIVAL).services, CALLER, setting(BANK, force_findings=("EGR0102",)))
+        await mutate(World.of(RIVAL).services, CALLER, setting(BANK, suppress_findings=("EGR0102",)))
 
 
 # Replay before refusal
@@ -182,12 +182,12 @@ async def test_one_request_is_one_change() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"must_not_exist": True}, {"etag": make_etag(EPOCH, 2)}, {"force_findings": ("EGR0101",)}],
-    ids=["must_not_exist", "etag", "forced"],
+    [{"create_only": True}, {"etag": make_etag(EPOCH, 2)}, {"suppress_findings": ("EGR0101",)}],
+    ids=["create_only", "etag", "forced"],
 )
 async def test_a_retry_after_a_lost_reply_is_no_refusal(options: dict[str, object]) -> None:
     """A caller whose reply was lost meets the state it has made itself, and is told of its own change."""
-    created = "must_not_exist" in options
+    created = "create_only" in options
     world = World.of(*[] if created else [BANK])
     world.store.lost_replies = 1
     wanted = setting(replace(BANK, ports=ports("443:HTTPS")), request_id="r", **options)
@@ -212,7 +212,7 @@ async def test_another_body_under_the_same_id_is_refused() -> None:
     """Also where the body would be refused anyway."""
     world = World.of()
     await mutate(world.services, CALLER, setting(BANK, request_id="r"))
-    for options in ({}, {"must_not_exist": True}):
+    for options in ({}, {"create_only": True}):
         with pytest.raises(Aborted) as caught:
             await mutate(world.services, CALLER, setting(BANK, request_id="r", fingerprint="other", **options))
         assert caught.value.reason == "REQUEST_ID_REUSED"
@@ -232,7 +232,7 @@ async def test_a_refusal_without_id_asks_the_store_nothing() -> None:
     world = World.of(BANK)
     world.store.find_replay = None  # type: ignore[method-assign,assignment]
     with pytest.raises(AlreadyExists):
-        await mutate(world.services, CALLER, setting(BANK, must_not_exist=True))
+        await mutate(world.services, CALLER, setting(BANK, create_only=True))
 
 
 # Somebody else was faster
@@ -378,10 +378,10 @@ async def test_validate_only_returns_findings_instead_of_refusing() -> None:
     "mutation",
     [
         setting(BANK, validate_only=True, etag="x"),
-        setting(BANK, validate_only=True, must_not_exist=True),
+        setting(BANK, validate_only=True, create_only=True),
         deleting(RIVAL, validate_only=True),
     ],
-    ids=["etag", "must_not_exist", "not there"],
+    ids=["etag", "create_only", "not there"],
 )
 async def test_validate_only_keeps_preconditions(mutation: object) -> None:
     """What could not be asked for is refused as ever."""

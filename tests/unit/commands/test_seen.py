@@ -9,13 +9,13 @@ from egress_server.commands.clusters.observations import (
     ClusterObservation,
     ListObservations,
     list_drift,
-    list_escapes,
+    list_policy_gaps,
     list_stale_workloads,
 )
 from egress_server.domain.model.errors import NotFound
 from egress_server.domain.model.paging import parse_listing
 from egress_server.domain.model.status import ClusterStatus, Drift, DriftKind, Phase
-from egress_server.domain.observed.inventory import Escape, EscapeKind, Inventory, StaleWorkload
+from egress_server.domain.observed.inventory import Inventory, PolicyGap, PolicyGapKind, StaleWorkload
 from tests.support.meshes import cluster
 from tests.unit.commands.fakes import CALLER, World
 
@@ -29,9 +29,9 @@ def drifted(name: str, **fields: object) -> Drift:
     return replace(drift, **fields)  # type: ignore[arg-type]
 
 
-def escape(name: str, kind: EscapeKind = EscapeKind.SIDECAR_WITHOUT_MODE) -> Escape:
+def gap(name: str, kind: PolicyGapKind = PolicyGapKind.SIDECAR_WITHOUT_MODE) -> PolicyGap:
     """A Sidecar that says nothing."""
-    return Escape(kind, "Sidecar", "prod", name, "it says nothing")
+    return PolicyGap(kind, "Sidecar", "prod", name, "it says nothing")
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def world() -> World:
     made.replica.report(ClusterStatus("west", Phase.SETTLED, drift=(drifted("c", kind=DriftKind.MISSING),)))
     web = StaleWorkload("Deployment", "prod", "web", 1, 2, "older")
     made.replica.inventories = {
-        "west": Inventory("west", NOW, escapes=(escape("w"),), stale_workloads=(web,), left_out={"escapes": 3}),
+        "west": Inventory("west", NOW, policy_gaps=(gap("w"),), stale_workloads=(web,), left_out={"policy_gaps": 3}),
         "east": Inventory(
-            "east", NOW, escapes=(escape("f"), escape("e")), stale_workloads=(web, replace(web, name="api"))
+            "east", NOW, policy_gaps=(gap("f"), gap("e")), stale_workloads=(web, replace(web, name="api"))
         ),
     }
     return made
@@ -92,8 +92,8 @@ async def test_drift_is_filtered(world: World, text: str, found: list[str]) -> N
 
 async def test_pages(world: World) -> None:
     """One after the other gives all; how good the list is stands on the first."""
-    first = await list_escapes(world.services, CALLER, asking(size=2))
-    second = await list_escapes(world.services, CALLER, asking(size=2, token=first.next_page_token))
+    first = await list_policy_gaps(world.services, CALLER, asking(size=2))
+    second = await list_policy_gaps(world.services, CALLER, asking(size=2, token=first.next_page_token))
     assert [(id_, e.name) for id_, e in (*first.items, *second.items)] == [("east", "e"), ("east", "f"), ("west", "w")]
     assert second.next_page_token == ""
     assert first.observed == (
@@ -111,7 +111,7 @@ async def test_stale_workloads(world: World) -> None:
     assert page.observed == (ClusterObservation("east", NOW, 0),)
 
 
-@pytest.mark.parametrize("list_", [list_drift, list_escapes, list_stale_workloads])
+@pytest.mark.parametrize("list_", [list_drift, list_policy_gaps, list_stale_workloads])
 async def test_a_cluster_that_nobody_registered(world: World, list_: object) -> None:
     """Is not found, rather than empty."""
     with pytest.raises(NotFound):

@@ -6,7 +6,7 @@ import pytest
 
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.status import Phase
-from egress_server.ports.target import RIGHTS_MISSING
+from egress_server.ports.target import PERMISSIONS_MISSING
 from tests.support.meshes import entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import loop_time
@@ -95,7 +95,7 @@ async def test_permanent_failure_waits_for_a_change() -> None:
 async def test_credentials_may_be_renewed_where_they_are_kept() -> None:
     """A cluster that does not let us in is opened anew at the resync."""
     world = World(entry("bank"))
-    world.targets["east"].failures = [PermanentError(RIGHTS_MISSING, "out of date")]
+    world.targets["east"].failures = [PermanentError(PERMISSIONS_MISSING, "out of date")]
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.FAILED)
         assert world.targets["east"].closed

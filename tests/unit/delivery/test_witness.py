@@ -46,7 +46,7 @@ async def test_rewound_store_is_held(witness: dict[str, str], words: str) -> Non
     assert status.problem is not None
     assert status.problem.reason == "STORE_REWOUND"
     assert words in status.problem.message
-    assert "egressctl cluster accept-store east" in status.problem.message
+    assert "egressctl cluster accept-store-reset east" in status.problem.message
     assert target.witness is not None
     assert status.problem.token == witness_token(target.witness)
     assert status.problem.retry_time is None

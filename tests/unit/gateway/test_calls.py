@@ -68,7 +68,7 @@ async def test_if_match(client: httpx.AsyncClient, pipeline: FakePipeline, if_ma
         ({"If-Match": "*"}, {}, "etag"),
         ({"If-Match": '"a", "b"'}, {}, "etag"),
         ({"If-Match": '"a"'}, {"etag": "b"}, "etag"),
-        ({"If-None-Match": '"a"'}, {}, "must_not_exist"),
+        ({"If-None-Match": '"a"'}, {}, "create_only"),
         ({"Idempotency-Key": "a"}, {"requestId": "b"}, "request_id"),
     ],
 )
@@ -85,7 +85,7 @@ async def test_if_none_match(client: httpx.AsyncClient, pipeline: FakePipeline) 
     """If-None-Match: * asks for creation only, and its refusal is 412."""
     pipeline.answer = raising(AlreadyExists("it exists"))
     response = await client.post(SET, json=POLICY, headers={"If-None-Match": "*"})
-    assert pipeline.requests[0].must_not_exist
+    assert pipeline.requests[0].create_only
     assert response.status_code == 412
     assert info_of(response)["reason"] == "ALREADY_EXISTS"
 

@@ -99,7 +99,7 @@ def test_yaml() -> None:
     """UpsertServiceEntry takes YAML, with the other fields in the query."""
     content = operations()["UpsertServiceEntry"]["requestBody"]["content"]
     assert content["application/yaml"]["example"] == YAML_EXAMPLE
-    assert {"validateOnly", "serviceEntryId", "forceFindings"} <= set(parameters("UpsertServiceEntry", "query"))
+    assert {"validateOnly", "serviceEntryId", "suppressFindings"} <= set(parameters("UpsertServiceEntry", "query"))
     assert "istioYaml" not in parameters("UpsertServiceEntry", "query")
 
 

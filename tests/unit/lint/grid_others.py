@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from egress_server.domain.model.resources import Cluster, Resolution, Retries, Scope, TargetKind, TrafficSettings
-from egress_server.domain.observed.inventory import Capabilities, Escape, EscapeKind
+from egress_server.domain.observed.inventory import Capabilities, PolicyGap, PolicyGapKind
 from tests.support.inventories import AFTER, foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import entry, fault, interception, policy, ports, selector
 from tests.unit.lint.cases import Case, case
@@ -204,23 +204,26 @@ SIDECARS = [
     ),
 ]
 
-ESCAPE = Escape(EscapeKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no sidecar")
+GAP = PolicyGap(PolicyGapKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no sidecar")
 MODES = [
-    on_east("pods escape", STRICT, "EGR0706 mode", there=[BANK], escapes=(ESCAPE,)),
-    on_east("nothing escapes", STRICT, there=[BANK]),
+    on_east("pods gap", STRICT, "EGR0706 mode", there=[BANK], policy_gaps=(GAP,)),
+    on_east("no gaps", STRICT, there=[BANK]),
     on_east(
-        "ALLOW_ANY", policy("ALLOW_ANY"), there=[BANK, entry("db", addresses=("203.0.113.9",), **DB)], escapes=(ESCAPE,)
+        "ALLOW_ANY",
+        policy("ALLOW_ANY"),
+        there=[BANK, entry("db", addresses=("203.0.113.9",), **DB)],
+        policy_gaps=(GAP,),
     ),
     on_east(
         "in the namespace",
         policy("REGISTRY_ONLY", scope=Scope("shop")),
         "EGR0706 mode",
         there=[BANK],
-        escapes=(ESCAPE,),
+        policy_gaps=(GAP,),
     ),
-    on_east("in another namespace", policy("REGISTRY_ONLY", scope=Scope("lab")), there=[BANK], escapes=(ESCAPE,)),
+    on_east("in another namespace", policy("REGISTRY_ONLY", scope=Scope("lab")), there=[BANK], policy_gaps=(GAP,)),
     on_east(
-        "for some workloads", policy("REGISTRY_ONLY", scope=Scope("shop", {"a": "b"})), there=[BANK], escapes=(ESCAPE,)
+        "for some workloads", policy("REGISTRY_ONLY", scope=Scope("shop", {"a": "b"})), there=[BANK], policy_gaps=(GAP,)
     ),
     on_east("ambient", STRICT, "EGR0708 mode", there=[BANK], capabilities=Capabilities(ambient=True)),
     on_east(

@@ -66,7 +66,7 @@ def test_page(rule: Rule[Any]) -> None:
     assert lines[2] == f"{rule.severity.value}, {force}. Elsewhere: {', '.join(rule.related_codes) or 'none'}."
     assert [line for line in lines if line.startswith("## ")] == HEADINGS
     assert page.count("```yaml") == 2
-    assert (f"`{rule.code}` into `force_findings`" in page) == rule.forceable
+    assert (f"`{rule.code}` into `suppress_findings`" in page) == rule.forceable
 
 
 def test_table() -> None:
@@ -79,5 +79,5 @@ def test_table() -> None:
         for rule in RULES
     ]
     explained = {explain.FAULT_UNSEEN, explain.ENTRY_UNSEEN, explain.PORT_TAKEN}
-    explained |= {caveats.PARTLY_KNOWN, caveats.ROUTED_BY_OTHERS, caveats.NOT_HELD, caveats.PODS_ESCAPE}
+    explained |= {caveats.PARTLY_KNOWN, caveats.ROUTED_BY_OTHERS, caveats.NOT_HELD, caveats.PODS_BYPASS_POLICY}
     assert {path.stem for path in PAGES.glob("EGR*.md")} == {rule.code for rule in RULES} | explained

@@ -33,7 +33,7 @@ BAD_PORT = status(
 )
 REFUSED_FINDING = status(
     9,
-    "FINDINGS",
+    "BLOCKED_BY_FINDINGS",
     "1 finding blocks it",
     Finding(code="EGR0101", severity=Finding.ERROR, cause="two protocols on one port", fix="use one"),
 )

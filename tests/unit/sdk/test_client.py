@@ -42,10 +42,10 @@ def test_set_outbound_policy(client: EgressClient, server: FakeServer) -> None:
         match_labels={"app": "web"},
         clusters=["a"],
         etag="e",
-        must_not_exist=True,
+        create_only=True,
         validate_only=True,
         reason="why",
-        force_findings=["EGR0101"],
+        suppress_findings=["EGR0101"],
         request_id="r",
     )
     assert server.sent("SetOutboundPolicy") == [
@@ -59,10 +59,10 @@ def test_set_outbound_policy(client: EgressClient, server: FakeServer) -> None:
             ),
             request_id="r",
             etag="e",
-            must_not_exist=True,
+            create_only=True,
             validate_only=True,
             reason="why",
-            force_findings=["EGR0101"],
+            suppress_findings=["EGR0101"],
         )
     ]
 

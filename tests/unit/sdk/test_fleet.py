@@ -1,4 +1,4 @@
-"""What the methods for mesh, clusters, agents, insight and rollback send."""
+"""What the methods for mesh, clusters, agents, insight and revert send."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 
 from egress import Cluster, EgressClient, Mesh
 from egress.v1 import fleet_service_pb2 as pb
-from egress.v1.change_service_pb2 import RollbackChangeRequest
+from egress.v1.change_service_pb2 import RevertChangeRequest
 from egress.v1.explain_pb2 import ExplainRequest, ListRegistryRequest, ListRegistryResponse
 from egress.v1.probe_pb2 import ProbeRequest
 from tests.unit.sdk.double import FakeServer
@@ -122,9 +122,9 @@ def test_insight(client: EgressClient, server: FakeServer) -> None:
 
 def test_rollback(client: EgressClient, server: FakeServer) -> None:
     """A change is rolled back by revision or name."""
-    client.rollback_change(17, request_id="r")
-    client.rollback_change("meshes/m/changes/3", validate_only=True, request_id="r")
-    assert server.sent("RollbackChange") == [
-        RollbackChangeRequest(name="meshes/default/changes/17", request_id="r"),
-        RollbackChangeRequest(name="meshes/m/changes/3", validate_only=True, request_id="r"),
+    client.revert_change(17, request_id="r")
+    client.revert_change("meshes/m/changes/3", validate_only=True, request_id="r")
+    assert server.sent("RevertChange") == [
+        RevertChangeRequest(name="meshes/default/changes/17", request_id="r"),
+        RevertChangeRequest(name="meshes/m/changes/3", validate_only=True, request_id="r"),
     ]

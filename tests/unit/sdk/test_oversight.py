@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from egress import DriftedObject, EgressClient, Escape, Observation, StaleWorkload
+from egress import DriftedObject, EgressClient, Observation, PolicyGap, StaleWorkload
 from egress.v1 import fleet_service_pb2 as pb
 from tests.unit.sdk.double import FakeServer
 
@@ -25,19 +25,19 @@ def test_lists(client: EgressClient, server: FakeServer) -> None:
         pb.ListDriftResponse(drifted_objects=[DriftedObject(name="a")], next_page_token="2"),
         pb.ListDriftResponse(drifted_objects=[DriftedObject(name="b")]),
     )
-    seen = [Observation(cluster=NAME, left_out_count=1)]
-    server.answer("ListEscapes", pb.ListEscapesResponse(escapes=[Escape(name="e")], observations=seen))
+    seen = [Observation(cluster=NAME, omitted_count=1)]
+    server.answer("ListPolicyGaps", pb.ListPolicyGapsResponse(policy_gaps=[PolicyGap(name="e")], observations=seen))
     server.answer("ListStaleWorkloads", pb.ListStaleWorkloadsResponse(stale_workloads=[StaleWorkload(name="w")]))
     assert [found.name for found in client.list_drift(filter="healed = false", page_size=1)] == ["a", "b"]
     assert [found.name for found in client.list_stale_workloads("c0", order_by="cluster desc")] == ["w"]
-    (page,) = client.list_escapes("c0").pages
+    (page,) = client.list_policy_gaps("c0").pages
     assert list(page.observations) == seen
     every = "meshes/default/clusters/-"
     assert [request for _, request in server.requests] == [
         pb.ListDriftRequest(parent=every, filter="healed = false", page_size=1),
         pb.ListDriftRequest(parent=every, filter="healed = false", page_size=1, page_token="2"),
         pb.ListStaleWorkloadsRequest(parent=NAME, order_by="cluster desc"),
-        pb.ListEscapesRequest(parent=NAME),
+        pb.ListPolicyGapsRequest(parent=NAME),
     ]
 
 
@@ -46,15 +46,15 @@ def test_decisions(client: EgressClient, server: FakeServer) -> None:
     server.answer("RestartWorkloads", pb.RestartWorkloadsResponse(restart_id="1"))
     client.adopt_object("c0", "Sidecar/a/b", reason="agreed", request_id="r")
     client.release_object(NAME, "Sidecar/a/b", validate_only=True, request_id="r")
-    client.approve_held("c0", request_id="r")
-    client.accept_store("c0", token="t", etag="e", request_id="r")
+    client.approve_deletion("c0", request_id="r")
+    client.accept_store_reset("c0", token="t", etag="e", request_id="r")
     assert client.restart_workloads("c0", request_id="r").reply.restart_id == "1"
     client.restart_workloads("c0", ["Deployment/a/b"], request_id="r")
     assert [request for _, request in server.requests] == [
         pb.AdoptObjectRequest(name=NAME, object="Sidecar/a/b", reason="agreed", request_id="r"),
         pb.ReleaseObjectRequest(name=NAME, object="Sidecar/a/b", validate_only=True, request_id="r"),
-        pb.ApproveHeldRequest(name=NAME, request_id="r"),
-        pb.AcceptStoreRequest(name=NAME, token="t", etag="e", request_id="r"),
+        pb.ApproveDeletionRequest(name=NAME, request_id="r"),
+        pb.AcceptStoreResetRequest(name=NAME, token="t", etag="e", request_id="r"),
         pb.RestartWorkloadsRequest(name=NAME, request_id="r"),
         pb.RestartWorkloadsRequest(name=NAME, workloads=["Deployment/a/b"], request_id="r"),
     ]

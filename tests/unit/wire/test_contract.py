@@ -16,10 +16,10 @@ from egress_server.wire import METHODS, STREAMS
 _COMMON = {
     "request_id": (11, "string"),
     "etag": (12, "string"),
-    "must_not_exist": (13, "bool"),
+    "create_only": (13, "bool"),
     "validate_only": (14, "bool"),
     "reason": (15, "string"),
-    "force_findings": (16, "repeated string"),
+    "suppress_findings": (16, "repeated string"),
 }
 _ANSWERED = {
     "change": (2, "egress.v1.Change"),

@@ -34,7 +34,7 @@ from egress_server.domain.model.status import (
     RestartProgress,
     RestartState,
 )
-from egress_server.domain.observed.inventory import Capabilities, Escape, EscapeKind, Inventory
+from egress_server.domain.observed.inventory import Capabilities, Inventory, PolicyGap, PolicyGapKind
 from egress_server.domain.validate import Problems
 from egress_server.formats.kubeconfig import cut_kubeconfig
 from egress_server.wire import METHODS
@@ -150,8 +150,8 @@ def test_what_was_seen_is_in_the_status() -> None:
         NOW,
         Capabilities("v1.36.3", "1.31.0", ambient=True),
         ("10.96.0.0/12",),
-        escapes=(Escape(EscapeKind.AMBIENT, "Namespace", "", "a", "ambient"),),
-        left_out={"escapes": 4},
+        policy_gaps=(PolicyGap(PolicyGapKind.AMBIENT, "Namespace", "", "a", "ambient"),),
+        left_out={"policy_gaps": 4},
     )
     shown = write_cluster(Versioned(Cluster(EAST, LOCAL, adopted=("x",)), 1, NOW, NOW), "epoch", status, inventory, 2)
     assert list(shown.adopted) == ["x"]
@@ -174,7 +174,7 @@ def test_what_was_seen_is_in_the_status() -> None:
         "istioVersion": "1.31.0",
         "ambient": True,
         "serviceCidrs": ["10.96.0.0/12"],
-        "escapes": 5,
+        "policyGaps": 5,
         "observeTime": "2026-11-23T00:00:00Z",
     }
 
@@ -221,7 +221,7 @@ def test_an_update_moves_nothing(target: dict[str, Any]) -> None:
     [
         (pb.UpdateClusterRequest(), ["cluster.name"]),
         (update(labels={"a b": ""}), ['cluster.labels["a b"]']),
-        (pb.UpdateClusterRequest(cluster=cluster_pb2.Cluster(name=EAST), must_not_exist=True), ["must_not_exist"]),
+        (pb.UpdateClusterRequest(cluster=cluster_pb2.Cluster(name=EAST), create_only=True), ["create_only"]),
     ],
 )
 def test_update_refused(request_: pb.UpdateClusterRequest, paths: list[str]) -> None:

@@ -26,13 +26,13 @@ def test_options_reach_the_command(name: str) -> None:
         "etag": "abc",
         "validate_only": True,
         "reason": "r" * 1024,
-        "force_findings": ["EGR0101"] * 32,
+        "suppress_findings": ["EGR0101"] * 32,
     }
     mutation = decode(request(name, **fields))
     options = mutation.options
     for field, value in fields.items():
         assert getattr(options, field) == (tuple(value) if isinstance(value, list) else value)
-    assert not options.must_not_exist
+    assert not options.create_only
     assert mutation.type is MUTATIONS[name]
     assert mutation.mesh == "default"
 
@@ -40,13 +40,13 @@ def test_options_reach_the_command(name: str) -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_creation_can_be_demanded(name: str) -> None:
     """Of whatever is set."""
-    assert decode(request(name, must_not_exist=True)).options.must_not_exist
+    assert decode(request(name, create_only=True)).options.create_only
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("Delete")])
 def test_what_is_deleted_must_exist(name: str) -> None:
     """To demand that it does not makes no sense."""
-    assert [field for field, _ in refused(request(name, must_not_exist=True))] == ["must_not_exist"]
+    assert [field for field, _ in refused(request(name, create_only=True))] == ["create_only"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,9 +61,9 @@ def test_what_is_deleted_must_exist(name: str) -> None:
         ("etag", "x" * 129, "etag"),
         ("reason", "r" * 1025, "reason"),
         ("reason", "ü" * 513, "reason"),
-        ("force_findings", ["EGR0101"] * 33, "force_findings"),
-        ("force_findings", ["EGR0101", "egr0101"], "force_findings[1]"),
-        ("force_findings", ["*"], "force_findings[0]"),
+        ("suppress_findings", ["EGR0101"] * 33, "suppress_findings"),
+        ("suppress_findings", ["EGR0101", "egr0101"], "suppress_findings[1]"),
+        ("suppress_findings", ["*"], "suppress_findings[0]"),
     ],
 )
 def test_bad_options_are_refused_with_their_place(name: str, field: str, value: object, place: str) -> None:
@@ -98,8 +98,8 @@ def test_the_same_request_has_the_same_fingerprint(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_another_request_has_another_fingerprint(name: str) -> None:
     """Any precondition, reason or forced finding makes it another one."""
-    others: list[dict[str, object]] = [{"etag": "a"}, {"reason": "a"}, {"force_findings": ["EGR0101"]}]
-    others += [{"must_not_exist": True}] if name in SETS else []
+    others: list[dict[str, object]] = [{"etag": "a"}, {"reason": "a"}, {"suppress_findings": ["EGR0101"]}]
+    others += [{"create_only": True}] if name in SETS else []
     found = {fingerprint(name), *(fingerprint(name, **fields) for fields in others)}
     assert len(found) == len(others) + 1
 

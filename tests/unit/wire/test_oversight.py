@@ -14,13 +14,13 @@ from egress_server.commands.mutate import Mutation, MutationOutcome
 from egress_server.domain.model.changes import ChangeType, Versioned
 from egress_server.domain.model.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
 from egress_server.domain.model.status import Drift, DriftKind
-from egress_server.domain.observed.inventory import Escape, EscapeKind, StaleWorkload
+from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind, StaleWorkload
 from egress_server.wire import METHODS
 from tests.unit.wire.decoding import decode, path_of, refused, request
 
 EAST = "meshes/default/clusters/east"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-DECISIONS = ["AdoptObject", "ReleaseObject", "ApproveHeld", "AcceptStore", "RestartWorkloads"]
+DECISIONS = ["AdoptObject", "ReleaseObject", "ApproveDeletion", "AcceptStoreReset", "RestartWorkloads"]
 
 
 def written(name: str, result: object) -> dict[str, object]:
@@ -28,7 +28,7 @@ def written(name: str, result: object) -> dict[str, object]:
     return MessageToDict(METHODS[path_of(name)].encode(result))
 
 
-@pytest.mark.parametrize("name", ["ListDrift", "ListEscapes", "ListStaleWorkloads"])
+@pytest.mark.parametrize("name", ["ListDrift", "ListPolicyGaps", "ListStaleWorkloads"])
 def test_lists_are_of_one_cluster_or_of_all(name: str) -> None:
     """Whatever is listed."""
     one, all_ = (decode(request(name, parent=f"meshes/default/clusters/{id_}")) for id_ in ("east", "-"))
@@ -49,7 +49,7 @@ def test_decisions_carry_what_is_decided() -> None:
     assert isinstance(after, Cluster)
     assert after.adopted == ("Sidecar/prod/default",)
     assert release.amend(after) == before
-    approve = decode(request("ApproveHeld", token="t"))
+    approve = decode(request("ApproveDeletion", token="t"))
     assert isinstance(approve, Approve)
     assert (approve.name, approve.mesh, approve.token) == (EAST, "default", "t")
     restart = decode(request("RestartWorkloads"))
@@ -57,7 +57,7 @@ def test_decisions_carry_what_is_decided() -> None:
     assert restart.workloads == ("Deployment/prod/web",)
     others: list[tuple[Mutation | Approve | RestartWorkloads, Message]] = [
         (adopt, request("AdoptObject", object="Sidecar/prod/other")),
-        (approve, request("ApproveHeld", token="u")),
+        (approve, request("ApproveDeletion", token="u")),
         (restart, request("RestartWorkloads", workloads=[])),
     ]
     for one, other in others:
@@ -68,7 +68,7 @@ def test_decisions_carry_what_is_decided() -> None:
 @pytest.mark.parametrize("name", DECISIONS)
 def test_what_is_decided_about_must_exist(name: str) -> None:
     """To demand that it does not makes no sense; and it is a cluster."""
-    assert [f for f, _ in refused(request(name, must_not_exist=True))] == ["must_not_exist"]
+    assert [f for f, _ in refused(request(name, create_only=True))] == ["create_only"]
     assert [f for f, _ in refused(request(name, name="meshes/default"))] == ["name"]
 
 
@@ -98,7 +98,7 @@ def test_what_was_seen_is_written() -> None:
                 "name": "default",
                 "resource": "r",
                 "manager": "kubectl",
-                "seenTime": "2026-11-23T00:00:00Z",
+                "detectTime": "2026-11-23T00:00:00Z",
                 "healTime": "2026-11-23T00:00:00Z",
             }
         ],
@@ -106,13 +106,13 @@ def test_what_was_seen_is_written() -> None:
     }
     observed = (ClusterObservation("east", NOW, 2), ClusterObservation("west", None, 0))
     observations = [
-        {"cluster": EAST, "observeTime": "2026-11-23T00:00:00Z", "leftOutCount": 2},
+        {"cluster": EAST, "observeTime": "2026-11-23T00:00:00Z", "omittedCount": 2},
         {"cluster": "meshes/default/clusters/west"},
     ]
-    escape = Escape(EscapeKind.AMBIENT, "Namespace", "", "prod", "no sidecars")
-    assert written("ListEscapes", ObservationPage("default", (("east", escape),), "", observed)) == {
-        "escapes": [
-            {"cluster": EAST, "kind": "AMBIENT", "objectKind": "Namespace", "name": "prod", "why": "no sidecars"}
+    gap = PolicyGap(PolicyGapKind.AMBIENT, "Namespace", "", "prod", "no sidecars")
+    assert written("ListPolicyGaps", ObservationPage("default", (("east", gap),), "", observed)) == {
+        "policyGaps": [
+            {"cluster": EAST, "kind": "AMBIENT", "objectKind": "Namespace", "name": "prod", "reason": "no sidecars"}
         ],
         "observations": observations,
     }
@@ -126,7 +126,7 @@ def test_what_was_seen_is_written() -> None:
                 "name": "web",
                 "stalePods": 1,
                 "pods": 2,
-                "why": "older",
+                "reason": "older",
             }
         ],
         "observations": observations,
@@ -134,13 +134,13 @@ def test_what_was_seen_is_written() -> None:
 
 
 def test_every_kind_has_a_name_in_the_contract() -> None:
-    """Of drift and of escapes."""
+    """Of drift and of policy_gaps."""
     for kind in DriftKind:
         drift = Drift(kind, "Sidecar", "a", "b", "r", "", NOW)
         assert MessageToDict(METHODS[path_of("ListDrift")].encode(ObservationPage("default", (("e", drift),), "")))
-    for why in EscapeKind:
-        escape = Escape(why, "Pod", "a", "b", "")
-        assert MessageToDict(METHODS[path_of("ListEscapes")].encode(ObservationPage("default", (("e", escape),), "")))
+    for why in PolicyGapKind:
+        gap = PolicyGap(why, "Pod", "a", "b", "")
+        assert MessageToDict(METHODS[path_of("ListPolicyGaps")].encode(ObservationPage("default", (("e", gap),), "")))
 
 
 @pytest.mark.parametrize("name", DECISIONS)

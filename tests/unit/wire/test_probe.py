@@ -207,7 +207,7 @@ def test_explain() -> None:
     assert MessageToDict(EXPLAIN.encode(explanation)) == {
         "expected": {"outcome": "BYPASSED", "resource": "meshes/default/interceptions/x", "revision": "3"},
         "steps": ["one", "two"],
-        "candidates": [{"resource": "meshes/default/interceptions/x", "revision": "3", "wins": True, "why": "why"}],
+        "candidates": [{"resource": "meshes/default/interceptions/x", "revision": "3", "wins": True, "reason": "why"}],
         "findings": [
             {
                 "code": "EGR0603",
@@ -256,7 +256,7 @@ def test_registry() -> None:
                 "owner": bank.name,
                 "visible": True,
                 "shadowedBy": "x",
-                "why": "older",
+                "reason": "older",
                 "ownerKind": "RESOURCE",
             },
             {**http, "owner": theirs.name, "ownerKind": "SERVICE_ENTRY", "manager": "helm"},

@@ -31,7 +31,7 @@ def details(cluster: Cluster) -> Iterator[str]:
         yield f"adopted: {', '.join(cluster.adopted)}"
     for count, what, verb in (
         (status.drifted_objects, "changed by others", "drift"),
-        (status.escapes, "not held by REGISTRY_ONLY", "escapes"),
+        (status.policy_gaps, "not held by REGISTRY_ONLY", "gaps"),
         (status.stale_workloads, "workloads with older interception rules", "stale"),
     ):
         if count:

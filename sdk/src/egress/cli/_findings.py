@@ -24,7 +24,7 @@ def show(console: Console, findings: Iterable[Finding]) -> None:
         console.print(f"  cause: {finding.cause}")
         console.print(f"  fix:   {finding.fix}")
         if finding.forceable:
-            console.print(f"  or override it with --force-finding {finding.code}")
+            console.print(f"  or override it with --suppress {finding.code}")
 
 
 def show_plan(console: Console, plan: Plan) -> None:

@@ -18,7 +18,7 @@ def finish(session: Session, mutating: Mutating, changed: Changed[Mutated], done
     reply = changed.reply
     assert isinstance(reply, Message)
     if mutating.dry_run:
-        refused = any(_blocks(finding, mutating.force_finding) for finding in reply.findings)
+        refused = any(_blocks(finding, mutating.suppress) for finding in reply.findings)
         session.show(reply, lambda: _show_plan(reply, refused=refused))
         raise typer.Exit(Exit.REFUSED if refused else Exit.DONE)
     session.show(reply, lambda: _show_change(reply, done))

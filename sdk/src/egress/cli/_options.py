@@ -50,10 +50,10 @@ class Mutating:
     ] = 60.0
     reason: Annotated[str, typer.Option(help="Why; kept with the change.", rich_help_panel=_PANEL)] = ""
     etag: Annotated[str, typer.Option(help="Go ahead only if this is the current etag.", rich_help_panel=_PANEL)] = ""
-    must_not_exist: Annotated[
-        bool, typer.Option("--must-not-exist", help="Go ahead only if it does not exist.", rich_help_panel=_PANEL)
+    create_only: Annotated[
+        bool, typer.Option("--create-only", help="Go ahead only if it does not exist.", rich_help_panel=_PANEL)
     ] = False
-    force_finding: Annotated[
+    suppress: Annotated[
         list[str],
         typer.Option(metavar="CODE", help="Override a finding; may be repeated.", rich_help_panel=_PANEL),
     ] = field(default_factory=list)
@@ -68,8 +68,8 @@ class Mutating:
             validate_only=self.dry_run,
             reason=self.reason,
             etag=self.etag,
-            must_not_exist=self.must_not_exist,
-            force_findings=self.force_finding,
+            create_only=self.create_only,
+            suppress_findings=self.suppress,
             request_id=self.request_id,
         )
 

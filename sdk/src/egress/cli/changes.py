@@ -97,13 +97,13 @@ def watch(
 
 @command(
     group,
-    "rollback",
-    "egressctl changes rollback 17 --reason 'broke checkout' --wait verified",
-    "egressctl changes rollback 17 --dry-run",
+    "revert",
+    "egressctl changes revert 17 --reason 'broke checkout' --wait verified",
+    "egressctl changes revert 17 --dry-run",
 )
-def rollback(session: Session, mutating: Mutating, change: Revision) -> None:
+def revert(session: Session, mutating: Mutating, change: Revision) -> None:
     """Bring the resource of a change back to what it was before it, by a change of its own."""
-    changed = session.client.rollback_change(change, **mutating.options())
+    changed = session.client.revert_change(change, **mutating.options())
     finish(session, mutating, changed, f"is as it was before change {short(change)}")
 
 

@@ -80,7 +80,7 @@ def _show(reply: ExplainResponse) -> None:
 
 
 def _candidate(candidate: ExplainResponse.Candidate) -> tuple[str, ...]:
-    return ("yes" if candidate.wins else "no", candidate.resource, str(candidate.revision), candidate.why)
+    return ("yes" if candidate.wins else "no", candidate.resource, str(candidate.revision), candidate.reason)
 
 
 def _row(item: ListRegistryResponse.Item) -> tuple[str, ...]:
@@ -91,5 +91,5 @@ def _row(item: ListRegistryResponse.Item) -> tuple[str, ...]:
         "yes" if item.visible else "no",
         f"{item.owner} ({item.manager})" if item.manager else item.owner,
         item.shadowed_by,
-        item.why,
+        item.reason,
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from egress import DriftedObject, Escape, Observation, StaleWorkload
+from egress import DriftedObject, Observation, PolicyGap, StaleWorkload
 from egress.cli._lists import page_size, show_list
 from egress.cli._mutations import finish
 from egress.cli._options import Listing, Mutating
@@ -15,7 +15,7 @@ from egress.cli._values import moment, short
 from egress.cli.cluster import Id
 
 _DRIFT = ("CLUSTER", "OBJECT", "DRIFT", "BY", "SEEN", "HEALED", "RESOURCE")
-_ESCAPES = ("CLUSTER", "OBJECT", "ESCAPE", "WHY")
+_POLICY_GAPS = ("CLUSTER", "OBJECT", "GAP", "WHY")
 _STALE = ("CLUSTER", "WORKLOAD", "STALE PODS", "WHY")
 
 IdOrAll = Annotated[str, typer.Argument(metavar="NAME", help="Id or full name; left out, all clusters.")]
@@ -27,12 +27,14 @@ def add_to(group: typer.Typer) -> None:
     """Adds the commands to the group `cluster`."""
     filtered = """egressctl cluster drift c0 --filter 'healed = false'"""
     command(group, "drift", "egressctl cluster drift", filtered)(drift)
-    command(group, "escapes", "egressctl cluster escapes", "egressctl cluster escapes c0 -o json")(escapes)
+    command(group, "gaps", "egressctl cluster gaps", "egressctl cluster gaps c0 -o json")(policy_gaps)
     command(group, "stale", "egressctl cluster stale c0")(stale)
     command(group, "adopt", "egressctl cluster adopt c0 Sidecar/prod/default --reason 'agreed with shop'")(adopt)
     command(group, "release", "egressctl cluster release c0 Sidecar/prod/default")(release)
     command(group, "approve", "egressctl cluster approve c0 --reason 'prod was moved away'")(approve)
-    command(group, "accept-store", "egressctl cluster accept-store c0 --reason 'restored from a backup'")(accept_store)
+    command(group, "accept-store-reset", "egressctl cluster accept-store-reset c0 --reason 'restored from a backup'")(
+        accept_store_reset
+    )
     restarts = "egressctl cluster restart c0 Deployment/prod/web Deployment/prod/api --wait --timeout 10m"
     command(group, "restart", "egressctl cluster restart c0", restarts)(restart)
 
@@ -45,18 +47,18 @@ def drift(session: Session, listing: Listing, cluster: IdOrAll = "-") -> None:
     show_list(session, pager, lambda page: page.drifted_objects, listing.limit, _DRIFT, _drift_row)
 
 
-def escapes(session: Session, listing: Listing, cluster: IdOrAll = "-") -> None:
+def policy_gaps(session: Session, listing: Listing, cluster: IdOrAll = "-") -> None:
     """List what a mesh-wide REGISTRY_ONLY does not hold, and why."""
-    pager = session.client.list_escapes(
+    pager = session.client.list_policy_gaps(
         cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )
     show_list(
         session,
         pager,
-        lambda page: page.escapes,
+        lambda page: page.policy_gaps,
         listing.limit,
-        _ESCAPES,
-        _escape_row,
+        _POLICY_GAPS,
+        _policy_gap_row,
         lambda page: _gaps(page.observations),
     )
 
@@ -94,13 +96,13 @@ def release(session: Session, mutating: Mutating, cluster: Id, object: Object) -
 
 def approve(session: Session, mutating: Mutating, cluster: Id, token: Token = "") -> None:
     """Approve the deletion that a guard holds back on a cluster; `cluster get` says what it is."""
-    changed = session.client.approve_held(cluster, token=token, **mutating.options())
+    changed = session.client.approve_deletion(cluster, token=token, **mutating.options())
     finish(session, mutating, changed, "approved")
 
 
-def accept_store(session: Session, mutating: Mutating, cluster: Id, token: Token = "") -> None:
+def accept_store_reset(session: Session, mutating: Mutating, cluster: Id, token: Token = "") -> None:
     """Have a cluster follow this store although it was last driven by another state of it, which is lost."""
-    changed = session.client.accept_store(cluster, token=token, **mutating.options())
+    changed = session.client.accept_store_reset(cluster, token=token, **mutating.options())
     finish(session, mutating, changed, "follows this store from now on")
 
 
@@ -132,8 +134,8 @@ def _gaps(observations: Iterable[Observation]) -> Iterator[str]:
     for each in observations:
         if not each.HasField("observe_time"):
             yield f"{short(each.cluster)} has not been looked at: nothing of it is in the list."
-        elif each.left_out_count:
-            yield f"{short(each.cluster)} has {each.left_out_count} more than are listed."
+        elif each.omitted_count:
+            yield f"{short(each.cluster)} has {each.omitted_count} more than are listed."
 
 
 def _object(kind: str, namespace: str, name: str) -> str:
@@ -146,18 +148,18 @@ def _drift_row(found: DriftedObject) -> tuple[str, ...]:
         _object(found.object_kind, found.namespace, found.name),
         DriftedObject.Kind.Name(found.kind),
         found.manager,
-        moment(found.seen_time),
+        moment(found.detect_time),
         moment(found.heal_time) or "no",
         found.resource,
     )
 
 
-def _escape_row(found: Escape) -> tuple[str, ...]:
+def _policy_gap_row(found: PolicyGap) -> tuple[str, ...]:
     return (
         short(found.cluster),
         _object(found.object_kind, found.namespace, found.name),
-        Escape.Kind.Name(found.kind),
-        found.why,
+        PolicyGap.Kind.Name(found.kind),
+        found.reason,
     )
 
 
@@ -166,5 +168,5 @@ def _stale_row(found: StaleWorkload) -> tuple[str, ...]:
         short(found.cluster),
         _object(found.kind, found.namespace, found.name),
         f"{found.stale_pods} of {found.pods}",
-        found.why,
+        found.reason,
     )

@@ -45,7 +45,7 @@ class Change(_message.Message):
         """A cluster was registered."""
         EXPIRE: Change._Type.ValueType  # 5
         """A fault came to its end."""
-        ROLLBACK: Change._Type.ValueType  # 6
+        REVERT: Change._Type.ValueType  # 6
         """A resource was brought back to what it was before an earlier change."""
         DEREGISTER: Change._Type.ValueType  # 7
         """A cluster was deregistered."""
@@ -75,7 +75,7 @@ class Change(_message.Message):
     """A cluster was registered."""
     EXPIRE: Change.Type.ValueType  # 5
     """A fault came to its end."""
-    ROLLBACK: Change.Type.ValueType  # 6
+    REVERT: Change.Type.ValueType  # 6
     """A resource was brought back to what it was before an earlier change."""
     DEREGISTER: Change.Type.ValueType  # 7
     """A cluster was deregistered."""

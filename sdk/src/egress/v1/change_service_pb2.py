@@ -29,7 +29,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65gress/v1/change_service.proto\x12\tegress.v1\x1a\x16\x65gress/v1/change.proto\x1a\x16\x65gress/v1/common.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"&\n\x10GetChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x8b\x01\n\x12ListChangesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"R\n\x13ListChangesResponse\x12\"\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x11.egress.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x1aListClusterRolloutsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"k\n\x1bListClusterRolloutsResponse\x12\x33\n\x10\x63luster_rollouts\x18\x01 \x03(\x0b\x32\x19.egress.v1.ClusterRollout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcd\x01\n\x11WaitChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x05until\x18\x02 \x01(\x0e\x32\".egress.v1.WaitChangeRequest.UntilB\x04\xe2\x41\x01\x01\x12\x30\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"9\n\x05Until\x12\x15\n\x11UNTIL_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41PPLIED\x10\x01\x12\x0c\n\x08VERIFIED\x10\x02\"x\n\x12WaitChangeResponse\x12!\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x11.egress.v1.Change\x12\x0f\n\x07reached\x18\x02 \x01(\x08\x12.\n\x0bwaiting_for\x18\x03 \x03(\x0b\x32\x19.egress.v1.ClusterRollout\"a\n\x13WatchChangesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x63ursor\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x10include_rollouts\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x82\x01\n\x14WatchChangesResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12#\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.ChangeH\x00\x12,\n\x07rollout\x18\x03 \x01(\x0b\x32\x19.egress.v1.ClusterRolloutH\x00\x42\x07\n\x05\x65vent\"\xc8\x01\n\x15RollbackChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\x92\x01\n\x16RollbackChangeResponse\x12\x10\n\x08resource\x18\x01 \x01(\t\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan2\x8a\x06\n\rChangeService\x12\x62\n\tGetChange\x12\x1b.egress.v1.GetChangeRequest\x1a\x11.egress.v1.Change\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=meshes/*/changes/*}\x12s\n\x0bListChanges\x12\x1d.egress.v1.ListChangesRequest\x1a\x1e.egress.v1.ListChangesResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=meshes/*}/changes\x12\x9d\x01\n\x13ListClusterRollouts\x12%.egress.v1.ListClusterRolloutsRequest\x1a&.egress.v1.ListClusterRolloutsResponse\"7\x82\xd3\xe4\x93\x02\x31\x12//v1/{parent=meshes/*/changes/*}/clusterRollouts\x12u\n\nWaitChange\x12\x1c.egress.v1.WaitChangeRequest\x1a\x1d.egress.v1.WaitChangeResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=meshes/*/changes/*}:wait\x12~\n\x0cWatchChanges\x12\x1e.egress.v1.WatchChangesRequest\x1a\x1f.egress.v1.WatchChangesResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=meshes/*}/changes:watch0\x01\x12\x88\x01\n\x0eRollbackChange\x12 .egress.v1.RollbackChangeRequest\x1a!.egress.v1.RollbackChangeResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/{name=meshes/*/changes/*}:rollback:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65gress/v1/change_service.proto\x12\tegress.v1\x1a\x16\x65gress/v1/change.proto\x1a\x16\x65gress/v1/common.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"&\n\x10GetChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x8b\x01\n\x12ListChangesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"R\n\x13ListChangesResponse\x12\"\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x11.egress.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x1aListClusterRolloutsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"k\n\x1bListClusterRolloutsResponse\x12\x33\n\x10\x63luster_rollouts\x18\x01 \x03(\x0b\x32\x19.egress.v1.ClusterRollout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcd\x01\n\x11WaitChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x05until\x18\x02 \x01(\x0e\x32\".egress.v1.WaitChangeRequest.UntilB\x04\xe2\x41\x01\x01\x12\x30\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"9\n\x05Until\x12\x15\n\x11UNTIL_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41PPLIED\x10\x01\x12\x0c\n\x08VERIFIED\x10\x02\"x\n\x12WaitChangeResponse\x12!\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x11.egress.v1.Change\x12\x0f\n\x07reached\x18\x02 \x01(\x08\x12.\n\x0bwaiting_for\x18\x03 \x03(\x0b\x32\x19.egress.v1.ClusterRollout\"a\n\x13WatchChangesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x63ursor\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x10include_rollouts\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x82\x01\n\x14WatchChangesResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12#\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.ChangeH\x00\x12,\n\x07rollout\x18\x03 \x01(\x0b\x32\x19.egress.v1.ClusterRolloutH\x00\x42\x07\n\x05\x65vent\"\xc6\x01\n\x13RevertChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\x90\x01\n\x14RevertChangeResponse\x12\x10\n\x08resource\x18\x01 \x01(\t\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan2\x82\x06\n\rChangeService\x12\x62\n\tGetChange\x12\x1b.egress.v1.GetChangeRequest\x1a\x11.egress.v1.Change\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=meshes/*/changes/*}\x12s\n\x0bListChanges\x12\x1d.egress.v1.ListChangesRequest\x1a\x1e.egress.v1.ListChangesResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=meshes/*}/changes\x12\x9d\x01\n\x13ListClusterRollouts\x12%.egress.v1.ListClusterRolloutsRequest\x1a&.egress.v1.ListClusterRolloutsResponse\"7\x82\xd3\xe4\x93\x02\x31\x12//v1/{parent=meshes/*/changes/*}/clusterRollouts\x12u\n\nWaitChange\x12\x1c.egress.v1.WaitChangeRequest\x1a\x1d.egress.v1.WaitChangeResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=meshes/*/changes/*}:wait\x12~\n\x0cWatchChanges\x12\x1e.egress.v1.WatchChangesRequest\x1a\x1f.egress.v1.WatchChangesResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=meshes/*}/changes:watch0\x01\x12\x80\x01\n\x0cRevertChange\x12\x1e.egress.v1.RevertChangeRequest\x1a\x1f.egress.v1.RevertChangeResponse\"/\x82\xd3\xe4\x93\x02)\"$/v1/{name=meshes/*/changes/*}:revert:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -70,20 +70,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHCHANGESREQUEST'].fields_by_name['cursor']._serialized_options = b'\342A\001\001'
   _globals['_WATCHCHANGESREQUEST'].fields_by_name['include_rollouts']._loaded_options = None
   _globals['_WATCHCHANGESREQUEST'].fields_by_name['include_rollouts']._serialized_options = b'\342A\001\001'
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['etag']._loaded_options = None
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['validate_only']._loaded_options = None
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_ROLLBACKCHANGEREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_REVERTCHANGEREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_CHANGESERVICE'].methods_by_name['GetChange']._loaded_options = None
   _globals['_CHANGESERVICE'].methods_by_name['GetChange']._serialized_options = b'\202\323\344\223\002\037\022\035/v1/{name=meshes/*/changes/*}'
   _globals['_CHANGESERVICE'].methods_by_name['ListChanges']._loaded_options = None
@@ -94,8 +94,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGESERVICE'].methods_by_name['WaitChange']._serialized_options = b'\202\323\344\223\002$\022\"/v1/{name=meshes/*/changes/*}:wait'
   _globals['_CHANGESERVICE'].methods_by_name['WatchChanges']._loaded_options = None
   _globals['_CHANGESERVICE'].methods_by_name['WatchChanges']._serialized_options = b'\202\323\344\223\002%\022#/v1/{parent=meshes/*}/changes:watch'
-  _globals['_CHANGESERVICE'].methods_by_name['RollbackChange']._loaded_options = None
-  _globals['_CHANGESERVICE'].methods_by_name['RollbackChange']._serialized_options = b'\202\323\344\223\002+\"&/v1/{name=meshes/*/changes/*}:rollback:\001*'
+  _globals['_CHANGESERVICE'].methods_by_name['RevertChange']._loaded_options = None
+  _globals['_CHANGESERVICE'].methods_by_name['RevertChange']._serialized_options = b'\202\323\344\223\002)\"$/v1/{name=meshes/*/changes/*}:revert:\001*'
   _globals['_GETCHANGEREQUEST']._serialized_start=188
   _globals['_GETCHANGEREQUEST']._serialized_end=226
   _globals['_LISTCHANGESREQUEST']._serialized_start=229
@@ -116,10 +116,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHCHANGESREQUEST']._serialized_end=1140
   _globals['_WATCHCHANGESRESPONSE']._serialized_start=1143
   _globals['_WATCHCHANGESRESPONSE']._serialized_end=1273
-  _globals['_ROLLBACKCHANGEREQUEST']._serialized_start=1276
-  _globals['_ROLLBACKCHANGEREQUEST']._serialized_end=1476
-  _globals['_ROLLBACKCHANGERESPONSE']._serialized_start=1479
-  _globals['_ROLLBACKCHANGERESPONSE']._serialized_end=1625
-  _globals['_CHANGESERVICE']._serialized_start=1628
-  _globals['_CHANGESERVICE']._serialized_end=2406
+  _globals['_REVERTCHANGEREQUEST']._serialized_start=1276
+  _globals['_REVERTCHANGEREQUEST']._serialized_end=1474
+  _globals['_REVERTCHANGERESPONSE']._serialized_start=1477
+  _globals['_REVERTCHANGERESPONSE']._serialized_end=1621
+  _globals['_CHANGESERVICE']._serialized_start=1624
+  _globals['_CHANGESERVICE']._serialized_end=2394
 # @@protoc_insertion_point(module_scope)

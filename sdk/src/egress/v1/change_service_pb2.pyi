@@ -336,32 +336,32 @@ class WatchChangesResponse(_message.Message):
 Global___WatchChangesResponse: _TypeAlias = WatchChangesResponse  # noqa: Y015
 
 @_typing.final
-class RollbackChangeRequest(_message.Message):
-    """Request for RollbackChange."""
+class RevertChangeRequest(_message.Message):
+    """Request for RevertChange."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/changes/{revision}"""
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is changed must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -370,22 +370,22 @@ class RollbackChangeRequest(_message.Message):
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RollbackChangeRequest: _TypeAlias = RollbackChangeRequest  # noqa: Y015
+Global___RevertChangeRequest: _TypeAlias = RevertChangeRequest  # noqa: Y015
 
 @_typing.final
-class RollbackChangeResponse(_message.Message):
-    """Response for RollbackChange."""
+class RevertChangeResponse(_message.Message):
+    """Response for RevertChange."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -421,4 +421,4 @@ class RollbackChangeResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RollbackChangeResponse: _TypeAlias = RollbackChangeResponse  # noqa: Y015
+Global___RevertChangeResponse: _TypeAlias = RevertChangeResponse  # noqa: Y015

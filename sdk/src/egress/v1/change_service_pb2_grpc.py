@@ -61,10 +61,10 @@ class ChangeServiceStub(object):
                 request_serializer=egress_dot_v1_dot_change__service__pb2.WatchChangesRequest.SerializeToString,
                 response_deserializer=egress_dot_v1_dot_change__service__pb2.WatchChangesResponse.FromString,
                 _registered_method=True)
-        self.RollbackChange = channel.unary_unary(
-                '/egress.v1.ChangeService/RollbackChange',
-                request_serializer=egress_dot_v1_dot_change__service__pb2.RollbackChangeRequest.SerializeToString,
-                response_deserializer=egress_dot_v1_dot_change__service__pb2.RollbackChangeResponse.FromString,
+        self.RevertChange = channel.unary_unary(
+                '/egress.v1.ChangeService/RevertChange',
+                request_serializer=egress_dot_v1_dot_change__service__pb2.RevertChangeRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_change__service__pb2.RevertChangeResponse.FromString,
                 _registered_method=True)
 
 
@@ -109,7 +109,7 @@ class ChangeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RollbackChange(self, request, context):
+    def RevertChange(self, request, context):
         """Brings the resource of a change back to what it was before it, by a change of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -144,10 +144,10 @@ def add_ChangeServiceServicer_to_server(servicer, server):
                     request_deserializer=egress_dot_v1_dot_change__service__pb2.WatchChangesRequest.FromString,
                     response_serializer=egress_dot_v1_dot_change__service__pb2.WatchChangesResponse.SerializeToString,
             ),
-            'RollbackChange': grpc.unary_unary_rpc_method_handler(
-                    servicer.RollbackChange,
-                    request_deserializer=egress_dot_v1_dot_change__service__pb2.RollbackChangeRequest.FromString,
-                    response_serializer=egress_dot_v1_dot_change__service__pb2.RollbackChangeResponse.SerializeToString,
+            'RevertChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevertChange,
+                    request_deserializer=egress_dot_v1_dot_change__service__pb2.RevertChangeRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_change__service__pb2.RevertChangeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -297,7 +297,7 @@ class ChangeService(object):
             _registered_method=True)
 
     @staticmethod
-    def RollbackChange(request,
+    def RevertChange(request,
             target,
             options=(),
             channel_credentials=None,
@@ -310,9 +310,9 @@ class ChangeService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/egress.v1.ChangeService/RollbackChange',
-            egress_dot_v1_dot_change__service__pb2.RollbackChangeRequest.SerializeToString,
-            egress_dot_v1_dot_change__service__pb2.RollbackChangeResponse.FromString,
+            '/egress.v1.ChangeService/RevertChange',
+            egress_dot_v1_dot_change__service__pb2.RevertChangeRequest.SerializeToString,
+            egress_dot_v1_dot_change__service__pb2.RevertChangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,7 +48,7 @@ class ChangeServiceStub:
     """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
     REST it is a stream of server-sent events whose ids are cursors.
     """
-    RollbackChange: _grpc.UnaryUnaryMultiCallable[_change_service_pb2.RollbackChangeRequest, _change_service_pb2.RollbackChangeResponse]
+    RevertChange: _grpc.UnaryUnaryMultiCallable[_change_service_pb2.RevertChangeRequest, _change_service_pb2.RevertChangeResponse]
     """Brings the resource of a change back to what it was before it, by a change of its own."""
 
 @_typing.type_check_only
@@ -70,7 +70,7 @@ class ChangeServiceAsyncStub(ChangeServiceStub):
     """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
     REST it is a stream of server-sent events whose ids are cursors.
     """
-    RollbackChange: _aio.UnaryUnaryMultiCallable[_change_service_pb2.RollbackChangeRequest, _change_service_pb2.RollbackChangeResponse]  # type: ignore[assignment]
+    RevertChange: _aio.UnaryUnaryMultiCallable[_change_service_pb2.RevertChangeRequest, _change_service_pb2.RevertChangeResponse]  # type: ignore[assignment]
     """Brings the resource of a change back to what it was before it, by a change of its own."""
 
 class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -121,11 +121,11 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def RollbackChange(
+    def RevertChange(
         self,
-        request: _change_service_pb2.RollbackChangeRequest,
+        request: _change_service_pb2.RevertChangeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_change_service_pb2.RollbackChangeResponse, _abc.Awaitable[_change_service_pb2.RollbackChangeResponse]]:
+    ) -> _typing.Union[_change_service_pb2.RevertChangeResponse, _abc.Awaitable[_change_service_pb2.RevertChangeResponse]]:
         """Brings the resource of a change back to what it was before it, by a change of its own."""
 
 def add_ChangeServiceServicer_to_server(servicer: ChangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

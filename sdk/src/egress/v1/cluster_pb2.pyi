@@ -269,7 +269,7 @@ class Cluster(_message.Message):
         SERVICE_CIDRS_FIELD_NUMBER: _builtins.int
         STALE_WORKLOADS_FIELD_NUMBER: _builtins.int
         DRIFTED_OBJECTS_FIELD_NUMBER: _builtins.int
-        ESCAPES_FIELD_NUMBER: _builtins.int
+        POLICY_GAPS_FIELD_NUMBER: _builtins.int
         APPROVAL_TOKEN_FIELD_NUMBER: _builtins.int
         RESTART_FIELD_NUMBER: _builtins.int
         OBSERVE_TIME_FIELD_NUMBER: _builtins.int
@@ -296,10 +296,10 @@ class Cluster(_message.Message):
         """Workloads that run under older interception rules; see ListStaleWorkloads."""
         drifted_objects: _builtins.int
         """Objects of ours that somebody else changed and that are not healed; see ListDrift."""
-        escapes: _builtins.int
-        """What a mesh-wide REGISTRY_ONLY does not hold; see ListEscapes."""
+        policy_gaps: _builtins.int
+        """What a mesh-wide REGISTRY_ONLY does not hold; see ListPolicyGaps."""
         approval_token: _builtins.str
-        """Where it is HELD: stands for just what ApproveHeld or AcceptStore would say yes to."""
+        """Where it is HELD: stands for just what ApproveDeletion or AcceptStoreReset would say yes to."""
         mutating_admission_policy: _builtins.bool
         """Whether the cluster serves MutatingAdmissionPolicy, so that interception for a namespace or a workload holds for
         each new pod; where it does not, it is written into the pod template when RestartWorkloads restarts a workload.
@@ -336,7 +336,7 @@ class Cluster(_message.Message):
             service_cidrs: _abc.Iterable[_builtins.str] | None = ...,
             stale_workloads: _builtins.int = ...,
             drifted_objects: _builtins.int = ...,
-            escapes: _builtins.int = ...,
+            policy_gaps: _builtins.int = ...,
             approval_token: _builtins.str = ...,
             restart: Global___Cluster.Restart | None = ...,
             observe_time: _timestamp_pb2.Timestamp | None = ...,
@@ -344,7 +344,7 @@ class Cluster(_message.Message):
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_time", b"last_seen_time", "observe_time", b"observe_time", "restart", b"restart"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "ambient", b"ambient", "applied_revision", b"applied_revision", "approval_token", b"approval_token", "drifted_objects", b"drifted_objects", "escapes", b"escapes", "istio_version", b"istio_version", "kubernetes_version", b"kubernetes_version", "last_seen_time", b"last_seen_time", "message", b"message", "mutating_admission_policy", b"mutating_admission_policy", "observe_time", b"observe_time", "reason", b"reason", "restart", b"restart", "service_cidrs", b"service_cidrs", "stale_workloads", b"stale_workloads", "state", b"state", "verified_revision", b"verified_revision"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "ambient", b"ambient", "applied_revision", b"applied_revision", "approval_token", b"approval_token", "drifted_objects", b"drifted_objects", "istio_version", b"istio_version", "kubernetes_version", b"kubernetes_version", "last_seen_time", b"last_seen_time", "message", b"message", "mutating_admission_policy", b"mutating_admission_policy", "observe_time", b"observe_time", "policy_gaps", b"policy_gaps", "reason", b"reason", "restart", b"restart", "service_cidrs", b"service_cidrs", "stale_workloads", b"stale_workloads", "state", b"state", "verified_revision", b"verified_revision"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

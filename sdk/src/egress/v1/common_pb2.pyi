@@ -136,7 +136,7 @@ class Finding(_message.Message):
         WARNING: Finding._Severity.ValueType  # 2
         """Probably not what you want; never blocks."""
         ERROR: Finding._Severity.ValueType  # 3
-        """Blocks the mutation, unless the finding is forceable and its code is in force_findings."""
+        """Blocks the mutation, unless the finding is forceable and its code is in suppress_findings."""
 
     class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
         """How bad a finding is."""
@@ -148,7 +148,7 @@ class Finding(_message.Message):
     WARNING: Finding.Severity.ValueType  # 2
     """Probably not what you want; never blocks."""
     ERROR: Finding.Severity.ValueType  # 3
-    """Blocks the mutation, unless the finding is forceable and its code is in force_findings."""
+    """Blocks the mutation, unless the finding is forceable and its code is in suppress_findings."""
 
     CODE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
@@ -171,7 +171,7 @@ class Finding(_message.Message):
     fix: _builtins.str
     """The smallest change that resolves it."""
     forceable: _builtins.bool
-    """Whether force_findings may override it."""
+    """Whether suppress_findings may override it."""
     @_builtins.property
     def related_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of other tools for the same thing, such as IST0177."""

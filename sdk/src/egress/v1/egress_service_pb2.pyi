@@ -36,10 +36,10 @@ class SetOutboundPolicyRequest(_message.Message):
     OUTBOUND_POLICY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """meshes/{mesh}; may be empty where outbound_policy.name is set."""
     outbound_policy_id: _builtins.str
@@ -50,7 +50,7 @@ class SetOutboundPolicyRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Go ahead only if the resource does not exist."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
@@ -61,7 +61,7 @@ class SetOutboundPolicyRequest(_message.Message):
         """The policy; replaces all of the old one."""
 
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -72,14 +72,14 @@ class SetOutboundPolicyRequest(_message.Message):
         outbound_policy: _outbound_policy_pb2.OutboundPolicy | None = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outbound_policy", b"outbound_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "outbound_policy", b"outbound_policy", "outbound_policy_id", b"outbound_policy_id", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "outbound_policy", b"outbound_policy", "outbound_policy_id", b"outbound_policy_id", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -224,24 +224,24 @@ class DeleteOutboundPolicyRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/outboundPolicies/{id}"""
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is deleted must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -250,14 +250,14 @@ class DeleteOutboundPolicyRequest(_message.Message):
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,10 +318,10 @@ class UpsertServiceEntryRequest(_message.Message):
     CLUSTER_SELECTOR_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """meshes/{mesh}/namespaces/{namespace}, or meshes/{mesh} for the YAML's namespace (`default` where it names none);
     may be empty where service_entry.name is set.
@@ -334,7 +334,7 @@ class UpsertServiceEntryRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Go ahead only if the resource does not exist."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
@@ -349,7 +349,7 @@ class UpsertServiceEntryRequest(_message.Message):
         """The clusters an entry given as YAML applies to; an entry given as fields has its own."""
 
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -362,14 +362,14 @@ class UpsertServiceEntryRequest(_message.Message):
         cluster_selector: _common_pb2.ClusterSelector | None = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "istio_yaml", b"istio_yaml", "service_entry", b"service_entry", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "etag", b"etag", "force_findings", b"force_findings", "istio_yaml", b"istio_yaml", "must_not_exist", b"must_not_exist", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "service_entry", b"service_entry", "service_entry_id", b"service_entry_id", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "create_only", b"create_only", "etag", b"etag", "istio_yaml", b"istio_yaml", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "service_entry", b"service_entry", "service_entry_id", b"service_entry_id", "source", b"source", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["service_entry", "istio_yaml"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
@@ -516,24 +516,24 @@ class DeleteServiceEntryRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}"""
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is deleted must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -542,14 +542,14 @@ class DeleteServiceEntryRequest(_message.Message):
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -611,10 +611,10 @@ class InjectFaultRequest(_message.Message):
     TTL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """meshes/{mesh}/namespaces/{namespace}, or meshes/{mesh} for the YAML's namespace (`default` where it names none);
     may be empty where fault.name is set.
@@ -627,7 +627,7 @@ class InjectFaultRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Go ahead only if the resource does not exist."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
@@ -646,7 +646,7 @@ class InjectFaultRequest(_message.Message):
         """How long a fault given as YAML lives; a fault given as fields has its own."""
 
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -660,14 +660,14 @@ class InjectFaultRequest(_message.Message):
         ttl: _duration_pb2.Duration | None = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "fault", b"fault", "istio_yaml", b"istio_yaml", "source", b"source", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "etag", b"etag", "fault", b"fault", "fault_id", b"fault_id", "force_findings", b"force_findings", "istio_yaml", b"istio_yaml", "must_not_exist", b"must_not_exist", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "source", b"source", "ttl", b"ttl", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "create_only", b"create_only", "etag", b"etag", "fault", b"fault", "fault_id", b"fault_id", "istio_yaml", b"istio_yaml", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "source", b"source", "suppress_findings", b"suppress_findings", "ttl", b"ttl", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["fault", "istio_yaml"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
@@ -814,24 +814,24 @@ class ClearFaultRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/namespaces/{namespace}/faults/{id}"""
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is deleted must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -840,14 +840,14 @@ class ClearFaultRequest(_message.Message):
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -906,10 +906,10 @@ class SetInterceptionCIDRsRequest(_message.Message):
     INTERCEPTION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """meshes/{mesh}; may be empty where interception.name is set."""
     interception_id: _builtins.str
@@ -918,7 +918,7 @@ class SetInterceptionCIDRsRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Go ahead only if the resource does not exist."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
@@ -929,7 +929,7 @@ class SetInterceptionCIDRsRequest(_message.Message):
         """The interception; replaces all of the old one."""
 
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -940,14 +940,14 @@ class SetInterceptionCIDRsRequest(_message.Message):
         interception: _interception_pb2.Interception | None = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["interception", b"interception"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "interception", b"interception", "interception_id", b"interception_id", "must_not_exist", b"must_not_exist", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "interception", b"interception", "interception_id", b"interception_id", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1092,24 +1092,24 @@ class DeleteInterceptionRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/interceptions/{id}"""
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is deleted must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -1118,14 +1118,14 @@ class DeleteInterceptionRequest(_message.Message):
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

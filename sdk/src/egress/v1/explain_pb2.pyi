@@ -92,14 +92,14 @@ class ExplainResponse(_message.Message):
         RESOURCE_FIELD_NUMBER: _builtins.int
         REVISION_FIELD_NUMBER: _builtins.int
         WINS_FIELD_NUMBER: _builtins.int
-        WHY_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
         resource: _builtins.str
         """Its name; an object that is not ours is called KIND/NAMESPACE/NAME, such as `Sidecar/shop/default`."""
         revision: _builtins.int
         """Revision of its last change; 0 for an object that is not ours."""
         wins: _builtins.bool
         """Whether it decides."""
-        why: _builtins.str
+        reason: _builtins.str
         """Why it decides, or why not."""
         def __init__(
             self,
@@ -107,11 +107,11 @@ class ExplainResponse(_message.Message):
             resource: _builtins.str = ...,
             revision: _builtins.int = ...,
             wins: _builtins.bool = ...,
-            why: _builtins.str = ...,
+            reason: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource", "revision", b"revision", "why", b"why", "wins", b"wins"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "resource", b"resource", "revision", b"revision", "wins", b"wins"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,7 +244,7 @@ class ListRegistryResponse(_message.Message):
         OWNER_FIELD_NUMBER: _builtins.int
         VISIBLE_FIELD_NUMBER: _builtins.int
         SHADOWED_BY_FIELD_NUMBER: _builtins.int
-        WHY_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
         OWNER_KIND_FIELD_NUMBER: _builtins.int
         MANAGER_FIELD_NUMBER: _builtins.int
         host: _builtins.str
@@ -259,7 +259,7 @@ class ListRegistryResponse(_message.Message):
         """Whether the namespace sees it."""
         shadowed_by: _builtins.str
         """Name of the resource or object that takes it away from this one in the namespace; empty where none does."""
-        why: _builtins.str
+        reason: _builtins.str
         """Why it is not visible, or what shadows it and by which rule."""
         owner_kind: Global___ListRegistryResponse.OwnerKind.ValueType
         """What kind of thing its owner is."""
@@ -274,13 +274,13 @@ class ListRegistryResponse(_message.Message):
             owner: _builtins.str = ...,
             visible: _builtins.bool = ...,
             shadowed_by: _builtins.str = ...,
-            why: _builtins.str = ...,
+            reason: _builtins.str = ...,
             owner_kind: Global___ListRegistryResponse.OwnerKind.ValueType = ...,
             manager: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "manager", b"manager", "owner", b"owner", "owner_kind", b"owner_kind", "port", b"port", "protocol", b"protocol", "shadowed_by", b"shadowed_by", "visible", b"visible", "why", b"why"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "manager", b"manager", "owner", b"owner", "owner_kind", b"owner_kind", "port", b"port", "protocol", b"protocol", "reason", b"reason", "shadowed_by", b"shadowed_by", "visible", b"visible"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,7 +31,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65gress/v1/fleet_service.proto\x12\tegress.v1\x1a\x16\x65gress/v1/change.proto\x1a\x17\x65gress/v1/cluster.proto\x1a\x16\x65gress/v1/common.proto\x1a\x19\x65gress/v1/inventory.proto\x1a\x14\x65gress/v1/mesh.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x90\x02\n\x16RegisterClusterRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\ncluster_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x07\x63luster\x18\x03 \x01(\x0b\x32\x12.egress.v1.ClusterB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa6\x01\n\x17RegisterClusterResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\'\n\x11GetClusterRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x8c\x01\n\x13ListClustersRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"U\n\x14ListClustersResponse\x12$\n\x08\x63lusters\x18\x01 \x03(\x0b\x32\x12.egress.v1.Cluster\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xde\x01\n\x14UpdateClusterRequest\x12)\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.ClusterB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa4\x01\n\x15UpdateClusterResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xe2\x01\n\x18\x44\x65registerClusterRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63leanup\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa8\x01\n\x19\x44\x65registerClusterResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xe6\x01\n\x05\x41gent\x12\x13\n\x05\x61gent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63luster\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x06labels\x18\x04 \x03(\x0b\x32\x1c.egress.v1.Agent.LabelsEntryB\x04\xe2\x41\x01\x03\x12\x1e\n\x10workload_cluster\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x11ListAgentsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"O\n\x12ListAgentsResponse\x12 \n\x06\x61gents\x18\x01 \x03(\x0b\x32\x10.egress.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\rResyncRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"*\n\x0eResyncResponse\x12\x18\n\x10\x61pplied_revision\x18\x01 \x01(\x03\"$\n\x0eGetMeshRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xd5\x01\n\x11UpdateMeshRequest\x12#\n\x04mesh\x18\x01 \x01(\x0b\x32\x0f.egress.v1.MeshB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\x9b\x01\n\x12UpdateMeshResponse\x12\x1d\n\x04mesh\x18\x01 \x01(\x0b\x32\x0f.egress.v1.Mesh\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\x89\x01\n\x10ListDriftRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"_\n\x11ListDriftResponse\x12\x31\n\x0f\x64rifted_objects\x18\x01 \x03(\x0b\x32\x18.egress.v1.DriftedObject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8b\x01\n\x12ListEscapesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"\x80\x01\n\x13ListEscapesResponse\x12\"\n\x07\x65scapes\x18\x01 \x03(\x0b\x32\x11.egress.v1.Escape\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12,\n\x0cobservations\x18\x03 \x03(\x0b\x32\x16.egress.v1.Observation\"\x92\x01\n\x19ListStaleWorkloadsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"\x96\x01\n\x1aListStaleWorkloadsResponse\x12\x31\n\x0fstale_workloads\x18\x01 \x03(\x0b\x32\x18.egress.v1.StaleWorkload\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12,\n\x0cobservations\x18\x03 \x03(\x0b\x32\x16.egress.v1.Observation\"\xdb\x01\n\x12\x41\x64optObjectRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06object\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa2\x01\n\x13\x41\x64optObjectResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xdd\x01\n\x14ReleaseObjectRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06object\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa4\x01\n\x15ReleaseObjectResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xda\x01\n\x12\x41pproveHeldRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa2\x01\n\x13\x41pproveHeldResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xda\x01\n\x12\x41\x63\x63\x65ptStoreRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa2\x01\n\x13\x41\x63\x63\x65ptStoreResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xe3\x01\n\x17RestartWorkloadsRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tworkloads\x18\x02 \x03(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0emust_not_exist\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x66orce_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xbb\x01\n\x18RestartWorkloadsResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\x12\x12\n\nrestart_id\x18\x05 \x01(\t2\xfd\x10\n\x0c\x46leetService\x12\x8c\x01\n\x0fRegisterCluster\x12!.egress.v1.RegisterClusterRequest\x1a\".egress.v1.RegisterClusterResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/{parent=meshes/*}/clusters:register:\x01*\x12\x66\n\nGetCluster\x12\x1c.egress.v1.GetClusterRequest\x1a\x12.egress.v1.Cluster\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=meshes/*/clusters/*}\x12w\n\x0cListClusters\x12\x1e.egress.v1.ListClustersRequest\x1a\x1f.egress.v1.ListClustersResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=meshes/*}/clusters\x12\x85\x01\n\rUpdateCluster\x12\x1f.egress.v1.UpdateClusterRequest\x1a .egress.v1.UpdateClusterResponse\"1\x82\xd3\xe4\x93\x02+2&/v1/{cluster.name=meshes/*/clusters/*}:\x01*\x12\x86\x01\n\x11\x44\x65registerCluster\x12#.egress.v1.DeregisterClusterRequest\x1a$.egress.v1.DeregisterClusterResponse\"&\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=meshes/*/clusters/*}\x12z\n\nListAgents\x12\x1c.egress.v1.ListAgentsRequest\x1a\x1d.egress.v1.ListAgentsResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=meshes/*/clusters/*}/agents\x12o\n\x06Resync\x12\x18.egress.v1.ResyncRequest\x1a\x19.egress.v1.ResyncResponse\"0\x82\xd3\xe4\x93\x02*\"%/v1/{name=meshes/*/clusters/*}:resync:\x01*\x12v\n\tListDrift\x12\x1b.egress.v1.ListDriftRequest\x1a\x1c.egress.v1.ListDriftResponse\".\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=meshes/*/clusters/*}/drift\x12~\n\x0bListEscapes\x12\x1d.egress.v1.ListEscapesRequest\x1a\x1e.egress.v1.ListEscapesResponse\"0\x82\xd3\xe4\x93\x02*\x12(/v1/{parent=meshes/*/clusters/*}/escapes\x12\x9a\x01\n\x12ListStaleWorkloads\x12$.egress.v1.ListStaleWorkloadsRequest\x1a%.egress.v1.ListStaleWorkloadsResponse\"7\x82\xd3\xe4\x93\x02\x31\x12//v1/{parent=meshes/*/clusters/*}/staleWorkloads\x12}\n\x0b\x41\x64optObject\x12\x1d.egress.v1.AdoptObjectRequest\x1a\x1e.egress.v1.AdoptObjectResponse\"/\x82\xd3\xe4\x93\x02)\"$/v1/{name=meshes/*/clusters/*}:adopt:\x01*\x12\x85\x01\n\rReleaseObject\x12\x1f.egress.v1.ReleaseObjectRequest\x1a .egress.v1.ReleaseObjectResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/{name=meshes/*/clusters/*}:release:\x01*\x12\x7f\n\x0b\x41pproveHeld\x12\x1d.egress.v1.ApproveHeldRequest\x1a\x1e.egress.v1.ApproveHeldResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/{name=meshes/*/clusters/*}:approve:\x01*\x12\x83\x01\n\x0b\x41\x63\x63\x65ptStore\x12\x1d.egress.v1.AcceptStoreRequest\x1a\x1e.egress.v1.AcceptStoreResponse\"5\x82\xd3\xe4\x93\x02/\"*/v1/{name=meshes/*/clusters/*}:acceptStore:\x01*\x12\x97\x01\n\x10RestartWorkloads\x12\".egress.v1.RestartWorkloadsRequest\x1a#.egress.v1.RestartWorkloadsResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/{name=meshes/*/clusters/*}:restartWorkloads:\x01*\x12R\n\x07GetMesh\x12\x19.egress.v1.GetMeshRequest\x1a\x0f.egress.v1.Mesh\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=meshes/*}\x12n\n\nUpdateMesh\x12\x1c.egress.v1.UpdateMeshRequest\x1a\x1d.egress.v1.UpdateMeshResponse\"#\x82\xd3\xe4\x93\x02\x1d\x32\x18/v1/{mesh.name=meshes/*}:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65gress/v1/fleet_service.proto\x12\tegress.v1\x1a\x16\x65gress/v1/change.proto\x1a\x17\x65gress/v1/cluster.proto\x1a\x16\x65gress/v1/common.proto\x1a\x19\x65gress/v1/inventory.proto\x1a\x14\x65gress/v1/mesh.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x90\x02\n\x16RegisterClusterRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\ncluster_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x07\x63luster\x18\x03 \x01(\x0b\x32\x12.egress.v1.ClusterB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa6\x01\n\x17RegisterClusterResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\'\n\x11GetClusterRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x8c\x01\n\x13ListClustersRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"U\n\x14ListClustersResponse\x12$\n\x08\x63lusters\x18\x01 \x03(\x0b\x32\x12.egress.v1.Cluster\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xde\x01\n\x14UpdateClusterRequest\x12)\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.ClusterB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa4\x01\n\x15UpdateClusterResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xe2\x01\n\x18\x44\x65registerClusterRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63leanup\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa8\x01\n\x19\x44\x65registerClusterResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xe6\x01\n\x05\x41gent\x12\x13\n\x05\x61gent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63luster\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x06labels\x18\x04 \x03(\x0b\x32\x1c.egress.v1.Agent.LabelsEntryB\x04\xe2\x41\x01\x03\x12\x1e\n\x10workload_cluster\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x11ListAgentsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"O\n\x12ListAgentsResponse\x12 \n\x06\x61gents\x18\x01 \x03(\x0b\x32\x10.egress.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\rResyncRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"*\n\x0eResyncResponse\x12\x18\n\x10\x61pplied_revision\x18\x01 \x01(\x03\"$\n\x0eGetMeshRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xd5\x01\n\x11UpdateMeshRequest\x12#\n\x04mesh\x18\x01 \x01(\x0b\x32\x0f.egress.v1.MeshB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\x9b\x01\n\x12UpdateMeshResponse\x12\x1d\n\x04mesh\x18\x01 \x01(\x0b\x32\x0f.egress.v1.Mesh\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\x89\x01\n\x10ListDriftRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"_\n\x11ListDriftResponse\x12\x31\n\x0f\x64rifted_objects\x18\x01 \x03(\x0b\x32\x18.egress.v1.DriftedObject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x15ListPolicyGapsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"\x8a\x01\n\x16ListPolicyGapsResponse\x12)\n\x0bpolicy_gaps\x18\x01 \x03(\x0b\x32\x14.egress.v1.PolicyGap\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12,\n\x0cobservations\x18\x03 \x03(\x0b\x32\x16.egress.v1.Observation\"\x92\x01\n\x19ListStaleWorkloadsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"\x96\x01\n\x1aListStaleWorkloadsResponse\x12\x31\n\x0fstale_workloads\x18\x01 \x03(\x0b\x32\x18.egress.v1.StaleWorkload\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12,\n\x0cobservations\x18\x03 \x03(\x0b\x32\x16.egress.v1.Observation\"\xdb\x01\n\x12\x41\x64optObjectRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06object\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa2\x01\n\x13\x41\x64optObjectResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xdd\x01\n\x14ReleaseObjectRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06object\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa4\x01\n\x15ReleaseObjectResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xde\x01\n\x16\x41pproveDeletionRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa6\x01\n\x17\x41pproveDeletionResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xdf\x01\n\x17\x41\x63\x63\x65ptStoreResetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xa7\x01\n\x18\x41\x63\x63\x65ptStoreResetResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\"\xe3\x01\n\x17RestartWorkloadsRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tworkloads\x18\x02 \x03(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\xbb\x01\n\x18RestartWorkloadsResponse\x12#\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.egress.v1.Cluster\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan\x12\x12\n\nrestart_id\x18\x05 \x01(\t2\xb3\x11\n\x0c\x46leetService\x12\x8c\x01\n\x0fRegisterCluster\x12!.egress.v1.RegisterClusterRequest\x1a\".egress.v1.RegisterClusterResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/{parent=meshes/*}/clusters:register:\x01*\x12\x66\n\nGetCluster\x12\x1c.egress.v1.GetClusterRequest\x1a\x12.egress.v1.Cluster\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=meshes/*/clusters/*}\x12w\n\x0cListClusters\x12\x1e.egress.v1.ListClustersRequest\x1a\x1f.egress.v1.ListClustersResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=meshes/*}/clusters\x12\x85\x01\n\rUpdateCluster\x12\x1f.egress.v1.UpdateClusterRequest\x1a .egress.v1.UpdateClusterResponse\"1\x82\xd3\xe4\x93\x02+2&/v1/{cluster.name=meshes/*/clusters/*}:\x01*\x12\x86\x01\n\x11\x44\x65registerCluster\x12#.egress.v1.DeregisterClusterRequest\x1a$.egress.v1.DeregisterClusterResponse\"&\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=meshes/*/clusters/*}\x12z\n\nListAgents\x12\x1c.egress.v1.ListAgentsRequest\x1a\x1d.egress.v1.ListAgentsResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=meshes/*/clusters/*}/agents\x12o\n\x06Resync\x12\x18.egress.v1.ResyncRequest\x1a\x19.egress.v1.ResyncResponse\"0\x82\xd3\xe4\x93\x02*\"%/v1/{name=meshes/*/clusters/*}:resync:\x01*\x12v\n\tListDrift\x12\x1b.egress.v1.ListDriftRequest\x1a\x1c.egress.v1.ListDriftResponse\".\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=meshes/*/clusters/*}/drift\x12\x8a\x01\n\x0eListPolicyGaps\x12 .egress.v1.ListPolicyGapsRequest\x1a!.egress.v1.ListPolicyGapsResponse\"3\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=meshes/*/clusters/*}/policyGaps\x12\x9a\x01\n\x12ListStaleWorkloads\x12$.egress.v1.ListStaleWorkloadsRequest\x1a%.egress.v1.ListStaleWorkloadsResponse\"7\x82\xd3\xe4\x93\x02\x31\x12//v1/{parent=meshes/*/clusters/*}/staleWorkloads\x12}\n\x0b\x41\x64optObject\x12\x1d.egress.v1.AdoptObjectRequest\x1a\x1e.egress.v1.AdoptObjectResponse\"/\x82\xd3\xe4\x93\x02)\"$/v1/{name=meshes/*/clusters/*}:adopt:\x01*\x12\x85\x01\n\rReleaseObject\x12\x1f.egress.v1.ReleaseObjectRequest\x1a .egress.v1.ReleaseObjectResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/{name=meshes/*/clusters/*}:release:\x01*\x12\x93\x01\n\x0f\x41pproveDeletion\x12!.egress.v1.ApproveDeletionRequest\x1a\".egress.v1.ApproveDeletionResponse\"9\x82\xd3\xe4\x93\x02\x33\"./v1/{name=meshes/*/clusters/*}:approveDeletion:\x01*\x12\x97\x01\n\x10\x41\x63\x63\x65ptStoreReset\x12\".egress.v1.AcceptStoreResetRequest\x1a#.egress.v1.AcceptStoreResetResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/{name=meshes/*/clusters/*}:acceptStoreReset:\x01*\x12\x97\x01\n\x10RestartWorkloads\x12\".egress.v1.RestartWorkloadsRequest\x1a#.egress.v1.RestartWorkloadsResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/{name=meshes/*/clusters/*}:restartWorkloads:\x01*\x12R\n\x07GetMesh\x12\x19.egress.v1.GetMeshRequest\x1a\x0f.egress.v1.Mesh\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=meshes/*}\x12n\n\nUpdateMesh\x12\x1c.egress.v1.UpdateMeshRequest\x1a\x1d.egress.v1.UpdateMeshResponse\"#\x82\xd3\xe4\x93\x02\x1d\x32\x18/v1/{mesh.name=meshes/*}:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,14 +48,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
   _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_REGISTERCLUSTERREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_GETCLUSTERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETCLUSTERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_LISTCLUSTERSREQUEST'].fields_by_name['parent']._loaded_options = None
@@ -74,14 +74,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECLUSTERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_UPDATECLUSTERREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_UPDATECLUSTERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_UPDATECLUSTERREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_UPDATECLUSTERREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATECLUSTERREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_UPDATECLUSTERREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
   _globals['_UPDATECLUSTERREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_UPDATECLUSTERREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_UPDATECLUSTERREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_UPDATECLUSTERREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_UPDATECLUSTERREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_UPDATECLUSTERREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATECLUSTERREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_UPDATECLUSTERREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['cleanup']._loaded_options = None
@@ -90,14 +90,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_DEREGISTERCLUSTERREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_AGENT_LABELSENTRY']._loaded_options = None
   _globals['_AGENT_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_AGENT'].fields_by_name['agent']._loaded_options = None
@@ -132,14 +132,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEMESHREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_UPDATEMESHREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_UPDATEMESHREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_UPDATEMESHREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_UPDATEMESHREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEMESHREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_UPDATEMESHREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
   _globals['_UPDATEMESHREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_UPDATEMESHREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_UPDATEMESHREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_UPDATEMESHREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_UPDATEMESHREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_UPDATEMESHREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEMESHREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_UPDATEMESHREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_LISTDRIFTREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTDRIFTREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_LISTDRIFTREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -150,16 +150,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDRIFTREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
   _globals['_LISTDRIFTREQUEST'].fields_by_name['order_by']._loaded_options = None
   _globals['_LISTDRIFTREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['parent']._loaded_options = None
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['filter']._loaded_options = None
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['order_by']._loaded_options = None
-  _globals['_LISTESCAPESREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTPOLICYGAPSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
   _globals['_LISTSTALEWORKLOADSREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTSTALEWORKLOADSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_LISTSTALEWORKLOADSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -178,14 +178,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADOPTOBJECTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_ADOPTOBJECTREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_ADOPTOBJECTREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_ADOPTOBJECTREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_ADOPTOBJECTREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_ADOPTOBJECTREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_ADOPTOBJECTREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
   _globals['_ADOPTOBJECTREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_ADOPTOBJECTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_ADOPTOBJECTREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_ADOPTOBJECTREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_ADOPTOBJECTREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_ADOPTOBJECTREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_ADOPTOBJECTREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_ADOPTOBJECTREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['object']._loaded_options = None
@@ -194,46 +194,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_RELEASEOBJECTREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_RELEASEOBJECTREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_RELEASEOBJECTREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_RELEASEOBJECTREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_RELEASEOBJECTREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_RELEASEOBJECTREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_RELEASEOBJECTREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['token']._loaded_options = None
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\001'
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['etag']._loaded_options = None
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['validate_only']._loaded_options = None
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_APPROVEHELDREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['token']._loaded_options = None
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\001'
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['etag']._loaded_options = None
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['validate_only']._loaded_options = None
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_ACCEPTSTOREREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_RELEASEOBJECTREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_RELEASEOBJECTREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\001'
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_APPROVEDELETIONREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\001'
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_ACCEPTSTORERESETREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['workloads']._loaded_options = None
@@ -242,14 +242,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
-  _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['must_not_exist']._loaded_options = None
-  _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['must_not_exist']._serialized_options = b'\342A\001\001'
+  _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['create_only']._loaded_options = None
+  _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['create_only']._serialized_options = b'\342A\001\001'
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
-  _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['force_findings']._loaded_options = None
-  _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['force_findings']._serialized_options = b'\342A\001\001'
+  _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
+  _globals['_RESTARTWORKLOADSREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_FLEETSERVICE'].methods_by_name['RegisterCluster']._loaded_options = None
   _globals['_FLEETSERVICE'].methods_by_name['RegisterCluster']._serialized_options = b'\202\323\344\223\002,\"\'/v1/{parent=meshes/*}/clusters:register:\001*'
   _globals['_FLEETSERVICE'].methods_by_name['GetCluster']._loaded_options = None
@@ -266,18 +266,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLEETSERVICE'].methods_by_name['Resync']._serialized_options = b'\202\323\344\223\002*\"%/v1/{name=meshes/*/clusters/*}:resync:\001*'
   _globals['_FLEETSERVICE'].methods_by_name['ListDrift']._loaded_options = None
   _globals['_FLEETSERVICE'].methods_by_name['ListDrift']._serialized_options = b'\202\323\344\223\002(\022&/v1/{parent=meshes/*/clusters/*}/drift'
-  _globals['_FLEETSERVICE'].methods_by_name['ListEscapes']._loaded_options = None
-  _globals['_FLEETSERVICE'].methods_by_name['ListEscapes']._serialized_options = b'\202\323\344\223\002*\022(/v1/{parent=meshes/*/clusters/*}/escapes'
+  _globals['_FLEETSERVICE'].methods_by_name['ListPolicyGaps']._loaded_options = None
+  _globals['_FLEETSERVICE'].methods_by_name['ListPolicyGaps']._serialized_options = b'\202\323\344\223\002-\022+/v1/{parent=meshes/*/clusters/*}/policyGaps'
   _globals['_FLEETSERVICE'].methods_by_name['ListStaleWorkloads']._loaded_options = None
   _globals['_FLEETSERVICE'].methods_by_name['ListStaleWorkloads']._serialized_options = b'\202\323\344\223\0021\022//v1/{parent=meshes/*/clusters/*}/staleWorkloads'
   _globals['_FLEETSERVICE'].methods_by_name['AdoptObject']._loaded_options = None
   _globals['_FLEETSERVICE'].methods_by_name['AdoptObject']._serialized_options = b'\202\323\344\223\002)\"$/v1/{name=meshes/*/clusters/*}:adopt:\001*'
   _globals['_FLEETSERVICE'].methods_by_name['ReleaseObject']._loaded_options = None
   _globals['_FLEETSERVICE'].methods_by_name['ReleaseObject']._serialized_options = b'\202\323\344\223\002+\"&/v1/{name=meshes/*/clusters/*}:release:\001*'
-  _globals['_FLEETSERVICE'].methods_by_name['ApproveHeld']._loaded_options = None
-  _globals['_FLEETSERVICE'].methods_by_name['ApproveHeld']._serialized_options = b'\202\323\344\223\002+\"&/v1/{name=meshes/*/clusters/*}:approve:\001*'
-  _globals['_FLEETSERVICE'].methods_by_name['AcceptStore']._loaded_options = None
-  _globals['_FLEETSERVICE'].methods_by_name['AcceptStore']._serialized_options = b'\202\323\344\223\002/\"*/v1/{name=meshes/*/clusters/*}:acceptStore:\001*'
+  _globals['_FLEETSERVICE'].methods_by_name['ApproveDeletion']._loaded_options = None
+  _globals['_FLEETSERVICE'].methods_by_name['ApproveDeletion']._serialized_options = b'\202\323\344\223\0023\"./v1/{name=meshes/*/clusters/*}:approveDeletion:\001*'
+  _globals['_FLEETSERVICE'].methods_by_name['AcceptStoreReset']._loaded_options = None
+  _globals['_FLEETSERVICE'].methods_by_name['AcceptStoreReset']._serialized_options = b'\202\323\344\223\0024\"//v1/{name=meshes/*/clusters/*}:acceptStoreReset:\001*'
   _globals['_FLEETSERVICE'].methods_by_name['RestartWorkloads']._loaded_options = None
   _globals['_FLEETSERVICE'].methods_by_name['RestartWorkloads']._serialized_options = b'\202\323\344\223\0024\"//v1/{name=meshes/*/clusters/*}:restartWorkloads:\001*'
   _globals['_FLEETSERVICE'].methods_by_name['GetMesh']._loaded_options = None
@@ -324,34 +324,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDRIFTREQUEST']._serialized_end=2822
   _globals['_LISTDRIFTRESPONSE']._serialized_start=2824
   _globals['_LISTDRIFTRESPONSE']._serialized_end=2919
-  _globals['_LISTESCAPESREQUEST']._serialized_start=2922
-  _globals['_LISTESCAPESREQUEST']._serialized_end=3061
-  _globals['_LISTESCAPESRESPONSE']._serialized_start=3064
-  _globals['_LISTESCAPESRESPONSE']._serialized_end=3192
-  _globals['_LISTSTALEWORKLOADSREQUEST']._serialized_start=3195
-  _globals['_LISTSTALEWORKLOADSREQUEST']._serialized_end=3341
-  _globals['_LISTSTALEWORKLOADSRESPONSE']._serialized_start=3344
-  _globals['_LISTSTALEWORKLOADSRESPONSE']._serialized_end=3494
-  _globals['_ADOPTOBJECTREQUEST']._serialized_start=3497
-  _globals['_ADOPTOBJECTREQUEST']._serialized_end=3716
-  _globals['_ADOPTOBJECTRESPONSE']._serialized_start=3719
-  _globals['_ADOPTOBJECTRESPONSE']._serialized_end=3881
-  _globals['_RELEASEOBJECTREQUEST']._serialized_start=3884
-  _globals['_RELEASEOBJECTREQUEST']._serialized_end=4105
-  _globals['_RELEASEOBJECTRESPONSE']._serialized_start=4108
-  _globals['_RELEASEOBJECTRESPONSE']._serialized_end=4272
-  _globals['_APPROVEHELDREQUEST']._serialized_start=4275
-  _globals['_APPROVEHELDREQUEST']._serialized_end=4493
-  _globals['_APPROVEHELDRESPONSE']._serialized_start=4496
-  _globals['_APPROVEHELDRESPONSE']._serialized_end=4658
-  _globals['_ACCEPTSTOREREQUEST']._serialized_start=4661
-  _globals['_ACCEPTSTOREREQUEST']._serialized_end=4879
-  _globals['_ACCEPTSTORERESPONSE']._serialized_start=4882
-  _globals['_ACCEPTSTORERESPONSE']._serialized_end=5044
-  _globals['_RESTARTWORKLOADSREQUEST']._serialized_start=5047
-  _globals['_RESTARTWORKLOADSREQUEST']._serialized_end=5274
-  _globals['_RESTARTWORKLOADSRESPONSE']._serialized_start=5277
-  _globals['_RESTARTWORKLOADSRESPONSE']._serialized_end=5464
-  _globals['_FLEETSERVICE']._serialized_start=5467
-  _globals['_FLEETSERVICE']._serialized_end=7640
+  _globals['_LISTPOLICYGAPSREQUEST']._serialized_start=2922
+  _globals['_LISTPOLICYGAPSREQUEST']._serialized_end=3064
+  _globals['_LISTPOLICYGAPSRESPONSE']._serialized_start=3067
+  _globals['_LISTPOLICYGAPSRESPONSE']._serialized_end=3205
+  _globals['_LISTSTALEWORKLOADSREQUEST']._serialized_start=3208
+  _globals['_LISTSTALEWORKLOADSREQUEST']._serialized_end=3354
+  _globals['_LISTSTALEWORKLOADSRESPONSE']._serialized_start=3357
+  _globals['_LISTSTALEWORKLOADSRESPONSE']._serialized_end=3507
+  _globals['_ADOPTOBJECTREQUEST']._serialized_start=3510
+  _globals['_ADOPTOBJECTREQUEST']._serialized_end=3729
+  _globals['_ADOPTOBJECTRESPONSE']._serialized_start=3732
+  _globals['_ADOPTOBJECTRESPONSE']._serialized_end=3894
+  _globals['_RELEASEOBJECTREQUEST']._serialized_start=3897
+  _globals['_RELEASEOBJECTREQUEST']._serialized_end=4118
+  _globals['_RELEASEOBJECTRESPONSE']._serialized_start=4121
+  _globals['_RELEASEOBJECTRESPONSE']._serialized_end=4285
+  _globals['_APPROVEDELETIONREQUEST']._serialized_start=4288
+  _globals['_APPROVEDELETIONREQUEST']._serialized_end=4510
+  _globals['_APPROVEDELETIONRESPONSE']._serialized_start=4513
+  _globals['_APPROVEDELETIONRESPONSE']._serialized_end=4679
+  _globals['_ACCEPTSTORERESETREQUEST']._serialized_start=4682
+  _globals['_ACCEPTSTORERESETREQUEST']._serialized_end=4905
+  _globals['_ACCEPTSTORERESETRESPONSE']._serialized_start=4908
+  _globals['_ACCEPTSTORERESETRESPONSE']._serialized_end=5075
+  _globals['_RESTARTWORKLOADSREQUEST']._serialized_start=5078
+  _globals['_RESTARTWORKLOADSREQUEST']._serialized_end=5305
+  _globals['_RESTARTWORKLOADSRESPONSE']._serialized_start=5308
+  _globals['_RESTARTWORKLOADSRESPONSE']._serialized_end=5495
+  _globals['_FLEETSERVICE']._serialized_start=5498
+  _globals['_FLEETSERVICE']._serialized_end=7725
 # @@protoc_insertion_point(module_scope)

@@ -34,10 +34,10 @@ class RegisterClusterRequest(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """meshes/{mesh}; may be empty where cluster.name is set."""
     cluster_id: _builtins.str
@@ -46,7 +46,7 @@ class RegisterClusterRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Go ahead only if the resource does not exist."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
@@ -57,7 +57,7 @@ class RegisterClusterRequest(_message.Message):
         """The registration."""
 
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -68,14 +68,14 @@ class RegisterClusterRequest(_message.Message):
         cluster: _cluster_pb2.Cluster | None = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "cluster_id", b"cluster_id", "etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "cluster_id", b"cluster_id", "create_only", b"create_only", "etag", b"etag", "parent", b"parent", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,15 +220,15 @@ class UpdateClusterRequest(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is changed must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
@@ -239,7 +239,7 @@ class UpdateClusterRequest(_message.Message):
         """The cluster by its name, with the labels it is to have. Its target can't change and may be left out."""
 
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -248,14 +248,14 @@ class UpdateClusterRequest(_message.Message):
         cluster: _cluster_pb2.Cluster | None = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "create_only", b"create_only", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,10 +313,10 @@ class DeregisterClusterRequest(_message.Message):
     CLEANUP_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
     cleanup: _builtins.bool
@@ -325,14 +325,14 @@ class DeregisterClusterRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is deleted must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -342,14 +342,14 @@ class DeregisterClusterRequest(_message.Message):
         cleanup: _builtins.bool = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cleanup", b"cleanup", "etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cleanup", b"cleanup", "create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,15 +602,15 @@ class UpdateMeshRequest(_message.Message):
     MESH_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is changed must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
@@ -621,7 +621,7 @@ class UpdateMeshRequest(_message.Message):
         """The mesh by its name, with what it is to have."""
 
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -630,14 +630,14 @@ class UpdateMeshRequest(_message.Message):
         mesh: _mesh_pb2.Mesh | None = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["mesh", b"mesh"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "mesh", b"mesh", "must_not_exist", b"must_not_exist", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "mesh", b"mesh", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -752,8 +752,8 @@ class ListDriftResponse(_message.Message):
 Global___ListDriftResponse: _TypeAlias = ListDriftResponse  # noqa: Y015
 
 @_typing.final
-class ListEscapesRequest(_message.Message):
-    """Request for ListEscapes."""
+class ListPolicyGapsRequest(_message.Message):
+    """Request for ListPolicyGaps."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -787,21 +787,21 @@ class ListEscapesRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListEscapesRequest: _TypeAlias = ListEscapesRequest  # noqa: Y015
+Global___ListPolicyGapsRequest: _TypeAlias = ListPolicyGapsRequest  # noqa: Y015
 
 @_typing.final
-class ListEscapesResponse(_message.Message):
-    """Response for ListEscapes."""
+class ListPolicyGapsResponse(_message.Message):
+    """Response for ListPolicyGaps."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ESCAPES_FIELD_NUMBER: _builtins.int
+    POLICY_GAPS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     OBSERVATIONS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
-    def escapes(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.Escape]:
+    def policy_gaps(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.PolicyGap]:
         """The page."""
 
     @_builtins.property
@@ -811,17 +811,17 @@ class ListEscapesResponse(_message.Message):
     def __init__(
         self,
         *,
-        escapes: _abc.Iterable[_inventory_pb2.Escape] | None = ...,
+        policy_gaps: _abc.Iterable[_inventory_pb2.PolicyGap] | None = ...,
         next_page_token: _builtins.str = ...,
         observations: _abc.Iterable[_inventory_pb2.Observation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["escapes", b"escapes", "next_page_token", b"next_page_token", "observations", b"observations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "observations", b"observations", "policy_gaps", b"policy_gaps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListEscapesResponse: _TypeAlias = ListEscapesResponse  # noqa: Y015
+Global___ListPolicyGapsResponse: _TypeAlias = ListPolicyGapsResponse  # noqa: Y015
 
 @_typing.final
 class ListStaleWorkloadsRequest(_message.Message):
@@ -905,10 +905,10 @@ class AdoptObjectRequest(_message.Message):
     OBJECT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
     object: _builtins.str
@@ -917,14 +917,14 @@ class AdoptObjectRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is changed must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -934,14 +934,14 @@ class AdoptObjectRequest(_message.Message):
         object: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "object", b"object", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "object", b"object", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -999,10 +999,10 @@ class ReleaseObjectRequest(_message.Message):
     OBJECT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
     object: _builtins.str
@@ -1011,14 +1011,14 @@ class ReleaseObjectRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is changed must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -1028,14 +1028,14 @@ class ReleaseObjectRequest(_message.Message):
         object: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "object", b"object", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "object", b"object", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1084,8 +1084,8 @@ class ReleaseObjectResponse(_message.Message):
 Global___ReleaseObjectResponse: _TypeAlias = ReleaseObjectResponse  # noqa: Y015
 
 @_typing.final
-class ApproveHeldRequest(_message.Message):
-    """Request for ApproveHeld."""
+class ApproveDeletionRequest(_message.Message):
+    """Request for ApproveDeletion."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1093,10 +1093,10 @@ class ApproveHeldRequest(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
     token: _builtins.str
@@ -1105,14 +1105,14 @@ class ApproveHeldRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is changed must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -1122,22 +1122,22 @@ class ApproveHeldRequest(_message.Message):
         token: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "token", b"token", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "token", b"token", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ApproveHeldRequest: _TypeAlias = ApproveHeldRequest  # noqa: Y015
+Global___ApproveDeletionRequest: _TypeAlias = ApproveDeletionRequest  # noqa: Y015
 
 @_typing.final
-class ApproveHeldResponse(_message.Message):
-    """Response for ApproveHeld."""
+class ApproveDeletionResponse(_message.Message):
+    """Response for ApproveDeletion."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1175,11 +1175,11 @@ class ApproveHeldResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ApproveHeldResponse: _TypeAlias = ApproveHeldResponse  # noqa: Y015
+Global___ApproveDeletionResponse: _TypeAlias = ApproveDeletionResponse  # noqa: Y015
 
 @_typing.final
-class AcceptStoreRequest(_message.Message):
-    """Request for AcceptStore."""
+class AcceptStoreResetRequest(_message.Message):
+    """Request for AcceptStoreReset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1187,10 +1187,10 @@ class AcceptStoreRequest(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
     token: _builtins.str
@@ -1199,14 +1199,14 @@ class AcceptStoreRequest(_message.Message):
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is changed must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
     reason: _builtins.str
     """Why; kept in the change. At most 1024 bytes."""
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -1216,22 +1216,22 @@ class AcceptStoreRequest(_message.Message):
         token: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "token", b"token", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "token", b"token", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AcceptStoreRequest: _TypeAlias = AcceptStoreRequest  # noqa: Y015
+Global___AcceptStoreResetRequest: _TypeAlias = AcceptStoreResetRequest  # noqa: Y015
 
 @_typing.final
-class AcceptStoreResponse(_message.Message):
-    """Response for AcceptStore."""
+class AcceptStoreResetResponse(_message.Message):
+    """Response for AcceptStoreReset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1269,7 +1269,7 @@ class AcceptStoreResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AcceptStoreResponse: _TypeAlias = AcceptStoreResponse  # noqa: Y015
+Global___AcceptStoreResetResponse: _TypeAlias = AcceptStoreResetResponse  # noqa: Y015
 
 @_typing.final
 class RestartWorkloadsRequest(_message.Message):
@@ -1281,17 +1281,17 @@ class RestartWorkloadsRequest(_message.Message):
     WORKLOADS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    MUST_NOT_EXIST_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    FORCE_FINDINGS_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
     request_id: _builtins.str
     """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
     etag: _builtins.str
     """Go ahead only if this is the resource's current etag."""
-    must_not_exist: _builtins.bool
+    create_only: _builtins.bool
     """Refused: what is changed must exist. It is here because every mutating request has it."""
     validate_only: _builtins.bool
     """Check everything, change nothing, and return findings and plan."""
@@ -1302,7 +1302,7 @@ class RestartWorkloadsRequest(_message.Message):
         """The workloads, as KIND/NAMESPACE/NAME, such as Deployment/prod/web; none means all that are stale by then."""
 
     @_builtins.property
-    def force_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of forceable findings to override."""
 
     def __init__(
@@ -1312,14 +1312,14 @@ class RestartWorkloadsRequest(_message.Message):
         workloads: _abc.Iterable[_builtins.str] | None = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
-        must_not_exist: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
-        force_findings: _abc.Iterable[_builtins.str] | None = ...,
+        suppress_findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force_findings", b"force_findings", "must_not_exist", b"must_not_exist", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only", "workloads", b"workloads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "suppress_findings", b"suppress_findings", "validate_only", b"validate_only", "workloads", b"workloads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

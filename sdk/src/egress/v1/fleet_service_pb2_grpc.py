@@ -77,10 +77,10 @@ class FleetServiceStub(object):
                 request_serializer=egress_dot_v1_dot_fleet__service__pb2.ListDriftRequest.SerializeToString,
                 response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListDriftResponse.FromString,
                 _registered_method=True)
-        self.ListEscapes = channel.unary_unary(
-                '/egress.v1.FleetService/ListEscapes',
-                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ListEscapesRequest.SerializeToString,
-                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListEscapesResponse.FromString,
+        self.ListPolicyGaps = channel.unary_unary(
+                '/egress.v1.FleetService/ListPolicyGaps',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ListPolicyGapsRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListPolicyGapsResponse.FromString,
                 _registered_method=True)
         self.ListStaleWorkloads = channel.unary_unary(
                 '/egress.v1.FleetService/ListStaleWorkloads',
@@ -97,15 +97,15 @@ class FleetServiceStub(object):
                 request_serializer=egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectRequest.SerializeToString,
                 response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectResponse.FromString,
                 _registered_method=True)
-        self.ApproveHeld = channel.unary_unary(
-                '/egress.v1.FleetService/ApproveHeld',
-                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ApproveHeldRequest.SerializeToString,
-                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ApproveHeldResponse.FromString,
+        self.ApproveDeletion = channel.unary_unary(
+                '/egress.v1.FleetService/ApproveDeletion',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.ApproveDeletionRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.ApproveDeletionResponse.FromString,
                 _registered_method=True)
-        self.AcceptStore = channel.unary_unary(
-                '/egress.v1.FleetService/AcceptStore',
-                request_serializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreRequest.SerializeToString,
-                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResponse.FromString,
+        self.AcceptStoreReset = channel.unary_unary(
+                '/egress.v1.FleetService/AcceptStoreReset',
+                request_serializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResetRequest.SerializeToString,
+                response_deserializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResetResponse.FromString,
                 _registered_method=True)
         self.RestartWorkloads = channel.unary_unary(
                 '/egress.v1.FleetService/RestartWorkloads',
@@ -185,7 +185,7 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListEscapes(self, request, context):
+    def ListPolicyGaps(self, request, context):
         """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -214,14 +214,14 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ApproveHeld(self, request, context):
+    def ApproveDeletion(self, request, context):
         """Approves the deletion that a guard holds back on a cluster, just that one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def AcceptStore(self, request, context):
+    def AcceptStoreReset(self, request, context):
         """Has a cluster follow this store although it was last driven by another state of it, which is lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -293,10 +293,10 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListDriftRequest.FromString,
                     response_serializer=egress_dot_v1_dot_fleet__service__pb2.ListDriftResponse.SerializeToString,
             ),
-            'ListEscapes': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListEscapes,
-                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListEscapesRequest.FromString,
-                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ListEscapesResponse.SerializeToString,
+            'ListPolicyGaps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPolicyGaps,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ListPolicyGapsRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ListPolicyGapsResponse.SerializeToString,
             ),
             'ListStaleWorkloads': grpc.unary_unary_rpc_method_handler(
                     servicer.ListStaleWorkloads,
@@ -313,15 +313,15 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectRequest.FromString,
                     response_serializer=egress_dot_v1_dot_fleet__service__pb2.ReleaseObjectResponse.SerializeToString,
             ),
-            'ApproveHeld': grpc.unary_unary_rpc_method_handler(
-                    servicer.ApproveHeld,
-                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ApproveHeldRequest.FromString,
-                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ApproveHeldResponse.SerializeToString,
+            'ApproveDeletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveDeletion,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.ApproveDeletionRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.ApproveDeletionResponse.SerializeToString,
             ),
-            'AcceptStore': grpc.unary_unary_rpc_method_handler(
-                    servicer.AcceptStore,
-                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreRequest.FromString,
-                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResponse.SerializeToString,
+            'AcceptStoreReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptStoreReset,
+                    request_deserializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResetRequest.FromString,
+                    response_serializer=egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResetResponse.SerializeToString,
             ),
             'RestartWorkloads': grpc.unary_unary_rpc_method_handler(
                     servicer.RestartWorkloads,
@@ -567,7 +567,7 @@ class FleetService(object):
             _registered_method=True)
 
     @staticmethod
-    def ListEscapes(request,
+    def ListPolicyGaps(request,
             target,
             options=(),
             channel_credentials=None,
@@ -580,9 +580,9 @@ class FleetService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/egress.v1.FleetService/ListEscapes',
-            egress_dot_v1_dot_fleet__service__pb2.ListEscapesRequest.SerializeToString,
-            egress_dot_v1_dot_fleet__service__pb2.ListEscapesResponse.FromString,
+            '/egress.v1.FleetService/ListPolicyGaps',
+            egress_dot_v1_dot_fleet__service__pb2.ListPolicyGapsRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ListPolicyGapsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -675,7 +675,7 @@ class FleetService(object):
             _registered_method=True)
 
     @staticmethod
-    def ApproveHeld(request,
+    def ApproveDeletion(request,
             target,
             options=(),
             channel_credentials=None,
@@ -688,9 +688,9 @@ class FleetService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/egress.v1.FleetService/ApproveHeld',
-            egress_dot_v1_dot_fleet__service__pb2.ApproveHeldRequest.SerializeToString,
-            egress_dot_v1_dot_fleet__service__pb2.ApproveHeldResponse.FromString,
+            '/egress.v1.FleetService/ApproveDeletion',
+            egress_dot_v1_dot_fleet__service__pb2.ApproveDeletionRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.ApproveDeletionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -702,7 +702,7 @@ class FleetService(object):
             _registered_method=True)
 
     @staticmethod
-    def AcceptStore(request,
+    def AcceptStoreReset(request,
             target,
             options=(),
             channel_credentials=None,
@@ -715,9 +715,9 @@ class FleetService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/egress.v1.FleetService/AcceptStore',
-            egress_dot_v1_dot_fleet__service__pb2.AcceptStoreRequest.SerializeToString,
-            egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResponse.FromString,
+            '/egress.v1.FleetService/AcceptStoreReset',
+            egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResetRequest.SerializeToString,
+            egress_dot_v1_dot_fleet__service__pb2.AcceptStoreResetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,7 +53,7 @@ class FleetServiceStub:
     """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
     ListDrift: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListDriftRequest, _fleet_service_pb2.ListDriftResponse]
     """Lists the objects of ours that somebody else changed."""
-    ListEscapes: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListEscapesRequest, _fleet_service_pb2.ListEscapesResponse]
+    ListPolicyGaps: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListPolicyGapsRequest, _fleet_service_pb2.ListPolicyGapsResponse]
     """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
     ListStaleWorkloads: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListStaleWorkloadsRequest, _fleet_service_pb2.ListStaleWorkloadsResponse]
     """Lists the workloads that run under older interception rules until they are restarted."""
@@ -63,9 +63,9 @@ class FleetServiceStub:
     """
     ReleaseObject: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ReleaseObjectRequest, _fleet_service_pb2.ReleaseObjectResponse]
     """Takes an adoption back: the object becomes what it was before it."""
-    ApproveHeld: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ApproveHeldRequest, _fleet_service_pb2.ApproveHeldResponse]
+    ApproveDeletion: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ApproveDeletionRequest, _fleet_service_pb2.ApproveDeletionResponse]
     """Approves the deletion that a guard holds back on a cluster, just that one."""
-    AcceptStore: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.AcceptStoreRequest, _fleet_service_pb2.AcceptStoreResponse]
+    AcceptStoreReset: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.AcceptStoreResetRequest, _fleet_service_pb2.AcceptStoreResetResponse]
     """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
     RestartWorkloads: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RestartWorkloadsRequest, _fleet_service_pb2.RestartWorkloadsResponse]
     """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
@@ -99,7 +99,7 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
     ListDrift: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListDriftRequest, _fleet_service_pb2.ListDriftResponse]  # type: ignore[assignment]
     """Lists the objects of ours that somebody else changed."""
-    ListEscapes: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListEscapesRequest, _fleet_service_pb2.ListEscapesResponse]  # type: ignore[assignment]
+    ListPolicyGaps: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListPolicyGapsRequest, _fleet_service_pb2.ListPolicyGapsResponse]  # type: ignore[assignment]
     """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
     ListStaleWorkloads: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListStaleWorkloadsRequest, _fleet_service_pb2.ListStaleWorkloadsResponse]  # type: ignore[assignment]
     """Lists the workloads that run under older interception rules until they are restarted."""
@@ -109,9 +109,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """
     ReleaseObject: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ReleaseObjectRequest, _fleet_service_pb2.ReleaseObjectResponse]  # type: ignore[assignment]
     """Takes an adoption back: the object becomes what it was before it."""
-    ApproveHeld: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ApproveHeldRequest, _fleet_service_pb2.ApproveHeldResponse]  # type: ignore[assignment]
+    ApproveDeletion: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ApproveDeletionRequest, _fleet_service_pb2.ApproveDeletionResponse]  # type: ignore[assignment]
     """Approves the deletion that a guard holds back on a cluster, just that one."""
-    AcceptStore: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.AcceptStoreRequest, _fleet_service_pb2.AcceptStoreResponse]  # type: ignore[assignment]
+    AcceptStoreReset: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.AcceptStoreResetRequest, _fleet_service_pb2.AcceptStoreResetResponse]  # type: ignore[assignment]
     """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
     RestartWorkloads: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RestartWorkloadsRequest, _fleet_service_pb2.RestartWorkloadsResponse]  # type: ignore[assignment]
     """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
@@ -192,11 +192,11 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the objects of ours that somebody else changed."""
 
     @_abc_1.abstractmethod
-    def ListEscapes(
+    def ListPolicyGaps(
         self,
-        request: _fleet_service_pb2.ListEscapesRequest,
+        request: _fleet_service_pb2.ListPolicyGapsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_fleet_service_pb2.ListEscapesResponse, _abc.Awaitable[_fleet_service_pb2.ListEscapesResponse]]:
+    ) -> _typing.Union[_fleet_service_pb2.ListPolicyGapsResponse, _abc.Awaitable[_fleet_service_pb2.ListPolicyGapsResponse]]:
         """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
 
     @_abc_1.abstractmethod
@@ -226,19 +226,19 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes an adoption back: the object becomes what it was before it."""
 
     @_abc_1.abstractmethod
-    def ApproveHeld(
+    def ApproveDeletion(
         self,
-        request: _fleet_service_pb2.ApproveHeldRequest,
+        request: _fleet_service_pb2.ApproveDeletionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_fleet_service_pb2.ApproveHeldResponse, _abc.Awaitable[_fleet_service_pb2.ApproveHeldResponse]]:
+    ) -> _typing.Union[_fleet_service_pb2.ApproveDeletionResponse, _abc.Awaitable[_fleet_service_pb2.ApproveDeletionResponse]]:
         """Approves the deletion that a guard holds back on a cluster, just that one."""
 
     @_abc_1.abstractmethod
-    def AcceptStore(
+    def AcceptStoreReset(
         self,
-        request: _fleet_service_pb2.AcceptStoreRequest,
+        request: _fleet_service_pb2.AcceptStoreResetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_fleet_service_pb2.AcceptStoreResponse, _abc.Awaitable[_fleet_service_pb2.AcceptStoreResponse]]:
+    ) -> _typing.Union[_fleet_service_pb2.AcceptStoreResetResponse, _abc.Awaitable[_fleet_service_pb2.AcceptStoreResetResponse]]:
         """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
 
     @_abc_1.abstractmethod

@@ -58,7 +58,7 @@ class DriftedObject(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     MANAGER_FIELD_NUMBER: _builtins.int
-    SEEN_TIME_FIELD_NUMBER: _builtins.int
+    DETECT_TIME_FIELD_NUMBER: _builtins.int
     HEAL_TIME_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
@@ -75,7 +75,7 @@ class DriftedObject(_message.Message):
     manager: _builtins.str
     """Who changed it: the field manager, as far as the cluster tells."""
     @_builtins.property
-    def seen_time(self) -> _timestamp_pb2.Timestamp:
+    def detect_time(self) -> _timestamp_pb2.Timestamp:
         """When it was seen."""
 
     @_builtins.property
@@ -92,19 +92,19 @@ class DriftedObject(_message.Message):
         name: _builtins.str = ...,
         resource: _builtins.str = ...,
         manager: _builtins.str = ...,
-        seen_time: _timestamp_pb2.Timestamp | None = ...,
+        detect_time: _timestamp_pb2.Timestamp | None = ...,
         heal_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["heal_time", b"heal_time", "seen_time", b"seen_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["detect_time", b"detect_time", "heal_time", b"heal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "heal_time", b"heal_time", "kind", b"kind", "manager", b"manager", "name", b"name", "namespace", b"namespace", "object_kind", b"object_kind", "resource", b"resource", "seen_time", b"seen_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "detect_time", b"detect_time", "heal_time", b"heal_time", "kind", b"kind", "manager", b"manager", "name", b"name", "namespace", b"namespace", "object_kind", b"object_kind", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DriftedObject: _TypeAlias = DriftedObject  # noqa: Y015
 
 @_typing.final
-class Escape(_message.Message):
+class PolicyGap(_message.Message):
     """Something that a mesh-wide REGISTRY_ONLY does not hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -113,35 +113,35 @@ class Escape(_message.Message):
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
 
-    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Escape._Kind.ValueType], _builtins.type):
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PolicyGap._Kind.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
-        KIND_UNSPECIFIED: Escape._Kind.ValueType  # 0
+        KIND_UNSPECIFIED: PolicyGap._Kind.ValueType  # 0
         """Not set."""
-        SIDECAR_WITHOUT_MODE: Escape._Kind.ValueType  # 1
+        SIDECAR_WITHOUT_MODE: PolicyGap._Kind.ValueType  # 1
         """A Sidecar of its namespace says nothing of outbound traffic, so MeshConfig decides."""
-        SIDECAR_ALLOWS_ANY: Escape._Kind.ValueType  # 2
+        SIDECAR_ALLOWS_ANY: PolicyGap._Kind.ValueType  # 2
         """A Sidecar of its namespace lets everything out."""
-        NOT_CAPTURED: Escape._Kind.ValueType  # 3
+        NOT_CAPTURED: PolicyGap._Kind.ValueType  # 3
         """Its traffic does not go through a sidecar."""
-        EXCLUDED: Escape._Kind.ValueType  # 4
+        EXCLUDED: PolicyGap._Kind.ValueType  # 4
         """Some of its traffic is kept from its sidecar."""
-        AMBIENT: Escape._Kind.ValueType  # 5
+        AMBIENT: PolicyGap._Kind.ValueType  # 5
         """It is in ambient mode, which has no sidecars."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Why it is not held."""
 
-    KIND_UNSPECIFIED: Escape.Kind.ValueType  # 0
+    KIND_UNSPECIFIED: PolicyGap.Kind.ValueType  # 0
     """Not set."""
-    SIDECAR_WITHOUT_MODE: Escape.Kind.ValueType  # 1
+    SIDECAR_WITHOUT_MODE: PolicyGap.Kind.ValueType  # 1
     """A Sidecar of its namespace says nothing of outbound traffic, so MeshConfig decides."""
-    SIDECAR_ALLOWS_ANY: Escape.Kind.ValueType  # 2
+    SIDECAR_ALLOWS_ANY: PolicyGap.Kind.ValueType  # 2
     """A Sidecar of its namespace lets everything out."""
-    NOT_CAPTURED: Escape.Kind.ValueType  # 3
+    NOT_CAPTURED: PolicyGap.Kind.ValueType  # 3
     """Its traffic does not go through a sidecar."""
-    EXCLUDED: Escape.Kind.ValueType  # 4
+    EXCLUDED: PolicyGap.Kind.ValueType  # 4
     """Some of its traffic is kept from its sidecar."""
-    AMBIENT: Escape.Kind.ValueType  # 5
+    AMBIENT: PolicyGap.Kind.ValueType  # 5
     """It is in ambient mode, which has no sidecars."""
 
     CLUSTER_FIELD_NUMBER: _builtins.int
@@ -149,10 +149,10 @@ class Escape(_message.Message):
     OBJECT_KIND_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
-    WHY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
-    kind: Global___Escape.Kind.ValueType
+    kind: Global___PolicyGap.Kind.ValueType
     """Why it is not held."""
     object_kind: _builtins.str
     """Kind of the object: Namespace, Sidecar, Pod or the like."""
@@ -160,25 +160,25 @@ class Escape(_message.Message):
     """Namespace of the object."""
     name: _builtins.str
     """Name of the object."""
-    why: _builtins.str
+    reason: _builtins.str
     """The same for people."""
     def __init__(
         self,
         *,
         cluster: _builtins.str = ...,
-        kind: Global___Escape.Kind.ValueType = ...,
+        kind: Global___PolicyGap.Kind.ValueType = ...,
         object_kind: _builtins.str = ...,
         namespace: _builtins.str = ...,
         name: _builtins.str = ...,
-        why: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace", "object_kind", b"object_kind", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace", "object_kind", b"object_kind", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Escape: _TypeAlias = Escape  # noqa: Y015
+Global___PolicyGap: _TypeAlias = PolicyGap  # noqa: Y015
 
 @_typing.final
 class StaleWorkload(_message.Message):
@@ -192,7 +192,7 @@ class StaleWorkload(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     STALE_PODS_FIELD_NUMBER: _builtins.int
     PODS_FIELD_NUMBER: _builtins.int
-    WHY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
     kind: _builtins.str
@@ -205,7 +205,7 @@ class StaleWorkload(_message.Message):
     """How many of its pods are older."""
     pods: _builtins.int
     """How many pods it has."""
-    why: _builtins.str
+    reason: _builtins.str
     """How they differ from what a new one would get, for people."""
     def __init__(
         self,
@@ -216,11 +216,11 @@ class StaleWorkload(_message.Message):
         name: _builtins.str = ...,
         stale_pods: _builtins.int = ...,
         pods: _builtins.int = ...,
-        why: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace", "pods", b"pods", "stale_pods", b"stale_pods", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace", "pods", b"pods", "reason", b"reason", "stale_pods", b"stale_pods"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,10 +234,10 @@ class Observation(_message.Message):
 
     CLUSTER_FIELD_NUMBER: _builtins.int
     OBSERVE_TIME_FIELD_NUMBER: _builtins.int
-    LEFT_OUT_COUNT_FIELD_NUMBER: _builtins.int
+    OMITTED_COUNT_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """meshes/{mesh}/clusters/{id}"""
-    left_out_count: _builtins.int
+    omitted_count: _builtins.int
     """How many more there are than a cluster's record has room for."""
     @_builtins.property
     def observe_time(self) -> _timestamp_pb2.Timestamp:
@@ -248,11 +248,11 @@ class Observation(_message.Message):
         *,
         cluster: _builtins.str = ...,
         observe_time: _timestamp_pb2.Timestamp | None = ...,
-        left_out_count: _builtins.int = ...,
+        omitted_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["observe_time", b"observe_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "left_out_count", b"left_out_count", "observe_time", b"observe_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "observe_time", b"observe_time", "omitted_count", b"omitted_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

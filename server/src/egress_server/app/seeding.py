@@ -22,5 +22,5 @@ async def seed(services: Services, mesh: str, clusters: Sequence[Cluster] = ()) 
     wanted += [(ChangeType.REGISTER, cluster) for cluster in clusters]
     for type_, resource in wanted:
         if services.replica(mesh).snapshot.get(resource.name) is None:
-            options = Options(must_not_exist=True, reason="start of egressd")
+            options = Options(create_only=True, reason="start of egressd")
             await mutate(services, _CALLER, Mutation(resource.name, type_, resource, options))

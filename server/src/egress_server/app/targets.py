@@ -79,7 +79,8 @@ class TargetFactory:
     def _directory(self, cluster: Cluster) -> DirectoryTarget:
         if self._reach.directory_root is None:
             raise PermanentError(
-                "DIRECTORIES_OFF", "this egressd writes to no folders; start it with --directory-root to allow one"
+                "DIRECTORY_TARGETS_DISABLED",
+                "directory targets are disabled; start egressd with --directory-root",
             )
         return DirectoryTarget(self._reach.directory_root, cluster.path or cluster.id)
 

@@ -29,7 +29,7 @@ class KeyFileSealer:
         self._cipher: AESSIV | None = None
 
     def check(self) -> None:
-        """Raises FailedPrecondition CREDENTIALS_KEY_UNFIT where the key must be there and is not, or is none."""
+        """Raises FailedPrecondition CREDENTIALS_KEY_INVALID where the key must be there and is not, or is none."""
         if self._path.exists() or not self._make:
             self._loaded()
 
@@ -81,6 +81,6 @@ class KeyFileSealer:
         return FailedPrecondition(
             f"the key of the credentials, {self._path}: {why}; it must hold {KEY_BYTES} random bytes in base64: "
             f"head -c {KEY_BYTES} /dev/urandom | base64 -w0",
-            reason="CREDENTIALS_KEY_UNFIT",
+            reason="CREDENTIALS_KEY_INVALID",
             metadata={"path": str(self._path)},
         )

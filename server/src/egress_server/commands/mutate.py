@@ -31,10 +31,10 @@ class Options:
 
     request_id: str = ""
     etag: str = ""
-    must_not_exist: bool = False
+    create_only: bool = False
     validate_only: bool = False
     reason: str = ""
-    force_findings: tuple[str, ...] = ()
+    suppress_findings: tuple[str, ...] = ()
     fingerprint: str = ""
 
 
@@ -85,7 +85,8 @@ class _Checked:
 async def mutate(services: Services, caller: Caller, mutation: Mutation) -> MutationOutcome:
     """Sets or deletes a resource.
 
-    Raises NotFound, AlreadyExists, Aborted ETAG_MISMATCH or CONFLICT, FailedPrecondition FINDINGS, InvalidArgument.
+    Raises NotFound, AlreadyExists, InvalidArgument, Aborted ETAG_MISMATCH or CONFLICT, FailedPrecondition
+    BLOCKED_BY_FINDINGS.
     """
     replica = services.replica(mutation.mesh)
     if mutation.options.validate_only:
@@ -170,7 +171,7 @@ def _existing(mutation: Mutation, before: Versioned | None) -> Versioned:
 
 def _check_preconditions(snapshot: Snapshot, mutation: Mutation, before: Versioned | None) -> None:
     options = mutation.options
-    if options.must_not_exist and before is not None:
+    if options.create_only and before is not None:
         raise AlreadyExists(f"{mutation.name} exists", metadata={"resource": mutation.name})
     if not options.etag:
         return
@@ -186,13 +187,12 @@ def _check_preconditions(snapshot: Snapshot, mutation: Mutation, before: Version
 def _refuse_errors(findings: tuple[Finding, ...], options: Options) -> None:
     if options.validate_only:
         return
-    blocking = [
-        f for f in findings if f.severity is Severity.ERROR and not (f.forceable and f.code in options.force_findings)
-    ]
+    suppressed = options.suppress_findings
+    blocking = [f for f in findings if f.severity is Severity.ERROR and not (f.forceable and f.code in suppressed)]
     if blocking:
         raise FailedPrecondition(
             f"{blocking[0].code}: {blocking[0].cause}",
-            reason="FINDINGS",
+            reason="BLOCKED_BY_FINDINGS",
             metadata={"codes": ",".join(sorted({f.code for f in blocking}))},
             findings=findings,
         )

@@ -155,7 +155,7 @@ def _write_seen(inventory: Inventory, message: pb.Cluster.Status) -> None:
             ambient=capabilities.ambient,
             mutating_admission_policy=capabilities.mutating_admission_policy,
             service_cidrs=inventory.service_cidrs,
-            escapes=len(inventory.escapes) + inventory.left_out.get("escapes", 0),
+            policy_gaps=len(inventory.policy_gaps) + inventory.left_out.get("policy_gaps", 0),
             observe_time=write_time(inventory.observe_time),
         )
     )

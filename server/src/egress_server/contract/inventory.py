@@ -4,10 +4,10 @@ from egress.v1 import inventory_pb2 as pb
 from egress_server.contract.common import EnumField, write_time
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.status import Drift, DriftKind
-from egress_server.domain.observed.inventory import Escape, EscapeKind, StaleWorkload
+from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind, StaleWorkload
 
 _DRIFT = EnumField(pb.DriftedObject.Kind, DriftKind)
-_ESCAPE = EnumField(pb.Escape.Kind, EscapeKind)
+_POLICY_GAP = EnumField(pb.PolicyGap.Kind, PolicyGapKind)
 
 
 def write_drift(mesh: str, cluster: str, drift: Drift) -> pb.DriftedObject:
@@ -20,20 +20,20 @@ def write_drift(mesh: str, cluster: str, drift: Drift) -> pb.DriftedObject:
         name=drift.name,
         resource=drift.resource,
         manager=drift.manager,
-        seen_time=write_time(drift.seen_time),
+        detect_time=write_time(drift.seen_time),
         heal_time=write_time(drift.heal_time),
     )
 
 
-def write_escape(mesh: str, cluster: str, escape: Escape) -> pb.Escape:
+def write_policy_gap(mesh: str, cluster: str, gap: PolicyGap) -> pb.PolicyGap:
     """Something that policy does not hold."""
-    return pb.Escape(
+    return pb.PolicyGap(
         cluster=cluster_name(mesh, cluster),
-        kind=_ESCAPE.write(escape.kind),
-        object_kind=escape.object_kind,
-        namespace=escape.namespace,
-        name=escape.name,
-        why=escape.why,
+        kind=_POLICY_GAP.write(gap.kind),
+        object_kind=gap.object_kind,
+        namespace=gap.namespace,
+        name=gap.name,
+        reason=gap.why,
     )
 
 
@@ -46,7 +46,7 @@ def write_stale_workload(mesh: str, cluster: str, workload: StaleWorkload) -> pb
         name=workload.name,
         stale_pods=workload.stale_pods,
         pods=workload.pods,
-        why=workload.why,
+        reason=workload.why,
     )
 
 

@@ -176,7 +176,7 @@ def write_item(item: Item, managers: Mapping[str, str]) -> explain_pb2.ListRegis
         owner=item.entry.name,
         visible=item.visible,
         shadowed_by=item.shadowed_by,
-        why=item.why,
+        reason=item.why,
         owner_kind=explain_pb2.ListRegistryResponse.OwnerKind.Value(item.owner_kind.value),
         manager=managers.get(item.entry.name, ""),
     )
@@ -184,5 +184,5 @@ def write_item(item: Item, managers: Mapping[str, str]) -> explain_pb2.ListRegis
 
 def _write_candidate(candidate: Candidate) -> explain_pb2.ExplainResponse.Candidate:
     return explain_pb2.ExplainResponse.Candidate(
-        resource=candidate.resource, revision=candidate.revision, wins=candidate.wins, why=candidate.why
+        resource=candidate.resource, revision=candidate.revision, wins=candidate.wins, reason=candidate.why
     )

@@ -102,6 +102,6 @@ def _rewound(cluster: Cluster, witness: Witness, what: str) -> HeldByGuard:
         f"the cluster was last driven at revision {witness.revision} of the store of epoch {witness.epoch}, "
         f"and {what}: the store was lost, or restored from an older copy. Nothing is changed on the cluster. To go on, "
         "bring that store's data back; or, to have the cluster follow this store: "
-        f"egressctl cluster accept-store {cluster.id}",
+        f"egressctl cluster accept-store-reset {cluster.id}",
         witness_token(witness),
     )

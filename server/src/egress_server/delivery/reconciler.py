@@ -28,7 +28,7 @@ from egress_server.domain.desired.effective import without
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.domain.render.expired_faults import all_ends
-from egress_server.ports.target import RIGHTS_MISSING, Applied, Target
+from egress_server.ports.target import PERMISSIONS_MISSING, Applied, Target
 from egress_server.telemetry import metrics
 
 
@@ -104,7 +104,7 @@ class Reconciler:
             setback = retry_decision(error, failures, self._shop.settings, self._shop.random)
             metrics.CYCLES.labels(setback.phase.value.lower()).inc()
             self._report(phase=setback.phase, problem=self._problem(setback), drift=self._drift.records)
-            if setback.reason == RIGHTS_MISSING:
+            if setback.reason == PERMISSIONS_MISSING:
                 await self._place.close()
             return setback
         return None

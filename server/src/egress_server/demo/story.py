@@ -79,7 +79,7 @@ def chapters(examples: Path) -> Iterator[Chapter]:
         (
             _change("Delete the entry", "entry", "delete", "aliyun-com-ext"),
             _probe("It is blocked again", "http", "BLOCKED", REFUSED),
-            _change("Roll that back", "changes", "rollback", LAST_REVISION),
+            _change("Revert that", "changes", "revert", LAST_REVISION),
             _probe("It is let out again", "http", "REGISTERED", REDIRECTED),
             Step("Who changed what, and what became of it", ("changes", "list")),
         ),

@@ -31,5 +31,6 @@ class AgentSessions(Protocol):
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
         """Has the agent make one connection.
 
-        Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY (8 are queued), DeadlineExceeded AGENT_SILENT.
+        Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY (8 are queued), DeadlineExceeded
+        AGENT_NOT_RESPONDING.
         """

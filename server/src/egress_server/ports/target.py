@@ -18,7 +18,7 @@ from egress_server.domain.observed.inventory import Inventory
 
 UNREACHABLE = "UNREACHABLE"
 """The reason of a TransientError that says: the cluster can't be reached at all. It is then shown as OFFLINE."""
-RIGHTS_MISSING = "RIGHTS_MISSING"
+PERMISSIONS_MISSING = "PERMISSIONS_MISSING"
 """The reason of a PermanentError that says: the cluster does not let us in, or not do what is asked. Whoever keeps the
 credentials may have renewed them, so the next cycle opens the target anew."""
 

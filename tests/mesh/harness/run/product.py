@@ -93,7 +93,7 @@ class Product:
         waited = self.client.wait_change(last, until="applied", timeout=0.5)
         for rollout in waited.waiting_for:
             if rollout.error.reason == "MASS_DELETION":
-                self.client.approve_held(rollout.cluster)
+                self.client.approve_deletion(rollout.cluster)
         return waited.reached
 
     def agent(self, workload: Workload) -> None:

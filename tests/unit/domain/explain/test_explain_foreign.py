@@ -11,7 +11,7 @@ from egress_server.domain.explain.caveats import ClusterReport
 from egress_server.domain.explain.explain import Explanation, explain
 from egress_server.domain.model.resources import Resource, Retries, Scope, TrafficSettings
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
-from egress_server.domain.observed.inventory import Escape, EscapeKind, ForeignVirtualService, Inventory
+from egress_server.domain.observed.inventory import ForeignVirtualService, Inventory, PolicyGap, PolicyGapKind
 from egress_server.domain.probe.judge import Destination, Expectation, Outcome
 from egress_server.domain.simulate.evaluate import Request, decide, evaluate
 from egress_server.domain.simulate.registry import OwnerKind, registry
@@ -284,12 +284,12 @@ def test_what_the_cluster_does_not_hold() -> None:
 def test_pods_escape() -> None:
     """Pods of the namespace that no policy holds are named, the first of them."""
 
-    def record(*escapes: Escape) -> Inventory:
-        return inventory(escapes=escapes)
+    def record(*policy_gaps: PolicyGap) -> Inventory:
+        return inventory(policy_gaps=policy_gaps)
 
-    pods = [Escape(EscapeKind.NOT_CAPTURED, "Pod", "default", f"p{n}", "has no sidecar") for n in range(4)]
-    other = Escape(EscapeKind.NOT_CAPTURED, "Pod", "lab", "x", "has no sidecar")
-    by_sidecar = Escape(EscapeKind.SIDECAR_ALLOWS_ANY, "Sidecar", "default", "x", "allows any")
+    pods = [PolicyGap(PolicyGapKind.NOT_CAPTURED, "Pod", "default", f"p{n}", "has no sidecar") for n in range(4)]
+    other = PolicyGap(PolicyGapKind.NOT_CAPTURED, "Pod", "lab", "x", "has no sidecar")
+    by_sidecar = PolicyGap(PolicyGapKind.SIDECAR_ALLOWS_ANY, "Sidecar", "default", "x", "allows any")
     (finding,) = (f for f in explained(told=ClusterReport(SETTLED, record(*pods))).findings if f.code == "EGR0607")
     assert "Pod p0 (has no sidecar), Pod p1 (has no sidecar), Pod p2 (has no sidecar) and 1 more" in finding.cause
     assert "EGR0607" not in codes(explained(told=ClusterReport(SETTLED, record(other, by_sidecar))))

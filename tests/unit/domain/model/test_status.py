@@ -31,7 +31,7 @@ VERIFIED = replace(APPLIED, verified_revision=10)
 @pytest.mark.parametrize(
     ("status", "last", "state", "problem"),
     [
-        (None, 8, RolloutState.PENDING, Problem("NOT_DRIVEN", "no applier has reported on the cluster yet")),
+        (None, 8, RolloutState.PENDING, Problem("NO_APPLIER", "no applier has reported on the cluster yet")),
         (ClusterStatus("east", Phase.SETTLED, applied_revision=7), 8, RolloutState.PENDING, None),
         (ClusterStatus("east", Phase.APPLYING, applied_revision=7), 8, RolloutState.APPLYING, None),
         (ClusterStatus("east", Phase.FAILED, applied_revision=7, problem=WHY), 8, RolloutState.FAILED, WHY),

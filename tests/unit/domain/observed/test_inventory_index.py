@@ -1,13 +1,13 @@
 """Inventories of many clusters, looked up by host, port and namespace; a newer record takes the place of the last."""
 
 from egress_server.domain.model.listener_protocol import ListenerProtocol
-from egress_server.domain.observed.inventory import Escape, EscapeKind
+from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind
 from egress_server.domain.observed.inventory_index import Inventories
 from tests.support.inventories import foreign, inventory, routes, service, sidecar
 from tests.support.meshes import ports
 
 HOST = "bank.example.com"
-ESCAPE = Escape(EscapeKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no sidecar")
+GAP = PolicyGap(PolicyGapKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no sidecar")
 
 
 def full(cluster: str) -> Inventories:
@@ -20,7 +20,7 @@ def full(cluster: str) -> Inventories:
                 entries=(foreign("bank", ports=ports("443:TLS", "3306:TCP")),),
                 virtual_services=(routes(HOST, "*.example.com"),),
                 sidecars=(sidecar("./*"), sidecar(), sidecar("./*", match_labels={"a": "b"})),
-                escapes=(ESCAPE,),
+                policy_gaps=(GAP,),
                 namespaces=("shop",),
             )
         ]
@@ -38,8 +38,8 @@ def test_found_by_what_it_is_about() -> None:
     assert [n.entry.name for n in known.on_port(443, ListenerProtocol.SNI)["a"]] == ["ServiceEntry/default/bank"]
     assert known.routing("*.example.com")["a"].name == "theirs"
     assert [row["a"].egress_hosts for row in known.restricting()] == [("./*",)]
-    assert known.escapes("shop") == {"a": (ESCAPE,)}
-    assert list(known.escaping_namespaces()) == [{"a": (ESCAPE,)}]
+    assert known.policy_gaps("shop") == {"a": (GAP,)}
+    assert list(known.namespaces_with_gaps()) == [{"a": (GAP,)}]
     assert known.has_namespace("shop")
 
 
@@ -51,7 +51,7 @@ def test_newer_record() -> None:
     assert list(known.with_host(HOST)) == ["b"]
     assert list(known.routing(HOST)) == ["b"]
     known.put(inventory("b"))
-    assert (known.with_host(HOST), known.routing(HOST), known.escapes("shop")) == ({}, {}, {})
+    assert (known.with_host(HOST), known.routing(HOST), known.policy_gaps("shop")) == ({}, {}, {})
     assert known.on_port(80, ListenerProtocol.HTTP) == {}
     assert list(known.restricting()) == []
     assert not known.has_namespace("shop")
@@ -66,7 +66,7 @@ def test_dropped() -> None:
     known.drop("c")
     assert list(known) == ["b"]
     assert list(known.with_host(HOST)) == ["b"]
-    assert known.escapes("shop") == {"b": (ESCAPE,)}
+    assert known.policy_gaps("shop") == {"b": (GAP,)}
     known.drop("b")
     assert (list(known), known.with_host(HOST), list(known.restricting())) == ([], {}, [])
     assert not known.has_namespace("shop")

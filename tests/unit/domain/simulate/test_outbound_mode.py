@@ -82,7 +82,7 @@ def test_with_labels(there: tuple[Resource | ForeignSidecar, ...], expected: tup
 
 
 def test_one_back_end_alone() -> None:
-    """Without a Sidecar of ours the root's rules; without MeshConfig what has no mode escapes."""
+    """Without a Sidecar of ours the root's rules; without MeshConfig what has no mode policy_gaps."""
     config, root = MeshPolicyBackend.MESH_CONFIG, MeshPolicyBackend.SIDECAR
     assert said(effective_mode(seen(STRICT, backend=config), "default")) == ("REGISTRY_ONLY", "all")
     assert said(effective_mode(seen(STRICT, ROOT, backend=config), "default")) == ("ALLOW_ANY", "root")

@@ -122,7 +122,7 @@ def test_register_without_a_kubeconfig(ctl: Run, server: FakeServer) -> None:
     ("status", "code", "said"),
     [
         (
-            {"state": "ONLINE", "reason": "RIGHTS_MISSING", "message": "may not list pods"},
+            {"state": "ONLINE", "reason": "PERMISSIONS_MISSING", "message": "may not list pods"},
             1,
             "c0 can't be driven: may not list pods",
         ),
@@ -164,7 +164,7 @@ def test_the_details_of_a_cluster(ctl: Run, server: FakeServer) -> None:
         ambient=True,
         service_cidrs=["10.96.0.0/12"],
         drifted_objects=1,
-        escapes=2,
+        policy_gaps=2,
         stale_workloads=3,
     )
     found.adopted.append("Sidecar/a/b")
@@ -175,7 +175,7 @@ def test_the_details_of_a_cluster(ctl: Run, server: FakeServer) -> None:
         "no MutatingAdmissionPolicy: interception in a namespace waits for egressctl cluster restart c0",
         "adopted: Sidecar/a/b",
         "1 changed by others: egressctl cluster drift c0",
-        "2 not held by REGISTRY_ONLY: egressctl cluster escapes c0",
+        "2 not held by REGISTRY_ONLY: egressctl cluster gaps c0",
         "3 workloads with older interception rules: egressctl cluster stale c0",
     ]
 

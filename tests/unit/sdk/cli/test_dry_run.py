@@ -31,14 +31,14 @@ def test_findings_and_diff(ctl: Run, server: FakeServer) -> None:
     assert request.validate_only
 
 
-@pytest.mark.parametrize(("words", "code"), [((), 1), (("--force-finding", "EGR0101"), 0)])
+@pytest.mark.parametrize(("words", "code"), [((), 1), (("--suppress", "EGR0101"), 0)])
 def test_exit_code(ctl: Run, server: FakeServer, words: tuple[str, ...], code: int) -> None:
     """A dry run leaves as the run itself would: an error that is not forced refuses it."""
     server.answer("SetOutboundPolicy", SetOutboundPolicyResponse(findings=[ERROR]))
     done = ctl("outbound", "set", "REGISTRY_ONLY", "--dry-run", *words)
     assert done.code == code
     assert ("It would be refused" in done.out) is bool(code)
-    assert "or override it with --force-finding EGR0101" in done.out
+    assert "or override it with --suppress EGR0101" in done.out
     assert "Nothing would change on any cluster." in done.out
 
 

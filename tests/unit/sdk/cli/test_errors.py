@@ -36,7 +36,7 @@ def test_refusal_in_json(ctl: Run, server: FakeServer) -> None:
     done = ctl(*ENTRY, "-o", "json")
     error = json.loads(done.err)
     assert (done.code, done.out) == (1, "")
-    assert (error["code"], error["details"][0]["reason"]) == (9, "FINDINGS")
+    assert (error["code"], error["details"][0]["reason"]) == (9, "BLOCKED_BY_FINDINGS")
     assert error["details"][1]["severity"] == "ERROR"
 
 

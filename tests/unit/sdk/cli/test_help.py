@@ -14,9 +14,9 @@ COMMANDS = {
     "mesh": ["get", "update"],
     "cluster": [
         *("register", "get", "list", "update", "deregister", "resync", "agents"),
-        *("drift", "escapes", "stale", "adopt", "release", "approve", "accept-store", "restart"),
+        *("drift", "gaps", "stale", "adopt", "release", "approve", "accept-store-reset", "restart"),
     ],
-    "changes": ["list", "show", "wait", "watch", "rollback"],
+    "changes": ["list", "show", "wait", "watch", "revert"],
     "config": ["get-contexts", "use-context", "set-context", "view"],
 }
 ALONE = ["probe", "explain", "registry", "doctor"]

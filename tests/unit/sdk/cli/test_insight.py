@@ -11,8 +11,8 @@ EXPLAINED = ExplainResponse(
     expected=ProbeResponse.Expectation(outcome=ProbeResponse.BLOCKED, resource=POLICY.name, revision=17),
     steps=["captured by the sidecar", "no host matches"],
     candidates=[
-        ExplainResponse.Candidate(resource=POLICY.name, revision=17, wins=True, why="holds for the mesh"),
-        ExplainResponse.Candidate(resource=ENTRY.name, revision=18, why="not exported"),
+        ExplainResponse.Candidate(resource=POLICY.name, revision=17, wins=True, reason="holds for the mesh"),
+        ExplainResponse.Candidate(resource=ENTRY.name, revision=18, reason="not exported"),
     ],
     findings=[WARNING],
     revision=18,
@@ -47,7 +47,7 @@ def test_explain_by_others(ctl: Run, server: FakeServer) -> None:
 def test_registry(ctl: Run, server: FakeServer) -> None:
     """The registry shows who owns a host and port, and who takes it away."""
     item = ListRegistryResponse.Item(
-        host="h", port=80, protocol="HTTP", owner="o", visible=True, shadowed_by="s", why="older"
+        host="h", port=80, protocol="HTTP", owner="o", visible=True, shadowed_by="s", reason="older"
     )
     theirs = ListRegistryResponse.Item(
         host="h",

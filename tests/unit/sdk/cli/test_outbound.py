@@ -35,7 +35,7 @@ def test_set_with_every_option(ctl: Run, server: FakeServer) -> None:
     done = ctl(
         "outbound", "set", "allow-any", "-n", "shop", "--label", "app=web", "--label", "tier=a=b",
         "--cluster", "a", "--cluster", "b", "--cluster-label", "env=prod", "--id", "x", "--reason", "why",
-        "--etag", "e", "--must-not-exist", "--force-finding", "EGR0101", "--request-id", "r", "--mesh", "m",
+        "--etag", "e", "--create-only", "--suppress", "EGR0101", "--request-id", "r", "--mesh", "m",
     )  # fmt: skip
     assert done.code == 0
     assert server.sent("SetOutboundPolicy") == [
@@ -49,9 +49,9 @@ def test_set_with_every_option(ctl: Run, server: FakeServer) -> None:
             ),
             request_id="r",
             etag="e",
-            must_not_exist=True,
+            create_only=True,
             reason="why",
-            force_findings=["EGR0101"],
+            suppress_findings=["EGR0101"],
         )
     ]
 

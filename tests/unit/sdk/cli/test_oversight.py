@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from egress import Change, Cluster, DriftedObject, Escape, Observation, StaleWorkload
+from egress import Change, Cluster, DriftedObject, Observation, PolicyGap, StaleWorkload
 from egress.v1 import fleet_service_pb2 as pb
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.double import FakeServer
@@ -25,7 +25,7 @@ def test_drift(ctl: Run, server: FakeServer) -> None:
         name="default",
         resource="r",
         manager="kubectl",
-        seen_time=SEEN,
+        detect_time=SEEN,
     )
     server.answer("ListDrift", pb.ListDriftResponse(drifted_objects=[drifted]))
     row = ctl("cluster", "drift", "--filter", "healed = false").out.splitlines()[1].split()
@@ -38,7 +38,7 @@ def test_drift(ctl: Run, server: FakeServer) -> None:
 
 
 GAPS = [
-    Observation(cluster=NAME, observe_time=SEEN, left_out_count=7),
+    Observation(cluster=NAME, observe_time=SEEN, omitted_count=7),
     Observation(cluster="meshes/default/clusters/c1"),
     Observation(cluster="meshes/default/clusters/c2", observe_time=SEEN),
 ]
@@ -50,20 +50,25 @@ TOLD = [
 
 def test_escapes(ctl: Run, server: FakeServer) -> None:
     """Each with its reason; and what the list lacks is said beside it."""
-    escape = Escape(
-        cluster=NAME, kind=Escape.SIDECAR_WITHOUT_MODE, object_kind="Sidecar", namespace="a", name="b", why="no mode"
+    gap = PolicyGap(
+        cluster=NAME,
+        kind=PolicyGap.SIDECAR_WITHOUT_MODE,
+        object_kind="Sidecar",
+        namespace="a",
+        name="b",
+        reason="no mode",
     )
-    server.answer("ListEscapes", pb.ListEscapesResponse(escapes=[escape], observations=GAPS))
-    done = ctl("cluster", "escapes")
+    server.answer("ListPolicyGaps", pb.ListPolicyGapsResponse(policy_gaps=[gap], observations=GAPS))
+    done = ctl("cluster", "gaps")
     assert done.out.splitlines()[1].split() == ["c0", "Sidecar/a/b", "SIDECAR_WITHOUT_MODE", "no", "mode"]
     assert done.err.splitlines() == TOLD
-    assert len(ctl("cluster", "escapes", "-o", "json").json["observations"]) == 3
+    assert len(ctl("cluster", "gaps", "-o", "json").json["observations"]) == 3
 
 
 def test_stale(ctl: Run, server: FakeServer) -> None:
     """Which workloads, and how many of their pods."""
     workload = StaleWorkload(
-        cluster=NAME, kind="Deployment", namespace="a", name="b", stale_pods=1, pods=2, why="older"
+        cluster=NAME, kind="Deployment", namespace="a", name="b", stale_pods=1, pods=2, reason="older"
     )
     server.answer("ListStaleWorkloads", pb.ListStaleWorkloadsResponse(stale_workloads=[workload], observations=GAPS))
     done = ctl("cluster", "stale", "c0")
@@ -76,8 +81,8 @@ def test_decisions(ctl: Run, server: FakeServer) -> None:
     answers: dict[str, Any] = {
         "AdoptObject": pb.AdoptObjectResponse(change=CHANGE),
         "ReleaseObject": pb.ReleaseObjectResponse(change=CHANGE),
-        "ApproveHeld": pb.ApproveHeldResponse(change=CHANGE),
-        "AcceptStore": pb.AcceptStoreResponse(change=CHANGE),
+        "ApproveDeletion": pb.ApproveDeletionResponse(change=CHANGE),
+        "AcceptStoreReset": pb.AcceptStoreResetResponse(change=CHANGE),
     }
     for rpc, answer in answers.items():
         server.answer(rpc, answer)
@@ -87,12 +92,12 @@ def test_decisions(ctl: Run, server: FakeServer) -> None:
     )
     assert "gives Sidecar/a/b back" in ctl("cluster", "release", "c0", "Sidecar/a/b", *words).out
     assert "approved" in ctl("cluster", "approve", "c0", "--token", "t", *words).out
-    assert "follows this store" in ctl("cluster", "accept-store", "c0", *words).out
+    assert "follows this store" in ctl("cluster", "accept-store-reset", "c0", *words).out
     assert [request for _, request in server.requests] == [
         pb.AdoptObjectRequest(name=NAME, object="Sidecar/a/b", request_id="r", reason="agreed"),
         pb.ReleaseObjectRequest(name=NAME, object="Sidecar/a/b", request_id="r", reason="agreed"),
-        pb.ApproveHeldRequest(name=NAME, token="t", request_id="r", reason="agreed"),
-        pb.AcceptStoreRequest(name=NAME, request_id="r", reason="agreed"),
+        pb.ApproveDeletionRequest(name=NAME, token="t", request_id="r", reason="agreed"),
+        pb.AcceptStoreResetRequest(name=NAME, request_id="r", reason="agreed"),
     ]
 
 

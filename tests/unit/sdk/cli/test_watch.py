@@ -1,9 +1,9 @@
-"""egressctl changes watch and rollback."""
+"""egressctl changes watch and revert."""
 
 import json
 
 from egress import ClusterRollout, WatchChangesResponse
-from egress.v1.change_service_pb2 import RollbackChangeRequest, RollbackChangeResponse, WatchChangesRequest
+from egress.v1.change_service_pb2 import RevertChangeRequest, RevertChangeResponse, WatchChangesRequest
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import CHANGE, POLICY
 from tests.unit.sdk.double import FakeServer
@@ -54,10 +54,10 @@ def test_an_old_cursor(ctl: Run, server: FakeServer) -> None:
 
 
 def test_rollback(ctl: Run, server: FakeServer) -> None:
-    """A rollback says what was brought back, and by which change."""
-    server.answer("RollbackChange", RollbackChangeResponse(resource=POLICY.name, change=CHANGE))
-    done = ctl("changes", "rollback", "16", "--reason", "why", "--request-id", "r")
+    """A revert says what was brought back, and by which change."""
+    server.answer("RevertChange", RevertChangeResponse(resource=POLICY.name, change=CHANGE))
+    done = ctl("changes", "revert", "16", "--reason", "why", "--request-id", "r")
     assert done.out == f"{POLICY.name} is as it was before change 16 (change 17)\n"
-    assert server.sent("RollbackChange") == [
-        RollbackChangeRequest(name="meshes/default/changes/16", reason="why", request_id="r")
+    assert server.sent("RevertChange") == [
+        RevertChangeRequest(name="meshes/default/changes/16", reason="why", request_id="r")
     ]

@@ -58,7 +58,7 @@ class Sessions:
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
         """Has the agent make one connection.
 
-        Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY, DeadlineExceeded AGENT_SILENT.
+        Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY, DeadlineExceeded AGENT_NOT_RESPONDING.
         """
         session = self._sessions.get(_key(mesh, agent))
         if session is None:
@@ -247,4 +247,4 @@ def busy(agent: AgentInfo) -> ResourceExhausted:
 
 def silent(agent: AgentInfo) -> DeadlineExceeded:
     """It is attached and says nothing."""
-    return DeadlineExceeded(f"agent {agent.agent} does not answer", reason="AGENT_SILENT")
+    return DeadlineExceeded(f"agent {agent.agent} does not answer", reason="AGENT_NOT_RESPONDING")

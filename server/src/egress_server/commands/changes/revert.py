@@ -17,7 +17,7 @@ from egress_server.domain.validate import Problems, check_resource
 
 
 @dataclass(frozen=True, slots=True)
-class RollbackChange:
+class RevertChange:
     """Take back the change `revision` of `mesh`."""
 
     mesh: str
@@ -30,11 +30,11 @@ class RollbackChange:
         return change_name(self.mesh, self.revision)
 
 
-async def rollback_change(services: Services, caller: Caller, command: RollbackChange) -> MutationOutcome:
+async def revert_change(services: Services, caller: Caller, command: RevertChange) -> MutationOutcome:
     """Brings the resource back, with all checks of a mutation.
 
-    Raises NotFound CHANGE_NOT_FOUND, FailedPrecondition HISTORY_GONE, NOT_LAST_CHANGE, FAULT_OVER or NOT_REVERSIBLE,
-    and what mutate raises.
+    Raises NotFound CHANGE_NOT_FOUND; FailedPrecondition HISTORY_EXPIRED, NOT_LATEST_CHANGE, FAULT_EXPIRED or
+    NOT_REVERSIBLE; and what mutate raises.
     """
     try:
         mutation = await _mutation(services, command)
@@ -46,7 +46,7 @@ async def rollback_change(services: Services, caller: Caller, command: RollbackC
     return await mutate(services, caller, mutation)
 
 
-async def _mutation(services: Services, command: RollbackChange) -> Mutation:
+async def _mutation(services: Services, command: RevertChange) -> Mutation:
     """What undoes the change."""
     replica = services.replica(command.mesh)
     await replica.wait_revision(command.revision, STALE_WAIT)
@@ -64,10 +64,10 @@ async def _mutation(services: Services, command: RollbackChange) -> Mutation:
         raise _not_reversible(command, f"{name} was gone before it as well")
     if target is None and parse_name(name).kind is ResourceKind.MESH:
         raise _not_reversible(command, "a mesh can't be deleted")
-    return Mutation(name, ChangeType.ROLLBACK, target, _options(command, last, epoch))
+    return Mutation(name, ChangeType.REVERT, target, _options(command, last, epoch))
 
 
-async def _change(services: Services, command: RollbackChange) -> Change:
+async def _change(services: Services, command: RevertChange) -> Change:
     committed = await services.store.change(command.mesh, command.revision)
     if committed is not None:
         return committed.change
@@ -76,7 +76,7 @@ async def _change(services: Services, command: RollbackChange) -> Change:
     raise NotFound(f"{command.name} does not exist", reason="CHANGE_NOT_FOUND", metadata={"change": command.name})
 
 
-async def _before(services: Services, command: RollbackChange, change: Change) -> Resource | None:
+async def _before(services: Services, command: RevertChange, change: Change) -> Resource | None:
     """The resource as it was before the change; None where it was not there."""
     if not change.previous_revision:
         return None
@@ -98,7 +98,7 @@ def _without_orders(target: Cluster, undone: Change) -> Cluster:
     return replace(target, draining=False, restart=None if ordered_again else target.restart)
 
 
-async def _rest_of_fault(services: Services, command: RollbackChange, version: Versioned, fault: Fault) -> Fault:
+async def _rest_of_fault(services: Services, command: RevertChange, version: Versioned, fault: Fault) -> Fault:
     """A fault comes back for what is left of its time: going back in history is no way to prolong it."""
     end = expire_time(version)
     assert end is not None
@@ -107,7 +107,7 @@ async def _rest_of_fault(services: Services, command: RollbackChange, version: V
         raise FailedPrecondition(
             f"the time of {fault.name} as it was before {command.name} was over at {end:%Y-%m-%dT%H:%M:%SZ}; inject it "
             "again if it is still wanted",
-            reason="FAULT_OVER",
+            reason="FAULT_EXPIRED",
             metadata={"resource": fault.name, "expire_time": end.isoformat()},
         )
     rest = replace(fault, ttl=math.ceil(left * 1000) / 1000)
@@ -117,7 +117,7 @@ async def _rest_of_fault(services: Services, command: RollbackChange, version: V
     return rest
 
 
-def _options(command: RollbackChange, last: Versioned, epoch: str) -> Options:
+def _options(command: RevertChange, last: Versioned, epoch: str) -> Options:
     """The caller's, and that nobody changes the resource meanwhile."""
     options = command.options
     current = "" if last.deleted else make_etag(epoch, last.revision)
@@ -128,29 +128,29 @@ def _options(command: RollbackChange, last: Versioned, epoch: str) -> Options:
             reason="ETAG_MISMATCH",
             metadata={"resource": name, "etag": options.etag, "current_etag": current},
         )
-    reason = f"rollback of {command.name}" + (f": {options.reason}" if options.reason else "")
-    return replace(options, etag=current, must_not_exist=last.deleted, reason=reason)
+    reason = f"revert of {command.name}" + (f": {options.reason}" if options.reason else "")
+    return replace(options, etag=current, create_only=last.deleted, reason=reason)
 
 
-def _gone(command: RollbackChange) -> FailedPrecondition:
+def _gone(command: RevertChange) -> FailedPrecondition:
     return FailedPrecondition(
         f"what was before {command.name} is past its retention; set the resource as it should be",
-        reason="HISTORY_GONE",
+        reason="HISTORY_EXPIRED",
         metadata={"change": command.name},
     )
 
 
-def _not_last(command: RollbackChange, resource: str, later: int) -> FailedPrecondition:
+def _not_last(command: RevertChange, resource: str, later: int) -> FailedPrecondition:
     later_name = change_name(command.mesh, later)
     return FailedPrecondition(
         f"{resource} was changed after {command.name}, last by {later_name}; roll that back first, or set the resource "
         "as it should be",
-        reason="NOT_LAST_CHANGE",
+        reason="NOT_LATEST_CHANGE",
         metadata={"change": command.name, "resource": resource, "last_change": later_name},
     )
 
 
-def _not_reversible(command: RollbackChange, why: str) -> FailedPrecondition:
+def _not_reversible(command: RevertChange, why: str) -> FailedPrecondition:
     return FailedPrecondition(
         f"{command.name} can't be rolled back: {why}", reason="NOT_REVERSIBLE", metadata={"change": command.name}
     )

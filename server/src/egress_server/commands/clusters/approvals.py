@@ -27,9 +27,11 @@ class Approve:
         return parse_name(self.name).mesh
 
 
-async def approve_held(services: Services, caller: Caller, command: Approve) -> MutationOutcome:
-    """Approves the deletion that is held. Raises FailedPrecondition NOT_HELD, Aborted TOKEN_MISMATCH and what mutate
-    raises."""
+async def approve_deletion(services: Services, caller: Caller, command: Approve) -> MutationOutcome:
+    """Approves the deletion that is held.
+
+    Raises FailedPrecondition NOTHING_HELD, Aborted TOKEN_MISMATCH, and what mutate raises.
+    """
 
     def amend(before: Resource) -> Cluster:
         assert isinstance(before, Cluster)
@@ -38,9 +40,11 @@ async def approve_held(services: Services, caller: Caller, command: Approve) -> 
     return await mutate(services, caller, Mutation(command.name, ChangeType.APPROVE, None, command.options, amend))
 
 
-async def accept_store(services: Services, caller: Caller, command: Approve) -> MutationOutcome:
-    """Accepts that the store is another one. Raises FailedPrecondition NOT_HELD, Aborted TOKEN_MISMATCH and what mutate
-    raises."""
+async def accept_store_reset(services: Services, caller: Caller, command: Approve) -> MutationOutcome:
+    """Accepts that the store was lost or restored.
+
+    Raises FailedPrecondition NOTHING_HELD, Aborted TOKEN_MISMATCH, and what mutate raises.
+    """
 
     def amend(before: Resource) -> Cluster:
         assert isinstance(before, Cluster)
@@ -57,7 +61,7 @@ def _token(services: Services, command: Approve, reason: str) -> str:
     if problem is None or problem.reason != reason or not problem.token:
         raise FailedPrecondition(
             f"{id_} is not held by {reason}{_instead(status)}",
-            reason="NOT_HELD",
+            reason="NOTHING_HELD",
             metadata={"cluster": id_, "guard": reason},
         )
     if command.token and command.token != problem.token:

@@ -9,7 +9,7 @@ from egress_server.commands.clusters.clusters import cluster_ids
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.paging import ListQuery, page_of
 from egress_server.domain.model.status import Drift
-from egress_server.domain.observed.inventory import Escape, StaleWorkload
+from egress_server.domain.observed.inventory import PolicyGap, StaleWorkload
 from egress_server.ports.store import Replica
 
 T = TypeVar("T")
@@ -52,12 +52,12 @@ async def list_drift(services: Services, caller: Caller, query: ListObservations
     return _page(query, found, _drift_key, _drift_fields)
 
 
-async def list_escapes(services: Services, caller: Caller, query: ListObservations) -> ObservationPage[Escape]:
+async def list_policy_gaps(services: Services, caller: Caller, query: ListObservations) -> ObservationPage[PolicyGap]:
     """One page of what a mesh-wide REGISTRY_ONLY does not hold; raises NotFound where the cluster is not registered."""
     replica = services.replica(query.mesh)
     known, ids = replica.inventories, cluster_ids(replica.snapshot, query.mesh, query.cluster)
-    found = ((id_, escape) for id_ in ids if id_ in known for escape in known[id_].escapes)
-    return _page(query, found, _escape_key, _escape_fields, _observed(replica, ids, "escapes", query))
+    found = ((id_, gap) for id_ in ids if id_ in known for gap in known[id_].policy_gaps)
+    return _page(query, found, _policy_gap_key, _policy_gap_fields, _observed(replica, ids, "policy_gaps", query))
 
 
 async def list_stale_workloads(
@@ -86,16 +86,16 @@ def _drift_fields(drift: Drift) -> dict[str, object]:
     }
 
 
-def _escape_key(escape: Escape) -> tuple[str, ...]:
-    return escape.namespace, escape.object_kind, escape.name, escape.kind.value
+def _policy_gap_key(gap: PolicyGap) -> tuple[str, ...]:
+    return gap.namespace, gap.object_kind, gap.name, gap.kind.value
 
 
-def _escape_fields(escape: Escape) -> dict[str, object]:
+def _policy_gap_fields(gap: PolicyGap) -> dict[str, object]:
     return {
-        "kind": escape.kind,
-        "object_kind": escape.object_kind,
-        "namespace": escape.namespace,
-        "name": escape.name,
+        "kind": gap.kind,
+        "object_kind": gap.object_kind,
+        "namespace": gap.namespace,
+        "name": gap.name,
     }
 
 

@@ -10,16 +10,16 @@ from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import TargetKind, is_routed
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.foreign_config import virtual_service_name
-from egress_server.domain.observed.inventory import EscapeKind, Inventory
+from egress_server.domain.observed.inventory import Inventory, PolicyGapKind
 from egress_server.domain.simulate.evaluate import Evaluation
 
 PARTLY_KNOWN = "EGR0604"
 ROUTED_BY_OTHERS = "EGR0605"
 NOT_HELD = "EGR0606"
-PODS_ESCAPE = "EGR0607"
+PODS_BYPASS_POLICY = "EGR0607"
 
 _SHOWN = 3
-_OF_PODS = frozenset({EscapeKind.NOT_CAPTURED, EscapeKind.EXCLUDED, EscapeKind.AMBIENT})
+_OF_PODS = frozenset({PolicyGapKind.NOT_CAPTURED, PolicyGapKind.EXCLUDED, PolicyGapKind.AMBIENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +102,16 @@ def _not_held(not_held: Iterable[Candidate]) -> Iterator[Finding]:
 def _escaping(wanted: Effective, decision: Evaluation, told: ClusterReport) -> Iterator[Finding]:
     """Pods of the namespace that no policy holds."""
     namespace = decision.asked.namespace
-    escapes = told.inventory.escapes if told.inventory else ()
-    found = [escape for escape in escapes if escape.namespace == namespace and escape.kind in _OF_PODS]
+    policy_gaps = told.inventory.policy_gaps if told.inventory else ()
+    found = [gap for gap in policy_gaps if gap.namespace == namespace and gap.kind in _OF_PODS]
     if found:
-        names = ", ".join(f"{escape.object_kind} {escape.name} ({escape.why})" for escape in found[:_SHOWN])
+        names = ", ".join(f"{gap.object_kind} {gap.name} ({gap.why})" for gap in found[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         yield Finding(
-            PODS_ESCAPE,
+            PODS_BYPASS_POLICY,
             Severity.WARNING,
             "namespace",
             f"not all of {namespace} is held by policy: {names}{more}; for these what is said here does not hold",
-            "egressctl cluster escapes lists them with the reasons",
+            "egressctl cluster gaps lists them with the reasons",
             resource=wanted.cluster.name,
         )

@@ -19,12 +19,17 @@ class ChangeType(Enum):
     REGISTER = "REGISTER"
     DEREGISTER = "DEREGISTER"
     EXPIRE = "EXPIRE"
-    ROLLBACK = "ROLLBACK"
+    REVERT = "REVERT"
     ADOPT = "ADOPT"
     APPROVE = "APPROVE"
     ACCEPT = "ACCEPT"
     RESTART = "RESTART"
     RELEASE = "RELEASE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ChangeType | None":
+        """Records written by 0.1.0 call a revert ROLLBACK."""
+        return cls.REVERT if value == "ROLLBACK" else None
 
 
 class Durability(Enum):

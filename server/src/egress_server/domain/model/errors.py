@@ -82,7 +82,7 @@ class NotFound(EgressError):
 
 
 class AlreadyExists(EgressError):
-    """must_not_exist was set and the resource exists."""
+    """create_only was set and the resource exists."""
 
     code = Code.ALREADY_EXISTS
     reason = "ALREADY_EXISTS"

@@ -54,13 +54,13 @@ NAMESPACE_MISSING = "NAMESPACE_MISSING"
 """The reason of a Problem that says: the namespace does not exist there yet."""
 MASS_DELETION = "MASS_DELETION"
 """The reason of a Problem that says: so much of ours would go that somebody must approve it, by
-`egressctl cluster approve CLUSTER` (ApproveHeld with the Problem's token, kept in Cluster.approved)."""
+`egressctl cluster approve CLUSTER` (ApproveDeletion with the Problem's token, kept in Cluster.approved)."""
 STORE_REWOUND = "STORE_REWOUND"
 """The reason of a Problem that says: the cluster was last driven by another state of the store; somebody may have it
-follow this one, by `egressctl cluster accept-store CLUSTER` (AcceptStore with the Problem's token, kept in
+follow this one, by `egressctl cluster accept-store-reset CLUSTER` (AcceptStoreReset with the Problem's token, kept in
 Cluster.accepted)."""
 
-_NEVER_SEEN = Problem("NOT_DRIVEN", "no applier has reported on the cluster yet")
+_NEVER_SEEN = Problem("NO_APPLIER", "no applier has reported on the cluster yet")
 
 
 class DriftKind(Enum):

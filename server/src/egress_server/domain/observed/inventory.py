@@ -12,7 +12,7 @@ from egress_server.domain.model.resources import Labels, ServiceEntry, ServicePo
 
 MAX_ITEMS = 2_000
 """At most so many of each kind are kept; a record stays below about 1 MiB."""
-MAX_ESCAPES = 500
+MAX_POLICY_GAPS = 500
 MAX_WORKLOADS = 1_000
 
 
@@ -71,7 +71,7 @@ class ForeignSidecar:
     owner: str = ""
 
 
-class EscapeKind(Enum):
+class PolicyGapKind(Enum):
     """Why something is not held by a mesh-wide REGISTRY_ONLY."""
 
     SIDECAR_WITHOUT_MODE = "SIDECAR_WITHOUT_MODE"
@@ -82,10 +82,10 @@ class EscapeKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Escape:
+class PolicyGap:
     """A namespace, Sidecar or pod that policy does not hold, and why, for people."""
 
-    kind: EscapeKind
+    kind: PolicyGapKind
     object_kind: str
     namespace: str
     name: str
@@ -143,7 +143,7 @@ class Inventory:
     entries: tuple[ForeignEntry, ...] = ()
     virtual_services: tuple[ForeignVirtualService, ...] = ()
     sidecars: tuple[ForeignSidecar, ...] = ()
-    escapes: tuple[Escape, ...] = ()
+    policy_gaps: tuple[PolicyGap, ...] = ()
     stale_workloads: tuple[StaleWorkload, ...] = ()
     injector: dict[str, str] = field(default_factory=dict)
     workloads: dict[str, int] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.observed.foreign_services import ForeignService, foreign_services, virtual_services
-from egress_server.domain.observed.inventory import Escape, ForeignSidecar, ForeignVirtualService, Inventory
+from egress_server.domain.observed.inventory import ForeignSidecar, ForeignVirtualService, Inventory, PolicyGap
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -48,7 +48,7 @@ class Inventories(Mapping[str, Inventory]):
         self._ports: _Index[tuple[int, ListenerProtocol], tuple[ForeignService, ...]] = _Index()
         self._routes: _Index[str, ForeignVirtualService] = _Index()
         self._sidecars: _Index[tuple[str, tuple[str, ...]], ForeignSidecar] = _Index()
-        self._escapes: _Index[str, tuple[Escape, ...]] = _Index()
+        self._policy_gaps: _Index[str, tuple[PolicyGap, ...]] = _Index()
         self._namespaces: _Index[str, bool] = _Index()
         for record in records:
             self.put(record)
@@ -79,7 +79,7 @@ class Inventories(Mapping[str, Inventory]):
         self._routes.put(cluster, routes)
         restricting = (s for s in record.sidecars if s.egress_hosts and not s.match_labels)
         self._sidecars.put(cluster, {(s.namespace, s.egress_hosts): s for s in restricting})
-        self._escapes.put(cluster, _grouped((escape.namespace, escape) for escape in record.escapes))
+        self._policy_gaps.put(cluster, _grouped((gap.namespace, gap) for gap in record.policy_gaps))
         self._namespaces.put(cluster, dict.fromkeys(record.namespaces, True))
 
     def drop(self, cluster: str) -> None:
@@ -104,13 +104,13 @@ class Inventories(Mapping[str, Inventory]):
         """The Sidecars of others that restrict what a whole namespace sees: equal ones at once, by cluster."""
         return self._sidecars.rows()
 
-    def escapes(self, namespace: str) -> Mapping[str, tuple[Escape, ...]]:
+    def policy_gaps(self, namespace: str) -> Mapping[str, tuple[PolicyGap, ...]]:
         """What of a namespace no policy holds, by cluster."""
-        return self._escapes.row(namespace)
+        return self._policy_gaps.row(namespace)
 
-    def escaping_namespaces(self) -> Iterator[Mapping[str, tuple[Escape, ...]]]:
+    def namespaces_with_gaps(self) -> Iterator[Mapping[str, tuple[PolicyGap, ...]]]:
         """The same of all namespaces, one after the other."""
-        return self._escapes.rows()
+        return self._policy_gaps.rows()
 
     def has_namespace(self, namespace: str) -> bool:
         """Whether some cluster has it."""

@@ -17,7 +17,7 @@ from egress_server.gateway.transcoder.shapes import map_entry, object_type
 # Fields of a request that a header may give, with the header and what it says.
 _HEADERS = {
     "etag": ("If-Match", "One etag: go ahead only if it is the resource's current one. Refused with 412 otherwise."),
-    "must_not_exist": (
+    "create_only": (
         "If-None-Match",
         "`*`: go ahead only if the resource does not exist. Refused with 412 otherwise.",
     ),

@@ -25,11 +25,11 @@ def header_parameters(headers: Mapping[str, str], shape: Shape, problems: Proble
             yield Parameter("etag", [match[1] or match[2] or ""], "If-Match header")
         else:
             problems.at("etag").add("the If-Match header must hold one etag")
-    if (text := headers.get(IF_NONE_MATCH)) is not None and "must_not_exist" in shape.fields:
+    if (text := headers.get(IF_NONE_MATCH)) is not None and "create_only" in shape.fields:
         if text.strip() == "*":
-            yield Parameter("must_not_exist", ["true"], "If-None-Match header")
+            yield Parameter("create_only", ["true"], "If-None-Match header")
         else:
-            problems.at("must_not_exist").add("the If-None-Match header may only hold *")
+            problems.at("create_only").add("the If-None-Match header may only hold *")
     if (text := headers.get(IDEMPOTENCY_KEY)) is not None and "request_id" in shape.fields:
         match = _QUOTED.fullmatch(text.strip())
         yield Parameter("request_id", [match[1] if match else text], "Idempotency-Key header")

@@ -121,7 +121,7 @@ class DataDir:
         replace_file(self.path / "store.json", msgspec.json.encode(StoreFile(_FORMAT, epoch, version)))
 
     def _refused(self, message: str) -> FailedPrecondition:
-        return FailedPrecondition(message, reason="STORE_UNFIT", metadata={"data_dir": str(self.path)})
+        return FailedPrecondition(message, reason="STORE_INCOMPATIBLE", metadata={"data_dir": str(self.path)})
 
 
 def _series(version: Version) -> Version:

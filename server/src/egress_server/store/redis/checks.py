@@ -31,7 +31,7 @@ def parse_version(text: str) -> Version:
 
 def unfit(message: str, **metadata: str) -> EgressError:
     """What is raised where a store can't be used as it is."""
-    return FailedPrecondition(message, reason="STORE_UNFIT", metadata=metadata)
+    return FailedPrecondition(message, reason="STORE_INCOMPATIBLE", metadata=metadata)
 
 
 async def server_version(connection: RedisConnection) -> Version:
@@ -42,7 +42,7 @@ async def server_version(connection: RedisConnection) -> Version:
 
 
 async def check_server(connection: RedisConnection) -> None:
-    """Raises FailedPrecondition STORE_UNFIT, saying what to set, where the server is not safe to use."""
+    """Raises FailedPrecondition STORE_INCOMPATIBLE, saying what to set, where the server is not safe to use."""
     version = await server_version(connection)
     if version < OLDEST_VERSION:
         raise unfit(

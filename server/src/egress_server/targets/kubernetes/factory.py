@@ -24,7 +24,7 @@ _KEY = "kubeconfig"
 async def open_kubernetes(cluster: Cluster, sealer: Sealer) -> Kubernetes:
     """The target of a cluster that can be reached, and that we may drive.
 
-    Raises TransientError, and PermanentError such as CREDENTIALS_REFUSED, NOT_IN_CLUSTER or RIGHTS_MISSING.
+    Raises TransientError, and PermanentError such as CREDENTIALS_REFUSED, NOT_IN_CLUSTER or PERMISSIONS_MISSING.
     """
     settings = cluster.kubernetes or KubernetesTarget()
     client = ApiClient(await _connection(settings, sealer))

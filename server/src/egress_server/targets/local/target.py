@@ -119,7 +119,7 @@ class LocalTarget(StaticTarget):
 
         Raises:
             PermanentError: ENVOY_REFUSED, with Envoy's text; Envoy serves as before.
-            TransientError: ENVOY_SILENT, or STATE_NOT_WRITTEN.
+            TransientError: ENVOY_NOT_RESPONDING, or STATE_NOT_WRITTEN.
         """
         kept = {key_of(item): item for item in upsert}
         gone = set(delete)
@@ -162,7 +162,7 @@ class LocalTarget(StaticTarget):
             except XdsRefused as error:
                 raise PermanentError("ENVOY_REFUSED", str(error)) from error
             except TimeoutError as error:
-                raise TransientError("ENVOY_SILENT", str(error)) from error
+                raise TransientError("ENVOY_NOT_RESPONDING", str(error)) from error
             try:
                 await asyncio.to_thread(save, self._folder / _STATE_FILE, state)
             except OSError as error:

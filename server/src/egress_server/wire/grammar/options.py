@@ -27,12 +27,12 @@ class MutatingRequest(Protocol):
 
     request_id: str
     etag: str
-    must_not_exist: bool
+    create_only: bool
     validate_only: bool
     reason: str
 
     @property
-    def force_findings(self) -> Sequence[str]:
+    def suppress_findings(self) -> Sequence[str]:
         """Codes of findings to override."""
 
 
@@ -63,8 +63,8 @@ def update_mutation(
 ) -> Mutation:
     """Sets what `amend` makes of the resource that is there, as `asked` for; raises InvalidArgument with all that is
     wrong in `problems`."""
-    if request.must_not_exist:
-        problems.at("must_not_exist").add("makes no sense here: what is changed must exist")
+    if request.create_only:
+        problems.at("create_only").add("makes no sense here: what is changed must exist")
     return replace(set_mutation(request, ChangeType.SET, asked, problems, place), resource=None, amend=amend)
 
 
@@ -72,8 +72,8 @@ def read_decision(request: NamedRequest, type_: ChangeType, asked: object, probl
     """Name and options of a request that decides something about a cluster, `asked` being what; raises InvalidArgument
     with all that is wrong in `problems`."""
     name = str(expect_name("name", request.name, ResourceKind.CLUSTER))
-    if request.must_not_exist:
-        problems.at("must_not_exist").add("makes no sense here: what is changed must exist")
+    if request.create_only:
+        problems.at("create_only").add("makes no sense here: what is changed must exist")
     return name, read_options(request, type_, name, asked, problems)
 
 
@@ -81,8 +81,8 @@ def delete_mutation(
     request: MutatingRequest, name: str, problems: Problems, type_: ChangeType = ChangeType.DELETE
 ) -> Mutation:
     """Deletes the resource called `name`; raises InvalidArgument with all that is wrong in `problems`."""
-    if request.must_not_exist:
-        problems.at("must_not_exist").add("makes no sense here: what is deleted must exist")
+    if request.create_only:
+        problems.at("create_only").add("makes no sense here: what is deleted must exist")
     return _mutation(request, type_, name, None, problems)
 
 
@@ -91,15 +91,15 @@ def read_options(request: MutatingRequest, type_: ChangeType, name: str, asked: 
     InvalidArgument with all that is wrong."""
     _check(request, problems)
     problems.raise_if_any()
-    force = tuple(request.force_findings)
-    what = (type_, name, asked, request.etag, request.must_not_exist, request.reason, force)
+    force = tuple(request.suppress_findings)
+    what = (type_, name, asked, request.etag, request.create_only, request.reason, force)
     return Options(
         request_id=request.request_id,
         etag=request.etag,
-        must_not_exist=request.must_not_exist,
+        create_only=request.create_only,
         validate_only=request.validate_only,
         reason=request.reason,
-        force_findings=force,
+        suppress_findings=force,
         fingerprint=hashlib.sha256(_encoder.encode(what)).hexdigest(),
     )
 
@@ -117,8 +117,8 @@ def _check(request: MutatingRequest, problems: Problems) -> None:
         problems.at("etag").add("is no etag of ours")
     if len(request.reason.encode()) > MAX_REASON:
         problems.at("reason").add(f"must be at most {MAX_REASON} bytes")
-    if len(request.force_findings) > MAX_FORCED:
-        problems.at("force_findings").add(f"at most {MAX_FORCED} are allowed")
-    for index, code in enumerate(request.force_findings[:MAX_FORCED]):
+    if len(request.suppress_findings) > MAX_FORCED:
+        problems.at("suppress_findings").add(f"at most {MAX_FORCED} are allowed")
+    for index, code in enumerate(request.suppress_findings[:MAX_FORCED]):
         if not _CODE.fullmatch(code):
-            problems.at("force_findings", index).add("must be a code such as EGR0101")
+            problems.at("suppress_findings", index).add("must be a code such as EGR0101")

@@ -24,5 +24,5 @@ def write_observation(mesh: str, observed: ClusterObservation) -> pb.Observation
     return pb.Observation(
         cluster=cluster_name(mesh, observed.cluster),
         observe_time=write_time(observed.time),
-        left_out_count=observed.left_out,
+        omitted_count=observed.left_out,
     )

@@ -40,13 +40,13 @@ async def test_unknown_credentials_are_told() -> None:
         server.dictate(401)
         with pytest.raises(PermanentError) as raised:
             await client.list(SERVICE_ENTRY)
-    assert raised.value.reason == "RIGHTS_MISSING"
+    assert raised.value.reason == "PERMISSIONS_MISSING"
 
 
 @pytest.mark.parametrize(
     ("status", "error", "reason"),
     [
-        (403, PermanentError, "RIGHTS_MISSING"),
+        (403, PermanentError, "PERMISSIONS_MISSING"),
         (409, TransientError, "CONFLICT"),
         (422, PermanentError, "REFUSED"),
         (500, PermanentError, "REFUSED"),

@@ -28,7 +28,7 @@ def test_writes_without_a_pause_hold_ours_up() -> None:
     """And who writes what is told."""
     problem = writes(0.1, 0.2, 0.3, 0.4, now=0.45).holding_up()
     assert problem is not None
-    assert problem.reason == "DEBOUNCE_HELD_OPEN"
+    assert problem.reason == "ISTIOD_DEBOUNCING"
     assert "ServiceEntry by kubectl" in problem.message
     assert "4 writes" in problem.message
 

@@ -1,13 +1,13 @@
-"""Pods as interception sees them: which run old rules, and who escapes."""
+"""Pods as interception sees them: which run old rules, and who policy_gaps."""
 
 from typing import Any
 
 import pytest
 
-from egress_server.domain.observed.inventory import EscapeKind, ForeignSidecar, StaleWorkload
+from egress_server.domain.observed.inventory import ForeignSidecar, PolicyGapKind, StaleWorkload
 from egress_server.domain.simulate.interception import Rules
 from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, INCLUDE_RANGES, Pod, read_pod
-from egress_server.targets.kubernetes.interception.policy_gaps import pod_escapes, sidecar_escapes
+from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps, sidecar_gaps
 from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
 from egress_server.targets.kubernetes.interception.templates import PodTemplate
 from egress_server.targets.kubernetes.interception.workloads import Injection, stale_workloads
@@ -131,43 +131,43 @@ def test_pods_without_a_sidecar_are_never_stale() -> None:
 @pytest.mark.parametrize(
     ("obj", "kind", "why"),
     [
-        (bare(), EscapeKind.NOT_CAPTURED, "no sidecar"),
-        (bare(hostNetwork=True), EscapeKind.NOT_CAPTURED, "node's network"),
-        (pod(annotations={"sidecar.istio.io/interceptionMode": "NONE"}), EscapeKind.NOT_CAPTURED, "nothing sends"),
-        (pod(init(exclude="10.1.0.0/16")), EscapeKind.EXCLUDED, "to 10.1.0.0/16"),
-        (pod(init("")), EscapeKind.EXCLUDED, "to every address"),
-        (pod(init("10.0.0.0/8")), EscapeKind.EXCLUDED, "to all but 10.0.0.0/8"),
-        (pod(init(o="3306"), annotations={EXCLUDE_PORTS: "3306"}), EscapeKind.EXCLUDED, "to port 3306"),
-        (pod(annotations={"ambient.istio.io/redirection": "enabled"}), EscapeKind.AMBIENT, "ztunnel"),
+        (bare(), PolicyGapKind.NOT_CAPTURED, "no sidecar"),
+        (bare(hostNetwork=True), PolicyGapKind.NOT_CAPTURED, "node's network"),
+        (pod(annotations={"sidecar.istio.io/interceptionMode": "NONE"}), PolicyGapKind.NOT_CAPTURED, "nothing sends"),
+        (pod(init(exclude="10.1.0.0/16")), PolicyGapKind.EXCLUDED, "to 10.1.0.0/16"),
+        (pod(init("")), PolicyGapKind.EXCLUDED, "to every address"),
+        (pod(init("10.0.0.0/8")), PolicyGapKind.EXCLUDED, "to all but 10.0.0.0/8"),
+        (pod(init(o="3306"), annotations={EXCLUDE_PORTS: "3306"}), PolicyGapKind.EXCLUDED, "to port 3306"),
+        (pod(annotations={"ambient.istio.io/redirection": "enabled"}), PolicyGapKind.AMBIENT, "ztunnel"),
     ],
 )
-def test_pods_that_escape(obj: dict[str, Any], kind: EscapeKind, why: str) -> None:
+def test_pods_that_escape(obj: dict[str, Any], kind: PolicyGapKind, why: str) -> None:
     """Each workload once, with the reason."""
-    found = list(pod_escapes([read(obj), read(obj)], MESHED))
-    assert [(escape.kind, escape.name) for escape in found] == [(kind, "curl")]
+    found = list(pod_gaps([read(obj), read(obj)], MESHED))
+    assert [(gap.kind, gap.name) for gap in found] == [(kind, "curl")]
     assert why in found[0].why
 
 
 def test_pods_that_do_not_escape() -> None:
     """One whose connections are all captured, and one of a namespace that is not in the mesh."""
-    assert list(pod_escapes([read(pod(init()))], MESHED)) == []
-    assert list(pod_escapes([read(bare())], {"default": {}})) == []
+    assert list(pod_gaps([read(pod(init()))], MESHED)) == []
+    assert list(pod_gaps([read(bare())], {"default": {}})) == []
 
 
 @pytest.mark.parametrize(
     ("mode", "mesh_mode", "kind"),
     [
-        ("ALLOW_ANY", "REGISTRY_ONLY", EscapeKind.SIDECAR_ALLOWS_ANY),
-        ("", "ALLOW_ANY", EscapeKind.SIDECAR_WITHOUT_MODE),
-        ("", "", EscapeKind.SIDECAR_WITHOUT_MODE),
+        ("ALLOW_ANY", "REGISTRY_ONLY", PolicyGapKind.SIDECAR_ALLOWS_ANY),
+        ("", "ALLOW_ANY", PolicyGapKind.SIDECAR_WITHOUT_MODE),
+        ("", "", PolicyGapKind.SIDECAR_WITHOUT_MODE),
         ("", "REGISTRY_ONLY", None),
         ("REGISTRY_ONLY", "ALLOW_ANY", None),
     ],
 )
-def test_sidecars_that_escape(mode: str, mesh_mode: str, kind: EscapeKind | None) -> None:
+def test_sidecars_that_escape(mode: str, mesh_mode: str, kind: PolicyGapKind | None) -> None:
     """One that allows any, and one without a mode where MeshConfig does not hold it."""
-    found = list(sidecar_escapes([ForeignSidecar("shop", "own", BIRTH, mode=mode)], mesh_mode))
-    assert [escape.kind for escape in found] == ([] if kind is None else [kind])
+    found = list(sidecar_gaps([ForeignSidecar("shop", "own", BIRTH, mode=mode)], mesh_mode))
+    assert [gap.kind for gap in found] == ([] if kind is None else [kind])
 
 
 def test_what_waits_for_a_restart_makes_stale() -> None:

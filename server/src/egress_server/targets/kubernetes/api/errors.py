@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.ports.target import RIGHTS_MISSING
+from egress_server.ports.target import PERMISSIONS_MISSING
 
 CONFLICT = "CONFLICT"
 REFUSED = "REFUSED"
@@ -67,7 +67,7 @@ def content_of(answer: ApiResponse, asked: str) -> dict[str, Any]:
         return found
     reason, message = _words(answer)
     if answer.code == 401:
-        raise PermanentError(RIGHTS_MISSING, "the API server does not accept the credentials: wrong, or out of date")
+        raise PermanentError(PERMISSIONS_MISSING, "the API server rejects the credentials; they may have expired")
     if answer.code == 429 or answer.code > 500:  # 500 itself is what a failing webhook makes of one object
         raise TransientError("API_SERVER_BUSY", f"{asked}: {message}", _retry_after(answer))
     raise ApiError(answer.code, reason, message, asked)
@@ -86,7 +86,7 @@ def outside() -> Iterator[None]:
         yield
     except ApiError as refusal:
         if refusal.forbidden:
-            raise PermanentError(RIGHTS_MISSING, str(refusal)) from refusal
+            raise PermanentError(PERMISSIONS_MISSING, str(refusal)) from refusal
         if refusal.conflict:
             raise TransientError(CONFLICT, str(refusal)) from refusal
         raise PermanentError(REFUSED, str(refusal)) from refusal

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from egress_server.domain.model.errors import PermanentError
-from egress_server.ports.target import RIGHTS_MISSING
+from egress_server.ports.target import PERMISSIONS_MISSING
 from egress_server.targets.kubernetes.api import kinds
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.discovery import Discovery
@@ -42,14 +42,14 @@ def needed(root: str) -> Iterator[Right]:
 
 
 async def check_rights(client: ApiClient, root: str) -> None:
-    """Raises PermanentError RIGHTS_MISSING, which names all that are."""
+    """Raises PermanentError PERMISSIONS_MISSING, which names all that are."""
     discovery = Discovery(client)
     served = {right.kind: await discovery.kind(right.kind) for right in needed(root)}
     wanted = [right for right in needed(root) if served[right.kind] is not None]
     allowed = await asyncio.gather(*(_allowed(client, right) for right in wanted))
     missing = [str(right) for right, may in zip(wanted, allowed, strict=True) if not may]
     if missing:
-        raise PermanentError(RIGHTS_MISSING, f"the credentials lack these rights: {', '.join(missing)}")
+        raise PermanentError(PERMISSIONS_MISSING, f"the credentials lack these rights: {', '.join(missing)}")
 
 
 async def _allowed(client: ApiClient, right: Right) -> bool:

@@ -75,7 +75,7 @@ class Cache:
     async def current(self) -> None:
         """Returns when everything is known and the server is there.
 
-        Raises TransientError UNREACHABLE where it is not, PermanentError RIGHTS_MISSING where we may not look.
+        Raises TransientError UNREACHABLE where it is not, PermanentError PERMISSIONS_MISSING where we may not look.
         """
         self.start()
         for reflector in self._reflectors:

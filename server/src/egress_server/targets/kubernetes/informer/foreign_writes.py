@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from egress_server.domain.model.status import Problem
 
-DEBOUNCE_HELD_OPEN = "DEBOUNCE_HELD_OPEN"
+ISTIOD_DEBOUNCING = "ISTIOD_DEBOUNCING"
 _PAUSE_SECONDS = 0.15
 _LONGEST_SECONDS = 10.5
 _HEEDED = frozenset({"ServiceEntry", "VirtualService", "DestinationRule", "Sidecar", "Service"})
@@ -43,7 +43,7 @@ class ForeignWrites:
             return None
         who = sorted({f"{kind} by {writer or 'an unknown manager'}" for _, kind, writer in self._seen})
         return Problem(
-            DEBOUNCE_HELD_OPEN,
+            ISTIOD_DEBOUNCING,
             f"for {now - self._applied:.1f} s others have been writing without a pause ({len(self._seen)} writes: "
             f"{', '.join(who)}), and istiod holds all changes back until there is one, 10 s at most",
         )

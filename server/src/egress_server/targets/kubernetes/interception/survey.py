@@ -1,4 +1,4 @@
-"""Looks at the pods of a cluster from time to time: which workloads are stale, and who escapes.
+"""Looks at the pods of a cluster from time to time: which workloads are stale, and who is not covered.
 
 Pods come and go all the time, so they are not followed; they are listed page by page, the less often the longer that
 takes, and at once when there is reason to.
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.domain.observed.inventory import Escape, StaleWorkload
+from egress_server.domain.observed.inventory import PolicyGap, StaleWorkload
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import POD
 from egress_server.targets.kubernetes.interception.pods import Owner, Pod, read_pod
-from egress_server.targets.kubernetes.interception.policy_gaps import pod_escapes
+from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps
 from egress_server.targets.kubernetes.interception.templates import TEMPLATED, PodTemplate
 from egress_server.targets.kubernetes.interception.workloads import Injection, stale_workloads
 
@@ -33,7 +33,7 @@ class Survey:
     """What the pods say. `workloads` counts those with a sidecar by namespace."""
 
     stale: tuple[StaleWorkload, ...] = ()
-    escapes: tuple[Escape, ...] = ()
+    policy_gaps: tuple[PolicyGap, ...] = ()
     workloads: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -87,7 +87,7 @@ class Surveyor:
             injection = replace(injection, templates=await self._templates())
         survey = Survey(
             tuple(stale_workloads(pods, injection)),
-            tuple(pod_escapes(pods, self._namespaces())),
+            tuple(pod_gaps(pods, self._namespaces())),
             Counter(namespace for namespace, _ in {(p.namespace, p.owner) for p in pods if p.has_sidecar}),
         )
         if survey != self.survey:

@@ -11,7 +11,7 @@ from egress_server.targets.kubernetes.configmap.splice import SpliceError
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.merge.owned_fields import OwnedFieldsRefused
 
-TEXT_UNREADABLE = "TEXT_UNREADABLE"
+CONFIG_UNREADABLE = "CONFIG_UNREADABLE"
 """The reason of a Problem that says: nobody could edit this text with certainty, so it is left alone."""
 
 
@@ -35,12 +35,12 @@ def holder_of(found: CachedObject, key: str) -> str:
 
 @contextmanager
 def readable(key: ObjectKey, name: str) -> Iterator[None]:
-    """Raises PartRefused TEXT_UNREADABLE where the text can't be edited."""
+    """Raises PartRefused CONFIG_UNREADABLE where the text can't be edited."""
     try:
         yield
     except SpliceError as error:
         raise OwnedFieldsRefused(
-            TEXT_UNREADABLE, f"{name} in ConfigMap {key.namespace}/{key.name} is left as it is: {error}"
+            CONFIG_UNREADABLE, f"{name} in ConfigMap {key.namespace}/{key.name} is left as it is: {error}"
         ) from error
 
 

@@ -30,7 +30,7 @@ from egress_server.targets.kubernetes.informer.watch_specs import revision_of_in
 from egress_server.targets.kubernetes.interception.injection_trial import Denied, InjectionTrial
 from egress_server.targets.kubernetes.last_applied import SavedFields
 from egress_server.targets.kubernetes.merge.config_text import (
-    TEXT_UNREADABLE,
+    CONFIG_UNREADABLE,
     holder_of,
     key_of_raw,
     readable,
@@ -52,10 +52,11 @@ class InjectorFields:
         return _values(found.content.get(KEY))
 
     def before(self, found: CachedObject, spec: Spec, former: SavedFields | None) -> Any:
-        """Value by value. Raises PartRefused TEXT_UNREADABLE, VALUES_REFUSED."""
+        """Value by value. Raises PartRefused CONFIG_UNREADABLE, VALUES_REFUSED."""
         text = found.content.get(KEY)
         if text is None:
-            raise OwnedFieldsRefused(TEXT_UNREADABLE, f"ConfigMap {found.key.namespace}/{found.key.name} has no {KEY}")
+            name = f"{found.key.namespace}/{found.key.name}"
+            raise OwnedFieldsRefused(CONFIG_UNREADABLE, f"ConfigMap {name} has no {KEY}")
         if wrong := what_is_wrong(spec):
             raise OwnedFieldsRefused(VALUES_REFUSED, wrong)
         if former and former.was.get("refused") == _attempt(text, spec):
@@ -74,7 +75,7 @@ class InjectorFields:
         part: IstioObject,
         former: Spec | None,  # noqa: ARG002 - as the protocol
     ) -> Object:
-        """The values, if new pods get them. Raises PartRefused TEXT_UNREADABLE, VALUES_REFUSED."""
+        """The values, if new pods get them. Raises PartRefused CONFIG_UNREADABLE, VALUES_REFUSED."""
         values, text = part["spec"], text_of(raw, KEY) or ""
         with readable(key_of_raw(raw), KEY):
             now = read_values(text)

@@ -27,7 +27,7 @@ class MeshConfigFields:
         return None if mode is None else {POLICY: {"mode": mode}}
 
     def before(self, found: CachedObject, spec: Spec, former: SavedFields | None) -> Any:
-        """Raises PartRefused TEXT_UNREADABLE."""
+        """Raises PartRefused CONFIG_UNREADABLE."""
         if left := same_as_left(self, found, former):
             return left.was
         text = found.content.get(KEY)
@@ -43,7 +43,7 @@ class MeshConfigFields:
         part: IstioObject,
         former: Spec | None,  # noqa: ARG002 - as the protocol
     ) -> Object:
-        """Only the mode. Raises PartRefused TEXT_UNREADABLE."""
+        """Only the mode. Raises PartRefused CONFIG_UNREADABLE."""
         text = text_of(raw, KEY)
         with readable(key_of_raw(raw), KEY):
             new, _ = set_mode(text, part["spec"][POLICY]["mode"])

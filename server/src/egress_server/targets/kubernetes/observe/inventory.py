@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from egress_server.domain.model.names import Name, ResourceKind, parse_name
 from egress_server.domain.model.resources import Cluster
 from egress_server.domain.observed.inventory import (
-    MAX_ESCAPES,
     MAX_ITEMS,
+    MAX_POLICY_GAPS,
     MAX_WORKLOADS,
     ForeignEntry,
     ForeignSidecar,
@@ -21,7 +21,7 @@ from egress_server.domain.observed.inventory import (
 from egress_server.formats.service_entry import read_foreign_entry, read_port
 from egress_server.targets.kubernetes.configmap.mesh_config import effective_mode
 from egress_server.targets.kubernetes.informer.objects import CachedObject
-from egress_server.targets.kubernetes.interception.policy_gaps import sidecar_escapes
+from egress_server.targets.kubernetes.interception.policy_gaps import sidecar_gaps
 from egress_server.targets.kubernetes.interception.survey import Survey
 from egress_server.targets.kubernetes.last_applied import SavedFields
 from egress_server.targets.kubernetes.merge.sidecar import said_mode
@@ -136,7 +136,7 @@ def build_inventory(
     known = [sidecar_of(found, view.held.get(found.key)) for found in sidecars]
     untouched = [sidecar_of(found, None) for found in sidecars if found.key not in view.held]
     text = mesh_config(view)
-    escapes = [*sidecar_escapes(untouched, "" if text is None else effective_mode(text)), *survey.escapes]
+    policy_gaps = [*sidecar_gaps(untouched, "" if text is None else effective_mode(text)), *survey.policy_gaps]
     routes = [virtual_service_of(found, view.held.get(found.key)) for found in view.foreign("VirtualService")]
     return Inventory(
         cluster=cluster.id,
@@ -150,7 +150,7 @@ def build_inventory(
         entries=kept.most("entries", [entry for entry in entries if entry is not None]),
         virtual_services=kept.most("virtual_services", routes),
         sidecars=kept.most("sidecars", known),
-        escapes=kept.most("escapes", escapes, MAX_ESCAPES),
+        policy_gaps=kept.most("policy_gaps", policy_gaps, MAX_POLICY_GAPS),
         stale_workloads=kept.most("stale_workloads", survey.stale, MAX_WORKLOADS),
         injector=injector_without_us(view),
         workloads=dict(survey.workloads),

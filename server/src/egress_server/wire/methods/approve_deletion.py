@@ -1,7 +1,7 @@
-"""ApproveHeld."""
+"""ApproveDeletion."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.clusters.approvals import Approve, approve_held
+from egress_server.commands.clusters.approvals import Approve, approve_deletion
 from egress_server.commands.mutate import MutationOutcome
 from egress_server.contract.clusters import write_cluster
 from egress_server.domain.model.changes import ChangeType
@@ -11,23 +11,23 @@ from egress_server.wire.grammar.options import read_decision
 from egress_server.wire.grammar.outcome import write_outcome
 
 
-def decode(request: pb.ApproveHeldRequest) -> Approve:
+def decode(request: pb.ApproveDeletionRequest) -> Approve:
     """What is said yes to."""
     return Approve(*read_decision(request, ChangeType.APPROVE, request.token, Problems()), request.token)
 
 
-def encode(outcome: MutationOutcome) -> pb.ApproveHeldResponse:
+def encode(outcome: MutationOutcome) -> pb.ApproveDeletionResponse:
     """The cluster and the change."""
-    return pb.ApproveHeldResponse(cluster=write_cluster(outcome.versioned, outcome.epoch), **write_outcome(outcome))
+    return pb.ApproveDeletionResponse(cluster=write_cluster(outcome.versioned, outcome.epoch), **write_outcome(outcome))
 
 
 METHOD = Method(
-    "/egress.v1.FleetService/ApproveHeld",
-    pb.ApproveHeldRequest,
-    pb.ApproveHeldResponse,
+    "/egress.v1.FleetService/ApproveDeletion",
+    pb.ApproveDeletionRequest,
+    pb.ApproveDeletionResponse,
     "egress.clusters.approve",
     decode,
-    approve_held,
+    approve_deletion,
     encode,
     mutates=True,
 )

@@ -1,7 +1,7 @@
-"""AcceptStore."""
+"""AcceptStoreReset."""
 
 from egress.v1 import fleet_service_pb2 as pb
-from egress_server.commands.clusters.approvals import Approve, accept_store
+from egress_server.commands.clusters.approvals import Approve, accept_store_reset
 from egress_server.commands.mutate import MutationOutcome
 from egress_server.contract.clusters import write_cluster
 from egress_server.domain.model.changes import ChangeType
@@ -11,23 +11,24 @@ from egress_server.wire.grammar.options import read_decision
 from egress_server.wire.grammar.outcome import write_outcome
 
 
-def decode(request: pb.AcceptStoreRequest) -> Approve:
+def decode(request: pb.AcceptStoreResetRequest) -> Approve:
     """What is said yes to."""
     return Approve(*read_decision(request, ChangeType.ACCEPT, request.token, Problems()), request.token)
 
 
-def encode(outcome: MutationOutcome) -> pb.AcceptStoreResponse:
+def encode(outcome: MutationOutcome) -> pb.AcceptStoreResetResponse:
     """The cluster and the change."""
-    return pb.AcceptStoreResponse(cluster=write_cluster(outcome.versioned, outcome.epoch), **write_outcome(outcome))
+    cluster = write_cluster(outcome.versioned, outcome.epoch)
+    return pb.AcceptStoreResetResponse(cluster=cluster, **write_outcome(outcome))
 
 
 METHOD = Method(
-    "/egress.v1.FleetService/AcceptStore",
-    pb.AcceptStoreRequest,
-    pb.AcceptStoreResponse,
+    "/egress.v1.FleetService/AcceptStoreReset",
+    pb.AcceptStoreResetRequest,
+    pb.AcceptStoreResetResponse,
     "egress.clusters.accept",
     decode,
-    accept_store,
+    accept_store_reset,
     encode,
     mutates=True,
 )

@@ -44,18 +44,18 @@ async def test_a_set_goes_back_to_what_was_before(house: House) -> None:
     """The resource is what it was, by a change that says which one it takes back and why."""
     await house.set(house.policy("ALLOW_ANY"))
     change = await house.set(house.policy("REGISTRY_ONLY"))
-    outcome = await house.rollback(change, reason="too early")
+    outcome = await house.revert(change, reason="too early")
     assert house.now(change.record.resource) == house.policy("ALLOW_ANY")
     assert outcome.change is not None
     assert outcome.change.previous_revision == change.revision
     record = outcome.change.record
-    assert (record.type, record.reason) == (ChangeType.ROLLBACK, f"rollback of {change.name}: too early")
+    assert (record.type, record.reason) == (ChangeType.REVERT, f"revert of {change.name}: too early")
 
 
 async def test_a_creation_goes_back_to_nothing(house: House) -> None:
     """What a change created is deleted."""
     change = await house.set(entry(house))
-    outcome = await house.rollback(change)
+    outcome = await house.revert(change)
     assert outcome.versioned.deleted
     assert house.now(change.record.resource) is None
 
@@ -64,10 +64,10 @@ async def test_a_deletion_goes_back_to_what_was_deleted(house: House) -> None:
     """What a change deleted is there again, and that can be taken back as well."""
     await house.set(entry(house))
     change = await house.delete(entry(house).name)
-    back = await house.rollback(change)
+    back = await house.revert(change)
     assert house.now(entry(house).name) == entry(house)
     assert back.change is not None
-    await house.rollback(back.change)
+    await house.revert(back.change)
     assert house.now(entry(house).name) is None
 
 
@@ -77,39 +77,39 @@ async def test_a_creation_after_a_deletion(house: House) -> None:
     await house.delete(entry(house).name)
     change = await house.set(entry(house, "other.example.com"))
     assert change.previous_revision
-    await house.rollback(change)
+    await house.revert(change)
     assert house.now(entry(house).name) is None
 
 
 async def test_a_registration_and_its_end(house: House) -> None:
-    """Clusters come and go by rollback too, and come back driven even if they were being cleaned."""
+    """Clusters come and go by revert too, and come back driven even if they were being cleaned."""
     registered = await house.set(cluster(house), ChangeType.REGISTER)
     labelled = await house.set(cluster(house, env="prod"))
-    await house.rollback(labelled)
+    await house.revert(labelled)
     assert house.now(cluster(house).name) == cluster(house)
     await house.set(replace(cluster(house), draining=True))
     gone = await house.delete(cluster(house).name, ChangeType.DEREGISTER)
-    await house.rollback(gone)
+    await house.revert(gone)
     assert house.now(cluster(house).name) == cluster(house)
     with pytest.raises(FailedPrecondition) as refused:
-        await house.rollback(registered)
-    assert refused.value.reason == "NOT_LAST_CHANGE"
+        await house.revert(registered)
+    assert refused.value.reason == "NOT_LATEST_CHANGE"
 
 
 async def test_the_mesh(house: House) -> None:
     """A mesh goes back to the labels it had; its creation stays."""
     name = f"meshes/{house.mesh}"
     change = await house.set(Mesh(name, labels={"tier": "gold"}))
-    await house.rollback(change)
+    await house.revert(change)
     assert house.now(name) == Mesh(name)
-    other = await house.rollback(house.bench.snapshot.revision)
+    other = await house.revert(house.bench.snapshot.revision)
     assert other.versioned.resource == Mesh(name, labels={"tier": "gold"})
 
 
 async def test_a_mesh_is_not_deleted(house: House) -> None:
     """The creation of a mesh can't be taken back."""
     with pytest.raises(FailedPrecondition) as refused:
-        await house.rollback(1)
+        await house.revert(1)
     assert refused.value.reason == "NOT_REVERSIBLE"
 
 
@@ -119,7 +119,7 @@ async def test_a_cleared_fault_comes_back_for_the_rest_of_its_time(house: House)
     await house.set(fault(house))
     change = await house.delete(fault(house).name)
     await asyncio.sleep(0.01)
-    await house.rollback(change)
+    await house.revert(change)
     back = house.now(fault(house).name)
     assert isinstance(back, Fault)
     assert back.ttl < 600
@@ -133,8 +133,8 @@ async def test_a_fault_that_is_over_stays_over(house: House) -> None:
     await asyncio.sleep(0.02)
     change = await house.delete(fault(house).name, ChangeType.EXPIRE)
     with pytest.raises(FailedPrecondition) as refused:
-        await house.rollback(change)
-    assert refused.value.reason == "FAULT_OVER"
+        await house.revert(change)
+    assert refused.value.reason == "FAULT_EXPIRED"
     assert "inject it again" in refused.value.message
 
 
@@ -146,7 +146,7 @@ async def test_a_fault_must_still_make_sense(house: House) -> None:
     change = await house.delete(slow.name)
     await asyncio.sleep(0.01)
     with pytest.raises(InvalidArgument) as refused:
-        await house.rollback(change)
+        await house.revert(change)
     assert refused.value.violations[0].field == "fault.delay.fixed_delay"
 
 
@@ -155,30 +155,30 @@ async def test_only_the_last_change(house: House) -> None:
     first = await house.set(house.policy("ALLOW_ANY"))
     second = await house.set(house.policy("REGISTRY_ONLY"))
     with pytest.raises(FailedPrecondition) as refused:
-        await house.rollback(first)
-    assert (refused.value.reason, refused.value.metadata["last_change"]) == ("NOT_LAST_CHANGE", second.name)
+        await house.revert(first)
+    assert (refused.value.reason, refused.value.metadata["last_change"]) == ("NOT_LATEST_CHANGE", second.name)
     gone = await house.delete(first.record.resource)
     with pytest.raises(FailedPrecondition) as refused:
-        await house.rollback(second)
+        await house.revert(second)
     assert refused.value.metadata["last_change"] == gone.name
 
 
 async def test_unknown_and_forgotten(house: House) -> None:
     """A change that never was is not found; one whose former state is no longer kept says so."""
     with pytest.raises(NotFound) as unknown:
-        await house.rollback(99)
+        await house.revert(99)
     assert unknown.value.reason == "CHANGE_NOT_FOUND"
     await house.set(house.policy("ALLOW_ANY"))
     change = await house.set(house.policy("REGISTRY_ONLY"))
     keys = house.bench.keys
     await house.bench.connection.call("XTRIM", keys.history(change.record.resource), "MAXLEN", 1)
     with pytest.raises(FailedPrecondition) as gone:
-        await house.rollback(change)
-    assert gone.value.reason == "HISTORY_GONE"
+        await house.revert(change)
+    assert gone.value.reason == "HISTORY_EXPIRED"
     await house.bench.connection.call("XTRIM", keys.audit, "MAXLEN", 1)
     with pytest.raises(FailedPrecondition) as gone:
-        await house.rollback(2)
-    assert gone.value.reason == "HISTORY_GONE"
+        await house.revert(2)
+    assert gone.value.reason == "HISTORY_EXPIRED"
 
 
 async def test_checks_of_a_mutation(house: House) -> None:
@@ -188,20 +188,20 @@ async def test_checks_of_a_mutation(house: House) -> None:
     cleared = await house.delete(fault(house).name)
     await house.delete(entry(house).name)
     with pytest.raises(FailedPrecondition) as refused:
-        await house.rollback(cleared)
-    assert refused.value.reason == "FINDINGS"
+        await house.revert(cleared)
+    assert refused.value.reason == "BLOCKED_BY_FINDINGS"
     change = await house.set(house.policy("ALLOW_ANY"))
     with pytest.raises(Aborted) as mismatch:
-        await house.rollback(change, etag="other")
+        await house.revert(change, etag="other")
     assert mismatch.value.reason == "ETAG_MISMATCH"
-    await house.rollback(change, etag=make_etag(house.bench.snapshot.epoch, change.revision))
+    await house.revert(change, etag=make_etag(house.bench.snapshot.epoch, change.revision))
 
 
 async def test_validate_only(house: House) -> None:
     """The plan shows what would happen, and nothing does."""
     await house.set(cluster(house), ChangeType.REGISTER)
     change = await house.set(entry(house))
-    outcome = await house.rollback(change, validate_only=True)
+    outcome = await house.revert(change, validate_only=True)
     assert outcome.change is None
     assert outcome.plan is not None
     (group,) = outcome.plan.groups
@@ -212,18 +212,18 @@ async def test_validate_only(house: House) -> None:
 async def test_repeated(house: House) -> None:
     """A retry gets the first answer although the change is no longer the last one; another body is refused."""
     change = await house.set(entry(house))
-    first = await house.rollback(change, request_id="r", fingerprint="f")
-    again = await house.rollback(change, request_id="r", fingerprint="f")
+    first = await house.revert(change, request_id="r", fingerprint="f")
+    again = await house.revert(change, request_id="r", fingerprint="f")
     assert first.change == again.change
     with pytest.raises(EgressError) as refused:
-        await house.rollback(change, request_id="r", fingerprint="g")
+        await house.revert(change, request_id="r", fingerprint="g")
     assert refused.value.reason == "REQUEST_ID_REUSED"
 
 
 async def test_somebody_is_faster(house: House) -> None:
     """Of two that take the same change back one succeeds."""
     change = await house.set(house.policy("ALLOW_ANY"))
-    done = await asyncio.gather(*(house.rollback(change) for _ in range(5)), return_exceptions=True)
+    done = await asyncio.gather(*(house.revert(change) for _ in range(5)), return_exceptions=True)
     errors = [each for each in done if isinstance(each, EgressError)]
     assert len(errors) == 4
     assert {error.code.name for error in errors} <= {"ABORTED", "FAILED_PRECONDITION"}
@@ -234,5 +234,5 @@ async def test_each_kind_by_its_door(house: House) -> None:
     resource: Resource = house.policy("REGISTRY_ONLY")
     outcome = await mutate(house.services, CALLER, Mutation(resource.name, ChangeType.SET, resource, Options()))
     assert outcome.change is not None
-    await house.rollback(outcome.change)
+    await house.revert(outcome.change)
     assert house.now(resource.name) is None
