@@ -88,7 +88,7 @@ def test_what_was_seen(door: Door) -> None:
     policy_gaps = ok(door.call("ListPolicyGaps", {"parent": f"{MESH}/clusters/-"}))
     assert [e["kind"] for e in policy_gaps["policyGaps"]] == ["SIDECAR_WITHOUT_MODE"]
     assert policy_gaps["observations"] == [
-        {"cluster": C0, "observeTime": "2026-11-23T00:00:00Z", "leftOutCount": 2},
+        {"cluster": C0, "observeTime": "2026-11-23T00:00:00Z", "omittedCount": 2},
         {"cluster": f"{MESH}/clusters/files"},
     ]
     stale = ok(door.call("ListStaleWorkloads", {"parent": C0}))["staleWorkloads"]

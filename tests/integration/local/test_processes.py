@@ -146,14 +146,14 @@ async def test_stubborn_child_is_killed_after_the_grace(tmp_path: Path) -> None:
 
 PARENT = """
 import asyncio, pathlib, sys
-from egress_server.processes import ChildChildCommand, Supervised
+from egress_server.processes import ChildCommand, Supervised
 
 async def ready():
     pass
 
 async def main():
     child = Supervised(
-        ChildChildCommand(name="child", argv=("sleep", "1000"), log=pathlib.Path(sys.argv[1])), ready=ready
+        ChildCommand(name="child", argv=("sleep", "1000"), log=pathlib.Path(sys.argv[1])), ready=ready
     )
     await child.start()
     while pathlib.Path(f"/proc/{child.pid}/comm").read_text() != "sleep\\n":
