@@ -64,7 +64,7 @@ def test_the_rights_of_the_example_are_enough(product: Product, mesh: Mesh) -> N
     nowhere = kubeconfig(mesh, product, token, f"https://127.0.0.1:{free_port()}")
     assert f"{mesh.name} is OFFLINE" in product.ctl(*words, str(nowhere), code=3).stderr
     wrong = kubeconfig(mesh, product, "wrong")
-    assert "can't be driven: the API server does not accept" in product.ctl(*words, str(wrong), code=1).stderr
+    assert "can't be driven: the API server rejects" in product.ctl(*words, str(wrong), code=1).stderr
     stranger = str(mesh.server.kubeconfig("stranger"))
     lacking = product.ctl(*words[:5], "--kubeconfig", stranger, code=1).stderr
     assert "PERMISSIONS_MISSING" in lacking

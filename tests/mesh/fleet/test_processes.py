@@ -95,7 +95,7 @@ def test_credentials_in_a_secret(parts: Parts, mesh: Mesh, pod: Path) -> None:
     with parts.installed(), parts.applier(pod=pod, port=mesh.server.port) as applier:
         assert "there is no Secret mesh-egress/c0 with text under kubeconfig" in parts.ctl(*register, code=1)
         put_secret(mesh, original.replace(token, "wrong"))
-        assert "does not accept the credentials" in parts.ctl(*register, "--label", "tried=again", code=1)
+        assert "rejects the credentials" in parts.ctl(*register, "--label", "tried=again", code=1)
         put_secret(mesh, original)
         eventually(lambda: online(parts, mesh), "the mended Secret is read", 90)
         assert token not in applier.log.read_text()
