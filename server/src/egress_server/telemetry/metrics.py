@@ -63,6 +63,10 @@ FAULTS_EXPIRED = Counter(
     "egress_faults_expired", "Faults that this process took out of desired state at their end.", registry=REGISTRY
 )
 
+TASK_FAILURES = Counter(
+    "egress_task_failures", "Failures of background tasks, each of which is restarted.", ["task"], registry=REGISTRY
+)
+
 
 @cache  # as many as there are methods, doors and codes; the library's look-up costs more than counting
 def calls(method: str, transport: str, code: str) -> Counter:
