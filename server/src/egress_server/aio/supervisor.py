@@ -153,6 +153,11 @@ class Background:
         """Runs `work` once, contained."""
         self._keep(task, contain(task, work, **details))
 
+    async def wait(self) -> None:
+        """Returns once all have ended by themselves."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def close(self) -> None:
         """Cancels them all and waits until they have ended. Others may be started afterwards."""
         tasks, self._tasks = self._tasks, set()
