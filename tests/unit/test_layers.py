@@ -29,6 +29,8 @@ PLANTS = [
     ("domain-layers", "egress_server/domain/lint/planted.py", "import egress_server.domain.verify"),
     ("domain-layers", "egress_server/domain/attic.py", "import json"),
     ("commands-layers", "egress_server/commands/probe.py", "import egress_server.commands.explain"),
+    ("delivery-layers", "egress_server/delivery/drift/planted.py", "import egress_server.delivery.reconcile.guards"),
+    ("delivery-layers", "egress_server/delivery/verifier.py", "import egress_server.delivery.faults.expirer"),
     ("store-layers", "egress_server/store/redis/planted.py", "import egress_server.store.replica"),
     (
         "kubernetes-layers",

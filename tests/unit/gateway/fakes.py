@@ -83,7 +83,7 @@ def app_over(pipeline: FakePipeline, **changes: Any) -> FastAPI:
     arguments: dict[str, Any] = {
         "descriptor_set": DESCRIPTORS,
         "readiness": all_ready,
-        "metrics": lambda: b"egress_calls_total 1\n",
+        "metrics": lambda: b"egress_requests_total 1\n",
         "version": "1.2.3",
     }
     return build_app(cast("Pipeline", pipeline), {**METHODS, **STREAMS}, **{**arguments, **changes})

@@ -55,7 +55,7 @@ async def test_degraded(pipeline: FakePipeline) -> None:
 async def test_metrics(client: httpx.AsyncClient) -> None:
     """Metrics are given in Prometheus' format."""
     response = await client.get("/metrics")
-    assert response.text == "egress_calls_total 1\n"
+    assert response.text == "egress_requests_total 1\n"
     assert response.headers["content-type"].startswith("text/plain; version=")
 
 

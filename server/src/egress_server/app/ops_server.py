@@ -36,11 +36,11 @@ def exposition(mesh: str, replica: Replica | None, agents: AgentSessions) -> byt
     clusters = [cluster.id for cluster in replica.snapshot.clusters()]
     metrics.STORE_REVISION.labels(mesh).set(replica.snapshot.revision)
     metrics.CLUSTER_APPLIED.clear()
-    metrics.DRIFT_UNHEALED.clear()
+    metrics.DRIFT_OPEN.clear()
     for id_ in clusters:
         status = replica.statuses.get(id_)
         metrics.CLUSTER_APPLIED.labels(mesh, id_).set(status.applied_revision if status else 0)
-        unhealed = [drift for drift in status.drift if drift.heal_time is None] if status else []
-        metrics.DRIFT_UNHEALED.labels(mesh, id_).set(len(unhealed))
+        open_drift = [drift for drift in status.drift if drift.heal_time is None] if status else []
+        metrics.DRIFT_OPEN.labels(mesh, id_).set(len(open_drift))
     metrics.AGENTS.set(sum(len(agents.attached(mesh, id_)) for id_ in clusters))
     return metrics.exposition()

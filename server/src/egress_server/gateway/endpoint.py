@@ -60,7 +60,7 @@ class UnaryEndpoint:
             call = RpcCall("rest", peer_of(scope), headers, begin + self._seconds(request))
             reply = await unless_gone(self._pipeline.unary(self._method, request, call), receive)
         except EgressError as error:
-            metrics.calls(self._method.path, "rest", error.code.name).inc()
+            metrics.requests(self._method.path, "rest", error.code.name).inc()
             await send_refusal(send, refusal_of(error).status, headers)
         except StatusError as refusal:
             await send_refusal(send, refusal.status, headers)
