@@ -55,12 +55,13 @@ class HeldLease:
         self._fenced.set()
 
     async def keep(self) -> None:
-        """Renews until cancelled. Raises LeaseLost once the lease is lost."""
-        pause = self._ttl / 3
+        """Renews after each third of the ttl, until cancelled. Raises LeaseLost once the lease is lost."""
+        pause = 0.0
         while True:
-            await wait_for_event(self._fenced, min(pause, max(0.0, self._lease.deadline - self._monotonic())))
+            left = self._lease.deadline - self._monotonic()
+            await wait_for_event(self._fenced, max(0.0, min(left, max(pause, left - self._ttl * 2 / 3))))
             self.check()
-            pause = self._ttl / 3 if await self._renew() else _RENEWAL.pause(1)
+            pause = 0.0 if await self._renew() else _RENEWAL.pause(1)
 
     async def release(self) -> None:
         """Gives the lease back, so that another applier need not wait until it expires."""
