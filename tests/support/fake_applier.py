@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.api.attach import attach_handler
 from egress_server.api.server import Server
-from egress_server.app.seeding import seed
-from egress_server.app.web import WebServer
+from egress_server.app.bootstrap import bootstrap
+from egress_server.app.servers import WebServer
 from egress_server.auth.local import LocalUser
 from egress_server.commands.services import Services
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.gateway.app import build_app
+from egress_server.gateway.ops import Health
 from egress_server.pipeline.pipeline import Pipeline
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.store.opening import OpenStore, open_store
@@ -63,7 +64,7 @@ class Unmanned:
         storage = self._storage = await self._stack.enter_async_context(open_store(self._home / "data", MESH))
         sessions, user = Sessions(version="1"), LocalUser()
         services = Services(storage.store, {MESH: storage.replica}, sessions, uuid_ids, system_clock, OpenSealer())
-        await seed(services, MESH, ())
+        await bootstrap(services, MESH, ())
         pipeline = Pipeline(services, user, user)
         agents = attach_handler(pipeline, sessions)
         server = Server(pipeline, METHODS, STREAMS, agents, "1", end_streams=sessions.close)
@@ -71,8 +72,8 @@ class Unmanned:
         await server.start()
         self._stack.push_async_callback(server.stop, 1.0)
 
-        async def readiness() -> dict[str, str]:
-            return {}
+        async def readiness() -> Health:
+            return Health()
 
         descriptors = files("egress_server.wire").joinpath("descriptors.binpb").read_bytes()
         app = build_app(

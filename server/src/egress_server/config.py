@@ -106,7 +106,7 @@ class ProcessSettings(BaseSettings):
     one. Where not set, it is credentials.key in data_dir, made when it is first needed."""
 
 
-class DoorSettings(ProcessSettings):
+class ApiSettings(ProcessSettings):
     """Where the API is served, and how it ends."""
 
     grpc_address: Annotated[str, AfterValidator(_loopback_or_socket)] = "127.0.0.1:9090"
@@ -122,14 +122,14 @@ class DoorSettings(ProcessSettings):
     """How long calls that are under way may take after a stop signal."""
 
 
-class DrivingSettings(ProcessSettings):
+class ApplierSettings(ProcessSettings):
     """What an applier needs."""
 
     directory_root: Path | None = None
     """Folder below which clusters of the kind `directory` may live; without it there are none."""
 
 
-class RunSettings(DoorSettings, DrivingSettings):
+class RunSettings(ApiSettings, ApplierSettings):
     """What `egressd run` can be told. An embedded store and local clusters live below data_dir, too."""
 
     redis_url: str = ""
@@ -142,14 +142,14 @@ class RunSettings(DoorSettings, DrivingSettings):
     """What stands in for DNS in local clusters."""
 
 
-class ServeSettings(DoorSettings):
+class ServeSettings(ApiSettings):
     """What `egressd serve` can be told."""
 
     redis_url: _RedisUrl
     """The Redis that all processes share."""
 
 
-class ApplySettings(DrivingSettings):
+class ApplySettings(ApplierSettings):
     """What `egressd apply` can be told."""
 
     redis_url: _RedisUrl

@@ -1,8 +1,7 @@
-"""Child processes that live exactly as long as we do: redis-server and Envoy.
+"""Child processes that live exactly as long as this one: redis-server and Envoy.
 
-Why it exists: both run as our children, and three things must hold whatever happens. A child that
-dies comes back. No child outlives us, not even when we are killed with SIGKILL. And Ctrl-C in the
-terminal reaches only us, so that we can drain before the children stop.
+Three things hold whatever happens. A child that dies is restarted. No child outlives its parent, not even if that is
+killed with SIGKILL. And Ctrl-C in the terminal reaches only the parent, which can drain before the children stop.
 """
 
 import asyncio
@@ -16,18 +15,19 @@ from pathlib import Path
 
 import structlog
 
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
+from egress_server.aio.waiting import scoped
+
 _log = structlog.get_logger(__name__)
 
-_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits before successive restarts; the last one repeats. A child that lived longer starts over."""
 _TAIL_BYTES = 4096
 _TAIL_LINES = 12
 
-# Run by a bare interpreter that then becomes the child: PR_SET_PDEATHSIG (1) survives execv. Not
-# done in a preexec_fn, because that forks our threads' locks (gRPC has many). The kernel sends the
-# signal when the *thread* that forked ends: the event loop must run in the main thread. If we died
-# before prctl, the parent is another one already. Python ignores SIGPIPE, which execv would hand
-# on.
+# Run by a bare interpreter that then becomes the child: PR_SET_PDEATHSIG (1) survives execv. Not in a preexec_fn,
+# because that forks the locks of our threads (gRPC has many). The kernel sends the signal when the *thread* that forked
+# ends, so the event loop must run in the main thread. If the parent died before prctl, getppid differs by now. Python
+# ignores SIGPIPE, which execv would pass on.
 _GUARD = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
@@ -42,13 +42,12 @@ except OSError as error:
 
 
 class ChildFailed(Exception):
-    """A child process ended or stayed silent before it was ready; the text carries the end of its
-    log."""
+    """A child process exited before it was ready, or was not ready in time; the text has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildCommand:
-    """What to run. `env` is the whole environment of the child; None hands on ours."""
+    """What to run. `env` is the child's whole environment (None: inherited)."""
 
     name: str
     argv: Sequence[str]
@@ -57,12 +56,11 @@ class ChildCommand:
     env: Mapping[str, str] | None = None
 
 
-class Supervised:
+class ChildProcess:
     """One child process, kept running between `start` and `stop`.
 
-    `ready` is awaited after every launch and returns once the child serves; it may poll for ever,
-    since the child's end or `ready_timeout` (seconds) cuts it off. `on_restart` is awaited after
-    each launch but the first.
+    `ready` is awaited after every launch and returns once the child serves; it may poll for ever, since the child's
+    exit or `ready_timeout` (seconds) ends it. `grace` is how many seconds the child has between SIGTERM and SIGKILL.
     """
 
     def __init__(
@@ -70,96 +68,64 @@ class Supervised:
         command: ChildCommand,
         *,
         ready: Callable[[], Awaitable[None]],
-        on_restart: Callable[[], Awaitable[None]] | None = None,
         ready_timeout: float = 15.0,
         grace: float = 5.0,
     ) -> None:
         self._command = command
         self._ready = ready
-        self._on_restart = on_restart
         self._ready_timeout = ready_timeout
         self._grace = grace
         self._log = _log.bind(child=command.name)
         self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._keeper = Background()
 
     @property
     def pid(self) -> int | None:
-        """The process id of the running child, None while there is none."""
+        """The process id of the running child; None while there is none."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self) -> None:
-        """Launch the child and return when it is ready.
+        """Launches the child and returns when it is ready.
 
-        Raises:
-            ChildFailed: it ended, or was not ready in time. No restart is tried: what fails at the
-                very first start is a mistake that someone must see.
+        Raises ChildFailed if it exits or is not ready in time; the first launch is not retried, since what fails then
+        is a mistake that its caller must see.
         """
         await self._launch()
-        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self._command.name}")
+        self._keeper.start(Task.CHILD_PROCESS, self._keep, child=self._command.name)
 
     async def stop(self) -> None:
-        """End the child: SIGTERM, then SIGKILL after the grace. Harmless when it is not running."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-            self._keeper = None
+        """Ends the child: SIGTERM, then SIGKILL after the grace period. Harmless if it is not running."""
+        await self._keeper.close()
         if self._process is not None:
             await self._end(self._process, self._grace)
             self._log.info("child_stopped", status=self._process.returncode)
             self._process = None
 
     async def _keep(self) -> None:
-        loop = asyncio.get_running_loop()
-        failures = 0
-        while self._process is not None:
-            since = loop.time()
-            status = await self._process.wait()
-            self._log.warning("child_exited", status=status)
-            if loop.time() - since > _BACKOFF_SECONDS[-1]:
-                failures = 0
-            failures = await self._relaunch(failures)
-
-    async def _relaunch(self, failures: int) -> int:
-        """Try until a launch succeeds; return the count of tries, which sets the next wait."""
-        while True:
-            delay = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
-            failures += 1
-            await asyncio.sleep(delay)
-            try:
-                await self._launch()
-                if self._on_restart is not None:
-                    await self._on_restart()
-            except ChildFailed as error:
-                self._log.error("child_restart_failed", tries=failures, error=str(error))
-                continue
-            except Exception:  # noqa: BLE001
-                # The child itself runs; a hook that failed must not end the supervision.
-                self._log.exception("child_restart_hook_failed")
-            self._log.info("child_restarted", pid=self.pid, tries=failures)
-            return failures
+        """Follows one child to its exit, which is a failure: the supervisor then calls this again."""
+        if self.pid is None:
+            await self._launch()
+            self._log.info("child_restarted", pid=self.pid)
+        assert self._process is not None
+        status = await self._process.wait()
+        raise self._failed(f"exited with status {status}", 0)
 
     async def _launch(self) -> None:
         log_start = _size(self._command.log)
         process = self._process = await self._spawn()
-        ready = asyncio.ensure_future(self._ready())
-        exited = asyncio.ensure_future(process.wait())
         try:
-            await asyncio.wait((ready, exited), timeout=self._ready_timeout, return_when=asyncio.FIRST_COMPLETED)
-            if exited.done():
-                raise self._failed(f"exited with status {exited.result()}", log_start)
-            if not ready.done():
-                raise self._failed(f"not ready after {self._ready_timeout:g} s", log_start)
-            if (error := ready.exception()) is not None:
-                raise self._failed(f"not ready: {error}", log_start) from error
+            async with scoped(_awaited(self._ready())) as (ready,), scoped(process.wait()) as (exited,):
+                await asyncio.wait((ready, exited), timeout=self._ready_timeout, return_when=asyncio.FIRST_COMPLETED)
+                if exited.done():
+                    raise self._failed(f"exited with status {exited.result()}", log_start)
+                if not ready.done():
+                    raise self._failed(f"not ready after {self._ready_timeout:g} s", log_start)
+                if (error := ready.exception()) is not None:
+                    raise self._failed(f"not ready: {error}", log_start) from error
         except BaseException:
             await self._end(process, 0.0)
             raise
-        finally:
-            for task in (ready, exited):
-                task.cancel()
-            await asyncio.gather(ready, exited, return_exceptions=True)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         command = self._command
@@ -194,12 +160,16 @@ class Supervised:
         return ChildFailed(f"{name} {what}; the end of {log}:\n{_tail(log, log_start)}")
 
 
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
 def _tail(path: Path, start: int) -> str:
-    """The last lines of `path`, none of them before offset `start` (an earlier run wrote those)."""
+    """The last lines of `path` after offset `start`: an earlier run wrote what is before it."""
     with path.open("rb") as file:
         file.seek(max(start, _size(path) - _TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()

@@ -4,13 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from egress_server.processes import ChildCommand, ChildFailed, Supervised
+from egress_server.processes import ChildCommand, ChildFailed, ChildProcess
 from tests.integration.local.world import SECONDS, until
 
 READY = "echo ready; exec sleep 1000"
@@ -20,20 +19,18 @@ def child(
     folder: Path,
     script: str,
     *,
-    on_restart: Callable[[], Awaitable[None]] | None = None,
     ready_timeout: float = SECONDS,
     grace: float = SECONDS,
-) -> Supervised:
+) -> ChildProcess:
     """A shell that is ready once it wrote so."""
     log = folder / "child.log"
 
     async def ready() -> None:
         await until(lambda: log.exists() and "ready" in log.read_text())
 
-    return Supervised(
+    return ChildProcess(
         ChildCommand(name="child", argv=("/bin/sh", "-c", script), log=log),
         ready=ready,
-        on_restart=on_restart,
         ready_timeout=ready_timeout,
         grace=grace,
     )
@@ -60,46 +57,42 @@ async def test_start_and_stop(tmp_path: Path) -> None:
     await supervised.stop()
 
 
+async def restarted(supervised: ChildProcess, former: int) -> int:
+    """The process id of the child that has replaced the former one."""
+    await until(lambda: supervised.pid not in (None, former))
+    assert supervised.pid is not None
+    return supervised.pid
+
+
 async def test_restart(tmp_path: Path) -> None:
-    """A child that dies is started again and the hook is called, each time."""
-    restarted = asyncio.Queue[None]()
-
-    async def on_restart() -> None:
-        restarted.put_nowait(None)
-        raise RuntimeError("a failing hook does not end the supervision")
-
-    supervised = child(tmp_path, READY, on_restart=on_restart)
+    """A child that dies is started again, each time."""
+    supervised = child(tmp_path, READY)
     await supervised.start()
     try:
-        pids = [supervised.pid]
+        pid = supervised.pid
         for _ in range(3):
-            assert pids[-1] is not None
-            os.kill(pids[-1], signal.SIGKILL)
-            await asyncio.wait_for(restarted.get(), SECONDS)
-            pids.append(supervised.pid)
-        assert len(set(pids)) == 4
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            pid = await restarted(supervised, pid)
     finally:
         await supervised.stop()
 
 
 async def test_failed_restarts_go_on(tmp_path: Path) -> None:
-    """A child that fails at its restarts is tried until it succeeds."""
-    restarted = asyncio.Event()
-
-    async def on_restart() -> None:
-        restarted.set()
-
+    """A child that fails to restart is tried until it succeeds."""
     broken = tmp_path / "broken"
-    supervised = child(tmp_path, f'test -e "{broken}" && exit 1; {READY}', on_restart=on_restart)
+    supervised = child(tmp_path, f'test -e "{broken}" && exit 1; {READY}')
     await supervised.start()
     try:
-        assert supervised.pid is not None
+        pid = supervised.pid
+        assert pid is not None
         broken.touch()
-        (tmp_path / "child.log").write_text("")  # a launch is ready by its own word only
-        os.kill(supervised.pid, signal.SIGKILL)
+        (tmp_path / "child.log").write_text("")  # what the former child wrote does not count
+        os.kill(pid, signal.SIGKILL)
         await until(lambda: supervised.pid is None)
         broken.unlink()
-        await asyncio.wait_for(restarted.wait(), SECONDS)
+        await restarted(supervised, pid)
+        await until(lambda: "ready" in (tmp_path / "child.log").read_text())
     finally:
         await supervised.stop()
 
@@ -120,7 +113,7 @@ async def test_failed_start(tmp_path: Path, argv: tuple[str, ...], why: str) -> 
     async def ready() -> None:
         await never.wait()
 
-    supervised = Supervised(ChildCommand(name="child", argv=argv, log=log), ready=ready)
+    supervised = ChildProcess(ChildCommand(name="child", argv=argv, log=log), ready=ready)
     with pytest.raises(ChildFailed, match=why) as caught:
         await supervised.start()
     assert "an earlier run" not in str(caught.value)
@@ -146,13 +139,13 @@ async def test_stubborn_child_is_killed_after_the_grace(tmp_path: Path) -> None:
 
 PARENT = """
 import asyncio, pathlib, sys
-from egress_server.processes import ChildCommand, Supervised
+from egress_server.processes import ChildCommand, ChildProcess
 
 async def ready():
     pass
 
 async def main():
-    child = Supervised(
+    child = ChildProcess(
         ChildCommand(name="child", argv=("sleep", "1000"), log=pathlib.Path(sys.argv[1])), ready=ready
     )
     await child.start()

@@ -77,8 +77,8 @@ def test_verified_by_an_agent_at_the_server(pair: tuple[Daemon, Applier]) -> Non
     daemon, applier = pair
     with agent_at(daemon):
         assert reaches(daemon, upsert(daemon), VERIFIED)
-        assert "egress_agents 0.0" in httpx.get(f"http://{applier.http}/metrics").text
-        assert "egress_agents 1.0" in httpx.get(f"http://{daemon.http}/metrics").text
+        assert "egress_attached_agents 0.0" in httpx.get(f"http://{applier.http}/metrics").text
+        assert "egress_attached_agents 1.0" in httpx.get(f"http://{daemon.http}/metrics").text
 
 
 def test_probe_by_another_server(tmp_path: Path, redis: str, pair: tuple[Daemon, Applier]) -> None:

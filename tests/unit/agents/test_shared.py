@@ -99,7 +99,7 @@ class Process:
             ids=lambda: f"{name}{next(ids)}",
             monotonic=loop_time,
         )
-        self.task = asyncio.create_task(self.sees.run())
+        self.sees.start()
 
     def names(self) -> list[str]:
         """The agents of the cluster as this process sees them."""
@@ -111,8 +111,7 @@ class Process:
 
     async def end(self) -> None:
         """In good order."""
-        self.task.cancel()
-        await asyncio.wait({self.task})
+        await self.sees.close()
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 from itertools import pairwise
 
-from egress_server.delivery import DeliverySettings
+from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.status import Phase
 from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time

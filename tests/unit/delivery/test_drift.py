@@ -23,7 +23,12 @@ LEFT = replace(MESH, drift_policy=DriftPolicy.REPORT)
 
 def counted(kind: DriftKind) -> float:
     """What the metric says of the cluster."""
-    return metrics.REGISTRY.get_sample_value("egress_drift_total", {"cluster": "east", "kind": kind.value}) or 0.0
+    return (
+        metrics.REGISTRY.get_sample_value(
+            "egress_drift_detected_total", {"mesh": "default", "cluster": "east", "kind": kind.value}
+        )
+        or 0.0
+    )
 
 
 def telling(*resources: object) -> tuple[World, FakeTarget]:
@@ -455,7 +460,7 @@ async def test_no_fight() -> None:
         assert len(target.writes) - writes == 5
         (drift,) = world.status().drift
         assert drift.heal_time is None
-        assert drift.message.startswith("put right 5 times within a minute and changed again each time")
+        assert drift.message.startswith("corrected 5 times within a minute and changed back each time")
         found = rollout(cluster("east"), world.status(), revision=3, resource=BANK.name, last_revision=3)
         assert found.problem is not None
         assert drift.message in found.problem.message

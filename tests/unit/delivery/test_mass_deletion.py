@@ -85,9 +85,9 @@ async def test_held_says_what_and_how() -> None:
     found = problem(world)
     assert (found.reason, found.retry_time) == (MASS_DELETION, None)
     assert found.message == (
-        "6 of 9 objects of ours would be deleted on the cluster, such as ServiceEntry default/e00, ServiceEntry "
-        "default/e01, ServiceEntry default/e02. Nothing is changed there until somebody approves just that, or brings "
-        "back what wants them: egressctl cluster approve east"
+        "6 of 9 managed objects would be deleted on the cluster, such as ServiceEntry default/e00, ServiceEntry "
+        "default/e01, ServiceEntry default/e02. The cluster is frozen until this deletion is approved or the deleted "
+        "resources are restored: egressctl cluster approve east"
     )
     assert len(found.token) == 16
 

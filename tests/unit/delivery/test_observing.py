@@ -8,9 +8,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from egress_server.delivery.tracing import observed_apply
 from egress_server.ports.store import Arrival
 from egress_server.telemetry.metrics import REGISTRY
+from egress_server.telemetry.tracing import apply_span
 from tests.support.meshes import BIRTH, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import loop_time
@@ -37,7 +37,7 @@ def spans(*arrivals: Arrival) -> list[tuple[int, int, list[int]]]:
     assert isinstance(provider, TracerProvider)
     provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
     EXPORTER.clear()
-    with observed_apply("east", 7, arrivals):
+    with apply_span("east", 7, [each.traceparent for each in arrivals]):
         pass
     return [
         (span.context.trace_id, span.parent.span_id, [link.context.trace_id for link in span.links])
@@ -67,14 +67,14 @@ async def test_time_from_acceptance() -> None:
     world = World()
     async with world.driven():
         await world.applied()
-        before = observed("egress_accept_to_applied_seconds")
+        before = observed("egress_rollout_duration_seconds")
         accepted = BIRTH + timedelta(seconds=loop_time() - 3)
         revision = world.history.snapshot.revision + 1
         world.replica.arrived += [Arrival(revision, accepted, ""), Arrival(revision + 1, accepted, "")]
         world.targets["east"].seconds = 2.0
         world.set(entry("bank"))
         await world.applied()
-    assert 4.9 < observed("egress_accept_to_applied_seconds") - before < 5.2
+    assert 4.9 < observed("egress_rollout_duration_seconds") - before < 5.2
 
 
 @virtual_time

@@ -121,7 +121,7 @@ async def test_tried_again() -> None:
     async with world.driven():
         world.set(ordering("o1", A, B))
         await world.until(lambda: world.status().restart is not None and progress(world).message != "")
-        assert progress(world) == RestartProgress("o1", RestartState.RUNNING, message=f"{A} is tried again: no route")
+        assert progress(world) == RestartProgress("o1", RestartState.RUNNING, message=f"retrying {A}: no route")
         assert await over(world, "o1") == RestartProgress("o1", RestartState.DONE, (A, B))
     assert names(target) == [A, A, A, B]
     assert target.restarted[2][0] - target.restarted[1][0] == pytest.approx(30.0)
@@ -144,7 +144,7 @@ async def test_all_that_is_stale() -> None:
         target.meddle("none")
         told = await over(world, "o1")
     assert told.done == (A, "StatefulSet/default/db")
-    assert told.message == "left to replace by hand, since a restart would not: 1, such as Pod default/lone"
+    assert told.message == "a restart would not help, replace manually: 1, such as Pod default/lone"
 
 
 @virtual_time

@@ -3,7 +3,7 @@
 import asyncio
 from itertools import count, pairwise
 
-from egress_server.delivery import DeliverySettings
+from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState, rollout
 from egress_server.domain.probe.judge import Destination
@@ -112,7 +112,7 @@ async def test_disagreement() -> None:
     problem = (world.status().disagreements or {})[BANK.name]
     assert problem.reason == "PROBE_DISAGREES"
     assert "HEAD http://bank.example.com/ from a1 in default" in problem.message
-    assert "policy says REGISTERED, the probe saw BLOCKED" in problem.message
+    assert "policy expects REGISTERED, the probe observed BLOCKED" in problem.message
     assert "HTTP/1.1 502" in problem.message
 
 
@@ -298,7 +298,7 @@ async def test_waits_for_an_agent() -> None:
         await asyncio.sleep(100)
         assert world.status().verified_revision == 0
         assert told(world, BANK.name, 4).problem == Problem(
-            "NO_AGENT", "no agent is attached from the cluster, so nobody can see what takes effect there"
+            "NO_AGENT", "no agent is attached from the cluster, so it can't be verified"
         )
         world.agents.attach()
         await world.verified(seconds=3)

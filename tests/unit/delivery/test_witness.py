@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.delivery.guards import witness_token
+from egress_server.delivery.reconcile.guards import witness_token
 from egress_server.domain.model.resources import TargetKind
 from egress_server.domain.model.status import MASS_DELETION, Phase
 from egress_server.ports.target import Witness
@@ -27,9 +27,9 @@ def driven_before(*, revision: int = 4, epoch: str = "epoch-1", digest: str = "d
 @pytest.mark.parametrize(
     ("witness", "words"),
     [
-        ({"epoch": "epoch-0"}, "this store is another one, of epoch epoch-1"),
-        ({"revision": 9, "digest": "d9"}, "this store only goes to revision 5"),
-        ({"digest": "other"}, "this store has another change as revision 4"),
+        ({"epoch": "epoch-0"}, "by a different store (epoch epoch-0, revision 4; this one has epoch epoch-1)"),
+        ({"revision": 9, "digest": "d9"}, "at revision 9, but this store ends at revision 5"),
+        ({"digest": "other"}, "at revision 4, but this store has a different change"),
     ],
 )
 async def test_rewound_store_is_held(witness: dict[str, str], words: str) -> None:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
 
-from egress_server.delivery import ControllerManager, DeliverySettings
+from egress_server.delivery.manager import ControllerManager
+from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
 from tests.support.meshes import BIRTH, History, cluster

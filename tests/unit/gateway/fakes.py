@@ -1,6 +1,6 @@
 """Stands in for the pipeline below the gateway: reads requests as the real one does, and answers what a test says."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, cast
@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from egress_server.domain.model.errors import EgressError
 from egress_server.gateway.app import build_app
+from egress_server.gateway.ops import Health
 from egress_server.pipeline.pipeline import Method, Pipeline, RpcCall, StreamMethod
 from egress_server.pipeline.status import refusal_of
 from egress_server.wire import METHODS, STREAMS
@@ -72,9 +73,9 @@ def raising(error: EgressError) -> Answer:
     return answer
 
 
-async def all_ready() -> Mapping[str, str]:
-    """Nothing is missing."""
-    return {}
+async def all_ready() -> Health:
+    """Nothing is wrong."""
+    return Health()
 
 
 def app_over(pipeline: FakePipeline, **changes: Any) -> FastAPI:
@@ -82,7 +83,7 @@ def app_over(pipeline: FakePipeline, **changes: Any) -> FastAPI:
     arguments: dict[str, Any] = {
         "descriptor_set": DESCRIPTORS,
         "readiness": all_ready,
-        "metrics": lambda: b"egress_calls_total 1\n",
+        "metrics": lambda: b"egress_requests_total 1\n",
         "version": "1.2.3",
     }
     return build_app(cast("Pipeline", pipeline), {**METHODS, **STREAMS}, **{**arguments, **changes})

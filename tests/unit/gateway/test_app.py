@@ -1,12 +1,12 @@
 """Everything around the calls: health, metrics, docs, unknown paths, and who may call."""
 
 import re
-from collections.abc import Mapping
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from egress_server.gateway.ops import Health
 from tests.unit.gateway.fakes import FakePipeline, app_over, client_of, info_of
 
 POLICIES = "/v1/meshes/default/outboundPolicies"
@@ -27,19 +27,35 @@ async def test_ready(client: httpx.AsyncClient) -> None:
 async def test_not_ready(pipeline: FakePipeline) -> None:
     """With something missing it is not, and names what and why."""
 
-    async def readiness() -> Mapping[str, str]:
-        return {"store": "connection refused"}
+    async def readiness() -> Health:
+        return Health({"store": "connection refused"}, {"store-upkeep": "failed once"})
 
     async with client_of(app_over(pipeline, readiness=readiness)) as client:
         response = await client.get("/readyz")
     assert response.status_code == 503
-    assert response.json() == {"ready": False, "notReady": {"store": "connection refused"}}
+    assert response.json() == {
+        "ready": False,
+        "notReady": {"store": "connection refused"},
+        "degraded": {"store-upkeep": "failed once"},
+    }
+
+
+async def test_degraded(pipeline: FakePipeline) -> None:
+    """A process with a part down that it can do without is ready, and says which."""
+
+    async def readiness() -> Health:
+        return Health(degraded={"pod-survey": "failed once"})
+
+    async with client_of(app_over(pipeline, readiness=readiness)) as client:
+        response = await client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"ready": True, "degraded": {"pod-survey": "failed once"}}
 
 
 async def test_metrics(client: httpx.AsyncClient) -> None:
     """Metrics are given in Prometheus' format."""
     response = await client.get("/metrics")
-    assert response.text == "egress_calls_total 1\n"
+    assert response.text == "egress_requests_total 1\n"
     assert response.headers["content-type"].startswith("text/plain; version=")
 
 

@@ -204,7 +204,7 @@ async def test_deep_json(client: httpx.AsyncClient) -> None:
 async def test_refusals_at_the_door_are_counted() -> None:
     """What does not get as far as the pipeline shows in the same metric."""
     labels = {"method": "/egress.v1.EgressService/SetOutboundPolicy", "transport": "rest", "code": "INVALID_ARGUMENT"}
-    before = metrics.REGISTRY.get_sample_value("egress_calls_total", labels) or 0
+    before = metrics.REGISTRY.get_sample_value("egress_requests_total", labels) or 0
     async with client_of(app_over(FakePipeline())) as client:
         await client.post(SET, json={"nope": 1})
-    assert metrics.REGISTRY.get_sample_value("egress_calls_total", labels) == before + 1
+    assert metrics.REGISTRY.get_sample_value("egress_requests_total", labels) == before + 1

@@ -233,7 +233,7 @@ async def test_calls_are_counted_by_method_transport_and_code() -> None:
 
     def count(code: str) -> float:
         labels = {"method": PATH, "transport": "test", "code": code}
-        return REGISTRY.get_sample_value("egress_calls_total", labels) or 0
+        return REGISTRY.get_sample_value("egress_requests_total", labels) or 0
 
     before = count("OK"), count("ABORTED")
     await Bench().call(transport="test")

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from egress_server.agents.grpc_options import SERVER_OPTIONS
+from egress_server.aio.waiting import scoped
 from egress_server.pipeline.pipeline import Method, Pipeline, RpcCall, StatusError, StreamMethod
 
 # Above the pipeline's own limit, so that a request only a little too large gets our error rather than the library's.
@@ -81,14 +82,13 @@ class Server:
         still is open then, such as a watch of the health service, is cut.
         """
         await self._health.enter_graceful_shutdown()
-        stopping = asyncio.create_task(self._server.stop(grace))
-        idle = asyncio.create_task(self._calls.wait_none())
-        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
-        self._end_streams()
-        await asyncio.wait((stopping,), timeout=LAST_WORDS_SECONDS)
-        await self._server.stop(None)
-        await stopping
+        async with scoped(self._server.stop(grace)) as (stopping,):
+            async with scoped(self._calls.wait_none()) as (idle,):
+                await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+            self._end_streams()
+            await asyncio.wait((stopping,), timeout=LAST_WORDS_SECONDS)
+            await self._server.stop(None)
+            await stopping
 
 
 def _is_served(path: str) -> bool:

@@ -8,7 +8,8 @@ from egress_server.agents.agent.dialer import LocalDialer
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import Resolver
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.app.identity import VERSION
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.config import RunSettings
 from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.resources import Cluster
@@ -25,11 +26,12 @@ class LocalClusters:
     """Opens local clusters for the applier, each once, and stops them all at the end. Their agents run between `attach`
     and `detach`."""
 
-    def __init__(self, settings: RunSettings) -> None:
+    def __init__(self, settings: RunSettings, version: str) -> None:
         self._settings = settings
+        self._version = version
         self._grpc_address: str | None = None
         self._running: dict[str, tuple[Cluster, LocalTarget]] = {}
-        self._agents: dict[str, asyncio.Task[None]] = {}
+        self._agents: dict[str, Background] = {}
 
     @property
     def known_destinations(self) -> tuple[Destination, ...]:
@@ -61,7 +63,8 @@ class LocalClusters:
     async def forget(self, cluster_id: str) -> None:
         """Detaches the cluster's agent and stops its Envoy; its folder stays. Harmless where it does not run."""
         if running := self._running.pop(cluster_id, None):
-            await _end([self._agents.pop(cluster_id)] if cluster_id in self._agents else [])
+            if agent := self._agents.pop(cluster_id, None):
+                await agent.close()
             await running[1].stop()
 
     def attach(self, grpc_address: str) -> None:
@@ -73,7 +76,7 @@ class LocalClusters:
         """Ends the agents, once nobody is left to attach to."""
         self._grpc_address = None
         agents, self._agents = self._agents, {}
-        await _end(list(agents.values()))
+        await asyncio.gather(*(agent.close() for agent in agents.values()))
 
     async def stop(self) -> None:
         """Forgets them all."""
@@ -85,7 +88,8 @@ class LocalClusters:
         for id_, (cluster, target) in self._running.items():
             if id_ not in self._agents:
                 agent = self._agent(self._grpc_address, cluster, target)
-                self._agents[id_] = asyncio.create_task(agent.run(), name=f"agent {id_}")
+                self._agents[id_] = Background()
+                self._agents[id_].start(Task.AGENT_STREAM, agent.run, cluster=id_)
 
     def _agent(self, grpc_address: str, cluster: Cluster, target: LocalTarget) -> Agent:
         pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}
@@ -93,20 +97,14 @@ class LocalClusters:
             Resolver(pinned),
             LocalDialer(partial(open_connection, target.envoy.address), lambda: target.interception),
             EnvoySidecar(target.envoy.admin.get),
-            version=VERSION,
+            version=self._version,
         )
         info = AgentInfo(
             agent=f"{cluster.id}-0",
             cluster=cluster.id,
             namespace=NAMESPACE,
             workload_cluster="",
-            version=VERSION,
+            version=self._version,
             labels=dict(LABELS),
         )
         return Agent(grpc_address, parse_name(cluster.name).mesh, info, make)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

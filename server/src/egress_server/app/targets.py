@@ -1,30 +1,76 @@
-"""Which target drives which kind of cluster, and which clusters this process may drive at all."""
+"""Which target serves which kind of cluster, and which clusters this process may reconcile at all."""
 
+import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from egress_server.app.local_clusters import LocalClusters
-from egress_server.app.own_way import DirectAccess
 from egress_server.domain.model.errors import PermanentError
+from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
 from egress_server.ports.identity import Sealer
 from egress_server.ports.target import Target
 from egress_server.targets.directory.target import DirectoryTarget
 from egress_server.targets.kubernetes.factory import open_kubernetes
+from egress_server.targets.kubernetes.target import Kubernetes
+
+
+@dataclass(frozen=True, slots=True)
+class DirectAccess:
+    """An applier's own access to its one Kubernetes cluster, instead of what the registration says: the service account
+    of its pod, or a `kubeconfig` and its `context`.
+
+    The credentials of such a cluster need not be stored anywhere else, and the applier finds the cluster even if it is
+    started without a store. `cluster` is an id.
+    """
+
+    cluster: str
+    kubeconfig: Path | None = None
+    context: str = ""
+
+    def registration(self, mesh: str) -> Cluster:
+        """What is known of the cluster without the store."""
+        name = str(Name(mesh, ResourceKind.CLUSTER, self.cluster))
+        return Cluster(name, TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+
+    async def open(self, cluster: Cluster) -> Kubernetes:
+        """The target. Raises as open_kubernetes, and PermanentError if the file can't be read."""
+        registered = cluster.kubernetes or KubernetesTarget()
+        if self.kubeconfig is None:
+            reached = replace(registered, kubeconfig="", secret="", in_cluster=True)
+        else:
+            try:
+                text = await asyncio.to_thread(self.kubeconfig.read_text)
+            except (OSError, UnicodeDecodeError) as error:
+                raise PermanentError("CREDENTIALS_REFUSED", f"can't read {self.kubeconfig}: {error}") from None
+            reached = replace(registered, kubeconfig=text, context=self.context)
+        return await open_kubernetes(replace(cluster, kubernetes=reached), _Unsealed())
+
+
+class _Unsealed:
+    """A local kubeconfig file is not sealed (see ports.identity.Sealer)."""
+
+    def seal(self, text: str) -> str:
+        """The text as it is."""
+        return text
+
+    def open(self, sealed: str) -> str:
+        """The text as it is."""
+        return sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What this process can reach: a folder for clusters of kind directory, local clusters of these ids, one cluster by
-    a way of its own, Kubernetes clusters by their registration. `only` names those that it may drive (none: all).
-    `alone` says that nobody else drives clusters."""
+    """What this process can reach: a folder for directory clusters, local clusters with these ids, one cluster by
+    direct access, Kubernetes clusters by their registered credentials. `only` restricts it to these clusters (empty:
+    no restriction). `exclusive` means that no other process can reconcile clusters of this store."""
 
     directory_root: Path | None = None
     local: Collection[str] = ()
-    own_way: DirectAccess | None = None
+    direct: DirectAccess | None = None
     only: Collection[str] = ()
-    alone: bool = False
+    exclusive: bool = False
 
 
 class TargetFactory:
@@ -36,10 +82,9 @@ class TargetFactory:
         self._local = local
 
     def drives(self, cluster: Cluster) -> bool:
-        """See the port. Where nobody else could, it drives all of them: what it can't do is then told as their
-        status."""
+        """See the port. An exclusive process takes all clusters: why it can't serve one is then shown as its status."""
         reach = self._reach
-        if reach.alone:
+        if reach.exclusive:
             return True
         if reach.only and cluster.id not in reach.only:
             return False
@@ -49,7 +94,7 @@ class TargetFactory:
             case TargetKind.DIRECTORY:
                 return reach.directory_root is not None
             case TargetKind.KUBERNETES:
-                return reach.own_way is not None or _has_credentials(cluster)
+                return reach.direct is not None or _has_credentials(cluster)
 
     async def open(self, cluster: Cluster) -> Target:
         """See the port."""
@@ -57,18 +102,18 @@ class TargetFactory:
             case TargetKind.LOCAL if self._local is not None:
                 return await self._local.open(cluster)
             case TargetKind.LOCAL:
-                raise PermanentError("UNSUPPORTED", "a local cluster lives beside `egressd run`, not here")
+                raise PermanentError("UNSUPPORTED", "local clusters are only available in `egressd run`")
             case TargetKind.DIRECTORY:
                 return self._directory(cluster)
-            case TargetKind.KUBERNETES if self._reach.own_way is not None:
-                return await self._reach.own_way.open(cluster)
+            case TargetKind.KUBERNETES if self._reach.direct is not None:
+                return await self._reach.direct.open(cluster)
             case TargetKind.KUBERNETES if _has_credentials(cluster):
                 return await open_kubernetes(cluster, self._sealer)
             case TargetKind.KUBERNETES:
                 raise PermanentError(
                     "CREDENTIALS_MISSING",
-                    "the registration does not say how the cluster is reached: register it again with a kubeconfig, or "
-                    "start `egressd apply` with a way of its own to it",
+                    "the cluster is registered without credentials: register it again with a kubeconfig, or start "
+                    "`egressd apply` with --in-cluster or --kubeconfig",
                 )
 
     async def forget(self, cluster_id: str) -> None:
@@ -80,7 +125,7 @@ class TargetFactory:
         if self._reach.directory_root is None:
             raise PermanentError(
                 "DIRECTORY_TARGETS_DISABLED",
-                "directory targets are disabled; start egressd with --directory-root",
+                "directory clusters are disabled; start egressd with --directory-root",
             )
         return DirectoryTarget(self._reach.directory_root, cluster.path or cluster.id)
 

@@ -1,13 +1,13 @@
 """Runs the agent of a pod on an event loop until a signal."""
 
 import asyncio
-import contextlib
 import signal
 
 import typer
 import uvloop
 
 from egress_server.agents.agent.main import run_agent
+from egress_server.aio.waiting import until_stopped
 from egress_server.config import AgentSettings
 from egress_server.telemetry.logs import configure_logs
 
@@ -25,8 +25,7 @@ def serve_agent(settings: AgentSettings) -> int:
 
 
 async def _serve(settings: AgentSettings) -> None:
-    agent = asyncio.create_task(run_agent(settings), name="agent")
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, agent.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await agent
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await until_stopped(stop, run_agent(settings))

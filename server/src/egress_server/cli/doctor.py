@@ -1,8 +1,11 @@
-"""What this machine has and lacks for running egressd, each with what to do about it."""
+"""`egressd doctor`: whether this machine can run egressd, and how to fix what is missing."""
 
+import asyncio
 import platform
+import re
 import resource
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +13,9 @@ from pathlib import Path
 
 import typer
 
-from egress_server.app.binaries import envoy_version, redis_version
+from egress_server.domain.model.errors import EgressError
+from egress_server.store.embedded.server import find_redis_server, version_of
+from egress_server.targets.local.envoy import envoy_binary
 
 _LEAST_FILES = 1024
 _LEAST_SPACE = 1 << 30
@@ -18,30 +23,30 @@ _LEAST_SPACE = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at; `fix` says what to do where it is not fine."""
+    """One check; `fix` says what to do if it fails."""
 
     what: str
-    fine: bool
+    passed: bool
     found: str
     fix: str = ""
 
 
 def examine(data_dir: Path) -> bool:
-    """Prints all checks; whether all are fine."""
+    """Prints all checks; whether all of them pass."""
     checks = list(_checks(data_dir))
     for check in checks:
-        typer.echo(f"{'ok  ' if check.fine else 'LACK'}  {check.what:14} {check.found}")
-        if not check.fine:
+        typer.echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.what:14} {check.found}")
+        if not check.passed:
             typer.echo(f"      {'':14} {check.fix}")
-    return all(check.fine for check in checks)
+    return all(check.passed for check in checks)
 
 
 def _checks(data_dir: Path) -> Iterator[Check]:
     system = f"{platform.system()} {platform.machine()}"
-    yield Check("system", system == "Linux x86_64", system, "egressd is made for Linux on x86-64")
-    yield Check("python", sys.version_info >= (3, 11), platform.python_version(), "Python 3.11 or newer is needed")
-    yield _program("redis-server", redis_version)
-    yield _program("envoy", envoy_version)
+    yield Check("system", system == "Linux x86_64", system, "egressd runs on Linux x86-64")
+    yield Check("python", sys.version_info >= (3, 11), platform.python_version(), "Python 3.11 or newer is required")
+    yield _program("redis-server", _redis_version)
+    yield _program("envoy", _envoy_version)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield Check("open files", soft >= _LEAST_FILES, str(soft), f"raise the limit: ulimit -n {_LEAST_FILES}")
     yield _space(data_dir)
@@ -50,11 +55,31 @@ def _checks(data_dir: Path) -> Iterator[Check]:
 def _program(name: str, version: Callable[[], str]) -> Check:
     try:
         return Check(name, True, version())
-    except (OSError, ValueError) as error:
+    except EgressError as error:
+        return Check(name, False, "not found", error.message)
+    except OSError as error:
         return Check(name, False, "not found", str(error))
+
+
+def _redis_version() -> str:
+    """Version and path; raises EgressError that says how to install one."""
+    server = find_redis_server()
+    return f"{asyncio.run(version_of(server))} ({server})"
+
+
+def _envoy_version() -> str:
+    """Version and path; raises OSError that says how to install one."""
+    binary = envoy_binary()
+    output = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
+    found = re.search(r"/(\d+\.\d+\.\d+)/", output)
+    if found is None:
+        raise OSError(f"{binary} does not report its version; can it run on this machine?")
+    return f"{found.group(1)} ({binary})"
 
 
 def _space(data_dir: Path) -> Check:
     existing = next(path for path in (data_dir.absolute(), *data_dir.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    return Check("disk space", free >= _LEAST_SPACE, f"{free >> 20} MiB free for {data_dir}", "at least 1 GiB is wise")
+    return Check(
+        "disk space", free >= _LEAST_SPACE, f"{free >> 20} MiB free for {data_dir}", "at least 1 GiB is recommended"
+    )

@@ -10,7 +10,10 @@ from typing import Any
 import typer
 import uvloop
 
-from egress_server import app
+from egress_server.app import apply as apply_process
+from egress_server.app import run as run_process
+from egress_server.app import serve as serve_process
+from egress_server.app.servers import Addresses
 from egress_server.config import ApplySettings, RunSettings, ServeSettings
 from egress_server.domain.model.errors import EgressError
 from egress_server.telemetry.logs import configure_logs
@@ -18,17 +21,17 @@ from egress_server.telemetry.logs import configure_logs
 
 def run(settings: RunSettings) -> int:
     """All in one; the exit code as of `_until_signal`."""
-    return _until_signal(settings.log_level, lambda stop: app.run(settings, stop, _announce))
+    return _until_signal(settings.log_level, lambda stop: run_process.run(settings, stop, _announce))
 
 
 def serve(settings: ServeSettings) -> int:
     """The API; the exit code as of `_until_signal`."""
-    return _until_signal(settings.log_level, lambda stop: app.serve(settings, stop, _announce))
+    return _until_signal(settings.log_level, lambda stop: serve_process.serve(settings, stop, _announce))
 
 
 def apply(settings: ApplySettings) -> int:
     """The applier; the exit code as of `_until_signal`."""
-    return _until_signal(settings.log_level, lambda stop: app.apply(settings, stop, _announce_applier))
+    return _until_signal(settings.log_level, lambda stop: apply_process.apply(settings, stop, _announce_applier))
 
 
 def _until_signal(log_level: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
@@ -50,7 +53,7 @@ def _until_signal(log_level: str, work: Callable[[asyncio.Event], Coroutine[Any,
     return 0
 
 
-def _announce(addresses: app.Addresses) -> None:
+def _announce(addresses: Addresses) -> None:
     # What was made at start lives as long as the process: later collections need not look at it.
     gc.collect()
     gc.freeze()

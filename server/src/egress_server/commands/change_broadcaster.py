@@ -5,21 +5,18 @@ and holds nothing up; one that falls behind what is kept here reads from the sto
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-import structlog
-
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.domain.model.changes import Change
 from egress_server.domain.model.errors import EgressError, Unavailable
 from egress_server.domain.model.status import ClusterStatus, Rollout, standing
 from egress_server.ports.store import Replica, Store
 
-_log = structlog.get_logger(__name__)
-
 _BATCH = 500
-_RETRY_SECONDS = 0.5
 
 
 class Gap(Exception):
@@ -62,25 +59,24 @@ class ChangeBroadcaster:
         self._recent: list[Change] = []
         self._standings: dict[str, _Standing] = {}
         self._watchers: set[asyncio.Event] = set()
-        self._reader: asyncio.Task[None] | None = None
+        self._reader = Background()
         self.closed = False
 
-    @contextmanager
-    def join(self) -> Iterator[asyncio.Event]:
+    @asynccontextmanager
+    async def join(self) -> AsyncIterator[asyncio.Event]:
         """An event that is set when there may be news; raises Unavailable DRAINING once closed."""
         if self.closed:
             raise Unavailable("this server is about to stop", reason="DRAINING", retry_after=1.0)
         news = asyncio.Event()
         self._watchers.add(news)
-        if self._reader is None:
-            self._reader = asyncio.create_task(self._read(), name=f"feed of {self._mesh}")
+        if not self._reader:
+            self._reader.start(Task.CHANGE_BROADCASTER, self._read, expected=(EgressError,), mesh=self._mesh)
         try:
             yield news
         finally:
             self._watchers.discard(news)
-            if not self._watchers and self._reader is not None:
-                self._reader.cancel()
-                self._reader = None
+            if not self._watchers:
+                await self._reader.close()
 
     def close(self) -> None:
         """Wakes all watchers: what they read from is `closed`."""
@@ -118,12 +114,7 @@ class ChangeBroadcaster:
     async def _read(self) -> None:
         with self._replica.watch() as wakeups:
             while True:
-                try:
-                    await self._take_in()
-                except EgressError as error:
-                    _log.warning("feed_waits", mesh=self._mesh, reason=error.reason, message=error.message)
-                    await asyncio.sleep(_RETRY_SECONDS)
-                    continue
+                await self._take_in()
                 self._wake()
                 await anext(wakeups)
 

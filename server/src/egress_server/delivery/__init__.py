@@ -1,10 +1,5 @@
-"""From desired state to the clusters, for ever: a worker for each, under a lease, and probes that see what came of it.
+"""Brings clusters to desired state, one controller each under a lease, and verifies by probes what took effect.
 
-The store is the truth and its streams only a hint: a worker always compares what it finds on the cluster with the
-newest desired state, so that lost, doubled or reordered wake-ups change nothing.
+The store is the truth and its streams only a hint: a reconcile compares what a cluster holds with the newest desired
+state, so lost, repeated or reordered events change nothing.
 """
-
-from egress_server.delivery.manager import ControllerManager
-from egress_server.delivery.settings import DeliverySettings
-
-__all__ = ["ControllerManager", "DeliverySettings"]

@@ -1,108 +1,113 @@
-"""One cluster's worker: waits for the lease, drives the cluster as long as it holds, and begins again."""
+"""One cluster's controller: competes for its lease, reconciles while it holds it, and starts over when it is lost."""
 
 import asyncio
 
 import structlog
 
+from egress_server.aio.supervisor import supervise
+from egress_server.aio.tasks import Task
+from egress_server.aio.waiting import wait_for_event
 from egress_server.delivery.context import ApplierContext
 from egress_server.delivery.faults.ttl_enforcer import FaultTTLEnforcer
-from egress_server.delivery.inventory_writer import drop_inventory
 from egress_server.delivery.leases import HeldLease, LeaseLost
-from egress_server.delivery.reconciler import Reconciler
+from egress_server.delivery.reconcile.reconciler import Reconciler
 from egress_server.delivery.target_handle import TargetHandle
-from egress_server.delivery.waiting import wait_for_event
+from egress_server.delivery.writers import drop_inventory
 from egress_server.domain.model.errors import EgressError
 
 _log = structlog.get_logger(__name__)
 
-_PAUSE_SECONDS = 1.0
+_STORE_RETRY_SECONDS = 1.0
 
 
 class ClusterController:
-    """Drives `cluster` whenever this process holds its lease."""
+    """Reconciles `cluster` whenever this process holds its lease, until `stopped` is set."""
 
-    def __init__(self, cluster: str, shop: ApplierContext) -> None:
+    def __init__(self, cluster: str, context: ApplierContext) -> None:
+        self.stopped = asyncio.Event()
         self._cluster = cluster
-        self._shop = shop
-        self._stopped = asyncio.Event()
-        self._tenure: Reconciler | None = None
-        self._place = TargetHandle(cluster, shop)
-        self._look_at = 0.0
-        self._fault_ends = FaultTTLEnforcer(cluster, self._place, shop.store_clock.left, self.look_again)
+        self._context = context
+        self._reconciler: Reconciler | None = None
+        self._target = TargetHandle(cluster, lambda: context.registration(cluster), context.targets)
+        self._next_scan = 0.0
+        self._faults = FaultTTLEnforcer(cluster, self._target, context.store_clock.seconds_until, self.requeue)
 
     def wake(self) -> None:
         """Desired state has changed."""
-        if self._tenure is not None:
-            self._tenure.wake()
+        if self._reconciler is not None:
+            self._reconciler.wake()
 
-    def look_again(self) -> None:
-        """There is reason to look at the cluster although desired state has not changed."""
-        if self._tenure is not None:
-            self._tenure.look_again()
+    def requeue(self) -> None:
+        """Reconcile although desired state has not changed."""
+        if self._reconciler is not None:
+            self._reconciler.requeue()
 
     def stop(self) -> None:
-        """Ends `run` once the cycle in flight is done."""
-        self._stopped.set()
-        if self._tenure is not None:
-            self._tenure.stop()
+        """Ends `run` after the reconcile in flight."""
+        self.stopped.set()
+        if self._reconciler is not None:
+            self._reconciler.stop()
 
-    def refuse(self) -> None:
-        """The store did not take our record of the cluster: a younger applier drives it."""
-        if self._tenure is not None:
-            self._tenure.lease.refuse()
+    def fenced(self) -> None:
+        """The store rejected our status of the cluster: a newer applier has taken over."""
+        if self._reconciler is not None:
+            self._reconciler.lease.fenced()
 
     async def run(self) -> None:
-        """Drives the cluster until `stop`; then lets go of it, and wholly if it is no longer registered."""
-        fault_ends = asyncio.create_task(self._fault_ends.run(), name=f"faults' ends on {self._cluster}")
+        """Works until `stop`; then closes the target, and forgets the cluster if it is no longer registered."""
+        context = self._context
         try:
-            while not self._stopped.is_set():
-                await self._attempt()
+            async with asyncio.TaskGroup() as group:
+                faults = group.create_task(supervise(Task.FAULT_TTL, self._faults.run, cluster=self._cluster))
+                await supervise(Task.RECONCILER, self._compete, stop=self.stopped, cluster=self._cluster)
+                faults.cancel()
         finally:
-            fault_ends.cancel()
-            await asyncio.wait({fault_ends})
             await self._let_go()
-            if self._shop.replica.snapshot.cluster(self._cluster) is None:
-                await self._shop.targets.forget(self._cluster)
-                await drop_inventory(self._cluster, self._shop)
+            if context.registration(self._cluster) is None:
+                await context.targets.forget(self._cluster)
+                await drop_inventory(context.store, context.mesh, self._cluster)
+
+    async def _compete(self) -> None:
+        while not self.stopped.is_set():
+            await self._attempt()
 
     async def _attempt(self) -> None:
-        """One tenure where we get the lease, else a pause.
+        """Reconciles while we hold the lease, or pauses if we don't get it.
 
-        Where another applier holds it the cluster's faults are its business. While the store is away nobody knows
-        who that is, and they are everybody's.
+        If another applier holds it, that one also ends the cluster's faults. While the store can't be reached nobody
+        knows who holds it, so every applier ends them.
         """
-        shop, ttl = self._shop, self._shop.settings.lease
-        lease = HeldLease(shop.store, shop.mesh, self._cluster, owner=shop.owner, ttl=ttl, monotonic=shop.monotonic)
+        context, ttl = self._context, self._context.settings.lease
+        lease = HeldLease(
+            context.store, context.mesh, self._cluster, owner=context.owner, ttl=ttl, monotonic=context.monotonic
+        )
         try:
             if await lease.acquire():
-                if await shop.store_clock.known():
-                    await self._drive(lease)
+                if await context.store_clock.known():
+                    await self._reconcile_under(lease)
                 return
         except EgressError:
-            if shop.monotonic() >= self._look_at:
-                self._look_at = shop.monotonic() + await self._fault_ends.look()
-            await wait_for_event(self._stopped, _PAUSE_SECONDS)
+            if context.monotonic() >= self._next_scan:
+                self._next_scan = context.monotonic() + await self._faults.scan()
+            await wait_for_event(self.stopped, _STORE_RETRY_SECONDS)
             return
         await self._let_go()
-        await wait_for_event(self._stopped, ttl / 3)
+        await wait_for_event(self.stopped, ttl / 3)
 
     async def _let_go(self) -> None:
-        """The cluster is no longer ours to drive, or no longer there."""
-        self._fault_ends.expect(())
-        await self._place.close()
+        """Another applier holds the lease, or the cluster is gone."""
+        self._faults.schedule(())
+        await self._target.close()
 
-    async def _drive(self, lease: HeldLease) -> None:
-        """One tenure: until the lease is lost or `stop` is called."""
-        self._tenure = Reconciler(self._cluster, self._shop, lease, self._place, self._fault_ends)
-        if self._stopped.is_set():
-            self._tenure.stop()
+    async def _reconcile_under(self, lease: HeldLease) -> None:
+        """Until the lease is lost or `stop` is called."""
+        self._reconciler = Reconciler(self._cluster, self._context, lease, self._target, self._faults)
+        if self.stopped.is_set():
+            self._reconciler.stop()
         try:
-            await self._tenure.run()
+            await self._reconciler.run()
         except* LeaseLost as lost:
-            _log.warning("lease_lost", cluster=self._cluster, why=str(lost.exceptions[0]))
-        except* Exception as crash:  # noqa: BLE001 - somebody must go on driving the cluster
-            _log.error("tenure_crashed", cluster=self._cluster, exc_info=crash)
-            await wait_for_event(self._stopped, _PAUSE_SECONDS)
+            _log.warning("lease_lost", cluster=self._cluster, reason=str(lost.exceptions[0]))
         finally:
-            self._tenure = None
+            self._reconciler = None
             await lease.release()

@@ -1,41 +1,42 @@
-"""One cluster's target: opened when it is needed, opened anew when the registration says another place."""
+"""One cluster's target: opened when it is first needed, and again when its registration says that it has moved."""
 
 import asyncio
+from collections.abc import Callable
 
-from egress_server.delivery.context import ApplierContext
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.resources import Cluster
-from egress_server.ports.target import Target
+from egress_server.ports.target import Target, Targets
 
 
 class TargetHandle:
-    """The target of `cluster` as long as somebody works with it."""
+    """The target of the cluster with this id. `registration` returns how it is registered now; None if it is not."""
 
-    def __init__(self, cluster: str, shop: ApplierContext) -> None:
+    def __init__(self, cluster: str, registration: Callable[[], Cluster | None], targets: Targets) -> None:
         self._cluster = cluster
-        self._shop = shop
+        self._registration = registration
+        self._targets = targets
         self._opened: tuple[Cluster, Target] | None = None
         self._lock = asyncio.Lock()
 
     async def open(self) -> Target:
-        """The target; raises TransientError or PermanentError where it can't be opened."""
+        """The open target. Raises TransientError or PermanentError if it can't be opened."""
         async with self._lock:
-            cluster = self._shop.replica.snapshot.cluster(self._cluster)
+            cluster = self._registration()
             if cluster is None:
                 raise TransientError("NOT_REGISTERED", f"cluster {self._cluster} is no longer registered")
-            if self._opened is not None and _where(self._opened[0]) != _where(cluster):
+            if self._opened is not None and _location(self._opened[0]) != _location(cluster):
                 await self.close()
-                await self._shop.targets.forget(self._cluster)
+                await self._targets.forget(self._cluster)
             if self._opened is None:
-                self._opened = cluster, await self._shop.targets.open(cluster)
+                self._opened = cluster, await self._targets.open(cluster)
             return self._opened[1]
 
     async def close(self) -> None:
-        """Lets go of it. Harmless where it is not open."""
+        """Closes the target. Harmless if it is not open."""
         opened, self._opened = self._opened, None
         if opened is not None:
             await opened[1].close()
 
 
-def _where(cluster: Cluster) -> tuple[object, ...]:
+def _location(cluster: Cluster) -> tuple[object, ...]:
     return cluster.target, cluster.path, cluster.kubernetes

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egress_server.demo.outside import Outside
-from egress_server.processes import ChildCommand, Supervised
+from egress_server.processes import ChildCommand, ChildProcess
 
 CLUSTER = "local"
 _READY = re.compile(r"^egressd is ready: grpc (\S+), http (\S+)$", re.MULTILINE)
@@ -37,7 +37,7 @@ async def play(folder: Path, *, real: bool, addresses: tuple[str, str] | None = 
             argv += ["--resolve", resolve]
         log = folder / "egressd.log"
         log.unlink(missing_ok=True)
-        server = Supervised(ChildCommand("egressd", argv, log), ready=lambda: _ready(log), ready_timeout=60, grace=20)
+        server = ChildProcess(ChildCommand("egressd", argv, log), ready=lambda: _ready(log), ready_timeout=60, grace=20)
         await server.start()
         try:
             found = _READY.search(log.read_text())

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from egress_server.aio.waiting import Interrupted, unless
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, Unavailable
 from egress_server.gateway.errors import send_refusal
 from egress_server.gateway.replies import ReplyWriter, json_body, send_json
@@ -59,7 +60,7 @@ class UnaryEndpoint:
             call = RpcCall("rest", peer_of(scope), headers, begin + self._seconds(request))
             reply = await unless_gone(self._pipeline.unary(self._method, request, call), receive)
         except EgressError as error:
-            metrics.calls(self._method.path, "rest", error.code.name).inc()
+            metrics.requests(self._method.path, "rest", error.code.name).inc()
             await send_refusal(send, refusal_of(error).status, headers)
         except StatusError as refusal:
             await send_refusal(send, refusal.status, headers)
@@ -99,31 +100,8 @@ def peer_of(scope: Scope) -> str:
 
 async def unless_gone(call: Coroutine[Any, Any, T], receive: Receive) -> T:
     """What the call returns; cancels it and raises ClientGone when the client closes the connection."""
-    loop, me = asyncio.get_running_loop(), asyncio.current_task()
-    watcher: asyncio.Task[None] | None = None
-    left = False
-
-    async def watch() -> None:
-        nonlocal left
-        # With the body read, the only thing left to receive is http.disconnect.
-        await receive()
-        left = True
-        if me is not None:
-            me.cancel()
-
-    def begin() -> None:
-        nonlocal watcher
-        watcher = loop.create_task(watch())
-
-    timer = loop.call_later(WATCH_AFTER_SECONDS, begin)
     try:
-        return await call
-    except asyncio.CancelledError:
-        if left and me is not None:
-            me.uncancel()
-            raise ClientGone from None
-        raise
-    finally:
-        timer.cancel()
-        if watcher is not None:
-            watcher.cancel()
+        # With the body read, the only thing left to receive is http.disconnect.
+        return await unless(receive, WATCH_AFTER_SECONDS, call)
+    except Interrupted:
+        raise ClientGone from None

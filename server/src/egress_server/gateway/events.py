@@ -54,7 +54,7 @@ class EventsEndpoint:
             async with aclosing(events):
                 await unless_gone(_send_all(events, send), receive)
         except EgressError as error:
-            metrics.calls(self._method.path, "rest", error.code.name).inc()
+            metrics.requests(self._method.path, "rest", error.code.name).inc()
             await send_refusal(send, refusal_of(error).status, headers)
         except StatusError as refusal:
             await send_refusal(send, refusal.status, headers)

@@ -1,6 +1,7 @@
 """Pages for operators and their tools: alive, ready, metrics."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -16,8 +17,16 @@ from egress_server.gateway.errors import send_refusal
 from egress_server.gateway.origin_guard import Guard
 from egress_server.pipeline.status import refusal_of
 
-Readiness = Callable[[], Awaitable[Mapping[str, str]]]
-"""What is not ready, by name, with why; empty when all is."""
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is wrong with the process, by name with the reason: what makes it unready, and what else is down."""
+
+    not_ready: Mapping[str, str] = field(default_factory=dict)
+    degraded: Mapping[str, str] = field(default_factory=dict)
+
+
+Readiness = Callable[[], Awaitable[Health]]
 
 
 def operation_routes(readiness: Readiness, metrics: Callable[[], bytes]) -> list[Route]:
@@ -27,9 +36,13 @@ def operation_routes(readiness: Readiness, metrics: Callable[[], bytes]) -> list
         return _json(200, {"alive": True})
 
     async def ready(_: Request) -> Response:
-        missing = dict(await readiness())
-        body = {"ready": not missing, **({"notReady": missing} if missing else {})}
-        return _json(503 if missing else 200, body)
+        health = await readiness()
+        body: dict[str, object] = {"ready": not health.not_ready}
+        if health.not_ready:
+            body["notReady"] = dict(health.not_ready)
+        if health.degraded:
+            body["degraded"] = dict(health.degraded)
+        return _json(503 if health.not_ready else 200, body)
 
     async def exposition(_: Request) -> Response:
         return Response(metrics(), media_type=CONTENT_TYPE_LATEST)

@@ -105,8 +105,8 @@ class Pipeline:
         finally:
             context.detach(token)
             span.end()
-            metrics.calls(method.path, call.transport, code).inc()
-            metrics.call_seconds(method.path).observe(time.perf_counter() - begin)
+            metrics.requests(method.path, call.transport, code).inc()
+            metrics.request_seconds(method.path).observe(time.perf_counter() - begin)
 
     async def stream(
         self, method: StreamMethod, request: bytes | Message, call: RpcCall
@@ -129,7 +129,7 @@ class Pipeline:
         finally:
             if span.is_recording():
                 span.end()
-            metrics.calls(method.path, call.transport, code).inc()
+            metrics.requests(method.path, call.transport, code).inc()
 
     async def admit(self, permission: str, mesh: str, call: RpcCall) -> None:
         """Lets a stream begin; raises Refusal."""

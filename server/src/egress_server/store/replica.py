@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.domain.desired.snapshot import Snapshot, Update
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.errors import Unavailable
@@ -42,7 +44,6 @@ _BLOCK_MS = 2_000
 _CHECK_SECONDS = 5.0
 _COALESCE_SECONDS = 0.005
 """Rest after news, so that a burst of commits is read in one go."""
-_AWAY_SECONDS = 0.5
 _BATCH = 1_000
 _ARRIVALS = 256
 """Changes whose arrival is remembered."""
@@ -69,18 +70,16 @@ class RedisReplica:
         self._ahead = 0
         self._wakeups = Watchers()
         self._check_at = 0.0
-        self._follower: asyncio.Task[None] | None = None
+        self._follower = Background()
 
     async def start(self) -> None:
         """Loads everything and begins to follow. Raises Unavailable."""
         await self._load()
-        self._follower = asyncio.create_task(self._follow(), name="follow store")
+        self._follower.start(Task.STORE_REPLICA, self._follow, expected=(Unavailable,), mesh=self._keys.mesh)
 
     async def close(self) -> None:
         """Stops following."""
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
+        await self._follower.close()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -129,17 +128,10 @@ class RedisReplica:
 
     async def _follow(self) -> None:
         while True:
-            try:
-                quiet = not await self._read(_BLOCK_MS)
-                if quiet or asyncio.get_running_loop().time() >= self._check_at:
-                    await self._check()
-                await asyncio.sleep(_COALESCE_SECONDS)
-            except Unavailable as error:
-                _log.warning("store_away", mesh=self._keys.mesh, error=str(error))
-                await asyncio.sleep(_AWAY_SECONDS)
-            except Exception:  # noqa: BLE001 # whatever it was, a copy that stands still is worse
-                _log.exception("store_follow_failed", mesh=self._keys.mesh)
-                await asyncio.sleep(_CHECK_SECONDS)
+            quiet = not await self._read(_BLOCK_MS)
+            if quiet or asyncio.get_running_loop().time() >= self._check_at:
+                await self._check()
+            await asyncio.sleep(_COALESCE_SECONDS)
 
     async def _read(self, block_ms: int | None) -> bool:
         """Takes in what the streams have since our place in them; False where that is nothing."""

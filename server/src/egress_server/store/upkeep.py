@@ -6,16 +6,14 @@ Every process does it; the scripts let only one win.
 import asyncio
 from itertools import islice
 
-import structlog
-
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import Unavailable
 from egress_server.store import scripts
 from egress_server.store.audit import seal_more, trim
 from egress_server.store.codec import pairs
 from egress_server.store.keys import MeshKeys, Retention
 from egress_server.store.redis.connection import RedisConnection
-
-_log = structlog.get_logger(__name__)
 
 _SEAL_SECONDS = 10.0
 _FORGET_SECONDS = 600.0
@@ -30,17 +28,16 @@ class Upkeep:
         self._connection = connection
         self._keys = MeshKeys(mesh)
         self._retention = retention
-        self._task: asyncio.Task[None] | None = None
+        self._task = Background()
+        self._forget_at = 0.0
 
     def start(self) -> None:
         """Begins."""
-        self._task = asyncio.create_task(self._run(), name="store upkeep")
+        self._task.start(Task.STORE_UPKEEP, self._run, expected=(Unavailable,), mesh=self._keys.mesh)
 
     async def close(self) -> None:
         """Ends."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._task.close()
 
     async def seal(self) -> None:
         """Chains all audit records that are not yet."""
@@ -70,15 +67,10 @@ class Upkeep:
                 break
 
     async def _run(self) -> None:
-        forget_at = 0.0
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_SEAL_SECONDS)
-            try:
-                await self.seal()
-                if asyncio.get_running_loop().time() >= forget_at:
-                    forget_at = asyncio.get_running_loop().time() + _FORGET_SECONDS
-                    await self.forget()
-            except Unavailable as error:
-                _log.warning("store_upkeep_waits", error=str(error))
-            except Exception:  # noqa: BLE001 # tried again at the next turn
-                _log.exception("store_upkeep_failed", mesh=self._keys.mesh)
+            await self.seal()
+            if loop.time() >= self._forget_at:
+                self._forget_at = loop.time() + _FORGET_SECONDS
+                await self.forget()

@@ -5,9 +5,7 @@ long as it runs.
 """
 
 import asyncio
-import itertools
-import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import grpc
@@ -16,14 +14,18 @@ from google.protobuf.message import Message
 
 from egress.v1 import agent_service_pb2 as pb
 from egress_server.agents.grpc_options import AGENT_OPTIONS, ATTACH_PATH
+from egress_server.aio.backoff import Backoff
+from egress_server.aio.waiting import scoped
 from egress_server.contract.agent import command_to_domain, hello_to_proto, result_to_proto
 from egress_server.domain.probe.judge import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 
 _log = structlog.get_logger(__name__)
 
-_BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits before successive tries to attach; the last one repeats, each within a quarter up or down."""
+_BACKOFF = Backoff(0.1, 5.0)
+"""Between attempts to attach. Jitter keeps a fleet of agents from returning at the same moment."""
+_LAST_WORDS_SECONDS = 1.0
+"""How long the end of a stream may take to arrive after a write to it has failed."""
 
 _Call: TypeAlias = "grpc.aio.StreamStreamCall[Message, pb.AttachResponse]"
 
@@ -45,16 +47,27 @@ class Agent:
                 request_serializer=pb.AttachRequest.SerializeToString,
                 response_deserializer=pb.AttachResponse.FromString,
             )
-            waits = _waits()
+            failures = 0
             while True:
-                if await self._attached(attach()):
-                    waits = _waits()
-                await asyncio.sleep(next(waits))
+                failures = 1 if await self._attached(attach()) else failures + 1
+                await asyncio.sleep(_BACKOFF.pause(failures))
 
     async def _attached(self, call: _Call) -> bool:
         """Serves one stream to its end; whether the server ever took it."""
         commands: asyncio.Queue[pb.AttemptCommand] = asyncio.Queue()
-        worker = asyncio.create_task(self._work(call, commands))
+        try:
+            async with scoped(self._work(call, commands)) as (worker,), scoped(self._read(call, commands)) as (reader,):
+                await asyncio.wait((worker, reader), return_when=asyncio.FIRST_COMPLETED)
+                if not reader.done():
+                    await asyncio.wait((reader,), timeout=_LAST_WORDS_SECONDS)
+                if not reader.done():
+                    worker.result()
+                return await reader
+        finally:
+            call.cancel()
+
+    async def _read(self, call: _Call, commands: asyncio.Queue[pb.AttemptCommand]) -> bool:
+        """Takes in what the server says until the stream ends; whether it ever welcomed the agent."""
         welcomed = False
         try:
             await call.write(pb.AttachRequest(hello=self._hello))
@@ -67,10 +80,6 @@ class Agent:
             self._log.info("agent_detached", code=(await call.code()).name, details=await call.details())
         except grpc.aio.AioRpcError as error:
             self._log.warning("agent_stream_failed", code=error.code().name, details=error.details())
-        finally:
-            worker.cancel()
-            call.cancel()
-            await asyncio.gather(worker, return_exceptions=True)
         return welcomed
 
     async def _work(self, call: _Call, commands: asyncio.Queue[pb.AttemptCommand]) -> None:
@@ -88,9 +97,3 @@ class Agent:
         except Exception:  # noqa: BLE001 # a bug must not cost the stream
             self._log.exception("attempt_failed", url=command.url)
         return Evidence(captured=False, refused="AGENT_ERROR", refused_message="the agent failed; see its log")
-
-
-def _waits() -> Iterator[float]:
-    """Jitter keeps a fleet of agents from coming back all at once."""
-    for seconds in itertools.chain(_BACKOFF_SECONDS, itertools.repeat(_BACKOFF_SECONDS[-1])):
-        yield seconds * random.uniform(0.75, 1.25)

@@ -16,6 +16,7 @@ from egress_server.agents.agent.byte_stream import ByteStream, SocketStream, Tls
 from egress_server.agents.agent.dialer import Dialer, Dialled
 from egress_server.agents.agent.http_head import BadExchange, Head, exchange
 from egress_server.agents.agent.resolver import DialTarget
+from egress_server.aio.waiting import scoped
 from egress_server.domain.model.addresses import host_port
 from egress_server.domain.probe.judge import TIMED_OUT, Destination, Evidence, Timings
 
@@ -134,13 +135,9 @@ async def _gets_through(stream: ByteStream, has_left: Callable[[], Awaitable[boo
 
     The sidecar takes every connection at once, so that it is open says nothing. Raises BadExchange where it closes it.
     """
-    word = asyncio.ensure_future(stream.receive())
-    try:
+    async with scoped(stream.receive()) as (word,):
         while not (await asyncio.wait((word,), timeout=_LOOK_SECONDS))[0]:
             if await has_left():
                 return
         if not await word:
             raise BadExchange("connection closed before anything came")
-    finally:
-        word.cancel()
-        await asyncio.gather(word, return_exceptions=True)

@@ -18,13 +18,16 @@ from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import Resolver, system_lookup
 from egress_server.agents.sidecar.envoy_admin import AdminPages, EnvoySidecar
 from egress_server.agents.sidecar.node import SidecarNode, parse_node
+from egress_server.aio.backoff import Backoff
+from egress_server.aio.supervisor import supervise
+from egress_server.aio.tasks import Task
 from egress_server.config import AgentSettings, split_address
 from egress_server.ports.agents import AgentInfo
 
 VERSION = version_of("egress-server")
 _NAMESPACE = "default"
 _API_SERVER_PORT = 443
-_WAIT_SECONDS = 2.0
+_SIDECAR = Backoff(0.5, 4.0)
 _log = structlog.get_logger(__name__)
 
 
@@ -42,7 +45,7 @@ async def run_agent(settings: AgentSettings) -> None:
     )
     info = agent_info(settings, node)
     _log.info("agent_ready", server=settings.server, agent=info.agent, namespace=info.namespace, labels=info.labels)
-    await Agent(settings.server, settings.mesh, info, make).run()
+    await supervise(Task.AGENT_STREAM, Agent(settings.server, settings.mesh, info, make).run, agent=info.agent)
 
 
 def agent_info(settings: AgentSettings, node: SidecarNode) -> AgentInfo:
@@ -59,12 +62,14 @@ def agent_info(settings: AgentSettings, node: SidecarNode) -> AgentInfo:
 
 async def _prepared(settings: AgentSettings, admin: AdminPages) -> tuple[Collection[str], SidecarNode]:
     """The addresses of the API server, and the sidecar once it serves."""
+    failures = 0
     while True:
         try:
             return await _api_server(settings.kubernetes_service_host), parse_node(await admin.get("/server_info"))
         except OSError as error:
             _log.warning("sidecar_not_there", envoy_admin=settings.envoy_admin, error=str(error) or "timed out")
-            await asyncio.sleep(_WAIT_SECONDS)
+            failures += 1
+            await asyncio.sleep(_SIDECAR.pause(failures))
 
 
 async def _api_server(host: str) -> Collection[str]:

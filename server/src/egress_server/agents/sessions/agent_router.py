@@ -11,10 +11,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from egress_server.agents.sessions.sessions import GRACE_SECONDS, MOST_QUEUED, Sessions, lost, silent
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
 from egress_server.domain.probe.judge import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus, AgentRefusal, AgentReply, AgentRequest, RemoteAgent
@@ -27,7 +30,6 @@ TTL_SECONDS = 10.0
 """How long others believe what they heard last: what it takes them to notice that a process has died."""
 _REFRESH_SECONDS = 3.0
 _LOOK_SECONDS = 0.5
-_RETRY_SECONDS = 1.0
 _FAREWELL_SECONDS = 1.0
 
 _ERRORS = {error.code: error for error in (Unavailable, ResourceExhausted, DeadlineExceeded)}
@@ -82,7 +84,9 @@ class AgentRouter:
         self._heard_at = 0.0
         self._turns = itertools.count(1)
         self._waiting: dict[str, _Waiting] = {}
-        self._errands: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Background()
+        self._requests = Background()
+        self._serving: set[str] = set()
 
     def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
         """See the port. Ordered by name."""
@@ -111,18 +115,22 @@ class AgentRouter:
         finally:
             remote.asked -= 1
 
-    async def run(self) -> None:
-        """Keeps in step with the other processes until cancelled, and takes leave of them."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for step in (self._tell, self._look, self._receive):
-                    group.create_task(self._forever(step))
-        finally:
-            for errand in self._errands.values():
-                errand.cancel()
-            with suppress(EgressError, TimeoutError):
-                async with asyncio.timeout(_FAREWELL_SECONDS):
-                    await self._board.publish((), TTL_SECONDS)
+    def start(self) -> None:
+        """Keeps in step with the other processes until `close`."""
+        for task, step in (
+            (Task.AGENT_PUBLISHER, self._tell),
+            (Task.AGENT_DIRECTORY, self._look),
+            (Task.AGENT_INBOX, self._receive),
+        ):
+            self._tasks.start(task, partial(self._forever, step), expected=(EgressError,))
+
+    async def close(self) -> None:
+        """Withdraws this process's agents from the others."""
+        await self._tasks.close()
+        await self._requests.close()
+        with suppress(EgressError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._board.publish((), TTL_SECONDS)
 
     def _of(self, mesh: str, cluster: str, namespace: str) -> list[_Remote]:
         if mesh != self._mesh:
@@ -131,17 +139,12 @@ class AgentRouter:
         return [r for r, agent in agents if agent.cluster == cluster and namespace in {"", agent.namespace}]
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
-        """One step after the other; what fails is tried again."""
-        while True:
-            try:
+        try:
+            while True:
                 await step()
-            except EgressError as error:
-                self._forget_the_old()
-                _log.debug("agents_not_shared", reason=error.reason, message=error.message)
-                await asyncio.sleep(_RETRY_SECONDS)
-            except Exception:  # noqa: BLE001 - another process may say anything
-                _log.exception("agents_not_shared")
-                await asyncio.sleep(_RETRY_SECONDS)
+        except Exception:
+            self._forget_the_old()
+            raise
 
     async def _tell(self) -> None:
         self._local.changed.clear()
@@ -157,9 +160,9 @@ class AgentRouter:
 
     async def _receive(self) -> None:
         match await self._board.receive():
-            case AgentRequest() as ask if ask.id not in self._errands:  # the store may hand a message on twice
-                self._errands[ask.id] = errand = asyncio.create_task(self._serve(ask))
-                errand.add_done_callback(lambda _: self._errands.pop(ask.id))
+            case AgentRequest() as ask if ask.id not in self._serving:  # the store may hand a message on twice
+                self._serving.add(ask.id)
+                self._requests.start_once(Task.AGENT_REQUEST, self._serve(ask), agent=ask.agent.agent)
             case AgentReply() as answer if waiting := self._waiting.get(answer.id):
                 if answer.refused:
                     waiting.fail(_error(answer.refused))
@@ -205,6 +208,12 @@ class AgentRouter:
 
     async def _serve(self, ask: AgentRequest) -> None:
         """Makes an attempt for another process."""
+        try:
+            await self._answer(ask)
+        finally:
+            self._serving.discard(ask.id)
+
+    async def _answer(self, ask: AgentRequest) -> None:
         try:
             async with asyncio.timeout(ask.left):
                 answer = AgentReply(ask.id, await self._local.attempt(self._mesh, ask.agent, ask.attempt))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from egress.v1 import agent_service_pb2 as pb
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.contract.agent import command_to_proto, hello_to_domain, result_to_domain
 from egress_server.domain.model.errors import (
     Aborted,
@@ -86,7 +88,8 @@ class Sessions:
             former.end(Aborted("another agent of this name has attached", reason="AGENT_REPLACED"))
         self._sessions[key] = session
         self.changed.set()
-        reader = asyncio.create_task(session.read(requests))
+        reader = Background()
+        reader.start_once(Task.AGENT_SESSION, session.read(requests), agent=info.agent, cluster=info.cluster)
         _log.info("agent_attached", agent=info.agent, mesh=mesh, cluster=info.cluster, namespace=info.namespace)
         try:
             yield pb.AttachResponse(welcome=pb.AttachResponse.Welcome(version=self._version))
@@ -97,8 +100,7 @@ class Sessions:
                 del self._sessions[key]
                 self.changed.set()
             session.end()
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            await reader.close()
             _log.info("agent_detached", agent=info.agent, mesh=mesh, cluster=info.cluster)
 
     def close(self) -> None:

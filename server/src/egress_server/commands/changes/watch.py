@@ -73,7 +73,7 @@ async def watch_changes(services: Services, caller: Caller, query: WatchChanges)
     Raises NotFound MESH_NOT_FOUND, OutOfRange CURSOR_EXPIRED, Unavailable DRAINING.
     """
     replica, feed = services.replica(query.mesh), services.feed(query.mesh)
-    with feed.join() as news:
+    async with feed.join() as news:
         at = await _begin(replica, feed, query.cursor)
         yield WatchEvent(at)
         while not feed.closed:

@@ -1,1 +1,1 @@
-"""Changes that others make on a cluster: noticed, reported, corrected."""
+"""Notices what other clients change on a cluster, and decides whether it is corrected."""

@@ -1,58 +1,50 @@
-"""Hears from the cluster itself that it may hold something else: drift is then seen at once, and not at the resync."""
+"""Watches a cluster for changes by other clients, so that drift is noticed now and not at the next resync."""
 
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
-from egress_server.delivery.context import ApplierContext
-from egress_server.delivery.retry import backoff
-from egress_server.domain.model.errors import PermanentError, TransientError
+from egress_server.aio.waiting import Interruptible
+from egress_server.delivery.settings import DeliverySettings
 from egress_server.ports.target import Target
-
-_log = structlog.get_logger(__name__)
 
 
 class ClusterWatch:
-    """Listens to one target at a time; `heard` is called whenever there is reason to look at it."""
+    """Watches one target at a time; `changed` is called when the cluster should be reconciled."""
 
-    def __init__(self, cluster: str, shop: ApplierContext, heard: Callable[[], None]) -> None:
-        self._cluster = cluster
-        self._shop = shop
-        self._heard = heard
+    def __init__(self, settings: DeliverySettings, changed: Callable[[], None]) -> None:
+        self._settings = settings
+        self._changed = changed
         self._target: Target | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._watching = Interruptible()
+        self._interrupted = False
 
     def to(self, target: Target) -> None:
-        """Listens to `target` from now on, and no longer to another one."""
+        """Watches `target` from now on, instead of any former one."""
         if target is not self._target:
-            self.stop()
             self._target = target
-            self._task = asyncio.create_task(self._listen(target), name=f"changes of {self._cluster}")
+            self._interrupted = False
+            self._wanted.set()
+            self._watching.interrupt()
 
-    def stop(self) -> None:
-        """Listens no more."""
-        if self._task is not None:
-            self._task.cancel()
-        self._target = self._task = None
-
-    async def _listen(self, target: Target) -> None:
-        """Until cancelled, or for a target that can't tell until it has said so. What happened while nobody listened
-        calls for a look, too."""
-        failures = 0
+    async def run(self) -> None:
+        """Watches until cancelled. Raises what the target raises; called again, it reports that it may have missed
+        changes meanwhile."""
         while True:
-            told = False
-            try:
-                async for _ in target.changes():
-                    told, failures = True, 0
-                    self._heard()
-            except (TransientError, PermanentError) as error:
-                _log.warning("changes_not_heard", cluster=self._cluster, reason=error.reason, message=error.message)
-            except Exception:  # noqa: BLE001 - whatever it is, drift must be heard of again
-                _log.exception("listening_crashed", cluster=self._cluster)
-            else:
-                if not told:
-                    return
-            await asyncio.sleep(backoff(failures, self._shop.settings, self._shop.random))
-            failures += 1
-            self._heard()
+            await self._wanted.wait()
+            assert self._target is not None
+            if self._interrupted:
+                self._changed()
+            self._interrupted = True
+            await self._watching.run(self._watch(self._target))
+
+    async def _watch(self, target: Target) -> None:
+        """One watch. A target that ends it without reporting anything can't report changes, and is left alone."""
+        reported = False
+        async for _ in target.changes():
+            reported = True
+            self._changed()
+        if reported:
+            await asyncio.sleep(self._settings.backoff.pause(1))
+        else:
+            self._wanted.clear()

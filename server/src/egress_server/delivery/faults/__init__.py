@@ -1,1 +1,1 @@
-"""Ending faults on time: on the cluster, and in the store."""
+"""Ends faults on time: first on the clusters, then in the store."""

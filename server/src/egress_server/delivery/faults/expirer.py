@@ -1,67 +1,55 @@
-"""Takes faults out of desired state when they are over, as a change of type EXPIRE.
+"""Deletes faults from desired state once they have ended, by a change of type EXPIRE.
 
-Clusters come first: a fault's end takes effect there on time, whoever is away, and only then history says so. Every
-applier tries; the request id, made of the fault and its revision, lets only one succeed.
+Clusters come first: a fault ends there on time whatever is unreachable, and history follows. Every applier tries; the
+request id, made of the fault and its revision, lets only one succeed.
 """
 
 import asyncio
-import contextlib
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-import structlog
-
+from egress_server.aio.waiting import wait_for_event
 from egress_server.delivery.context import ApplierContext
 from egress_server.domain.desired.effective import expire_time
 from egress_server.domain.desired.snapshot import buckets_of
 from egress_server.domain.model.changes import ChangeRecord, ChangeType, Versioned
-from egress_server.domain.model.errors import EgressError
 from egress_server.domain.model.names import ResourceKind
 from egress_server.domain.model.resources import Cluster, Fault
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.ports.store import Commit, RequestKey, Stale
 from egress_server.telemetry import metrics
 
-_log = structlog.get_logger(__name__)
-
 ACTOR = "system:egressd"
 METHOD = "egressd.expire"
-_RETRY_SECONDS = 1.0
+_CLOCK_SECONDS = 1.0
+"""Until the next try if the store's time is not known."""
 _REPLICA_PATIENCE_SECONDS = 1.0
-_AWAY = frozenset({Phase.OFFLINE, Phase.HELD})
-"""Clusters in these phases can't be changed now; when they can, the fault is no longer part of what they get."""
+_UNCHANGEABLE = frozenset({Phase.OFFLINE, Phase.HELD})
+"""Clusters in these phases are not waited for: once they can be changed, the fault is no longer part of their state."""
 
 
 class FaultExpirer:
-    """Expires the faults of the shop's mesh."""
+    """Expires the faults of one mesh."""
 
-    def __init__(self, shop: ApplierContext) -> None:
-        self._shop = shop
-        self._news = asyncio.Event()
+    def __init__(self, context: ApplierContext) -> None:
+        self._context = context
+        self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Desired state or a cluster's record has changed."""
-        self._news.set()
+        """Desired state or a cluster's status has changed."""
+        self._wake.set()
 
     async def run(self) -> None:
-        """Works until cancelled."""
+        """Works until cancelled. Raises what the store raises."""
         while True:
-            self._news.clear()
-            pause: float | None = _RETRY_SECONDS
-            try:
-                if await self._shop.store_clock.known():
-                    pause = await self._round()
-            except EgressError as error:
-                _log.warning("faults_not_expired", reason=error.reason, message=error.message)
-                await asyncio.sleep(_RETRY_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._news.wait()
+            self._wake.clear()
+            known = await self._context.store_clock.known()
+            await wait_for_event(self._wake, await self._expire_due() if known else _CLOCK_SECONDS)
 
-    async def _round(self) -> float | None:
-        """Expires what is due; returns the seconds after which to look again although nothing changes."""
-        snapshot, clock = self._shop.replica.snapshot, self._shop.store_clock
-        now, patience = clock.now(), timedelta(seconds=self._shop.settings.expire_patience)
+    async def _expire_due(self) -> float | None:
+        """Expires what is due; returns the seconds until the next one is, although nothing else changes."""
+        snapshot, clock = self._context.replica.snapshot, self._context.store_clock
+        now, patience = clock.now(), timedelta(seconds=self._context.settings.expire_patience)
         moments: list[datetime] = []
         for versioned in list(snapshot.of_kind(ResourceKind.FAULT).values()):
             fault, end = versioned.resource, expire_time(versioned)
@@ -69,25 +57,25 @@ class FaultExpirer:
                 continue
             if end > now:
                 moments.append(end)
-            elif now >= end + patience or self._gone_from_all(fault, end):
+            elif now >= end + patience or self._removed_everywhere(fault, end):
                 await self._expire(versioned)
             else:
                 moments.append(end + patience)
-        return clock.left(min(moments)) if moments else None
+        return clock.seconds_until(min(moments)) if moments else None
 
-    def _gone_from_all(self, fault: Fault, end: datetime) -> bool:
-        clusters = self._shop.replica.snapshot.clusters(fault.cluster_selector)
-        return all(self._gone_from(cluster, end) for cluster in clusters)
+    def _removed_everywhere(self, fault: Fault, end: datetime) -> bool:
+        clusters = self._context.replica.snapshot.clusters(fault.cluster_selector)
+        return all(self._removed_from(cluster, end) for cluster in clusters)
 
-    def _gone_from(self, cluster: Cluster, end: datetime) -> bool:
-        status: ClusterStatus | None = self._shop.replica.statuses.get(cluster.id)
-        if status is None or status.phase in _AWAY:
+    def _removed_from(self, cluster: Cluster, end: datetime) -> bool:
+        status: ClusterStatus | None = self._context.replica.statuses.get(cluster.id)
+        if status is None or status.phase in _UNCHANGEABLE:
             return True
         return status.faults_ended_to is not None and status.faults_ended_to >= end
 
     async def _expire(self, versioned: Versioned) -> None:
-        """Commits, unless the fault has been changed or somebody was faster."""
-        replica, fault = self._shop.replica, versioned.resource
+        """Commits, unless the fault has changed or another applier was faster."""
+        replica, fault = self._context.replica, versioned.resource
         snapshot = replica.snapshot
         if snapshot.get(fault.name) != versioned:
             return
@@ -101,11 +89,11 @@ class FaultExpirer:
             touch=buckets_of(fault),
             resource=fault,
             deletes=True,
-            record=ChangeRecord(ChangeType.EXPIRE, fault.name, ACTOR, "", reason="its time is over"),
+            record=ChangeRecord(ChangeType.EXPIRE, fault.name, ACTOR, "", reason="ttl expired"),
             request=RequestKey(ACTOR, METHOD, request_id, sha256(request_id.encode()).hexdigest()),
         )
         try:
-            committed = await self._shop.store.commit(commit)
+            committed = await self._context.store.commit(commit)
         except Stale as stale:
             await replica.wait_revision(stale.revision, _REPLICA_PATIENCE_SECONDS)
             self.wake()

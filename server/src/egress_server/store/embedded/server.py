@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from egress_server.domain.model.errors import FailedPrecondition
-from egress_server.processes import ChildCommand, ChildFailed, Supervised
+from egress_server.processes import ChildCommand, ChildFailed, ChildProcess
 from egress_server.store.embedded.data_dir import DataDir
 from egress_server.store.redis.address import Address
 from egress_server.store.redis.checks import (
@@ -78,7 +78,7 @@ class EmbeddedRedis:
     def __init__(self, data_dir: Path, mesh: str) -> None:
         self._dir = DataDir(data_dir)
         self._mesh = mesh
-        self._child: Supervised | None = None
+        self._child: ChildProcess | None = None
 
     @property
     def pid(self) -> int | None:
@@ -113,7 +113,7 @@ class EmbeddedRedis:
         self._dir.check_version(version)
         address = Address(path=str(self._dir.socket()))
         await _end_orphan(address)
-        child = Supervised(
+        child = ChildProcess(
             self._command(server, address.path),
             ready=lambda: _serving(address),
             ready_timeout=_LOAD_SECONDS,

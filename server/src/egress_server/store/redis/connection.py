@@ -1,4 +1,4 @@
-"""A connection to Redis that mends itself.
+"""A connection to Redis that reconnects by itself.
 
 Every command we send may be repeated without harm: reads are reads, a commit carries its request key, records and
 leases overwrite themselves. So a command whose connection broke is sent again on the next one, for as long as callers
@@ -10,6 +10,9 @@ from typing import Any
 
 import structlog
 
+from egress_server.aio.backoff import Backoff
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import EgressError, ResourceExhausted, Unavailable
 from egress_server.store import scripts
 from egress_server.store.redis.address import Address
@@ -21,7 +24,7 @@ _log = structlog.get_logger(__name__)
 PATIENCE_SECONDS = 5.0
 """How long a call tries again, from its start; a connection that fell silent is noticed only after STALL_SECONDS."""
 _CONNECT_SECONDS = 5.0
-_BACKOFF_SECONDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5)
+_BACKOFF = Backoff(0.02, 0.5)
 _STEADY_SECONDS = 1.0
 """A connection that lived this long starts the back-off over."""
 
@@ -43,7 +46,7 @@ class RedisConnection:
         self._lost = asyncio.Event()
         self._back = asyncio.Event()
         self._closed = False
-        self._keeper: asyncio.Task[None] | None = None
+        self._keeper = Background()
         self._why = ""
 
     async def start(self) -> None:
@@ -52,14 +55,12 @@ class RedisConnection:
             await self._connect()
         except (ConnectionLost, ReplyError, OSError, TimeoutError) as error:
             raise _unavailable(f"no connection to the store at {self.address}: {_text(error)}") from None
-        self._keeper = asyncio.create_task(self._keep(), name="keep store connection")
+        self._keeper.start(Task.STORE_CONNECTION, self._keep, address=str(self.address))
 
     async def close(self) -> None:
         """Ends the connection. Calls that wait raise Unavailable."""
         self._closed = True
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self._keeper.close()
         if self._wire is not None:
             self._wire.abort()
         self._back.set()
@@ -148,7 +149,7 @@ class RedisConnection:
             if loop.time() - since > _STEADY_SECONDS:
                 failures = 0
             while self._wire is None:
-                await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
+                await asyncio.sleep(_BACKOFF.pause(failures))
                 failures += 1
                 try:
                     await self._connect()
@@ -171,6 +172,6 @@ def _meaning(refused: ReplyError) -> EgressError | StoreFault:
         return ResourceExhausted(
             "the store's memory is full: nothing was written", reason="STORE_FULL", retry_after=10.0
         )
-    if refused.kind in ("ERR", "NOSCRIPT"):
+    if refused.kind in ("ERR", "NOSCRIPT", "WRONGTYPE"):
         return StoreFault(refused)
     return _unavailable(f"the store can't serve: {refused}")

@@ -7,6 +7,9 @@ from datetime import datetime
 
 import structlog
 
+from egress_server.aio.backoff import Backoff
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import IstioObject, ObjectKey
 from egress_server.domain.model.resources import Cluster, KubernetesTarget
@@ -32,7 +35,7 @@ from egress_server.targets.kubernetes.project.project import project
 _log = structlog.get_logger(__name__)
 
 _ASK_SECONDS = 60.0
-_RETRY_SECONDS = 1.0
+_REFUSED = Backoff(2.0, 60.0, jitter=0.0)
 _RESTART_SECONDS = 300.0
 
 
@@ -55,7 +58,7 @@ class Kubernetes:
         self._look = Observer(self._cache, self._root, self._revision)
         self._surveyor = Surveyor(client, self._look.injection, self._look.namespaces, self._cache.look_again)
         self._abilities: Abilities | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Background()
         self._counted: tuple[int, object, object] | None = None
         self._inventory: Inventory | None = None
         self._refusals = 0
@@ -67,7 +70,8 @@ class Kubernetes:
         if self._abilities is None:
             with outside():
                 self._abilities = await read_abilities(self._client, self._root, self._revision)
-            self._tasks = [asyncio.create_task(self._surveyor.run()), asyncio.create_task(self._ask_again())]
+            self._tasks.start(Task.POD_SURVEY, self._surveyor.run, url=self._client.url)
+            self._tasks.start(Task.CAPABILITY_REFRESH, self._ask_again, url=self._client.url)
         live = self._look.live(self._abilities)
         return replace(live, inventory=self._take_stock(live.view))
 
@@ -113,10 +117,7 @@ class Kubernetes:
         """Follows no more, and lets its connections go."""
         if self._retry is not None:
             self._retry.cancel()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.close()
         await self._cache.close()
         await self._client.close()
 
@@ -128,7 +129,7 @@ class Kubernetes:
             self._retry = None
         self._refusals = self._refusals + 1 if refused else 0
         if refused:
-            pause = min(_RETRY_SECONDS * 2.0 ** min(self._refusals, 8), _ASK_SECONDS)
+            pause = _REFUSED.pause(self._refusals)
             self._retry = asyncio.get_running_loop().call_later(pause, self._cache.look_again)
 
     def _take_stock(self, view: Observation) -> Inventory:

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from egress_server.processes import ChildCommand, Supervised
+from egress_server.processes import ChildCommand, ChildProcess
 from egress_server.targets.local.admin import Admin
 from egress_server.targets.local.xds.compile import (
     CLUSTERS_FILE,
@@ -68,7 +68,7 @@ class Envoy:
         self._files: XdsFiles | None = None
         self.admin = Admin(folder / _ADMIN_SOCKET)
         self.address = folder / SOCKET
-        self._process = Supervised(
+        self._process = ChildProcess(
             ChildCommand(
                 name=f"envoy {name}",
                 argv=(

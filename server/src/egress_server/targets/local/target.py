@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from egress_server.aio.waiting import Unbroken
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.host_overrides import HostOverride
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
@@ -58,7 +59,7 @@ class LocalTarget(StaticTarget):
         self._state = LocalState(objects={}, witness=None)
         self._envoy: Envoy | None = None
         self._lock = asyncio.Lock()
-        self._changes: set[asyncio.Task[None]] = set()
+        self._changes = Unbroken[None]()
 
     @property
     def envoy(self) -> Envoy:
@@ -100,8 +101,7 @@ class LocalTarget(StaticTarget):
 
     async def stop(self) -> None:
         """Stop Envoy. The objects stay for the next start; a change on its way is given up, as Envoy goes with it."""
-        for change in self._changes:
-            change.cancel()
+        await self._changes.cancel()
         async with self._lock:
             if self._envoy is not None:
                 await self._envoy.stop()
@@ -149,10 +149,7 @@ class LocalTarget(StaticTarget):
 
     async def _change(self, make: Callable[[LocalState], LocalState]) -> None:
         """One change at a time, each to its end even if the caller is cancelled: nobody would know of a half."""
-        task = asyncio.create_task(self._serve(make))
-        self._changes.add(task)
-        task.add_done_callback(self._changes.discard)
-        await asyncio.shield(task)
+        await self._changes.run(self._serve(make))
 
     async def _serve(self, make: Callable[[LocalState], LocalState]) -> None:
         async with self._lock:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import structlog
 
+from egress_server.aio.supervisor import Background
+from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
@@ -48,7 +50,7 @@ class Cache:
         self._known = asyncio.Event()
         self._sound = asyncio.Event()
         self._sound.set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Background()
         self._news = asyncio.Event()
         self._writing = 0
         self._held: dict[ObjectKey, str] = {}
@@ -59,17 +61,15 @@ class Cache:
     def start(self) -> None:
         """Begins to follow. Harmless when it has begun already."""
         if not self._tasks:
-            runs = [(reflector.run(), reflector.followed.kind.plural) for reflector in self._reflectors]
-            runs.append((self._ping(), "ping"))
-            self._tasks = [asyncio.create_task(run, name=f"{what} of {self._client.url}") for run, what in runs]
+            for reflector in self._reflectors:
+                self._tasks.start(
+                    Task.INFORMER, reflector.run, url=self._client.url, kind=reflector.followed.kind.plural
+                )
+            self._tasks.start(Task.INFORMER_PING, self._ping, url=self._client.url)
 
     async def close(self) -> None:
         """Follows no more."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        self._tasks = []
+        await self._tasks.close()
         self._news.set()
 
     async def current(self) -> None:

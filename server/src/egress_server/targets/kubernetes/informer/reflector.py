@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from egress_server.aio.backoff import Backoff
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.targets.kubernetes.api.client import ApiClient, Event
@@ -16,7 +17,7 @@ from egress_server.targets.kubernetes.informer.objects import CachedObject, cach
 
 _log = structlog.get_logger(__name__)
 
-_PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0)
+_BACKOFF = Backoff(0.2, 3.0)
 _LOOK_FOR_KIND_SECONDS = 20.0
 
 Told = Callable[[ObjectKey, CachedObject | None, CachedObject | None], None]
@@ -91,13 +92,12 @@ class Reflector:
                     continue
                 self._fail(error)
                 asked = error.retry_after if isinstance(error, TransientError) else None
-                await asyncio.sleep(max(_PAUSES[min(failures, len(_PAUSES) - 1)], asked or 0.0))
                 failures += 1
-            except Exception:  # noqa: BLE001 - whatever it is, a cache that stands still must not pass for the truth
-                _log.exception("following_crashed", kind=self.followed.kind.name, url=self._client.url)
+                await asyncio.sleep(max(_BACKOFF.pause(failures), asked or 0.0))
+            except Exception:  # until the supervisor runs it again, this cache must not pass for the truth
                 self._version = ""
                 self._fail(TransientError("INTERNAL", f"{self.followed.kind.plural} could not be understood"))
-                await asyncio.sleep(_PAUSES[-1])
+                raise
 
     async def _follow(self) -> None:
         """One watch, from its list or from where the last one ended."""

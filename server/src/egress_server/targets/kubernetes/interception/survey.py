@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from egress_server.aio.waiting import wait_for_event
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.observed.inventory import PolicyGap, StaleWorkload
 from egress_server.targets.kubernetes.api.client import ApiClient
@@ -69,14 +70,8 @@ class Surveyor:
                 await self._look()
             except (TransientError, PermanentError, ApiError) as error:
                 _log.warning("pods_not_looked_at", url=self._client.url, why=str(error))
-            except Exception:  # noqa: BLE001 - one odd pod must not end the looking
-                _log.exception("survey_crashed", url=self._client.url)
             pause = max(_PAUSE_SECONDS, _PAUSE_TIMES * (loop.time() - began))
-            try:
-                async with asyncio.timeout(pause):
-                    await self._reason.wait()
-            except TimeoutError:
-                continue
+            await wait_for_event(self._reason, pause)
 
     async def _look(self) -> None:
         pods: list[Pod] = []

@@ -1,7 +1,4 @@
-"""One writer at a time for each resource of this process.
-
-Two writes of one resource that overlap make one of them start again; taking turns costs less.
-"""
+"""Mutual exclusion by key: for callers that would otherwise collide and have to start again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,14 +6,14 @@ from contextlib import asynccontextmanager
 
 
 class KeyedLocks:
-    """Locks that exist only while somebody holds or awaits them."""
+    """One lock for each key, kept only while it is held or waited for."""
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[None]:
-        """Holds the lock of `key`."""
+        """Holds the lock of `key`; waiters get it in the order they came."""
         lock, users = self._locks.get(key) or (asyncio.Lock(), 0)
         self._locks[key] = (lock, users + 1)
         try:

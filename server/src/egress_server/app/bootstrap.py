@@ -1,4 +1,4 @@
-"""What exists from the start: the mesh, and the clusters named on the command line. Both are changes like any other."""
+"""What exists from the start: the mesh, and the clusters named on the command line. Each is created by a change."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ def local_clusters(mesh: str, ids: Sequence[str]) -> list[Cluster]:
     return [Cluster(f"meshes/{mesh}/clusters/{id_}", TargetKind.LOCAL) for id_ in ids]
 
 
-async def seed(services: Services, mesh: str, clusters: Sequence[Cluster] = ()) -> None:
-    """Creates what is missing; what is there stays as it is."""
+async def bootstrap(services: Services, mesh: str, clusters: Sequence[Cluster] = ()) -> None:
+    """Creates what does not exist yet; existing resources are left alone."""
     wanted: list[tuple[ChangeType, Resource]] = [(ChangeType.CREATE, Mesh(f"meshes/{mesh}"))]
     wanted += [(ChangeType.REGISTER, cluster) for cluster in clusters]
     for type_, resource in wanted:

@@ -1,13 +1,13 @@
-"""One look at one cluster: what was gathered there, whether we may do anything, and what is to do. Others act."""
+"""Plans one reconcile of a cluster from what was gathered there. It reads the store and changes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from egress_server.delivery.context import ApplierContext
-from egress_server.delivery.drift.drift_watch import DriftWatch
-from egress_server.delivery.guards import check_deletions, check_witness
+from egress_server.delivery.drift.detector import DriftDetector
 from egress_server.delivery.leases import HeldLease
+from egress_server.delivery.reconcile.guards import check_deletions, check_witness
 from egress_server.domain.desired.effective import Effective, effective, faults_ended_to, without
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.diff.drift import Objects
@@ -23,8 +23,8 @@ from egress_server.ports.target import Live, Target, Witness
 
 @dataclass(frozen=True, slots=True)
 class ReconcilePlan:
-    """What to do on a cluster, in the light of what `live` there. `served` is what it should hold, as `objects` there,
-    less what its target can't serve, which `obstacles` gives the reason for by resource name."""
+    """What to change on a cluster, given what is `live` there. `served` is what it should hold, and `objects` the same
+    as Istio objects, except for what its target can't serve: `obstacles` has the reason by resource name."""
 
     live: Live
     served: Effective
@@ -33,26 +33,26 @@ class ReconcilePlan:
     upsert: tuple[IstioObject, ...]
     delete: tuple[ObjectKey, ...]
     witness: Witness
-    left_witness: Witness | None
-    """What the cluster is to remember of it; None where it is to be let go of."""
-    witnessed: bool
+    new_witness: Witness | None
+    """What the cluster should remember of the store; None if it is being cleaned up."""
+    witness_is_current: bool
     """Whether the cluster remembers just that already."""
     fault_ends: tuple[datetime, ...]
     """When the faults end that it should hold."""
     faults_ended_to: datetime | None
-    """The latest end of a fault that is over by now and still in desired state."""
+    """The latest end of a fault that has ended and is still in desired state."""
     drifted: frozenset[str]
-    """Resources that somebody else's changes, made or taken back since the last look, are about."""
+    """Resources whose objects other clients have changed, or changed back, since the last reconcile."""
 
     @property
-    def changes(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether any object is to change."""
         return bool(self.upsert or self.delete)
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing at all is to do."""
-        return self.witnessed and not self.changes
+    def is_noop(self) -> bool:
+        """Whether there is nothing to do at all."""
+        return self.witness_is_current and not self.has_changes
 
     @property
     def changing(self) -> frozenset[ObjectKey]:
@@ -61,49 +61,49 @@ class ReconcilePlan:
 
 
 async def plan_reconcile(
-    cluster_id: str, target: Target, live: Live, shop: ApplierContext, lease: HeldLease, drift: DriftWatch
+    cluster_id: str, target: Target, live: Live, context: ApplierContext, lease: HeldLease, drift: DriftDetector
 ) -> ReconcilePlan:
-    """Decides on what was gathered. Raises Held, LeaseLost, TransientError, and what the store raises."""
-    known = live.witness is not None and await check_witness(live.witness, _registered(cluster_id, shop), shop, lease)
-    snapshot, cluster = shop.replica.snapshot, _registered(cluster_id, shop)
-    # All of one moment: a snapshot moves on while we wait for the digest.
-    now = shop.store_clock.now()
+    """Plans from what was gathered. Raises HeldByGuard, LeaseLost, TransientError, and what the store raises."""
+    cluster = _registered(cluster_id, context)
+    known = live.witness is not None and await check_witness(live.witness, cluster, context, lease)
+    snapshot, cluster = context.replica.snapshot, _registered(cluster_id, context)
+    # All as of this moment: the snapshot moves on while the digest is read.
+    now = context.store_clock.now()
     wanted, ended_to = effective(snapshot, cluster, now), faults_ended_to(snapshot, cluster, now)
-    digest = await shop.digests.of(wanted.revision)
+    digest = await context.digests.of(wanted.revision)
     if digest is None:
-        raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} that we follow")
+        raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} of this process")
     witness = Witness(snapshot.epoch, wanted.revision, digest, lease.fence)
-    return _work(wanted, target, live, witness, ended_to, drift, known=known, report=_drift_is_left(snapshot))
+    return _plan(wanted, target, live, witness, ended_to, drift, known=known, report=_reports_drift(snapshot))
 
 
-def _registered(cluster_id: str, shop: ApplierContext) -> Cluster:
-    cluster = shop.replica.snapshot.cluster(cluster_id)
+def _registered(cluster_id: str, context: ApplierContext) -> Cluster:
+    cluster = context.registration(cluster_id)
     if cluster is None:
         raise TransientError("NOT_REGISTERED", f"cluster {cluster_id} is no longer registered")
     return cluster
 
 
-def _work(
+def _plan(
     wanted: Effective,
     target: Target,
     live: Live,
     witness: Witness,
     ended_to: datetime | None,
-    drift: DriftWatch,
+    drift: DriftDetector,
     *,
     known: bool,
     report: bool,
 ) -> ReconcilePlan:
     fit = target.fit(render(wanted), wanted.cluster, live)
     objects = {key_of(obj): obj for obj in fit.objects}
-    known = known and not wanted.cluster.draining
-    seen = drift.look(live, objects, known=known, revision=witness.revision, report=report)
-    changes = [change for change in diff(live.objects, fit.objects) if change.key not in seen.leave]
+    draining = wanted.cluster.draining
+    detected = drift.detect(live, objects, known=known and not draining, revision=witness.revision, report=report)
+    changes = [change for change in diff(live.objects, fit.objects) if change.key not in detected.leave]
     upsert = [change.after for change in changes if change.after is not None]
     delete = tuple(change.key for change in changes if change.after is None)
     check_deletions(delete, live, wanted.cluster)
-    left = None if wanted.cluster.draining else witness
-    held = live.witness and replace(live.witness, fence=witness.fence)
+    new_witness = None if draining else witness
     return ReconcilePlan(
         live=live,
         served=without(wanted, fit.obstacles),
@@ -112,21 +112,22 @@ def _work(
         upsert=tuple(sorted(upsert, key=lambda obj: _age(wanted, obj))),
         delete=delete,
         witness=witness,
-        left_witness=left,
-        witnessed=held == left,
+        new_witness=new_witness,
+        witness_is_current=(live.witness and replace(live.witness, fence=witness.fence)) == new_witness,
         fault_ends=tuple(active.expire_time for active in wanted.faults),
         faults_ended_to=ended_to,
-        drifted=seen.resources,
+        drifted=detected.resources,
     )
 
 
-def _drift_is_left(snapshot: Snapshot) -> bool:
+def _reports_drift(snapshot: Snapshot) -> bool:
+    """Whether the mesh wants drift to be reported only."""
     mesh = snapshot.get(f"meshes/{snapshot.mesh}")
     return mesh is not None and isinstance(mesh.resource, Mesh) and mesh.resource.drift_policy is DriftPolicy.REPORT
 
 
 def _age(wanted: Effective, obj: IstioObject) -> tuple[float, ObjectKey]:
-    """Policies first, then entries from the oldest; of equal age by key."""
+    """Sorts policies first, then entries from the oldest; those of equal age by key."""
     name = resource_of(obj)
     born = wanted.created[name].timestamp() if parse_name(name).kind is ResourceKind.SERVICE_ENTRY else 0.0
     return born, key_of(obj)

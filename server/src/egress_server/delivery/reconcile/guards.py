@@ -1,10 +1,10 @@
-"""What forbids to touch a cluster, until somebody says otherwise.
+"""Guards that freeze a cluster until an operator approves what would happen.
 
 The witness on the cluster guards it against its own control plane: a store that was lost, or restored from an older
-copy, knows less than the cluster does, and what it does not know it would delete. And whatever the reason, a deletion
-of much at one time is more often a mistake than meant.
+copy, knows less than the cluster does, and would delete what it does not know. And whatever the reason, a large
+deletion is more often a mistake than intended.
 
-What somebody says yes to is a token of just what was found, so that a yes never covers anything else.
+An approval names a token of exactly what was found, so that it never covers anything else.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ from egress_server.ports.target import Live, Witness
 
 MANY = 5
 MUCH = 0.2
-"""Deleting more than so many objects, and more than this share of ours on the cluster, has to be approved."""
+"""A deletion of more objects than this, and of more than this share of the managed ones, must be approved."""
 _EXAMPLES = 3
 _REPLICA_PATIENCE_SECONDS = 5.0
 
 
 class HeldByGuard(Exception):
-    """A guard forbids to touch the cluster; `reason` is stable, the text is for people, `token` for who says yes."""
+    """A guard forbids changing the cluster. `reason` is stable, `message` is human-readable, `token` approves this."""
 
     def __init__(self, reason: str, message: str, token: str) -> None:
         super().__init__(message)
@@ -37,33 +37,35 @@ class HeldByGuard(Exception):
         self.token = token
 
 
-async def check_witness(witness: Witness, cluster: Cluster, shop: ApplierContext, lease: HeldLease) -> bool:
-    """Whether this store is the one that the cluster was last driven by, and has forgotten nothing of it; False where
-    it is not and somebody said that the cluster is to follow it all the same. Raises Held where nobody did."""
-    replica, digests = shop.replica, shop.digests
+async def check_witness(witness: Witness, cluster: Cluster, context: ApplierContext, lease: HeldLease) -> bool:
+    """Whether this store reconciled the cluster last and has forgotten nothing since; False if it did not, and was
+    accepted nevertheless. Raises HeldByGuard if it was not accepted, LeaseLost if a newer applier was at work."""
+    replica, digests = context.replica, context.digests
     if witness_token(witness) == cluster.accepted:
         return False
     epoch = replica.snapshot.epoch
     if witness.epoch != epoch:
-        raise _rewound(cluster, witness, f"this store is another one, of epoch {epoch}")
+        where = f"epoch {witness.epoch}, revision {witness.revision}; this one has epoch {epoch}"
+        raise _rewound(cluster, witness, f"by a different store ({where})")
+    last = f"at revision {witness.revision}"
     digest = await digests.of(witness.revision)
     if digest is None and witness.revision > replica.snapshot.revision:
-        raise _rewound(cluster, witness, f"this store only goes to revision {replica.snapshot.revision}")
+        raise _rewound(cluster, witness, f"{last}, but this store ends at revision {replica.snapshot.revision}")
     if digest is not None and digest != witness.digest:
-        raise _rewound(cluster, witness, f"this store has another change as revision {witness.revision}")
+        raise _rewound(cluster, witness, f"{last}, but this store has a different change at that revision")
     if witness.fence > lease.fence:
-        raise LeaseLost(f"a younger applier, of fence {witness.fence}, has driven the cluster")
+        raise LeaseLost(f"a newer applier (fencing token {witness.fence}) has taken over the cluster")
     if not await replica.wait_revision(witness.revision, _REPLICA_PATIENCE_SECONDS):
-        raise TransientError("REPLICA_BEHIND", f"revision {witness.revision} has not arrived in this process yet")
+        raise TransientError("REPLICA_BEHIND", f"this process has not received revision {witness.revision} yet")
     return True
 
 
 def check_deletions(delete: Sequence[ObjectKey], live: Live, cluster: Cluster) -> None:
-    """Raises Held where much of what is ours on the cluster would go, and nobody approved just that.
+    """Raises HeldByGuard if a large share of the managed objects would be deleted without approval.
 
-    Only a Kubernetes cluster has workloads to lose: a local one stands in for one, and of a directory's files nothing
-    takes effect before somebody merges it. The end of a fault is never held up, nor is a cluster that is let go of, nor
-    what a cluster only remembers for the next restart.
+    Only a Kubernetes cluster has workloads to lose: a local one is for trying things out, and files of a directory take
+    effect only when they are merged. What ends faults is never held, nor the cleanup of a deregistered cluster, nor
+    policies that only take effect at the next restart.
     """
     if cluster.target is not TargetKind.KUBERNETES or cluster.draining:
         return
@@ -74,20 +76,20 @@ def check_deletions(delete: Sequence[ObjectKey], live: Live, cluster: Cluster) -
     examples = ", ".join(f"{key.kind} {key.namespace}/{key.name}" for key in losing[:_EXAMPLES])
     raise HeldByGuard(
         MASS_DELETION,
-        f"{len(losing)} of {len(live.objects)} objects of ours would be deleted on the cluster, such as {examples}. "
-        "Nothing is changed there until somebody approves just that, or brings back what wants them: "
+        f"{len(losing)} of {len(live.objects)} managed objects would be deleted on the cluster, such as {examples}. "
+        "The cluster is frozen until this deletion is approved or the deleted resources are restored: "
         f"egressctl cluster approve {cluster.id}",
         token,
     )
 
 
 def witness_token(witness: Witness) -> str:
-    """Stands for what a cluster remembers of the store that drove it."""
+    """Identifies what a cluster remembers of the store that reconciled it."""
     return _short(f"{witness.epoch}:{witness.revision}:{witness.digest}")
 
 
 def deletion_token(keys: Sequence[ObjectKey], witness: Witness | None) -> str:
-    """Stands for a deletion of just these, once: the next one finds another witness."""
+    """Identifies one deletion of exactly these objects: the witness differs the next time."""
     names = (f"{key.kind}/{key.namespace}/{key.name}" for key in sorted(keys))
     return _short("\n".join((witness_token(witness) if witness else "", *names)))
 
@@ -99,9 +101,8 @@ def _short(text: str) -> str:
 def _rewound(cluster: Cluster, witness: Witness, what: str) -> HeldByGuard:
     return HeldByGuard(
         STORE_REWOUND,
-        f"the cluster was last driven at revision {witness.revision} of the store of epoch {witness.epoch}, "
-        f"and {what}: the store was lost, or restored from an older copy. Nothing is changed on the cluster. To go on, "
-        "bring that store's data back; or, to have the cluster follow this store: "
+        f"the cluster was last reconciled {what}: the store was lost, or restored from an older copy. The cluster is "
+        "frozen. Restore the original data, or accept this store for the cluster: "
         f"egressctl cluster accept-store-reset {cluster.id}",
         witness_token(witness),
     )
