@@ -18,8 +18,8 @@ def replace_file(path: Path, content: bytes, *, private: bool = False) -> None:
 
 
 def create_secret(path: Path, content: bytes) -> None:
-    """Creates a file that only its owner can read; an existing one is left alone. Once this returns the file is on disk.
-    Raises OSError."""
+    """Creates a file that only its owner can read; an existing one is left alone. Once this returns the file is on
+    disk. Raises OSError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         _write(draft, content, _OWNER_ONLY)

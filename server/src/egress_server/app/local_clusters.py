@@ -23,8 +23,8 @@ _SCHEMES = {80: "http", 443: "https"}
 
 
 class LocalClusters:
-    """Opens local clusters for the applier, each once, and stops them all on shutdown. Their agents run between `attach`
-    and `detach`."""
+    """Opens local clusters for the applier, each once, and stops them all on shutdown. Their agents run between
+    `attach` and `detach`."""
 
     def __init__(self, settings: RunSettings, version: str) -> None:
         self._settings = settings

@@ -20,8 +20,8 @@ _PURPOSE = [b"mesh-egress credentials"]
 
 
 class KeyFileSealer:
-    """See ports.identity.Sealer. The key is base64 in a file, which is read once, when it is first needed. With `make`, a
-    missing file is created at the first sealing."""
+    """See ports.identity.Sealer. The key is base64 in a file, which is read once, when it is first needed. With `make`,
+    a missing file is created at the first sealing."""
 
     def __init__(self, path: Path, *, make: bool) -> None:
         self._path = path

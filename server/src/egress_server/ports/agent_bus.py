@@ -70,5 +70,5 @@ class AgentBus(Protocol):
         """Sends a reply to a process, which may be gone."""
 
     async def receive(self) -> AgentRequest | AgentReply | None:
-        """The next message for this process, or None after a moment without one. Requests that are no longer awaited are
-        skipped."""
+        """The next message for this process, or None after a moment without one. Requests that are no longer awaited
+        are skipped."""

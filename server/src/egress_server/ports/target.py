@@ -19,8 +19,8 @@ from egress_server.domain.observed.inventory import Inventory
 UNREACHABLE = "UNREACHABLE"
 """The reason of a TransientError if the cluster can't be reached at all. It is then shown as OFFLINE."""
 PERMISSIONS_MISSING = "PERMISSIONS_MISSING"
-"""The reason of a PermanentError if the cluster rejects the credentials or denies a permission. The credentials may have
-been renewed where they are kept, so the next reconcile opens the target again."""
+"""The reason of a PermanentError if the cluster rejects the credentials or denies a permission. The credentials may
+have been renewed where they are kept, so the next reconcile opens the target again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,10 @@ class Target(Protocol):
         read back, or, if the target can't see the data plane, once the control plane has them: the probes that follow
         must not get out if policy forbids it.
 
-        `upsert` is sorted from the oldest, since of two entries for one thing Istio lets the older win: a target without
-        creation times of its own keeps this order, and replacing keeps an object's place. If nothing is to change, only
-        the witness is written, which must be cheap. With a witness of None it is removed: the cluster is cleaned up.
+        `upsert` is sorted from the oldest, since of two entries for one thing Istio lets the older win: a target
+        without creation times of its own keeps this order, and replacing keeps an object's place. If nothing is to
+        change, only the witness is written, which must be cheap. With a witness of None it is removed: the cluster is
+        cleaned up.
         """
 
     async def strip_ended(self, now: datetime) -> None:
