@@ -1,7 +1,8 @@
-"""The registry of background tasks: everything that runs beside the calls of a process, and how each is restarted.
+"""The registry of background tasks: everything that runs besides the calls of a process, and how it is restarted.
 
-A task that is not listed here can't be started. docs/processes.md shows the list to operators, and tests/supervision
-lets each of them fail; both are compared with it, so a new task needs a row there and a scenario.
+A task that is not listed here can't be started. docs/processes.md shows the list to operators, and
+tests/integration/supervision lets each of them fail. Both are compared with this list, so a new task needs a row there
+and a scenario.
 """
 
 from dataclasses import dataclass

@@ -2,8 +2,8 @@
 
 gather, then fit and plan (pure), then apply: the loop reads what is live on the cluster, has desired objects fitted to
 it, compares the two, and applies the difference. Failures are TransientError or PermanentError of domain.model.errors.
-Any call may be cancelled at any point, if the lease is lost or the process stops; the next gather then finds what came
-of it.
+Any call may be cancelled at any point, if the lease is lost or the process stops; the next gather then finds the
+result.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
