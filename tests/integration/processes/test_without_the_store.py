@@ -103,7 +103,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
         assert "fault-default.down" not in held()
         assert applier.stop() == 0
     log = applier.log.read_text()
-    assert "store_awaited" in log
+    assert "waiting_for_store" in log
     assert "Traceback" not in log
 
 
@@ -191,14 +191,14 @@ async def _ask(envoy: Path, port: int) -> int:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("apply",), "--redis-url: must be given"),
-        (("serve",), "--redis-url: must be given"),
-        (("apply", "--redis-url", "redis://x", "--in-cluster"), "--in-cluster: is the way to one cluster"),
+        (("apply",), "--redis-url: is required"),
+        (("serve",), "--redis-url: is required"),
+        (("apply", "--redis-url", "redis://x", "--in-cluster"), "--in-cluster: requires --cluster"),
         (
             ("apply", "--redis-url", "redis://x", "--kubeconfig", "f", "--cluster", "a", "--cluster", "b"),
             "--kubeconfig",
         ),
-        (("apply", "--redis-url", "redis://x", "--context", "c"), "--context: is a context of --kubeconfig"),
+        (("apply", "--redis-url", "redis://x", "--context", "c"), "--context: requires --kubeconfig"),
         (("apply", "--redis-url", "redis://x", "--metrics-address", "0.0.0.0:1"), "is not a loopback address"),
         (("apply", "--redis-url", "nonsense"), "the URL of the store is wrong"),
     ],

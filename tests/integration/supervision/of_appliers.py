@@ -18,8 +18,8 @@ from egress_server.ports.target import Target, Targets
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, only, until
 from tests.support.meshes import BIRTH, cluster, entry
 from tests.unit.delivery.fakes import FakeTarget, FakeTargets
-from tests.unit.delivery.test_fault_ends import fault as a_fault
-from tests.unit.delivery.test_fault_ends import faulted
+from tests.unit.delivery.test_fault_ttl import fault as a_fault
+from tests.unit.delivery.test_fault_ttl import faulted
 from tests.unit.delivery.world import World, clock
 
 

@@ -9,7 +9,7 @@ from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.ports.target import UNREACHABLE
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.test_fault_ends import fault, faulted
+from tests.unit.delivery.test_fault_ttl import fault, faulted
 from tests.unit.delivery.world import World, clock
 
 OFF = TransientError(UNREACHABLE, "no route")
