@@ -1,4 +1,4 @@
-"""Started while Redis is away: a process waits and says so, and faults end on time."""
+"""Started while Redis is unreachable: a process waits and shows that, and faults end on time."""
 
 import asyncio
 import os
@@ -61,8 +61,8 @@ def applier(tmp_path: Path, redis_home: Path) -> Iterator[Applier]:
 
 
 def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier: Applier) -> None:
-    """Server and Redis are gone and the applier was started anew: the fault ends when it should, nothing else changes;
-    with the store back, history says so and the cluster is driven again."""
+    """Server and Redis are gone and the applier was restarted: the fault ends on time, and nothing else changes; with
+    the store back, history follows and the cluster is reconciled again."""
     home = tmp_path / "server"
     home.mkdir()
     objects = tmp_path / "repo/gitops"
@@ -143,7 +143,7 @@ def test_server_started_without_redis(tmp_path: Path, redis_home: Path, command:
 
 
 def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
-    """`egressd run` started anew without its Redis brings its Envoy back with the last policy, less what has ended."""
+    """`egressd run` restarted without its Redis starts its Envoy with the last policy, without ended faults."""
 
     def status(address: str) -> int:
         try:
@@ -180,7 +180,7 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
 
 
 async def _ask(envoy: Path, port: int) -> int:
-    """What a workload beside this Envoy gets from the shop."""
+    """What a workload gets from the shop through this Envoy."""
     streams = await connect(envoy, 80, port)
     try:
         return (await ask(streams, HOST)).status

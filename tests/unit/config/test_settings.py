@@ -1,4 +1,4 @@
-"""Settings: what may be told, by flag and by environment, and what is refused before anything starts."""
+"""Settings: what can be given by flag and by environment, and what is refused before anything starts."""
 
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def test_addresses_are_taken_apart(address: str, parts: tuple[str, int]) -> None
 
 
 async def test_without_authentication_the_caller_is_the_machines_user() -> None:
-    """Who may do everything."""
+    """The caller may do everything."""
     user = LocalUser()
     principal = await user.authenticate({}, "peer")
     assert principal.name.startswith("user:")
