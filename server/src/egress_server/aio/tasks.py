@@ -64,7 +64,7 @@ class Task(Enum):
     FAULT_TTL = Supervision("fault-ttl", backoff=Backoff(1.0, 2.0))
     CLUSTER_WATCH = Supervision("cluster-watch", backoff=Backoff(0.5, 30.0))
     VERIFIER = Supervision("verifier", backoff=_CLUSTER)
-    INVENTORY_WRITER = Supervision("inventory-writer", backoff=_CLUSTER)
+    INVENTORY_WRITER = Supervision("inventory-writer", backoff=Backoff(1.0, 2.0))
     RESTARTS = Supervision("restarts", backoff=_CLUSTER, steady=15.0)
     # Of one Kubernetes cluster
     INFORMER = Supervision("informer", backoff=Backoff(3.0, 10.0, jitter=0.2))
