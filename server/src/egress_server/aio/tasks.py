@@ -10,7 +10,7 @@ from enum import Enum
 
 from egress_server.aio.backoff import Backoff
 
-_STORE = Backoff(0.5, 4.0)
+_STORE = Backoff(0.5, 2.0)
 """For tasks that use the store: soon back when it is."""
 _CLUSTER = Backoff(1.0, 10.0)
 """For tasks of one cluster."""
