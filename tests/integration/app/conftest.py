@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from egress_server.demo.outside import Outside
+from egress_server.demo.environment import ExternalSite
 from tests.integration.app.doors import GrpcDoor, RestDoor
 from tests.support.egressd import Egressd, running
 
@@ -26,7 +26,7 @@ def outside() -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory(prefix="outside-") as folder:
         loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, daemon=True).start()
-        stand_ins = Outside(Path(folder))
+        stand_ins = ExternalSite(Path(folder))
         asyncio.run_coroutine_threadsafe(stand_ins.__aenter__(), loop).result()
         yield stand_ins.resolve
         asyncio.run_coroutine_threadsafe(stand_ins.__aexit__(), loop).result()

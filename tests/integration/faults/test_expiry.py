@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("faults")
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Where the external service is."""
+    """The address of the external service."""
     with shop() as service:
         yield service
 
@@ -158,8 +158,8 @@ def test_over_before_the_start(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("blow", [signal.SIGSTOP, signal.SIGKILL])
 def test_redis_away_at_the_end(tmp_path: Path, words: tuple[str, ...], blow: signal.Signals) -> None:
-    """While Redis is frozen or dead the fault ends all the same; once it is back, history says so and the next change
-    does not bring the fault back."""
+    """The fault ends although Redis is frozen or dead; once Redis is back, history follows, and the next change does
+    not bring the fault back."""
     server = server_of("wheel")
     with (
         short_dir() as folder,
@@ -200,8 +200,8 @@ def pid_of(folder: Path) -> int:
 
 
 def test_a_cluster_is_left_clean(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """Deregistered with cleanup, a cluster has nothing of ours left and is no longer driven; registered again, it gets
-    all of it back."""
+    """Deregistered with cleanup, a cluster has no managed objects left and is no longer reconciled; registered again,
+    it gets all of them back."""
     state = tmp_path / "data/clusters/local/state.json"
     with running_daemon(tmp_path, *words) as daemon:
         register(daemon)

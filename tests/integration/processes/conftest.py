@@ -1,4 +1,4 @@
-"""Servers and appliers as processes of their own over one real Redis, and an agent that tells what a test says."""
+"""Servers and appliers as separate processes over one real Redis, and an agent that reports what a test decides."""
 
 import asyncio
 import threading
@@ -76,7 +76,7 @@ def reaches(daemon: Daemon, change: str, until: "change_service_pb2.WaitChangeRe
 
 
 async def as_registered(attempt: Attempt) -> Evidence:
-    """What a sidecar shows where a registered service answers."""
+    """What a sidecar shows if a registered service answers."""
     to = attempt.destination
     upstream = UpstreamDelta(f"outbound|{to.port}||{to.host}", f"{ADDRESS}:{to.port}", 1, 0, 1)
     return Evidence(

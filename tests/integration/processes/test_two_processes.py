@@ -1,4 +1,4 @@
-"""A server and an applier, each a process of its own: what one is told the other does, and agents serve both."""
+"""A server and an applier as separate processes: one accepts changes, the other applies them, and agents serve both."""
 
 import os
 import signal
@@ -52,7 +52,8 @@ def agents(daemon: Daemon) -> list[str]:
 
 
 def test_told_here_done_there(tmp_path: Path, pair: tuple[Daemon, Applier]) -> None:
-    """What the API is told arrives at the cluster, and both ends say so; nothing is applied while no applier runs."""
+    """A change accepted by the API reaches the cluster, and both ends show that; without an applier nothing is
+    applied."""
     daemon, applier = pair
     assert reaches(daemon, upsert(daemon), APPLIED)
     assert HOST in "".join(path.read_text() for path in (tmp_path / "repo/gitops").rglob("*.yaml"))

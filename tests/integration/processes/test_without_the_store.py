@@ -1,4 +1,4 @@
-"""Started while Redis is away: a process waits and says so, and faults end on time."""
+"""Started while Redis is unreachable: a process waits and shows that, and faults end on time."""
 
 import asyncio
 import os
@@ -61,8 +61,8 @@ def applier(tmp_path: Path, redis_home: Path) -> Iterator[Applier]:
 
 
 def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier: Applier) -> None:
-    """Server and Redis are gone and the applier was started anew: the fault ends when it should, nothing else changes;
-    with the store back, history says so and the cluster is driven again."""
+    """Server and Redis are gone and the applier was restarted: the fault ends on time, and nothing else changes; with
+    the store back, history follows and the cluster is reconciled again."""
     home = tmp_path / "server"
     home.mkdir()
     objects = tmp_path / "repo/gitops"
@@ -103,7 +103,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
         assert "fault-default.down" not in held()
         assert applier.stop() == 0
     log = applier.log.read_text()
-    assert "store_awaited" in log
+    assert "waiting_for_store" in log
     assert "Traceback" not in log
 
 
@@ -143,7 +143,7 @@ def test_server_started_without_redis(tmp_path: Path, redis_home: Path, command:
 
 
 def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
-    """`egressd run` started anew without its Redis brings its Envoy back with the last policy, less what has ended."""
+    """`egressd run` restarted without its Redis starts its Envoy with the last policy, without ended faults."""
 
     def status(address: str) -> int:
         try:
@@ -180,7 +180,7 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
 
 
 async def _ask(envoy: Path, port: int) -> int:
-    """What a workload beside this Envoy gets from the shop."""
+    """What a workload gets from the shop through this Envoy."""
     streams = await connect(envoy, 80, port)
     try:
         return (await ask(streams, HOST)).status
@@ -191,14 +191,14 @@ async def _ask(envoy: Path, port: int) -> int:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("apply",), "--redis-url: must be given"),
-        (("serve",), "--redis-url: must be given"),
-        (("apply", "--redis-url", "redis://x", "--in-cluster"), "--in-cluster: is the way to one cluster"),
+        (("apply",), "--redis-url: is required"),
+        (("serve",), "--redis-url: is required"),
+        (("apply", "--redis-url", "redis://x", "--in-cluster"), "--in-cluster: requires --cluster"),
         (
             ("apply", "--redis-url", "redis://x", "--kubeconfig", "f", "--cluster", "a", "--cluster", "b"),
             "--kubeconfig",
         ),
-        (("apply", "--redis-url", "redis://x", "--context", "c"), "--context: is a context of --kubeconfig"),
+        (("apply", "--redis-url", "redis://x", "--context", "c"), "--context: requires --kubeconfig"),
         (("apply", "--redis-url", "redis://x", "--metrics-address", "0.0.0.0:1"), "is not a loopback address"),
         (("apply", "--redis-url", "nonsense"), "the URL of the store is wrong"),
     ],

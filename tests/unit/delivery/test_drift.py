@@ -1,4 +1,4 @@
-"""What others change on a cluster is seen, told and put right, or left where the mesh wants it so."""
+"""Changes by other clients are detected, reported and corrected, or left if the mesh wants it so."""
 
 import asyncio
 from dataclasses import replace
@@ -32,7 +32,7 @@ def counted(kind: DriftKind) -> float:
 
 
 def telling(*resources: object) -> tuple[World, FakeTarget]:
-    """A world whose cluster tells of changes."""
+    """A world whose cluster reports changes."""
     world = World(*resources)  # type: ignore[arg-type]
     world.targets["east"].tells = True
     return world, world.targets["east"]
@@ -51,7 +51,7 @@ def hosts(target: FakeTarget, name: str) -> list[str]:
 
 @virtual_time
 async def test_changed_is_healed_and_told() -> None:
-    """What somebody changed is put back at once, and the record says what, of which resource, who and when."""
+    """A change by another client is reverted immediately; the status says what, of which resource, by whom and when."""
     world, target = telling(BANK, SHOP)
     before = counted(DriftKind.CHANGED)
     async with world.driven():
@@ -79,7 +79,7 @@ async def test_changed_is_healed_and_told() -> None:
 
 @virtual_time
 async def test_missing_and_extra() -> None:
-    """What somebody removed comes back, what carries our label and is not ours goes."""
+    """A deleted object is restored; a foreign one with our label is deleted."""
     world, target = telling(BANK, SHOP)
     async with world.driven():
         await world.applied()
@@ -94,7 +94,7 @@ async def test_missing_and_extra() -> None:
 
 @virtual_time
 async def test_what_is_healed_is_probed() -> None:
-    """A workload says whether what was put right has taken effect."""
+    """A workload verifies that the correction has taken effect."""
     world, target = telling(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     async with world.driven():
@@ -107,7 +107,7 @@ async def test_what_is_healed_is_probed() -> None:
 
 @virtual_time
 async def test_desired_state_is_no_drift() -> None:
-    """What we bring, change and take away ourselves is no drift; nor is what a stronger policy had displaced."""
+    """What we create, change and delete ourselves is not drift, nor what a stronger policy had displaced."""
     strong = policy("REGISTRY_ONLY", "strong", cluster_selector=ClusterSelector(("east",)))
     world = World(policy("ALLOW_ANY"), strong, BANK)
     async with world.driven():
@@ -154,7 +154,7 @@ async def test_an_obstacle_that_goes_is_no_drift() -> None:
 
 @virtual_time
 async def test_a_refused_change_is_no_drift() -> None:
-    """What the cluster goes on holding as it was before, because it refused the newer one, nobody changed."""
+    """What the cluster still holds because it refused the newer version is not drift."""
     world = World(BANK)
     target = world.targets["east"]
     async with world.driven():
@@ -169,8 +169,8 @@ async def test_a_refused_change_is_no_drift() -> None:
 
 @virtual_time
 async def test_a_refused_fault_is_no_drift() -> None:
-    """An object that is not there because the cluster refused a fault is not missing, though an entry lends its name;
-    and what somebody else took out of it meanwhile is not called healed."""
+    """An object that is absent because the cluster refused a fault is not missing, although an entry lends its name;
+    and what another client removed from it meanwhile is not reported as healed."""
     world = World(BANK, fault("slow", ttl=2000.0))
     target = world.targets["east"]
     async with world.driven():
@@ -187,7 +187,7 @@ async def test_a_refused_fault_is_no_drift() -> None:
 
 @virtual_time
 async def test_a_refused_heal_stays_open() -> None:
-    """Drift that the cluster does not let us put right is not called healed."""
+    """Drift that the cluster does not let us correct is not reported as healed."""
     world, target = telling(BANK)
     async with world.driven():
         await world.applied()
@@ -199,7 +199,7 @@ async def test_a_refused_heal_stays_open() -> None:
 
 @virtual_time
 async def test_half_an_apply_is_no_drift() -> None:
-    """An apply that broke off may have made any part of its changes: what of them is found then nobody else did."""
+    """A failed apply may have made any part of its changes: what is found of them is not drift."""
     world = World(BANK, SHOP)
     target = world.targets["east"]
     async with world.driven():
@@ -216,7 +216,7 @@ async def test_half_an_apply_is_no_drift() -> None:
 
 @virtual_time
 async def test_a_first_apply_finds_no_drift() -> None:
-    """A cluster without a witness was never driven: what is there is replaced without a word."""
+    """A cluster without a witness was never reconciled: what is there is replaced without a report."""
     full = World(BANK, SHOP)
     async with full.driven():
         await full.applied()
@@ -233,7 +233,7 @@ async def test_a_first_apply_finds_no_drift() -> None:
 
 @virtual_time
 async def test_a_draining_cluster_has_no_drift() -> None:
-    """What somebody changed goes away with all the rest."""
+    """A drifted object is deleted with all the rest."""
     world = World(BANK)
     target = world.targets["east"]
     async with world.driven():
@@ -303,7 +303,7 @@ async def test_wanting_something_else_overrules() -> None:
 
 @virtual_time
 async def test_changed_to_what_is_wanted() -> None:
-    """What somebody brought to the newest desired state before we did is as it should be."""
+    """What another client brought to the newest desired state first is not drift."""
     world, target = telling(BANK)
     target.quiet = 5.0
     async with world.driven():
@@ -333,7 +333,7 @@ async def test_put_back_by_others() -> None:
 
 @virtual_time
 async def test_a_mesh_that_wants_it_healed_after_all() -> None:
-    """What was left is put right as soon as the mesh wants it."""
+    """Drift that was only reported is corrected as soon as the mesh wants it."""
     world, target = telling(LEFT, BANK)
     async with world.driven():
         await world.applied()
@@ -347,7 +347,7 @@ async def test_a_mesh_that_wants_it_healed_after_all() -> None:
 
 @virtual_time
 async def test_drift_that_turns_into_another() -> None:
-    """What was changed and left, and is removed then, is told as that."""
+    """An object that was changed and left, and then deleted, is reported as deleted."""
     world, target = telling(LEFT, BANK)
     async with world.driven():
         await world.applied()
@@ -360,7 +360,7 @@ async def test_drift_that_turns_into_another() -> None:
 @virtual_time
 @pytest.mark.parametrize("mesh", [MESH, LEFT])
 async def test_drift_while_nobody_drove(mesh: object) -> None:
-    """Who takes a cluster over sees by the record of the one before what was changed meanwhile."""
+    """An applier that takes a cluster over detects what was changed meanwhile, by the status of the one before."""
     world = World(mesh, BANK, SHOP)  # type: ignore[arg-type]
     target = world.targets["east"]
     async with world.driven():
@@ -378,7 +378,7 @@ async def test_drift_while_nobody_drove(mesh: object) -> None:
 @virtual_time
 @pytest.mark.parametrize("mesh", [MESH, LEFT])
 async def test_what_we_would_make_otherwise_now_is_no_drift(mesh: object) -> None:
-    """Who takes a cluster over and finds it just as it was left brings what it makes of the same desired state."""
+    """An applier that takes a cluster over unchanged applies what it renders of the same desired state."""
     world = World(mesh, BANK, SHOP)  # type: ignore[arg-type]
     target = world.targets["east"]
     async with world.driven():
@@ -395,7 +395,7 @@ async def test_what_we_would_make_otherwise_now_is_no_drift(mesh: object) -> Non
 
 @virtual_time
 async def test_what_could_not_be_held_before_is_no_drift() -> None:
-    """Beside drift, what comes because an obstacle went while nobody drove is not missing."""
+    """What is added because an obstacle has gone while no applier was responsible is not drift."""
     world = World(BANK, SHOP)
     target = world.targets["east"]
     target.unable = {SHOP.name: "not here"}
@@ -411,7 +411,7 @@ async def test_what_could_not_be_held_before_is_no_drift() -> None:
 
 @virtual_time
 async def test_drift_and_desired_state_at_once() -> None:
-    """Where both moved while nobody drove, all is brought to what is wanted: one can't be told from the other."""
+    """If both changed while no applier was responsible, desired state wins: the two can't be distinguished."""
     world = World(LEFT, BANK)
     target = world.targets["east"]
     async with world.driven():
@@ -443,7 +443,7 @@ async def test_a_record_that_lags_behind_the_cluster() -> None:
 
 @virtual_time
 async def test_no_fight() -> None:
-    """What is changed again each time it was put right is left alone for a while, and the record says so."""
+    """An object that is changed back after each correction is left alone for a while, and the status has that."""
     world, target = telling(BANK, SHOP)
 
     async def insist() -> None:

@@ -1,4 +1,4 @@
-"""Much of what is ours on a cluster goes only when somebody approved just that."""
+"""A large share of the managed objects is deleted only with approval."""
 
 import asyncio
 from dataclasses import replace
@@ -22,7 +22,7 @@ def entries(count: int) -> list[ServiceEntry]:
 
 
 async def holding(count: int, kind: Cluster = EAST) -> tuple[World, FakeTarget]:
-    """A world whose cluster holds so many entries; nobody drives it at the moment."""
+    """A world whose cluster holds so many entries; no applier is running."""
     world = World(*entries(count))
     world.history.set(kind)
     async with world.driven():
@@ -31,7 +31,7 @@ async def holding(count: int, kind: Cluster = EAST) -> tuple[World, FakeTarget]:
 
 
 def deletes(world: World, count: int, first: int = 0) -> None:
-    """Somebody deletes so many entries."""
+    """A user deletes so many entries."""
     for each in entries(first + count)[first:]:
         world.delete(each)
 
@@ -61,7 +61,7 @@ async def test_how_much_is_much(there: int, going: int, held: bool) -> None:
 
 @virtual_time
 async def test_what_is_only_remembered_goes_without_asking() -> None:
-    """Interceptions that the cluster holds as they are take effect with a restart that somebody asks for."""
+    """Interceptions that the cluster only remembers take effect with a requested restart."""
     world = World(*(interception(f"i{number}", scope=Scope(f"n{number}")) for number in range(6)))
     world.history.set(EAST)
     async with world.driven():
@@ -94,7 +94,7 @@ async def test_held_says_what_and_how() -> None:
 
 @virtual_time
 async def test_approved() -> None:
-    """Just what was approved goes through, and the rest of the cycle with it."""
+    """Exactly what was approved is deleted, and the rest of the reconcile goes through with it."""
     world, target = await holding(9)
     world.set(entry("new"))
     deletes(world, 6)
@@ -108,7 +108,7 @@ async def test_approved() -> None:
 
 @virtual_time
 async def test_approval_of_something_else() -> None:
-    """What changed since somebody approved it is held again, under another token."""
+    """If the deletion has changed since the approval, it is held again under another token."""
     world, target = await holding(9)
     deletes(world, 6)
     async with world.driven():
@@ -142,7 +142,7 @@ async def test_approved_once() -> None:
 
 @virtual_time
 async def test_brought_back() -> None:
-    """Whoever set what was deleted again need not approve anything."""
+    """If the deleted resources are restored, no approval is needed."""
     world, target = await holding(9)
     deletes(world, 6)
     async with world.driven():
@@ -166,7 +166,7 @@ async def test_where_workloads_are(kind: Cluster) -> None:
 
 @virtual_time
 async def test_a_cluster_that_is_let_go_of() -> None:
-    """Who deregisters a cluster with cleanup has said that all goes."""
+    """Deregistering a cluster with cleanup approves that everything is deleted."""
     world, target = await holding(9)
     world.set(replace(EAST, draining=True))
     async with world.driven():
@@ -196,7 +196,8 @@ async def test_faults_end_all_the_same() -> None:
 
 @virtual_time
 async def test_strangers_with_our_label() -> None:
-    """What somebody else labelled as ours is not deleted unasked where it is much; left alone it is no deletion."""
+    """A foreign object that got our label is not deleted without approval if there are many; left alone, it does not
+    count."""
     world, target = await holding(9)
     first = next(iter(target.objects.values()))
     for number in range(6):

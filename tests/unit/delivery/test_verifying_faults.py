@@ -1,4 +1,4 @@
-"""Which probes show that a fault holds, or that it is gone; and what interception means for the others."""
+"""Which probes show that a fault is active, or gone; and what interception means for the others."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -93,7 +93,7 @@ def test_over() -> None:
 
 
 def test_interception_decides_by_the_dialled_address() -> None:
-    """Where the dialled address goes past the sidecar, that is what policy says, whatever the registry has."""
+    """If the dialled address bypasses the sidecar, policy expects that, whatever the registry has."""
     aside = interception(include_cidrs=("10.0.0.0/8",))
     now = held(STRICT, BANK, aside)
     check = look(now, BANK.name).checks[0]
@@ -106,6 +106,6 @@ def test_interception_decides_by_the_dialled_address() -> None:
 
 
 def test_no_expectation_is_no_disagreement() -> None:
-    """Where policy does not say what happens, whatever happens is no disagreement."""
+    """If policy expects nothing in particular, no result is a disagreement."""
     unsure = Expectation(Outcome.INCONCLUSIVE)
     assert compare(unsure, Verdict(Outcome.REGISTERED, "", ())) is Agreement.UNKNOWN

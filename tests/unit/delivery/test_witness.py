@@ -71,7 +71,7 @@ async def test_empty_store_deletes_nothing() -> None:
 
 @virtual_time
 async def test_held_until_the_data_is_back() -> None:
-    """When the right store is back, the cluster is driven again at the next resync."""
+    """When the right store is back, the cluster is reconciled at the next resync."""
     world = driven_before(revision=6, digest="d6")
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
@@ -84,7 +84,7 @@ async def test_held_until_the_data_is_back() -> None:
 @virtual_time
 @pytest.mark.parametrize("witness", [{"epoch": "epoch-0"}, {"revision": 9, "digest": "d9"}, {"digest": "other"}])
 async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
-    """Once somebody said so the cluster follows this store, whatever drove it before and however young that was."""
+    """Once this store is accepted the cluster follows it, whatever reconciled it before and however recently."""
     world = driven_before(**witness)  # type: ignore[arg-type]
     target = world.targets["east"]
     assert target.witness is not None
@@ -164,7 +164,7 @@ async def test_process_that_lags_for_long_says_so() -> None:
 
 @virtual_time
 async def test_revision_past_retention() -> None:
-    """A cluster that was away for longer than history is kept is driven on: nothing speaks against it."""
+    """A cluster that was away for longer than history is kept is reconciled: nothing speaks against it."""
     world = driven_before(revision=2, digest="d2")
     world.store.digests[2] = None
     async with world.driven():

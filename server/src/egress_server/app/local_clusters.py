@@ -1,4 +1,4 @@
-"""Local clusters: for each, an Envoy and an agent that live as long as this process and the registration."""
+"""Local clusters: an Envoy and an agent for each, for as long as this process runs and the cluster is registered."""
 
 import asyncio
 from functools import partial
@@ -23,8 +23,8 @@ _SCHEMES = {80: "http", 443: "https"}
 
 
 class LocalClusters:
-    """Opens local clusters for the applier, each once, and stops them all at the end. Their agents run between `attach`
-    and `detach`."""
+    """Opens local clusters for the applier, each once, and stops them all on shutdown. Their agents run between
+    `attach` and `detach`."""
 
     def __init__(self, settings: RunSettings, version: str) -> None:
         self._settings = settings
@@ -35,7 +35,7 @@ class LocalClusters:
 
     @property
     def known_destinations(self) -> tuple[Destination, ...]:
-        """What `--resolve` named, as far as a probe can ask it."""
+        """The destinations of `--resolve` that a probe can dial."""
         return tuple(
             Destination(_SCHEMES[resolve.port], resolve.host, resolve.port)
             for resolve in self._settings.resolve
@@ -43,9 +43,9 @@ class LocalClusters:
         )
 
     async def open(self, cluster: Cluster) -> LocalTarget:
-        """The cluster's target, with Envoy running, and an agent on its way where there is a server for it.
+        """The cluster's target, with Envoy running, and its agent attaching if there is a server for it.
 
-        Raises PermanentError where Envoy does not start.
+        Raises PermanentError if Envoy does not start.
         """
         if running := self._running.get(cluster.id):
             return running[1]
@@ -61,25 +61,25 @@ class LocalClusters:
         return target
 
     async def forget(self, cluster_id: str) -> None:
-        """Detaches the cluster's agent and stops its Envoy; its folder stays. Harmless where it does not run."""
+        """Stops the cluster's agent and Envoy; its folder stays. Harmless if it does not run."""
         if running := self._running.pop(cluster_id, None):
             if agent := self._agents.pop(cluster_id, None):
                 await agent.close()
             await running[1].stop()
 
     def attach(self, grpc_address: str) -> None:
-        """A server listens at `grpc_address` for the agents."""
+        """Starts the agents, now that a server listens at `grpc_address`."""
         self._grpc_address = grpc_address
         self._start_agents()
 
     async def detach(self) -> None:
-        """Ends the agents, once nobody is left to attach to."""
+        """Stops the agents before their server stops."""
         self._grpc_address = None
         agents, self._agents = self._agents, {}
         await asyncio.gather(*(agent.close() for agent in agents.values()))
 
     async def stop(self) -> None:
-        """Forgets them all."""
+        """Stops them all."""
         await asyncio.gather(*map(self.forget, list(self._running)))
 
     def _start_agents(self) -> None:

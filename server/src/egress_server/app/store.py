@@ -1,4 +1,4 @@
-"""The store of a process: an embedded one that opens at once or not at all, or an external one that is waited for."""
+"""The store of a process: an embedded one, which must open at the start, or an external one, which is waited for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Restarts workloads on request, one after the other, beside the reconcile loop.
+"""Restarts workloads on request, one after the other, concurrently with the reconcile loop.
 
 Progress is in the cluster's status after each, so that an applier that takes the cluster over continues from there. The
 first workload that does not become ready ends the request: the cause would likely affect the next one, too.

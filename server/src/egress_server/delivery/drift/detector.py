@@ -1,8 +1,8 @@
 """Drift: what other clients change in managed objects while this applier is responsible for them.
 
 What a cluster was left with is kept in memory. Its status in the store has a digest of that, so that the next applier
-knows whether anything was changed meanwhile. If desired state has moved on as well by then, the two can't be told
-apart: the cluster is brought to desired state, and nothing is reported as drift.
+knows whether anything was changed meanwhile. If desired state has moved on as well by then, the two can't be
+distinguished: the cluster is brought to desired state, and nothing is reported as drift.
 """
 
 from collections import defaultdict

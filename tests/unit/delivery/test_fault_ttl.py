@@ -1,4 +1,4 @@
-"""Faults end on time, on the clusters first and in the history after, whoever is away then."""
+"""Faults end on time, first on the clusters and then in the history, whatever is unreachable."""
 
 import asyncio
 from dataclasses import replace
@@ -20,7 +20,7 @@ OFF = TransientError(UNREACHABLE, "no route")
 
 
 def fault(world: World, seconds: float, id_: str = "slow", **fields: object) -> Fault:
-    """A fault on the bank that ends `seconds` from now, where it is set next."""
+    """A fault on the bank that ends `seconds` from now, if it is set next."""
     set_at = world.history.snapshot.revision + 1
     name = f"meshes/default/namespaces/default/faults/{id_}"
     made = Fault(name, "bank.example.com", ttl=loop_time() + seconds - set_at, abort=Abort(503))
@@ -40,7 +40,7 @@ def expired(world: World) -> bool:
 
 @virtual_time
 async def test_ends_on_time() -> None:
-    """A fault works until its time is over and not longer; then its resource goes, by a change that says so."""
+    """A fault ends when its ttl does, not before; then its resource is deleted by an EXPIRE change."""
     world = World(BANK)
     async with world.driven():
         await world.applied()
@@ -61,7 +61,7 @@ async def test_ends_on_time() -> None:
 
 @virtual_time
 async def test_store_away_at_the_end() -> None:
-    """Without the store, and so without a lease, the fault ends all the same; the history says so once it is back."""
+    """Without the store, and so without a lease, the fault still ends; history follows when the store is back."""
     world = World(BANK)
     async with world.driven():
         world.set(fault(world, 60.0))
@@ -98,7 +98,7 @@ async def test_store_away_and_driver_gone() -> None:
 
 @virtual_time
 async def test_applier_away_at_the_end() -> None:
-    """A fault that ends while nobody drives the cluster goes with the first cycle after."""
+    """A fault that ends while no applier is running is removed by the first reconcile."""
     world = World(BANK)
     async with world.driven():
         world.set(fault(world, 20.0))
@@ -198,7 +198,7 @@ async def test_two_appliers_expire_once() -> None:
 
 @virtual_time
 async def test_unreachable_at_the_end() -> None:
-    """Where the cluster refuses at the end, it is asked again every second until the fault is gone."""
+    """If the cluster refuses the removal, it is retried every second until the fault is gone."""
     world = World(BANK)
     async with world.driven():
         world.set(fault(world, 5.0))

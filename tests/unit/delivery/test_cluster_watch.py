@@ -1,4 +1,4 @@
-"""A cluster that tells of changes is looked at when it does, and left alone for as long as it needs."""
+"""A cluster that reports changes is reconciled when it does, and left alone during its debounce window."""
 
 import asyncio
 from dataclasses import replace
@@ -16,7 +16,7 @@ EVIL = {"hosts": ["evil.example.com"]}
 
 
 def telling(*entries: str) -> tuple[World, FakeTarget]:
-    """A world whose cluster tells of changes."""
+    """A world whose cluster reports changes."""
     world = World(*(entry(name) for name in entries))
     world.targets["east"].tells = True
     return world, world.targets["east"]
@@ -24,7 +24,7 @@ def telling(*entries: str) -> tuple[World, FakeTarget]:
 
 @virtual_time
 async def test_drift_is_seen_at_once() -> None:
-    """What somebody else changes is put back within a moment, without a resync."""
+    """A change by another client is reverted within a moment, without a resync."""
     world, target = telling("bank", "shop")
     async with world.driven():
         await world.applied()
@@ -37,7 +37,7 @@ async def test_drift_is_seen_at_once() -> None:
 
 @virtual_time
 async def test_noise_costs_one_look_a_pace() -> None:
-    """However often a cluster tells of changes, it is looked at once a pace."""
+    """However often a cluster reports changes, it is reconciled once per pace."""
     world, target = telling("bank")
     async with world.driven():
         await world.applied()
@@ -50,7 +50,7 @@ async def test_noise_costs_one_look_a_pace() -> None:
 
 @virtual_time
 async def test_a_target_that_cannot_tell_is_asked_once() -> None:
-    """One that ends without a word can't tell, and is not asked again."""
+    """A target that ends the watch without a report can't watch, and is not asked again."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -61,7 +61,7 @@ async def test_a_target_that_cannot_tell_is_asked_once() -> None:
 @virtual_time
 @pytest.mark.parametrize("error", [TransientError("UNREACHABLE", "reset"), ZeroDivisionError("a bug")])
 async def test_listening_begins_anew(error: Exception) -> None:
-    """Where listening fails it begins again, and what happened meanwhile is looked for."""
+    """A watch that fails is restarted, and what it missed is looked for."""
     world, target = telling("bank")
     target.deaf = [error]
     async with world.driven():
@@ -75,7 +75,7 @@ async def test_listening_begins_anew(error: Exception) -> None:
 
 @virtual_time
 async def test_listening_that_ends_begins_anew() -> None:
-    """One that has told before and ends is listened to again."""
+    """A watch that has reported before and ends is restarted."""
     world, target = telling("bank")
     async with world.driven():
         await world.applied()
@@ -160,7 +160,7 @@ async def test_quiet_after_an_apply_that_failed() -> None:
 
 @virtual_time
 async def test_a_witness_alone_needs_no_quiet() -> None:
-    """Where only the witness was written, the next change need not wait."""
+    """If only the witness was written, the next change need not wait."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():

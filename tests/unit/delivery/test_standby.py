@@ -9,14 +9,14 @@ from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.ports.target import UNREACHABLE
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.test_fault_ends import fault, faulted
+from tests.unit.delivery.test_fault_ttl import fault, faulted
 from tests.unit.delivery.world import World, clock
 
 OFF = TransientError(UNREACHABLE, "no route")
 
 
 async def left_behind(*seconds: float, clusters: tuple[str, ...] = ("east",)) -> World:
-    """Clusters with faults that end so many seconds from now, and nobody at work."""
+    """Clusters with faults that end so many seconds from now, and no applier running."""
     world = World(entry("bank"), clusters=clusters)
     async with world.driven():
         for number, each in enumerate(seconds):
@@ -55,7 +55,7 @@ async def test_faults_end_on_time() -> None:
 
 @virtual_time
 async def test_what_ended_before_the_start() -> None:
-    """A fault that ended while nobody was at work goes at once."""
+    """A fault that ended while no applier was running is removed immediately."""
     world = await left_behind(10.0)
     await asyncio.sleep(100)
     assert faulted(world.targets["east"])
@@ -91,7 +91,7 @@ async def test_a_failure_of_ours() -> None:
 
 @virtual_time
 async def test_only_what_we_may_drive() -> None:
-    """A cluster that is not ours to drive is not touched."""
+    """A cluster that this process may not reconcile is not touched."""
     world = await left_behind(10.0)
     world.targets.foreign.add("east")
     gathers = world.targets["east"].gathers

@@ -25,7 +25,7 @@ def traceparent(number: int) -> str:
 
 
 def arrival(revision: int, number: int = 0) -> Arrival:
-    """A change; of a traced call where `number` is given."""
+    """A change, of a traced call if `number` is given."""
     return Arrival(revision, BIRTH, traceparent(number) if number else "")
 
 
@@ -52,7 +52,7 @@ def test_a_span_in_the_newest_change_s_trace() -> None:
 
 
 def test_no_span_where_nothing_is_traced() -> None:
-    """Changes that nobody traces cost no span."""
+    """Untraced changes cost no span."""
     assert spans(arrival(4), arrival(5)) == []
 
 
@@ -79,7 +79,7 @@ async def test_time_from_acceptance() -> None:
 
 @virtual_time
 async def test_a_fresh_look_on_request() -> None:
-    """A cluster that somebody asks to resync is looked at, and mended, at once; others are not."""
+    """A requested resync reconciles that cluster immediately, and no other."""
     world = World(entry("bank"), clusters=("east", "west"))
     async with world.driven():
         await world.applied("east")
@@ -97,7 +97,7 @@ async def test_a_fresh_look_on_request() -> None:
 
 @virtual_time
 async def test_a_resync_does_not_wait_for_the_back_off() -> None:
-    """A cluster that failed is tried again when somebody asks, not only when its pause is over."""
+    """A failed cluster is retried on request, not only after its pause."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -112,7 +112,7 @@ async def test_a_resync_does_not_wait_for_the_back_off() -> None:
 
 @virtual_time
 async def test_deregistered() -> None:
-    """A cluster that is no longer registered is left alone, with what it holds, and let go of."""
+    """A deregistered cluster is released and keeps what it holds."""
     world = World(entry("bank"), clusters=("east", "west"))
     async with world.driven():
         await world.applied()
