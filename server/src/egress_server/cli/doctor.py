@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from egress_server.app.binaries import envoy_version, redis_version
+from egress_server.app.binaries import envoy_version, store_version
 
 _LEAST_FILES = 1024
 _LEAST_SPACE = 1 << 30
@@ -40,7 +40,7 @@ def _checks(data_dir: Path) -> Iterator[Check]:
     system = f"{platform.system()} {platform.machine()}"
     yield Check("system", system == "Linux x86_64", system, "egressd is made for Linux on x86-64")
     yield Check("python", sys.version_info >= (3, 11), platform.python_version(), "Python 3.11 or newer is needed")
-    yield _program("redis-server", redis_version)
+    yield _program("store", store_version)
     yield _program("envoy", envoy_version)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield Check("open files", soft >= _LEAST_FILES, str(soft), f"raise the limit: ulimit -n {_LEAST_FILES}")
