@@ -51,8 +51,14 @@ def decode_status(data: bytes) -> ClusterStatus:
 
 
 def decode_inventory(data: bytes) -> Inventory:
-    """A stored record of what a cluster holds and is not managed here."""
-    return _inventory_decoder.decode(data.replace(b'"escapes":', b'"policy_gaps":'))  # as 0.1.0 calls them
+    """A stored inventory. 0.1.0 called policy gaps escapes."""
+    if b'"escapes":' not in data:
+        return _inventory_decoder.decode(data)
+    stored: dict[str, Any] = msgspec.json.decode(data)
+    for fields in (stored, stored.get("left_out", {})):
+        if "escapes" in fields:
+            fields["policy_gaps"] = fields.pop("escapes")
+    return msgspec.convert(stored, Inventory)
 
 
 def decode_versioned(name: str, value: bytes) -> Versioned:
