@@ -34,7 +34,7 @@ from egress_server.store.codec import (
 )
 from egress_server.store.keys import MeshKeys
 from egress_server.store.redis.connection import RedisConnection
-from egress_server.store.watchers import Watchers
+from egress_server.store.wakeups import Wakeups
 
 _log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class RedisReplica:
         self._resyncs: Counter[str] = Counter()
         self._arrivals: deque[Arrival] = deque(maxlen=_ARRIVALS)
         self._ahead = 0
-        self._wakeups = Watchers()
+        self._wakeups = Wakeups()
         self._check_at = 0.0
         self._follower: asyncio.Task[None] | None = None
 
@@ -117,7 +117,7 @@ class RedisReplica:
         if revision == self._snapshot.revision + 1 and revision > self._ahead:
             self._snapshot.apply(Update(revision, outcome.versioned))
             self._arrivals.append(Arrival(revision, outcome.change.accept_time, outcome.traceparent))
-            self._wakeups.tell(revision)
+            self._wakeups.notify(revision)
 
     async def wait_revision(self, revision: int, timeout: float) -> bool:
         """See the port."""
@@ -157,7 +157,7 @@ class RedisReplica:
             _log.warning("store_entries_missing", mesh=keys.mesh, revision=self._snapshot.revision)
             await self._load()
         if (revision, number) != (self._snapshot.revision, self._status_number):
-            self._wakeups.tell(self._snapshot.revision)
+            self._wakeups.notify(self._snapshot.revision)
         return bool(news)
 
     async def _take_log(self, entries: Sequence[Entry]) -> bool:
@@ -229,13 +229,13 @@ class RedisReplica:
         if head.epoch != snapshot.epoch or head.revision < revision or head.status < number:
             _log.error("store_rewound", mesh=self._keys.mesh, revision=revision, head=head.revision)
             await self._load()
-            self._wakeups.tell(self._snapshot.revision)
+            self._wakeups.notify(self._snapshot.revision)
             return
         while self._snapshot.revision < head.revision or self._status_number < head.status:
             if not await self._read(None):
                 _log.warning("store_entries_missing", mesh=self._keys.mesh, head=head.revision)
                 await self._load()
-                self._wakeups.tell(self._snapshot.revision)
+                self._wakeups.notify(self._snapshot.revision)
 
     async def _load(self) -> None:
         """Reads everything as of one moment."""
