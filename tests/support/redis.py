@@ -36,6 +36,22 @@ def only(which: str) -> Callable[[], list[Path]]:
     return lambda: [server_binary(which)]
 
 
+class ServerPool:
+    """Servers that start when they are first asked for, and stop with the stack."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._urls: dict[str, str] = {}
+
+    def url(self, which: str) -> str:
+        """The URL of one of SERVERS; skips the test if this machine has none."""
+        if which not in self._urls:
+            binary = server_binary(which)
+            folder = self._stack.enter_context(short_dir())
+            self._urls[which] = self._stack.enter_context(running(binary, folder))
+        return self._urls[which]
+
+
 @contextlib.contextmanager
 def short_dir() -> Iterator[Path]:
     """A folder with a short path: a unix socket's has at most 107 bytes, and pytest's tmp_path may be longer."""

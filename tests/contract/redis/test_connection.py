@@ -8,7 +8,7 @@ import pytest
 from egress_server.domain.model.errors import Unavailable
 from egress_server.store.redis.address import Address
 from egress_server.store.redis.connection import RedisConnection, StoreFault
-from tests.contract.conftest import Bench
+from tests.contract.benches import Bench
 from tests.support.mutations import entry, insist, mutation, setting
 
 
