@@ -27,6 +27,8 @@ class StoreBench(Protocol):
     """One mesh. `store` and `replica` are those of one process."""
 
     mesh: str
+    patience: float
+    """Seconds in which a replica must have what was written."""
 
     @property
     def store(self) -> Store:
@@ -59,6 +61,7 @@ class Bench:
     connection: RedisConnection
     store: RedisStore
     replica: RedisReplica
+    patience: float = 15.0
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
@@ -106,6 +109,7 @@ class MemoryBench:
 
     def __init__(self, mesh: str = "m", make: Callable[..., MemoryStore] = MemoryStore) -> None:
         self.mesh = mesh
+        self.patience = 0.1
         self._passed = 0.0
         self.store = make(
             epochs={mesh: f"epoch-of-{mesh}"}, clock=self._clock, monotonic=self._monotonic, retention=RETENTION
@@ -164,8 +168,11 @@ def content(snapshot: Snapshot) -> dict[str, object]:
     }
 
 
-async def comes(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Waits for what a replica will have."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - conditions of any kind
-            await asyncio.sleep(0.005)
+async def comes(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
+    """Waits for what a replica will have; False if it does not come in time."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= give_up:
+            return False
+        await asyncio.sleep(0.005)
+    return True

@@ -79,7 +79,7 @@ async def test_a_record_with_an_old_fence_is_not_written(bench: StoreBench) -> N
         ],
     )
     assert list(refused) == ["c1"]
-    await comes(lambda: set(bench.replica.statuses) == {"c2"})
+    assert await comes(lambda: set(bench.replica.statuses) == {"c2"})
     assert not await bench.store.put_status(bench.mesh, [ClusterStatus("c1", Phase.SETTLED, 8, fence=young.fence)])
 
 
