@@ -77,7 +77,7 @@ async def test_another_epoch_is_loaded(bench: Bench, other: RedisReplica) -> Non
     assert await other.wait_revision(1, SECONDS)
     names = await bench.connection.call("KEYS", f"egress:{{{bench.mesh}}}:*")
     with other.watch() as news:
-        await bench.connection.read_at_once(
+        await bench.connection.read_together(
             ("DEL", *names), ("HSET", bench.keys.meta, "epoch", "another", "revision", "0")
         )
         async with asyncio.timeout(SECONDS):

@@ -86,7 +86,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     applier.start()
     eventually(lambda: not ready(applier))
     why = httpx.get(f"http://{applier.http}/readyz").json()["notReady"]["store"]
-    assert "can't be reached" in why or "no connection" in why
+    assert "is unavailable" in why or "cannot connect" in why
     assert "fault-default.down" in held() or time.monotonic() > end
     time.sleep(max(0.0, end - time.monotonic()))
     eventually(lambda: "fault-default.down" not in held())

