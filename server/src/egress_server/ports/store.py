@@ -67,7 +67,10 @@ class Stale(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A change as this process heard of it: when it was accepted, and the trace of who asked (empty: none)."""
+    """A change as it reached this process: when it was accepted, and the trace of the call (empty: none).
+
+    If one read brought several changes of a resource, all of them have the time of the last.
+    """
 
     revision: int
     accept_time: datetime
