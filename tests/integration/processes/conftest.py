@@ -35,17 +35,6 @@ def redis(redis_home: Path) -> Iterator[str]:
         yield url
 
 
-def pid_of(folder: Path) -> int:
-    """The redis-server that runs in a folder."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").resolve() == folder and b"redis" in (process / "comm").read_bytes():
-                return int(process.name)
-        except OSError:
-            continue
-    raise AssertionError("no redis-server runs there")
-
-
 def register(daemon: Daemon, cluster: str = "gitops") -> None:
     """A cluster of kind directory."""
     daemon.fleet.RegisterCluster(

@@ -16,10 +16,10 @@ from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_
 from egress_server.targets.directory.files import WITNESS_FILE
 from egress_server.targets.local.xds.compile import SOCKET
 from tests.integration.local.world import ask, connect
-from tests.integration.processes.conftest import MESH, pid_of, reaches, register, upsert
+from tests.integration.processes.conftest import MESH, reaches, register, upsert
 from tests.support.daemon import HOST, Applier, Daemon, eventually, running_daemon, shop
 from tests.support.egressd import Egressd, run_cli
-from tests.support.redis import running, server_binary
+from tests.support.redis import running, server_binary, server_pid
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -78,7 +78,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
             end = inject(daemon)
             assert "fault-default.down" in held()
             applier.kill()
-        os.kill(pid_of(redis_home), signal.SIGKILL)
+        os.kill(server_pid(redis_home), signal.SIGKILL)
     known = tmp_path / "applier/data/clusters.json"
     assert stat.S_IMODE(known.stat().st_mode) == 0o600
     witness = (objects / WITNESS_FILE).read_bytes()
@@ -160,7 +160,7 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
             end = inject(daemon, 15)
             assert status(address) == 503 or time.monotonic() > end
             daemon.kill()
-            os.kill(pid_of(redis_home), signal.SIGKILL)
+            os.kill(server_pid(redis_home), signal.SIGKILL)
         again = Daemon(tmp_path)  # only to speak to it
         try:
             server.launch()
