@@ -200,7 +200,7 @@ async def _ask(envoy: Path, port: int) -> int:
         ),
         (("apply", "--redis-url", "redis://x", "--context", "c"), "--context: is a context of --kubeconfig"),
         (("apply", "--redis-url", "redis://x", "--metrics-address", "0.0.0.0:1"), "is not a loopback address"),
-        (("apply", "--redis-url", "nonsense"), "the URL of the store is wrong"),
+        (("apply", "--redis-url", "nonsense"), "invalid store URL"),
     ],
 )
 def test_wrong_usage(words: tuple[str, ...], said: str) -> None:
