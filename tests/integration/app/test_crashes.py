@@ -119,11 +119,11 @@ def check_it_converges(door: Door) -> None:
 
 
 def test_kill_nine(home: Path, outside: list[str]) -> None:
-    """redis-server and Envoy come back by themselves, egressd by giving its command again, and nothing is missing."""
+    """The store and Envoy come back by themselves, egressd by giving its command again, and nothing is missing."""
     with running(home, clusters=["one"], resolve=outside) as egressd:
         door = GrpcDoor(egressd.grpc)
         with writing(egressd) as run:
-            for name in ("redis-server", "envoy", "redis-server"):
+            for name in ("valkey-server", "envoy", "valkey-server"):
                 kill_child(egressd, name)
                 run.wait_for_more()
             for _ in range(2):
@@ -133,7 +133,7 @@ def test_kill_nine(home: Path, outside: list[str]) -> None:
                 run.wait_for_more()
         check_it_converges(door)
         check_nothing_is_missing(door, run)
-        assert len(egressd.leftovers()) == len(egressd.children("redis-server") + egressd.children("envoy")) == 2
+        assert len(egressd.leftovers()) == len(egressd.children("valkey-server") + egressd.children("envoy")) == 2
         assert egressd.stop() == 0
     until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
 

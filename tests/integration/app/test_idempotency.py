@@ -95,12 +95,12 @@ def test_after_a_restart(egressd: Egressd, by_grpc: GrpcDoor, how: str) -> None:
 
 
 def test_after_a_lost_reply(egressd: Egressd, by_grpc: GrpcDoor) -> None:
-    """redis-server is killed again and again between commits and replies; a request id is one change all the same."""
+    """The store is killed again and again between commits and replies; a request id is one change all the same."""
     before = head(by_grpc)
 
     def insist(number: int) -> Json:
         if number % 40 == 10:  # the other threads have requests under way
-            for server in egressd.children("redis-server"):
+            for server in egressd.children("valkey-server"):
                 server.kill()
         return _insist(by_grpc, number)
 

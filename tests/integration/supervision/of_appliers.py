@@ -56,7 +56,7 @@ def a_world(*clusters: str) -> World:
 
 async def applied_on(world: World, cluster_id: str) -> None:
     """A change reaches a cluster."""
-    name = f"e{world.history.snapshot.revision}"
+    name = f"e{world.replica.snapshot.revision}"
     world.set(entry(name))
     target = world.targets[cluster_id]
     await until(lambda: name in {key.name for key in target.objects})
@@ -87,7 +87,7 @@ async def status_writer(fault: Fault, _: Path) -> AsyncIterator[Job]:
     world.store = failing(world.store, "put_status", fault.strike)
 
     async def works() -> None:
-        world.set(entry(f"e{world.history.snapshot.revision}"))
+        world.set(entry(f"e{world.replica.snapshot.revision}"))
         await world.applied("east")
         await world.applied("west")
 
@@ -117,7 +117,7 @@ async def fault_expirer(fault: Fault, _: Path) -> AsyncIterator[Job]:
     world.store = failing(world.store, "commit", fault.strike)
 
     async def works() -> None:
-        await until(lambda: not world.history.snapshot.of_kind(ResourceKind.FAULT))
+        await until(lambda: not world.replica.snapshot.of_kind(ResourceKind.FAULT))
 
     async def provoke() -> None:
         world.set(a_fault(world, 1.0))

@@ -42,12 +42,11 @@ def world() -> World:
     made.replica.report(ClusterStatus("east", Phase.SETTLED, drift=(drifted("b"), healed, drifted("a"))))
     made.replica.report(ClusterStatus("west", Phase.SETTLED, drift=(drifted("c", kind=DriftKind.MISSING),)))
     web = StaleWorkload("Deployment", "prod", "web", 1, 2, "older")
-    made.replica.inventories = {
-        "west": Inventory("west", NOW, policy_gaps=(gap("w"),), stale_workloads=(web,), left_out={"policy_gaps": 3}),
-        "east": Inventory(
-            "east", NOW, policy_gaps=(gap("f"), gap("e")), stale_workloads=(web, replace(web, name="api"))
-        ),
-    }
+    west = Inventory("west", NOW, policy_gaps=(gap("w"),), stale_workloads=(web,), left_out={"policy_gaps": 3})
+    east = Inventory("east", NOW, policy_gaps=(gap("f"), gap("e")), stale_workloads=(web, replace(web, name="api")))
+    for inventory in (west, east):
+        made.store.write_inventory("default", inventory)
+    made.replica.catch_up()
     return made
 
 

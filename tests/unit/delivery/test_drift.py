@@ -434,7 +434,7 @@ async def test_a_record_that_lags_behind_the_cluster() -> None:
         record = world.status()
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.applied()
-    world.replica.statuses["east"] = record
+    world.store.write_statuses("default", [record])
     target.meddle("bank", EVIL)
     async with world.driven():
         await world.until(lambda: hosts(target, "bank") == ["other.example.com"], seconds=1)

@@ -21,7 +21,7 @@ OFF = TransientError(UNREACHABLE, "no route")
 
 def fault(world: World, seconds: float, id_: str = "slow", **fields: object) -> Fault:
     """A fault on the bank that ends `seconds` from now, if it is set next."""
-    set_at = world.history.snapshot.revision + 1
+    set_at = world.replica.snapshot.revision + 1
     name = f"meshes/default/namespaces/default/faults/{id_}"
     made = Fault(name, "bank.example.com", ttl=loop_time() + seconds - set_at, abort=Abort(503))
     return replace(made, **fields)  # type: ignore[arg-type]
@@ -35,7 +35,7 @@ def faulted(target: FakeTarget) -> list[str]:
 
 def expired(world: World) -> bool:
     """Whether no fault is left in desired state."""
-    return not world.history.snapshot.of_kind(ResourceKind.FAULT)
+    return not world.replica.snapshot.of_kind(ResourceKind.FAULT)
 
 
 @virtual_time
@@ -214,7 +214,7 @@ async def test_the_cluster_moves_with_its_registration() -> None:
     world = World(BANK)
     async with world.driven():
         await world.applied()
-        cluster = world.history.snapshot.cluster("east")
+        cluster = world.replica.snapshot.cluster("east")
         assert cluster is not None
         world.set(replace(cluster, path="elsewhere"))
         await world.applied()

@@ -61,7 +61,7 @@ async def test_what_is_new_is_put_at_a_bounded_rate() -> None:
 async def test_a_takeover_writes_only_what_is_new() -> None:
     """An applier that takes a cluster over knows what the store has."""
     world, _ = seeing()
-    world.replica.inventories["east"] = SEEN
+    world.store.write_inventory("default", SEEN)
     async with world.driven():
         await world.applied()
         await asyncio.sleep(61)
@@ -127,7 +127,7 @@ async def test_stale_workloads_are_counted() -> None:
 async def test_dropped_with_its_cluster() -> None:
     """The inventory of a deregistered cluster is deleted, even if no applier was running then."""
     world, _ = seeing("bank")
-    world.replica.inventories["gone"] = replace(SEEN, cluster="gone")
+    world.store.write_inventory("default", replace(SEEN, cluster="gone"))
     async with world.driven():
         await world.until(lambda: set(world.replica.inventories) == {"east"})
         world.delete(cluster("east"))

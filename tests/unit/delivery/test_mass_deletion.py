@@ -24,7 +24,7 @@ def entries(count: int) -> list[ServiceEntry]:
 async def holding(count: int, kind: Cluster = EAST) -> tuple[World, FakeTarget]:
     """A world whose cluster holds so many entries; no applier is running."""
     world = World(*entries(count))
-    world.history.set(kind)
+    world.set(kind)
     async with world.driven():
         await world.applied()
     return world, world.targets["east"]
@@ -63,7 +63,7 @@ async def test_how_much_is_much(there: int, going: int, held: bool) -> None:
 async def test_what_is_only_remembered_goes_without_asking() -> None:
     """Interceptions that the cluster only remembers take effect with a requested restart."""
     world = World(*(interception(f"i{number}", scope=Scope(f"n{number}")) for number in range(6)))
-    world.history.set(EAST)
+    world.set(EAST)
     async with world.driven():
         await world.applied()
         for number in range(6):
@@ -178,7 +178,7 @@ async def test_a_cluster_that_is_let_go_of() -> None:
 async def test_faults_end_all_the_same() -> None:
     """That faults are over, or cleared, is never held up: without them things are as they were."""
     world = World(*entries(3))
-    world.history.set(EAST)
+    world.set(EAST)
     target = world.targets["east"]
     faults = [fault(f"f{number}", host=f"h{number}.example.com", ttl=1020.0 + number) for number in range(12)]
     async with world.driven():
@@ -217,7 +217,7 @@ async def test_faults_end_on_a_held_cluster() -> None:
     """What a guard holds back does not keep a fault from ending on time, though its applier knows of it only from the
     cluster."""
     world = World(*entries(9))
-    world.history.set(EAST)
+    world.set(EAST)
     target = world.targets["east"]
     async with world.driven():
         world.set(fault("slow", host="e08.example.com", ttl=1010.0))

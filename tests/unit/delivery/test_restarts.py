@@ -189,7 +189,7 @@ async def test_called_off() -> None:
 async def test_a_draining_cluster_begins_none() -> None:
     """Nothing is restarted on a cluster that is about to go."""
     world = World(entry("bank"))
-    world.history.set(replace(ordering("o1", A), draining=True))
+    world.set(replace(ordering("o1", A), draining=True))
     async with world.driven():
         await asyncio.sleep(30)
     assert names(world.targets["east"]) == []

@@ -68,9 +68,7 @@ async def test_time_from_acceptance() -> None:
     async with world.driven():
         await world.applied()
         before = observed("egress_rollout_duration_seconds")
-        accepted = BIRTH + timedelta(seconds=loop_time() - 3)
-        revision = world.history.snapshot.revision + 1
-        world.replica.arrived += [Arrival(revision, accepted, ""), Arrival(revision + 1, accepted, "")]
+        world.store.accepted = BIRTH + timedelta(seconds=loop_time() - 3)
         world.targets["east"].seconds = 2.0
         world.set(entry("bank"))
         await world.applied()
@@ -86,11 +84,10 @@ async def test_a_fresh_look_on_request() -> None:
         await world.applied("west")
         await asyncio.sleep(1)
         world.targets["east"].objects.clear()
-        world.replica.resyncs["east"] = 1
-        world.replica.tell()
+        await world.store.ask_resync("default", "east")
         await world.until(lambda: len(world.targets["east"].objects) == 1, seconds=0.3)
         assert (world.targets["east"].gathers, world.targets["west"].gathers) == (2, 1)
-        world.replica.tell()
+        world.replica.wake()
         await asyncio.sleep(1)
         assert world.targets["east"].gathers == 2
 
@@ -105,8 +102,7 @@ async def test_a_resync_does_not_wait_for_the_back_off() -> None:
         world.set(entry("shop"))
         await asyncio.sleep(1)
         assert world.status().problem is not None
-        world.replica.resyncs["east"] = 1
-        world.replica.tell()
+        await world.store.ask_resync("default", "east")
         await world.applied(seconds=0.3)
 
 
@@ -116,7 +112,7 @@ async def test_deregistered() -> None:
     world = World(entry("bank"), clusters=("east", "west"))
     async with world.driven():
         await world.applied()
-        cluster = world.history.snapshot.cluster("east")
+        cluster = world.replica.snapshot.cluster("east")
         assert cluster is not None
         world.delete(cluster)
         await world.until(lambda: world.targets.forgotten == ["east"])
@@ -132,7 +128,7 @@ async def test_draining() -> None:
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
-        cluster = world.history.snapshot.cluster("east")
+        cluster = world.replica.snapshot.cluster("east")
         assert cluster is not None
         world.set(type(cluster)(cluster.name, cluster.target, draining=True))
         await world.applied()

@@ -30,7 +30,7 @@ def state(world: World, resource: str, revision: int) -> RolloutState:
 
 def told(world: World, resource: str, revision: int) -> Rollout:
     """The state of a change on the cluster."""
-    snapshot = world.history.snapshot
+    snapshot = world.replica.snapshot
     versioned = snapshot.get(resource)
     last = versioned.revision if versioned else revision
     east = snapshot.cluster("east")
@@ -408,10 +408,9 @@ async def test_takes_up_where_the_last_applier_left() -> None:
     world.agents.attach()
     doubt = {BANK.name: Problem("PROBE_INCONCLUSIVE", "")}
     gone = {entry("gone").name: Problem("PROBE_DISAGREES", "")}
-    world.replica.statuses["east"] = ClusterStatus(
-        "east", Phase.SETTLED, verified_revision=4, unverified=doubt, disagreements=gone
-    )
-    world.history.set(entry("news"))
+    status = ClusterStatus("east", Phase.SETTLED, verified_revision=4, unverified=doubt, disagreements=gone)
+    world.store.write_statuses("default", [status])
+    world.set(entry("news"))
     async with world.driven():
         await world.verified()
     hosts = {url.split("/")[2] for url in world.agents.urls}
@@ -425,8 +424,8 @@ async def test_what_was_missed_did_not_concern_the_cluster() -> None:
     """After a restart with nothing changed since the last verdict, only the mode is probed."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
-    world.replica.statuses["east"] = ClusterStatus("east", Phase.SETTLED, verified_revision=4)
-    world.history.set(cluster("west"))
+    world.store.write_statuses("default", [ClusterStatus("east", Phase.SETTLED, verified_revision=4)])
+    world.set(cluster("west"))
     async with world.driven():
         await world.verified()
     assert world.agents.urls == [REFUSED_URL]

@@ -59,7 +59,7 @@ async def test_empty_store_deletes_nothing() -> None:
     async with full.driven():
         await full.applied()
     world = World()
-    world.history.snapshot.epoch = "epoch-2"
+    world.replica.snapshot.epoch = "epoch-2"
     world.targets["east"].objects = dict(full.targets["east"].objects)
     world.targets["east"].witness = full.targets["east"].witness
     async with world.driven():
@@ -75,8 +75,8 @@ async def test_held_until_the_data_is_back() -> None:
     world = driven_before(revision=6, digest="d6")
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
-        world.history.set(entry("shop"))
-        world.history.set(entry("news"))
+        world.set(entry("shop"))
+        world.set(entry("news"))
         await world.applied(seconds=61)
     assert world.status().problem is None
 
@@ -108,7 +108,7 @@ async def test_an_acceptance_is_for_one_witness() -> None:
     world = driven_before(epoch="epoch-0")
     target = world.targets["east"]
     assert target.witness is not None
-    world.history.set(replace(cluster("east"), accepted=witness_token(replace(target.witness, revision=3))))
+    world.set(replace(cluster("east"), accepted=witness_token(replace(target.witness, revision=3))))
     async with world.driven():
         await asyncio.sleep(100)
     assert world.status().phase is Phase.HELD
@@ -122,11 +122,11 @@ async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> N
     async with full.driven():
         await full.applied()
     world = World()
-    world.history.snapshot.epoch = "epoch-2"
+    world.replica.snapshot.epoch = "epoch-2"
     target = world.targets["east"]
     target.objects, target.witness = dict(full.targets["east"].objects), full.targets["east"].witness
     assert target.witness is not None
-    world.history.set(replace(KUBERNETES, accepted=witness_token(target.witness)))
+    world.set(replace(KUBERNETES, accepted=witness_token(target.witness)))
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
         problem = world.status().problem

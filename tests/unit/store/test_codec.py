@@ -1,7 +1,10 @@
 """The stored form: every resource comes back as it was, and what an older server wrote is still read."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from egress_server.domain.model.changes import ChangeRecord, ChangeType
 from egress_server.domain.model.resources import (
     Abort,
     Cluster,
@@ -29,8 +32,10 @@ from egress_server.domain.model.resources import (
     TrafficSettings,
     WeightedDestination,
 )
-from egress_server.store.codec import decode_versioned, encode
+from egress_server.domain.observed.inventory import ForeignSidecar, Inventory, PolicyGap, PolicyGapKind
+from egress_server.store.codec import decode_inventory, decode_record, decode_versioned, encode
 
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 SELECTOR = ClusterSelector((), {"env": "prod"})
 HEADERS = (HeaderMatch("a"), HeaderMatch("b", MatchKind.REGEX, "x.*"))
 TRAFFIC = TrafficSettings(
@@ -105,3 +110,21 @@ def test_every_kind_comes_back(resource: Resource) -> None:
 def test_other_versions_are_read(data: bytes, resource: Resource) -> None:
     """Fields that came later have a default; fields yet to come are passed over."""
     assert decode_versioned(resource.name, b"1 1 1 0 " + data).resource == resource
+
+
+def test_escapes_of_0_1_0_are_policy_gaps() -> None:
+    """The old name is replaced where it is a field or a count of one, and nowhere else."""
+    gap = PolicyGap(PolicyGapKind.EXCLUDED, "Pod", "shop", "web", "port 443 is excluded")
+    sidecar = ForeignSidecar("shop", "theirs", AT, {"escapes": "label"})
+    inventory = Inventory(
+        "east", AT, policy_gaps=(gap,), sidecars=(sidecar,), left_out={"policy_gaps": 3, "services": 1}
+    )
+    assert decode_inventory(encode(inventory)) == inventory
+    old = encode(inventory).replace(b'"policy_gaps":', b'"escapes":')
+    assert decode_inventory(old) == inventory
+
+
+def test_rollbacks_of_0_1_0_are_reverts() -> None:
+    """Change records call a revert ROLLBACK there."""
+    record = ChangeRecord(ChangeType.REVERT, "meshes/m", "user:alice", "r")
+    assert decode_record(encode(record).replace(b"REVERT", b"ROLLBACK")) == record

@@ -67,7 +67,10 @@ class Stale(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A change as this process received it: when it was accepted, and the trace of its call (empty: none)."""
+    """A change as this process received it: when it was accepted, and the trace of its call (empty: none).
+
+    If one read brought several changes of a resource, all of them have the time of the last.
+    """
 
     revision: int
     accept_time: datetime

@@ -1,12 +1,13 @@
-"""Opens a store and all that belongs to it, in order, and closes it in the opposite one."""
+"""Opens a store with everything that belongs to it, and closes it in the opposite order."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from egress_server.store.agent_bus import RedisAgentBus
-from egress_server.store.embedded.server import EmbeddedRedis
+from egress_server.store.embedded.binaries import installed_servers
+from egress_server.store.embedded.server import EmbeddedServer
 from egress_server.store.keys import Retention
 from egress_server.store.redis.address import Address
 from egress_server.store.redis.checks import check_server, ensure_epoch
@@ -18,26 +19,32 @@ from egress_server.store.upkeep import Upkeep
 
 @dataclass(frozen=True, slots=True)
 class OpenStore:
-    """A store at work. `embedded` is None where the Redis is somebody else's."""
+    """A running store. `embedded` is None if the server is external."""
 
     store: RedisStore
     replica: RedisReplica
     connection: RedisConnection
-    embedded: EmbeddedRedis | None
+    embedded: EmbeddedServer | None
 
 
 @asynccontextmanager
-async def open_store(where: Path | str, mesh: str, *, retention: Retention | None = None) -> AsyncIterator[OpenStore]:
-    """The store in a folder (an embedded redis-server) or at a URL, with a current copy of `mesh`.
+async def open_store(
+    where: Path | str,
+    mesh: str,
+    *,
+    retention: Retention | None = None,
+    servers: Callable[[], Iterable[Path]] = installed_servers,
+) -> AsyncIterator[OpenStore]:
+    """The store in a folder (an embedded server, one of `servers`) or at a URL, with a current replica of `mesh`.
 
-    Raises FailedPrecondition where it is not fit or locked, Unavailable where it can't be reached, InvalidArgument
-    for a wrong URL.
+    Raises FailedPrecondition if it is locked or not fit for use, Unavailable if it can't be reached, InvalidArgument
+    for a malformed URL.
     """
     kept = retention or Retention()
     async with AsyncExitStack() as stack:
         embedded = None
         if isinstance(where, Path):
-            embedded = EmbeddedRedis(where, mesh)
+            embedded = EmbeddedServer(where, mesh, servers)
             stack.push_async_callback(embedded.stop)
             address = await embedded.start()
         else:
@@ -56,7 +63,7 @@ async def open_store(where: Path | str, mesh: str, *, retention: Retention | Non
 
 @asynccontextmanager
 async def open_agent_bus(storage: OpenStore, mesh: str, process: str) -> AsyncIterator[RedisAgentBus]:
-    """How the process of this name reaches the others over the same store. Raises Unavailable."""
+    """The bus that connects the process of this name with the others on the same store. Raises Unavailable."""
     async with AsyncExitStack() as stack:
         inbox = await _connected(stack, storage.connection.address)
         yield RedisAgentBus(storage.connection, inbox, mesh, process)

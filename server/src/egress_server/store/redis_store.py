@@ -1,4 +1,4 @@
-"""The store port on Redis: every method is one script or one read."""
+"""The port Store on Redis: every method is one script or one read."""
 
 import time
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ mesh_keys = lru_cache(maxsize=1024)(MeshKeys)
 
 
 class RedisStore:
-    """See ports.store.Store. Closing the connection is its owner's business."""
+    """See ports.store.Store. It does not close the connection."""
 
     def __init__(self, connection: RedisConnection, retention: Retention | None = None) -> None:
         self._connection = connection
@@ -161,7 +161,7 @@ class RedisStore:
         )
 
     async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
-        """See the port. The lease in the store ends after ours: it begins when the request arrives there."""
+        """See the port. The store's lease outlasts the returned deadline: it starts when the request arrives."""
         keys = mesh_keys(mesh)
         asked = time.monotonic()
         fence: int | None = await self._connection.run(
@@ -187,7 +187,7 @@ class RedisStore:
     async def _replay(self, mesh: str, revision: int) -> Committed:
         found = await self.change(mesh, revision)
         if found is None:
-            # Only where the operator keeps changes for less time than request ids.
+            # Only if changes are kept for a shorter time than request ids.
             raise Aborted(
                 f"this request was committed as revision {revision}, which is no longer kept",
                 reason="REQUEST_ID_REUSED",
@@ -207,7 +207,7 @@ def _committed(commit: Commit, revision: int, previous: int, accept_ms: int, cre
 
 def _reused(request: RequestKey) -> Aborted:
     return Aborted(
-        f"request id {request.request_id!r} was used before with another request; choose a new one",
+        f"request id {request.request_id!r} was already used for a different request; use a new one",
         reason="REQUEST_ID_REUSED",
         metadata={"request_id": request.request_id},
     )

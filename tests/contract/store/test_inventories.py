@@ -1,38 +1,26 @@
 """What clusters hold besides ours, in every process."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
-
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.domain.observed.inventory import Inventory
-from egress_server.store.replica import RedisReplica
-from tests.contract.conftest import Bench
+from egress_server.ports.store import Replica
+from tests.contract.benches import StoreBench
 
 EAST = Inventory("east", datetime(2026, 1, 1, tzinfo=UTC), namespaces=("default",), left_out={"services": 2})
 WEST = replace(EAST, cluster="west", namespaces=())
 
 
-@pytest.fixture
-async def other(bench: Bench) -> AsyncIterator[RedisReplica]:
-    """Another process' copy."""
-    replica = RedisReplica(await bench.connect(), bench.mesh)
-    await replica.start()
-    yield replica
-    await replica.close()
-
-
-async def hears(replica: RedisReplica, *inventories: Inventory) -> None:
+async def hears(replica: Replica, *inventories: Inventory) -> None:
     """Waits until a process knows just these."""
     async with asyncio.timeout(15):
         while replica.inventories != {each.cluster: each for each in inventories}:  # noqa: ASYNC110 - whenever it comes
             await asyncio.sleep(0.01)
 
 
-async def test_newest_wins_and_dropped_goes(bench: Bench, other: RedisReplica) -> None:
+async def test_newest_wins_and_dropped_goes(bench: StoreBench, other: Replica) -> None:
     """Every process hears of each record, of the next one, and that it is forgotten; records of clusters go beside."""
     await bench.store.put_inventory(bench.mesh, EAST)
     await bench.store.put_inventory(bench.mesh, WEST)
@@ -49,13 +37,11 @@ async def test_newest_wins_and_dropped_goes(bench: Bench, other: RedisReplica) -
         assert set(replica.statuses) == {"east"}
 
 
-async def test_a_late_start(bench: Bench) -> None:
+async def test_a_late_start(bench: StoreBench) -> None:
     """A process that starts later knows those that are not forgotten."""
     await bench.store.put_inventory(bench.mesh, EAST)
     await bench.store.put_inventory(bench.mesh, WEST)
     await bench.store.drop_inventory(bench.mesh, "west")
-    late = RedisReplica(await bench.connect(), bench.mesh)
-    await late.start()
+    late = await bench.another_replica()
     assert late.inventories == {"east": EAST}
     assert late.status_number == 3
-    await late.close()

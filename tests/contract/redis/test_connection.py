@@ -8,7 +8,7 @@ import pytest
 from egress_server.domain.model.errors import Unavailable
 from egress_server.store.redis.address import Address
 from egress_server.store.redis.connection import RedisConnection, StoreFault
-from tests.contract.conftest import Bench
+from tests.contract.benches import Bench
 from tests.support.mutations import entry, insist, mutation, setting
 
 
@@ -54,7 +54,7 @@ async def test_flushed_scripts_come_back(bench: Bench) -> None:
     assert outcome.change.revision == 1
 
 
-async def test_killed_connections_are_mended(bench: Bench) -> None:
+async def test_killed_connections_are_replaced(bench: Bench) -> None:
     """Commits go on, each once, while their connections are cut again and again."""
     killer = await bench.connect()
     revisions: list[int] = []
@@ -96,7 +96,7 @@ async def test_reads_at_once_see_one_moment(bench: Bench) -> None:
 
     writer = asyncio.create_task(write())
     while not writer.done():
-        assert len(set(await bench.connection.read_at_once(*(("GET", key) for key in keys)))) == 1
+        assert len(set(await bench.connection.read_together(*(("GET", key) for key in keys)))) == 1
     await writer
 
 

@@ -1,4 +1,4 @@
-"""Who waits for news in this process: no waiter costs Redis anything."""
+"""Waiting for changes within this process: a waiter costs Redis nothing."""
 
 import asyncio
 import heapq
@@ -8,28 +8,33 @@ from itertools import count
 
 
 class _Watcher(AsyncIterator[None]):
-    """Remembers that there was news since it was last asked; how often does not matter."""
+    """Remembers that something has changed since it was last asked; how often does not matter."""
 
     def __init__(self) -> None:
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
 
     async def __anext__(self) -> None:
-        await self.news.wait()
-        self.news.clear()
+        await self.changed.wait()
+        self.changed.clear()
 
 
-class Watchers:
-    """Wakes watchers at any news, and waiters of a revision when it is there."""
+class Wakeups:
+    """Wakes watchers at every change, and those who wait for a revision once it is reached."""
 
     def __init__(self) -> None:
         self._watchers: set[_Watcher] = set()
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
 
-    def tell(self, revision: int) -> None:
-        """There is news, and we are at `revision` now."""
+    @property
+    def watching(self) -> int:
+        """The number of watchers."""
+        return len(self._watchers)
+
+    def notify(self, revision: int) -> None:
+        """Something has changed, and `revision` is reached."""
         for watcher in self._watchers:
-            watcher.news.set()
+            watcher.changed.set()
         while self._waiters and self._waiters[0][0] <= revision:
             _, _, waiter = heapq.heappop(self._waiters)
             if not waiter.done():
@@ -52,7 +57,7 @@ class Watchers:
 
     @contextmanager
     def watch(self) -> Iterator[AsyncIterator[None]]:
-        """A watcher that misses nothing from here on."""
+        """A watcher that misses no change from here on."""
         watcher = _Watcher()
         self._watchers.add(watcher)
         try:

@@ -1,15 +1,22 @@
-"""How processes find each other's agents and talk to each other, through the store."""
+"""The port AgentBus: processes find each other's agents and talk to each other through the store."""
 
 import asyncio
-import itertools
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+
+import pytest
 
 from egress_server.domain.model.errors import Code
 from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
-from egress_server.ports.agent_bus import AgentRefusal, AgentReply, AgentRequest, RemoteAgent
+from egress_server.ports.agent_bus import AgentBus, AgentRefusal, AgentReply, AgentRequest, RemoteAgent
 from egress_server.ports.agents import AgentInfo
 from egress_server.store.agent_bus import RedisAgentBus
-from tests.contract.conftest import Bench
+from tests.contract.benches import redis_bench
+from tests.contract.store.conftest import MEMORY, STORES
+from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.redis import ServerPool
+
+BusOf = Callable[[str], AgentBus]
 
 TTL = 60.0
 AGENT = AgentInfo("curl-0", "c1", "default", "c1-data", "0.1.0", {"app": "curl", "ü": "✓"})
@@ -29,17 +36,22 @@ EVIDENCE = Evidence(
     routed_to=("outbound|443||www.example.com",),
 )
 
-_names = itertools.count(1)
+
+@pytest.fixture(params=STORES)
+async def bus(request: pytest.FixtureRequest, servers: ServerPool, mesh: str) -> AsyncIterator[BusOf]:
+    """The bus of a process, by its name: over each store."""
+    if request.param == MEMORY:
+        exchange = Exchange()
+        yield lambda process: MemoryAgentBus(exchange, process)
+        return
+    async with redis_bench(servers.url(request.param), mesh) as bench:
+        inboxes = [await bench.connect() for _ in range(2)]
+        yield lambda process: RedisAgentBus(bench.connection, inboxes.pop(), bench.mesh, process)
 
 
-async def board(bench: Bench, process: str = "") -> RedisAgentBus:
-    """That of one process."""
-    return RedisAgentBus(bench.connection, await bench.connect(), bench.mesh, process or f"p{next(_names)}")
-
-
-async def test_others_see_what_is_published(bench: Bench) -> None:
+async def test_others_see_what_is_published(bus: BusOf) -> None:
     """What a process holds is seen by the others, not by itself, until it holds nothing more."""
-    a, b = await board(bench, "a"), await board(bench, "b")
+    a, b = bus("a"), bus("b")
     assert await b.others() == {}
     await a.publish([HELD], TTL)
     assert await b.others() == {"a": (HELD,)}
@@ -48,9 +60,9 @@ async def test_others_see_what_is_published(bench: Bench) -> None:
     assert await b.others() == {}
 
 
-async def test_only_changes_are_sent_and_read(bench: Bench) -> None:
+async def test_only_changes_are_sent_and_read(bus: BusOf) -> None:
     """What has not changed is told and read without its content; what has, is seen."""
-    a, b = await board(bench, "a"), await board(bench, "b")
+    a, b = bus("a"), bus("b")
     await a.publish([HELD], TTL)
     first = (await b.others())["a"]
     await a.publish([HELD], TTL)
@@ -60,32 +72,41 @@ async def test_only_changes_are_sent_and_read(bench: Bench) -> None:
     assert (await b.others())["a"] == (younger,)
 
 
-async def test_who_stops_telling_is_forgotten(bench: Bench) -> None:
-    """Without a word for the time it gave, a process is gone, and nothing of it is left; its next word brings it
-    back."""
-    a, b = await board(bench, "a"), await board(bench, "b")
+async def test_a_silent_process_is_forgotten(bus: BusOf) -> None:
+    """A process that does not publish again within the time it gave is gone; publishing brings it back."""
+    a, b = bus("a"), bus("b")
     await a.publish([HELD], 0.02)
     async with asyncio.timeout(15):
-        while await b.others():
-            pass
-    assert not await bench.connection.call("EXISTS", bench.keys.processes, bench.keys.sessions("a"))
+        while await b.others():  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.005)
     assert not await b.ask("a", ASK)
     await a.publish([HELD], TTL)
     assert await b.others() == {"a": (HELD,)}
 
 
-async def test_a_store_that_lost_it_all(bench: Bench) -> None:
-    """After a flush the next word of a process has everything again."""
-    a, b = await board(bench, "a"), await board(bench, "b")
+async def test_a_process_that_leaves_gets_no_requests(bus: BusOf) -> None:
+    """With nothing held any more, or never having published, a process is asked nothing."""
+    a, b = bus("a"), bus("b")
+    assert not await b.ask("a", ASK)
     await a.publish([HELD], TTL)
-    await bench.connection.call("DEL", bench.keys.processes, bench.keys.sessions("a"))
-    await a.publish([HELD], TTL)
-    assert await b.others() == {"a": (HELD,)}
+    await a.publish([], TTL)
+    assert not await b.ask("a", ASK)
+    assert not await b.ask("nobody", ASK)
 
 
-async def test_an_attempt_there_and_back(bench: Bench) -> None:
+async def test_messages_keep_their_order(bus: BusOf) -> None:
+    """One inbox, first in, first out, whoever sent them."""
+    a, b = bus("a"), bus("b")
+    await a.publish([HELD], TTL)
+    for number in range(5):
+        await b.answer("a", AgentReply(str(number), EVIDENCE))
+    found = [await a.receive() for _ in range(5)]
+    assert [message and message.id for message in found] == list("01234")
+
+
+async def test_an_attempt_there_and_back(bus: BusOf) -> None:
     """A request and its answers arrive as they were sent, less the time that has passed."""
-    a, b = await board(bench, "a"), await board(bench, "b")
+    a, b = bus("a"), bus("b")
     await a.publish([HELD], TTL)
     assert await b.ask("a", ASK)
     received = await a.receive()
@@ -99,9 +120,9 @@ async def test_an_attempt_there_and_back(bench: Bench) -> None:
     assert [await b.receive(), await b.receive()] == answers
 
 
-async def test_late_requests_are_dropped(bench: Bench) -> None:
+async def test_late_requests_are_dropped(bus: BusOf) -> None:
     """A request that nobody waits for any more is not handed out; the next one is."""
-    a, b = await board(bench, "a"), await board(bench, "b")
+    a, b = bus("a"), bus("b")
     await a.publish([HELD], TTL)
     await b.ask("a", replace(ASK, left=0.0))
     await b.ask("a", replace(ASK, id="2"))
@@ -111,17 +132,10 @@ async def test_late_requests_are_dropped(bench: Bench) -> None:
     assert received.id == "2"
 
 
-async def test_receive_waits_for_a_message(bench: Bench) -> None:
+async def test_receive_waits_for_a_message(bus: BusOf) -> None:
     """A message wakes whoever waits; without one the wait ends by itself."""
-    a, b = await board(bench, "a"), await board(bench, "b")
+    a, b = bus("a"), bus("b")
     waiting = asyncio.create_task(a.receive())
     await b.answer("a", AgentReply("1", EVIDENCE))
     assert await waiting == AgentReply("1", EVIDENCE)
     assert await a.receive() is None
-
-
-async def test_nothing_is_kept_for_the_gone(bench: Bench) -> None:
-    """Answers to a process that never fetches them go by themselves."""
-    a = await board(bench, "a")
-    await a.answer("gone", AgentReply("1", EVIDENCE))
-    assert 0 < await bench.connection.call("PTTL", bench.keys.inbox("gone")) <= 60_000

@@ -1,30 +1,17 @@
 """What a process hears beside desired state: who asked for a change and when, and requests for a fresh look."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
-import pytest
-
-from egress_server.ports.store import Arrival
-from egress_server.store.replica import RedisReplica
-from tests.contract.conftest import Bench
+from egress_server.ports.store import Arrival, Replica
+from tests.contract.benches import StoreBench
 from tests.support.mutations import entry, mutation
 
 SECONDS = 15.0
 TRACE = f"00-{1:032x}-{2:016x}-01"
 
 
-@pytest.fixture
-async def other(bench: Bench) -> AsyncIterator[RedisReplica]:
-    """Another process' copy."""
-    replica = RedisReplica(await bench.connect(), bench.mesh)
-    await replica.start()
-    yield replica
-    await replica.close()
-
-
-async def test_arrivals(bench: Bench, other: RedisReplica) -> None:
+async def test_arrivals(bench: StoreBench, other: Replica) -> None:
     """Here and elsewhere a change arrives with its time and, where its call is traced, with its trace."""
     times = {}
     for number, traceparent in enumerate(("", TRACE), 1):
@@ -40,7 +27,7 @@ async def test_arrivals(bench: Bench, other: RedisReplica) -> None:
         assert replica.arrivals(0, 1) == expected[:1]
 
 
-async def test_resyncs(bench: Bench, other: RedisReplica) -> None:
+async def test_resyncs(bench: StoreBench, other: Replica) -> None:
     """A request for a fresh look at a cluster reaches every process, and is no cluster's record."""
     await bench.store.ask_resync(bench.mesh, "east")
     await bench.store.ask_resync(bench.mesh, "east")
@@ -49,13 +36,11 @@ async def test_resyncs(bench: Bench, other: RedisReplica) -> None:
             while replica.resyncs.get("east") != 2:  # noqa: ASYNC110 - whenever it comes
                 await asyncio.sleep(0.01)
             assert replica.statuses == {}
-    late = RedisReplica(await bench.connect(), bench.mesh)
-    await late.start()
+    late = await bench.another_replica()
     assert (late.statuses, dict(late.resyncs), late.status_number) == ({}, {}, 2)
-    await late.close()
 
 
-async def test_newest(bench: Bench) -> None:
+async def test_newest(bench: StoreBench) -> None:
     """The last version of a resource is found when it is gone, too."""
     resource = entry(bench.snapshot, "e1")
     assert await bench.store.newest(bench.mesh, resource.name) is None

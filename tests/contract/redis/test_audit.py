@@ -10,7 +10,7 @@ from egress_server.store.audit import trim, verify
 from egress_server.store.codec import Entry, pairs
 from egress_server.store.keys import Retention
 from egress_server.store.upkeep import Upkeep
-from tests.contract.conftest import Bench
+from tests.contract.benches import Bench
 from tests.support.mutations import entry, insist, mutation, setting
 
 
