@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from egress_server.domain.model.resources import Cluster, TargetKind
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, Orders
 from egress_server.domain.observed.inventory import (
     ForeignEntry,
     ForeignSidecar,
@@ -17,9 +17,12 @@ BEFORE = BIRTH - timedelta(days=1)
 AFTER = BIRTH + timedelta(days=1)
 
 
-def kubernetes(id_: str = "east", **fields: Any) -> Cluster:
-    """A Kubernetes cluster."""
-    return Cluster(f"meshes/default/clusters/{id_}", TargetKind.KUBERNETES, **fields)
+def kubernetes(
+    id_: str = "east", *, adopted: tuple[str, ...] = (), labels: dict[str, str] | None = None, **target: Any
+) -> Cluster:
+    """A Kubernetes cluster on which these objects are adopted."""
+    name = f"meshes/default/clusters/{id_}"
+    return Cluster(name, KubernetesTarget(**target), labels or {}, orders=Orders(adopted))
 
 
 def inventory(cluster: str = "east", **fields: Any) -> Inventory:

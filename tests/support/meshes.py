@@ -6,22 +6,20 @@ from typing import Any
 
 from egress_server.domain.desired.snapshot import Snapshot, Update
 from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.clusters import Cluster, LocalTarget, Mesh
 from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.resources import (
     Abort,
-    Cluster,
-    ClusterSelector,
     Fault,
     Interception,
-    Mesh,
     OutboundMode,
     OutboundPolicy,
     Protocol,
     Resource,
     ServiceEntry,
     ServicePort,
-    TargetKind,
 )
+from egress_server.domain.model.selectors import ClusterSelector
 
 MESH = Mesh("meshes/default")
 BIRTH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,7 +47,12 @@ def policy(mode: str, id_: str = "all", **fields: Any) -> OutboundPolicy:
 
 def cluster(id_: str = "east", **labels: str) -> Cluster:
     """A local cluster."""
-    return Cluster(f"meshes/default/clusters/{id_}", TargetKind.LOCAL, labels)
+    return Cluster(f"meshes/default/clusters/{id_}", LocalTarget(), labels)
+
+
+def with_orders(cluster: Cluster, **orders: Any) -> Cluster:
+    """The cluster with more orders from operators."""
+    return replace(cluster, orders=replace(cluster.orders, **orders))
 
 
 def selector(*clusters: str, **labels: str) -> ClusterSelector:

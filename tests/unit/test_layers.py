@@ -25,6 +25,20 @@ PLANTS = [
     ("domain-layers", "egress_server/domain/model/planted.py", "import egress_server.domain.lint"),
     ("domain-layers", "egress_server/domain/lint/planted.py", "import egress_server.domain.verify"),
     ("domain-layers", "egress_server/domain/attic.py", "import json"),
+    ("lint-layers", "egress_server/domain/lint/rule.py", "import egress_server.domain.lint.engine"),
+    ("lint-layers", "egress_server/domain/lint/attic.py", "import json"),
+    (
+        "lint-layers",
+        "egress_server/domain/lint/foreign/host_conflict.py",
+        "import egress_server.domain.lint.faults.grpc_abort",
+    ),
+    ("lint-rules", "egress_server/domain/lint/engine.py", "import egress_server.domain.lint.faults.grpc_abort"),
+    (
+        "lint-rules",
+        "egress_server/domain/lint/entries/wildcard_dns.py",
+        "import egress_server.domain.lint.entries.http_on_443",
+    ),
+    ("lint-rules", "egress_server/domain/explain/explain.py", "import egress_server.domain.lint.faults.grpc_abort"),
     ("commands-layers", "egress_server/commands/probe.py", "import egress_server.commands.explain"),
     ("store-layers", "egress_server/store/redis/planted.py", "import egress_server.store.replica"),
     (

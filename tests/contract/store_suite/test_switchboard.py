@@ -5,7 +5,7 @@ import itertools
 from dataclasses import replace
 
 from egress_server.domain.model.errors import Code
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.ports.agent_bus import AgentRefusal, AgentReply, AgentRequest, RemoteAgent
 from egress_server.ports.agents import AgentInfo
 from egress_server.store.agent_bus import RedisAgentBus

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from egress_server.domain.model.clusters import Cluster, LocalTarget
 from egress_server.domain.model.resources import (
     Abort,
-    Cluster,
     ConnectionLimits,
     Delay,
     Endpoint,
@@ -23,14 +23,13 @@ from egress_server.domain.model.resources import (
     Resource,
     Retries,
     Route,
-    Scope,
     ServiceEntry,
     ServicePort,
-    TargetKind,
     TlsOrigination,
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.validate import Problems, check_resource
 
 _words = st.from_regex(r"[a-z]([a-z0-9]{0,6}[a-z0-9])?", fullmatch=True)
@@ -186,7 +185,7 @@ def interceptions() -> st.SearchStrategy[Interception]:
 def clusters() -> st.SearchStrategy[Cluster]:
     """Clusters, with ranges of services or without."""
     ranges = st.sampled_from([(), ("10.96.0.0/12",), ("10.0.0.0/8", "fd00::/108")])
-    return st.builds(Cluster, st.just("meshes/default/clusters/east"), st.just(TargetKind.LOCAL), service_cidrs=ranges)
+    return st.builds(Cluster, st.just("meshes/default/clusters/east"), st.builds(LocalTarget, ranges))
 
 
 def outbound_policies() -> st.SearchStrategy[OutboundPolicy]:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from egress_server.domain.desired.effective import Effective, effective
-from egress_server.domain.model.resources import Endpoint, OutboundPolicy, Resolution, Resource, Scope, ServiceEntry
-from egress_server.domain.probe.judge import Destination, Expectation, Outcome, Verdict
+from egress_server.domain.model.resources import Endpoint, OutboundPolicy, Resolution, Resource, ServiceEntry
+from egress_server.domain.model.selectors import Scope
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Expectation, Outcome, Verdict
 from egress_server.domain.verify import (
     UNREGISTERED_HOST,
     UNROUTED_ADDRESS,
@@ -36,7 +38,7 @@ def held(*resources: Resource) -> Effective:
 def asked(subject: Subject) -> list[tuple[str, str, str]]:
     """URL, dialled address and expected outcome of each check."""
     return [
-        (check.attempt.destination.url, check.attempt.resolve, check.expected.outcome.value) for check in subject.checks
+        (check.attempt.destination.url, check.attempt.resolve, check.expected.outcome.value) for check in subject.probes
     ]
 
 
@@ -88,22 +90,22 @@ def test_address_to_dial(fields: dict[str, Any], address: str) -> None:
         ({"hosts": ("*.example.com",)}, "only wildcard hosts"),
         ({"ports": ports("3306:TCP")}, "neither an HTTP nor a TLS port"),
         ({"addresses": ("198.51.100.0/24",)}, "ranges of addresses"),
-        ({"export_to": ("lab",)}, "no agent serves in a namespace"),
+        ({"export_to": ("lab",)}, "no agent runs in a namespace"),
     ],
 )
 def test_entry_that_no_probe_can_tell(fields: dict[str, Any], words: str) -> None:
     """What can't be probed says why."""
     subject = only(entry("bank", **fields))
-    assert subject.checks == ()
+    assert subject.probes == ()
     assert words in subject.obstacle
 
 
 def test_entry_is_asked_from_where_it_is_seen() -> None:
     """An agent in the entry's own namespace is asked if there is one, else any that sees the entry."""
     private = entry("bank", namespace="prod", export_to=(".",))
-    assert [c.workload.agent for c in only(private, workloads=(DEFAULT, PROD)).checks] == ["a2", "a2"]
+    assert [c.workload.agent for c in only(private, workloads=(DEFAULT, PROD)).probes] == ["a2", "a2"]
     public = entry("bank", namespace="shop")
-    assert [c.workload.agent for c in only(public, workloads=(PROD, DEFAULT)).checks] == ["a2", "a2"]
+    assert [c.workload.agent for c in only(public, workloads=(PROD, DEFAULT)).probes] == ["a2", "a2"]
 
 
 def test_entry_behind_another_is_not_dialled() -> None:
@@ -125,15 +127,15 @@ def test_negative_probe_under_allow_any() -> None:
     found = look(held(OPEN, BANK), {OPEN.name: None}, known=KNOWN)
     assert asked(found[OPEN.name]) == [("http://www.example.com/", "", "PASSTHROUGH")]
     covered = look(held(OPEN, BANK), {OPEN.name: None}, known=KNOWN[:1])
-    assert covered[OPEN.name].checks == ()
-    assert "no destination outside is known" in covered[OPEN.name].obstacle
+    assert covered[OPEN.name].probes == ()
+    assert "no known external destination" in covered[OPEN.name].obstacle
     assert look(held(OPEN), {}) == {}
 
 
 def test_negative_probe_without_any_policy() -> None:
     """Without a policy the cluster itself answers for what passes."""
     assert list(look(held(), {}, known=KNOWN)) == [EAST.name]
-    assert "no destination outside" in look(held(), {EAST.name: None})[EAST.name].obstacle
+    assert "no known external destination" in look(held(), {EAST.name: None})[EAST.name].obstacle
 
 
 def test_no_negative_probe_where_an_entry_covers_all() -> None:
@@ -146,10 +148,10 @@ def test_policy_is_asked_where_it_decides() -> None:
     """A policy is seen through a workload that it decides for; a displaced one through none."""
     lab = policy("ALLOW_ANY", "lab", scope=Scope("prod"))
     found = look(held(STRICT, lab), {STRICT.name: None, lab.name: None}, (PROD, DEFAULT), KNOWN)
-    assert [check.workload for check in found[STRICT.name].checks] == [DEFAULT]
-    assert [check.workload for check in found[lab.name].checks] == [PROD]
+    assert [check.workload for check in found[STRICT.name].probes] == [DEFAULT]
+    assert [check.workload for check in found[lab.name].probes] == [PROD]
     alone = look(held(STRICT, lab), {STRICT.name: None}, (PROD,), KNOWN)
-    assert "for which this policy decides" in alone[STRICT.name].obstacle
+    assert "that this policy applies to" in alone[STRICT.name].obstacle
 
 
 def test_policy_that_is_gone() -> None:
@@ -157,7 +159,7 @@ def test_policy_that_is_gone() -> None:
     gone = policy("ALLOW_ANY", "gone", scope=Scope("prod", {"app": "web"}))
     found = look(held(STRICT), {gone.name: gone}, (DEFAULT, PROD))
     assert asked(found[gone.name]) == [(f"http://{UNREGISTERED_HOST}/", UNROUTED_ADDRESS, "BLOCKED")]
-    assert [check.workload for check in found[gone.name].checks] == [PROD]
+    assert [check.workload for check in found[gone.name].probes] == [PROD]
     assert look(held(STRICT), {gone.name: gone}, (DEFAULT,))[gone.name].obstacle
     other = replace(gone, scope=Scope("prod", {"app": "other"}))
     assert look(held(STRICT), {gone.name: other}, (PROD,))[gone.name].obstacle
@@ -173,8 +175,8 @@ def test_entry_that_is_gone() -> None:
     lenient = look(held(OPEN), {BANK.name: BANK}, known=KNOWN)[BANK.name]
     assert asked(lenient) == [("http://bank.example.com/", "", "PASSTHROUGH")]
     unseen = look(held(OPEN), {BANK.name: BANK})[BANK.name]
-    assert unseen.checks == ()
-    assert "not dialled" in unseen.obstacle
+    assert unseen.probes == ()
+    assert "not dialed" in unseen.obstacle
 
 
 REGISTERED = "outbound|80||bank.example.com"

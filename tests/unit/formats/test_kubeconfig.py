@@ -92,10 +92,10 @@ def test_programs_and_files_are_refused(section: str, part: str, key: str, value
         ({"contexts": "one"}, "contexts must be a list"),
         ({"clusters": [{"name": "c", "cluster": {"server": "one:6443"}}]}, "must be a URL"),
         ({"clusters": [{"name": "c", "cluster": "one"}]}, "cluster must be a mapping"),
-        ({"clusters": [{"name": "c", "cluster": {"server": 1}}]}, "server must be text"),
+        ({"clusters": [{"name": "c", "cluster": {"server": 1}}]}, "server must be a string"),
         (
             {"clusters": [{"name": "c", "cluster": {"server": "https://x", "certificate-authority-data": "%"}}]},
-            "certificate-authority-data must be a PEM in base64",
+            "certificate-authority-data must be base64-encoded PEM",
         ),
     ],
 )

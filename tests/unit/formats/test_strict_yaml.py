@@ -86,23 +86,23 @@ def test_keys_are_always_text() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "must be one object"),
-        ("# nothing", "must be one object"),
-        ("just text", "must be one object"),
-        ("[a]", "must be one object"),
-        ("a: 1\na: 2", r"line 2: 'a' is set twice"),
-        ("x:\n  1: a\n  '1': b", r"line 3: '1' is set twice"),
-        ("a: {b: 1, b: 2}", r"'b' is set twice"),
+        ("", "must be an object"),
+        ("# nothing", "must be an object"),
+        ("just text", "must be an object"),
+        ("[a]", "must be an object"),
+        ("a: 1\na: 2", r"line 2: duplicate key 'a'"),
+        ("x:\n  1: a\n  '1': b", r"line 3: duplicate key '1'"),
+        ("a: {b: 1, b: 2}", r"duplicate key 'b'"),
         ("a: &x b\nc: *x", "line 2: aliases are not allowed"),
         ("a: &x [*x]", "line 1: aliases are not allowed"),
         ("a: !!str 5", "line 1: tags such as tag:yaml.org,2002:str are not allowed"),
         ("a: !!python/object/apply:os.getpid []", "tags such as tag:yaml.org,2002:python/"),
         ("a: !!binary aGk=", "tags such as"),
         ("a: !mine {}", "tags such as !mine"),
-        ("a: b\n---\nc: d", "line 2: a second document"),
-        ("a: b\n---\n", "line 2: a second document"),
-        ("? [a]\n: b", "line 1: a key must be plain text"),
-        ("? {a: b}\n: c", "line 1: a key must be plain text"),
+        ("a: b\n---\nc: d", "line 2: only one document is allowed"),
+        ("a: b\n---\n", "line 2: only one document is allowed"),
+        ("? [a]\n: b", "line 1: a key must be a plain string"),
+        ("? {a: b}\n: c", "line 1: a key must be a plain string"),
         (nested(MAX_DEPTH + 1), f"nested deeper than {MAX_DEPTH}"),
         ("a: " + "[" * 1000, "nested deeper than"),
         ("a: " + "{a: " * 1000, "nested deeper than"),
@@ -141,7 +141,7 @@ def test_what_is_unclear_is_refused_with_its_place(text: str, said: str) -> None
 )
 def test_lost_indentation_is_told_as_such(text: str) -> None:
     """Text pasted without its indentation is the most likely mistake: the error shows the line and what to do."""
-    with pytest.raises(YamlError, match=r"indentation is lost: nothing is indented below .(metadata|spec):. .line"):
+    with pytest.raises(YamlError, match=r"line \d: the indentation is missing below .(metadata|spec):.; indent"):
         load_mapping(text)
 
 

@@ -111,12 +111,12 @@ def test_fields_are_found_in_the_yaml(field: str, path: str) -> None:
     assert parsed.yaml_path(field) == path
 
 
-NEVER = "Istio reads a missing percentage as never; set percentage 100 to mean always"
+NEVER = "is required: to Istio, a missing percentage means never; use 100 for always"
 HTTP = "spec.http[0]"
 REFUSED: dict[str, tuple[str, str, str]] = {
     "another kind": (HEAD.replace("VirtualService", "Gateway"), "kind", "must be VirtualService, not Gateway"),
     "another API": (HEAD.replace("istio.io/v1", "istio.io/v2"), "apiVersion", "networking.istio.io/v2"),
-    "no fault": (spec(f"{{{TO_BANK}}}"), "spec.http", "no route carries a fault"),
+    "no fault": (spec(f"{{{TO_BANK}}}"), "spec.http", "no route has a fault"),
     "two faults": (
         spec(f"{{{DELAY}, {TO_BANK}}}, {{{DELAY}, {TO_BANK}}}"),
         "spec.http[1].fault",
@@ -127,8 +127,8 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         "spec.hosts",
         "exactly one host",
     ),
-    "gateway": (spec(f"{{{DELAY}, {TO_BANK}}}", "gateways: [mesh, prod/gw]"), "spec.gateways[1]", "not for a gateway"),
-    "kept to some": (spec(f"{{{DELAY}, {TO_BANK}}}", 'exportTo: ["."]'), "spec.exportTo", "every namespace"),
+    "gateway": (spec(f"{{{DELAY}, {TO_BANK}}}", "gateways: [mesh, prod/gw]"), "spec.gateways[1]", "not to gateways"),
+    "kept to some": (spec(f"{{{DELAY}, {TO_BANK}}}", 'exportTo: ["."]'), "spec.exportTo", "use sourceNamespace"),
     "TLS routes": (spec(f"{{{DELAY}, {TO_BANK}}}", "tls: []"), "spec.tls", "HTTP requests only"),
     "no share": (spec(f"{{fault: {{delay: {{fixedDelay: 2s}}}}, {TO_BANK}}}"), f"{HTTP}.fault.delay.percentage", NEVER),
     "empty share": (
@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "two shares": (
         spec(f"{{fault: {{abort: {{percentage: {{value: 1}}, percent: 1, httpStatus: 503}}}}, {TO_BANK}}}"),
         f"{HTTP}.fault.abort.percent",
-        "not both",
+        "may be set",
     ),
     "share in words": (
         spec(f"{{fault: {{abort: {{percentage: {{value: all}}, httpStatus: 503}}}}, {TO_BANK}}}"),
@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "part of a percent, in the old form": (
         spec(f"{{fault: {{abort: {{percent: 0.5, httpStatus: 503}}}}, {TO_BANK}}}"),
         f"{HTTP}.fault.abort.percent",
-        "whole number",
+        "integer",
     ),
     "delay without a unit": (
         spec(f'{{fault: {{delay: {{percent: 1, fixedDelay: "5"}}}}, {TO_BANK}}}'),
@@ -159,18 +159,18 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "two errors": (
         spec(f"{{fault: {{abort: {{percent: 1, httpStatus: 503, grpcStatus: OK}}}}, {TO_BANK}}}"),
         f"{HTTP}.fault.abort.grpcStatus",
-        "not both",
+        "may be set",
     ),
     "exponential": (
         spec(f"{{fault: {{delay: {{percent: 1, exponentialDelay: 1s}}}}, {TO_BANK}}}"),
         f"{HTTP}.fault.delay.exponentialDelay",
-        "not supported",
+        "not a supported field",
     ),
-    "rewrite": (spec(f"{{{DELAY}, {TO_BANK}, rewrite: {{uri: /}}}}"), f"{HTTP}.rewrite", "not supported"),
-    "mirror": (spec(f"{{{DELAY}, {TO_BANK}, mirror: {{host: a.b}}}}"), f"{HTTP}.mirror", "not supported"),
+    "rewrite": (spec(f"{{{DELAY}, {TO_BANK}, rewrite: {{uri: /}}}}"), f"{HTTP}.rewrite", "not a supported field"),
+    "mirror": (spec(f"{{{DELAY}, {TO_BANK}, mirror: {{host: a.b}}}}"), f"{HTTP}.mirror", "not a supported field"),
     "timeout": (spec(f"{{{DELAY}, {TO_BANK}, timeout: 3s}}"), f"{HTTP}.timeout", "traffic.timeout"),
     "retries": (spec(f"{{{DELAY}, {TO_BANK}, retries: {{attempts: 3}}}}"), f"{HTTP}.retries", "traffic.retries"),
-    "no route": (spec(f"{{{DELAY}}}"), f"{HTTP}.route", "must send everything to bank.example"),
+    "no route": (spec(f"{{{DELAY}}}"), f"{HTTP}.route", "must have exactly one destination, bank.example"),
     "another host": (
         spec(f"{{{DELAY}, route: [{{destination: {{host: evil.example}}}}]}}"),
         f"{HTTP}.route[0].destination.host",
@@ -179,7 +179,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "split": (
         spec(f"{{{DELAY}, route: [{{destination: {{host: bank.example}}}}, {{destination: {{host: bank.example}}}}]}}"),
         f"{HTTP}.route",
-        "must send everything",
+        "must have exactly one destination",
     ),
     "half": (
         spec(f"{{{DELAY}, route: [{{destination: {{host: bank.example}}, weight: 50}}]}}"),
@@ -189,17 +189,17 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "subset": (
         spec(f"{{{DELAY}, route: [{{destination: {{host: bank.example, subset: v1}}}}]}}"),
         f"{HTTP}.route[0].destination.subset",
-        "not supported",
+        "not a supported field",
     ),
     "path": (
         spec(f"{{match: [{{uri: {{prefix: /api}}}}], {DELAY}, {TO_BANK}}}"),
         f"{HTTP}.match[0].uri",
-        "not supported",
+        "not a supported field",
     ),
     "alternatives": (
         spec(f"{{match: [{{headers: {{a: {{}}}}}}, {{headers: {{b: {{}}}}}}], {DELAY}, {TO_BANK}}}"),
         f"{HTTP}.match[1]",
-        "inject a fault for each",
+        "inject a separate fault for other conditions",
     ),
     "two ways to compare": (
         spec(f"{{match: [{{headers: {{a: {{exact: x, prefix: x}}}}}}], {DELAY}, {TO_BANK}}}"),
@@ -209,25 +209,29 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "unknown way to compare": (
         spec(f"{{match: [{{headers: {{a: {{suffix: x}}}}}}], {DELAY}, {TO_BANK}}}"),
         f'{HTTP}.match[0].headers["a"].suffix',
-        "not supported",
+        "not a supported field",
     ),
     "value without a way": (
         spec(f"{{match: [{{headers: {{a: x}}}}], {DELAY}, {TO_BANK}}}"),
         f'{HTTP}.match[0].headers["a"]',
         "must be a mapping",
     ),
-    "a route before": (spec(f"{{{TO_BANK}}}, {{{DELAY}, {TO_BANK}}}"), HTTP, "takes requests away"),
+    "a route before": (
+        spec(f"{{{TO_BANK}}}, {{{DELAY}, {TO_BANK}}}"),
+        HTTP,
+        "takes precedence over the route with the fault",
+    ),
     "a route for some": (
         spec(f"{{{DELAY}, {TO_BANK}}}, {{match: [{{port: 80}}], {TO_BANK}}}"),
         "spec.http[1].match",
-        "only a fallback",
+        "which must match all other requests",
     ),
     "a fallback elsewhere": (
         spec(f"{{{DELAY}, {TO_BANK}}}, {{redirect: {{uri: /}}, {TO_BANK}}}"),
         "spec.http[1].redirect",
-        "not supported",
+        "not a supported field",
     ),
-    "unknown in spec": (spec(f"{{{DELAY}, {TO_BANK}}}", "hostz: []"), "spec.hostz", "not supported"),
+    "unknown in spec": (spec(f"{{{DELAY}, {TO_BANK}}}", "hostz: []"), "spec.hostz", "not a supported field"),
 }
 
 

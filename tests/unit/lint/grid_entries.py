@@ -7,11 +7,11 @@ from egress_server.domain.model.resources import (
     Endpoint,
     OutboundPolicy,
     Resolution,
-    Scope,
     ServiceEntry,
     TlsOrigination,
     TrafficSettings,
 )
+from egress_server.domain.model.selectors import Scope
 from tests.support.meshes import entry, fault, policy, ports, selector
 from tests.unit.lint.cases import case
 

@@ -2,10 +2,14 @@
 
 import pytest
 
+from egress_server.domain.model.clusters import (
+    Cluster,
+    DirectoryTarget,
+    LocalTarget,
+    Mesh,
+)
 from egress_server.domain.model.resources import (
     Abort,
-    Cluster,
-    ClusterSelector,
     ConnectionLimits,
     Delay,
     Endpoint,
@@ -13,7 +17,6 @@ from egress_server.domain.model.resources import (
     HeaderMatch,
     Interception,
     MatchKind,
-    Mesh,
     OutboundMode,
     OutboundPolicy,
     OutlierDetection,
@@ -21,14 +24,13 @@ from egress_server.domain.model.resources import (
     Resource,
     Retries,
     Route,
-    Scope,
     ServiceEntry,
     ServicePort,
-    TargetKind,
     TlsOrigination,
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.store.codec import decode_versioned, encode
 
 SELECTOR = ClusterSelector((), {"env": "prod"})
@@ -43,7 +45,7 @@ TRAFFIC = TrafficSettings(
 )
 RESOURCES: list[Resource] = [
     Mesh("meshes/m", "Everything", {"team": "net"}),
-    Cluster("meshes/m/clusters/c", TargetKind.DIRECTORY, {"env": "prod"}, "a/b", ("10.0.0.0/8",), draining=True),
+    Cluster("meshes/m/clusters/c", DirectoryTarget("a/b", ("10.0.0.0/8",)), {"env": "prod"}, draining=True),
     OutboundPolicy("meshes/m/outboundPolicies/p", OutboundMode.REGISTRY_ONLY, Scope("ns", {"app": "x"}), SELECTOR),
     ServiceEntry(
         "meshes/m/namespaces/ns/serviceEntries/e",
@@ -92,7 +94,7 @@ def test_every_kind_comes_back(resource: Resource) -> None:
     [
         (
             b'{"name":"meshes/m/clusters/c","target":"local","labels":{}}',
-            Cluster("meshes/m/clusters/c", TargetKind.LOCAL),
+            Cluster("meshes/m/clusters/c", LocalTarget()),
         ),
         (b'{"name":"meshes/m"}', Mesh("meshes/m")),
         (

@@ -10,7 +10,7 @@ from egress_server.app.targets import TargetFactory
 from egress_server.delivery.manager import ControllerManager
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.delivery.standby import StandbyApplier
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import system_clock
 from egress_server.store.opening import OpenStore

@@ -10,12 +10,12 @@ from egress_server.agents.agent.resolver import Resolver
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
 from egress_server.app.identity import VERSION
 from egress_server.config import RunSettings
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.names import parse_name
-from egress_server.domain.model.resources import Cluster
-from egress_server.domain.probe.judge import Destination
+from egress_server.domain.probe.evidence import Destination
 from egress_server.ports.agents import AgentInfo
 from egress_server.targets.local.dial import open_connection
-from egress_server.targets.local.target import LABELS, LocalTarget
+from egress_server.targets.local.target import LABELS, LocalEnvoyTarget
 
 NAMESPACE = "default"
 _SCHEMES = {80: "http", 443: "https"}
@@ -28,7 +28,7 @@ class LocalClusters:
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
         self._grpc_address: str | None = None
-        self._running: dict[str, tuple[Cluster, LocalTarget]] = {}
+        self._running: dict[str, tuple[Cluster, LocalEnvoyTarget]] = {}
         self._agents: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -40,14 +40,14 @@ class LocalClusters:
             if resolve.port in _SCHEMES
         )
 
-    async def open(self, cluster: Cluster) -> LocalTarget:
+    async def open(self, cluster: Cluster) -> LocalEnvoyTarget:
         """The cluster's target, with Envoy running, and an agent on its way where there is a server for it.
 
         Raises PermanentError where Envoy does not start.
         """
         if running := self._running.get(cluster.id):
             return running[1]
-        target = LocalTarget(
+        target = LocalEnvoyTarget(
             self._settings.data_dir / "clusters" / cluster.id,
             name=cluster.id,
             namespace=NAMESPACE,
@@ -87,7 +87,7 @@ class LocalClusters:
                 agent = self._agent(self._grpc_address, cluster, target)
                 self._agents[id_] = asyncio.create_task(agent.run(), name=f"agent {id_}")
 
-    def _agent(self, grpc_address: str, cluster: Cluster, target: LocalTarget) -> Agent:
+    def _agent(self, grpc_address: str, cluster: Cluster, target: LocalEnvoyTarget) -> Agent:
         pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}
         make = Prober(
             Resolver(pinned),

@@ -8,9 +8,9 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, kubernetes_settings
 from egress_server.domain.model.errors import PermanentError
 from egress_server.domain.model.names import Name, ResourceKind
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
 from egress_server.targets.kubernetes.factory import open_kubernetes
 from egress_server.targets.kubernetes.target import Kubernetes
 
@@ -26,11 +26,11 @@ class DirectAccess:
     def registration(self, mesh: str) -> Cluster:
         """The least that is known of the cluster."""
         name = str(Name(mesh, ResourceKind.CLUSTER, self.cluster))
-        return Cluster(name, TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+        return Cluster(name, KubernetesTarget())
 
     async def open(self, cluster: Cluster) -> Kubernetes:
         """The target. Raises as open_kubernetes, and PermanentError where the file can't be read."""
-        registered = cluster.kubernetes or KubernetesTarget()
+        registered = kubernetes_settings(cluster)
         if self.kubeconfig is None:
             reached = replace(registered, kubeconfig="", secret="", in_cluster=True)
         else:
@@ -39,7 +39,7 @@ class DirectAccess:
             except (OSError, UnicodeDecodeError) as error:
                 raise PermanentError("CREDENTIALS_REFUSED", f"{self.kubeconfig} can't be read: {error}") from None
             reached = replace(registered, kubeconfig=text, context=self.context)
-        return await open_kubernetes(replace(cluster, kubernetes=reached), _Open())
+        return await open_kubernetes(replace(cluster, target=reached), _Open())
 
 
 class _Open:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from egress_server.app.local_clusters import LocalClusters
 from egress_server.app.own_way import DirectAccess
+from egress_server.domain.model.clusters import Cluster, DirectoryTarget, KubernetesTarget, LocalTarget
 from egress_server.domain.model.errors import PermanentError
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
 from egress_server.ports.identity import Sealer
 from egress_server.ports.target import Target
-from egress_server.targets.directory.target import DirectoryTarget
+from egress_server.targets.directory.target import YamlDirectoryTarget
 from egress_server.targets.kubernetes.factory import open_kubernetes
 
 
@@ -44,27 +44,27 @@ class TargetFactory:
         if reach.only and cluster.id not in reach.only:
             return False
         match cluster.target:
-            case TargetKind.LOCAL:
+            case LocalTarget():
                 return cluster.id in reach.local
-            case TargetKind.DIRECTORY:
+            case DirectoryTarget():
                 return reach.directory_root is not None
-            case TargetKind.KUBERNETES:
-                return reach.own_way is not None or _has_credentials(cluster)
+            case KubernetesTarget() as target:
+                return reach.own_way is not None or _has_credentials(target)
 
     async def open(self, cluster: Cluster) -> Target:
         """See the port."""
         match cluster.target:
-            case TargetKind.LOCAL if self._local is not None:
+            case LocalTarget() if self._local is not None:
                 return await self._local.open(cluster)
-            case TargetKind.LOCAL:
+            case LocalTarget():
                 raise PermanentError("UNSUPPORTED", "a local cluster lives beside `egressd run`, not here")
-            case TargetKind.DIRECTORY:
-                return self._directory(cluster)
-            case TargetKind.KUBERNETES if self._reach.own_way is not None:
+            case DirectoryTarget(path=path):
+                return self._directory(path or cluster.id)
+            case KubernetesTarget() if self._reach.own_way is not None:
                 return await self._reach.own_way.open(cluster)
-            case TargetKind.KUBERNETES if _has_credentials(cluster):
+            case KubernetesTarget() as target if _has_credentials(target):
                 return await open_kubernetes(cluster, self._sealer)
-            case TargetKind.KUBERNETES:
+            case KubernetesTarget():
                 raise PermanentError(
                     "CREDENTIALS_MISSING",
                     "the registration does not say how the cluster is reached: register it again with a kubeconfig, or "
@@ -76,15 +76,14 @@ class TargetFactory:
         if self._local is not None:
             await self._local.forget(cluster_id)
 
-    def _directory(self, cluster: Cluster) -> DirectoryTarget:
+    def _directory(self, path: str) -> YamlDirectoryTarget:
         if self._reach.directory_root is None:
             raise PermanentError(
                 "DIRECTORY_TARGETS_DISABLED",
                 "directory targets are disabled; start egressd with --directory-root",
             )
-        return DirectoryTarget(self._reach.directory_root, cluster.path or cluster.id)
+        return YamlDirectoryTarget(self._reach.directory_root, path)
 
 
-def _has_credentials(cluster: Cluster) -> bool:
-    settings = cluster.kubernetes or KubernetesTarget()
-    return bool(settings.kubeconfig or settings.secret or settings.in_cluster)
+def _has_credentials(target: KubernetesTarget) -> bool:
+    return bool(target.kubeconfig or target.secret or target.in_cluster)

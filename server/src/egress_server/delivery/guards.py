@@ -12,12 +12,12 @@ from hashlib import sha256
 
 from egress_server.delivery.context import ApplierContext
 from egress_server.delivery.leases import HeldLease, LeaseLost
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.objects import ObjectKey
-from egress_server.domain.model.resources import Cluster, TargetKind
 from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND
 from egress_server.domain.render import policies
-from egress_server.domain.render.virtual_service import is_for_faults_alone
+from egress_server.domain.render.virtual_service import only_injects_faults
 from egress_server.ports.target import Live, Witness
 
 MANY = 5
@@ -41,7 +41,7 @@ async def check_witness(witness: Witness, cluster: Cluster, shop: ApplierContext
     """Whether this store is the one that the cluster was last driven by, and has forgotten nothing of it; False where
     it is not and somebody said that the cluster is to follow it all the same. Raises Held where nobody did."""
     replica, digests = shop.replica, shop.digests
-    if witness_token(witness) == cluster.accepted:
+    if witness_token(witness) == cluster.orders.accepted:
         return False
     epoch = replica.snapshot.epoch
     if witness.epoch != epoch:
@@ -65,11 +65,11 @@ def check_deletions(delete: Sequence[ObjectKey], live: Live, cluster: Cluster) -
     takes effect before somebody merges it. The end of a fault is never held up, nor is a cluster that is let go of, nor
     what a cluster only remembers for the next restart.
     """
-    if cluster.target is not TargetKind.KUBERNETES or cluster.draining:
+    if not isinstance(cluster.target, KubernetesTarget) or cluster.draining:
         return
-    losing = sorted(key for key in delete if key.kind != policies.KIND and not is_for_faults_alone(live.objects[key]))
+    losing = sorted(key for key in delete if key.kind != policies.KIND and not only_injects_faults(live.objects[key]))
     token = deletion_token(losing, live.witness)
-    if len(losing) <= MANY or len(losing) <= MUCH * len(live.objects) or token == cluster.approved:
+    if len(losing) <= MANY or len(losing) <= MUCH * len(live.objects) or token == cluster.orders.approved:
         return
     examples = ", ".join(f"{key.kind} {key.namespace}/{key.name}" for key in losing[:_EXAMPLES])
     raise HeldByGuard(

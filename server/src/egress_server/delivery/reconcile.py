@@ -8,14 +8,14 @@ from egress_server.delivery.context import ApplierContext
 from egress_server.delivery.drift.drift_watch import DriftWatch
 from egress_server.delivery.guards import check_deletions, check_witness
 from egress_server.delivery.leases import HeldLease
-from egress_server.domain.desired.effective import Effective, effective, faults_ended_to, without
+from egress_server.domain.desired.effective import Effective, effective, last_expiry, without
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.diff.drift import Objects
 from egress_server.domain.diff.plan import diff
+from egress_server.domain.model.clusters import Cluster, DriftPolicy, Mesh
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import Cluster, DriftPolicy, Mesh
 from egress_server.domain.model.status import Problem
 from egress_server.domain.render import render
 from egress_server.ports.target import Live, Target, Witness
@@ -68,7 +68,7 @@ async def plan_reconcile(
     snapshot, cluster = shop.replica.snapshot, _registered(cluster_id, shop)
     # All of one moment: a snapshot moves on while we wait for the digest.
     now = shop.store_clock.now()
-    wanted, ended_to = effective(snapshot, cluster, now), faults_ended_to(snapshot, cluster, now)
+    wanted, ended_to = effective(snapshot, cluster, now), last_expiry(snapshot, cluster, now)
     digest = await shop.digests.of(wanted.revision)
     if digest is None:
         raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} that we follow")
@@ -128,5 +128,5 @@ def _drift_is_left(snapshot: Snapshot) -> bool:
 def _age(wanted: Effective, obj: IstioObject) -> tuple[float, ObjectKey]:
     """Policies first, then entries from the oldest; of equal age by key."""
     name = resource_of(obj)
-    born = wanted.created[name].timestamp() if parse_name(name).kind is ResourceKind.SERVICE_ENTRY else 0.0
+    born = wanted.create_times[name].timestamp() if parse_name(name).kind is ResourceKind.SERVICE_ENTRY else 0.0
     return born, key_of(obj)

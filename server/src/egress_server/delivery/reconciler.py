@@ -27,7 +27,7 @@ from egress_server.delivery.waiting import wait_for_event
 from egress_server.domain.desired.effective import without
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.inventory import Inventory
-from egress_server.domain.render.expired_faults import all_ends
+from egress_server.domain.render.expired_faults import expire_times
 from egress_server.ports.target import PERMISSIONS_MISSING, Applied, Target
 from egress_server.telemetry import metrics
 
@@ -117,7 +117,7 @@ class Reconciler:
         self._inventory.found(live.inventory)
         self._restarts.saw(live.inventory)
         # Whatever forbids all else, faults end.
-        ends = all_ends(live.objects.values())
+        ends = expire_times(live.objects.values())
         self._fault_ends.expect(ends)
         work = await plan_reconcile(self._cluster, target, live, self._shop, self.lease, self._drift)
         self._seen = (work.witness.epoch, work.witness.revision)
@@ -177,7 +177,7 @@ class Reconciler:
             self._status = settled
             self._report(apply_time=self._shop.clock())
         cluster = work.served.cluster
-        self._restarts.ordered(None if cluster.draining else cluster.restart)
+        self._restarts.ordered(None if cluster.draining else cluster.orders.restart)
         self._verifier.applied(without(work.served, obstacles), target, work.drifted)
 
     async def _rest(self, started: float, setback: RetryDecision | None) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from egress_server.domain.probe.judge import Destination
+from egress_server.domain.probe.evidence import Destination
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 
 from egress_server.delivery.faults.ttl_enforcer import FaultTTLEnforcer
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster
 from egress_server.ports.clock import Clock, system_clock
 from egress_server.ports.target import Target, Targets
 

@@ -1,10 +1,11 @@
 """One cluster's target: opened when it is needed, opened anew when the registration says another place."""
 
 import asyncio
+from dataclasses import replace
 
 from egress_server.delivery.context import ApplierContext
+from egress_server.domain.model.clusters import Cluster, ClusterTarget
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.model.resources import Cluster
 from egress_server.ports.target import Target
 
 
@@ -23,7 +24,7 @@ class TargetHandle:
             cluster = self._shop.replica.snapshot.cluster(self._cluster)
             if cluster is None:
                 raise TransientError("NOT_REGISTERED", f"cluster {self._cluster} is no longer registered")
-            if self._opened is not None and _where(self._opened[0]) != _where(cluster):
+            if self._opened is not None and _access(self._opened[0]) != _access(cluster):
                 await self.close()
                 await self._shop.targets.forget(self._cluster)
             if self._opened is None:
@@ -37,5 +38,6 @@ class TargetHandle:
             await opened[1].close()
 
 
-def _where(cluster: Cluster) -> tuple[object, ...]:
-    return cluster.target, cluster.path, cluster.kubernetes
+def _access(cluster: Cluster) -> ClusterTarget:
+    """How the cluster is reached. Its service ranges do not matter to an open target."""
+    return replace(cluster.target, service_cidrs=())

@@ -19,8 +19,8 @@ from egress_server.domain.model.status import ClusterStatus, Problem
 from egress_server.domain.probe.judge import judge
 from egress_server.domain.verify import (
     Agreement,
-    Gone,
     PlannedProbe,
+    Removed,
     Subject,
     Workload,
     changed,
@@ -51,8 +51,8 @@ class Verifier:
         self._now: Effective | None = None
         self._target: Target | None = None
         self._patient_until = 0.0
-        self._due: dict[str, Gone | None] = {}
-        self._doubtful: dict[str, Gone | None] = {}
+        self._due: dict[str, Removed | None] = {}
+        self._doubtful: dict[str, Removed | None] = {}
         self._news = asyncio.Event()
         self._round: asyncio.Task[None] | None = None
         self._held = False
@@ -177,7 +177,7 @@ class Verifier:
         """What is wrong with the effect of a resource, or with seeing it; None where all agrees."""
         if subject.obstacle:
             return Problem("NOT_PROBED", subject.obstacle)
-        for check in subject.checks:
+        for check in subject.probes:
             if problem := await self._probe(now, check, agents[check.workload.agent]):
                 return problem
         return None

@@ -3,7 +3,8 @@
 import pytest
 
 from egress_server.domain.desired.effective import effective
-from egress_server.domain.model.resources import ClusterSelector, OutboundPolicy, Scope
+from egress_server.domain.model.resources import OutboundPolicy
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.simulate.outbound_mode import effective_mode
 from tests.support.meshes import BIRTH, History, cluster, entry, policy
 
@@ -61,7 +62,7 @@ def test_entries_of_the_cluster_with_their_revisions_and_births() -> None:
     name = entry("bank").name
     assert [held.name for held in after.entries] == [name]
     assert (after.revision, after.revisions) == (revision, {name: revision})
-    assert after.created == before.created
+    assert after.create_times == before.create_times
 
 
 def test_deleted_policy_gives_way() -> None:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from egress_server.domain.desired.snapshot import Snapshot, Update, buckets_of
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import ClusterSelector, OutboundPolicy, Scope, ServiceEntry
+from egress_server.domain.model.resources import OutboundPolicy, ServiceEntry
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from tests.support.meshes import MESH, History, cluster, entry, policy
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)

@@ -6,7 +6,8 @@ from egress_server.domain.desired.effective import effective
 from egress_server.domain.diff.plan import Action, diff, make_plan
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.objects import key_of
-from egress_server.domain.model.resources import ClusterSelector, Resource
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.render import render
 from tests.support.meshes import History, cluster, entry, policy
 

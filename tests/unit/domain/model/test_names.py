@@ -81,7 +81,7 @@ def test_good_names_are_taken(kind: ResourceKind, text: str) -> None:
         (ResourceKind.SERVICE_ENTRY, "meshes/m/namespaces/N/serviceEntries/a", "namespace 'N' must be"),
         (ResourceKind.SERVICE_ENTRY, "meshes/m/namespaces/-/serviceEntries/a", "namespace '-' must be"),
         (ResourceKind.SERVICE_ENTRY, "meshes/m/namespaces/n/serviceEntries/a..b", "id 'a..b' must be"),
-        (ResourceKind.SERVICE_ENTRY, f"meshes/m/namespaces/n/serviceEntries/{'a.' * 126}aa", "at most 253 in all"),
+        (ResourceKind.SERVICE_ENTRY, f"meshes/m/namespaces/n/serviceEntries/{'a.' * 126}aa", "at most 253 in total"),
         (ResourceKind.SERVICE_ENTRY, "x" * 1000, r"'x{77}\.\.\.' must look like"),
     ],
 )

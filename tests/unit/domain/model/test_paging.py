@@ -17,7 +17,7 @@ from egress_server.domain.model.paging import (
     parse_listing,
     revision_after,
 )
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from tests.support.meshes import cluster, entry, policy
 
 FIELDS = ("name", "hosts", "labels.", "mode", "scope.namespace")
@@ -54,27 +54,27 @@ def test_filters_are_conditions_joined_by_and(text: str, conditions: list[tuple[
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name", "must be conditions"),
-        ("name =", "must be conditions"),
-        ('name = "x', "must be conditions"),
-        ("name > 3", "must be conditions"),
-        ("= x", "must be conditions"),
-        ('(name = "x")', "must be conditions"),
-        ('NOT name = "x"', "must be conditions"),
-        ("secret = x", "'secret' can't be filtered by; use one of name, hosts"),
-        ("__class__ = x", "can't be filtered by"),
-        ("name.x = x", "can't be filtered by"),
+        ("name", "must consist of conditions"),
+        ("name =", "must consist of conditions"),
+        ('name = "x', "must consist of conditions"),
+        ("name > 3", "must consist of conditions"),
+        ("= x", "must consist of conditions"),
+        ('(name = "x")', "must consist of conditions"),
+        ('NOT name = "x"', "must consist of conditions"),
+        ("secret = x", "can't filter by 'secret'; supported fields are name, hosts"),
+        ("__class__ = x", "can't filter by"),
+        ("name.x = x", "can't filter by"),
         ("name = a mode = b", "joined by AND"),
         ("name = a OR name = b", "joined by AND"),
         ("name = a and name = b", "joined by AND"),
         ("name = a AND ", "missing after AND"),
         ("name = a AND", "joined by AND"),
-        ("AND name = a", "must be conditions"),
+        ("AND name = a", "must consist of conditions"),
         ("x" * 2049, "at most 2048"),
     ],
 )
 def test_bad_filters_are_refused(text: str, said: str) -> None:
-    """What is no filter of ours is refused by its field, never taken for something else."""
+    """An invalid filter is refused by its field, and never interpreted as something else."""
     with pytest.raises(InvalidArgument, match=said) as caught:
         parse(filter_text=text)
     assert caught.value.violations[0].field == "filter"

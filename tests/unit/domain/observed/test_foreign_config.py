@@ -2,10 +2,11 @@
 
 import pytest
 
-from egress_server.domain.desired.cluster_view import obstacles, with_inventory
+from egress_server.domain.desired.cluster_view import current_obstacles, with_inventory
 from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.model.names import namespace_of
-from egress_server.domain.model.resources import Resource, Scope
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.foreign_config import ForeignConfig, imports, sidecar_name, virtual_service_name
 from tests.support.inventories import AFTER, BEFORE, foreign, inventory, kubernetes, routes, service, sidecar
@@ -22,8 +23,8 @@ def test_without_an_inventory() -> None:
     """Nothing is known of a cluster that nobody has looked at."""
     wanted = held(entry())
     assert with_inventory(wanted, None) is wanted
-    assert not wanted.beside.known
-    assert wanted.in_sight == wanted.entries
+    assert not wanted.foreign.known
+    assert wanted.all_entries == wanted.entries
 
 
 def test_what_others_have_put_there() -> None:
@@ -31,13 +32,13 @@ def test_what_others_have_put_there() -> None:
     seen = with_inventory(
         held(entry("ours")), inventory(entries=(foreign("legacy", namespace="shop"),), services=(service(),))
     )
-    ours, theirs, web = (next(e for e in seen.in_sight if e.name.endswith(end)) for end in ("ours", "legacy", "web"))
+    ours, theirs, web = (next(e for e in seen.all_entries if e.name.endswith(end)) for end in ("ours", "legacy", "web"))
     assert (theirs.name, web.name) == ("ServiceEntry/shop/legacy", "Service/shop/web")
     assert [namespace_of(e.name) for e in (ours, theirs, web)] == ["default", "shop", "shop"]
-    assert seen.birth(theirs.name) == BEFORE < seen.birth(ours.name)
+    assert seen.create_time(theirs.name) == BEFORE < seen.create_time(ours.name)
     assert seen.entries == (ours,)
-    assert seen.beside.known
-    assert seen.beside.complete
+    assert seen.foreign.known
+    assert seen.foreign.complete
 
 
 def test_what_is_ours_by_now() -> None:
@@ -47,14 +48,14 @@ def test_what_is_ours_by_now() -> None:
     there = inventory(
         entries=(foreign("bank"), foreign("legacy", namespace="shop")), virtual_services=(routes("a.example.com"),)
     )
-    assert with_inventory(wanted, there).in_sight == wanted.entries
-    assert with_inventory(wanted, there).beside.virtual_services == ()
+    assert with_inventory(wanted, there).all_entries == wanted.entries
+    assert with_inventory(wanted, there).foreign.virtual_services == ()
 
 
 def test_services_without_an_address() -> None:
     """Only by HTTP can they be told from others; what else they have is where their pods are."""
     headless = service(addresses=(), ports=ports("80:HTTP", "3306:TCP"), create_time=None)
-    (entry_,) = with_inventory(held(), inventory(services=(headless,))).beside.entries
+    (entry_,) = with_inventory(held(), inventory(services=(headless,))).foreign.entries
     assert entry_.ports == ports("80:HTTP")
 
 
@@ -67,7 +68,7 @@ def test_virtual_services() -> None:
             routes("b.example.com"),
         )
     )
-    seen = with_inventory(held(), there).beside.virtual_services
+    seen = with_inventory(held(), there).foreign.virtual_services
     assert [vs.hosts for vs in seen] == [("b.example.com",), ("web.shop.svc.cluster.local", "*")]
     assert virtual_service_name(seen[0]) == "VirtualService/shop/theirs"
 
@@ -75,28 +76,28 @@ def test_virtual_services() -> None:
 def test_service_ranges() -> None:
     """Those of the registration hold; without any, those that were found."""
     found = inventory(service_cidrs=("10.200.0.0/16",))
-    assert with_inventory(held(), found).cluster.service_cidrs == ("10.200.0.0/16",)
+    assert with_inventory(held(), found).cluster.target.service_cidrs == ("10.200.0.0/16",)
     east = kubernetes(service_cidrs=("10.96.0.0/12",))
     wanted = effective(History(east).snapshot, east, BIRTH)
-    assert with_inventory(wanted, found).cluster.service_cidrs == ("10.96.0.0/12",)
+    assert with_inventory(wanted, found).cluster.target.service_cidrs == ("10.96.0.0/12",)
 
 
 def test_left_out() -> None:
     """What was left out of services or entries makes the rest of them less than the whole."""
-    assert not with_inventory(held(), inventory(left_out={"services": 3})).beside.complete
-    assert with_inventory(held(), inventory(left_out={"sidecars": 3})).beside.complete
+    assert not with_inventory(held(), inventory(left_out={"services": 3})).foreign.complete
+    assert with_inventory(held(), inventory(left_out={"sidecars": 3})).foreign.complete
 
 
-def test_titles() -> None:
-    """Resources are called by their name; objects say whose they are."""
+def test_descriptions() -> None:
+    """Resources are described by their name, foreign objects with their field manager."""
     there = inventory(entries=(foreign("legacy", namespace="shop"),), sidecars=(sidecar(),))
-    title = with_inventory(held(), there).beside.title
-    assert title(entry().name) == entry().name
-    assert title("ServiceEntry/shop/legacy") == "ServiceEntry shop/legacy (not ours, by helm)"
-    assert title(sidecar_name(sidecar())) == "Sidecar default/theirs (not ours, by helm)"
-    assert title("ConfigMap/istio-system/istio") == "ConfigMap istio-system/istio (not ours)"
-    assert title("Service/shop/web") == "Service shop/web"
-    assert title("") == ""
+    describe = with_inventory(held(), there).foreign.describe
+    assert describe(entry().name) == entry().name
+    assert describe("ServiceEntry/shop/legacy") == "ServiceEntry shop/legacy (unmanaged, last changed by helm)"
+    assert describe(sidecar_name(sidecar())) == "Sidecar default/theirs (unmanaged, last changed by helm)"
+    assert describe("ConfigMap/istio-system/istio") == "ConfigMap istio-system/istio (unmanaged)"
+    assert describe("Service/shop/web") == "Service shop/web"
+    assert describe("") == ""
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,10 @@ def test_obstacles() -> None:
     revision = wanted.revisions[lab.name]
     problem = Problem("NAMESPACE_MISSING", "no namespace lab")
     status = ClusterStatus("east", Phase.SETTLED, revision, obstacles={lab.name: problem})
-    assert obstacles(wanted, status) == {lab.name: problem}
-    assert obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision - 1, obstacles={lab.name: problem})) == {}
-    assert obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision)) == {}
-    assert obstacles(wanted, None) == {}
+    assert current_obstacles(wanted, status) == {lab.name: problem}
+    assert (
+        current_obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision - 1, obstacles={lab.name: problem}))
+        == {}
+    )
+    assert current_obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision)) == {}
+    assert current_obstacles(wanted, None) == {}

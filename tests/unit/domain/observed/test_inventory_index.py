@@ -36,8 +36,8 @@ def test_found_by_what_it_is_about() -> None:
     assert [n.entry.name for n in known.with_host(HOST)["a"]] == ["ServiceEntry/default/bank"]
     assert [n.entry.name for n in known.on_port(80, ListenerProtocol.HTTP)["a"]] == ["Service/shop/web"]
     assert [n.entry.name for n in known.on_port(443, ListenerProtocol.SNI)["a"]] == ["ServiceEntry/default/bank"]
-    assert known.routing("*.example.com")["a"].name == "theirs"
-    assert [row["a"].egress_hosts for row in known.restricting()] == [("./*",)]
+    assert known.virtual_service_for("*.example.com")["a"].name == "theirs"
+    assert [row["a"].egress_hosts for row in known.restricting_sidecars()] == [("./*",)]
     assert known.policy_gaps("shop") == {"a": (GAP,)}
     assert list(known.namespaces_with_gaps()) == [{"a": (GAP,)}]
     assert known.has_namespace("shop")
@@ -49,11 +49,11 @@ def test_newer_record() -> None:
     known.put(full("b")["b"])
     known.put(inventory("a"))
     assert list(known.with_host(HOST)) == ["b"]
-    assert list(known.routing(HOST)) == ["b"]
+    assert list(known.virtual_service_for(HOST)) == ["b"]
     known.put(inventory("b"))
-    assert (known.with_host(HOST), known.routing(HOST), known.policy_gaps("shop")) == ({}, {}, {})
+    assert (known.with_host(HOST), known.virtual_service_for(HOST), known.policy_gaps("shop")) == ({}, {}, {})
     assert known.on_port(80, ListenerProtocol.HTTP) == {}
-    assert list(known.restricting()) == []
+    assert list(known.restricting_sidecars()) == []
     assert not known.has_namespace("shop")
     assert len(known) == 2
 
@@ -68,5 +68,5 @@ def test_dropped() -> None:
     assert list(known.with_host(HOST)) == ["b"]
     assert known.policy_gaps("shop") == {"b": (GAP,)}
     known.drop("b")
-    assert (list(known), known.with_host(HOST), list(known.restricting())) == ([], {}, [])
+    assert (list(known), known.with_host(HOST), list(known.restricting_sidecars())) == ([], {}, [])
     assert not known.has_namespace("shop")

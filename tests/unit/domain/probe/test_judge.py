@@ -7,16 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egress_server.domain.model.names import matches_host
-from egress_server.domain.probe.judge import (
-    Destination,
-    Evidence,
-    LiveFault,
-    Outcome,
-    Timings,
-    UpstreamDelta,
-    is_disturbed,
-    judge,
-)
+from egress_server.domain.probe.evidence import Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.judge import is_disturbed, judge
+from egress_server.domain.probe.verdicts import Outcome
 
 HOST = "www.aliyun.com"
 HTTP = Destination("http", HOST, 80)
@@ -315,7 +308,7 @@ def test_cause_quotes_counters() -> None:
 def test_cause_quotes_the_answer() -> None:
     """A cause without counters shows the answer instead."""
     verdict = judge(HTTP, BLOCKED_502)
-    assert verdict.causes[0].evidence == ("HTTP/1.1 502, server: envoy; no upstream counter of www.aliyun.com moved")
+    assert verdict.causes[0].evidence == ("HTTP/1.1 502, server: envoy; no upstream counter of www.aliyun.com changed")
 
 
 @pytest.mark.parametrize(
@@ -402,8 +395,8 @@ def test_judge_is_total(destination: Destination, evidence: Evidence) -> None:
 
 
 @given(_evidence)
-def test_blocked_means_nothing_of_ours_moved(evidence: Evidence) -> None:
-    """BLOCKED is never said where a counter of the destination moved."""
+def test_blocked_means_no_counter_changed(evidence: Evidence) -> None:
+    """The verdict is never BLOCKED if a counter of the destination changed."""
     if judge(HTTP, evidence).outcome is Outcome.BLOCKED:
         assert not any(
             u.cluster == ENTRY and (u.cx_total > 0 or u.cx_connect_fail > 0 or u.rq_total > 0)
@@ -415,14 +408,14 @@ def test_causes_of_a_fault() -> None:
     """Causes name the route, its VirtualService, what the fault does and the times that show it."""
     (abort,) = judge(HTTP, replace(ENVOY_503, live_faults=(ABORT,))).causes
     assert abort.text == (
-        "route fault-default.f of VirtualService default/egress-www answers requests with HTTP 503, "
-        "and this one never left"
+        "route fault-default.f of VirtualService default/egress-www aborts requests with HTTP 503, "
+        "and this one never left the sidecar"
     )
-    assert abort.evidence == "HTTP/1.1 503, server: envoy; no upstream counter of www.aliyun.com moved"
+    assert abort.evidence == "HTTP/1.1 503, server: envoy; no upstream counter of www.aliyun.com changed"
     delay, way = judge(HTTP, replace(SLOW, upstreams=(one(ENTRY),))).causes
     assert delay.text == (
         "route fault-default.d of VirtualService default/egress-www delays requests by 2 s, "
-        "and this one was held back before it went out"
+        "and this one was delayed before it was sent"
     )
     assert delay.evidence == "answered after 2.010 s, of which the destination took 0.012 s"
     assert way.code == "REGISTERED_UPSTREAM"

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.probe.judge import Cause, Expectation, Outcome, Verdict
-from egress_server.domain.probe.verdicts import Quantiles, quantiles, summarize
+from egress_server.domain.probe.verdicts import Cause, Expectation, Outcome, Quantiles, Verdict, quantiles, summarize
 
 R, F, B, I = Outcome.REGISTERED, Outcome.FAULTED, Outcome.BLOCKED, Outcome.INCONCLUSIVE  # noqa: E741
 REGISTERED = Expectation(R)
@@ -52,7 +51,7 @@ def test_causes() -> None:
     assert summarize(verdicts(B, R, R, R), REGISTERED).causes == (Cause("REGISTERED", "text", "1"),)
     draw = summarize(verdicts(R, B, R, B), REGISTERED).causes
     assert [cause.code for cause in draw] == ["NO_MAJORITY", "REGISTERED", "BLOCKED"]
-    assert draw[0].evidence == "REGISTERED and BLOCKED lead with 4 attempts in all"
+    assert draw[0].evidence == "REGISTERED and BLOCKED are equally frequent in 4 attempts"
 
 
 def test_quantiles() -> None:

@@ -3,9 +3,11 @@
 import pytest
 
 from egress_server.domain.desired.effective import Effective, effective
-from egress_server.domain.model.resources import Resource, Scope
-from egress_server.domain.probe.judge import Destination, Expectation, Outcome
-from egress_server.domain.simulate.evaluate import Request, decide, evaluate
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.selectors import Scope
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Expectation, Outcome
+from egress_server.domain.simulate.evaluate import Request, evaluate, predict
 from tests.support.meshes import BIRTH, History, cluster, entry, policy, ports
 
 HTTP = Destination("http", "bank.example.com", 80)
@@ -36,7 +38,7 @@ def test_table(
     resources: list[Resource], destination: Destination, outcome: Outcome, decided_by: str, revision: int
 ) -> None:
     """The entry decides where one serves the destination, else the policy of the workload, else Istio's default."""
-    assert evaluate(held(*resources), "default", destination) == Expectation(outcome, decided_by, revision)
+    assert predict(held(*resources), "default", destination) == Expectation(outcome, decided_by, revision)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +59,13 @@ def test_table(
 def test_protocols(protocol: str, scheme: str, serves: bool) -> None:
     """HTTP ports go by Host, TLS ports by server name, opaque ones take anything."""
     wanted = held(entry("bank", ports=ports(f"8000:{protocol}")))
-    found = decide(wanted, Request(Destination(scheme, "bank.example.com", 8000), "default")).taker
+    found = evaluate(wanted, Request(Destination(scheme, "bank.example.com", 8000), "default")).owner
     assert (found is not None) is serves
 
 
 def owner(*entries: Resource, namespace: str = "default", destination: Destination = HTTP) -> str | None:
     """NAMESPACE/ID of the entry that serves."""
-    found = decide(held(*entries), Request(destination, namespace)).taker
+    found = evaluate(held(*entries), Request(destination, namespace)).owner
     return f"{found.entry.namespace}/{found.entry.name.rpartition('/')[2]}" if found else None
 
 
@@ -125,5 +127,5 @@ def test_visibility(export_to: tuple[str, ...], namespace: str, seen: bool) -> N
 def test_labels_choose_the_policy() -> None:
     """A policy for some workloads of a namespace decides for those only."""
     wanted = held(policy("REGISTRY_ONLY", "m"), policy("ALLOW_ANY", "w", scope=Scope("default", {"app": "crawler"})))
-    assert evaluate(wanted, "default", HTTP, {"app": "crawler"}).outcome is Outcome.PASSTHROUGH
-    assert evaluate(wanted, "default", HTTP, {"app": "web"}).outcome is Outcome.BLOCKED
+    assert predict(wanted, "default", HTTP, {"app": "crawler"}).outcome is Outcome.PASSTHROUGH
+    assert predict(wanted, "default", HTTP, {"app": "web"}).outcome is Outcome.BLOCKED

@@ -6,9 +6,11 @@ import pytest
 
 from egress_server.domain.desired.cluster_view import with_inventory
 from egress_server.domain.desired.effective import Effective, effective
-from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend, Resource, Scope
+from egress_server.domain.model.clusters import MeshPolicyBackend
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import ForeignSidecar
-from egress_server.domain.simulate.outbound_mode import EffectiveMode, config_map, effective_mode
+from egress_server.domain.simulate.outbound_mode import EffectiveMode, effective_mode, istio_config_map
 from tests.support.inventories import AFTER, BEFORE, inventory, kubernetes, sidecar
 from tests.support.meshes import BIRTH, History, policy
 
@@ -22,7 +24,7 @@ def seen(
     *there: Resource | ForeignSidecar, backend: MeshPolicyBackend = MeshPolicyBackend.BOTH, **fields: Any
 ) -> Effective:
     """A cluster with these policies of ours and Sidecars of others."""
-    east = kubernetes(kubernetes=KubernetesTarget(mesh_policy=backend))
+    east = kubernetes(mesh_policy=backend)
     policies = [each for each in there if not isinstance(each, ForeignSidecar)]
     sidecars = tuple(each for each in there if isinstance(each, ForeignSidecar))
     wanted = effective(History(east, *policies).snapshot, east, BIRTH)
@@ -31,7 +33,7 @@ def seen(
 
 def said(holds: EffectiveMode) -> tuple[str, str]:
     """The mode, and the end of the name of who says it."""
-    return holds.mode, (holds.policy.name if holds.policy else holds.speaker).rpartition("/")[2]
+    return holds.mode, (holds.policy.name if holds.policy else holds.source).rpartition("/")[2]
 
 
 ROOT = sidecar(namespace="istio-system", name="root", mode="ALLOW_ANY")
@@ -89,8 +91,8 @@ def test_one_back_end_alone() -> None:
     assert said(effective_mode(seen(STRICT, MUTE, backend=config), "default")) == ("REGISTRY_ONLY", "all")
     escaped = effective_mode(seen(STRICT, MUTE, backend=root, mesh_mode="ALLOW_ANY"), "default")
     assert said(escaped) == ("ALLOW_ANY", "istio")
-    assert escaped.lets_pass
-    assert not effective_mode(seen(STRICT, backend=root), "default").lets_pass
+    assert escaped.allows_unregistered
+    assert not effective_mode(seen(STRICT, backend=root), "default").allows_unregistered
 
 
 def test_oldest_of_two() -> None:
@@ -111,6 +113,9 @@ def test_whose_egress_hosts_hold() -> None:
 
 def test_revisions_have_their_own_config() -> None:
     """The ConfigMap of a revision bears its name."""
-    east = kubernetes(kubernetes=KubernetesTarget(istio_revision="canary"))
-    assert config_map(effective(History(east).snapshot, east, BIRTH), "istio") == "ConfigMap/istio-system/istio-canary"
-    assert config_map(seen(), "istio") == "ConfigMap/istio-system/istio"
+    east = kubernetes(istio_revision="canary")
+    assert (
+        istio_config_map(effective(History(east).snapshot, east, BIRTH), "istio")
+        == "ConfigMap/istio-system/istio-canary"
+    )
+    assert istio_config_map(seen(), "istio") == "ConfigMap/istio-system/istio"

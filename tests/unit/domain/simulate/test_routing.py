@@ -13,12 +13,13 @@ from egress_server.domain.model.resources import (
     MatchKind,
     Resource,
     Route,
-    Scope,
     TrafficSettings,
     WeightedDestination,
 )
-from egress_server.domain.probe.judge import Destination, Expectation, Outcome
-from egress_server.domain.simulate.evaluate import Request, decide, evaluate
+from egress_server.domain.model.selectors import Scope
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Expectation, Outcome
+from egress_server.domain.simulate.evaluate import Request, evaluate, predict
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
 
 HOST = "bank.example.com"
@@ -35,16 +36,16 @@ def held(*resources: Resource) -> Effective:
 
 def outcome(*resources: Resource, to: Destination = HTTP, namespace: str = "default", **more: Any) -> Outcome:
     """The outcome that policy asks for."""
-    return evaluate(held(*resources), namespace, to, **more).outcome
+    return predict(held(*resources), namespace, to, **more).outcome
 
 
 def test_interception_decides_first() -> None:
     """What interception leaves out is BYPASSED by it, whatever else is set; elsewhere it has no say."""
     out = interception(exclude_cidrs=("203.0.113.0/24",))
     wanted = held(BLOCK, BANK, fault(), out)
-    assert evaluate(wanted, "default", HTTP, address="203.0.113.9") == Expectation(Outcome.BYPASSED, out.name, 6)
-    assert evaluate(wanted, "default", HTTP, address="198.51.100.9").outcome is Outcome.FAULTED
-    assert evaluate(wanted, "default", HTTP).outcome is Outcome.FAULTED
+    assert predict(wanted, "default", HTTP, address="203.0.113.9") == Expectation(Outcome.BYPASSED, out.name, 6)
+    assert predict(wanted, "default", HTTP, address="198.51.100.9").outcome is Outcome.FAULTED
+    assert predict(wanted, "default", HTTP).outcome is Outcome.FAULTED
 
 
 def test_interception_of_the_workload() -> None:
@@ -95,7 +96,7 @@ def test_address_as_host() -> None:
 def test_conditions_of_a_fault(fields: dict[str, Any], more: dict[str, Any], fits: bool) -> None:
     """A fault disturbs requests to its host that meet all of its conditions, and no others."""
     disturbing = fault(**fields)
-    expected = evaluate(held(BANK, disturbing), "default", HTTP, **more)
+    expected = predict(held(BANK, disturbing), "default", HTTP, **more)
     if fits:
         assert expected == Expectation(Outcome.FAULTED, disturbing.name, 4)
     else:
@@ -114,7 +115,7 @@ def test_conditions_of_a_fault(fields: dict[str, Any], more: dict[str, Any], fit
 )
 def test_fault_that_may_spare(fields: dict[str, Any], sometimes: bool) -> None:
     """Where a fault throws dice, or only the sidecar can say whether it fits, REGISTERED agrees as well."""
-    expected = evaluate(held(BANK, fault(**fields)), "default", HTTP, headers={"accept": "text"})
+    expected = predict(held(BANK, fault(**fields)), "default", HTTP, headers={"accept": "text"})
     assert expected.outcome is Outcome.FAULTED
     assert expected.allows(Outcome.FAULTED)
     assert expected.allows(Outcome.REGISTERED) is sometimes
@@ -125,8 +126,8 @@ def test_order_of_faults() -> None:
     plain, other = fault("plain"), fault("other")
     narrow = fault("narrow", match_headers=(HeaderMatch("x-a"),))
     wanted = held(BANK, plain, other, narrow)
-    assert evaluate(wanted, "default", HTTP).resource == plain.name
-    assert evaluate(wanted, "default", HTTP, headers={"x-a": "1"}).resource == narrow.name
+    assert predict(wanted, "default", HTTP).resource == plain.name
+    assert predict(wanted, "default", HTTP, headers={"x-a": "1"}).resource == narrow.name
 
 
 @pytest.mark.parametrize("protocol", ["HTTPS", "TLS", "TCP"])
@@ -156,7 +157,7 @@ def test_fault_without_an_entry() -> None:
     """A fault for a host that nobody registered works on port 80 alone, and what it spares there goes nowhere."""
     some = fault(abort=Abort(503, percent=10.0))
     faulted = Expectation(Outcome.FAULTED, some.name, 3, also=(Outcome.BLOCKED,))
-    assert evaluate(held(some), "default", HTTP) == faulted
+    assert predict(held(some), "default", HTTP) == faulted
     assert outcome(some, to=Destination("http", HOST, 8080)) is Outcome.PASSTHROUGH
     assert outcome(entry("wide", hosts=("*.example.com",)), some) is Outcome.FAULTED
 
@@ -180,9 +181,9 @@ def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
     elsewhere, some = entry("bank", ports=ports("8080:HTTP")), fault(ports=(8080,))
     assert outcome(elsewhere) is Outcome.PASSTHROUGH
     assert outcome(elsewhere, fault()) is Outcome.FAULTED
-    assert evaluate(held(elsewhere, some), "default", HTTP) == Expectation(Outcome.BLOCKED, some.name, 4)
+    assert predict(held(elsewhere, some), "default", HTTP) == Expectation(Outcome.BLOCKED, some.name, 4)
     slow = replace(elsewhere, traffic=TrafficSettings(timeout=3.0))
-    assert evaluate(held(slow), "default", HTTP) == Expectation(Outcome.BLOCKED, slow.name, 3)
+    assert predict(held(slow), "default", HTTP) == Expectation(Outcome.BLOCKED, slow.name, 3)
     led = replace(elsewhere, traffic=TrafficSettings(routes=(Route((WeightedDestination("other.example.com"),)),)))
     assert outcome(led) is Outcome.INCONCLUSIVE
     assert outcome(replace(slow, export_to=("prod",))) is Outcome.PASSTHROUGH
@@ -190,7 +191,7 @@ def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
 
 def listener(*resources: Resource, to: Destination, address: str = "") -> tuple[Outcome, str]:
     """Outcome and the id of what decides, under REGISTRY_ONLY."""
-    expected = evaluate(held(BLOCK, *resources), "default", to, address=address)
+    expected = predict(held(BLOCK, *resources), "default", to, address=address)
     return expected.outcome, expected.resource.rpartition("/")[2]
 
 
@@ -274,7 +275,7 @@ def test_silence_where_the_sidecar_waits() -> None:
     """A TCP connection to a port where the sidecar waits for first words comes to nothing that can be told."""
     for protocol in ("HTTP", "TLS"):
         it = entry("it", ports=ports(f"3306:{protocol}", "80:HTTP"))
-        assert evaluate(held(it), "default", TCP) == Expectation(Outcome.INCONCLUSIVE, it.name, 3)
+        assert predict(held(it), "default", TCP) == Expectation(Outcome.INCONCLUSIVE, it.name, 3)
     assert outcome(to=Destination("tcp", HOST, 80)) is Outcome.INCONCLUSIVE
 
 
@@ -294,11 +295,11 @@ def test_final_dot() -> None:
 def test_decision_names_every_step() -> None:
     """A decision holds what was found on the way, not only the end of it."""
     out = interception()
-    decision = decide(held(BLOCK, BANK, fault(), out), Request(HTTP, "default"))
+    decision = evaluate(held(BLOCK, BANK, fault(), out), Request(HTTP, "default"))
     assert decision.interception == out
-    assert decision.ruling.captured
-    assert decision.taker is not None
-    assert decision.taker.entry == BANK
+    assert decision.capture.captured
+    assert decision.owner is not None
+    assert decision.owner.entry == BANK
     assert decision.fault is not None
     assert decision.fault.fault == fault()
-    assert decision.holding.policy == BLOCK
+    assert decision.outbound_mode.policy == BLOCK

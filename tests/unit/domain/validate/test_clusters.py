@@ -2,27 +2,20 @@
 
 import pytest
 
-from egress_server.domain.model.resources import (
-    Cluster,
-    Interception,
-    Mesh,
-    OutboundMode,
-    OutboundPolicy,
-    Resource,
-    Scope,
-    TargetKind,
-)
+from egress_server.domain.model.clusters import Cluster, DirectoryTarget, LocalTarget, Mesh
+from egress_server.domain.model.resources import Interception, OutboundMode, OutboundPolicy, Resource
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.validate import Problems, check_resource
-from egress_server.domain.validate.problems import check_unchanged
+from egress_server.domain.validate.resources import check_immutable
+from tests.support.inventories import kubernetes
 from tests.support.violations import violations_of
 
 EAST = "meshes/default/clusters/east"
-LOCAL, DIRECTORY = TargetKind.LOCAL, TargetKind.DIRECTORY
 
 
 def directory(path: str, *cidrs: str) -> Cluster:
     """A cluster of files."""
-    return Cluster(EAST, DIRECTORY, {}, path, cidrs)
+    return Cluster(EAST, DirectoryTarget(path, cidrs))
 
 
 def problems_of(resource: Resource) -> list[tuple[str, str]]:
@@ -37,7 +30,7 @@ def problems_of(resource: Resource) -> list[tuple[str, str]]:
     [
         Mesh("meshes/default"),
         Mesh("meshes/default", "Zahlungen äöü", {"team": "net"}),
-        Cluster(EAST, LOCAL, {"env": "prod"}, service_cidrs=("10.96.0.0/12", "fd00:10::/108")),
+        Cluster(EAST, LocalTarget(("10.96.0.0/12", "fd00:10::/108")), {"env": "prod"}),
         directory(""),
         directory("prod/eu_west-1/v1.2", "10.96.0.0/12"),
     ],
@@ -53,8 +46,8 @@ def test_right(resource: Resource) -> None:
         (Mesh("meshes/default", "x" * 64), "display_name", "63"),
         (Mesh("meshes/default", "a\nb"), "display_name", "printable"),
         (Mesh("meshes/default", "", {"a b": ""}), 'labels["a b"]', "label key"),
-        (Cluster(EAST, LOCAL, {"env": "a b"}), 'labels["env"]', "value"),
-        (Cluster(EAST, LOCAL, service_cidrs=("10.96.0.1/12",)), "local.service_cidrs[0]", "written 10.96.0.0/12"),
+        (Cluster(EAST, LocalTarget(), {"env": "a b"}), 'labels["env"]', "value"),
+        (Cluster(EAST, LocalTarget(("10.96.0.1/12",))), "local.service_cidrs[0]", "written 10.96.0.0/12"),
         (directory("", "10.96.0.1"), "directory.service_cidrs[0]", "write 10.96.0.1/32"),
         *(
             (directory(path), "directory.path", "relative path")
@@ -82,12 +75,15 @@ CAPTURE = Interception("meshes/default/interceptions/i", Scope("prod"))
         (POLICY, OutboundPolicy(POLICY.name, OutboundMode.ALLOW_ANY, Scope("shop")), "outbound_policy.scope"),
         (CAPTURE, Interception(CAPTURE.name, Scope("prod"), ("10.0.0.0/8",)), None),
         (CAPTURE, Interception(CAPTURE.name), "interception.scope"),
-        (Cluster(EAST, LOCAL), Cluster(EAST, LOCAL, {"env": "prod"}, service_cidrs=("10.0.0.0/8",)), None),
-        (Cluster(EAST, LOCAL), directory(""), "cluster.target"),
+        (Cluster(EAST, LocalTarget()), Cluster(EAST, LocalTarget(("10.0.0.0/8",)), {"env": "prod"}), None),
+        (Cluster(EAST, LocalTarget()), directory(""), "cluster.target"),
+        (kubernetes(), directory(""), "cluster.target"),
+        (kubernetes(), kubernetes(context="c1"), None),
+        (kubernetes(), kubernetes(root_namespace="istio"), "cluster.kubernetes.root_namespace"),
         (directory(""), directory("east"), None),
         (directory(""), directory("west"), "cluster.directory.path"),
     ],
 )
 def test_what_never_changes(before: Resource, after: Resource, path: str | None) -> None:
     """Scopes of policies, and how and where a cluster is driven."""
-    assert [field for field, _ in violations_of(lambda: check_unchanged(before, after))] == ([path] if path else [])
+    assert [field for field, _ in violations_of(lambda: check_immutable(before, after))] == ([path] if path else [])

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.model.resources import ClusterSelector, Interception, Scope
+from egress_server.domain.model.resources import Interception
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems, check_resource
 from tests.support.violations import violations_of
 
@@ -47,18 +48,22 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing": ({"exclude_cidrs": ("",)}, "exclude_cidrs[0]", "must be a CIDR range"),
     "long prefix": ({"include_cidrs": ("10.0.0.0/33",)}, "include_cidrs[0]", "must be a CIDR range"),
     "twice": ({"include_cidrs": ("10.0.0.0/8", "10.0.0.0/8")}, "include_cidrs[1]", "already listed at [0]"),
-    "all and more": ({"include_cidrs": ("*", "10.0.0.0/8")}, "include_cidrs", "stands alone"),
+    "all and more": ({"include_cidrs": ("*", "10.0.0.0/8")}, "include_cidrs", "must be the only one"),
     "exclude all": ({"exclude_cidrs": ("*",)}, "exclude_cidrs", "set none"),
-    "none and some": ({"none": True, "include_cidrs": ("10.0.0.0/8",)}, "none", "leave include_cidrs out"),
-    "none and services": ({"none": True, "include_service_cidrs": True}, "none", "leave include_service_cidrs out"),
-    "port": ({"exclude_outbound_ports": (65536,)}, "exclude_outbound_ports[0]", "1 to 65535"),
+    "none and some": ({"none": True, "include_cidrs": ("10.0.0.0/8",)}, "none", "can't be combined with include_cidrs"),
+    "none and services": (
+        {"none": True, "include_service_cidrs": True},
+        "none",
+        "can't be combined with include_service_cidrs",
+    ),
+    "port": ({"exclude_outbound_ports": (65536,)}, "exclude_outbound_ports[0]", "between 1 and 65535"),
     "port twice": ({"include_outbound_ports": (1, 1)}, "include_outbound_ports[1]", "already listed at [0]"),
     "port both ways": (
         {"include_outbound_ports": (1, 80), "exclude_outbound_ports": (80,)},
         "include_outbound_ports[1]",
-        "which wins",
+        "which takes precedence",
     ),
-    "labels of no namespace": ({"scope": Scope("", {"app": "x"})}, "scope.match_labels", "needs a namespace"),
+    "labels of no namespace": ({"scope": Scope("", {"app": "x"})}, "scope.match_labels", "requires a namespace"),
     "selector": ({"cluster_selector": ClusterSelector(("East",))}, "cluster_selector.clusters[0]", "cluster id"),
 }
 

@@ -45,7 +45,7 @@ def test_objects(text: str) -> None:
         ("Sidecar/prod/a\n", "Sidecar/NAMESPACE/NAME"),
         ("Sidecar/prod/" + "a" * 254, "Sidecar/NAMESPACE/NAME"),
         ("MutatingAdmissionPolicy/x", "MutatingAdmissionPolicy//NAME"),
-        ("MutatingAdmissionPolicy/a/x", "belongs to no namespace"),
+        ("MutatingAdmissionPolicy/a/x", "is cluster-scoped"),
     ],
 )
 def test_what_is_no_object(text: str, said: str) -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from egress_server.domain.model.clusters import Cluster, Mesh
 from egress_server.domain.model.errors import InvalidArgument
-from egress_server.domain.model.resources import Cluster, ClusterSelector, Mesh, OutboundPolicy, Scope
+from egress_server.domain.model.resources import OutboundPolicy
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems, check_resource
 from tests.support.meshes import MESH, cluster, policy
 from tests.support.violations import violations_of
@@ -54,7 +56,7 @@ def test_good_ones_are_taken(resource: Selected) -> None:
         (policy("ALLOW_ANY", scope=Scope("istio-system")), "here.scope.namespace", "whole mesh"),
         (policy("ALLOW_ANY", scope=Scope("Prod")), "here.scope.namespace", "must be a namespace"),
         (policy("ALLOW_ANY", scope=Scope("a" * 64)), "here.scope.namespace", "must be a namespace"),
-        (policy("ALLOW_ANY", scope=Scope("", {"app": "x"})), "here.scope.match_labels", "needs a namespace"),
+        (policy("ALLOW_ANY", scope=Scope("", {"app": "x"})), "here.scope.match_labels", "requires a namespace"),
         (
             policy("ALLOW_ANY", scope=Scope("prod", {"a": "*"})),
             'here.scope.match_labels["a"]',
@@ -63,7 +65,7 @@ def test_good_ones_are_taken(resource: Selected) -> None:
         (
             policy("ALLOW_ANY", cluster_selector=ClusterSelector(("a",), {"b": "c"})),
             "here.cluster_selector",
-            "not both",
+            "may be set",
         ),
         (
             policy("ALLOW_ANY", cluster_selector=ClusterSelector(("",))),

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.model.resources import ClusterSelector, Endpoint, Protocol, Resolution, ServicePort
+from egress_server.domain.model.resources import Endpoint, Protocol, Resolution, ServicePort
+from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.validate import Problems, check_resource
 from tests.support.meshes import entry, ports
 from tests.support.violations import violations_of
@@ -75,7 +76,7 @@ def test_what_istio_takes_is_taken(fields: dict[str, Any]) -> None:
 
 
 INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no host": ({"hosts": ()}, "hosts", "needs at least 1 host"),
+    "no host": ({"hosts": ()}, "hosts", "at least 1 host is required"),
     "257 hosts": ({"hosts": tuple(f"h{i}.a" for i in range(257))}, "hosts", "has 257; at most 256"),
     "host twice": ({"hosts": ("a.b", "c.d", "a.b")}, "hosts[2]", "already listed at [0]"),
     "empty host": ({"hosts": ("",)}, "hosts[0]", "must be a DNS name"),
@@ -93,35 +94,35 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "label of 64": ({"hosts": (f"{'a' * 64}.b",)}, "hosts[0]", "must be a DNS name"),
     "254 in all": ({"hosts": (".".join(["a" * 49] * 5) + ".coms",)}, "hosts[0]", "must be a DNS name"),
     "umlaut": ({"hosts": ("bücher.example",)}, "hosts[0]", "xn-- form"),
-    "address as host": ({"hosts": ("203.0.113.7",)}, "hosts[0]", "must be a name; put IP addresses"),
+    "address as host": ({"hosts": ("203.0.113.7",)}, "hosts[0]", "must be a DNS name; list IP addresses"),
     "localhost": ({"hosts": ("localhost",)}, "hosts[0]", "the workload itself"),
     "below localhost": ({"hosts": ("a.localhost",)}, "hosts[0]", "the workload itself"),
-    "no port": ({"ports": ()}, "ports", "needs at least 1 port"),
+    "no port": ({"ports": ()}, "ports", "at least 1 port is required"),
     "65 ports": ({"ports": tuple(port(i, f"p{i}") for i in range(1, 66))}, "ports", "at most 64"),
-    "port 0": ({"ports": (port(0),)}, "ports[0].number", "0 must be 1 to 65535"),
-    "port 65536": ({"ports": (port(65536),)}, "ports[0].number", "65536 must be 1 to 65535"),
+    "port 0": ({"ports": (port(0),)}, "ports[0].number", "0 must be between 1 and 65535"),
+    "port 65536": ({"ports": (port(65536),)}, "ports[0].number", "65536 must be between 1 and 65535"),
     "negative port": ({"ports": (port(-1),)}, "ports[0].number", "-1 must be"),
     "number twice": ({"ports": (port(80, "a"), port(80, "b"))}, "ports[1].number", "already used by ports[0]"),
     "name twice": ({"ports": (port(80), port(81))}, "ports[1].name", "p is already used by ports[0]"),
-    "bad name": ({"ports": (port(80, "Http"),)}, "ports[0].name", "lower-case"),
+    "bad name": ({"ports": (port(80, "Http"),)}, "ports[0].name", "lowercase"),
     "name of 64": ({"ports": (port(80, "a" * 64),)}, "ports[0].name", "1 to 63"),
     "target port": ({"ports": (port(80, target_port=65536),)}, "ports[0].target_port", "65536 must be"),
     "hosts by TCP": (
         {"hosts": ("a.b", "c.d"), "ports": ports("80:HTTP", "3306:TCP"), "resolution": DNS},
         "ports[1].protocol",
-        "TCP does not tell hosts apart",
+        "TCP carries no host name",
     ),
     "hosts by MONGO": (
         {"hosts": ("a.b", "c.d"), "ports": ports("27017:MONGO"), "resolution": DNS},
         "ports[0].protocol",
-        "MONGO does not tell",
+        "MONGO carries no host name",
     ),
     "endpoints passed on": (
         {"resolution": NONE, "endpoints": (Endpoint("203.0.113.7"),)},
         "endpoints",
-        "NONE sends to the dialled address",
+        "must be empty with resolution NONE",
     ),
-    "static to nowhere": ({"resolution": STATIC}, "endpoints", "STATIC needs at least one"),
+    "static to nowhere": ({"resolution": STATIC}, "endpoints", "STATIC requires at least one"),
     "round robin of two": (
         {"resolution": ROUND_ROBIN, "endpoints": (Endpoint("a.b"), Endpoint("c.d"))},
         "endpoints",
@@ -157,17 +158,17 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "netmask": ({"addresses": ("10.0.0.0/255.0.0.0",)}, "addresses[0]", "must be an IP address, or a CIDR"),
     "leading zeros": ({"addresses": ("10.0.0.01",)}, "addresses[0]", "must be an IP address"),
     "interface": ({"addresses": ("2001:db8::1%eth0",)}, "addresses[0]", "must be an IP address"),
-    "everything": ({"addresses": ("0.0.0.0/0",)}, "addresses[0]", "takes every address"),
-    "everything of IPv6": ({"addresses": ("::/0",)}, "addresses[0]", "takes every address"),
-    "range by DNS": ({"resolution": DNS, "addresses": ("10.0.0.0/8",)}, "addresses[0]", "a range needs resolution"),
+    "everything": ({"addresses": ("0.0.0.0/0",)}, "addresses[0]", "matches every address"),
+    "everything of IPv6": ({"addresses": ("::/0",)}, "addresses[0]", "matches every address"),
+    "range by DNS": ({"resolution": DNS, "addresses": ("10.0.0.0/8",)}, "addresses[0]", "a range requires resolution"),
     "export twice": ({"export_to": ("a", "a")}, "export_to[1]", "already listed"),
     "export to nobody": ({"export_to": ("~",)}, "export_to[0]", "must be a namespace"),
-    "export to all and one": ({"export_to": ("*", "a")}, "export_to", "leave the others out"),
-    "export to its own twice": ({"export_to": (".", "prod")}, "export_to", "'.' is prod"),
+    "export to all and one": ({"export_to": ("*", "a")}, "export_to", "must be the only one"),
+    "export to its own twice": ({"export_to": (".", "prod")}, "export_to", "'.' means prod"),
     "both selectors": (
         {"cluster_selector": ClusterSelector(("east",), {"env": "prod"})},
         "cluster_selector",
-        "set clusters or match_labels",
+        "only one of clusters and match_labels",
     ),
     "bad cluster": (
         {"cluster_selector": ClusterSelector(("east", "We st"))},

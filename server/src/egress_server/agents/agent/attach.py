@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from egress.v1 import agent_service_pb2 as pb
 from egress_server.agents.grpc_options import AGENT_OPTIONS, ATTACH_PATH
 from egress_server.contract.agent import command_to_domain, hello_to_proto, result_to_proto
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 
 _log = structlog.get_logger(__name__)

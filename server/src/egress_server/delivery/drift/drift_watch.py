@@ -15,10 +15,19 @@ import msgspec
 import structlog
 
 from egress_server.delivery.context import ApplierContext
-from egress_server.domain.diff.drift import Objects, carried_out, claimed_by, drift_of, drifted, healed, held_back, same
+from egress_server.domain.diff.drift import (
+    Objects,
+    annotated_resource,
+    drift_record,
+    find_drift,
+    healed,
+    objects_of,
+    resources_of,
+    same,
+)
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.model.status import ClusterStatus, Drift, DriftKind
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.ports.target import Live
 from egress_server.telemetry import metrics
 
@@ -76,15 +85,15 @@ class DriftWatch:
         now, left = self._shop.store_clock.now(), self._left
         found = {
             key: kind
-            for key, kind in drifted(left, live.objects, now).items()
+            for key, kind in find_drift(left, live.objects, now).items()
             if key not in self._unsure and live.objects.get(key) != wanted.get(key)
         }
         resources = self._close(found)
         for key, kind in found.items():
             if not self._is_open(key) or self._records[key].kind is not kind:
-                drift = drift_of(key, kind, left, live.objects, live.changed_by.get(key, ""), self._shop.clock())
+                drift = drift_record(key, kind, left, live.objects, live.changed_by.get(key, ""), self._shop.clock())
                 self._open(key, drift, report=report)
-                resources |= set(carried_out(left[key])) if key in left else {drift.resource}
+                resources |= set(resources_of(left[key])) if key in left else {drift.resource}
         unchanged = [key for key in found if same(left.get(key), wanted.get(key), now)]
         leave = frozenset(key for key in unchanged if report or self._is_fought_over(key))
         return SeenDrift(leave, frozenset(resources))
@@ -95,7 +104,7 @@ class DriftWatch:
 
     def settled(self, live: Live, wanted: Objects, *, changed: frozenset[ObjectKey], refused: Collection[str]) -> None:
         """The cluster holds what is `wanted`, but for the resources that it refused: `changed` are put right."""
-        back = held_back(refused, wanted)
+        back = objects_of(refused, wanted)
         for key in [key for key in changed - back if self._is_open(key) and self._records[key].resource not in refused]:
             self._heals[key].append(self._shop.monotonic())
             self._heal(key)
@@ -166,11 +175,11 @@ def _but_for(resources: Collection[str], wanted: Objects, live: Objects) -> Obje
     """The objects that are wanted, but those of `resources` as they are."""
     if not resources:
         return wanted
-    back = held_back(resources, wanted)
-    kept = {key: obj for key, obj in live.items() if key in back or claimed_by(obj) in resources}
+    back = objects_of(resources, wanted)
+    kept = {key: obj for key, obj in live.items() if key in back or annotated_resource(obj) in resources}
     return {key: obj for key, obj in wanted.items() if key not in back} | kept
 
 
 def _digest(objects: Objects) -> str:
-    plain = strip_ended([objects[key] for key in sorted(objects)], _NEVER)
+    plain = strip_expired([objects[key] for key in sorted(objects)], _NEVER)
     return sha256(_encoder.encode(plain)).hexdigest()

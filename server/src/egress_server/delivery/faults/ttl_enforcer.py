@@ -12,7 +12,7 @@ import structlog
 
 from egress_server.delivery.waiting import wait_for_event
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.domain.render.expired_faults import all_ends
+from egress_server.domain.render.expired_faults import expire_times
 from egress_server.ports.target import Target
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class FaultTTLEnforcer:
         except Exception:  # noqa: BLE001 - another look may go well
             _log.exception("look_crashed", cluster=self._cluster)
             return _LOOK_RETRY_SECONDS
-        self.expect(all_ends(live.objects.values()))
+        self.expect(expire_times(live.objects.values()))
         return _LOOK_SECONDS
 
     async def run(self) -> None:

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from egress_server.domain.model.resources import Cluster, Resolution, Retries, Scope, TargetKind, TrafficSettings
+from egress_server.domain.model.clusters import Cluster, DirectoryTarget
+from egress_server.domain.model.resources import Resolution, Retries, TrafficSettings
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import Capabilities, PolicyGap, PolicyGapKind
 from tests.support.inventories import AFTER, foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import entry, fault, interception, policy, ports, selector
@@ -20,7 +22,7 @@ WIDE = "EGR0107 ports[0].number"
 
 def on_east(text: str, new: Any, *finds: str, there: Any = (), cluster: Cluster = EAST, **fields: Any) -> Case:
     """A row on one cluster that holds these things of others."""
-    return case(text, [cluster, *there], new, *finds, beside=[inventory(**fields)])
+    return case(text, [cluster, *there], new, *finds, inventories=[inventory(**fields)])
 
 
 HOSTS = [
@@ -200,7 +202,7 @@ SIDECARS = [
         [EAST],
         BANK,
         "EGR0705 hosts[0]",
-        beside=[inventory(sidecars=tuple(sidecar("./*", namespace=f"n{n}") for n in range(60)))],
+        inventories=[inventory(sidecars=tuple(sidecar("./*", namespace=f"n{n}") for n in range(60)))],
     ),
 ]
 
@@ -256,7 +258,7 @@ RESTARTS = [
 
 def in_folder(id_: str, path: str = "", **fields: Any) -> Cluster:
     """A directory cluster."""
-    return Cluster(f"meshes/default/clusters/{id_}", TargetKind.DIRECTORY, path=path, **fields)
+    return Cluster(f"meshes/default/clusters/{id_}", DirectoryTarget(path), **fields)
 
 
 SHARED = "EGR0502 directory.path"
@@ -289,7 +291,7 @@ KNOWING = [
         [EAST, WEST],
         fault(),
         "EGR0202 host",
-        beside=[inventory(entries=(THEIRS,))],
+        inventories=[inventory(entries=(THEIRS,))],
     ),
     on_east("exported to a namespace that is there", entry("a", export_to=("lab",)), namespaces=("lab",)),
 ]
