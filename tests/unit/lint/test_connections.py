@@ -7,9 +7,8 @@ import pytest
 
 from egress_server.domain.desired.cluster_view import ClusterReport, with_inventory
 from egress_server.domain.desired.effective import effective, without
-from egress_server.domain.lint.connection_rule import Connection
-from egress_server.domain.lint.engine import lint_connection
-from egress_server.domain.lint.rules import CONNECTION_RULES
+from egress_server.domain.lint.engine import CONNECTION_RULES, lint_connection
+from egress_server.domain.lint.rule import Connection
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.findings import Finding
 from egress_server.domain.model.resources import Resource, TrafficSettings

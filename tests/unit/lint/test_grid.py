@@ -3,8 +3,7 @@
 import pytest
 
 from egress_server.domain.desired.snapshot import buckets_of
-from egress_server.domain.lint.engine import lint, lint_delete
-from egress_server.domain.lint.rules import RULES
+from egress_server.domain.lint.engine import RULES, lint, lint_delete
 from egress_server.domain.model.findings import Severity
 from tests.support.meshes import History
 from tests.unit.lint import grid_entries, grid_faults, grid_foreign, grid_policies

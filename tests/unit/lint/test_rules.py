@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 import egress_server.domain.lint as lint_package
+from egress_server.domain.lint.engine import ALL_RULES, CONNECTION_RULES, RULES
 from egress_server.domain.lint.rule import BaseRule, Rule
-from egress_server.domain.lint.rules import ALL, CONNECTION_RULES, RULES
 from egress_server.domain.model.findings import Severity
 from tests.support.paths import ROOT
 
 PAGES = ROOT / "docs" / "lint"
 HEADINGS = ["## Rule", "## Why", "## Wrong", "## Right"]
-each_rule = pytest.mark.parametrize("rule", ALL, ids=[rule.code for rule in ALL])
+each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=[rule.code for rule in ALL_RULES])
 
 
 def test_codes() -> None:
     """Rules are in the order of their codes, and no two share one."""
-    codes = [rule.code for rule in ALL]
+    codes = [rule.code for rule in ALL_RULES]
     assert codes == sorted(set(codes))
 
 
@@ -31,8 +31,8 @@ def test_every_file_has_one_rule() -> None:
         for path in Path(lint_package.__file__).parent.glob("*/*.py")
         if path.name != "__init__.py"
     }
-    assert {".".join(type(rule).__module__.split(".")[-2:]) for rule in ALL} == files
-    assert len(files) == len(ALL) == len(RULES) + len(CONNECTION_RULES)
+    assert {".".join(type(rule).__module__.split(".")[-2:]) for rule in ALL_RULES} == files
+    assert len(files) == len(ALL_RULES) == len(RULES) + len(CONNECTION_RULES)
 
 
 @each_rule
@@ -85,6 +85,6 @@ def test_table() -> None:
     assert lines[2] == "| code | severity | rule | codes of other tools |"
     assert table == [
         f"| [{rule.code}]({rule.code}.md) | {rule.severity.value} | {rule.title} | {', '.join(rule.related_codes)} |"
-        for rule in ALL
+        for rule in ALL_RULES
     ]
-    assert {path.stem for path in PAGES.glob("EGR*.md")} == {rule.code for rule in ALL}
+    assert {path.stem for path in PAGES.glob("EGR*.md")} == {rule.code for rule in ALL_RULES}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from egress_server.domain.desired.effective import Effective
-from egress_server.domain.lint.connection_rule import Connection
+from egress_server.domain.lint.rule import Connection
 from egress_server.domain.model.names import ResourceKind, matches_host
 from egress_server.domain.model.resources import Fault, Scoped, Selected
 from egress_server.domain.observed.foreign_config import virtual_service_name

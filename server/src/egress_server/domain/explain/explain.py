@@ -11,8 +11,8 @@ from egress_server.domain.desired.cluster_view import NO_REPORT, ClusterReport
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.explain.candidates import Candidate, candidates
-from egress_server.domain.lint.connection_rule import Connection
 from egress_server.domain.lint.engine import lint, lint_connection
+from egress_server.domain.lint.rule import Connection
 from egress_server.domain.model.findings import Finding
 from egress_server.domain.model.names import is_resource
 from egress_server.domain.model.resources import Fault, Resource

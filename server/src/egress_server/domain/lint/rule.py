@@ -1,16 +1,21 @@
 """What a lint rule is. There is one file per rule; its code is permanent, and docs/lint/CODE.md explains it.
 
 A rule of mutations compares a mutation with what exists, and only through the snapshot's indexes: an upsert costs the
-same among ten entries and among ten thousand. Messages name the cause, the effect in a real mesh and the smallest fix.
+same among ten entries and among ten thousand. A rule of connections looks at one connection as one workload would make
+it. Messages name the cause, the effect in a real mesh and the smallest fix.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
+from egress_server.domain.desired.cluster_view import ClusterReport
+from egress_server.domain.desired.effective import Effective
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import Resource
+from egress_server.domain.simulate.evaluate import Evaluation
 
 R = TypeVar("R", bound=Resource, contravariant=True)
 
@@ -53,3 +58,22 @@ class Rule(BaseRule, Generic[R]):
     def delete_reads(self, _snapshot: Snapshot, _resource: R, /) -> Iterable[str]:
         """The buckets that `check_delete` reads."""
         return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection as evaluated: `effective` is what takes effect on the cluster, `report` is what its applier has
+    reported."""
+
+    snapshot: Snapshot
+    effective: Effective
+    evaluation: Evaluation
+    report: ClusterReport
+
+
+class ConnectionRule(BaseRule):
+    """A rule for connections (EGR06xx). `explain` runs it; it never blocks anything."""
+
+    @abstractmethod
+    def check(self, connection: Connection, /) -> Iterable[Finding]:
+        """The findings on a connection."""

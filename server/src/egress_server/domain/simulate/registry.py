@@ -2,8 +2,8 @@
 
 Entries of one host in different namespaces are not merged: the client's own namespace wins even if its entry is newer,
 else the oldest wins entirely; within one namespace ports are merged, oldest first (as istiod 1.31 does). Hosts also
-compete for a port: HTTP is told from the rest by its first bytes, but opaque connections without addresses can't be
-told apart.
+compete for a port: HTTP is detected by its first bytes, but opaque connections without addresses can't be
+distinguished.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence

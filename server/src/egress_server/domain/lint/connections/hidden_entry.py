@@ -6,7 +6,7 @@ the host were unregistered (istio#28994, #36712).
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.connection_rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ConnectionRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import matches_host
 

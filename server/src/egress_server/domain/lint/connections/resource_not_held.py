@@ -6,7 +6,7 @@ unmanaged object has its name. Connections are then handled as if the resource d
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.connection_rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ConnectionRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.simulate.evaluate import may_apply
 

@@ -7,7 +7,7 @@ namespace has no priority. If that one is unmanaged, faults and traffic settings
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.connection_rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ConnectionRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.observed.foreign_config import virtual_service_name
 

@@ -7,7 +7,7 @@ namespace.
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.connection_rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ConnectionRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.observed.inventory import PolicyGapKind
 
