@@ -1,4 +1,4 @@
-"""Generated policies that validation lets through."""
+"""Generated policies that pass validation."""
 
 from dataclasses import replace
 
@@ -122,7 +122,7 @@ _traffic = st.builds(
 
 @st.composite
 def _treated(draw: st.DrawFn) -> ServiceEntry:
-    """An entry with traffic settings; of a port that dials another one, perhaps with TLS of the sidecar's own."""
+    """An entry with traffic settings, some with a target port and TLS origination."""
     entry = draw(_candidates())
     traffic = draw(_traffic)
     port = entry.ports[0]
@@ -144,7 +144,7 @@ def service_entries() -> st.SearchStrategy[ServiceEntry]:
 
 
 def treated_entries() -> st.SearchStrategy[ServiceEntry]:
-    """Valid service entries that say how their traffic is treated."""
+    """Valid service entries with traffic settings."""
     return _treated().filter(_is_valid)
 
 
@@ -183,7 +183,7 @@ def interceptions() -> st.SearchStrategy[Interception]:
 
 
 def clusters() -> st.SearchStrategy[Cluster]:
-    """Clusters, with ranges of services or without."""
+    """Clusters with and without service ranges."""
     ranges = st.sampled_from([(), ("10.96.0.0/12",), ("10.0.0.0/8", "fd00::/108")])
     return st.builds(Cluster, st.just("meshes/default/clusters/east"), st.builds(LocalTarget, ranges))
 

@@ -1,4 +1,4 @@
-"""Istio's ServiceEntry in YAML: the document's goes in unchanged, and nothing is dropped without a word."""
+"""Istio's ServiceEntry in YAML: the source document's is accepted unchanged, and no field is silently dropped."""
 
 import pytest
 
@@ -43,14 +43,14 @@ status: {addresses: [{value: 240.240.0.1}]}
 
 
 def parse(text: str) -> tuple[ParsedServiceEntry | None, list[tuple[str, str]]]:
-    """What was read, and what was wrong."""
+    """What was read, and the problems."""
     problems = Problems()
     parsed = parse_service_entry(text, problems)
     return parsed, violations_of(problems.raise_if_any)
 
 
 def test_the_documents_file_is_read() -> None:
-    """The example of the source document, as it stands."""
+    """The example of the source document, unchanged."""
     parsed, problems = parse((EXAMPLES / "aliyun-serviceentry.yaml").read_text())
     assert problems == []
     assert parsed == ParsedServiceEntry(
@@ -67,7 +67,7 @@ def test_the_documents_file_is_read() -> None:
 
 
 def test_every_field_is_read() -> None:
-    """Names and addresses in lower case, ports named, what Kubernetes fills in passed over."""
+    """Names and addresses in lowercase, default names of ports; fields that Kubernetes fills in are ignored."""
     parsed, problems = parse(WHOLE)
     assert problems == []
     assert parsed == ParsedServiceEntry(
@@ -141,14 +141,14 @@ def test_every_field_is_read() -> None:
     ],
 )
 def test_what_is_wrong_is_told_with_its_path(text: str, field: str, said: str) -> None:
-    """Exactly one problem, by the YAML's own path."""
+    """There is exactly one problem, with its path in the YAML."""
     _, problems = parse(text)
     assert [where for where, _ in problems] == [field]
     assert said in problems[0][1]
 
 
 def test_elements_that_are_no_mappings() -> None:
-    """An element of the wrong type is told once, with what it lacks."""
+    """An element of the wrong type is reported, along with its missing fields."""
     _, problems = parse(HEAD + "spec: {ports: [80]}")
     assert ("spec.ports[0]", "must be a mapping") in problems
 

@@ -1,4 +1,4 @@
-"""What a kubeconfig comes to where it was sent to, and what is refused without a word of what is in it."""
+"""The canonical form in which a kubeconfig is stored, and refusals that never quote its contents."""
 
 import json
 from typing import Any
@@ -11,14 +11,14 @@ from tests.support.kubeconfigs import CANARY, SERVER, kubeconfig, pem
 
 
 def parts(text: str, context: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Cluster and user of what is kept."""
+    """Cluster and user of the stored form."""
     kept = json.loads(extract_context(text, context).text)
     assert [len(kept[field]) for field in ("contexts", "clusters", "users")] == [1, 1, 1]
     return kept["clusters"][0]["cluster"], kept["users"][0]["user"]
 
 
 def refusal(text: str, context: str = "") -> str:
-    """What is said of a kubeconfig that can't be used."""
+    """The message for a kubeconfig that can't be used."""
     with pytest.raises(KubeconfigError) as caught:
         extract_context(text, context)
     assert CANARY not in str(caught.value)
@@ -26,7 +26,7 @@ def refusal(text: str, context: str = "") -> str:
 
 
 def test_only_the_chosen_context_is_kept() -> None:
-    """With its cluster and user; what others sign in with does not matter."""
+    """With its cluster and user; other users don't matter."""
     kept = extract_context(kubeconfig())
     assert kept.context == "c0"
     assert "198.51.100.7" not in kept.text
@@ -35,7 +35,7 @@ def test_only_the_chosen_context_is_kept() -> None:
 
 
 def test_every_way_of_writing_it_comes_to_one_text() -> None:
-    """So that a repeated registration is the same one."""
+    """So that a repeated registration is the same request."""
     as_yaml = dump(json.loads(kubeconfig()))
     assert extract_context(as_yaml) == extract_context(kubeconfig())
     kept = extract_context(kubeconfig())
@@ -43,7 +43,7 @@ def test_every_way_of_writing_it_comes_to_one_text() -> None:
 
 
 def test_what_is_needed_to_connect_is_kept() -> None:
-    """It reads the same as what came, and what it does not need is gone."""
+    """It reads the same as the original, and everything else is gone."""
     cluster = {
         "server": SERVER,
         "certificate-authority-data": pem("ca"),
@@ -81,7 +81,7 @@ def test_users_that_can_not_sign_in_here(user: dict[str, Any], said: str) -> Non
     [None, "", "203.0.113.5:6443", "ftp://x", "https://", f"https://u:{CANARY}@x", "https://x:99999", "https://x y\t"],
 )
 def test_servers_that_are_none(server: object) -> None:
-    """Only http and https, and no credentials in the URL."""
+    """Only http and https, without credentials in the URL."""
     assert "server must be" in refusal(kubeconfig(cluster={"server": server}))
 
 
@@ -107,5 +107,5 @@ def test_servers_that_are_none(server: object) -> None:
     ],
 )
 def test_texts_that_are_no_kubeconfig_of_ours(text: str, context: str, said: str) -> None:
-    """They are refused by place, never by repeating what is there."""
+    """Refusals give the line, and never quote the contents."""
     assert said in refusal(text, context)

@@ -1,4 +1,5 @@
-"""Faults in Istio's VirtualService: the document's goes in unchanged; what would be lost is refused by its path."""
+"""Faults in Istio's VirtualService: the source document's is accepted unchanged; everything else is refused by its
+path."""
 
 import pytest
 
@@ -49,14 +50,14 @@ def spec(http: str, rest: str = "") -> str:
 
 
 def parse(text: str) -> tuple[ParsedFault | None, list[tuple[str, str]]]:
-    """What was read, and what was wrong."""
+    """What was read, and the problems."""
     problems = Problems()
     parsed = parse_fault(text, problems)
     return parsed, violations_of(problems.raise_if_any)
 
 
 def test_the_documents_file_is_read() -> None:
-    """The example of the source document, as it stands, with percent in its old form."""
+    """The example of the source document, unchanged, with the deprecated percent."""
     parsed, problems = parse((EXAMPLES / "aliyun-virtualservice.yaml").read_text())
     assert problems == []
     assert parsed is not None
@@ -65,7 +66,7 @@ def test_the_documents_file_is_read() -> None:
 
 
 def test_every_field_is_read() -> None:
-    """Conditions that differ only in the port are one fault for several ports; a fallback is always there anyway."""
+    """Conditions that differ only in the port are one fault for several ports; a fallback is implied."""
     parsed, problems = parse(WHOLE)
     assert problems == []
     assert parsed is not None
@@ -105,7 +106,7 @@ def test_every_field_is_read() -> None:
     ],
 )
 def test_fields_are_found_in_the_yaml(field: str, path: str) -> None:
-    """What is wrong with the fault later is said where its author wrote it."""
+    """Problems that are found in the fault later are reported at their place in the YAML."""
     parsed, _ = parse(WHOLE)
     assert parsed is not None
     assert parsed.yaml_path(field) == path
@@ -237,7 +238,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_would_be_lost_is_refused(case: str) -> None:
-    """One thing is wrong, and it is said where."""
+    """There is one problem, at the right path."""
     text, path, why = REFUSED[case]
     _, problems = parse(text)
     assert [field for field, _ in problems] == [path]
@@ -245,7 +246,7 @@ def test_what_would_be_lost_is_refused(case: str) -> None:
 
 
 def test_a_match_without_port_is_for_all_ports() -> None:
-    """Of alternatives that ask for the same the widest holds."""
+    """Of alternatives with equal conditions the widest one applies."""
     parsed, problems = parse(spec(f"{{match: [{{port: 80}}, {{}}], {DELAY}, {TO_BANK}}}"))
     assert problems == []
     assert parsed is not None

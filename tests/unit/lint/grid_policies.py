@@ -1,4 +1,4 @@
-"""Rules of outbound policies (EGR03xx), interceptions (EGR04xx) and all that selects clusters (EGR05xx)."""
+"""Rows for the rules of outbound policies (EGR03xx), interceptions (EGR04xx), and cluster selectors (EGR05xx)."""
 
 from dataclasses import replace
 from typing import Any

@@ -39,8 +39,8 @@ def test_each_rule_has_rows() -> None:
 
 @rows(BLOCKED)
 def test_no_write_skew(case: Case) -> None:
-    """What blocks a mutation had touched a bucket that the mutation reads: neither could have been accepted on a
-    snapshot that lacks the other."""
+    """A mutation reads a bucket that the resource which blocks it has touched: neither could have been accepted on a
+    snapshot without the other."""
     blocking = {f.resource for f in case.lint().findings if f.severity is Severity.ERROR and f.resource}
     for other in (resource for resource in case.there if resource.name in blocking):
         without = History(*(resource for resource in case.there if resource.name != other.name)).snapshot

@@ -1,4 +1,4 @@
-"""Which policies hold on a cluster."""
+"""Which policies take effect on a cluster."""
 
 import pytest
 
@@ -32,14 +32,14 @@ ELSEWHERE = ClusterSelector(match_labels={"region": "us"})
     ids=["labels beat all", "whatever the order", "named beats labels", "older beats newer", "not selected"],
 )
 def test_one_policy_a_scope(policies: list[OutboundPolicy], winner: str) -> None:
-    """Of the policies for one scope the one that aims closest wins; of equals the older."""
+    """Of the policies for one scope the one with the closest selector wins; of equals the oldest."""
     snapshot = History(EAST, *policies).snapshot
     (held,) = effective(snapshot, EAST, BIRTH).outbound.values()
     assert held.name.endswith(f"/{winner}")
 
 
 def test_scopes_stand_side_by_side() -> None:
-    """Policies of different scopes don't displace each other; the closest to a workload decides."""
+    """Policies of different scopes don't displace each other; the closest to a workload applies."""
     labels = {"app": "crawler", "tier": "batch"}
     mesh = policy("REGISTRY_ONLY", "mesh")
     lab = policy("ALLOW_ANY", "lab", scope=Scope("lab"))
@@ -54,7 +54,7 @@ def test_scopes_stand_side_by_side() -> None:
 
 
 def test_entries_of_the_cluster_with_their_revisions_and_births() -> None:
-    """Entries for other clusters are not here; a change moves an entry's revision, never its birth."""
+    """Entries for other clusters are left out; a change updates an entry's revision, but not its create time."""
     history = History(EAST, entry("bank"), entry("shop", cluster_selector=ELSEWHERE))
     before = effective(history.snapshot, EAST, BIRTH)
     revision = history.set(entry("bank", hosts=("new.example.com",)))
@@ -66,7 +66,7 @@ def test_entries_of_the_cluster_with_their_revisions_and_births() -> None:
 
 
 def test_deleted_policy_gives_way() -> None:
-    """When the strongest policy goes, the next one holds."""
+    """If the highest-ranked policy is deleted, the next one applies."""
     strong = policy("ALLOW_ANY", "one", cluster_selector=HERE)
     history = History(EAST, policy("REGISTRY_ONLY", "all"), strong)
     history.delete(strong)

@@ -1,4 +1,4 @@
-"""What others did to our objects, told from what we did and from what happens by itself."""
+"""Drift: what other clients changed, as opposed to mesh-egress's own changes and to expired faults."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +27,7 @@ LATER = BIRTH + timedelta(days=1)
 
 
 def objects(*resources: Any) -> Objects:
-    """What a cluster is left with."""
+    """The objects that were last applied."""
     found = render(effective(History(EAST, *resources).snapshot, EAST, BIRTH))
     return {key_of(obj): obj for obj in found}
 
@@ -49,12 +49,12 @@ OTHER: Objects = {KEY: {**BANK[KEY], "spec": {}}}
     ],
 )
 def test_kinds(left: Objects, live: Objects, kinds: dict[str, DriftKind]) -> None:
-    """Changed, gone, or there without being ours to keep."""
+    """Changed, missing and extra objects."""
     assert {key.name: kind for key, kind in find_drift(left, live, BIRTH).items()} == kinds
 
 
 def test_a_fault_that_has_ended() -> None:
-    """A fault whose time is over is none, whether it was taken out yet or not; one that was taken out before is."""
+    """An expired fault is not drift, whether it has been removed or not; removing it earlier is."""
     left = objects(entry("bank"), fault("slow"))
     (key,) = (key for key in left if key.kind == "VirtualService")
     live = {**left, key: strip_expired([left[key]], LATER)[0]}
@@ -64,7 +64,7 @@ def test_a_fault_that_has_ended() -> None:
 
 
 def test_record() -> None:
-    """The record names the object, what it was made of and who changed it, also where others took the name away."""
+    """The record names the object, its resource and who changed it, even if another client removed the annotation."""
     stripped = {KEY: {**OTHER[KEY], "metadata": {"name": "bank", "namespace": "default"}}}
     record = drift_record(KEY, DriftKind.CHANGED, BANK, stripped, "kubectl", BIRTH)
     assert record == Drift(DriftKind.CHANGED, "ServiceEntry", "default", "bank", entry("bank").name, "kubectl", BIRTH)
@@ -76,7 +76,8 @@ def test_record() -> None:
 
 
 def test_a_host_that_is_only_disturbed() -> None:
-    """The object of a fault is the fault's, though it is named after the entry that registers the host."""
+    """An object that only injects a fault belongs to the fault, although it is named after the entry that registers the
+    host."""
     left = objects(entry("bank"), fault("slow"))
     (key,) = (key for key in left if key.kind == "VirtualService")
     assert annotated_resource(left[key]) == entry("bank").name

@@ -1,4 +1,4 @@
-"""Which addresses nobody may be sent to, in every disguise that leads there."""
+"""Forbidden addresses, in every form that leads to them."""
 
 from ipaddress import IPv4Address, IPv6Address
 
@@ -30,7 +30,7 @@ ALLOWED = [
 
 @pytest.mark.parametrize("address", FORBIDDEN)
 def test_forbidden(address: str) -> None:
-    """An address that leads back into the infrastructure is forbidden, and the reason names it as it was given."""
+    """An address that leads back into the infrastructure is forbidden, and the reason quotes it as given."""
     why = address_problem(address)
     assert why is not None
     assert why.startswith(f"{address} is ")
@@ -38,20 +38,20 @@ def test_forbidden(address: str) -> None:
 
 @pytest.mark.parametrize("address", ALLOWED)
 def test_allowed(address: str) -> None:
-    """Public and private addresses are fine, also where IPv6 carries them."""
+    """Public and private addresses are allowed, even if embedded in IPv6."""
     assert address_problem(address) is None
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "127.1", "2130706433", "0x7f.1", "010.0.0.1", "1.2.3.4:80", "[::1]"])
 def test_no_address(text: str) -> None:
-    """What is no canonical IP address is refused, not guessed at."""
+    """What is not a canonical IP address is refused rather than guessed."""
     with pytest.raises(ValueError, match="does not appear to be"):
         address_problem(text)
 
 
 @given(st.ip_addresses(v=4))
 def test_disguises_change_nothing(address: IPv4Address) -> None:
-    """An IPv4 address that is forbidden stays so in every IPv6 form that is turned into it."""
+    """A forbidden IPv4 address is forbidden in every IPv6 form that embeds it."""
     number = int(address)
     disguises = (
         IPv6Address((0xFFFF << 32) | number),

@@ -1,4 +1,4 @@
-"""What became of a change on a cluster, row by row."""
+"""The rollout of a change to a cluster, row by row."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ VERIFIED = replace(APPLIED, verified_revision=10)
     ],
 )
 def test_states(status: ClusterStatus | None, last: int, state: RolloutState, problem: Problem | None) -> None:
-    """The state of revision 8 about one entry, whose last change is `last`."""
+    """The state of revision 8 of one entry, which was last changed at `last`."""
     found = change_rollout(EAST, status, revision=8, resource=NAME, last_revision=last)
     assert (found.state, found.problem, found.status) == (state, problem, status)
 
@@ -78,7 +78,8 @@ def test_states(status: ClusterStatus | None, last: int, state: RolloutState, pr
     ],
 )
 def test_concerned(before: Resource | None, after: Resource | None, clusters: list[str]) -> None:
-    """A change concerns the clusters that were selected or are; one of a cluster only that; one of the mesh none."""
+    """A change affects the clusters that were or are selected; a change of a cluster affects only that one, and a
+    change of the mesh none."""
     assert [each.id for each in affected_clusters([EAST, cluster("west")], before, after)] == clusters
 
 

@@ -1,4 +1,4 @@
-"""What is not ours beside what is: names, short names, and what the egress hosts of a Sidecar let through."""
+"""Foreign configuration: names, short names, and what the egress hosts of a Sidecar import."""
 
 import pytest
 
@@ -14,13 +14,13 @@ from tests.support.meshes import BIRTH, History, entry, policy, ports
 
 
 def held(*resources: Resource) -> Effective:
-    """What a Kubernetes cluster is to hold."""
+    """The desired state of a Kubernetes cluster."""
     east = kubernetes()
     return effective(History(east, *resources).snapshot, east, BIRTH)
 
 
 def test_without_an_inventory() -> None:
-    """Nothing is known of a cluster that nobody has looked at."""
+    """Without an inventory no foreign configuration is known."""
     wanted = held(entry())
     assert with_inventory(wanted, None) is wanted
     assert not wanted.foreign.known
@@ -28,7 +28,7 @@ def test_without_an_inventory() -> None:
 
 
 def test_what_others_have_put_there() -> None:
-    """Entries and Services stand beside ours, under names that can't be taken for those of resources."""
+    """Foreign entries and Services are added under names that can't be mistaken for those of resources."""
     seen = with_inventory(
         held(entry("ours")), inventory(entries=(foreign("legacy", namespace="shop"),), services=(service(),))
     )
@@ -42,7 +42,7 @@ def test_what_others_have_put_there() -> None:
 
 
 def test_what_is_ours_by_now() -> None:
-    """An entry with the name of one of ours, and what was adopted, is not taken for somebody else's."""
+    """An entry with the name of a managed one, and an adopted one, do not count as foreign."""
     east = kubernetes(adopted=("ServiceEntry/shop/legacy", "VirtualService/shop/theirs"))
     wanted = effective(History(east, entry("bank")).snapshot, east, BIRTH)
     there = inventory(
@@ -53,14 +53,14 @@ def test_what_is_ours_by_now() -> None:
 
 
 def test_services_without_an_address() -> None:
-    """Only by HTTP can they be told from others; what else they have is where their pods are."""
+    """A headless Service is only distinguished by HTTP; its other ports listen at its pods."""
     headless = service(addresses=(), ports=ports("80:HTTP", "3306:TCP"), create_time=None)
     (entry_,) = with_inventory(held(), inventory(services=(headless,))).foreign.entries
     assert entry_.ports == ports("80:HTTP")
 
 
 def test_virtual_services() -> None:
-    """The oldest first, hosts in full; those for gateways only don't count."""
+    """Oldest first, with full hosts; those for gateways only are left out."""
     there = inventory(
         virtual_services=(
             routes("web", "*", born=AFTER),
@@ -74,7 +74,7 @@ def test_virtual_services() -> None:
 
 
 def test_service_ranges() -> None:
-    """Those of the registration hold; without any, those that were found."""
+    """The ranges of the registration take precedence over discovered ones."""
     found = inventory(service_cidrs=("10.200.0.0/16",))
     assert with_inventory(held(), found).cluster.target.service_cidrs == ("10.200.0.0/16",)
     east = kubernetes(service_cidrs=("10.96.0.0/12",))
@@ -83,7 +83,7 @@ def test_service_ranges() -> None:
 
 
 def test_left_out() -> None:
-    """What was left out of services or entries makes the rest of them less than the whole."""
+    """If services or entries were left out, the configuration is not complete."""
     assert not with_inventory(held(), inventory(left_out={"services": 3})).foreign.complete
     assert with_inventory(held(), inventory(left_out={"sidecars": 3})).foreign.complete
 
@@ -113,7 +113,7 @@ def test_descriptions() -> None:
     ],
 )
 def test_short_names(host: str, full: str) -> None:
-    """A Service answers to the names that DNS completes for a workload of the namespace."""
+    """A Service is reached by the names that DNS completes for a workload of the namespace."""
     services = {(ns, "web"): f"web.{ns}.svc.cluster.local" for ns in ("default", "shop")}
     assert ForeignConfig(services=services).full_name("default", host) == full
 
@@ -137,12 +137,12 @@ def test_short_names(host: str, full: str) -> None:
     ],
 )
 def test_egress_hosts(egress: tuple[str, ...], seen: bool) -> None:
-    """A host of another namespace is seen where an egress host has it and none takes it out."""
+    """A host in another namespace is visible if an egress host matches it and none excludes it."""
     assert imports(sidecar(*egress), "default", "shop", "bank.example.com") is seen
 
 
 def test_egress_hosts_and_wildcards() -> None:
-    """The client's own namespace is `.`; a wildcard is seen only where all that it stands for is."""
+    """The client's own namespace is `.`; a wildcard is visible only if everything that it matches is."""
     assert imports(sidecar("./*"), "default", "default", "bank.example.com")
     assert imports(sidecar("*/*.example.com"), "default", "shop", "*.example.com")
     assert imports(sidecar("*/*.com"), "default", "shop", "*.example.com")
@@ -151,7 +151,7 @@ def test_egress_hosts_and_wildcards() -> None:
 
 
 def test_obstacles() -> None:
-    """What the applier could not put there is not held, until the resource changes."""
+    """A resource that the applier could not write is not held, until it changes."""
     lab = policy("ALLOW_ANY", scope=Scope("lab"))
     wanted = held(entry(), lab)
     revision = wanted.revisions[lab.name]

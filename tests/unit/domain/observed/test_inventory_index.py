@@ -1,4 +1,4 @@
-"""Inventories of many clusters, looked up by host, port and namespace; a newer record takes the place of the last."""
+"""Inventories of many clusters, looked up by host, port and namespace; a newer record replaces the last one."""
 
 from egress_server.domain.model.listener_protocol import ListenerProtocol
 from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind
@@ -11,7 +11,7 @@ GAP = PolicyGap(PolicyGapKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no s
 
 
 def full(cluster: str) -> Inventories:
-    """Of one cluster that has something of each kind."""
+    """The inventory of one cluster that has something of each kind."""
     return Inventories(
         [
             inventory(
@@ -28,7 +28,7 @@ def full(cluster: str) -> Inventories:
 
 
 def test_found_by_what_it_is_about() -> None:
-    """Each thing is found by its host, port or namespace, on the cluster that has it."""
+    """Each object is found by its host, port or namespace, on the cluster that has it."""
     known = full("a")
     assert list(known) == ["a"]
     assert len(known) == 1
@@ -44,7 +44,7 @@ def test_found_by_what_it_is_about() -> None:
 
 
 def test_newer_record() -> None:
-    """It takes the place of the cluster's last one, and leaves those of others alone."""
+    """It replaces the cluster's last one, and leaves those of other clusters alone."""
     known = full("a")
     known.put(full("b")["b"])
     known.put(inventory("a"))
@@ -59,7 +59,8 @@ def test_newer_record() -> None:
 
 
 def test_dropped() -> None:
-    """Nothing of a cluster without a record is found, and the others stay; one that never had any is no mistake."""
+    """Nothing is found of a cluster whose inventory was dropped, and the others stay; dropping an unknown one is
+    fine."""
     known = full("a")
     known.put(full("b")["b"])
     known.drop("a")

@@ -1,4 +1,4 @@
-"""Faults on the routes of an entry: header conditions of both as one, and routes that each fault has for itself."""
+"""Faults on the routes of an entry: merged header conditions, and separate routes for each fault."""
 
 from datetime import timedelta
 
@@ -49,24 +49,24 @@ def test_the_narrower_one_holds(one: HeaderMatch, other: HeaderMatch, narrower: 
     ],
 )
 def test_no_request_meets_both(one: HeaderMatch, other: HeaderMatch) -> None:
-    """A pair that excludes itself has no route."""
+    """Contradicting conditions give no route."""
     assert merge_headers([one], [other]) is None
     assert merge_headers([other], [one]) is None
 
 
 def test_different_headers_stand_side_by_side() -> None:
-    """In the order in which they are named, the route's first."""
+    """In the order in which they are given, the route's first."""
     y = HeaderMatch("y", EXACT, "1")
     assert merge_headers([y], [PRESENT]) == (y, PRESENT)
 
 
 def test_two_expressions() -> None:
-    """Where no single condition says both, the fault's does."""
+    """If no single condition expresses both, the fault's is used."""
     assert merge_headers([x(REGEX, "a.*")], [x(REGEX, ".*b")]) == (x(REGEX, ".*b"),)
 
 
 def test_faults_do_not_share_routes() -> None:
-    """However alike their names are, taking one fault's routes out leaves the other's."""
+    """However similar their names are, removing one fault's routes keeps the other's."""
     one = fault("b-c", namespace="a", ttl=60.0)
     other = fault("c", namespace="a-b", ttl=600.0)
     routed = fault("b-c-1", namespace="a", ttl=600.0)
@@ -81,7 +81,7 @@ def test_faults_do_not_share_routes() -> None:
 
 
 def test_an_object_names_the_resources_that_it_carries_out() -> None:
-    """Of a disturbed host these are its faults, and its entry only where that asks for something there."""
+    """For a host with faults these are the faults, and its entry only if that requires routes."""
     plain = entry("bank", hosts=("bank.example",))
     settings = entry("shop", hosts=("shop.example",), traffic=TrafficSettings(timeout=1.0))
     slow, wild = fault("slow", host="bank.example"), fault("wild", host="wild.example")

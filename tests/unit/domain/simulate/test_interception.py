@@ -1,4 +1,4 @@
-"""Which connections iptables hand to the sidecar: the rules in their order, as a real mesh was seen to have them."""
+"""Which connections iptables redirect to the sidecar: the rules in their order, as observed on a real mesh."""
 
 from ipaddress import ip_address, ip_network
 
@@ -77,18 +77,18 @@ def test_table(rules: CaptureRules, address: str, port: int, expected: bool | No
     ],
 )  # fmt: skip
 def test_address_that_is_not_known(rules: CaptureRules, is_captured: bool | None) -> None:
-    """Without an address only rules that need none decide."""
+    """Without an address only rules that don't need one decide."""
     assert decide_capture(rules, "", HTTP).captured is is_captured
 
 
 def test_no_address() -> None:
-    """What is no IP address is refused, not guessed at."""
+    """What is not an IP address is refused rather than guessed."""
     with pytest.raises(ValueError, match="does not appear"):
         is_captured(CAPTURE_ALL, "www.aliyun.com", HTTP)
 
 
 def test_rules_of_a_policy() -> None:
-    """A rendered interception is read back as it was meant; service ranges are the cluster's; none is none."""
+    """The rules of a rendered interception are those that the policy means; service ranges are the cluster's."""
     policy = interception(
         include_cidrs=("203.0.113.0/24", "2001:db8::/32"),
         exclude_cidrs=("203.0.113.10/32",),
@@ -122,7 +122,7 @@ def _in(address: str, ranges: tuple[str, ...]) -> bool:
 
 @given(_rules, _addresses, st.sampled_from([80, 443, 3306]))
 def test_order_of_rules(rules: CaptureRules, address: str, port: int) -> None:
-    """The same as the rules say one by one; and no address decides otherwise than an unknown one."""
+    """The same as the rules one by one; and a known address never contradicts an unknown one."""
     excluded = port in rules.exclude_ports or _in(address, rules.exclude)
     included = port in rules.include_ports or _in(address, rules.include)
     assert is_captured(rules, address, port) is (included and not excluded)

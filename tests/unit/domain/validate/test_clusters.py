@@ -1,4 +1,4 @@
-"""What is right and wrong with meshes and clusters by themselves, and what of a resource never changes."""
+"""Validation of meshes and clusters, and the immutable fields of resources."""
 
 import pytest
 
@@ -14,12 +14,12 @@ EAST = "meshes/default/clusters/east"
 
 
 def directory(path: str, *cidrs: str) -> Cluster:
-    """A cluster of files."""
+    """A directory cluster."""
     return Cluster(EAST, DirectoryTarget(path, cidrs))
 
 
 def problems_of(resource: Resource) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong."""
+    """Field and description of all problems."""
     problems = Problems()
     check_resource(resource, problems)
     return violations_of(problems.raise_if_any)
@@ -36,7 +36,7 @@ def problems_of(resource: Resource) -> list[tuple[str, str]]:
     ],
 )
 def test_right(resource: Resource) -> None:
-    """Nothing is found where nothing is wrong."""
+    """Valid resources have no problems."""
     assert problems_of(resource) == []
 
 
@@ -58,7 +58,7 @@ def test_right(resource: Resource) -> None:
     ],
 )
 def test_wrong(resource: Resource, path: str, text: str) -> None:
-    """One thing is wrong, and it is said where."""
+    """There is one problem, at the right field."""
     found = problems_of(resource)
     assert [field for field, _ in found] == [path]
     assert text in found[0][1]
@@ -85,5 +85,5 @@ CAPTURE = Interception("meshes/default/interceptions/i", Scope("prod"))
     ],
 )
 def test_what_never_changes(before: Resource, after: Resource, path: str | None) -> None:
-    """Scopes of policies, and how and where a cluster is driven."""
+    """Scopes of policies, and the kind and location of a cluster's target."""
     assert [field for field, _ in violations_of(lambda: check_immutable(before, after))] == ([path] if path else [])

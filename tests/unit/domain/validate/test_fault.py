@@ -1,4 +1,4 @@
-"""What is right and wrong with a fault by itself: one row a rule."""
+"""Validation of faults: one row per rule."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SLOW = Delay(5.0)
 
 
 def problems_of(**fields: Any) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong with a fault that delays requests, or does what `fields` say."""
+    """Field and description of all problems of a fault that delays requests, or with other `fields`."""
     problems = Problems()
     whole = {"host": "bank.example.com", "ttl": 600.0, "delay": SLOW, **fields}
     check_resource(Fault("meshes/default/namespaces/prod/faults/f", **whole), problems)
@@ -43,7 +43,7 @@ VALID: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", VALID)
 def test_right(case: str) -> None:
-    """Nothing is found where nothing is wrong."""
+    """Valid faults have no problems."""
     assert problems_of(**VALID[case]) == []
 
 
@@ -79,7 +79,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("case", INVALID)
 def test_wrong(case: str) -> None:
-    """One thing is wrong, and it is said where."""
+    """There is one problem, at the right field."""
     fields, path, text = INVALID[case]
     found = problems_of(**fields)
     assert [field for field, _ in found] == [path]
@@ -87,7 +87,7 @@ def test_wrong(case: str) -> None:
 
 
 def test_grpc_statuses_stand_at_their_numbers() -> None:
-    """The position of a name is the code that is sent."""
+    """The position of a name is the code on the wire."""
     assert [GRPC_STATUSES.index(name) for name in ("OK", "NOT_FOUND", "UNAVAILABLE", "UNAUTHENTICATED")] == [
         0,
         5,

@@ -1,4 +1,4 @@
-"""What is right and wrong with an interception by itself: one row a rule."""
+"""Validation of interceptions: one row per rule."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.violations import violations_of
 
 
 def problems_of(**fields: Any) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong with an interception."""
+    """Field and description of all problems of an interception."""
     problems = Problems()
     check_resource(Interception("meshes/default/interceptions/i", **fields), problems)
     return violations_of(problems.raise_if_any)
@@ -30,7 +30,7 @@ VALID: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", VALID)
 def test_right(case: str) -> None:
-    """Nothing is found where nothing is wrong."""
+    """Valid interceptions have no problems."""
     assert problems_of(**VALID[case]) == []
 
 
@@ -70,7 +70,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("case", INVALID)
 def test_wrong(case: str) -> None:
-    """One thing is wrong, and it is said where."""
+    """There is one problem, at the right field."""
     fields, path, text = INVALID[case]
     found = problems_of(**fields)
     assert [field for field, _ in found] == [path]

@@ -1,4 +1,4 @@
-"""Rules of labels, scopes and cluster selectors, and how problems are gathered."""
+"""Validation of labels, scopes and cluster selectors, and how problems are collected."""
 
 import pytest
 
@@ -14,7 +14,7 @@ Selected = OutboundPolicy | Cluster | Mesh
 
 
 def problems_of(resource: Selected) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong."""
+    """Field and description of all problems."""
     problems = Problems("here")
     check_resource(resource, problems)
     return violations_of(problems.raise_if_any)
@@ -35,7 +35,7 @@ def problems_of(resource: Selected) -> list[tuple[str, str]]:
     ],
 )
 def test_good_ones_are_taken(resource: Selected) -> None:
-    """Nothing is wrong with them."""
+    """Valid ones have no problems."""
     assert problems_of(resource) == []
 
 
@@ -80,19 +80,19 @@ def test_good_ones_are_taken(resource: Selected) -> None:
     ],
 )
 def test_bad_ones_are_refused_with_their_place(resource: Selected, field: str, said: str) -> None:
-    """Exactly one thing is wrong, and the report names its field."""
+    """There is exactly one problem, at the right field."""
     found = problems_of(resource)
     assert [where for where, _ in found] == [field]
     assert said in found[0][1]
 
 
 def test_nothing_wrong_raises_nothing() -> None:
-    """Only problems are raised."""
+    """Without problems nothing is raised."""
     Problems().raise_if_any()
 
 
 def test_places_share_one_list() -> None:
-    """What is added below is raised above, the first in the message and the rest counted."""
+    """A problem added at a deeper path is raised by the top; the message quotes the first and counts the rest."""
     problems = Problems()
     problems.at("a", 0, "b").add("is wrong")
     problems.at("c").key("k").add("is wrong too")
@@ -104,7 +104,7 @@ def test_places_share_one_list() -> None:
 
 
 def test_any_key_has_a_place() -> None:
-    """Also an empty one, and one that looks like a position."""
+    """Even an empty one, and one that looks like a position."""
     problems = Problems("a")
     for step in ("", "b", "[0]"):
         problems.at(step).add("x")

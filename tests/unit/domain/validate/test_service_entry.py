@@ -1,4 +1,4 @@
-"""What is right and wrong with a service entry by itself: one row a rule."""
+"""Validation of service entries: one row per rule."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ ROUND_ROBIN, DYNAMIC = Resolution.DNS_ROUND_ROBIN, Resolution.DYNAMIC_DNS
 
 
 def at(address: str, **fields: Any) -> dict[str, Any]:
-    """Fields of an entry with one endpoint that STATIC resolution finds."""
+    """Fields of an entry with one endpoint and resolution STATIC."""
     return {"resolution": STATIC, "endpoints": (Endpoint(address, **fields),)}
 
 
@@ -25,7 +25,7 @@ def port(number: int, name: str = "p", protocol: Protocol = Protocol.HTTP, targe
 
 
 def problems_of(fields: dict[str, Any]) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong with an entry of namespace prod with `fields`."""
+    """Field and description of all problems of an entry in namespace prod with `fields`."""
     problems = Problems()
     check_resource(entry(namespace="prod", **fields), problems)
     return violations_of(problems.raise_if_any)
@@ -71,7 +71,7 @@ VALID: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("fields", VALID.values(), ids=VALID)
 def test_what_istio_takes_is_taken(fields: dict[str, Any]) -> None:
-    """Nothing is wrong with it."""
+    """What Istio accepts has no problems."""
     assert problems_of(fields) == []
 
 
@@ -146,7 +146,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "endpoint by socket": (at("unix:///run/x"), "endpoints[0].address", "must be an IP address"),
     "endpoint of an interface": (at("2001:db8::7%eth0"), "endpoints[0].address", "must be an IP address"),
-    "endpoint port of nobody": (at("203.0.113.7", ports={"x": 80}), 'endpoints[0].ports["x"]', "is not the name"),
+    "unknown endpoint port": (at("203.0.113.7", ports={"x": 80}), 'endpoints[0].ports["x"]', "is not the name"),
     "endpoint port 0": (at("203.0.113.7", ports={"http-80": 0}), 'endpoints[0].ports["http-80"]', "0 must be"),
     "endpoint label": (at("203.0.113.7", labels={"a b": "c"}), 'endpoints[0].labels["a b"]', "label key"),
     "endpoint weight": (at("203.0.113.7", weight=-1), "endpoints[0].weight", "must not be negative"),
@@ -162,7 +162,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "everything of IPv6": ({"addresses": ("::/0",)}, "addresses[0]", "matches every address"),
     "range by DNS": ({"resolution": DNS, "addresses": ("10.0.0.0/8",)}, "addresses[0]", "a range requires resolution"),
     "export twice": ({"export_to": ("a", "a")}, "export_to[1]", "already listed"),
-    "export to nobody": ({"export_to": ("~",)}, "export_to[0]", "must be a namespace"),
+    "invalid export": ({"export_to": ("~",)}, "export_to[0]", "must be a namespace"),
     "export to all and one": ({"export_to": ("*", "a")}, "export_to", "must be the only one"),
     "export to its own twice": ({"export_to": (".", "prod")}, "export_to", "'.' means prod"),
     "both selectors": (
@@ -180,19 +180,19 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize(("fields", "field", "said"), INVALID.values(), ids=INVALID)
 def test_what_istio_refuses_is_refused_with_its_place(fields: dict[str, Any], field: str, said: str) -> None:
-    """Exactly one thing is wrong, and the report names its field."""
+    """There is exactly one problem, at the right field."""
     found = problems_of(fields)
     assert [where for where, _ in found] == [field]
     assert said in found[0][1]
 
 
 def test_all_that_is_wrong_is_reported_at_once() -> None:
-    """A caller mends a request in one go."""
+    """A caller can fix a request in one go."""
     found = problems_of({"hosts": ("*",), "ports": (port(0),), "addresses": ("x",), "export_to": ("~",)})
     assert [field for field, _ in found] == ["hosts[0]", "ports[0].number", "addresses[0]", "export_to[0]"]
 
 
 def test_the_report_of_a_huge_entry_is_no_larger_than_its_limits() -> None:
-    """Beyond a list's limit its elements are not looked at."""
+    """Elements beyond a list's limit are not checked."""
     found = problems_of({"ports": (port(0),) * 10_000})
     assert len(found) < 200

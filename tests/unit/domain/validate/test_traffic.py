@@ -1,4 +1,4 @@
-"""What is right and wrong with the traffic settings of an entry: one row a rule."""
+"""Validation of the traffic settings of an entry: one row per rule."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ BLUE = WeightedDestination("blue.example.com")
 
 
 def problems_of(settings: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong with an entry that treats its traffic so."""
+    """Field and description of all problems of an entry with these traffic settings."""
     problems = Problems()
     whole = {"resolution": Resolution.DNS, **fields, "traffic": TrafficSettings(**settings)}
     check_resource(entry(**whole), problems)
@@ -34,17 +34,17 @@ def problems_of(settings: dict[str, Any], **fields: Any) -> list[tuple[str, str]
 
 
 def headers(*matches: HeaderMatch) -> dict[str, Any]:
-    """One route by headers."""
+    """One route with header matches."""
     return {"routes": (Route((BLUE,), matches),)}
 
 
 def regex(text: str) -> dict[str, Any]:
-    """One route by an expression."""
+    """One route with a regular expression."""
     return headers(HeaderMatch("x", REGEX, text))
 
 
 def split(*weights: int) -> dict[str, Any]:
-    """One route over several places."""
+    """One route with several destinations."""
     return {
         "routes": (Route(tuple(WeightedDestination(f"d{i}.example.com", 0, w) for i, w in enumerate(weights))),),
     }
@@ -90,7 +90,7 @@ VALID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("case", VALID)
 def test_right(case: str) -> None:
-    """Nothing is found where nothing is wrong."""
+    """Valid settings have no problems."""
     settings, fields = VALID[case]
     assert problems_of(settings, **fields) == []
 
@@ -242,7 +242,7 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("case", INVALID)
 def test_wrong(case: str) -> None:
-    """One thing is wrong, and it is said where."""
+    """There is one problem, at the right field."""
     settings, fields, path, text = INVALID[case]
     found = problems_of(settings, **fields)
     assert [field for field, _ in found] == [path]
