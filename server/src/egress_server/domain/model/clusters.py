@@ -56,7 +56,7 @@ class DirectoryTarget:
 class KubernetesTarget:
     """A Kubernetes cluster with Istio.
 
-    `kubeconfig` is encrypted wherever it is stored (ports.secrets.Sealer). If `kubeconfig`, `secret` and `in_cluster`
+    `kubeconfig` is encrypted wherever it is stored (ports.identity.Sealer). If `kubeconfig`, `secret` and `in_cluster`
     are all unset, the applier must have been started with its own access to the cluster. `secret` is NAMESPACE/NAME of
     a Secret with the key `kubeconfig`, in the cluster that the applier runs in.
     """
