@@ -10,7 +10,8 @@ from egress_server.commands.changes.revert import RevertChange, revert_change
 from egress_server.commands.mutate import Mutation, MutationOutcome, Options, mutate
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import Change, ChangeType
-from egress_server.domain.model.resources import Mesh, OutboundMode, OutboundPolicy, Resource
+from egress_server.domain.model.clusters import Mesh
+from egress_server.domain.model.resources import OutboundMode, OutboundPolicy, Resource
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.ports.identity import Principal
 from tests.contract.benches import Bench

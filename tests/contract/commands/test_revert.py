@@ -7,25 +7,15 @@ import pytest
 
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.domain.model.changes import ChangeType, make_etag
+from egress_server.domain.model.clusters import Cluster, LocalTarget, Mesh
 from egress_server.domain.model.errors import Aborted, EgressError, FailedPrecondition, InvalidArgument, NotFound
-from egress_server.domain.model.resources import (
-    Abort,
-    Cluster,
-    Delay,
-    Fault,
-    Mesh,
-    Protocol,
-    Resource,
-    ServiceEntry,
-    ServicePort,
-    TargetKind,
-)
+from egress_server.domain.model.resources import Abort, Delay, Fault, Protocol, Resource, ServiceEntry, ServicePort
 from tests.contract.commands.conftest import CALLER, House
 
 
 def cluster(house: House, **labels: str) -> Cluster:
     """A cluster."""
-    return Cluster(f"meshes/{house.mesh}/clusters/east", TargetKind.LOCAL, labels)
+    return Cluster(f"meshes/{house.mesh}/clusters/east", LocalTarget(), labels)
 
 
 def entry(house: House, *hosts: str) -> ServiceEntry:

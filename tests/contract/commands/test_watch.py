@@ -13,8 +13,8 @@ from egress_server.commands.change_broadcaster import ChangeBroadcaster
 from egress_server.commands.changes.watch import Cursor, WatchChanges, WatchEvent, parse_cursor, watch_changes
 from egress_server.commands.services import Services
 from egress_server.domain.model.changes import Change, ChangeType
+from egress_server.domain.model.clusters import Cluster, LocalTarget
 from egress_server.domain.model.errors import InvalidArgument, OutOfRange, Unavailable
-from egress_server.domain.model.resources import Cluster, TargetKind
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.store.redis.checks import ensure_epoch
@@ -195,7 +195,7 @@ async def put(house: House, *statuses: ClusterStatus) -> None:
 async def test_rollouts(house: House) -> None:
     """Clusters are told when their record says something new, not when it was only written again."""
     for id_ in ("east", "west"):
-        await house.set(Cluster(f"meshes/{house.mesh}/clusters/{id_}", TargetKind.LOCAL), ChangeType.REGISTER)
+        await house.set(Cluster(f"meshes/{house.mesh}/clusters/{id_}", LocalTarget()), ChangeType.REGISTER)
     async with watching(house, rollouts=True) as (start, stream):
         east = ClusterStatus("east", Phase.SETTLED, applied_revision=3)
         await put(house, east, ClusterStatus("gone", Phase.SETTLED, applied_revision=3))

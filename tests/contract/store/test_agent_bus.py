@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from egress_server.domain.model.errors import Code
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.ports.agent_bus import AgentBus, AgentRefusal, AgentReply, AgentRequest, RemoteAgent
 from egress_server.ports.agents import AgentInfo
 from egress_server.store.agent_bus import RedisAgentBus

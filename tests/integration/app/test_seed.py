@@ -48,7 +48,7 @@ def test_the_document_goes_in_unchanged(egressd: Egressd, by_grpc: GrpcDoor, by_
 
 
 def test_the_documents_text_pasted_flat(egressd: Egressd, by_grpc: GrpcDoor, by_rest: RestDoor, flat: Path) -> None:
-    """Pasted flat, every door says that the indentation is lost, and where."""
+    """Pasted flat, every door says that the indentation is missing, and where."""
     text, path = flat.read_text(), f"/v1/{MESH}/serviceEntries:upsert"
     answers = [
         by_grpc.call("UpsertServiceEntry", {"parent": MESH, "istioYaml": text}),
@@ -57,13 +57,13 @@ def test_the_documents_text_pasted_flat(egressd: Egressd, by_grpc: GrpcDoor, by_
     ]
     for answer in answers:
         assert (answer.code, answer.reason, answer.fields) == (3, "INVALID_YAML", ["istio_yaml"]), str(answer)
-        assert "indentation is lost" in answer.body["message"]
+        assert "indentation is missing" in answer.body["message"]
         assert "line 3" in answer.body["message"]
         assert answer.body == answers[0].body
     done = run_cli("egress.cli", "entry", "upsert", "-f", str(flat), server=egressd.grpc)
     assert done.returncode == 1
-    assert "indentation is lost" in done.stderr
-    with EgressClient(egressd.grpc) as client, pytest.raises(egress.InvalidArgument, match="indentation is lost"):
+    assert "indentation is missing" in done.stderr
+    with EgressClient(egressd.grpc) as client, pytest.raises(egress.InvalidArgument, match="indentation is missing"):
         client.upsert_service_entry(yaml=text)
 
 

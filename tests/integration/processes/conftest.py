@@ -11,7 +11,7 @@ import pytest
 from egress.v1 import change_service_pb2, cluster_pb2, egress_service_pb2, fleet_service_pb2
 from egress.v1 import service_entry_pb2 as entry_pb2
 from egress_server.agents.agent.attach import Agent
-from egress_server.domain.probe.judge import Attempt, Evidence, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Evidence, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 from tests.support.daemon import HOST, Daemon
 from tests.support.redis import running, server_binary, short_dir

@@ -12,7 +12,7 @@ from egress_server.agents.sessions.sessions import Sessions
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import Unavailable
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus
 from tests.integration.agents.test_stream import INFO, serving
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Unforeseen, failing, until

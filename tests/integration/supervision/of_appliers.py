@@ -3,20 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from egress_server.aio.supervisor import in_background
 from egress_server.aio.tasks import Task
 from egress_server.delivery.standby import StandbyApplier
+from egress_server.domain.model.clusters import Cluster, RestartOrder
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import Cluster, RestartOrder
 from egress_server.domain.model.status import RestartState
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.target import Target, Targets
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, only, until
-from tests.support.meshes import BIRTH, cluster, entry
+from tests.support.meshes import BIRTH, cluster, entry, with_orders
 from tests.unit.delivery.fakes import FakeTarget, FakeTargets
 from tests.unit.delivery.test_fault_ttl import fault as a_fault
 from tests.unit.delivery.test_fault_ttl import faulted
@@ -293,7 +292,7 @@ async def restarts(fault: Fault, _: Path) -> AsyncIterator[Job]:
         assert [name for _, name in world.targets["east"].restarted] == ["Deployment/default/web"]
 
     async def provoke() -> None:
-        world.set(replace(cluster("east"), restart=RestartOrder("o1", ())))
+        world.set(with_orders(cluster("east"), restart=RestartOrder("o1", ())))
 
     async with world.driven():
         await world.applied("east")

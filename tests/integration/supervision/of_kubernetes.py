@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from egress_server.aio.tasks import Task
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.targets.kubernetes.api.client import Event, ListPage
 from egress_server.targets.kubernetes.api.kinds import POD, SERVICE_ENTRY, ApiKind
 from egress_server.targets.kubernetes.informer.cache import Cache
@@ -16,7 +16,7 @@ from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, until
 from tests.unit.delivery.fakes import loop_time
 from tests.unit.targets.kubernetes.informer.api_server import an_entry
 
-CLUSTER = Cluster("meshes/default/clusters/east", TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+CLUSTER = Cluster("meshes/default/clusters/east", KubernetesTarget())
 
 
 class QuietApi:

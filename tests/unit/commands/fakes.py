@@ -14,7 +14,7 @@ from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.identity import Principal
 from egress_server.ports.store import Commit, Committed

@@ -17,8 +17,9 @@ from egress_server.commands.changes.history import (
 )
 from egress_server.domain.model.errors import EgressError, InvalidArgument, NotFound
 from egress_server.domain.model.paging import MAX_PAGE_SIZE, ListQuery, make_token, parse_listing
-from egress_server.domain.model.resources import ClusterSelector
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem, RolloutState
+from egress_server.domain.model.rollout import RolloutState
+from egress_server.domain.model.selectors import ClusterSelector
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.commands.fakes import CALLER, World

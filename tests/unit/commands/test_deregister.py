@@ -10,8 +10,9 @@ from egress_server.commands.clusters.registration import Deregister, deregister
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.domain.diff.plan import Action
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import Cluster, LocalTarget
 from egress_server.domain.model.errors import Aborted, DeadlineExceeded, FailedPrecondition, NotFound
-from egress_server.domain.model.resources import Cluster, Resource
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
@@ -181,7 +182,7 @@ async def test_a_plan_says_what_goes_away(cleanup: bool, actions: list[Action]) 
 async def test_an_update_keeps_what_a_rival_just_wrote() -> None:
     """It is made again of the newest state, so labels and ranges set at the same moment are both there."""
     made = world()
-    made.store.rivals.append(lambda: made.store.put(replace(EAST, service_cidrs=("10.0.0.0/8",))))
+    made.store.rivals.append(lambda: made.store.put(replace(EAST, target=LocalTarget(("10.0.0.0/8",)))))
 
     def relabel(before: Resource) -> Resource:
         assert isinstance(before, Cluster)
@@ -189,7 +190,7 @@ async def test_an_update_keeps_what_a_rival_just_wrote() -> None:
 
     update = Mutation(EAST.name, ChangeType.SET, None, Options(fingerprint="f"), amend=relabel)
     outcome = await mutate(made.services, CALLER, update)
-    assert outcome.versioned.resource == replace(EAST, labels={"env": "prod"}, service_cidrs=("10.0.0.0/8",))
+    assert outcome.versioned.resource == replace(EAST, labels={"env": "prod"}, target=LocalTarget(("10.0.0.0/8",)))
 
 
 async def test_an_update_needs_something_to_update() -> None:

@@ -17,7 +17,7 @@ from egress_server.domain.model.errors import (
     NotFound,
 )
 from egress_server.domain.model.findings import Severity
-from egress_server.domain.model.resources import ClusterSelector, Scope
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.unit.commands.fakes import CALLER, EPOCH, NOW, World, deleting, setting
 

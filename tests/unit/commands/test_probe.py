@@ -7,9 +7,10 @@ import pytest
 from egress_server.commands.probe import MAX_TRIES, MAX_WAIT, Probe, probe
 from egress_server.domain.model.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
 from egress_server.domain.model.names import Name, ResourceKind
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Outcome, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, UpstreamDelta
+from egress_server.domain.probe.verdicts import Outcome
 from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time
 from tests.unit.commands.fakes import CALLER, World

@@ -14,7 +14,8 @@ from egress_server.commands.probe import MAX_TRIES, Probe, ProbeResult, probe
 from egress_server.domain.model.errors import DeadlineExceeded, Unavailable
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.resources import Abort, HeaderMatch, MatchKind, Resource
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Outcome, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.verdicts import Outcome
 from egress_server.ports.agents import AgentInfo
 from tests.support.meshes import cluster, entry, fault, interception, policy
 from tests.support.virtual_time import virtual_time

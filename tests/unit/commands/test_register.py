@@ -8,8 +8,15 @@ import pytest
 from egress_server.commands.clusters.registration import register
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import (
+    Cluster,
+    DirectoryTarget,
+    KubernetesTarget,
+    LocalTarget,
+    Orders,
+    RestartOrder,
+)
 from egress_server.domain.model.errors import Aborted, InvalidArgument
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
 from tests.support.kubeconfigs import CANARY
 from tests.support.sealing import OpenSealer
 from tests.unit.commands.fakes import CALLER, World
@@ -21,7 +28,7 @@ SEALED = OpenSealer().seal(PLAIN)
 
 def kubernetes(**target: Any) -> Cluster:
     """The cluster c0."""
-    return Cluster(NAME, TargetKind.KUBERNETES, kubernetes=KubernetesTarget(**target))
+    return Cluster(NAME, KubernetesTarget(**target))
 
 
 def registering(cluster: Cluster, **options: Any) -> Mutation:
@@ -64,16 +71,13 @@ async def test_a_registration_again_keeps_what_was_decided() -> None:
         kubernetes(kubeconfig=SEALED, context="x", istio_revision="old"),
         labels={"env": "test"},
         draining=True,
-        adopted=("Sidecar/default/default",),
-        approved="a",
-        accepted="b",
-        restart=RestartOrder("1"),
+        orders=Orders(("Sidecar/default/default",), "a", "b", RestartOrder("1")),
     )
     world = World.of(before)
     kept = await registered(world, replace(kubernetes(istio_revision="new"), labels={"env": "prod"}))
     assert kept == replace(
         before,
-        kubernetes=KubernetesTarget(kubeconfig=SEALED, context="x", istio_revision="new"),
+        target=KubernetesTarget(kubeconfig=SEALED, context="x", istio_revision="new"),
         labels={"env": "prod"},
         draining=False,
     )
@@ -110,10 +114,10 @@ async def test_a_context_needs_its_kubeconfig() -> None:
 
 async def test_what_can_not_change() -> None:
     """Another kind of target, another root namespace."""
-    world = World.of(kubernetes(), Cluster("meshes/default/clusters/d", TargetKind.DIRECTORY))
+    world = World.of(kubernetes(), Cluster("meshes/default/clusters/d", DirectoryTarget()))
     for asked, field in (
         (kubernetes(root_namespace="istio"), "cluster.kubernetes.root_namespace"),
-        (Cluster(NAME, TargetKind.LOCAL), "cluster.target"),
+        (Cluster(NAME, LocalTarget()), "cluster.target"),
         (replace(kubernetes(), name="meshes/default/clusters/d"), "cluster.target"),
     ):
         with pytest.raises(InvalidArgument) as caught:
@@ -124,9 +128,9 @@ async def test_what_can_not_change() -> None:
 async def test_a_rival_adoption_is_not_lost() -> None:
     """What somebody decides just before the commit is there after it."""
     world = World.of(kubernetes())
-    adopted = replace(kubernetes(), adopted=("Sidecar/a/b",))
+    adopted = replace(kubernetes(), orders=Orders(adopted=("Sidecar/a/b",)))
     world.store.rivals.append(lambda: world.store.put(adopted))
-    assert (await registered(world, kubernetes(secret="a/b"))).adopted == ("Sidecar/a/b",)
+    assert (await registered(world, kubernetes(secret="a/b"))).orders.adopted == ("Sidecar/a/b",)
 
 
 async def test_amend_alone_needs_something_to_amend() -> None:

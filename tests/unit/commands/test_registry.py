@@ -6,7 +6,8 @@ from egress_server.commands.explain import Explain, ListRegistry, RegistryPage, 
 from egress_server.domain.model.errors import InvalidArgument, NotFound
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.paging import parse_listing
-from egress_server.domain.probe.judge import Destination, Outcome
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Outcome
 from egress_server.domain.simulate.evaluate import Request
 from tests.support.meshes import cluster, entry, policy, ports, selector
 from tests.unit.commands.fakes import CALLER, World

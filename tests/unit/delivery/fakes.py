@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from egress_server.domain.model.changes import ChangeRecord
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, Unavailable
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import Cluster, Resource
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import UNSUPPORTED, ClusterStatus, Problem
 from egress_server.domain.observed.inventory import Inventory
-from egress_server.domain.probe.judge import Attempt, Evidence, UpstreamDelta
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.probe.evidence import Attempt, Evidence, UpstreamDelta
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Commit, Committed, Lease, RequestKey
@@ -238,7 +239,7 @@ class FakeTarget(StaticTarget):
         """At once, beside whatever else is going on."""
         if self.failures:
             raise self.failures.pop(0)
-        self.objects = {key_of(obj): obj for obj in strip_ended(list(self.objects.values()), now)}
+        self.objects = {key_of(obj): obj for obj in strip_expired(list(self.objects.values()), now)}
 
     async def close(self) -> None:
         """Notes it."""

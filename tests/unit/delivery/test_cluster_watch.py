@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from egress_server.domain.model.clusters import KubernetesTarget
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.model.resources import KubernetesTarget
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget, loop_time
@@ -105,7 +105,7 @@ async def test_a_cluster_that_moved_is_listened_to_there() -> None:
         await world.applied()
         other = world.targets.move("east")
         other.tells = True
-        world.set(replace(cluster("east"), kubernetes=KubernetesTarget(context="other")))
+        world.set(replace(cluster("east"), target=KubernetesTarget(context="other")))
         await world.applied()
         assert (target.closed, other.listeners) == (True, 1)
         looks = other.gathers

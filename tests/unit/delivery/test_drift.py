@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from egress_server.domain.model.clusters import DriftPolicy
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.objects import ObjectKey
-from egress_server.domain.model.resources import ClusterSelector, DriftPolicy
-from egress_server.domain.model.status import Drift, DriftKind, Phase, RolloutState, rollout, standing
+from egress_server.domain.model.rollout import RolloutState, change_rollout, cluster_rollout
+from egress_server.domain.model.selectors import ClusterSelector
+from egress_server.domain.model.status import Drift, DriftKind, Phase
 from egress_server.telemetry import metrics
 from tests.support.meshes import MESH, cluster, entry, fault, policy
 from tests.support.virtual_time import virtual_time
@@ -262,7 +264,7 @@ async def test_left_where_the_mesh_wants_it_so() -> None:
         await asyncio.sleep(121)
     assert (hosts(target, "bank"), hosts(target, "shop")) == (["evil.example.com"], ["other.example.com"])
     assert told(world) == [("bank", "CHANGED", False)]
-    state = rollout(cluster("east"), world.status(), revision=5, resource=BANK.name, last_revision=5)
+    state = change_rollout(cluster("east"), world.status(), revision=5, resource=BANK.name, last_revision=5)
     assert state.state is RolloutState.DISAGREES
 
 
@@ -275,12 +277,12 @@ async def test_what_is_left_is_never_verified() -> None:
         target.meddle("bank", EVIL, by="helm")
         await world.until(lambda: bool(world.status().drift), seconds=1)
     verified = replace(world.status(), verified_revision=99, unverified=None)
-    found = rollout(cluster("east"), verified, revision=4, resource=BANK.name, last_revision=4)
+    found = change_rollout(cluster("east"), verified, revision=4, resource=BANK.name, last_revision=4)
     assert found.problem is not None
     assert (found.state, found.problem.reason) == (RolloutState.APPLIED, "DRIFTED")
-    assert found.problem.message == "ServiceEntry default/bank is changed by helm and left as it is"
-    assert standing(cluster("east"), verified) == found
-    other = rollout(cluster("east"), verified, revision=4, resource=SHOP.name, last_revision=4)
+    assert found.problem.message == "ServiceEntry default/bank was changed by helm and has not been corrected"
+    assert cluster_rollout(cluster("east"), verified) == found
+    other = change_rollout(cluster("east"), verified, revision=4, resource=SHOP.name, last_revision=4)
     assert other.state is RolloutState.VERIFIED
 
 
@@ -461,7 +463,7 @@ async def test_no_fight() -> None:
         (drift,) = world.status().drift
         assert drift.heal_time is None
         assert drift.message.startswith("corrected 5 times within a minute and changed back each time")
-        found = rollout(cluster("east"), world.status(), revision=3, resource=BANK.name, last_revision=3)
+        found = change_rollout(cluster("east"), world.status(), revision=3, resource=BANK.name, last_revision=3)
         assert found.problem is not None
         assert drift.message in found.problem.message
         world.set(entry("shop", hosts=("other.example.com",)))

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from egress_server.delivery.faults.expirer import ACTOR
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import DirectoryTarget
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import Abort, ClusterSelector, Fault
+from egress_server.domain.model.resources import Abort, Fault
+from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.model.status import Phase
 from egress_server.ports.target import UNREACHABLE
 from tests.support.meshes import entry, policy
@@ -216,7 +218,7 @@ async def test_the_cluster_moves_with_its_registration() -> None:
         await world.applied()
         cluster = world.replica.snapshot.cluster("east")
         assert cluster is not None
-        world.set(replace(cluster, path="elsewhere"))
+        world.set(replace(cluster, target=DirectoryTarget("elsewhere")))
         await world.applied()
         assert world.targets.forgotten == ["east"]
         assert not world.targets["east"].closed

@@ -5,15 +5,24 @@ from dataclasses import replace
 
 import pytest
 
+from egress_server.domain.model.clusters import (
+    Cluster,
+    ClusterTarget,
+    DirectoryTarget,
+    DriftPolicy,
+    KubernetesTarget,
+    LocalTarget,
+)
 from egress_server.domain.model.objects import ObjectKey
-from egress_server.domain.model.resources import Cluster, DriftPolicy, Scope, ServiceEntry, TargetKind
+from egress_server.domain.model.resources import ServiceEntry
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import MASS_DELETION, Phase, Problem
-from tests.support.meshes import MESH, cluster, entry, fault, interception
+from tests.support.meshes import MESH, cluster, entry, fault, interception, with_orders
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
 
-EAST = replace(cluster("east"), target=TargetKind.KUBERNETES)
+EAST = replace(cluster("east"), target=KubernetesTarget())
 
 
 def entries(count: int) -> list[ServiceEntry]:
@@ -100,7 +109,7 @@ async def test_approved() -> None:
     deletes(world, 6)
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
-        world.set(replace(EAST, approved=problem(world).token))
+        world.set(with_orders(EAST, approved=problem(world).token))
         await world.applied()
     assert {key.name for key in target.objects} == {"e06", "e07", "e08", "new"}
     assert world.status().problem is None
@@ -115,7 +124,7 @@ async def test_approval_of_something_else() -> None:
         await world.until(lambda: world.status().phase is Phase.HELD)
         token = problem(world).token
         deletes(world, 1, first=6)
-        world.set(replace(EAST, approved=token))
+        world.set(with_orders(EAST, approved=token))
         await world.until(lambda: problem(world).token != token)
         await asyncio.sleep(100)
     assert "7 of 9" in problem(world).message
@@ -130,7 +139,7 @@ async def test_approved_once() -> None:
         deletes(world, 6)
         await world.until(lambda: world.status().phase is Phase.HELD)
         token = problem(world).token
-        world.set(replace(EAST, approved=token))
+        world.set(with_orders(EAST, approved=token))
         await world.applied()
         for each in entries(6):
             world.set(each)
@@ -154,14 +163,14 @@ async def test_brought_back() -> None:
 
 
 @virtual_time
-@pytest.mark.parametrize("kind", [replace(EAST, target=kind) for kind in TargetKind])
-async def test_where_workloads_are(kind: Cluster) -> None:
+@pytest.mark.parametrize("target_", [LocalTarget(), DirectoryTarget(), KubernetesTarget()])
+async def test_where_workloads_are(target_: ClusterTarget) -> None:
     """Only Kubernetes clusters are guarded."""
-    world, target = await holding(9, kind)
+    world, target = await holding(9, replace(EAST, target=target_))
     deletes(world, 6)
     async with world.driven():
         await asyncio.sleep(5)
-    assert len(target.objects) == (9 if kind.target is TargetKind.KUBERNETES else 3)
+    assert len(target.objects) == (9 if isinstance(target_, KubernetesTarget) else 3)
 
 
 @virtual_time

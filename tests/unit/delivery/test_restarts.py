@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
+from egress_server.domain.model.clusters import Cluster, RestartOrder
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.model.resources import Cluster, RestartOrder
 from egress_server.domain.model.status import RestartProgress, RestartState
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
-from tests.support.meshes import BIRTH, cluster, entry
+from tests.support.meshes import BIRTH, cluster, entry, with_orders
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
@@ -20,7 +20,7 @@ A, B, C = (f"Deployment/default/{name}" for name in "abc")
 
 def ordering(id_: str, *workloads: str) -> Cluster:
     """The cluster with an order."""
-    return replace(cluster("east"), restart=RestartOrder(id_, workloads))
+    return with_orders(cluster("east"), restart=RestartOrder(id_, workloads))
 
 
 def stale(kind: str, name: str) -> StaleWorkload:

@@ -5,8 +5,9 @@ from itertools import count, pairwise
 
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.errors import Unavailable
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState, rollout
-from egress_server.domain.probe.judge import Destination
+from egress_server.domain.model.rollout import Rollout, RolloutState, change_rollout
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
+from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.verify import UNREGISTERED_HOST, UNROUTED_ADDRESS
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.support.virtual_time import virtual_time
@@ -35,7 +36,7 @@ def told(world: World, resource: str, revision: int) -> Rollout:
     last = versioned.revision if versioned else revision
     east = snapshot.cluster("east")
     assert east is not None
-    return rollout(east, world.status(), revision=revision, resource=resource, last_revision=last)
+    return change_rollout(east, world.status(), revision=revision, resource=resource, last_revision=last)
 
 
 @virtual_time

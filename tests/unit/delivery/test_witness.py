@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from egress_server.delivery.reconcile.guards import witness_token
-from egress_server.domain.model.resources import TargetKind
+from egress_server.domain.model.clusters import KubernetesTarget
 from egress_server.domain.model.status import MASS_DELETION, Phase
 from egress_server.ports.target import Witness
-from tests.support.meshes import cluster, entry, policy
+from tests.support.meshes import cluster, entry, policy, with_orders
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World
 
-KUBERNETES = replace(cluster("east"), target=TargetKind.KUBERNETES)
+KUBERNETES = replace(cluster("east"), target=KubernetesTarget())
 
 
 def driven_before(*, revision: int = 4, epoch: str = "epoch-1", digest: str = "d4") -> World:
@@ -93,7 +93,7 @@ async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
         await world.until(lambda: world.status().phase is Phase.HELD)
         problem = world.status().problem
         assert problem is not None
-        world.set(replace(cluster("east"), accepted=problem.token))
+        world.set(with_orders(cluster("east"), accepted=problem.token))
         await world.applied()
         assert {key.name for key in target.objects} == {"egress-all", "bank"}
         world.set(entry("shop"))
@@ -108,7 +108,7 @@ async def test_an_acceptance_is_for_one_witness() -> None:
     world = driven_before(epoch="epoch-0")
     target = world.targets["east"]
     assert target.witness is not None
-    world.set(replace(cluster("east"), accepted=witness_token(replace(target.witness, revision=3))))
+    world.set(with_orders(cluster("east"), accepted=witness_token(replace(target.witness, revision=3))))
     async with world.driven():
         await asyncio.sleep(100)
     assert world.status().phase is Phase.HELD
@@ -126,7 +126,7 @@ async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> N
     target = world.targets["east"]
     target.objects, target.witness = dict(full.targets["east"].objects), full.targets["east"].witness
     assert target.witness is not None
-    world.set(replace(KUBERNETES, accepted=witness_token(target.witness)))
+    world.set(with_orders(KUBERNETES, accepted=witness_token(target.witness)))
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
         problem = world.status().problem

@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from egress_server.domain.model.changes import ChangeRecord, ChangeType
+from egress_server.domain.model.clusters import (
+    Cluster,
+    DirectoryTarget,
+    LocalTarget,
+    Mesh,
+)
 from egress_server.domain.model.resources import (
     Abort,
-    Cluster,
-    ClusterSelector,
     ConnectionLimits,
     Delay,
     Endpoint,
@@ -16,7 +20,6 @@ from egress_server.domain.model.resources import (
     HeaderMatch,
     Interception,
     MatchKind,
-    Mesh,
     OutboundMode,
     OutboundPolicy,
     OutlierDetection,
@@ -24,14 +27,13 @@ from egress_server.domain.model.resources import (
     Resource,
     Retries,
     Route,
-    Scope,
     ServiceEntry,
     ServicePort,
-    TargetKind,
     TlsOrigination,
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.observed.inventory import ForeignSidecar, Inventory, PolicyGap, PolicyGapKind
 from egress_server.store.codec import decode_inventory, decode_record, decode_versioned, encode
 
@@ -48,7 +50,7 @@ TRAFFIC = TrafficSettings(
 )
 RESOURCES: list[Resource] = [
     Mesh("meshes/m", "Everything", {"team": "net"}),
-    Cluster("meshes/m/clusters/c", TargetKind.DIRECTORY, {"env": "prod"}, "a/b", ("10.0.0.0/8",), draining=True),
+    Cluster("meshes/m/clusters/c", DirectoryTarget("a/b", ("10.0.0.0/8",)), {"env": "prod"}, draining=True),
     OutboundPolicy("meshes/m/outboundPolicies/p", OutboundMode.REGISTRY_ONLY, Scope("ns", {"app": "x"}), SELECTOR),
     ServiceEntry(
         "meshes/m/namespaces/ns/serviceEntries/e",
@@ -97,7 +99,7 @@ def test_every_kind_comes_back(resource: Resource) -> None:
     [
         (
             b'{"name":"meshes/m/clusters/c","target":"local","labels":{}}',
-            Cluster("meshes/m/clusters/c", TargetKind.LOCAL),
+            Cluster("meshes/m/clusters/c", LocalTarget()),
         ),
         (b'{"name":"meshes/m"}', Mesh("meshes/m")),
         (

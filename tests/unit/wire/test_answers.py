@@ -15,11 +15,14 @@ from egress_server.commands.probe import Made, ProbeResult
 from egress_server.commands.read import ReadResult
 from egress_server.domain.model.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.resources import ClusterSelector, Resource, Scope
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Expectation, Timings, judge
-from egress_server.domain.probe.judge import Outcome as ProbeOutcome
-from egress_server.domain.probe.verdicts import quantiles, summarize
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.rollout import Rollout, RolloutState
+from egress_server.domain.model.selectors import ClusterSelector, Scope
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, Timings
+from egress_server.domain.probe.judge import judge
+from egress_server.domain.probe.verdicts import Expectation, quantiles, summarize
+from egress_server.domain.probe.verdicts import Outcome as ProbeOutcome
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import cluster, entry, policy, ports

@@ -13,7 +13,8 @@ from egress_server.commands.mutate import Mutation
 from egress_server.contract.faults import read_fault, write_fault
 from egress_server.domain.model.changes import ChangeType, Versioned
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import Abort, ClusterSelector, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.wire import METHODS
 from egress_server.wire.methods.inject_fault import default_id
 from tests.support.paths import ROOT
@@ -188,7 +189,7 @@ def test_faults_of_a_namespace_or_of_all() -> None:
     assert violations_of(lambda: method.decode(pb.ListFaultsRequest(parent=MESH)))[0][0] == "parent"
     wrong = pb.ListFaultsRequest(parent=f"{MESH}/namespaces/prod", filter='ttl = "5"')
     assert violations_of(lambda: method.decode(wrong)) == [
-        ("filter", "'ttl' can't be filtered by; use one of name, host")
+        ("filter", "can't filter by 'ttl'; supported fields are name, host")
     ]
 
 

@@ -10,7 +10,8 @@ from egress.v1 import egress_service_pb2 as pb
 from egress_server.commands.mutate import Mutation
 from egress_server.contract.policies import write_interception
 from egress_server.domain.model.changes import Versioned
-from egress_server.domain.model.resources import ClusterSelector, Interception, OutboundMode, OutboundPolicy, Scope
+from egress_server.domain.model.resources import Interception, OutboundMode, OutboundPolicy
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.wire import METHODS
 from egress_server.wire.grammar.scoped import default_id
 from tests.support.violations import violations_of

@@ -12,7 +12,7 @@ from egress_server.commands.clusters.clusters import RestartWorkloads
 from egress_server.commands.clusters.observations import ClusterObservation, ListObservations, ObservationPage
 from egress_server.commands.mutate import Mutation, MutationOutcome
 from egress_server.domain.model.changes import ChangeType, Versioned
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, Orders, RestartOrder
 from egress_server.domain.model.status import Drift, DriftKind
 from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind, StaleWorkload
 from egress_server.wire import METHODS
@@ -44,10 +44,10 @@ def test_decisions_carry_what_is_decided() -> None:
     adopt, release = decode(request("AdoptObject")), decode(request("ReleaseObject"))
     assert isinstance(adopt, Mutation)
     assert (adopt.name, adopt.type, release.type) == (EAST, ChangeType.ADOPT, ChangeType.RELEASE)
-    before = Cluster(EAST, TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+    before = Cluster(EAST, KubernetesTarget())
     after = adopt.amend(before) if adopt.amend else None
     assert isinstance(after, Cluster)
-    assert after.adopted == ("Sidecar/prod/default",)
+    assert after.orders.adopted == ("Sidecar/prod/default",)
     assert release.amend(after) == before
     approve = decode(request("ApproveDeletion", token="t"))
     assert isinstance(approve, Approve)
@@ -146,9 +146,7 @@ def test_every_kind_has_a_name_in_the_contract() -> None:
 @pytest.mark.parametrize("name", DECISIONS)
 def test_the_answer_has_the_cluster(name: str) -> None:
     """And which restart it is."""
-    cluster = Cluster(
-        EAST, TargetKind.KUBERNETES, kubernetes=KubernetesTarget(), adopted=("x",), restart=RestartOrder("r1")
-    )
+    cluster = Cluster(EAST, KubernetesTarget(), orders=Orders(adopted=("x",), restart=RestartOrder("r1")))
     outcome = MutationOutcome(Versioned(cluster, 1, NOW, NOW), "epoch", None, ())
     answer = METHODS[path_of(name)].encode(outcome)
     assert answer.cluster.adopted == ["x"]  # type: ignore[attr-defined]

@@ -15,19 +15,10 @@ from egress_server.domain.explain.explain import Explanation
 from egress_server.domain.model.errors import InvalidArgument
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import Name, ResourceKind
-from egress_server.domain.probe.judge import (
-    Attempt,
-    Cause,
-    Destination,
-    Evidence,
-    Expectation,
-    Outcome,
-    Timings,
-    Verdict,
-)
-from egress_server.domain.probe.verdicts import quantiles, summarize
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, Timings
+from egress_server.domain.probe.verdicts import Cause, Expectation, Outcome, Verdict, quantiles, summarize
 from egress_server.domain.simulate.evaluate import Request
-from egress_server.domain.simulate.registry import Item
+from egress_server.domain.simulate.registry import RegistryItem
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import entry
@@ -241,9 +232,13 @@ def test_registry() -> None:
     assert (query.cluster, query.namespace) == (EAST, "default")
     assert (query.listing.descending, query.listing.page_size) == (True, 5)
     bank = entry("bank")
-    shadowed = Item("bank.example.com", bank.ports[1], bank, serves=False, shadowed_by="x", why="older")
+    shadowed = RegistryItem("bank.example.com", bank.ports[1], bank, reachable=False, shadowed_by="x", reason="older")
     theirs = replace(bank, name="ServiceEntry/shop/bank")
-    items = (Item("bank.example.com", bank.ports[0], bank), shadowed, Item("bank.example.com", bank.ports[0], theirs))
+    items = (
+        RegistryItem("bank.example.com", bank.ports[0], bank),
+        shadowed,
+        RegistryItem("bank.example.com", bank.ports[0], theirs),
+    )
     page = RegistryPage(items, "next", 8, {theirs.name: "helm"})
     http = {"host": "bank.example.com", "port": 80, "protocol": "HTTP", "visible": True}
     assert MessageToDict(REGISTRY.encode(page)) == {

@@ -9,7 +9,7 @@ from egress_server.commands.changes.history import ChangeRef, ListChanges, ListR
 from egress_server.commands.read import Get, ListOf
 from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.paging import Condition
-from egress_server.domain.probe.judge import Attempt, Destination
+from egress_server.domain.probe.evidence import Attempt, Destination
 from tests.support.requests import CHANGE, CLUSTER, ENTRY, MESH, POLICY
 from tests.unit.wire.decoding import decode, refused, request
 

@@ -6,21 +6,19 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from egress.v1 import cluster_pb2, outbound_policy_pb2, service_entry_pb2
+from egress_server.domain.model.clusters import Cluster, LocalTarget
 from egress_server.domain.model.errors import InvalidArgument
 from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.resources import (
-    Cluster,
-    ClusterSelector,
     Endpoint,
     OutboundMode,
     OutboundPolicy,
     Protocol,
     Resolution,
-    Scope,
     ServiceEntry,
     ServicePort,
-    TargetKind,
 )
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from tests.support.requests import ENTRY, MESH, POLICY
 from tests.unit.wire.decoding import decode, refused, request
 
@@ -88,7 +86,7 @@ def test_an_entry_is_read_whole() -> None:
 def test_a_cluster_is_read_whole() -> None:
     """Its labels and its target."""
     found = decode(request("RegisterCluster")).resource
-    assert found == Cluster(f"{MESH}/clusters/east", TargetKind.LOCAL, {"env": "prod"})
+    assert found == Cluster(f"{MESH}/clusters/east", LocalTarget(), {"env": "prod"})
 
 
 def test_what_the_server_sets_is_passed_over() -> None:
@@ -222,7 +220,7 @@ POLICIES: dict[str, Row] = {
     "labels of the mesh": (
         request("SetOutboundPolicy", outbound_policy=policy(scope={"matchLabels": {"a": "b"}})),
         "outbound_policy.scope.match_labels",
-        "needs a namespace",
+        "requires a namespace",
     ),
     "both selectors": (
         request(
@@ -230,7 +228,7 @@ POLICIES: dict[str, Row] = {
             outbound_policy=policy(clusterSelector={"clusters": ["a"], "matchLabels": {"a": "b"}}),
         ),
         "outbound_policy.cluster_selector",
-        "not both",
+        "may be set",
     ),
 }
 ENTRIES: dict[str, Row] = {
@@ -288,15 +286,15 @@ ENTRIES: dict[str, Row] = {
     "port 0": (
         request("UpsertServiceEntry", service_entry=entry(ports=[{"number": 0, "protocol": "TCP"}])),
         "service_entry.ports[0].number",
-        "0 must be 1 to 65535",
+        "0 must be between 1 and 65535",
     ),
 }
 YAMLS: dict[str, Row] = {
     "broken": (yaml(istio_yaml="a: ["), "istio_yaml", "line 2, column 1"),
-    "empty": (yaml(istio_yaml=" "), "istio_yaml", "must be one object"),
-    "flat": (yaml(istio_yaml="kind: ServiceEntry\nmetadata:\nname: x\n"), "istio_yaml", "the indentation is lost"),
+    "empty": (yaml(istio_yaml=" "), "istio_yaml", "must be an object"),
+    "flat": (yaml(istio_yaml="kind: ServiceEntry\nmetadata:\nname: x\n"), "istio_yaml", "the indentation is missing"),
     "other kind": (yaml(istio_yaml="kind: Pod"), "istio_yaml.kind", "must be ServiceEntry, not Pod"),
-    "unknown field": (yaml(spec=SPEC + ", host: a"), "istio_yaml.spec.host", "not supported"),
+    "unknown field": (yaml(spec=SPEC + ", host: a"), "istio_yaml.spec.host", "not a supported field"),
     "no mesh": (yaml(parent=None), "parent", "must look like meshes/{mesh}"),
     "no name": (yaml(""), "istio_yaml.metadata.name", "id '' must be"),
     "bad name": (yaml("name: A"), "istio_yaml.metadata.name", "id 'A' must be"),

@@ -11,12 +11,12 @@ from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.config import RunSettings
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.names import parse_name
-from egress_server.domain.model.resources import Cluster
-from egress_server.domain.probe.judge import Destination
+from egress_server.domain.probe.evidence import Destination
 from egress_server.ports.agents import AgentInfo
 from egress_server.targets.local.dial import open_connection
-from egress_server.targets.local.target import LABELS, LocalTarget
+from egress_server.targets.local.target import LABELS, LocalEnvoyTarget
 
 NAMESPACE = "default"
 _SCHEMES = {80: "http", 443: "https"}
@@ -30,7 +30,7 @@ class LocalClusters:
         self._settings = settings
         self._version = version
         self._grpc_address: str | None = None
-        self._running: dict[str, tuple[Cluster, LocalTarget]] = {}
+        self._running: dict[str, tuple[Cluster, LocalEnvoyTarget]] = {}
         self._agents: dict[str, Background] = {}
 
     @property
@@ -42,14 +42,14 @@ class LocalClusters:
             if resolve.port in _SCHEMES
         )
 
-    async def open(self, cluster: Cluster) -> LocalTarget:
+    async def open(self, cluster: Cluster) -> LocalEnvoyTarget:
         """The cluster's target, with Envoy running, and its agent attaching if there is a server for it.
 
         Raises PermanentError if Envoy does not start.
         """
         if running := self._running.get(cluster.id):
             return running[1]
-        target = LocalTarget(
+        target = LocalEnvoyTarget(
             self._settings.data_dir / "clusters" / cluster.id,
             name=cluster.id,
             namespace=NAMESPACE,
@@ -91,7 +91,7 @@ class LocalClusters:
                 self._agents[id_] = Background()
                 self._agents[id_].start(Task.AGENT_STREAM, agent.run, cluster=id_)
 
-    def _agent(self, grpc_address: str, cluster: Cluster, target: LocalTarget) -> Agent:
+    def _agent(self, grpc_address: str, cluster: Cluster, target: LocalEnvoyTarget) -> Agent:
         pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}
         make = Prober(
             Resolver(pinned),

@@ -13,7 +13,8 @@ from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.domain.model.changes import Change
 from egress_server.domain.model.errors import EgressError, Unavailable
-from egress_server.domain.model.status import ClusterStatus, Rollout, standing
+from egress_server.domain.model.rollout import Rollout, cluster_rollout
+from egress_server.domain.model.status import ClusterStatus
 from egress_server.ports.store import Replica, Store
 
 _BATCH = 500
@@ -105,7 +106,9 @@ class ChangeBroadcaster:
         """Where the clusters stand whose records came after that many writes, with the number to go on from."""
         found = sorted((each.number, id_) for id_, each in self._standings.items() if each.number > after)
         clusters = ((number, id_, self._replica.snapshot.cluster(id_)) for number, id_ in found)
-        return [(number, standing(c, self._standings[id_].status)) for number, id_, c in clusters if c is not None]
+        return [
+            (number, cluster_rollout(c, self._standings[id_].status)) for number, id_, c in clusters if c is not None
+        ]
 
     def _wake(self) -> None:
         for news in self._watchers:

@@ -3,12 +3,11 @@ beside what it found there."""
 
 from datetime import datetime
 
-from egress_server.domain.desired.cluster_view import obstacles, with_inventory
+from egress_server.domain.desired.cluster_view import ClusterReport, current_obstacles, with_inventory
 from egress_server.domain.desired.effective import Effective, effective, without
-from egress_server.domain.explain.caveats import ClusterReport
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import NotFound
 from egress_server.domain.model.names import Name
-from egress_server.domain.model.resources import Cluster
 from egress_server.ports.store import Replica
 
 
@@ -16,7 +15,7 @@ def cluster_view(replica: Replica, cluster: Cluster, now: datetime) -> tuple[Eff
     """What decides on `cluster`, as far as its applier has told."""
     wanted = effective(replica.snapshot, cluster, now)
     status, inventory = replica.statuses.get(cluster.id), replica.inventories.get(cluster.id)
-    told = ClusterReport(status, inventory, obstacles(wanted, status))
+    told = ClusterReport(status, inventory, current_obstacles(wanted, status))
     return with_inventory(without(wanted, told.obstacles), inventory), told
 
 

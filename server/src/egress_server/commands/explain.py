@@ -9,7 +9,7 @@ from egress_server.domain.explain.explain import Explanation, explain
 from egress_server.domain.model.names import Name
 from egress_server.domain.model.paging import ListQuery, page_of
 from egress_server.domain.simulate.evaluate import Request
-from egress_server.domain.simulate.registry import Item, registry
+from egress_server.domain.simulate.registry import RegistryItem, registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ListRegistry:
 class RegistryPage:
     """One page, as of `revision`; `managers` is who wrote what is not ours, by the object's name."""
 
-    items: tuple[Item, ...]
+    items: tuple[RegistryItem, ...]
     next_page_token: str
     revision: int
     managers: Mapping[str, str] = field(default_factory=dict)
@@ -66,15 +66,15 @@ async def list_registry(services: Services, caller: Caller, query: ListRegistry)
     items = {_key(item): item for item in registry(wanted, query.namespace)}
     page = page_of(sorted(items), query.listing, lambda key: _fields(items[key]))
     found = tuple(items[key] for key in page.keys)
-    return RegistryPage(found, page.next_page_token, wanted.revision, wanted.beside.managers)
+    return RegistryPage(found, page.next_page_token, wanted.revision, wanted.foreign.managers)
 
 
-def _key(item: Item) -> str:
+def _key(item: RegistryItem) -> str:
     """Sorts by host, port and owner; a space sorts before every character of a host."""
     return f"{item.host} {item.port.number:05} {item.entry.name}"
 
 
-def _fields(item: Item) -> dict[str, str | int]:
+def _fields(item: RegistryItem) -> dict[str, str | int]:
     """What a filter may ask for."""
     return {
         "host": item.host,

@@ -12,12 +12,13 @@ from egress_server.domain.desired.snapshot import Snapshot, buckets_of
 from egress_server.domain.diff.plan import Plan, make_plan
 from egress_server.domain.lint.engine import lint, lint_delete
 from egress_server.domain.model.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import Aborted, AlreadyExists, EgressError, FailedPrecondition, NotFound
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import parse_name
-from egress_server.domain.model.resources import Cluster, Resource
-from egress_server.domain.model.status import concerned
-from egress_server.domain.validate.problems import check_unchanged
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.rollout import affected_clusters
+from egress_server.domain.validate.resources import check_immutable
 from egress_server.ports.clock import Ids
 from egress_server.ports.store import Commit, Committed, RequestKey, Stale
 
@@ -147,7 +148,7 @@ def _check(snapshot: Snapshot, mutation: Mutation) -> _Checked:
     else:
         after = _desired(mutation, before)
         if before is not None:
-            check_unchanged(before.resource, after)
+            check_immutable(before.resource, after)
         result = lint(snapshot, after)
     _refuse_errors(result.findings, mutation.options)
     return _Checked(before, after, result.findings, result.reads | {own})
@@ -236,7 +237,7 @@ def _plan(services: Services, snapshot: Snapshot, mutation: Mutation) -> Mutatio
     like = checked.before or Versioned(checked.after, snapshot.revision, now, now)
     after = snapshot.copy_with(checked.after, deleted=deletes, like=like)
     known = {cluster.name: cluster for cluster in (*snapshot.clusters(), *after.clusters())}
-    clusters = concerned(known.values(), checked.before.resource if checked.before else None, checked.after)
+    clusters = affected_clusters(known.values(), checked.before.resource if checked.before else None, checked.after)
     if deletes and isinstance(checked.after, Cluster):
         clusters = []  # a cluster that is forgotten keeps what it holds
     planned = Versioned(checked.after, like.revision if checked.before else 0, like.create_time, now, deletes)

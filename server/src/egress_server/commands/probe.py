@@ -15,9 +15,18 @@ from egress_server.domain.model.errors import (
     Violation,
 )
 from egress_server.domain.model.names import Name
-from egress_server.domain.probe.judge import Attempt, Cause, Evidence, Expectation, Verdict, is_disturbed, judge
-from egress_server.domain.probe.verdicts import ProbeSummary, Quantiles, quantiles, summarize
-from egress_server.domain.simulate.evaluate import evaluate
+from egress_server.domain.probe.evidence import Attempt, Evidence
+from egress_server.domain.probe.judge import is_disturbed, judge
+from egress_server.domain.probe.verdicts import (
+    Cause,
+    Expectation,
+    ProbeSummary,
+    Quantiles,
+    Verdict,
+    quantiles,
+    summarize,
+)
+from egress_server.domain.simulate.evaluate import predict
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Replica
 
@@ -122,7 +131,7 @@ def _expected(wanted: Effective, agent: AgentInfo, attempt: Attempt, evidence: E
     """What the policy says of the attempts; `evidence` tells the address that was dialled."""
     address = attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
     headers = {"user-agent": f"mesh-egress-probe/{agent.version}", "accept": "*/*", **attempt.headers}
-    return evaluate(wanted, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
+    return predict(wanted, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
 
 
 async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> Made:

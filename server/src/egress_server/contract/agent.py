@@ -10,7 +10,7 @@ from egress.v1 import agent_service_pb2 as pb
 from egress.v1 import probe_pb2
 from egress_server.domain.model.errors import invalid
 from egress_server.domain.model.names import Name, ResourceKind, check_label, expect_name
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 
 _LONGEST_NAME = 253

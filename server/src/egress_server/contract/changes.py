@@ -8,7 +8,8 @@ from egress_server.contract.common import EnumField, encode_finding, write_time
 from egress_server.domain.diff.plan import Group, ObjectChange, Plan
 from egress_server.domain.model.changes import Change, ChangeType, Durability
 from egress_server.domain.model.objects import IstioObject
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState, summary
+from egress_server.domain.model.rollout import Rollout, RolloutState, summarize_rollouts
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.formats.strict_yaml import dump
 
 _TYPE = EnumField(change_pb2.Change.Type, ChangeType)
@@ -32,7 +33,7 @@ def write_change(change: Change, rollouts: Sequence[Rollout] = ()) -> change_pb2
         durability=_DURABILITY.write(record.durability),
         trace_id=record.trace_id,
         findings=[encode_finding(finding) for finding in record.findings],
-        summary=summary(rollouts),
+        summary=summarize_rollouts(rollouts),
     )
 
 

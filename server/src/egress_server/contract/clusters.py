@@ -5,12 +5,18 @@ from collections.abc import Iterable
 from egress.v1 import cluster_pb2 as pb
 from egress_server.contract.common import EnumField, write_time
 from egress_server.domain.model.changes import Versioned, make_etag
+from egress_server.domain.model.clusters import (
+    Cluster,
+    DirectoryTarget,
+    KubernetesTarget,
+    LocalTarget,
+    MeshPolicyBackend,
+)
 from egress_server.domain.model.objects import ROOT_NAMESPACE
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, TargetKind
 from egress_server.domain.model.status import ClusterStatus, Phase, RestartProgress, RestartState
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.domain.validate import Problems
-from egress_server.formats.kubeconfig import KubeconfigError, cut_kubeconfig
+from egress_server.formats.kubeconfig import KubeconfigError, extract_context
 
 _MESH_POLICY = EnumField(pb.Cluster.KubernetesTarget.MeshPolicy, MeshPolicyBackend, MeshPolicyBackend.BOTH)
 
@@ -20,23 +26,21 @@ def read_cluster(message: pb.Cluster, name: str, problems: Problems) -> Cluster:
     labels = dict(message.labels)
     match message.WhichOneof("target"):
         case "local":
-            return Cluster(name, TargetKind.LOCAL, labels, service_cidrs=_lower(message.local.service_cidrs))
+            return Cluster(name, LocalTarget(_lower(message.local.service_cidrs)), labels)
         case "directory":
             directory = message.directory
-            return Cluster(name, TargetKind.DIRECTORY, labels, directory.path, _lower(directory.service_cidrs))
+            return Cluster(name, DirectoryTarget(directory.path, _lower(directory.service_cidrs)), labels)
         case "kubernetes":
-            target = _read_kubernetes(message.kubernetes, problems.at("kubernetes"))
-            cidrs = _lower(message.kubernetes.service_cidrs)
-            return Cluster(name, TargetKind.KUBERNETES, labels, service_cidrs=cidrs, kubernetes=target)
+            return Cluster(name, _read_kubernetes(message.kubernetes, problems.at("kubernetes")), labels)
     problems.at("target").add("must be set; this version knows: local, directory, kubernetes")
-    return Cluster(name, TargetKind.LOCAL, labels)
+    return Cluster(name, LocalTarget(), labels)
 
 
 def _read_kubernetes(message: pb.Cluster.KubernetesTarget, problems: Problems) -> KubernetesTarget:
     kubeconfig, context = "", message.context
     if message.kubeconfig:
         try:
-            kept = cut_kubeconfig(message.kubeconfig, context)
+            kept = extract_context(message.kubeconfig, context)
         except KubeconfigError as error:
             problems.at("kubeconfig").add(str(error))
         else:
@@ -49,6 +53,7 @@ def _read_kubernetes(message: pb.Cluster.KubernetesTarget, problems: Problems) -
         istio_revision=message.istio_revision,
         root_namespace=message.root_namespace or ROOT_NAMESPACE,
         mesh_policy=_MESH_POLICY.read(message.mesh_policy, problems.at("mesh_policy")),
+        service_cidrs=_lower(message.service_cidrs),
     )
 
 
@@ -66,13 +71,14 @@ def write_cluster(
     """The registration as of a revision, with what is known of the cluster now."""
     cluster = versioned.resource
     assert isinstance(cluster, Cluster)
+    target = cluster.target
     return pb.Cluster(
         name=cluster.name,
         labels=cluster.labels,
-        local=_write_local(cluster),
-        directory=_write_directory(cluster),
-        kubernetes=_write_kubernetes(cluster),
-        adopted=cluster.adopted,
+        local=_write_local(target) if isinstance(target, LocalTarget) else None,
+        directory=_write_directory(target) if isinstance(target, DirectoryTarget) else None,
+        kubernetes=_write_kubernetes(target) if isinstance(target, KubernetesTarget) else None,
+        adopted=cluster.orders.adopted,
         etag=make_etag(epoch, versioned.revision),
         revision=versioned.revision,
         create_time=write_time(versioned.create_time),
@@ -81,23 +87,16 @@ def write_cluster(
     )
 
 
-def _write_local(cluster: Cluster) -> pb.Cluster.LocalTarget | None:
-    if cluster.target is not TargetKind.LOCAL:
-        return None
-    return pb.Cluster.LocalTarget(service_cidrs=cluster.service_cidrs)
+def _write_local(target: LocalTarget) -> pb.Cluster.LocalTarget:
+    return pb.Cluster.LocalTarget(service_cidrs=target.service_cidrs)
 
 
-def _write_directory(cluster: Cluster) -> pb.Cluster.DirectoryTarget | None:
-    if cluster.target is not TargetKind.DIRECTORY:
-        return None
-    return pb.Cluster.DirectoryTarget(path=cluster.path, service_cidrs=cluster.service_cidrs)
+def _write_directory(target: DirectoryTarget) -> pb.Cluster.DirectoryTarget:
+    return pb.Cluster.DirectoryTarget(path=target.path, service_cidrs=target.service_cidrs)
 
 
-def _write_kubernetes(cluster: Cluster) -> pb.Cluster.KubernetesTarget | None:
+def _write_kubernetes(target: KubernetesTarget) -> pb.Cluster.KubernetesTarget:
     """All but the kubeconfig, which is never shown, sealed or not."""
-    target = cluster.kubernetes
-    if target is None:
-        return None
     return pb.Cluster.KubernetesTarget(
         context=target.context,
         secret=target.secret,
@@ -105,7 +104,7 @@ def _write_kubernetes(cluster: Cluster) -> pb.Cluster.KubernetesTarget | None:
         istio_revision=target.istio_revision,
         root_namespace=target.root_namespace,
         mesh_policy=_MESH_POLICY.write(target.mesh_policy),
-        service_cidrs=cluster.service_cidrs,
+        service_cidrs=target.service_cidrs,
     )
 
 

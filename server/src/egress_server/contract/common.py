@@ -10,7 +10,8 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from egress.v1 import common_pb2
 from egress.v1 import service_entry_pb2 as pb
 from egress_server.domain.model.findings import Finding
-from egress_server.domain.model.resources import ClusterSelector, HeaderMatch, MatchKind, Scope
+from egress_server.domain.model.resources import HeaderMatch, MatchKind
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems
 
 E = TypeVar("E", bound=Enum)

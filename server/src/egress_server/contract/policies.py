@@ -3,7 +3,8 @@
 from egress.v1 import interception_pb2, mesh_pb2, outbound_policy_pb2
 from egress_server.contract.common import EnumField, read_scope, read_selector, write_scope, write_selector, write_time
 from egress_server.domain.model.changes import Versioned, make_etag
-from egress_server.domain.model.resources import DriftPolicy, Interception, Mesh, OutboundMode, OutboundPolicy
+from egress_server.domain.model.clusters import DriftPolicy, Mesh
+from egress_server.domain.model.resources import Interception, OutboundMode, OutboundPolicy
 from egress_server.domain.validate import Problems
 
 _MODE = EnumField(outbound_policy_pb2.OutboundPolicy.Mode, OutboundMode)

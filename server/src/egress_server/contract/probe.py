@@ -10,9 +10,9 @@ from egress.v1 import explain_pb2, probe_pb2
 from egress_server.contract.common import encode_finding, write_duration
 from egress_server.domain.explain.candidates import Candidate
 from egress_server.domain.explain.explain import Explanation
-from egress_server.domain.probe.judge import Attempt, Destination, Expectation
-from egress_server.domain.probe.verdicts import Quantiles
-from egress_server.domain.simulate.registry import Item
+from egress_server.domain.probe.evidence import Attempt, Destination
+from egress_server.domain.probe.verdicts import Expectation, Quantiles
+from egress_server.domain.simulate.registry import RegistryItem
 from egress_server.domain.validate import Problems
 
 MAX_URL = 2048
@@ -167,7 +167,7 @@ def write_explanation(explanation: Explanation) -> explain_pb2.ExplainResponse:
     )
 
 
-def write_item(item: Item, managers: Mapping[str, str]) -> explain_pb2.ListRegistryResponse.Item:
+def write_item(item: RegistryItem, managers: Mapping[str, str]) -> explain_pb2.ListRegistryResponse.Item:
     """One host and port."""
     return explain_pb2.ListRegistryResponse.Item(
         host=item.host,
@@ -176,7 +176,7 @@ def write_item(item: Item, managers: Mapping[str, str]) -> explain_pb2.ListRegis
         owner=item.entry.name,
         visible=item.visible,
         shadowed_by=item.shadowed_by,
-        reason=item.why,
+        reason=item.reason,
         owner_kind=explain_pb2.ListRegistryResponse.OwnerKind.Value(item.owner_kind.value),
         manager=managers.get(item.entry.name, ""),
     )
@@ -184,5 +184,5 @@ def write_item(item: Item, managers: Mapping[str, str]) -> explain_pb2.ListRegis
 
 def _write_candidate(candidate: Candidate) -> explain_pb2.ExplainResponse.Candidate:
     return explain_pb2.ExplainResponse.Candidate(
-        resource=candidate.resource, revision=candidate.revision, wins=candidate.wins, reason=candidate.why
+        resource=candidate.resource, revision=candidate.revision, wins=candidate.wins, reason=candidate.reason
     )

@@ -7,7 +7,7 @@ from random import Random
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.delivery.store_reads import RevisionDigests, StoreClock
 from egress_server.delivery.writers import StatusWriter
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import Clock, Monotonic
 from egress_server.ports.store import ApplierStore, Replica

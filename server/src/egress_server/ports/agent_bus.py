@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from egress_server.domain.model.errors import Code
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import IstioObject, ObjectKey
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import Problem
 from egress_server.domain.observed.inventory import Inventory
 

@@ -8,23 +8,17 @@ from typing import Any
 import msgspec
 
 from egress_server.domain.model.changes import Change, ChangeRecord, Versioned
+from egress_server.domain.model.clusters import Cluster, Mesh
 from egress_server.domain.model.names import ResourceKind, parse_name
-from egress_server.domain.model.resources import (
-    Cluster,
-    Fault,
-    Interception,
-    Mesh,
-    OutboundPolicy,
-    Resource,
-    ServiceEntry,
-)
+from egress_server.domain.model.resources import Fault, Interception, OutboundPolicy, Resource, ServiceEntry
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
+from egress_server.store.cluster_record import ClusterRecord, from_record, to_record
 
 _encoder = msgspec.json.Encoder()
 _resource_decoders: dict[ResourceKind, msgspec.json.Decoder[Any]] = {
     ResourceKind.MESH: msgspec.json.Decoder(Mesh),
-    ResourceKind.CLUSTER: msgspec.json.Decoder(Cluster),
+    ResourceKind.CLUSTER: msgspec.json.Decoder(ClusterRecord),
     ResourceKind.OUTBOUND_POLICY: msgspec.json.Decoder(OutboundPolicy),
     ResourceKind.SERVICE_ENTRY: msgspec.json.Decoder(ServiceEntry),
     ResourceKind.FAULT: msgspec.json.Decoder(Fault),
@@ -37,7 +31,7 @@ _inventory_decoder = msgspec.json.Decoder(Inventory)
 
 def encode(value: Resource | ChangeRecord | ClusterStatus | Inventory) -> bytes:
     """The stored form."""
-    return _encoder.encode(value)
+    return _encoder.encode(to_record(value) if isinstance(value, Cluster) else value)
 
 
 def decode_record(data: bytes) -> ChangeRecord:
@@ -64,7 +58,8 @@ def decode_inventory(data: bytes) -> Inventory:
 def decode_versioned(name: str, value: bytes) -> Versioned:
     """The stored value of the resource called `name`."""
     create_ms, update_ms, revision, deleted, data = value.split(b" ", 4)
-    resource: Resource = _resource_decoders[parse_name(name).kind].decode(data)
+    decoded = _resource_decoders[parse_name(name).kind].decode(data)
+    resource: Resource = from_record(decoded) if isinstance(decoded, ClusterRecord) else decoded
     return Versioned(resource, int(revision), from_ms(int(create_ms)), from_ms(int(update_ms)), deleted == b"1")
 
 

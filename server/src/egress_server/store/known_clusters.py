@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster
 from egress_server.durable import replace_file
 from egress_server.ports.store import Replica
 

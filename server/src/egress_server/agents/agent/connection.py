@@ -18,7 +18,7 @@ from egress_server.agents.agent.http_head import BadExchange, Head, exchange
 from egress_server.agents.agent.resolver import DialTarget
 from egress_server.aio.waiting import scoped
 from egress_server.domain.model.addresses import host_port
-from egress_server.domain.probe.judge import TIMED_OUT, Destination, Evidence, Timings
+from egress_server.domain.probe.evidence import TIMED_OUT, Destination, Evidence, Timings
 
 # How often to look whether a connection that says nothing has gone through.
 _LOOK_SECONDS = 0.05

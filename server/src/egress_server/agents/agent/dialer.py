@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 
 from egress_server.agents.agent.resolver import DialTarget, Endpoint
-from egress_server.domain.simulate.interception import captured, read_rules
+from egress_server.domain.simulate.interception import is_captured, parse_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class LocalDialer:
 
     async def __call__(self, place: DialTarget) -> Dialled:
         """Connects to Envoy; raises OSError where that does not answer. Past it nothing is sent yet."""
-        if captured(read_rules(self._interception()), *place.dialled):
+        if is_captured(parse_rules(self._interception()), *place.dialled):
             return Dialled(await self._connect(place.dialled, place.upstream), captured=True)
         family = socket.AF_INET6 if ip_address(place.upstream[0]).version == 6 else socket.AF_INET
         direct = socket.socket(family, socket.SOCK_STREAM)

@@ -12,7 +12,8 @@ import orjson
 from egress_server.agents.sidecar.counters import Counters, Host, moved, parse
 from egress_server.agents.sidecar.live_listener import listeners_page, sees_requests
 from egress_server.agents.sidecar.live_route import LiveRoute, live_route
-from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER, Destination, UpstreamDelta, serves, shares_port
+from egress_server.domain.probe.evidence import Destination, UpstreamDelta
+from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER, serves, shares_port
 
 _TIMEOUT_SECONDS = 5.0
 

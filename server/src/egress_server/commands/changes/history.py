@@ -9,7 +9,7 @@ from egress_server.domain.model.errors import NotFound
 from egress_server.domain.model.names import change_name
 from egress_server.domain.model.paging import MAX_PAGE_SIZE, ListQuery, make_token, matches, page_of, revision_after
 from egress_server.domain.model.resources import Resource
-from egress_server.domain.model.status import Rollout, concerned, reached, rollout
+from egress_server.domain.model.rollout import Rollout, affected_clusters, change_rollout, has_reached
 from egress_server.ports.store import Committed, Replica
 
 
@@ -102,14 +102,14 @@ class _Subject:
         snapshot, statuses = replica.snapshot, replica.statuses
         last = _last_revision(snapshot, change, deleted=after.deleted)
         return tuple(
-            rollout(
+            change_rollout(
                 cluster,
                 statuses.get(cluster.id),
                 revision=change.revision,
                 resource=change.record.resource,
                 last_revision=last,
             )
-            for cluster in concerned(snapshot.clusters(), self.before, after.resource)
+            for cluster in affected_clusters(snapshot.clusters(), self.before, after.resource)
         )
 
 
@@ -173,7 +173,7 @@ async def wait_change(services: Services, caller: Caller, query: WaitChange) -> 
 
 def _waited(subject: _Subject, replica: Replica, query: WaitChange) -> Waited:
     rollouts = subject.rollouts(replica)
-    behind = tuple(r for r in rollouts if not reached(r.state, verified=query.verified))
+    behind = tuple(r for r in rollouts if not has_reached(r.state, verified=query.verified))
     return Waited(ChangeState(subject.committed.change, rollouts), not behind, behind)
 
 

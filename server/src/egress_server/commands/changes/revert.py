@@ -10,9 +10,10 @@ from egress_server.commands.mutate import STALE_WAIT, Mutation, MutationOutcome,
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.desired.effective import expire_time
 from egress_server.domain.model.changes import Change, ChangeType, Versioned, make_etag
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import Aborted, EgressError, FailedPrecondition, NotFound
 from egress_server.domain.model.names import ResourceKind, change_name, parse_name
-from egress_server.domain.model.resources import Cluster, Fault, Resource
+from egress_server.domain.model.resources import Fault, Resource
 from egress_server.domain.validate import Problems, check_resource
 
 
@@ -95,7 +96,8 @@ def _without_orders(target: Cluster, undone: Change) -> Cluster:
     """State comes back, orders don't: neither is the cluster drained for it, nor are workloads restarted that were
     before. Taking back a restart calls it off."""
     ordered_again = undone.record.type in (ChangeType.RESTART, ChangeType.DEREGISTER)
-    return replace(target, draining=False, restart=None if ordered_again else target.restart)
+    restart = None if ordered_again else target.orders.restart
+    return replace(target, draining=False, orders=replace(target.orders, restart=restart))
 
 
 async def _rest_of_fault(services: Services, command: RevertChange, version: Versioned, fault: Fault) -> Fault:

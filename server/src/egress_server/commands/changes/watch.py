@@ -15,7 +15,7 @@ from egress_server.commands.change_broadcaster import ChangeBroadcaster, Gap
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import Change
 from egress_server.domain.model.errors import OutOfRange, invalid
-from egress_server.domain.model.status import Rollout
+from egress_server.domain.model.rollout import Rollout
 from egress_server.ports.store import Replica
 
 

@@ -7,9 +7,10 @@ from egress_server.commands.clusters.clusters import expect_kubernetes
 from egress_server.commands.mutate import Mutation, MutationOutcome, Options, mutate
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import Aborted, FailedPrecondition, ResourceExhausted
 from egress_server.domain.model.names import parse_name
-from egress_server.domain.model.resources import Cluster, Resource
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND, ClusterStatus, Phase
 
 
@@ -35,7 +36,8 @@ async def approve_deletion(services: Services, caller: Caller, command: Approve)
 
     def amend(before: Resource) -> Cluster:
         assert isinstance(before, Cluster)
-        return replace(before, approved=_token(services, command, MASS_DELETION))
+        token = _token(services, command, MASS_DELETION)
+        return replace(before, orders=replace(before.orders, approved=token))
 
     return await mutate(services, caller, Mutation(command.name, ChangeType.APPROVE, None, command.options, amend))
 
@@ -48,7 +50,8 @@ async def accept_store_reset(services: Services, caller: Caller, command: Approv
 
     def amend(before: Resource) -> Cluster:
         assert isinstance(before, Cluster)
-        return replace(before, accepted=_token(services, command, STORE_REWOUND))
+        token = _token(services, command, STORE_REWOUND)
+        return replace(before, orders=replace(before.orders, accepted=token))
 
     return await mutate(services, caller, Mutation(command.name, ChangeType.ACCEPT, None, command.options, amend))
 
@@ -88,14 +91,14 @@ def adopting(object_: str) -> Callable[[Resource], Resource]:
 
     def amend(before: Resource) -> Cluster:
         cluster = expect_kubernetes(before)
-        adopted = {*cluster.adopted, object_}
+        adopted = {*cluster.orders.adopted, object_}
         if len(adopted) > MAX_ADOPTED:
             raise ResourceExhausted(
                 f"{cluster.id} has {MAX_ADOPTED} adopted objects, and no room for more; release some",
                 reason="TOO_MANY_ADOPTED",
                 metadata={"cluster": cluster.id, "limit": str(MAX_ADOPTED)},
             )
-        return replace(cluster, adopted=tuple(sorted(adopted)))
+        return replace(cluster, orders=replace(cluster.orders, adopted=tuple(sorted(adopted))))
 
     return amend
 
@@ -105,12 +108,13 @@ def releasing(object_: str) -> Callable[[Resource], Resource]:
 
     def amend(before: Resource) -> Cluster:
         assert isinstance(before, Cluster)
-        if object_ not in before.adopted:
+        if object_ not in before.orders.adopted:
             raise FailedPrecondition(
                 f"{object_} is not adopted on {before.id}",
                 reason="NOT_ADOPTED",
                 metadata={"cluster": before.id, "object": object_},
             )
-        return replace(before, adopted=tuple(each for each in before.adopted if each != object_))
+        adopted = tuple(each for each in before.orders.adopted if each != object_)
+        return replace(before, orders=replace(before.orders, adopted=adopted))
 
     return amend

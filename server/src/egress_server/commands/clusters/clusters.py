@@ -8,10 +8,11 @@ from egress_server.commands.read import Get, ListOf, ReadResult, get, list_resou
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, RestartOrder
 from egress_server.domain.model.errors import FailedPrecondition, NotFound
 from egress_server.domain.model.names import Name, ResourceKind, parse_name
 from egress_server.domain.model.paging import ListQuery, page_of
-from egress_server.domain.model.resources import Cluster, Resource, RestartOrder, TargetKind
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.agents import AgentInfo
@@ -111,12 +112,12 @@ def _check_registered(snapshot: Snapshot, name: Name) -> None:
 def expect_kubernetes(resource: Resource) -> Cluster:
     """The cluster; raises FailedPrecondition TARGET_UNSUPPORTED where it is no Kubernetes cluster."""
     assert isinstance(resource, Cluster)
-    if resource.target is not TargetKind.KUBERNETES:
+    if not isinstance(resource.target, KubernetesTarget):
         raise FailedPrecondition(
-            f"{resource.id} is a {resource.target.value} cluster; only Kubernetes clusters have objects and workloads "
+            f"{resource.id} is a {resource.target.kind} cluster; only Kubernetes clusters have objects and workloads "
             "that are not ours",
             reason="TARGET_UNSUPPORTED",
-            metadata={"cluster": resource.id, "target": resource.target.value},
+            metadata={"cluster": resource.id, "target": resource.target.kind},
         )
     return resource
 
@@ -141,7 +142,8 @@ async def restart_workloads(services: Services, caller: Caller, command: Restart
     order = RestartOrder(services.ids(), command.workloads)
 
     def amend(before: Resource) -> Cluster:
-        return replace(expect_kubernetes(before), restart=order)
+        cluster = expect_kubernetes(before)
+        return replace(cluster, orders=replace(cluster.orders, restart=order))
 
     mutation = Mutation(command.name, ChangeType.RESTART, None, command.options, amend)
     return await mutate(services, caller, mutation)

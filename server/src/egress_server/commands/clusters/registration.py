@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import ChangeType, make_etag
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.domain.model.errors import DeadlineExceeded, FailedPrecondition, invalid
 from egress_server.domain.model.names import parse_name
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, Resource
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import MASS_DELETION, ClusterStatus, Phase
 from egress_server.ports.identity import Sealer
 from egress_server.ports.store import Replica
@@ -23,25 +24,20 @@ async def register(services: Services, caller: Caller, mutation: Mutation) -> Mu
 
 
 def _sealed(cluster: Cluster, sealer: Sealer) -> Cluster:
-    target = cluster.kubernetes
-    if target is None or not target.kubeconfig:
+    target = cluster.target
+    if not isinstance(target, KubernetesTarget) or not target.kubeconfig:
         return cluster
-    return replace(cluster, kubernetes=replace(target, kubeconfig=sealer.seal(target.kubeconfig)))
+    return replace(cluster, target=replace(target, kubeconfig=sealer.seal(target.kubeconfig)))
 
 
 def _registered_again(before: Resource, asked: Cluster) -> Cluster:
     assert isinstance(before, Cluster)
-    target = asked.kubernetes
-    if target and before.kubernetes and not (target.kubeconfig or target.secret or target.in_cluster):
-        target = _with_credentials(target, before.kubernetes)
-    return replace(
-        asked,
-        kubernetes=target,
-        adopted=before.adopted,
-        approved=before.approved,
-        accepted=before.accepted,
-        restart=before.restart,
-    )
+    match asked.target, before.target:
+        case KubernetesTarget() as target, KubernetesTarget() as known if not (
+            target.kubeconfig or target.secret or target.in_cluster
+        ):
+            return replace(asked, target=_with_credentials(target, known), orders=before.orders)
+    return replace(asked, orders=before.orders)
 
 
 def _with_credentials(target: KubernetesTarget, before: KubernetesTarget) -> KubernetesTarget:

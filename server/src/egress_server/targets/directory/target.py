@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import IstioObject, ObjectKey, resource_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import UNSUPPORTED, Problem
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.ports.target import UNREACHABLE, Applied, Fit, Live, Witness
 from egress_server.targets.base import StaticTarget
 from egress_server.targets.directory import files
@@ -24,7 +24,7 @@ _NO_INTERCEPTION = Problem(
 )
 
 
-class DirectoryTarget(StaticTarget):
+class YamlDirectoryTarget(StaticTarget):
     """The folder `path` below `root`, which the operator named. Nothing outside `root` is ever touched."""
 
     def __init__(self, root: Path, path: str) -> None:
@@ -72,7 +72,7 @@ class DirectoryTarget(StaticTarget):
 
     def _strip_ended(self, now: datetime) -> None:
         held = list(files.read_objects(self._folder).values())
-        for before, after in zip(held, strip_ended(held, now), strict=True):
+        for before, after in zip(held, strip_expired(held, now), strict=True):
             if after is not before:
                 files.write_object(self._folder, after)
 

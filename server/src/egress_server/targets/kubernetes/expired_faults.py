@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from egress_server.domain.model.objects import MANAGED_BY
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.discovery import Discovery
 from egress_server.targets.kubernetes.api.errors import ApiError
@@ -38,7 +38,7 @@ async def _written_into(client: ApiClient, root: str) -> list[tuple[str, str]]:
 async def _end(client: ApiClient, cache: Cache, kind: ApiKind, raw: Object, now: datetime) -> None:
     """By the version that was looked at; where that has changed meanwhile, looked at again."""
     for attempt in range(_TRIES):
-        [left] = strip_ended([raw], now)
+        [left] = strip_expired([raw], now)
         if left is raw:
             return
         try:

@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Any
 
 from egress_server.aio.waiting import Unbroken
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.host_overrides import HostOverride
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import UNSUPPORTED, Problem
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.ports.clock import system_clock
 from egress_server.ports.target import Applied, Fit, Live, Witness
 from egress_server.processes import ChildFailed
@@ -36,7 +36,7 @@ LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
 _STATE_FILE = "state.json"
 
 
-class LocalTarget(StaticTarget):
+class LocalEnvoyTarget(StaticTarget):
     """One Envoy and its objects in `folder`, between `start` and `stop`; a Target in the meantime.
 
     The workload counts as one with `labels` in `namespace`. `resolve` stands in for DNS.
@@ -172,5 +172,5 @@ class LocalTarget(StaticTarget):
 
 
 def _without_ended(state: LocalState, now: datetime) -> LocalState:
-    left = strip_ended(list(state.objects.values()), now)
+    left = strip_expired(list(state.objects.values()), now)
     return replace(state, objects={key_of(item): item for item in left})

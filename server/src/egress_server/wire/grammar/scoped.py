@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 from egress_server.commands.mutate import Mutation
 from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import ClusterSelector, Interception, OutboundPolicy, Scope, Scoped
+from egress_server.domain.model.resources import Interception, OutboundPolicy, Scoped
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems, check_resource
 from egress_server.wire.grammar.names import resource_name
 from egress_server.wire.grammar.options import MutatingRequest, set_mutation

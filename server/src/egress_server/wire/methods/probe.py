@@ -11,7 +11,7 @@ from egress_server.contract.probe import (
     write_expectation,
     write_quantiles,
 )
-from egress_server.domain.model.addresses import why_forbidden
+from egress_server.domain.model.addresses import address_problem
 from egress_server.domain.model.names import ResourceKind, expect_name
 from egress_server.domain.validate import Problems
 from egress_server.domain.validate.selectors import check_namespace
@@ -47,7 +47,7 @@ def _check_resolve(resolve: str, problems: Problems) -> None:
     if not resolve:
         return
     try:
-        wrong = "must not name an interface" if "%" in resolve else why_forbidden(resolve)
+        wrong = "must not name an interface" if "%" in resolve else address_problem(resolve)
     except ValueError:
         wrong = "must be an IP address"
     if wrong:

@@ -5,7 +5,7 @@ from egress_server.commands.clusters.clusters import RestartWorkloads, restart_w
 from egress_server.commands.mutate import MutationOutcome
 from egress_server.contract.clusters import write_cluster
 from egress_server.domain.model.changes import ChangeType
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.validate import Problems
 from egress_server.domain.validate.selectors import check_workloads
 from egress_server.pipeline.pipeline import Method
@@ -27,7 +27,7 @@ def encode(outcome: MutationOutcome) -> pb.RestartWorkloadsResponse:
     assert isinstance(cluster, Cluster)
     return pb.RestartWorkloadsResponse(
         cluster=write_cluster(outcome.versioned, outcome.epoch),
-        restart_id=cluster.restart.id if cluster.restart else "",
+        restart_id=cluster.orders.restart.id if cluster.orders.restart else "",
         **write_outcome(outcome),
     )
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 from egress.v1 import fleet_service_pb2 as pb
 from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
 from egress_server.contract.clusters import read_cluster, write_cluster
+from egress_server.domain.model.clusters import Cluster, ClusterTarget, KubernetesTarget, LocalTarget
 from egress_server.domain.model.errors import invalid
 from egress_server.domain.model.names import ResourceKind, expect_name
-from egress_server.domain.model.resources import Cluster, Resource, TargetKind
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.validate import Problems
 from egress_server.pipeline.pipeline import Method
 from egress_server.wire.grammar.options import update_mutation
@@ -20,7 +21,7 @@ def decode(request: pb.UpdateClusterRequest) -> Mutation:
     name = str(expect_name("cluster.name", request.cluster.name, ResourceKind.CLUSTER))
     place = problems.at("cluster")
     if request.cluster.WhichOneof("target") is None:
-        asked = Cluster(name, TargetKind.LOCAL, dict(request.cluster.labels))
+        asked = Cluster(name, LocalTarget(), dict(request.cluster.labels))
         return update_mutation(request, asked, problems, place, lambda before: _relabel(before, asked))
     asked = read_cluster(request.cluster, name, place)
     return update_mutation(request, asked, problems, place, lambda before: _relabel_same(before, asked))
@@ -33,15 +34,15 @@ def _relabel(before: Resource, asked: Cluster) -> Cluster:
 
 def _relabel_same(before: Resource, asked: Cluster) -> Cluster:
     after = _relabel(before, asked)
-    if _driven(after) != _driven(asked) or (asked.kubernetes and asked.kubernetes.kubeconfig):
+    sent_kubeconfig = isinstance(asked.target, KubernetesTarget) and asked.target.kubeconfig
+    if sent_kubeconfig or _without_credentials(after.target) != asked.target:
         raise invalid("cluster.target", "differs from the cluster's; leave it out, or register the cluster again")
     return after
 
 
-def _driven(cluster: Cluster) -> tuple[object, ...]:
-    """How it is driven; credentials apart, which nobody who reads a cluster gets."""
-    shown = replace(cluster.kubernetes, kubeconfig="") if cluster.kubernetes else None
-    return cluster.target, cluster.path, cluster.service_cidrs, shown
+def _without_credentials(target: ClusterTarget) -> ClusterTarget:
+    """The target as callers see it: a kubeconfig is never returned."""
+    return replace(target, kubeconfig="") if isinstance(target, KubernetesTarget) else target
 
 
 def encode(outcome: MutationOutcome) -> pb.UpdateClusterResponse:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from egress.v1 import fleet_service_pb2 as pb
 from egress_server.commands.mutate import Mutation, MutationOutcome, mutate
 from egress_server.contract.policies import read_mesh, write_mesh
+from egress_server.domain.model.clusters import Mesh
 from egress_server.domain.model.names import expect_mesh
-from egress_server.domain.model.resources import Mesh, Resource
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.validate import Problems
 from egress_server.pipeline.pipeline import Method
 from egress_server.wire.grammar.options import update_mutation

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.simulate.interception import Rules
+from egress_server.domain.simulate.interception import CaptureRules
 from egress_server.targets.kubernetes.interception.injection_trial import Place, is_denial, places, rules_of, trial_pod
 
 NOT_OFF = {"key": "sidecar.istio.io/inject", "operator": "NotIn", "values": ["false"]}
@@ -92,9 +92,11 @@ def test_rules_of_an_injected_pod() -> None:
     assert rules_of(pod) is None
     proxy = {"name": "istio-proxy"}
     told = {"name": "istio-init", "args": ["istio-iptables", "-i", "10.0.0.0/8", "-x", ""]}
-    assert rules_of({**pod, "spec": {"containers": [], "initContainers": [told, proxy]}}) == Rules(("10.0.0.0/8",))
+    assert rules_of({**pod, "spec": {"containers": [], "initContainers": [told, proxy]}}) == CaptureRules(
+        ("10.0.0.0/8",)
+    )
     pod["metadata"]["annotations"] = {"sidecar.istio.io/interceptionMode": "REDIRECT"}
-    assert rules_of({**pod, "spec": {"containers": [proxy]}}) == Rules(("*",))
+    assert rules_of({**pod, "spec": {"containers": [proxy]}}) == CaptureRules(("*",))
 
 
 @pytest.mark.parametrize(

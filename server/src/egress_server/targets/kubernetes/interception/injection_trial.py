@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.simulate.interception import Rules, read_rules
+from egress_server.domain.simulate.interception import CaptureRules, parse_rules
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import INJECTION_WEBHOOK, NAMESPACE, POD
@@ -68,7 +68,7 @@ def trial_pod(place: Place, values: Mapping[str, str] | None = None) -> Object:
     }
 
 
-def rules_of(injected: Object) -> Rules | None:
+def rules_of(injected: Object) -> CaptureRules | None:
     """The rules that the pod would have run with; None where it was not injected."""
     pod = read_pod(injected)
     return pod.rules if pod else None
@@ -132,7 +132,7 @@ class InjectionTrial:
         """Finds the place where new pods get the values of `now`."""
         try:
             async with asyncio.timeout(_SEARCH_SECONDS):
-                place = await cls(client, None)._find(revision, read_rules(now))
+                place = await cls(client, None)._find(revision, parse_rules(now))
             why = "" if place else "there is no namespace where new pods get the injector's values"
         except TimeoutError:
             place, why = None, "the injector does not answer in time"
@@ -151,7 +151,7 @@ class InjectionTrial:
         """Returns when new pods get the values. Raises Denied where they do not."""
         if self._place is None:
             return
-        wanted = read_rules(values)
+        wanted = parse_rules(values)
         injected: Object | None = None
         try:
             async with asyncio.timeout(_TAKEN_SECONDS):
@@ -169,7 +169,7 @@ class InjectionTrial:
             got = rules_of(injected)
             raise Denied(f"a new pod in {self._place.namespace} {_told(got)} after {_TAKEN_SECONDS:g} s") from None
 
-    async def _find(self, revision: str, rules: Rules) -> Place | None:
+    async def _find(self, revision: str, rules: CaptureRules) -> Place | None:
         webhooks = await self._client.list(INJECTION_WEBHOOK)
         spaces = await self._client.list(NAMESPACE)
         namespaces = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in spaces.items}
@@ -195,7 +195,7 @@ class InjectionTrial:
         return None
 
 
-def _told(rules: Rules | None) -> str:
+def _told(rules: CaptureRules | None) -> str:
     if rules is None:
         return "is not captured at all"
     return f"still includes {','.join(rules.include) or 'nothing'} and excludes {','.join(rules.exclude) or 'nothing'}"

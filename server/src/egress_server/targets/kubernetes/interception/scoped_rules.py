@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from egress_server.domain.model.objects import IstioObject
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 
 ANNOTATION = "egress.mesh/interception"

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 from egress_server.domain.observed.inventory import StaleWorkload
 from egress_server.domain.render.policies import ALL
-from egress_server.domain.simulate.interception import Rules, read_rules
+from egress_server.domain.simulate.interception import CaptureRules, parse_rules
 from egress_server.targets.kubernetes.interception.pods import Owner, Pod, values_of
 from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules, narrowest
 from egress_server.targets.kubernetes.interception.templates import PodTemplate, own_annotations
@@ -24,16 +24,16 @@ class Injection:
     deferred: Sequence[ScopedRules] = ()
     templates: Mapping[Owner, PodTemplate] = field(default_factory=dict)
 
-    def rules_for(self, pod: Pod) -> Rules:
+    def rules_for(self, pod: Pod) -> CaptureRules:
         """Of a pod like this one, created now by a restart of ours. Ours stands above what the template says."""
         template = self.templates.get(pod.owner)
         scope = narrowest(self.policies, pod.namespace, pod.labels)
         if scope is None and template is not None:
             scope = narrowest(self.deferred, pod.namespace, template.labels)
         if scope is not None:
-            return read_rules(scope.values)
+            return parse_rules(scope.values)
         own = pod.annotations if template is None else own_annotations(template.annotations)
-        return read_rules(values_of(own, self.mesh))
+        return parse_rules(values_of(own, self.mesh))
 
 
 def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWorkload]:
@@ -55,7 +55,7 @@ def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWork
     ]
 
 
-def _difference(has: Rules, wanted: Rules) -> str:
+def _difference(has: CaptureRules, wanted: CaptureRules) -> str:
     """The first part that differs, for people."""
     parts = (
         ("includes", _shown(has.include), _shown(wanted.include)),
@@ -70,7 +70,7 @@ def _shown(items: Iterable[object]) -> str:
     return ",".join(map(str, sorted(items, key=str))) or "nothing"
 
 
-def _canonical(rules: Rules) -> tuple[frozenset[str], frozenset[str], frozenset[int], frozenset[int]]:
+def _canonical(rules: CaptureRules) -> tuple[frozenset[str], frozenset[str], frozenset[int], frozenset[int]]:
     return _ranges(rules.include), _ranges(rules.exclude), rules.include_ports, rules.exclude_ports
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.names import Name, ResourceKind, parse_name
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.observed.inventory import (
     MAX_ITEMS,
     MAX_POLICY_GAPS,
@@ -142,7 +142,7 @@ def build_inventory(
         cluster=cluster.id,
         observe_time=now,
         capabilities=view.capabilities,
-        service_cidrs=cluster.service_cidrs or view.ranges,
+        service_cidrs=cluster.target.service_cidrs or view.ranges,
         namespaces=kept.most("namespaces", sorted(view.namespaces)),
         mesh_mode=mode_without_us(view),
         root_namespace=view.root,

@@ -3,8 +3,8 @@
 The Sidecar beats MeshConfig and outlives an upgrade of Istio; MeshConfig holds where a Sidecar says no mode.
 """
 
+from egress_server.domain.model.clusters import MeshPolicyBackend, kubernetes_settings
 from egress_server.domain.model.objects import IstioObject, ObjectKey, resource_of
-from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend
 from egress_server.domain.model.status import UNSUPPORTED
 from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.informer.watch_specs import mesh_config_name
@@ -17,7 +17,7 @@ from egress_server.targets.kubernetes.project.sidecars import breadth
 def fit_mesh_config(draft: Projection, sidecar: IstioObject) -> bool:
     """The mode of the mesh's Sidecar for MeshConfig, where the cluster's registration wants it there. Whether a Sidecar
     is wanted as well."""
-    backend = (draft.cluster.kubernetes or KubernetesTarget()).mesh_policy
+    backend = kubernetes_settings(draft.cluster).mesh_policy
     if breadth(sidecar, draft.view.root) > 0 or backend is MeshPolicyBackend.SIDECAR:
         return True
     root, name = draft.view.root, mesh_config_name(draft.view.revision)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import IstioObject
-from egress_server.domain.model.resources import Cluster
 from egress_server.ports.target import Fit
 from egress_server.targets.kubernetes.observe.observation import Observation
 from egress_server.targets.kubernetes.project.interceptions import fit_interceptions

@@ -7,7 +7,7 @@ from typing import Any
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.domain.model.resources import HeaderMatch, MatchKind
-from egress_server.domain.render.header_matches import both, render_headers
+from egress_server.domain.render.virtual_service import merge_headers, render_headers
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import name_of_object
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, fields_object
@@ -73,7 +73,7 @@ def _one(mine: Match, other: Match) -> Match | None:
             return None
         merged["sourceLabels"] = labels
     if "headers" in mine and "headers" in other:
-        headers = both(_headers(other["headers"]), _headers(mine["headers"]))
+        headers = merge_headers(_headers(other["headers"]), _headers(mine["headers"]))
         if headers is None:
             return None
         merged["headers"] = render_headers(headers)

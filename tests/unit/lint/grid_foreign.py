@@ -1,9 +1,11 @@
-"""Rules about what others have put on the clusters (EGR07xx), and what the other rules make of knowing it."""
+"""Rows for the rules about foreign objects (EGR07xx), and for other rules that take these into account."""
 
 from dataclasses import replace
 from typing import Any
 
-from egress_server.domain.model.resources import Cluster, Resolution, Retries, Scope, TargetKind, TrafficSettings
+from egress_server.domain.model.clusters import Cluster, DirectoryTarget
+from egress_server.domain.model.resources import Resolution, Retries, TrafficSettings
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import Capabilities, PolicyGap, PolicyGapKind
 from tests.support.inventories import AFTER, foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import entry, fault, interception, policy, ports, selector
@@ -19,21 +21,27 @@ WIDE = "EGR0107 ports[0].number"
 
 
 def on_east(text: str, new: Any, *finds: str, there: Any = (), cluster: Cluster = EAST, **fields: Any) -> Case:
-    """A row on one cluster that holds these things of others."""
-    return case(text, [cluster, *there], new, *finds, beside=[inventory(**fields)])
+    """A row on one cluster with these foreign objects."""
+    return case(text, [cluster, *there], new, *finds, inventories=[inventory(**fields)])
 
 
 HOSTS = [
-    on_east("theirs is older", BANK, "EGR0701 hosts[0]", entries=(THEIRS,)),
-    on_east("theirs came later", BANK, "EGR0701 hosts[0]", there=[BANK], entries=(replace(THEIRS, create_time=AFTER),)),
+    on_east("the foreign one is older", BANK, "EGR0701 hosts[0]", entries=(THEIRS,)),
+    on_east(
+        "the foreign one is younger",
+        BANK,
+        "EGR0701 hosts[0]",
+        there=[BANK],
+        entries=(replace(THEIRS, create_time=AFTER),),
+    ),
     on_east("another host", entry("other", namespace="prod"), entries=(THEIRS,)),
-    on_east("it is ours by now", BANK, there=[entry("bank", namespace="shop")], entries=(THEIRS,)),
+    on_east("it is managed by now", BANK, there=[entry("bank", namespace="shop")], entries=(THEIRS,)),
     on_east("the entry itself, as it was", BANK, entries=(foreign("bank", namespace="prod"),)),
     on_east("it is adopted", BANK, cluster=kubernetes(adopted=("ServiceEntry/shop/bank",)), entries=(THEIRS,)),
-    on_east("ours is for another cluster", replace(BANK, cluster_selector=selector("west")), entries=(THEIRS,)),
-    on_east("ours is for other labels", replace(BANK, cluster_selector=selector(region="us")), entries=(THEIRS,)),
+    on_east("the entry is for another cluster", replace(BANK, cluster_selector=selector("west")), entries=(THEIRS,)),
+    on_east("the entry is for other labels", replace(BANK, cluster_selector=selector(region="us")), entries=(THEIRS,)),
     on_east(
-        "ours is for this cluster",
+        "the entry is for this cluster",
         replace(BANK, cluster_selector=selector("east", "x")),
         "EGR0701 hosts[0]",
         entries=(THEIRS,),
@@ -69,12 +77,12 @@ HOSTS = [
         entries=(foreign("bank", namespace="shop", export_to=(".",)),),
     ),
     on_east(
-        "ours takes ports of theirs away",
+        "the entry hides ports of the foreign one",
         replace(BANK, export_to=(".",), ports=ports("80:HTTP")),
         "EGR0701 hosts[0]",
         entries=(THEIRS,),
     ),
-    on_east("ours takes theirs away, with all ports", replace(BANK, export_to=(".",)), entries=(THEIRS,)),
+    on_east("the entry replaces the foreign one, with all ports", replace(BANK, export_to=(".",)), entries=(THEIRS,)),
     on_east(
         "both by name for one that is neither's",
         replace(BANK, export_to=("lab",)),
@@ -83,7 +91,7 @@ HOSTS = [
         entries=(foreign("bank", namespace="shop", export_to=("lab",)),),
     ),
     on_east(
-        "ours by name for one, theirs for all",
+        "the entry is for one namespace by name, the foreign one for all",
         replace(BANK, export_to=("lab",)),
         "EGR0701 hosts[0]",
         there=[fault(source_namespace="lab")],
@@ -100,13 +108,13 @@ PORTS = [
         entries=(foreign("other", **DB),),
     ),
     on_east(
-        "theirs has addresses",
+        "the foreign one has addresses",
         entry("db", **DB),
         "EGR0106 ports[0].number",
         entries=(foreign("other", addresses=("203.0.113.9",), **DB),),
     ),
     on_east(
-        "ours passes all on, theirs not",
+        "the entry passes everything through, the foreign one does not",
         entry("db", resolution=Resolution.NONE, **DB),
         "EGR0106 ports[0].number",
         "EGR0702 ports[0].number",
@@ -137,20 +145,20 @@ PORTS = [
         services=(service(ports=ports("9000:HTTP")),),
     ),
     on_east(
-        "HTTP on somebody's TLS port",
+        "HTTP on a foreign TLS port",
         entry("web", ports=ports("8443:HTTP")),
         WIDE,
         entries=(foreign("other", ports=ports("8443:TLS")),),
     ),
     on_east(
-        "HTTP on somebody's TCP port",
+        "HTTP on a foreign TCP port",
         entry("web", ports=ports("9000:HTTP")),
         WIDE,
         "EGR0703 ports[0].protocol",
         entries=(foreign("other", ports=ports("9000:TCP")),),
     ),
     on_east(
-        "HTTP beside HTTP of others",
+        "HTTP on a foreign HTTP port",
         entry("web", ports=ports("8000:HTTP")),
         services=(service(ports=ports("8000:HTTP")),),
     ),
@@ -172,7 +180,7 @@ ROUTES = [
     on_east("a fault", fault(), "EGR0704 host", there=[BANK], virtual_services=(routes(HOST),)),
     on_east("retries", RETRIED, "EGR0704 hosts[0]", virtual_services=(routes(HOST, owner=""),)),
     on_east("no traffic settings", BANK, virtual_services=(routes(HOST),)),
-    on_east("a wildcard of theirs", fault(), there=[BANK], virtual_services=(routes("*.example.com"),)),
+    on_east("a foreign wildcard", fault(), there=[BANK], virtual_services=(routes("*.example.com"),)),
     on_east("for gateways only", fault(), there=[BANK], virtual_services=(routes(HOST, mesh=False),)),
     on_east(
         "adopted",
@@ -181,7 +189,7 @@ ROUTES = [
         virtual_services=(routes(HOST),),
         cluster=kubernetes(adopted=("VirtualService/shop/theirs",)),
     ),
-    on_east("ours was first", fault(), there=[BANK, fault()], virtual_services=(routes(HOST, born=AFTER),)),
+    on_east("the fault is older", fault(), there=[BANK, fault()], virtual_services=(routes(HOST, born=AFTER),)),
 ]
 
 SIDECARS = [
@@ -200,7 +208,7 @@ SIDECARS = [
         [EAST],
         BANK,
         "EGR0705 hosts[0]",
-        beside=[inventory(sidecars=tuple(sidecar("./*", namespace=f"n{n}") for n in range(60)))],
+        inventories=[inventory(sidecars=tuple(sidecar("./*", namespace=f"n{n}") for n in range(60)))],
     ),
 ]
 
@@ -232,7 +240,7 @@ MODES = [
         there=[BANK, entry("db", addresses=("203.0.113.9",), **DB)],
         capabilities=Capabilities(ambient=True),
     ),
-    on_east("an entry of others is in sight", STRICT, entries=(THEIRS,)),
+    on_east("a foreign entry is visible", STRICT, entries=(THEIRS,)),
     on_east("Services alone are no external services", STRICT, "EGR0302 mode", services=(service(),)),
 ]
 
@@ -240,7 +248,7 @@ WILD = entry("wild", hosts=("*.example.com",), resolution=Resolution.DYNAMIC_DNS
 VERSIONS = [
     on_east("an older Istio", WILD, "EGR0707 resolution", capabilities=Capabilities(istio_version="1.28.3")),
     on_east("a new one", WILD, capabilities=Capabilities(istio_version="1.31.0")),
-    on_east("one that does not tell", WILD),
+    on_east("an unknown version", WILD),
     on_east("another resolution", entry("plain"), capabilities=Capabilities(istio_version="1.28.3")),
 ]
 
@@ -256,7 +264,7 @@ RESTARTS = [
 
 def in_folder(id_: str, path: str = "", **fields: Any) -> Cluster:
     """A directory cluster."""
-    return Cluster(f"meshes/default/clusters/{id_}", TargetKind.DIRECTORY, path=path, **fields)
+    return Cluster(f"meshes/default/clusters/{id_}", DirectoryTarget(path), **fields)
 
 
 SHARED = "EGR0502 directory.path"
@@ -270,9 +278,7 @@ FOLDERS = [
 
 EVERYTHING_OUT = interception(exclude_cidrs=("10.0.0.0/8",))
 KNOWING = [
-    on_east(
-        "ranges that were found are swallowed", EVERYTHING_OUT, "EGR0401 exclude_cidrs", service_cidrs=("10.96.0.0/12",)
-    ),
+    on_east("discovered ranges are covered", EVERYTHING_OUT, "EGR0401 exclude_cidrs", service_cidrs=("10.96.0.0/12",)),
     on_east(
         "ranges that were found are forgotten",
         interception(include_cidrs=("203.0.113.0/24",)),
@@ -280,16 +286,16 @@ KNOWING = [
         service_cidrs=("10.96.0.0/12",),
     ),
     on_east("ranges that were found", interception(include_service_cidrs=True), service_cidrs=("10.96.0.0/12",)),
-    on_east("ranges that nobody found", interception(include_service_cidrs=True), "EGR0403 include_service_cidrs"),
-    case("ranges that nobody has looked for yet", [EAST], interception(include_service_cidrs=True)),
+    on_east("no ranges were discovered", interception(include_service_cidrs=True), "EGR0403 include_service_cidrs"),
+    case("no ranges were discovered yet", [EAST], interception(include_service_cidrs=True)),
     on_east("a fault on a Service", fault(host="web.shop.svc.cluster.local"), services=(service(),)),
-    on_east("a fault on an entry of others", fault(), entries=(THEIRS,)),
+    on_east("a fault on a foreign entry", fault(), entries=(THEIRS,)),
     case(
         "a fault on what only one cluster has",
         [EAST, WEST],
         fault(),
         "EGR0202 host",
-        beside=[inventory(entries=(THEIRS,))],
+        inventories=[inventory(entries=(THEIRS,))],
     ),
     on_east("exported to a namespace that is there", entry("a", export_to=("lab",)), namespaces=("lab",)),
 ]

@@ -1,7 +1,7 @@
-"""EGR0501: a full replace that widens the clusters.
+"""EGR0501: an update that makes a resource apply to more clusters.
 
-Setting a resource replaces all of it. A cluster selector that was there and is left out now means every cluster: a
-change meant for one place goes everywhere at once.
+Setting a resource replaces all of it. A cluster selector that was set before and is now omitted means every cluster: a
+change intended for one place takes effect everywhere.
 """
 
 from collections.abc import Iterator
@@ -9,37 +9,30 @@ from collections.abc import Iterator
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.resources import (
-    ClusterSelector,
-    Fault,
-    Interception,
-    OutboundPolicy,
-    Selected,
-    ServiceEntry,
-)
-from egress_server.domain.model.selectors import includes
+from egress_server.domain.model.resources import Fault, Interception, OutboundPolicy, Selected, ServiceEntry
+from egress_server.domain.model.selectors import ClusterSelector, includes
 
 
-class WiderClusters(Rule[Selected]):
-    """One finding at most."""
+class WidenedSelector(Rule[Selected]):
+    """At most one finding."""
 
     code = "EGR0501"
     severity = Severity.WARNING
-    title = "a full replace that widens the clusters"
-    on = (ServiceEntry, Fault, OutboundPolicy, Interception)
+    title = "update that makes a resource apply to more clusters"
+    applies_to = (ServiceEntry, Fault, OutboundPolicy, Interception)
 
     def check(self, snapshot: Snapshot, resource: Selected) -> Iterator[Finding]:
-        """Looks at the resource as it was."""
+        """Checks the previous state of the resource."""
         known = snapshot.get(resource.name)
         if known is None or not isinstance(known.resource, Selected):
             return
         old, new = known.resource.cluster_selector, resource.cluster_selector
         if old != new and _selects_all_of(snapshot, new, old) and not includes(old, new):
-            yield self.found(
+            yield self.finding(
                 "cluster_selector",
-                f"was {_text(old)} and is {_text(new)} now: the whole resource is replaced, on the clusters that come "
-                "in as well",
-                f"repeat the cluster selector ({_text(old)}) unless it is meant to go further",
+                f"changes from {_describe(old)} to {_describe(new)}: the whole resource is replaced, on the added "
+                "clusters as well",
+                f"repeat the cluster selector ({_describe(old)}) unless more clusters are intended",
             )
 
 
@@ -50,7 +43,7 @@ def _selects_all_of(snapshot: Snapshot, new: ClusterSelector, old: ClusterSelect
     return includes(new, old)
 
 
-def _text(selector: ClusterSelector) -> str:
+def _describe(selector: ClusterSelector) -> str:
     if selector.clusters:
         names = ", ".join(selector.clusters[:3])
         return f"{names} and {len(selector.clusters) - 3} more" if len(selector.clusters) > 3 else names

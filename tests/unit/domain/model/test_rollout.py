@@ -1,22 +1,21 @@
-"""What became of a change on a cluster, row by row."""
+"""The rollout of a change to a cluster, row by row."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from egress_server.domain.model.resources import ClusterSelector, Resource
-from egress_server.domain.model.status import (
-    ClusterStatus,
-    Phase,
-    Problem,
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.rollout import (
     Rollout,
     RolloutState,
-    concerned,
-    reached,
-    rollout,
-    summary,
+    affected_clusters,
+    change_rollout,
+    has_reached,
+    summarize_rollouts,
 )
+from egress_server.domain.model.selectors import ClusterSelector
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from tests.support.meshes import MESH, cluster, entry, policy
 
 EAST = cluster("east", region="eu")
@@ -56,8 +55,8 @@ VERIFIED = replace(APPLIED, verified_revision=10)
     ],
 )
 def test_states(status: ClusterStatus | None, last: int, state: RolloutState, problem: Problem | None) -> None:
-    """The state of revision 8 about one entry, whose last change is `last`."""
-    found = rollout(EAST, status, revision=8, resource=NAME, last_revision=last)
+    """The state of revision 8 of one entry, which was last changed at `last`."""
+    found = change_rollout(EAST, status, revision=8, resource=NAME, last_revision=last)
     assert (found.state, found.problem, found.status) == (state, problem, status)
 
 
@@ -79,8 +78,9 @@ def test_states(status: ClusterStatus | None, last: int, state: RolloutState, pr
     ],
 )
 def test_concerned(before: Resource | None, after: Resource | None, clusters: list[str]) -> None:
-    """A change concerns the clusters that were selected or are; one of a cluster only that; one of the mesh none."""
-    assert [each.id for each in concerned([EAST, cluster("west")], before, after)] == clusters
+    """A change affects the clusters that were or are selected; a change of a cluster affects only that one, and a
+    change of the mesh none."""
+    assert [each.id for each in affected_clusters([EAST, cluster("west")], before, after)] == clusters
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_concerned(before: Resource | None, after: Resource | None, clusters: li
 )
 def test_reached(state: RolloutState, applied: bool, verified: bool) -> None:
     """Which states end a wait."""
-    assert (reached(state, verified=False), reached(state, verified=True)) == (applied, verified)
+    assert (has_reached(state, verified=False), has_reached(state, verified=True)) == (applied, verified)
 
 
 def test_summary() -> None:
     """Counts by state."""
     states = [RolloutState.APPLIED, RolloutState.FAILED, RolloutState.APPLIED]
-    assert summary(Rollout(EAST, state) for state in states) == {"APPLIED": 2, "FAILED": 1}
+    assert summarize_rollouts(Rollout(EAST, state) for state in states) == {"APPLIED": 2, "FAILED": 1}
