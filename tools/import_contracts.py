@@ -38,20 +38,21 @@ class DirectImportContract(Contract):
             output.print_error(f"{importer} must not import {imported}", bold=False)
 
 
-class StdlibOnlyContract(DirectImportContract):
-    """The modules import each other and the standard library only, whatever else is installed."""
+class OnlyContract(DirectImportContract):
+    """The modules only import each other, the standard library and the packages, whatever else is installed."""
 
     modules = fields.ListField(subfield=fields.StringField())
+    packages = fields.ListField(subfield=fields.StringField())
 
     def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
-        """Every import of a package that is neither one of them nor Python's."""
-        modules = cast("list[str]", self.modules)
+        """Every other import."""
+        modules, packages = cast("list[str]", self.modules), cast("list[str]", self.packages)
         for importer in graph.modules:
             if not inside(importer, modules):
                 continue
             for imported in graph.find_modules_directly_imported_by(importer):
                 top = imported.partition(".")[0]
-                if top not in sys.stdlib_module_names and not inside(imported, modules):
+                if top not in sys.stdlib_module_names and not inside(imported, [*modules, *packages]):
                     yield importer, imported
 
 

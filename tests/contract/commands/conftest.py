@@ -43,7 +43,7 @@ class House:
         """Deletes a resource."""
         return changed(await mutate(self.services, CALLER, Mutation(name, type_, None, Options())))
 
-    async def revert(self, change: Change | int, **options: Any) -> MutationOutcome:
+    async def revert(self, change: Change | int, **options: Any) -> MutationOutcome[Any]:
         """Rolls a change back."""
         revision = change if isinstance(change, int) else change.revision
         command = RevertChange(self.mesh, revision, Options(**options))
@@ -55,7 +55,7 @@ class House:
         return found.resource if found else None
 
 
-def changed(outcome: MutationOutcome) -> Change:
+def changed(outcome: MutationOutcome[Any]) -> Change:
     """The change of a mutation that made one."""
     assert outcome.change is not None
     return outcome.change

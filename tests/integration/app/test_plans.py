@@ -73,7 +73,7 @@ def test_conflict_refused_then_forced(by_grpc: GrpcDoor, by_rest: RestDoor) -> N
     assert (answers[1].code, answers[1].reason, answers[1].http) == (9, "BLOCKED_BY_FINDINGS", 400)
     findings = [d for d in answers[1].body["details"] if d["@type"].endswith("egress.v1.Finding")]
     (finding,) = [f for f in findings if f["severity"] == "ERROR"]
-    assert (finding["code"], finding["severity"], finding["forceable"]) == ("EGR0101", "ERROR", True)
+    assert (finding["code"], finding["severity"], finding["suppressible"]) == ("EGR0101", "ERROR", True)
     assert finding["resource"] == first["serviceEntry"]["name"]
     assert finding["fix"]
 

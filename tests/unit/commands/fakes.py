@@ -93,7 +93,7 @@ class FakeStore:
         """See the port."""
         return next((c for c in self.history if c.change.revision == revision), None)
 
-    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned[Resource] | None:
         """See the port."""
         found = await self.change(mesh, revision)
         return found.versioned if found and found.versioned.resource.name == resource else None
@@ -105,7 +105,7 @@ class FakeStore:
         found = [c.change for c in self.history if (after or 0) < c.change.revision < (before or 2**63)]
         return (found[::-1] if newest_first else found)[:count]
 
-    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+    async def newest(self, mesh: str, resource: str) -> Versioned[Resource] | None:
         """See the port."""
         found = [c.versioned for c in self.history if c.versioned.resource.name == resource]
         return found[-1] if found else None
@@ -277,11 +277,11 @@ class World:
         self.replica.catch_up()
 
 
-def setting(resource: Resource, **options: Any) -> Mutation:
+def setting(resource: Resource, **options: Any) -> Mutation[Any]:
     """Sets `resource`."""
     return Mutation(resource.name, ChangeType.SET, resource, Options(**{"fingerprint": "f", **options}))
 
 
-def deleting(resource: Resource, **options: Any) -> Mutation:
+def deleting(resource: Resource, **options: Any) -> Mutation[Any]:
     """Deletes what is called as `resource` is."""
     return Mutation(resource.name, ChangeType.DELETE, None, Options(**{"fingerprint": "f", **options}))

@@ -11,7 +11,8 @@ from egress_server.domain.model.errors import NotFound
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.paging import parse_listing
 from egress_server.domain.model.status import ClusterStatus, Phase
-from egress_server.pipeline.pipeline import Pipeline, RpcCall
+from egress_server.pipeline.method import RpcCall
+from egress_server.pipeline.pipeline import Pipeline
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import cluster

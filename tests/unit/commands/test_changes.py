@@ -16,7 +16,8 @@ from egress_server.commands.changes.history import (
     wait_change,
 )
 from egress_server.domain.model.errors import EgressError, InvalidArgument, NotFound
-from egress_server.domain.model.paging import MAX_PAGE_SIZE, ListQuery, make_token, parse_listing
+from egress_server.domain.model.limits import MAX_PAGE_SIZE
+from egress_server.domain.model.paging import ListQuery, make_token, parse_listing
 from egress_server.domain.model.resources import ClusterSelector
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem, RolloutState
 from tests.support.meshes import cluster, entry

@@ -8,7 +8,6 @@ import pytest
 
 from egress_server.commands.changes.revert import RevertChange, revert_change
 from egress_server.commands.clusters.approvals import (
-    MAX_ADOPTED,
     Approve,
     accept_store_reset,
     adopting,
@@ -20,14 +19,15 @@ from egress_server.commands.mutate import Mutation, MutationOutcome, Options, mu
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.model.errors import Aborted, FailedPrecondition, NotFound, ResourceExhausted
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, Resource, RestartOrder, TargetKind
+from egress_server.domain.model.limits import MAX_ADOPTED
+from egress_server.domain.model.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
 from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND, ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster
 from tests.unit.commands.fakes import CALLER, World, deleting
 
 SIDECAR = "Sidecar/prod/default"
 EAST = Cluster("meshes/default/clusters/east", TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
-Say = Callable[[Services, Caller, Approve], Awaitable[MutationOutcome]]
+Say = Callable[[Services, Caller, Approve], Awaitable[MutationOutcome[Cluster]]]
 
 
 def held(reason: str, token: str = "t1") -> ClusterStatus:
@@ -40,7 +40,7 @@ def options(**fields: Any) -> Options:
     return Options(**{"fingerprint": "f", **fields})
 
 
-def deciding(type_: ChangeType, amend: Callable[[Resource], Resource], **fields: Any) -> Mutation:
+def deciding(type_: ChangeType, amend: Callable[[Cluster], Cluster], **fields: Any) -> Mutation[Cluster]:
     """A decision about east."""
     return Mutation(EAST.name, type_, None, options(**fields), amend)
 
@@ -117,9 +117,9 @@ async def test_what_is_not_held_needs_no_yes(say: Say, other: str) -> None:
     world = World.of(cluster("east"))
     for status, text in (
         (None, "no applier has reported"),
-        (ClusterStatus("east", Phase.SETTLED), "but SETTLED"),
-        (held(other), "but HELD: too much"),
-        (replace(held(MASS_DELETION), phase=Phase.FAILED), "but FAILED: too much"),
+        (ClusterStatus("east", Phase.SETTLED), "it is SETTLED"),
+        (held(other), r"it is HELD \(too much\)"),
+        (replace(held(MASS_DELETION), phase=Phase.FAILED), r"it is FAILED \(too much\)"),
     ):
         if status:
             world.replica.report(status)
@@ -173,7 +173,7 @@ async def test_decisions_about_what_nobody_registered() -> None:
         await approve_deletion(world.services, CALLER, Approve(EAST.name, options(), ""))
 
 
-async def rolled_back(world: World, outcome: MutationOutcome) -> Cluster:
+async def rolled_back(world: World, outcome: MutationOutcome[Cluster]) -> Cluster:
     """East after a change was taken back."""
     assert outcome.change is not None
     command = RevertChange("default", outcome.change.revision, options())

@@ -23,7 +23,9 @@ SETTLED = ClusterStatus("east", Phase.SETTLED, applied_revision=3)
 
 def forgetting(*, cleanup: bool, **options: Any) -> Deregister:
     """Deregisters the cluster east."""
-    mutation = Mutation(EAST.name, ChangeType.DEREGISTER, None, Options(**{"fingerprint": "f", **options}))
+    mutation: Mutation[Cluster] = Mutation(
+        EAST.name, ChangeType.DEREGISTER, None, Options(**{"fingerprint": "f", **options})
+    )
     return Deregister(mutation, cleanup)
 
 
@@ -148,7 +150,7 @@ async def test_what_is_not_let_go_of_is_not_forgotten() -> None:
     assert not call.done()
     refused = {name: Problem("REFUSED", f"a webhook said no to {name}") for name in ("b", "a")}
     made.replica.report(replace(SETTLED, applied_revision=revision, obstacles=refused))
-    with pytest.raises(FailedPrecondition, match=r"did not let go of a: a webhook said no to a \(1 more\)") as refusal:
+    with pytest.raises(FailedPrecondition, match=r"could not remove a: a webhook said no to a \(1 more\)") as refusal:
         await call
     assert refusal.value.reason == "CLEANUP_REFUSED"
     assert made.replica.snapshot.cluster("east") is not None

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,9 +13,13 @@ from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import outbound_policy_pb2
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.errors import Aborted, Code, EgressError, NotFound, PermissionDenied, invalid
-from egress_server.pipeline.pipeline import MAX_REQUEST_BYTES, Method, Pipeline, RpcCall, StatusError
+from egress_server.domain.model.limits import MAX_REQUEST_BYTES
+from egress_server.pipeline.method import RpcCall
+from egress_server.pipeline.pipeline import Pipeline
+from egress_server.pipeline.status import StatusError
 from egress_server.ports.identity import Principal
 from egress_server.telemetry.metrics import REGISTRY
+from egress_server.wire import METHODS
 from tests.unit.commands.fakes import World
 
 PATH = "/egress.v1.EgressService/GetOutboundPolicy"
@@ -69,14 +73,11 @@ class Bench:
         self.callers: list[Caller] = []
         self._run = run
         self.pipeline = Pipeline(World.of().services, self.guard, self.guard)
-        self.method = Method(
-            PATH,
-            pb.GetOutboundPolicyRequest,
-            outbound_policy_pb2.OutboundPolicy,
-            "egress.outboundPolicies.get",
-            self._decode,
-            self._command,
-            lambda name: outbound_policy_pb2.OutboundPolicy(name=name),
+        self.method = replace(
+            METHODS[PATH],
+            decode=self._decode,
+            run=self._command,
+            encode=lambda name: outbound_policy_pb2.OutboundPolicy(name=name),
         )
 
     def _decode(self, request: pb.GetOutboundPolicyRequest) -> Command:

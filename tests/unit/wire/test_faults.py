@@ -15,7 +15,7 @@ from egress_server.domain.model.changes import ChangeType, Versioned
 from egress_server.domain.model.names import ResourceKind
 from egress_server.domain.model.resources import Abort, ClusterSelector, Delay, Fault, HeaderMatch, MatchKind
 from egress_server.wire import METHODS
-from egress_server.wire.methods.inject_fault import default_id
+from egress_server.wire.grammar.names import host_id
 from tests.support.paths import ROOT
 from tests.support.violations import violations_of
 
@@ -102,12 +102,12 @@ def test_what_nobody_gave() -> None:
 )
 def test_an_id_is_made_of_the_host(host: str, id_: str) -> None:
     """The same host gives the same id, so that injecting again replaces the fault."""
-    assert default_id(host) == id_
+    assert host_id(host) == id_
 
 
 def test_a_long_host_gives_a_short_id() -> None:
     """Two that begin alike are still told apart."""
-    one, other = (default_id(f"{end}.{'a' * 63}.example.com"[::-1].lower()) for end in ("x", "y"))
+    one, other = (host_id(f"{end}.{'a' * 63}.example.com"[::-1].lower()) for end in ("x", "y"))
     assert max(len(one), len(other)) <= 63
     assert one != other
 
@@ -147,9 +147,9 @@ BANK = {"host": "a.b", "delay": {"fixedDelay": "5s"}}
 @pytest.mark.parametrize(
     ("fields", "found"),
     [
-        ({}, [("fault", "set fault or istio_yaml")]),
+        ({}, [("fault", "must be set, or istio_yaml instead")]),
         ({"fault": {}}, ["fault.host", "fault.delay"]),
-        ({"fault": BANK, "ttl": "5s"}, [("ttl", "goes with istio_yaml; set fault.ttl")]),
+        ({"fault": BANK, "ttl": "5s"}, [("ttl", "can only be used with istio_yaml; set fault.ttl instead")]),
         ({"fault": BANK, "clusterSelector": {}}, ["cluster_selector"]),
         ({"fault": {**BANK, "delay": {"fixedDelay": "5s", "percent": 0}}}, ["fault.delay.percent"]),
         ({"fault": {**BANK, "ttl": "3s"}}, ["fault.delay.fixed_delay"]),
@@ -168,7 +168,7 @@ BANK = {"host": "a.b", "delay": {"fixedDelay": "5s"}}
         ({"istioYaml": YAML, "requestId": "a b"}, ["request_id"]),
         (
             {"istioYaml": YAML.replace("name: ali", "namespace: a\n  name: ali"), "parent": f"{MESH}/namespaces/b"},
-            [("istio_yaml.metadata.namespace", "is a, and parent says b")],
+            [("istio_yaml.metadata.namespace", "is a, but parent has b")],
         ),
     ],
 )

@@ -22,7 +22,6 @@ from egress_server.domain.model.resources import (
     KubernetesTarget,
     Mesh,
     MeshPolicyBackend,
-    Resource,
     TargetKind,
 )
 from egress_server.domain.model.status import (
@@ -64,7 +63,7 @@ def update(**cluster: Any) -> pb.UpdateClusterRequest:
     return ParseDict({"cluster": {"name": EAST, **cluster}}, pb.UpdateClusterRequest())
 
 
-def amended(request: pb.UpdateClusterRequest, before: Resource) -> Resource:
+def amended(request: pb.UpdateClusterRequest, before: Cluster) -> Any:
     """What an update makes of a cluster."""
     mutation = decode("UpdateCluster", request)
     assert isinstance(mutation, Mutation)
@@ -123,14 +122,14 @@ def test_a_kubeconfig_arrives_cut_to_what_is_needed() -> None:
     for context in ("", "c0"):
         target = {"kubeconfig": kubeconfig(), "context": context}
         request = ParseDict({"cluster": {"name": EAST, "kubernetes": target}}, pb.RegisterClusterRequest())
-        mutation = decode("RegisterCluster", request)
-        kept = mutation.resource.kubernetes
+        command = decode("RegisterCluster", request)
+        kept = command.cluster.kubernetes
         assert (kept.context, kept.kubeconfig) == ("c0", cut_kubeconfig(kubeconfig()).text)
-        assert CANARY not in repr(mutation)
-        shown = write_cluster(Versioned(mutation.resource, 1, NOW, NOW), "epoch")
+        assert CANARY not in repr(command)
+        shown = write_cluster(Versioned(command.cluster, 1, NOW, NOW), "epoch")
         assert CANARY not in str(shown)
         assert shown.kubernetes.context == "c0"
-        prints.add(mutation.options.fingerprint)
+        prints.add(command.options.fingerprint)
     assert len(prints) == 1
 
 

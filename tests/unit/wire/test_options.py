@@ -10,11 +10,10 @@ from tests.unit.wire.decoding import decode, refused, request
 MUTATIONS = {
     "SetOutboundPolicy": ChangeType.SET,
     "UpsertServiceEntry": ChangeType.SET,
-    "RegisterCluster": ChangeType.REGISTER,
     "DeleteOutboundPolicy": ChangeType.DELETE,
     "DeleteServiceEntry": ChangeType.DELETE,
 }
-NAMES = sorted(MUTATIONS)
+NAMES = sorted([*MUTATIONS, "RegisterCluster"])
 SETS = [name for name in NAMES if not name.startswith("Delete")]
 
 
@@ -28,13 +27,18 @@ def test_options_reach_the_command(name: str) -> None:
         "reason": "r" * 1024,
         "suppress_findings": ["EGR0101"] * 32,
     }
-    mutation = decode(request(name, **fields))
-    options = mutation.options
+    command = decode(request(name, **fields))
+    options = command.options
     for field, value in fields.items():
         assert getattr(options, field) == (tuple(value) if isinstance(value, list) else value)
     assert not options.create_only
-    assert mutation.type is MUTATIONS[name]
-    assert mutation.mesh == "default"
+    assert command.mesh == "default"
+
+
+@pytest.mark.parametrize("name", sorted(MUTATIONS))
+def test_type_of_the_change(name: str) -> None:
+    """What is recorded in the history."""
+    assert decode(request(name)).type is MUTATIONS[name]
 
 
 @pytest.mark.parametrize("name", SETS)

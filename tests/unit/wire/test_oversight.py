@@ -1,6 +1,7 @@
 """What was seen on clusters, and decisions about them, through the door."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -55,7 +56,7 @@ def test_decisions_carry_what_is_decided() -> None:
     restart = decode(request("RestartWorkloads"))
     assert isinstance(restart, RestartWorkloads)
     assert restart.workloads == ("Deployment/prod/web",)
-    others: list[tuple[Mutation | Approve | RestartWorkloads, Message]] = [
+    others: list[tuple[Mutation[Any] | Approve | RestartWorkloads, Message]] = [
         (adopt, request("AdoptObject", object="Sidecar/prod/other")),
         (approve, request("ApproveDeletion", token="u")),
         (restart, request("RestartWorkloads", workloads=[])),

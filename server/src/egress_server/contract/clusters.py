@@ -1,4 +1,4 @@
-"""Cluster to the domain and back, and its status to a message."""
+"""Converts clusters and their status."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ _MESH_POLICY = EnumField(pb.Cluster.KubernetesTarget.MeshPolicy, MeshPolicyBacke
 
 
 def read_cluster(message: pb.Cluster, name: str, problems: Problems) -> Cluster:
-    """The registration as it came; it must name a target. A kubeconfig is still plain, and cut to what is needed."""
+    """The cluster, which must have a target. Its kubeconfig is reduced to the selected context, and not sealed yet."""
     labels = dict(message.labels)
     match message.WhichOneof("target"):
         case "local":
@@ -28,7 +28,7 @@ def read_cluster(message: pb.Cluster, name: str, problems: Problems) -> Cluster:
             target = _read_kubernetes(message.kubernetes, problems.at("kubernetes"))
             cidrs = _lower(message.kubernetes.service_cidrs)
             return Cluster(name, TargetKind.KUBERNETES, labels, service_cidrs=cidrs, kubernetes=target)
-    problems.at("target").add("must be set; this version knows: local, directory, kubernetes")
+    problems.at("target").add("must be set: one of local, directory, kubernetes")
     return Cluster(name, TargetKind.LOCAL, labels)
 
 
@@ -57,15 +57,14 @@ def _lower(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def write_cluster(
-    versioned: Versioned,
+    versioned: Versioned[Cluster],
     epoch: str,
     status: ClusterStatus | None = None,
     inventory: Inventory | None = None,
     agents: int = 0,
 ) -> pb.Cluster:
-    """The registration as of a revision, with what is known of the cluster now."""
+    """The cluster at a revision, with its current status."""
     cluster = versioned.resource
-    assert isinstance(cluster, Cluster)
     return pb.Cluster(
         name=cluster.name,
         labels=cluster.labels,
@@ -94,7 +93,7 @@ def _write_directory(cluster: Cluster) -> pb.Cluster.DirectoryTarget | None:
 
 
 def _write_kubernetes(cluster: Cluster) -> pb.Cluster.KubernetesTarget | None:
-    """All but the kubeconfig, which is never shown, sealed or not."""
+    """Everything except the kubeconfig, which is never returned, sealed or not."""
     target = cluster.kubernetes
     if target is None:
         return None
@@ -120,12 +119,12 @@ _RESTART = EnumField(pb.Cluster.Restart.State, RestartState)
 
 
 def write_status(status: ClusterStatus | None, inventory: Inventory | None, agents: int) -> pb.Cluster.Status:
-    """The status, of the applier's record, what it saw there, and the number of attached agents."""
+    """The status from the applier's record, the inventory and the number of attached agents."""
     message = pb.Cluster.Status(agents=agents)
     if status is not None:
         _write_record(status, message)
     if inventory is not None:
-        _write_seen(inventory, message)
+        _write_inventory(inventory, message)
     return message
 
 
@@ -146,7 +145,7 @@ def _write_record(status: ClusterStatus, message: pb.Cluster.Status) -> None:
     )
 
 
-def _write_seen(inventory: Inventory, message: pb.Cluster.Status) -> None:
+def _write_inventory(inventory: Inventory, message: pb.Cluster.Status) -> None:
     capabilities = inventory.capabilities
     message.MergeFrom(
         pb.Cluster.Status(

@@ -1,4 +1,4 @@
-"""ServiceEntry to the domain and back."""
+"""Converts service entries."""
 
 from egress.v1 import service_entry_pb2 as pb
 from egress_server.contract.common import EnumField, read_selector, write_selector, write_time
@@ -21,7 +21,7 @@ _PROTOCOL = EnumField(pb.ServicePort.Protocol, Protocol)
 
 
 def read_service_entry(message: pb.ServiceEntry, name: str, problems: Problems) -> ServiceEntry:
-    """The entry as it came, with hosts in lower case; only its enums are checked here."""
+    """The entry with hosts in lower case. Only enums are checked."""
     return ServiceEntry(
         name=name,
         hosts=tuple(host.lower() for host in message.hosts),
@@ -36,10 +36,9 @@ def read_service_entry(message: pb.ServiceEntry, name: str, problems: Problems) 
     )
 
 
-def write_service_entry(versioned: Versioned, epoch: str) -> pb.ServiceEntry:
-    """The entry as of a revision."""
+def write_service_entry(versioned: Versioned[ServiceEntry], epoch: str) -> pb.ServiceEntry:
+    """The entry at a revision."""
     entry = versioned.resource
-    assert isinstance(entry, ServiceEntry)
     return pb.ServiceEntry(
         name=entry.name,
         hosts=entry.hosts,

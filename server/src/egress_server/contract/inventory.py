@@ -1,4 +1,4 @@
-"""What appliers have seen on clusters, to messages."""
+"""Converts what appliers have observed on clusters to messages."""
 
 from egress.v1 import inventory_pb2 as pb
 from egress_server.contract.common import EnumField, write_time
@@ -11,7 +11,7 @@ _POLICY_GAP = EnumField(pb.PolicyGap.Kind, PolicyGapKind)
 
 
 def write_drift(mesh: str, cluster: str, drift: Drift) -> pb.DriftedObject:
-    """An object that somebody else changed."""
+    """A drifted object."""
     return pb.DriftedObject(
         cluster=cluster_name(mesh, cluster),
         kind=_DRIFT.write(drift.kind),
@@ -26,7 +26,7 @@ def write_drift(mesh: str, cluster: str, drift: Drift) -> pb.DriftedObject:
 
 
 def write_policy_gap(mesh: str, cluster: str, gap: PolicyGap) -> pb.PolicyGap:
-    """Something that policy does not hold."""
+    """A policy gap."""
     return pb.PolicyGap(
         cluster=cluster_name(mesh, cluster),
         kind=_POLICY_GAP.write(gap.kind),
@@ -38,7 +38,7 @@ def write_policy_gap(mesh: str, cluster: str, gap: PolicyGap) -> pb.PolicyGap:
 
 
 def write_stale_workload(mesh: str, cluster: str, workload: StaleWorkload) -> pb.StaleWorkload:
-    """A workload under older rules."""
+    """A workload under older interception rules."""
     return pb.StaleWorkload(
         cluster=cluster_name(mesh, cluster),
         kind=workload.kind,
@@ -51,5 +51,5 @@ def write_stale_workload(mesh: str, cluster: str, workload: StaleWorkload) -> pb
 
 
 def cluster_name(mesh: str, id_: str) -> str:
-    """The full name of a cluster."""
+    """The resource name of a cluster."""
     return str(Name(mesh, ResourceKind.CLUSTER, id_))

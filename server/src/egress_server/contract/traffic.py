@@ -1,4 +1,4 @@
-"""TrafficSettings to the domain and back. What was not set stays so: an empty Retries turns retries off."""
+"""Converts traffic settings. Unset messages stay unset: an empty Retries disables retries."""
 
 from egress.v1 import service_entry_pb2 as pb
 from egress_server.contract.common import read_headers, read_optional_seconds, write_duration, write_headers
@@ -16,7 +16,7 @@ _HTTP_PORT = 80
 
 
 def read_traffic(message: pb.TrafficSettings) -> TrafficSettings:
-    """The settings as they came, with hosts in lower case."""
+    """The settings with hosts in lower case."""
     return TrafficSettings(
         timeout=read_optional_seconds(message, "timeout"),
         retries=_read_retries(message.retries) if message.HasField("retries") else None,
@@ -28,7 +28,7 @@ def read_traffic(message: pb.TrafficSettings) -> TrafficSettings:
 
 
 def write_traffic(settings: TrafficSettings) -> pb.TrafficSettings | None:
-    """The settings; None where nothing is set."""
+    """The settings; None if nothing is set."""
     if settings == TrafficSettings():
         return None
     return pb.TrafficSettings(

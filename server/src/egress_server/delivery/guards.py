@@ -13,6 +13,7 @@ from hashlib import sha256
 from egress_server.delivery.context import ApplierContext
 from egress_server.delivery.leases import HeldLease, LeaseLost
 from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.limits import MASS_DELETION_COUNT, MASS_DELETION_SHARE
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.model.resources import Cluster, TargetKind
 from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND
@@ -20,9 +21,6 @@ from egress_server.domain.render import policies
 from egress_server.domain.render.virtual_service import is_for_faults_alone
 from egress_server.ports.target import Live, Witness
 
-MANY = 5
-MUCH = 0.2
-"""Deleting more than so many objects, and more than this share of ours on the cluster, has to be approved."""
 _EXAMPLES = 3
 _REPLICA_PATIENCE_SECONDS = 5.0
 
@@ -69,7 +67,11 @@ def check_deletions(delete: Sequence[ObjectKey], live: Live, cluster: Cluster) -
         return
     losing = sorted(key for key in delete if key.kind != policies.KIND and not is_for_faults_alone(live.objects[key]))
     token = deletion_token(losing, live.witness)
-    if len(losing) <= MANY or len(losing) <= MUCH * len(live.objects) or token == cluster.approved:
+    if (
+        len(losing) <= MASS_DELETION_COUNT
+        or len(losing) <= MASS_DELETION_SHARE * len(live.objects)
+        or token == cluster.approved
+    ):
         return
     examples = ", ".join(f"{key.kind} {key.namespace}/{key.name}" for key in losing[:_EXAMPLES])
     raise HeldByGuard(

@@ -52,7 +52,7 @@ class Committed:
     """A commit's outcome. `replayed` says that an earlier call with the same request had made it."""
 
     change: Change
-    versioned: Versioned
+    versioned: Versioned[Resource]
     replayed: bool = False
     traceparent: str = ""
 
@@ -138,13 +138,13 @@ class Store(ApplierStore, Protocol):
         Where that version is no longer kept, the newest one stands in for it: its own revision says so.
         """
 
-    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned[Resource] | None:
         """`resource` as of its change at exactly `revision`; None where unknown or past retention."""
 
     async def ask_resync(self, mesh: str, cluster: str) -> None:
         """Asks whoever drives `cluster` to look at it afresh, by Replica.resyncs; a hint that may get lost."""
 
-    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+    async def newest(self, mesh: str, resource: str) -> Versioned[Resource] | None:
         """The last version of `resource`, a deletion included; None where unknown or past retention."""
 
     async def changes(

@@ -55,7 +55,7 @@ def decode_inventory(data: bytes) -> Inventory:
     return _inventory_decoder.decode(data.replace(b'"escapes":', b'"policy_gaps":'))  # as 0.1.0 calls them
 
 
-def decode_versioned(name: str, value: bytes) -> Versioned:
+def decode_versioned(name: str, value: bytes) -> Versioned[Resource]:
     """The stored value of the resource called `name`."""
     create_ms, update_ms, revision, deleted, data = value.split(b" ", 4)
     resource: Resource = _resource_decoders[parse_name(name).kind].decode(data)

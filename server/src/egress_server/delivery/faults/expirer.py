@@ -17,7 +17,7 @@ from egress_server.domain.desired.snapshot import buckets_of
 from egress_server.domain.model.changes import ChangeRecord, ChangeType, Versioned
 from egress_server.domain.model.errors import EgressError
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import Cluster, Fault
+from egress_server.domain.model.resources import Cluster, Fault, Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.ports.store import Commit, RequestKey, Stale
 from egress_server.telemetry import metrics
@@ -85,7 +85,7 @@ class FaultExpirer:
             return True
         return status.faults_ended_to is not None and status.faults_ended_to >= end
 
-    async def _expire(self, versioned: Versioned) -> None:
+    async def _expire(self, versioned: Versioned[Resource]) -> None:
         """Commits, unless the fault has been changed or somebody was faster."""
         replica, fault = self._shop.replica, versioned.resource
         snapshot = replica.snapshot

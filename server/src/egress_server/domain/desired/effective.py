@@ -14,6 +14,7 @@ from egress_server.domain.model.resources import (
     Interception,
     Labels,
     OutboundPolicy,
+    Resource,
     Scoped,
     Selected,
     ServiceEntry,
@@ -106,7 +107,7 @@ def without(wanted: Effective, obstacles: Collection[str]) -> Effective:
 _KINDS = (ResourceKind.SERVICE_ENTRY, ResourceKind.FAULT, ResourceKind.OUTBOUND_POLICY, ResourceKind.INTERCEPTION)
 
 
-def expire_time(versioned: Versioned) -> datetime | None:
+def expire_time(versioned: Versioned[Resource]) -> datetime | None:
     """When a fault as of its last change ends; None for every other resource."""
     if not isinstance(versioned.resource, Fault):
         return None
@@ -119,7 +120,7 @@ def faults_ended_to(snapshot: Snapshot, cluster: Cluster, now: datetime) -> date
     return max((end for end in ends if end is not None and end <= now), default=None)
 
 
-def _selected(snapshot: Snapshot, kind: ResourceKind, cluster: Cluster) -> Iterator[Versioned]:
+def _selected(snapshot: Snapshot, kind: ResourceKind, cluster: Cluster) -> Iterator[Versioned[Resource]]:
     by_name = snapshot.of_kind(kind)
     for name in snapshot.names(kind):
         resource = by_name[name].resource
@@ -127,27 +128,27 @@ def _selected(snapshot: Snapshot, kind: ResourceKind, cluster: Cluster) -> Itera
             yield by_name[name]
 
 
-def _strongest(found: Iterable[Versioned], type_: type[S]) -> dict[str, S]:
+def _strongest(found: Iterable[Versioned[Resource]], type_: type[S]) -> dict[str, S]:
     """The strongest of each scope; of equals the older, so that a newcomer changes nothing, and where even that is
     equal every process decides alike."""
     ranked = sorted(found, key=_strength)
     return {v.resource.scope.key(): v.resource for v in ranked if isinstance(v.resource, type_)}
 
 
-def _strength(versioned: Versioned) -> tuple[int, float, str]:
+def _strength(versioned: Versioned[Resource]) -> tuple[int, float, str]:
     policy = versioned.resource
     rank = policy.cluster_selector.rank if isinstance(policy, Scoped) else 0
     return rank, -versioned.create_time.timestamp(), policy.name
 
 
-def _active(found: Iterable[Versioned], now: datetime) -> tuple[ActiveFault, ...]:
+def _active(found: Iterable[Versioned[Resource]], now: datetime) -> tuple[ActiveFault, ...]:
     ends = ((versioned, expire_time(versioned)) for versioned in found)
     alive = [(v, end) for v, end in ends if end is not None and end > now]
     alive.sort(key=lambda item: (-_demands(item[0]), item[0].create_time, item[0].resource.name))
     return tuple(ActiveFault(v.resource, end) for v, end in alive if isinstance(v.resource, Fault))
 
 
-def _demands(versioned: Versioned) -> int:
+def _demands(versioned: Versioned[Resource]) -> int:
     """How much a fault asks of a request."""
     fault = versioned.resource
     if not isinstance(fault, Fault):

@@ -1,13 +1,12 @@
 """Rules of a fault by itself."""
 
+from egress_server.domain.model.limits import MAX_FAULT_TTL, MAX_PORTS
 from egress_server.domain.model.resources import Abort, Delay, Fault
 from egress_server.domain.validate.http import check_header_matches
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
-from egress_server.domain.validate.values import DAY, check_duration, check_ports, what_is_wrong_with_host
+from egress_server.domain.validate.values import check_duration, check_ports, what_is_wrong_with_host
 
-MAX_TTL = DAY
-MAX_PORTS = 64
 LEAST_PERCENT = 0.0001  # Envoy counts in millionths
 GRPC_STATUSES = (
     "OK",
@@ -35,7 +34,7 @@ def check_fault(fault: Fault, problems: Problems) -> None:
     """Adds all that is wrong with `fault`."""
     if wrong := what_is_wrong_with_host(fault.host):
         problems.at("host").add(wrong)
-    check_duration(fault.ttl, MAX_TTL, problems.at("ttl"))
+    check_duration(fault.ttl, MAX_FAULT_TTL, problems.at("ttl"))
     if fault.delay is None and fault.abort is None:
         problems.at("delay").add("set delay, abort or both: a fault without either does nothing")
     if fault.delay:
@@ -53,7 +52,7 @@ def check_fault(fault: Fault, problems: Problems) -> None:
 def _check_delay(delay: Delay, ttl: float, problems: Problems) -> None:
     _check_percent(delay.percent, problems.at("percent"))
     fixed = problems.at("fixed_delay")
-    check_duration(delay.seconds, MAX_TTL, fixed)
+    check_duration(delay.seconds, MAX_FAULT_TTL, fixed)
     if 0 < ttl < delay.seconds:
         fixed.add(f"{delay.seconds:g} s is longer than the fault lives ({ttl:g} s); raise ttl or shorten the delay")
 

@@ -1,10 +1,10 @@
-"""Request bodies that a reader of the docs can send as they are."""
+"""Request bodies for the docs, which can be sent as they are."""
 
 from collections.abc import Mapping
 from typing import Any
 
 JSON_EXAMPLES: Mapping[str, Any] = {
-    "SetOutboundPolicy": {"outboundPolicy": {"mode": "REGISTRY_ONLY"}, "reason": "only what is registered"},
+    "SetOutboundPolicy": {"outboundPolicy": {"mode": "REGISTRY_ONLY"}, "reason": "allow registered services only"},
     "UpsertServiceEntry": {
         "serviceEntryId": "aliyun-com-ext",
         "serviceEntry": {
@@ -20,7 +20,7 @@ JSON_EXAMPLES: Mapping[str, Any] = {
     "Probe": {"namespace": "default", "url": "http://www.aliyun.com/", "method": "HEAD", "timeout": "10s"},
     "RegisterCluster": {"clusterId": "laptop", "cluster": {"labels": {"env": "dev"}, "local": {}}},
 }
-"""JSON bodies by method name; tests hold them against the contract."""
+"""JSON bodies by RPC name. Tests check them against the contract."""
 
 YAML_EXAMPLE = """apiVersion: networking.istio.io/v1
 kind: ServiceEntry
