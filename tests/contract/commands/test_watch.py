@@ -225,7 +225,7 @@ async def test_drain(house: House) -> None:
     with pytest.raises(Unavailable) as refused:
         async with watching(house):
             pass
-    assert refused.value.reason == "DRAINING"
+    assert refused.value.reason == "SERVER_STOPPING"
 
 
 async def test_keep_alive(house: House) -> None:
