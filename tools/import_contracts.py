@@ -1,7 +1,7 @@
-"""Two kinds of import contract that import-linter does not bring along.
+"""Two types of import contracts that import-linter does not have.
 
-Its own kinds need every name to exist already. These hold from the first commit on: a package that
-does not exist yet, or that nothing imports yet, breaks nothing and may be added later.
+Its own types require that every name exists. With these, a contract may name a package that does not exist or is not
+imported yet.
 """
 
 import sys
@@ -20,10 +20,10 @@ def inside(module: str, packages: Iterable[str]) -> bool:
 
 
 class DirectImportContract(Contract):
-    """A contract that is broken by single imports, which it names."""
+    """A contract about direct imports. Its report names the imports that break it."""
 
     def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
-        """The imports (importer, imported) that must not be."""
+        """The forbidden imports, as importer and imported."""
         raise NotImplementedError
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
@@ -33,7 +33,7 @@ class DirectImportContract(Contract):
         return ContractCheck(kept=not links, metadata={"links": links})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Called by import-linter to say what broke the contract."""
+        """Called by import-linter to report what breaks the contract."""
         for importer, imported in check.metadata["links"]:
             output.print_error(f"{importer} must not import {imported}", bold=False)
 

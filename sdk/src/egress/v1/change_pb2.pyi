@@ -54,7 +54,7 @@ class Change(_message.Message):
         APPROVE: Change._Type.ValueType  # 9
         """A deletion held back by a guard was approved."""
         ACCEPT: Change._Type.ValueType  # 10
-        """A cluster was told to accept this store after the previous one was lost or restored."""
+        """This store was accepted for a cluster, after the previous one was lost or restored."""
         RESTART: Change._Type.ValueType  # 11
         """A workload restart was requested."""
         RELEASE: Change._Type.ValueType  # 12
@@ -84,7 +84,7 @@ class Change(_message.Message):
     APPROVE: Change.Type.ValueType  # 9
     """A deletion held back by a guard was approved."""
     ACCEPT: Change.Type.ValueType  # 10
-    """A cluster was told to accept this store after the previous one was lost or restored."""
+    """This store was accepted for a cluster, after the previous one was lost or restored."""
     RESTART: Change.Type.ValueType  # 11
     """A workload restart was requested."""
     RELEASE: Change.Type.ValueType  # 12

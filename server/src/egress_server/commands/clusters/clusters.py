@@ -75,7 +75,7 @@ class Resync:
 
 
 async def list_agents(services: Services, caller: Caller, query: ListAgents) -> AgentPage:
-    """One page, in the order of their names; raises NotFound where the cluster is not registered."""
+    """One page, ordered by name. Raises NotFound if the cluster is not registered."""
     ids = cluster_ids(services.replica(query.mesh).snapshot, query.mesh, query.cluster)
     by_key = {
         f"{info.agent}/{info.cluster}/{info.namespace}": info

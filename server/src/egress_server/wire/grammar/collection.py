@@ -36,8 +36,8 @@ def read_listing(
     descends: bool = False,
     view: str = "",
 ) -> ListQuery:
-    """The page that a request asks for. `view` is the part of the request, besides its parent, that a page token is
-    valid for. Raises InvalidArgument naming the field."""
+    """The page that a request asks for. A page token is valid for the request's parent and `view`. Raises
+    InvalidArgument naming the field."""
     return parse_listing(
         page_size=request.page_size,
         page_token=request.page_token,
