@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.gateway.transcoder.json_body import parse_json
 from egress_server.gateway.transcoder.problems import TranscodingError
+from egress_server.gateway.transcoder.request import parse_json
 
 
 @pytest.mark.parametrize(

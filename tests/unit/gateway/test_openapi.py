@@ -8,7 +8,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from egress_server.gateway.openapi import openapi_document
-from egress_server.gateway.openapi.examples import JSON_EXAMPLES, YAML_EXAMPLE
+from egress_server.gateway.openapi.operations import JSON_EXAMPLES, YAML_EXAMPLE
 from egress_server.gateway.transcoder.routes import bindings_of
 from egress_server.wire import METHODS, STREAMS
 from tests.unit.gateway.fakes import DESCRIPTORS, FakePipeline, app_over

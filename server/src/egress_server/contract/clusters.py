@@ -1,14 +1,16 @@
-"""Converts clusters and their status."""
+"""Converts clusters, their status, and what appliers have observed on them."""
 
 from collections.abc import Iterable
 
 from egress.v1 import cluster_pb2 as pb
+from egress.v1 import inventory_pb2
 from egress_server.contract.common import EnumField, write_time
 from egress_server.domain.model.changes import Versioned, make_etag
+from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.objects import ROOT_NAMESPACE
 from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, TargetKind
-from egress_server.domain.model.status import ClusterStatus, Phase, RestartProgress, RestartState
-from egress_server.domain.observed.inventory import Inventory
+from egress_server.domain.model.status import ClusterStatus, Drift, DriftKind, Phase, RestartProgress, RestartState
+from egress_server.domain.observed.inventory import Inventory, PolicyGap, PolicyGapKind, StaleWorkload
 from egress_server.domain.validate import Problems
 from egress_server.formats.kubeconfig import KubeconfigError, cut_kubeconfig
 
@@ -170,3 +172,52 @@ def _write_restart(progress: RestartProgress | None) -> pb.Cluster.Restart | Non
         failed=progress.failed,
         message=progress.message,
     )
+
+
+_DRIFT = EnumField(inventory_pb2.DriftedObject.Kind, DriftKind)
+_POLICY_GAP = EnumField(inventory_pb2.PolicyGap.Kind, PolicyGapKind)
+
+
+def write_drift(mesh: str, cluster: str, drift: Drift) -> inventory_pb2.DriftedObject:
+    """A drifted object."""
+    return inventory_pb2.DriftedObject(
+        cluster=cluster_name(mesh, cluster),
+        kind=_DRIFT.write(drift.kind),
+        object_kind=drift.object_kind,
+        namespace=drift.namespace,
+        name=drift.name,
+        resource=drift.resource,
+        manager=drift.manager,
+        detect_time=write_time(drift.seen_time),
+        heal_time=write_time(drift.heal_time),
+    )
+
+
+def write_policy_gap(mesh: str, cluster: str, gap: PolicyGap) -> inventory_pb2.PolicyGap:
+    """A policy gap."""
+    return inventory_pb2.PolicyGap(
+        cluster=cluster_name(mesh, cluster),
+        kind=_POLICY_GAP.write(gap.kind),
+        object_kind=gap.object_kind,
+        namespace=gap.namespace,
+        name=gap.name,
+        reason=gap.why,
+    )
+
+
+def write_stale_workload(mesh: str, cluster: str, workload: StaleWorkload) -> inventory_pb2.StaleWorkload:
+    """A workload under older interception rules."""
+    return inventory_pb2.StaleWorkload(
+        cluster=cluster_name(mesh, cluster),
+        kind=workload.kind,
+        namespace=workload.namespace,
+        name=workload.name,
+        stale_pods=workload.stale_pods,
+        pods=workload.pods,
+        reason=workload.why,
+    )
+
+
+def cluster_name(mesh: str, id_: str) -> str:
+    """The resource name of a cluster."""
+    return str(Name(mesh, ResourceKind.CLUSTER, id_))

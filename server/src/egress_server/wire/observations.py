@@ -11,8 +11,8 @@ from egress_server.commands.clusters.observations import (
     list_policy_gaps,
     list_stale_workloads,
 )
+from egress_server.contract.clusters import cluster_name, write_drift, write_policy_gap, write_stale_workload
 from egress_server.contract.common import write_time
-from egress_server.contract.inventory import cluster_name, write_drift, write_policy_gap, write_stale_workload
 from egress_server.domain.model.status import Drift
 from egress_server.domain.observed.inventory import PolicyGap, StaleWorkload
 from egress_server.ports.agents import AgentInfo

@@ -7,7 +7,6 @@ from typing import Any
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from egress_server.gateway.openapi.examples import JSON_EXAMPLES, YAML_EXAMPLE
 from egress_server.gateway.openapi.schemas import Schema, Schemas, behavior
 from egress_server.gateway.requests import OPTION_HEADERS, YAML_BODY
 from egress_server.gateway.responses import etag_path
@@ -139,3 +138,41 @@ class Operations:
         if etag_path(response) is not None:
             done["headers"] = {"ETag": {"description": "The etag of the resource.", "schema": {"type": "string"}}}
         return {"200": done, "default": {"$ref": "#/components/responses/Error"}}
+
+
+JSON_EXAMPLES: Mapping[str, Any] = {
+    "SetOutboundPolicy": {"outboundPolicy": {"mode": "REGISTRY_ONLY"}, "reason": "allow registered services only"},
+    "UpsertServiceEntry": {
+        "serviceEntryId": "aliyun-com-ext",
+        "serviceEntry": {
+            "hosts": ["www.aliyun.com"],
+            "ports": [
+                {"number": 80, "name": "http", "protocol": "HTTP"},
+                {"number": 443, "name": "https", "protocol": "HTTPS"},
+            ],
+            "resolution": "DNS",
+            "location": "MESH_EXTERNAL",
+        },
+    },
+    "Probe": {"namespace": "default", "url": "http://www.aliyun.com/", "method": "HEAD", "timeout": "10s"},
+    "RegisterCluster": {"clusterId": "laptop", "cluster": {"labels": {"env": "dev"}, "local": {}}},
+}
+"""JSON bodies by RPC name. Tests check them against the contract."""
+
+YAML_EXAMPLE = """apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata:
+  name: aliyun-com-ext
+spec:
+  hosts:
+  - www.aliyun.com
+  ports:
+  - number: 80
+    name: http
+    protocol: HTTP
+  - number: 443
+    name: https
+    protocol: HTTPS
+  resolution: DNS
+  location: MESH_EXTERNAL
+"""

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from egress_server.gateway.transcoder.json_body import SHOWN
-from egress_server.gateway.transcoder.problems import Problems, Trial
+from egress_server.gateway.transcoder.problems import SHOWN, Problems, Trial
 from egress_server.gateway.transcoder.shapes import Field, Shape, exclusive, fill, map_entry
 
 _NAME = re.compile(r"(?P<dotted>[^\[\]]*)(?:\[(?P<key>.*)\])?", re.DOTALL)

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+SHOWN = 64
+"""Characters of a name chosen by the caller that an error repeats."""
+
 
 class Problems(Protocol):
     """Collects problems below one path; `at` and `key` return a collector for a deeper path."""

@@ -12,8 +12,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
-from egress_server.gateway.transcoder.json_body import SHOWN
-from egress_server.gateway.transcoder.problems import Problems, malformed
+from egress_server.gateway.transcoder.problems import SHOWN, Problems, malformed
 from egress_server.gateway.transcoder.scalars import key_problem_of, problem_of
 
 Check = Callable[[object, Problems], None]
