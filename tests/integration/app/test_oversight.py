@@ -84,9 +84,9 @@ def seen(server: Unmanned) -> None:
 def test_what_was_seen(door: Door) -> None:
     """Lists by both doors, of one cluster and of all, and the counts in the cluster's status."""
     drift = ok(door.call("ListDrift", {"parent": C0, "filter": "healed = false"}))["driftedObjects"]
-    assert [(d["cluster"], d["objectKind"], d["manager"]) for d in drift] == [(C0, "Sidecar", "kubectl")]
+    assert [(d["cluster"], d["kind"], d["manager"]) for d in drift] == [(C0, "Sidecar", "kubectl")]
     policy_gaps = ok(door.call("ListPolicyGaps", {"parent": f"{MESH}/clusters/-"}))
-    assert [e["kind"] for e in policy_gaps["policyGaps"]] == ["SIDECAR_WITHOUT_MODE"]
+    assert [e["type"] for e in policy_gaps["policyGaps"]] == ["SIDECAR_WITHOUT_MODE"]
     assert policy_gaps["observations"] == [
         {"cluster": C0, "observeTime": "2026-11-23T00:00:00Z", "omittedCount": 2},
         {"cluster": f"{MESH}/clusters/files"},
@@ -175,7 +175,7 @@ def test_egressctl(server: Unmanned) -> None:
 async def test_the_sdk_in_both_forms(server: Unmanned) -> None:
     """Sees and decides the same, in the same words."""
     with EgressClient(server.grpc) as client:
-        assert [d.object_kind for d in client.list_drift("c0", filter="healed = true")] == ["ServiceEntry"]
+        assert [d.kind for d in client.list_drift("c0", filter="healed = true")] == ["ServiceEntry"]
         assert list(client.adopt_object("c0", SIDECAR).cluster.adopted) == [SIDECAR]
         client.release_object("c0", SIDECAR)
         with pytest.raises(FailedPrecondition) as caught:

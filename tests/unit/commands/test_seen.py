@@ -20,7 +20,7 @@ from tests.support.meshes import cluster
 from tests.unit.commands.fakes import CALLER, World
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-FIELDS = ("cluster", "kind", "object_kind", "namespace", "name", "resource", "manager", "healed")
+FIELDS = ("cluster", "type", "kind", "namespace", "name", "resource", "manager", "healed")
 
 
 def drifted(name: str, **fields: object) -> Drift:
@@ -78,8 +78,8 @@ async def test_drift_of_all_clusters(world: World) -> None:
     [
         ("healed = true", ["east/b"]),
         ("healed = false AND cluster = east", ["east/a", "east/b"]),
-        ("kind = MISSING", ["west/c"]),
-        ("object_kind = Sidecar", []),
+        ("type = MISSING", ["west/c"]),
+        ("kind = Sidecar", []),
         ("namespace = prod AND name = c", ["west/c"]),
         ("resource = resource-a", ["east/a"]),
         ("manager != kubectl", []),

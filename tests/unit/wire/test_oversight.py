@@ -93,8 +93,8 @@ def test_what_was_seen_is_written() -> None:
         "driftedObjects": [
             {
                 "cluster": EAST,
-                "kind": "MISSING",
-                "objectKind": "Sidecar",
+                "type": "MISSING",
+                "kind": "Sidecar",
                 "namespace": "prod",
                 "name": "default",
                 "resource": "r",
@@ -113,7 +113,7 @@ def test_what_was_seen_is_written() -> None:
     gap = PolicyGap(PolicyGapKind.AMBIENT, "Namespace", "", "prod", "no sidecars")
     assert written("ListPolicyGaps", ObservationPage("default", (("east", gap),), "", observed)) == {
         "policyGaps": [
-            {"cluster": EAST, "kind": "AMBIENT", "objectKind": "Namespace", "name": "prod", "reason": "no sidecars"}
+            {"cluster": EAST, "type": "AMBIENT", "kind": "Namespace", "name": "prod", "reason": "no sidecars"}
         ],
         "observations": observations,
     }

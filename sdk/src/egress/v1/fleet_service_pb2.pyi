@@ -727,7 +727,7 @@ class ListDriftRequest(_message.Message):
     and order.
     """
     filter: _builtins.str
-    """Optional. Conditions joined by AND, such as `healed = false`. Filterable fields: cluster, kind, object_kind,
+    """Optional. Conditions joined by AND, such as `healed = false`. Filterable fields: cluster, type, kind,
     namespace, name, resource, manager, healed.
     """
     order_by: _builtins.str
@@ -797,7 +797,7 @@ class ListPolicyGapsRequest(_message.Message):
     and order.
     """
     filter: _builtins.str
-    """Optional. Conditions joined by AND, such as `namespace = "prod"`. Filterable fields: cluster, kind, object_kind,
+    """Optional. Conditions joined by AND, such as `namespace = "prod"`. Filterable fields: cluster, type, kind,
     namespace, name.
     """
     order_by: _builtins.str

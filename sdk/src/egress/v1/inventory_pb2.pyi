@@ -24,36 +24,36 @@ class DriftedObject(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    class _Kind:
+    class _Type:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
 
-    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DriftedObject._Kind.ValueType], _builtins.type):
+    class _TypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DriftedObject._Type.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
-        KIND_UNSPECIFIED: DriftedObject._Kind.ValueType  # 0
+        TYPE_UNSPECIFIED: DriftedObject._Type.ValueType  # 0
         """Not set."""
-        CHANGED: DriftedObject._Kind.ValueType  # 1
+        CHANGED: DriftedObject._Type.ValueType  # 1
         """The object was changed."""
-        MISSING: DriftedObject._Kind.ValueType  # 2
+        MISSING: DriftedObject._Type.ValueType  # 2
         """The object was deleted."""
-        EXTRA: DriftedObject._Kind.ValueType  # 3
+        EXTRA: DriftedObject._Type.ValueType  # 3
         """The object has the label of managed objects, but mesh-egress did not create it."""
 
-    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+    class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """How the object differs from what was last applied."""
 
-    KIND_UNSPECIFIED: DriftedObject.Kind.ValueType  # 0
+    TYPE_UNSPECIFIED: DriftedObject.Type.ValueType  # 0
     """Not set."""
-    CHANGED: DriftedObject.Kind.ValueType  # 1
+    CHANGED: DriftedObject.Type.ValueType  # 1
     """The object was changed."""
-    MISSING: DriftedObject.Kind.ValueType  # 2
+    MISSING: DriftedObject.Type.ValueType  # 2
     """The object was deleted."""
-    EXTRA: DriftedObject.Kind.ValueType  # 3
+    EXTRA: DriftedObject.Type.ValueType  # 3
     """The object has the label of managed objects, but mesh-egress did not create it."""
 
     CLUSTER_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
-    OBJECT_KIND_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
@@ -62,9 +62,9 @@ class DriftedObject(_message.Message):
     HEAL_TIME_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Cluster: `meshes/{mesh}/clusters/{id}`."""
-    kind: Global___DriftedObject.Kind.ValueType
+    type: Global___DriftedObject.Type.ValueType
     """How the object differs."""
-    object_kind: _builtins.str
+    kind: _builtins.str
     """Kubernetes kind of the object, such as `ServiceEntry`."""
     namespace: _builtins.str
     """Namespace of the object."""
@@ -86,8 +86,8 @@ class DriftedObject(_message.Message):
         self,
         *,
         cluster: _builtins.str = ...,
-        kind: Global___DriftedObject.Kind.ValueType = ...,
-        object_kind: _builtins.str = ...,
+        type: Global___DriftedObject.Type.ValueType = ...,
+        kind: _builtins.str = ...,
         namespace: _builtins.str = ...,
         name: _builtins.str = ...,
         resource: _builtins.str = ...,
@@ -97,7 +97,7 @@ class DriftedObject(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["detect_time", b"detect_time", "heal_time", b"heal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "detect_time", b"detect_time", "heal_time", b"heal_time", "kind", b"kind", "manager", b"manager", "name", b"name", "namespace", b"namespace", "object_kind", b"object_kind", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "detect_time", b"detect_time", "heal_time", b"heal_time", "kind", b"kind", "manager", b"manager", "name", b"name", "namespace", b"namespace", "resource", b"resource", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -109,52 +109,52 @@ class PolicyGap(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    class _Kind:
+    class _Type:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
 
-    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PolicyGap._Kind.ValueType], _builtins.type):
+    class _TypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PolicyGap._Type.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
-        KIND_UNSPECIFIED: PolicyGap._Kind.ValueType  # 0
+        TYPE_UNSPECIFIED: PolicyGap._Type.ValueType  # 0
         """Not set."""
-        SIDECAR_WITHOUT_MODE: PolicyGap._Kind.ValueType  # 1
+        SIDECAR_WITHOUT_MODE: PolicyGap._Type.ValueType  # 1
         """A Sidecar in the namespace does not set outboundTrafficPolicy, so MeshConfig decides."""
-        SIDECAR_ALLOWS_ANY: PolicyGap._Kind.ValueType  # 2
+        SIDECAR_ALLOWS_ANY: PolicyGap._Type.ValueType  # 2
         """A Sidecar in the namespace allows any destination."""
-        NOT_CAPTURED: PolicyGap._Kind.ValueType  # 3
+        NOT_CAPTURED: PolicyGap._Type.ValueType  # 3
         """The workload's traffic is not redirected to a sidecar."""
-        EXCLUDED: PolicyGap._Kind.ValueType  # 4
+        EXCLUDED: PolicyGap._Type.ValueType  # 4
         """Some of the workload's traffic bypasses its sidecar."""
-        AMBIENT: PolicyGap._Kind.ValueType  # 5
+        AMBIENT: PolicyGap._Type.ValueType  # 5
         """The workload is in ambient mode, which does not use sidecars."""
 
-    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+    class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """Why the policy has no effect."""
 
-    KIND_UNSPECIFIED: PolicyGap.Kind.ValueType  # 0
+    TYPE_UNSPECIFIED: PolicyGap.Type.ValueType  # 0
     """Not set."""
-    SIDECAR_WITHOUT_MODE: PolicyGap.Kind.ValueType  # 1
+    SIDECAR_WITHOUT_MODE: PolicyGap.Type.ValueType  # 1
     """A Sidecar in the namespace does not set outboundTrafficPolicy, so MeshConfig decides."""
-    SIDECAR_ALLOWS_ANY: PolicyGap.Kind.ValueType  # 2
+    SIDECAR_ALLOWS_ANY: PolicyGap.Type.ValueType  # 2
     """A Sidecar in the namespace allows any destination."""
-    NOT_CAPTURED: PolicyGap.Kind.ValueType  # 3
+    NOT_CAPTURED: PolicyGap.Type.ValueType  # 3
     """The workload's traffic is not redirected to a sidecar."""
-    EXCLUDED: PolicyGap.Kind.ValueType  # 4
+    EXCLUDED: PolicyGap.Type.ValueType  # 4
     """Some of the workload's traffic bypasses its sidecar."""
-    AMBIENT: PolicyGap.Kind.ValueType  # 5
+    AMBIENT: PolicyGap.Type.ValueType  # 5
     """The workload is in ambient mode, which does not use sidecars."""
 
     CLUSTER_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
-    OBJECT_KIND_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Cluster: `meshes/{mesh}/clusters/{id}`."""
-    kind: Global___PolicyGap.Kind.ValueType
+    type: Global___PolicyGap.Type.ValueType
     """Why the policy has no effect."""
-    object_kind: _builtins.str
+    kind: _builtins.str
     """Kubernetes kind of the object, such as `Namespace`, `Sidecar` or `Pod`."""
     namespace: _builtins.str
     """Namespace of the object."""
@@ -166,15 +166,15 @@ class PolicyGap(_message.Message):
         self,
         *,
         cluster: _builtins.str = ...,
-        kind: Global___PolicyGap.Kind.ValueType = ...,
-        object_kind: _builtins.str = ...,
+        type: Global___PolicyGap.Type.ValueType = ...,
+        kind: _builtins.str = ...,
         namespace: _builtins.str = ...,
         name: _builtins.str = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace", "object_kind", b"object_kind", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace", "reason", b"reason", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -174,16 +174,16 @@ def _write_restart(progress: RestartProgress | None) -> pb.Cluster.Restart | Non
     )
 
 
-_DRIFT = EnumField(inventory_pb2.DriftedObject.Kind, DriftKind)
-_POLICY_GAP = EnumField(inventory_pb2.PolicyGap.Kind, PolicyGapKind)
+_DRIFT = EnumField(inventory_pb2.DriftedObject.Type, DriftKind)
+_POLICY_GAP = EnumField(inventory_pb2.PolicyGap.Type, PolicyGapKind)
 
 
 def write_drift(mesh: str, cluster: str, drift: Drift) -> inventory_pb2.DriftedObject:
     """A drifted object."""
     return inventory_pb2.DriftedObject(
         cluster=cluster_name(mesh, cluster),
-        kind=_DRIFT.write(drift.kind),
-        object_kind=drift.object_kind,
+        type=_DRIFT.write(drift.kind),
+        kind=drift.object_kind,
         namespace=drift.namespace,
         name=drift.name,
         resource=drift.resource,
@@ -197,8 +197,8 @@ def write_policy_gap(mesh: str, cluster: str, gap: PolicyGap) -> inventory_pb2.P
     """A policy gap."""
     return inventory_pb2.PolicyGap(
         cluster=cluster_name(mesh, cluster),
-        kind=_POLICY_GAP.write(gap.kind),
-        object_kind=gap.object_kind,
+        type=_POLICY_GAP.write(gap.kind),
+        kind=gap.object_kind,
         namespace=gap.namespace,
         name=gap.name,
         reason=gap.why,

@@ -134,7 +134,7 @@ def _failed(error: Exception, path: str, span: trace.Span) -> tuple[str, StatusE
             span.set_status(trace.StatusCode.ERROR, error.message)
         return error.code.name, status_error(error)
     span.set_status(trace.StatusCode.ERROR)
-    _log.error("call failed", method=path, trace_id=_trace_id(span), exc_info=error)
+    _log.error("call_failed", method=path, trace_id=_trace_id(span), exc_info=error)
     return "INTERNAL", internal_error(_trace_id(span))
 
 

@@ -22,7 +22,7 @@ from egress_server.wire.grammar.names import cluster_or_all
 
 
 def _decode_list_drift(request: pb.ListDriftRequest) -> ListObservations:
-    return _decode(request, "kind", "object_kind", "namespace", "name", "resource", "manager", "healed")
+    return _decode(request, "type", "kind", "namespace", "name", "resource", "manager", "healed")
 
 
 def _encode_list_drift(page: ObservationPage[Drift]) -> pb.ListDriftResponse:
@@ -33,7 +33,7 @@ def _encode_list_drift(page: ObservationPage[Drift]) -> pb.ListDriftResponse:
 
 
 def _decode_list_policy_gaps(request: pb.ListPolicyGapsRequest) -> ListObservations:
-    return _decode(request, "kind", "object_kind", "namespace", "name")
+    return _decode(request, "type", "kind", "namespace", "name")
 
 
 def _encode_list_policy_gaps(page: ObservationPage[PolicyGap]) -> pb.ListPolicyGapsResponse:

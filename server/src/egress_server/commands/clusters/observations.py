@@ -76,8 +76,8 @@ def _drift_key(drift: Drift) -> tuple[str, ...]:
 
 def _drift_fields(drift: Drift) -> dict[str, object]:
     return {
-        "kind": drift.kind,
-        "object_kind": drift.object_kind,
+        "type": drift.kind,
+        "kind": drift.object_kind,
         "namespace": drift.namespace,
         "name": drift.name,
         "resource": drift.resource,
@@ -92,8 +92,8 @@ def _policy_gap_key(gap: PolicyGap) -> tuple[str, ...]:
 
 def _policy_gap_fields(gap: PolicyGap) -> dict[str, object]:
     return {
-        "kind": gap.kind,
-        "object_kind": gap.object_kind,
+        "type": gap.kind,
+        "kind": gap.object_kind,
         "namespace": gap.namespace,
         "name": gap.name,
     }

@@ -137,7 +137,7 @@ def _query_parameters(query: bytes) -> Iterator[Parameter]:
 
 
 MAX_DEPTH = 100
-"""Levels of nesting that an error names. The parser's own limit is near, and no message needs as many."""
+"""Levels of nesting that an error names. No message has as many, so whatever the parser accepts, its shape rejects."""
 
 
 class _Rejected(ValueError):
