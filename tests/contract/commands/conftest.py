@@ -20,7 +20,7 @@ CALLER = Caller(Principal("user:tester"), "test")
 
 
 @dataclass
-class House:
+class CommandBench:
     """A mesh and what may be done with it."""
 
     bench: Bench
@@ -62,11 +62,11 @@ def changed(outcome: MutationOutcome[Any]) -> Change:
 
 
 @pytest.fixture
-async def house(bench: Bench) -> House:
+async def commands(bench: Bench) -> CommandBench:
     """A fresh mesh."""
     services = Services(
         bench.store, {bench.mesh: bench.replica}, Sessions(version="1"), uuid_ids, system_clock, OpenSealer()
     )
-    made = House(bench, services)
+    made = CommandBench(bench, services)
     await made.set(Mesh(f"meshes/{bench.mesh}"), ChangeType.CREATE)
     return made

@@ -42,7 +42,7 @@ async def test_client_that_leaves_cancels_its_call() -> None:
         except asyncio.CancelledError:
             cancelled.set()
             raise
-        raise AssertionError("nobody answers")
+        raise AssertionError("unreachable")
 
     pipeline = FakePipeline()
     pipeline.answer = hanging

@@ -88,7 +88,7 @@ async def test_some_agents(text: str, expected: list[str]) -> None:
 
 
 async def test_agents_of_one_cluster() -> None:
-    """Of the cluster asked for; one that nobody registered is not found."""
+    """Of the requested cluster; an unregistered one is not found."""
     assert shown(await asked(fleet(), "west")) == ["west/default/a"]
     with pytest.raises(NotFound):
         await asked(fleet(), "north")

@@ -1,4 +1,4 @@
-"""The history of a mesh: paging, what became of a change on each cluster, and waiting for it."""
+"""The history of a mesh: paging, the rollout of a change to each cluster, and waiting for it."""
 
 import asyncio
 from dataclasses import replace

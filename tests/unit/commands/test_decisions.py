@@ -79,7 +79,7 @@ async def test_adoptions_have_a_limit() -> None:
 
 
 async def test_only_kubernetes_has_what_is_not_ours() -> None:
-    """Other clusters have no objects and workloads of somebody else."""
+    """Other clusters have no unmanaged objects and workloads."""
     world = World.of(cluster("east"))
     order = RestartWorkloads(EAST.name, options(), ())
     with pytest.raises(FailedPrecondition) as caught:
@@ -112,8 +112,8 @@ async def test_what_is_held_is_said_yes_to(say: Say, reason: str, field: str, ty
 
 
 @pytest.mark.parametrize(("say", "other"), [(approve_deletion, STORE_REWOUND), (accept_store_reset, MASS_DELETION)])
-async def test_what_is_not_held_needs_no_yes(say: Say, other: str) -> None:
-    """It is refused, with how the cluster stands instead."""
+async def test_nothing_is_pending(say: Say, other: str) -> None:
+    """It is rejected, with the actual state of the cluster."""
     world = World.of(cluster("east"))
     for status, text in (
         (None, "no applier has reported"),
@@ -139,7 +139,7 @@ async def test_another_token_is_refused() -> None:
 
 
 async def test_a_dry_run_says_yes_to_nothing() -> None:
-    """It only tells whether it could."""
+    """It only reports whether it could."""
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION))
     outcome = await approve_deletion(world.services, CALLER, Approve(EAST.name, options(validate_only=True), ""))
@@ -164,7 +164,7 @@ async def test_a_restart_has_an_id_of_its_own() -> None:
     assert (second.workloads, second.id != first.id) == ((), True)
 
 
-async def test_decisions_about_what_nobody_registered() -> None:
+async def test_decisions_about_an_unregistered_cluster() -> None:
     """Are refused as not found."""
     world = World.of()
     with pytest.raises(NotFound):

@@ -94,7 +94,7 @@ async def test_a_disturbed_attempt_is_made_again(evidence: list[Evidence], asked
 
 
 async def test_an_unknown_cluster_is_not_found() -> None:
-    """Nobody is asked."""
+    """No agent is used."""
     mesh = world(PASSED)
     with pytest.raises(NotFound) as caught:
         await probe(mesh.services, CALLER, query(cluster_id="west"))
@@ -129,7 +129,7 @@ async def test_other_troubles_of_the_agent_are_inconclusive() -> None:
 
 @virtual_time
 async def test_a_probe_waits_for_the_revision_it_is_about() -> None:
-    """Nobody is asked before the cluster holds it."""
+    """No agent is used before the cluster has applied it."""
     mesh = world(PASSED)
     task = asyncio.create_task(probe(mesh.services, CALLER, query(revision=5)))
     await asyncio.sleep(1)

@@ -79,7 +79,7 @@ async def test_times() -> None:
 
 
 async def test_many() -> None:
-    """Attempts are made one after the other; the outcome is that of most, the counts tell all."""
+    """Attempts are made one after the other; the outcome is that of most, the counts have all."""
     result, asked = await probed(BANK, sees=[REGISTERED, CUT, REGISTERED, CUT, REGISTERED], count=7)
     assert [made.verdict.outcome for made in result.attempts].count(Outcome.REGISTERED) == 5
     assert result.summary.outcome is Outcome.REGISTERED
@@ -133,8 +133,8 @@ async def test_expectation_by_address(excluded: str, given: str, dialled: str, o
 
 @virtual_time
 async def test_deadline() -> None:
-    """At the call's deadline the answer holds the attempts that were made, and says how many were asked for; where none
-    was made there is no answer. One alone has the whole time."""
+    """At the deadline of the call the result has the attempts made so far, and how many were requested. If none was
+    made, it is an error. A single attempt has all the time."""
     result, _ = await probed(BANK, sees=[REGISTERED], count=100, call=10.5, takes=1.0)
     assert 5 < len(result.attempts) < 20
     assert result.cut_short[0].code == "CUT_SHORT"

@@ -121,7 +121,7 @@ async def test_what_can_not_change() -> None:
 
 
 async def test_a_rival_adoption_is_not_lost() -> None:
-    """What somebody decides just before the commit is there after it."""
+    """What is decided directly before the commit is there after it."""
     world = World.of(kubernetes())
     adopted = replace(kubernetes(), adopted=("Sidecar/a/b",))
     world.store.rivals.append(lambda: world.store.put(adopted))
@@ -129,7 +129,7 @@ async def test_a_rival_adoption_is_not_lost() -> None:
 
 
 async def test_amend_alone_needs_something_to_amend() -> None:
-    """And beside a resource it does not."""
+    """With a resource it does not."""
     world = World.of()
     mutation = Mutation(
         NAME, ChangeType.REGISTER, kubernetes(), Options(fingerprint="f"), lambda _: kubernetes(secret="a/b")

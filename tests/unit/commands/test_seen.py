@@ -30,7 +30,7 @@ def drifted(name: str, **fields: object) -> Drift:
 
 
 def gap(name: str, kind: PolicyGapKind = PolicyGapKind.SIDECAR_WITHOUT_MODE) -> PolicyGap:
-    """A Sidecar that says nothing."""
+    """A Sidecar without a mode."""
     return PolicyGap(kind, "Sidecar", "prod", name, "it says nothing")
 
 
@@ -112,7 +112,7 @@ async def test_stale_workloads(world: World) -> None:
 
 
 @pytest.mark.parametrize("list_", [list_drift, list_policy_gaps, list_stale_workloads])
-async def test_a_cluster_that_nobody_registered(world: World, list_: object) -> None:
+async def test_an_unregistered_cluster(world: World, list_: object) -> None:
     """Is not found, rather than empty."""
     with pytest.raises(NotFound):
         await list_(world.services, CALLER, asking("south"))  # type: ignore[operator]

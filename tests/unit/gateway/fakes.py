@@ -1,4 +1,4 @@
-"""Stands in for the pipeline below the gateway: reads requests as the real one does, and answers what a test says."""
+"""A fake pipeline for the gateway: decodes requests like the real one, and returns what a test sets."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager

@@ -192,7 +192,7 @@ def test_long_unknown_name_is_cut() -> None:
 
 @pytest.mark.parametrize("body", [[], "x", 1, None, True])
 def test_body_must_be_an_object(body: object) -> None:
-    """JSON that is no object is refused."""
+    """JSON that is not an object is rejected."""
     with pytest.raises(InvalidArgument, match="must be an object") as caught:
         read(json.dumps(body).encode())
     assert caught.value.reason == "MALFORMED_REQUEST"
@@ -326,7 +326,7 @@ def test_other_content_types(content_type: str, body: bytes) -> None:
 
 
 def test_content_type_of_nothing() -> None:
-    """Where a method has no body and none is sent, a content type says nothing."""
+    """If a method has no body and none is sent, the content type is ignored."""
     assert read(headers={"content-type": "text/plain"}, rule="", query="text=a").text == "a"
 
 

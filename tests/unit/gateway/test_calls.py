@@ -119,7 +119,7 @@ async def test_answer(client: httpx.AsyncClient, pipeline: FakePipeline) -> None
 
 
 async def test_etag_of_a_read(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """A resource read by itself carries its etag as a header too; without one there is no header."""
+    """The response for a single resource also has its etag as a header; without an etag there is no header."""
     url = "/v1/meshes/default/outboundPolicies/x"
     assert "etag" not in (await client.get(url)).headers
 

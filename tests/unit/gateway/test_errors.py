@@ -97,7 +97,7 @@ async def test_body(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
 
 
 async def test_our_own_mistake(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """A mistake of ours is INTERNAL with an id for the log, and says nothing of the code."""
+    """A bug of the server is INTERNAL with a trace ID, and does not reveal code."""
 
     async def broken(*_: object) -> None:
         raise RuntimeError("secret")

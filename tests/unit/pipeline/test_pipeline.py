@@ -1,4 +1,4 @@
-"""The one path of a call: its steps in their order, and every way it can end."""
+"""The path of a call: its steps in order, and every way in which it can end."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ Run = Callable[[Services, Caller, Any], Awaitable[Any]]
 
 
 class Unauthenticated(EgressError):
-    """Nobody knows the caller."""
+    """The caller is unknown."""
 
     code = Code.UNAUTHENTICATED
     reason = "UNAUTHENTICATED"
@@ -43,7 +43,7 @@ class Command:
 
 
 class Guard:
-    """Authenticator and Authorizer that note what they are asked, and refuse where told to."""
+    """Authenticator and Authorizer that record their calls, and reject on demand."""
 
     def __init__(self, log: list[object]) -> None:
         self.log = log
@@ -51,7 +51,7 @@ class Guard:
         self.forbids = False
 
     async def authenticate(self, metadata: Mapping[str, str], peer: str) -> Principal:
-        """Who says so; alice by default."""
+        """The caller in the metadata; alice by default."""
         self.log.append("authenticate")
         if self.unknown:
             raise Unauthenticated("who are you?")
@@ -197,7 +197,7 @@ async def test_a_call_ends_with_its_time(left: float) -> None:
 
 
 async def test_a_cancelled_call_is_cancelled() -> None:
-    """It is no refusal."""
+    """It is not an error."""
     entered = asyncio.Event()
 
     async def run(*_: object) -> str:

@@ -40,7 +40,7 @@ def finding(number: int = 0, **fields: str) -> Finding:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_has_code_and_reason(kind: type[EgressError]) -> None:
-    """The reason of its class, or its own; the domain is ours; the metadata goes along."""
+    """The reason of its class or its own, the domain of this API, and the metadata."""
     status = status_error(kind("it went wrong", metadata={"resource": "x"})).status
     assert (status.code, status.message) == (kind.code.value, "it went wrong")
     (info,) = details(status, error_details_pb2.ErrorInfo)

@@ -229,7 +229,7 @@ def test_a_change_counts_its_rollouts() -> None:
 
 @pytest.mark.parametrize("state", list(RolloutState))
 def test_every_state_of_a_rollout_is_written(state: RolloutState) -> None:
-    """By its name; a cluster that nobody has reported on has nothing more."""
+    """By name. A cluster that has not been reported on has nothing else."""
     found = written("ListClusterRollouts", RolloutPage((Rollout(cluster("east"), state),), ""))
     assert found == {"clusterRollouts": [{"cluster": "meshes/default/clusters/east", "state": state.value}]}
 

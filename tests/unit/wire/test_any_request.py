@@ -108,7 +108,7 @@ def test_a_good_request_with_one_field_of_any_value(path: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(ALL))
 def test_any_bytes_are_a_message_or_none(path: str) -> None:
-    """The parser refuses what is no message; what it takes is decoded or refused."""
+    """The parser rejects what is not a message; what it accepts is decoded or rejected."""
     method = ALL[path]
 
     @settings(max_examples=40, deadline=None)

@@ -1,4 +1,4 @@
-"""InjectFault: fields and YAML to one command, what stands in for what nobody gave, and what is refused where."""
+"""InjectFault: fields and YAML become the same command; defaults, and problems with their paths."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,7 +85,7 @@ def test_the_end_is_counted_from_the_last_change() -> None:
     assert cleared.expire_time.ToDatetime(UTC) == NOW
 
 
-def test_what_nobody_gave() -> None:
+def test_defaults() -> None:
     """Always, for ten minutes, named after the host, in the namespace `default`."""
     fault = fault_of(fault={"host": "WWW.Bank.example", "delay": {"fixedDelay": "5s"}, "abort": {"httpStatus": 503}})
     assert fault.name == f"{MESH}/namespaces/default/faults/www-bank-example"
@@ -106,7 +106,7 @@ def test_an_id_is_made_of_the_host(host: str, id_: str) -> None:
 
 
 def test_a_long_host_gives_a_short_id() -> None:
-    """Two that begin alike are still told apart."""
+    """Two hosts with the same beginning get different IDs."""
     one, other = (host_id(f"{end}.{'a' * 63}.example.com"[::-1].lower()) for end in ("x", "y"))
     assert max(len(one), len(other)) <= 63
     assert one != other

@@ -1,4 +1,4 @@
-"""Meshes and clusters through the door."""
+"""Meshes and clusters through the transport."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

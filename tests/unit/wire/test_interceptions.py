@@ -1,4 +1,4 @@
-"""SetInterceptionCIDRs through the door."""
+"""SetInterceptionCIDRs through the transport."""
 
 from datetime import UTC, datetime
 from typing import Any

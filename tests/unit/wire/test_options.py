@@ -42,14 +42,14 @@ def test_type_of_the_change(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_creation_can_be_demanded(name: str) -> None:
-    """Of whatever is set."""
+def test_create_only(name: str) -> None:
+    """For everything that can be set."""
     assert decode(request(name, create_only=True)).options.create_only
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("Delete")])
 def test_what_is_deleted_must_exist(name: str) -> None:
-    """To demand that it does not makes no sense."""
+    """So `create_only` is rejected."""
     assert [field for field, _ in refused(request(name, create_only=True))] == ["create_only"]
 
 
@@ -76,8 +76,8 @@ def test_bad_options_are_refused_with_their_place(name: str, field: str, value: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_bad_options_are_told_at_once(name: str) -> None:
-    """Together with what is wrong with the resource, for whoever mends it."""
+def test_all_bad_options_are_reported_at_once(name: str) -> None:
+    """Together with the problems of the resource, so that they can be fixed in one go."""
     found = refused(request(name, request_id="ü", etag="ü", reason="r" * 2000))
     assert [where for where, _ in found] == ["request_id", "etag", "reason"]
 

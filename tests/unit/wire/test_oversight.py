@@ -1,4 +1,4 @@
-"""What was seen on clusters, and decisions about them, through the door."""
+"""What was seen on clusters, and decisions about them, through the transport."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Probe, Explain and ListRegistry through the door: what is read, what is refused, what is written."""
+"""Probe, Explain and ListRegistry through the transport: what is read, what is refused, what is written."""
 
 from dataclasses import replace
 from typing import Any
@@ -57,7 +57,7 @@ def probing(url: str, **fields: Any) -> Probe:
     ],
 )
 def test_urls(url: str, destination: Destination) -> None:
-    """URLs are read as they are meant: lower case, without a final dot, with the usual port where there is one."""
+    """URLs are normalized: lower case, without a final dot, with the default port of the scheme."""
     assert probing(url).attempt.destination == destination
 
 
@@ -89,7 +89,7 @@ def test_bad_urls(url: str, wrong: str) -> None:
 
 @pytest.mark.parametrize(("count", "read"), [(0, 1), (1, 1), (100, 100)])
 def test_count(count: int, read: int) -> None:
-    """The number of attempts; one where it is not set."""
+    """The number of attempts; one by default."""
     assert probing("http://www.example.com", count=count).count == read
 
 
@@ -185,13 +185,13 @@ def test_longest_response() -> None:
 
 
 def test_no_quantiles() -> None:
-    """Without an answer there is no time to tell."""
+    """Without a response there are no durations."""
     response = PROBE.encode(replace(result(Outcome.BLOCKED), quantiles=None))
     assert not response.HasField("quantiles")
 
 
 def test_explain() -> None:
-    """Explain is asked for a workload, in `default` where no namespace is named, and tells all there is."""
+    """Explain takes a workload, in `default` unless a namespace is given, and returns everything."""
     request = explain_pb2.ExplainRequest(cluster=CLUSTER, labels={"app": "web"}, url="tcp://db.example.com:3306")
     assert EXPLAIN.decode(request) == Explain(
         EAST, Request(Destination("tcp", "db.example.com", 3306), "default", {"app": "web"})

@@ -89,7 +89,7 @@ def test_lists_have_an_order(name: str, order_by: str, descending: bool) -> None
 
 
 def test_changes_are_asked_for_by_their_revision() -> None:
-    """One, all of a mesh, and what became of one."""
+    """One change, all of a mesh, and the rollouts of one."""
     ref = ChangeRef("default", 7)
     assert decode(request("GetChange")) == ref
     assert isinstance(decode(request("ListChanges")), ListChanges)

@@ -92,7 +92,7 @@ def test_a_cluster_is_read_whole() -> None:
 
 
 def test_what_the_server_sets_is_passed_over() -> None:
-    """A resource that was read can be sent back as it is: its etag there is no precondition."""
+    """A resource that was read can be sent back as it is: the etag in it is not a precondition."""
     given = policy(name=POLICY, etag="stale", revision="5", createTime="2026-01-01T00:00:00Z")
     mutation = decode(request("SetOutboundPolicy", outbound_policy=given))
     assert mutation.options.etag == ""
@@ -259,7 +259,7 @@ ENTRIES: dict[str, Row] = {
         "service_entry_id",
         "is 'x', but service_entry.name is",
     ),
-    "selector beside fields": (
+    "selector with fields": (
         request("UpsertServiceEntry", cluster_selector={"clusters": ["a"]}),
         "cluster_selector",
         "set service_entry.cluster_selector",
@@ -367,7 +367,7 @@ def test_problems_have_their_place(message: Any, field: str, said: str) -> None:
 
 
 def test_broken_yaml_has_a_reason_of_its_own() -> None:
-    """So that a client may tell it from a bad field."""
+    """So that a client can distinguish it from a bad field."""
     with pytest.raises(InvalidArgument) as caught:
         decode(yaml(istio_yaml="a: ["))
     assert caught.value.reason == "INVALID_YAML"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import MESH, cluster, delete, entry, head, ok, policy
+from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
 
-pytestmark = pytest.mark.xdist_group("app-doors")
+pytestmark = pytest.mark.xdist_group("app-transports")
 OWN = {"name", "revision", "etag", "createTime", "updateTime", "acceptTime", "traceId", "previousRevision"}
 """What belongs to one change or resource alone."""
 
@@ -33,12 +33,14 @@ def without_own(value: Any) -> Any:
         ("UpsertServiceEntry", entry(resolution="NONE", addresses=["203.0.113.0/24"], location="MESH_INTERNAL")),
     ],
 )
-def test_set_is_the_same_by_both_doors(by_grpc: GrpcDoor, by_rest: RestDoor, rpc: str, request_: Json) -> None:
-    """Setting the same thing by either door gives the same resource and the same Change."""
+def test_set_is_the_same_by_both_doors(
+    by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, request_: Json
+) -> None:
+    """Setting the same thing by either transport gives the same resource and the same Change."""
     replies = []
-    doors: tuple[Door, ...] = (by_grpc, by_rest)
-    for door in doors:
-        replies.append(ok(door.call(rpc, request_)))
+    transports: tuple[Transport, ...] = (by_grpc, by_rest)
+    for transport in transports:
+        replies.append(ok(transport.call(rpc, request_)))
         delete(by_grpc, replies[-1])
     assert without_own(replies[0]) == without_own(replies[1])
     assert replies[0]["change"]["resource"] == replies[1]["change"]["resource"]
@@ -52,28 +54,28 @@ def test_set_is_the_same_by_both_doors(by_grpc: GrpcDoor, by_rest: RestDoor, rpc
     ],
 )
 def test_delete_is_the_same_by_both_doors(
-    by_grpc: GrpcDoor, by_rest: RestDoor, set_rpc: str, request_: Json, kind: str, delete_rpc: str
+    by_grpc: GrpcTransport, by_rest: RestTransport, set_rpc: str, request_: Json, kind: str, delete_rpc: str
 ) -> None:
-    """Deleting by either door gives the last state and the same Change."""
+    """Deleting by either transport gives the last state and the same Change."""
     replies = []
-    doors: tuple[Door, ...] = (by_grpc, by_rest)
-    for door in doors:
-        name = ok(door.call(set_rpc, request_))[kind]["name"]
-        replies.append(ok(door.call(delete_rpc, {"name": name, "reason": "no longer"})))
+    transports: tuple[Transport, ...] = (by_grpc, by_rest)
+    for transport in transports:
+        name = ok(transport.call(set_rpc, request_))[kind]["name"]
+        replies.append(ok(transport.call(delete_rpc, {"name": name, "reason": "no longer"})))
     assert without_own(replies[0]) == without_own(replies[1])
     assert replies[0]["change"]["type"] == "DELETE"
 
 
-def test_register_is_the_same_by_both_doors(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """Registering a cluster again by either door gives the same registration and the same Change."""
+def test_register_is_the_same_by_both_doors(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
+    """Registering a cluster again by either transport gives the same registration and the same Change."""
     request = {"parent": MESH, "clusterId": "one", "cluster": {"local": {}, "labels": {"tier": "gold"}}}
     replies = [ok(by_grpc.call("RegisterCluster", request)), ok(by_rest.call("RegisterCluster", request))]
     assert without_own(replies[0]) == without_own(replies[1])
     assert replies[0]["change"]["type"] == "REGISTER"
 
 
-def test_reads_are_the_same_by_both_doors(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """What is read by either door is the same to the letter."""
+def test_reads_are_the_same_by_both_doors(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
+    """What is read by either transport is the same to the letter."""
     made = ok(by_grpc.call("UpsertServiceEntry", entry("read-me")))
     set_ = ok(by_rest.call("SetOutboundPolicy", policy()))
     change = made["change"]["name"]
@@ -91,15 +93,15 @@ def test_reads_are_the_same_by_both_doors(by_grpc: GrpcDoor, by_rest: RestDoor) 
         assert ok(by_grpc.call(rpc, request)) == ok(by_rest.call(rpc, request)), rpc
 
 
-def test_validate_only_is_the_same_by_both_doors(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """A plan by either door is the same, and neither changes anything."""
+def test_validate_only_is_the_same_by_both_doors(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
+    """A plan by either transport is the same, and neither changes anything."""
     before = head(by_grpc)
     for rpc, request in (
         ("UpsertServiceEntry", entry("planned")),
         ("SetOutboundPolicy", policy()),
         ("RegisterCluster", cluster()),
     ):
-        replies = [ok(door.call(rpc, {**request, "validateOnly": True})) for door in (by_grpc, by_rest)]
+        replies = [ok(transport.call(rpc, {**request, "validateOnly": True})) for transport in (by_grpc, by_rest)]
         replies = [_without_times(reply) for reply in replies]
         assert replies[0] == replies[1]
         assert "change" not in replies[0]

@@ -6,7 +6,7 @@ from egress_server.pipeline.write_batcher import FREE, WriteBatcher
 
 
 class Visit:
-    """Something that goes in through a gate, and out again when it is told to."""
+    """Enters a batcher, and leaves it when a test says so."""
 
     def __init__(self, gate: WriteBatcher) -> None:
         self._entered = asyncio.Event()
@@ -53,7 +53,7 @@ async def test_the_first_go_in_at_once() -> None:
 
 
 async def test_those_that_come_meanwhile_go_in_together_when_the_first_are_done() -> None:
-    """Also one that comes when there is room again waits for the group, so that none is overtaken for ever."""
+    """One that arrives when there is space again also waits for the group, so that none is overtaken forever."""
     gate = WriteBatcher()
     first = await visits(gate, FREE)
     waiting = await visits(gate, 3)
@@ -67,7 +67,7 @@ async def test_those_that_come_meanwhile_go_in_together_when_the_first_are_done(
     assert all(visit.inside for visit in waiting)
 
 
-async def test_nobody_waits_for_one_that_does_not_end() -> None:
+async def test_none_waits_long_for_one_that_does_not_end() -> None:
     """The gate opens by itself."""
     gate = WriteBatcher()
     await visits(gate, FREE)
@@ -76,7 +76,7 @@ async def test_nobody_waits_for_one_that_does_not_end() -> None:
         await late.enter()
 
 
-async def test_a_failed_or_cancelled_one_holds_nobody_up() -> None:
+async def test_a_failed_or_cancelled_one_delays_none() -> None:
     """Neither inside nor while it waits."""
     gate = WriteBatcher()
     first = await visits(gate, FREE)

@@ -1,4 +1,4 @@
-"""The two doors behind one face: the same request, in proto3 JSON, by gRPC and by REST, and the answer of each."""
+"""Both transports behind one interface: the same request in proto3 JSON over gRPC and REST, and its response."""
 
 import json
 import re
@@ -86,14 +86,14 @@ class Answer:
         return f"{self.http} {code_pb2.Code.Name(self.code)} {json.dumps(self.body, indent=1)}"
 
 
-class Door(Protocol):
-    """A way in."""
+class Transport(Protocol):
+    """A transport of the API."""
 
     def call(self, rpc: str, request: Json) -> Answer:
         """Makes one call."""
 
 
-class GrpcDoor:
+class GrpcTransport:
     """The generated stubs."""
 
     def __init__(self, target: str) -> None:
@@ -119,7 +119,7 @@ class GrpcDoor:
         return Answer(0, {})
 
 
-class RestDoor:
+class RestTransport:
     """HTTP and JSON."""
 
     def __init__(self, url: str) -> None:
