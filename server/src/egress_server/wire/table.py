@@ -15,15 +15,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 import egress.v1
 from egress.v1 import options_pb2
+from egress_server import wire
 from egress_server.pipeline.method import Method, StreamMethod
-from egress_server.wire import changes, clusters, entries, faults, interceptions, meshes, observations, policies, probe
 from egress_server.wire.grammar.handlers import Handler, Handlers, StreamHandler
 from egress_server.wire.grammar.options import has_mutation_options
-
-_HANDLERS: tuple[Handlers, ...] = tuple(
-    module.HANDLERS
-    for module in (changes, clusters, entries, faults, interceptions, meshes, observations, policies, probe)
-)
 
 
 class Table:
@@ -82,10 +77,16 @@ class Table:
 
 def contract_services() -> Iterator[ServiceDescriptor]:
     """All services of the contract, from the generated modules."""
-    for module in iter_modules(egress.v1.__path__):
+    for module in iter_modules(egress.v1.__path__, f"{egress.v1.__name__}."):
         if module.name.endswith("_pb2"):
-            file = import_module(f"{egress.v1.__name__}.{module.name}").DESCRIPTOR
-            yield from file.services_by_name.values()
+            yield from import_module(module.name).DESCRIPTOR.services_by_name.values()
+
+
+def registered_handlers() -> Iterator[Handlers]:
+    """The HANDLERS of all modules of `wire`, which are one per resource."""
+    for module in iter_modules(wire.__path__, f"{wire.__name__}."):
+        if not module.ispkg and module.name != __name__:
+            yield import_module(module.name).HANDLERS
 
 
 def path_of(rpc: MethodDescriptor) -> str:
@@ -99,6 +100,6 @@ def permission(rpc: MethodDescriptor) -> str:
     return str(options.Extensions[options_pb2.permission])
 
 
-_TABLE = Table(contract_services(), _HANDLERS)
+_TABLE = Table(contract_services(), registered_handlers())
 METHODS: Mapping[str, Method] = _TABLE.methods
 STREAMS: Mapping[str, StreamMethod] = _TABLE.streams
