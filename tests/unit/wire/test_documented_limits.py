@@ -7,6 +7,7 @@ import pytest
 from egress_server.domain.model import limits
 from egress_server.gateway.openapi.comments import comments_of
 from egress_server.wire import METHODS
+from tests.support.paths import ROOT
 from tests.support.requests import requests
 from tests.support.violations import violations_of
 
@@ -90,3 +91,15 @@ def test_a_list_documents_its_pages_and_filters(path: str) -> None:
     accepted = problem.rpartition(" of ")[2].replace("labels.", "labels.KEY")
     assert field == "filter"
     assert COMMENTS[f"{message}.filter"].endswith(f"Filterable fields: {accepted}.")
+
+
+def test_the_readme_has_the_most_important_limits() -> None:
+    """Those that users reach first."""
+    readme = (ROOT / "README.md").read_text()
+    sizes = {
+        "MiB": limits.MAX_REQUEST_BYTES // 1024**2,
+        "hosts": limits.MAX_HOSTS,
+        "ports": limits.MAX_PORTS,
+        "endpoints": limits.MAX_ENDPOINTS,
+    }
+    assert [f"{size:,} {what}" for what, size in sizes.items() if f"{size:,} {what}" not in readme] == []
