@@ -1,4 +1,4 @@
-"""For every tier: in CI a skip is a failure, golden files are rewritten by --update-golden, and hypothesis has no deadline.
+"""For every tier: in CI a skip is a failure, --update-golden rewrites golden files, and hypothesis has no deadline.
 
 A skip is fine on a laptop without redis-server; in CI it would hide that a promise went untested. A deadline for each
 example would fail on a busy machine.

@@ -16,6 +16,7 @@ from egress_server.app.servers import WebServer
 from egress_server.auth.local import LocalUser
 from egress_server.commands.services import Services
 from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.gateway.app import build_app
@@ -56,7 +57,7 @@ class FakeApplier:
             self._run(self._store.store.put_inventory(MESH, each))
         until(lambda: all(self._store.replica.inventories.get(i.cluster) == i for i in inventories), "inventories")
 
-    def stored(self, name: str) -> Versioned | None:
+    def stored(self, name: str) -> Versioned[Resource] | None:
         """A resource as the server's replica has it, with what the API does not show."""
         return self._store.replica.snapshot.get(name)
 

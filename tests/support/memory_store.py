@@ -38,7 +38,7 @@ class _Entry:
     """What the log tells of one revision."""
 
     change: Change
-    versioned: Versioned
+    versioned: Versioned[Resource]
     digest: str
     traceparent: str
 
@@ -64,7 +64,7 @@ class _Mesh:
 
     snapshot: Snapshot
     log: list[_Entry] = field(default_factory=list)
-    history: dict[str, deque[Versioned]] = field(default_factory=dict)
+    history: dict[str, deque[Versioned[Resource]]] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
     requests: dict[Request, _Done] = field(default_factory=dict)
     leases: dict[str, _Holder] = field(default_factory=dict)
@@ -179,12 +179,12 @@ class MemoryStore:
         await self.reach()
         return self._change(mesh, revision)
 
-    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned[Resource] | None:
         """See the port."""
         await self.reach()
         return self._version_at(mesh, resource, revision)
 
-    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+    async def newest(self, mesh: str, resource: str) -> Versioned[Resource] | None:
         """See the port."""
         await self.reach()
         return self._newest(mesh, resource)
@@ -292,13 +292,13 @@ class MemoryStore:
         versioned = self._version_at(mesh, name, revision) or self._newest(mesh, name)
         return Committed(entry.change, versioned) if versioned else None
 
-    def _version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+    def _version_at(self, mesh: str, resource: str, revision: int) -> Versioned[Resource] | None:
         return next((v for v in self._versions(mesh, resource) if v.revision == revision), None)
 
-    def _newest(self, mesh: str, resource: str) -> Versioned | None:
+    def _newest(self, mesh: str, resource: str) -> Versioned[Resource] | None:
         return next(reversed(self._versions(mesh, resource)), None)
 
-    def _versions(self, mesh: str, resource: str) -> Sequence[Versioned]:
+    def _versions(self, mesh: str, resource: str) -> Sequence[Versioned[Resource]]:
         return list(self._meshes[mesh].history.get(resource, ())) if mesh in self._meshes else []
 
     def _count(self, mesh: _Mesh) -> None:
@@ -380,7 +380,7 @@ class MemoryReplica:
         """See the port."""
         return self._wakeups.watch()
 
-    def _apply(self, versioned: Versioned, change: Change, traceparent: str) -> None:
+    def _apply(self, versioned: Versioned[Resource], change: Change, traceparent: str) -> None:
         self.snapshot.apply(Update(change.revision, versioned))
         self._arrivals.append(Arrival(change.revision, change.accept_time, traceparent))
 

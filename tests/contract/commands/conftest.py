@@ -21,7 +21,7 @@ CALLER = Caller(Principal("user:tester"), "test")
 
 
 @dataclass
-class House:
+class CommandBench:
     """A mesh and what may be done with it."""
 
     bench: Bench
@@ -44,7 +44,7 @@ class House:
         """Deletes a resource."""
         return changed(await mutate(self.services, CALLER, Mutation(name, type_, None, Options())))
 
-    async def revert(self, change: Change | int, **options: Any) -> MutationOutcome:
+    async def revert(self, change: Change | int, **options: Any) -> MutationOutcome[Any]:
         """Rolls a change back."""
         revision = change if isinstance(change, int) else change.revision
         command = RevertChange(self.mesh, revision, Options(**options))
@@ -56,18 +56,18 @@ class House:
         return found.resource if found else None
 
 
-def changed(outcome: MutationOutcome) -> Change:
+def changed(outcome: MutationOutcome[Any]) -> Change:
     """The change of a mutation that made one."""
     assert outcome.change is not None
     return outcome.change
 
 
 @pytest.fixture
-async def house(bench: Bench) -> House:
+async def commands(bench: Bench) -> CommandBench:
     """A fresh mesh."""
     services = Services(
         bench.store, {bench.mesh: bench.replica}, Sessions(version="1"), uuid_ids, system_clock, OpenSealer()
     )
-    made = House(bench, services)
+    made = CommandBench(bench, services)
     await made.set(Mesh(f"meshes/{bench.mesh}"), ChangeType.CREATE)
     return made

@@ -16,6 +16,7 @@ from egress_server.domain.desired.snapshot import buckets_of
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.errors import Aborted
 from egress_server.domain.model.names import ResourceKind
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.store import Commit, Committed, Replica, RequestKey, Stale
@@ -285,7 +286,7 @@ class StoreMachine(RuleBasedStateMachine):
         """What the digest of a change covers."""
         return version.commit.record, version.commit.resource
 
-    def _versioned(self, version: Version) -> Versioned:
+    def _versioned(self, version: Version) -> Versioned[Resource]:
         """A version as the store must show it."""
         created, updated = (self.outcomes[n - 1].change.accept_time for n in (version.created, version.revision))
         return Versioned(version.commit.resource, version.revision, created, updated, version.commit.deletes)

@@ -172,7 +172,7 @@ class ForgottenPast(MemoryStore):
 class EternalHistory(MemoryStore):
     """A version past the cap is still there."""
 
-    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned[Resource] | None:
         found = [entry.versioned for entry in self.mesh(mesh).log if entry.change.revision == revision]
         return next((v for v in found if v.resource.name == resource), None)
 
@@ -208,7 +208,7 @@ class WanderingTime(MemoryStore):
     def accept_time(self, revision: int) -> datetime:
         return super().accept_time(revision).replace(year=2000 + revision)
 
-    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+    async def newest(self, mesh: str, resource: str) -> Versioned[Resource] | None:
         found = await super().newest(mesh, resource)
         return found and replace(found, update_time=self.accept_time(found.revision + 1))
 

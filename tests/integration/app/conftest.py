@@ -1,4 +1,4 @@
-"""The product as it is delivered: egressd as a process with its own Redis and real Envoys, and every door to it."""
+"""The product as delivered: egressd as a process with its own Redis and real Envoys, and both transports to it."""
 
 import asyncio
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from egress_server.demo.environment import ExternalSite
-from tests.integration.app.doors import GrpcDoor, RestDoor
+from tests.integration.app.transports import GrpcTransport, RestTransport
 from tests.support.egressd import Egressd, running
 
 
@@ -44,16 +44,16 @@ def egressd(outside: list[str]) -> Iterator[Egressd]:
 
 
 @pytest.fixture(scope="module")
-def by_grpc(egressd: Egressd) -> Iterator[GrpcDoor]:
-    """Its gRPC door."""
-    door = GrpcDoor(egressd.grpc)
-    yield door
-    door.channel.close()
+def by_grpc(egressd: Egressd) -> Iterator[GrpcTransport]:
+    """Its gRPC transport."""
+    transport = GrpcTransport(egressd.grpc)
+    yield transport
+    transport.channel.close()
 
 
 @pytest.fixture(scope="module")
-def by_rest(egressd: Egressd) -> Iterator[RestDoor]:
-    """Its REST door."""
-    door = RestDoor(egressd.url)
-    yield door
-    door.http.close()
+def by_rest(egressd: Egressd) -> Iterator[RestTransport]:
+    """Its REST transport."""
+    transport = RestTransport(egressd.url)
+    yield transport
+    transport.http.close()

@@ -158,11 +158,11 @@ class World:
         self.replica.catch_up()
 
 
-def setting(resource: Resource, **options: Any) -> Mutation:
+def setting(resource: Resource, **options: Any) -> Mutation[Any]:
     """Sets `resource`."""
     return Mutation(resource.name, ChangeType.SET, resource, Options(**{"fingerprint": "f", **options}))
 
 
-def deleting(resource: Resource, **options: Any) -> Mutation:
+def deleting(resource: Resource, **options: Any) -> Mutation[Any]:
     """Deletes what is called as `resource` is."""
     return Mutation(resource.name, ChangeType.DELETE, None, Options(**{"fingerprint": "f", **options}))

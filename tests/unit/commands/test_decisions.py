@@ -8,7 +8,6 @@ import pytest
 
 from egress_server.commands.changes.revert import RevertChange, revert_change
 from egress_server.commands.clusters.approvals import (
-    MAX_ADOPTED,
     Approve,
     accept_store_reset,
     adopting,
@@ -21,14 +20,14 @@ from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.model.clusters import Cluster, KubernetesTarget, RestartOrder
 from egress_server.domain.model.errors import Aborted, FailedPrecondition, NotFound, ResourceExhausted
-from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.limits import MAX_ADOPTED
 from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND, ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster, with_orders
 from tests.unit.commands.fakes import CALLER, World, deleting
 
 SIDECAR = "Sidecar/prod/default"
 EAST = Cluster("meshes/default/clusters/east", KubernetesTarget())
-Say = Callable[[Services, Caller, Approve], Awaitable[MutationOutcome]]
+Say = Callable[[Services, Caller, Approve], Awaitable[MutationOutcome[Cluster]]]
 
 
 def held(reason: str, token: str = "t1") -> ClusterStatus:
@@ -41,7 +40,7 @@ def options(**fields: Any) -> Options:
     return Options(**{"fingerprint": "f", **fields})
 
 
-def deciding(type_: ChangeType, amend: Callable[[Resource], Resource], **fields: Any) -> Mutation:
+def deciding(type_: ChangeType, amend: Callable[[Cluster], Cluster], **fields: Any) -> Mutation[Cluster]:
     """A decision about east."""
     return Mutation(EAST.name, type_, None, options(**fields), amend)
 
@@ -80,7 +79,7 @@ async def test_adoptions_have_a_limit() -> None:
 
 
 async def test_only_kubernetes_has_what_is_not_ours() -> None:
-    """Other clusters have no objects and workloads of somebody else."""
+    """Other clusters have no unmanaged objects and workloads."""
     world = World.of(cluster("east"))
     order = RestartWorkloads(EAST.name, options(), ())
     with pytest.raises(FailedPrecondition) as caught:
@@ -113,14 +112,14 @@ async def test_what_is_held_is_said_yes_to(say: Say, reason: str, field: str, ty
 
 
 @pytest.mark.parametrize(("say", "other"), [(approve_deletion, STORE_REWOUND), (accept_store_reset, MASS_DELETION)])
-async def test_what_is_not_held_needs_no_yes(say: Say, other: str) -> None:
-    """It is refused, with how the cluster stands instead."""
+async def test_nothing_is_pending(say: Say, other: str) -> None:
+    """It is rejected, with the actual state of the cluster."""
     world = World.of(cluster("east"))
     for status, text in (
         (None, "no applier has reported"),
-        (ClusterStatus("east", Phase.SETTLED), "but SETTLED"),
-        (held(other), "but HELD: too much"),
-        (replace(held(MASS_DELETION), phase=Phase.FAILED), "but FAILED: too much"),
+        (ClusterStatus("east", Phase.SETTLED), "it is SETTLED"),
+        (held(other), r"it is HELD \(too much\)"),
+        (replace(held(MASS_DELETION), phase=Phase.FAILED), r"it is FAILED \(too much\)"),
     ):
         if status:
             world.replica.report(status)
@@ -140,7 +139,7 @@ async def test_another_token_is_refused() -> None:
 
 
 async def test_a_dry_run_says_yes_to_nothing() -> None:
-    """It only tells whether it could."""
+    """It only reports whether it could."""
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION))
     outcome = await approve_deletion(world.services, CALLER, Approve(EAST.name, options(validate_only=True), ""))
@@ -165,7 +164,7 @@ async def test_a_restart_has_an_id_of_its_own() -> None:
     assert (second.workloads, second.id != first.id) == ((), True)
 
 
-async def test_decisions_about_what_nobody_registered() -> None:
+async def test_decisions_about_an_unregistered_cluster() -> None:
     """Are refused as not found."""
     world = World.of()
     with pytest.raises(NotFound):
@@ -174,7 +173,7 @@ async def test_decisions_about_what_nobody_registered() -> None:
         await approve_deletion(world.services, CALLER, Approve(EAST.name, options(), ""))
 
 
-async def rolled_back(world: World, outcome: MutationOutcome) -> Cluster:
+async def rolled_back(world: World, outcome: MutationOutcome[Cluster]) -> Cluster:
     """East after a change was taken back."""
     assert outcome.change is not None
     command = RevertChange("default", outcome.change.revision, options())

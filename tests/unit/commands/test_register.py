@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.commands.clusters.registration import register
+from egress_server.commands.clusters.registration import Register, register
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.model.clusters import (
@@ -31,15 +31,14 @@ def kubernetes(**target: Any) -> Cluster:
     return Cluster(NAME, KubernetesTarget(**target))
 
 
-def registering(cluster: Cluster, **options: Any) -> Mutation:
+def registering(cluster: Cluster, **options: Any) -> Register:
     """Registers `cluster`."""
-    return Mutation(cluster.name, ChangeType.REGISTER, cluster, Options(**{"fingerprint": "f", **options}))
+    return Register(cluster, Options(**{"fingerprint": "f", **options}))
 
 
 async def registered(world: World, cluster: Cluster, **options: Any) -> Cluster:
     """What is kept of a registration."""
     outcome = await register(world.services, CALLER, registering(cluster, **options))
-    assert isinstance(outcome.versioned.resource, Cluster)
     return outcome.versioned.resource
 
 
@@ -126,7 +125,7 @@ async def test_what_can_not_change() -> None:
 
 
 async def test_a_rival_adoption_is_not_lost() -> None:
-    """What somebody decides just before the commit is there after it."""
+    """What is decided directly before the commit is there after it."""
     world = World.of(kubernetes())
     adopted = replace(kubernetes(), orders=Orders(adopted=("Sidecar/a/b",)))
     world.store.rivals.append(lambda: world.store.put(adopted))
@@ -134,8 +133,10 @@ async def test_a_rival_adoption_is_not_lost() -> None:
 
 
 async def test_amend_alone_needs_something_to_amend() -> None:
-    """And beside a resource it does not."""
+    """With a resource it does not."""
     world = World.of()
-    mutation = replace(registering(kubernetes()), amend=lambda _: kubernetes(secret="a/b"))
+    mutation = Mutation(
+        NAME, ChangeType.REGISTER, kubernetes(), Options(fingerprint="f"), lambda _: kubernetes(secret="a/b")
+    )
     assert (await mutate(world.services, CALLER, mutation)).versioned.resource == kubernetes()
     assert (await mutate(world.services, CALLER, mutation)).versioned.resource == kubernetes(secret="a/b")

@@ -84,7 +84,7 @@ async def test_filter(only: str, found: list[str]) -> None:
 
 
 async def test_view() -> None:
-    """Another namespace has another view, and a token of one view is none of another."""
+    """Another namespace has another view, and a token is only valid for its own view."""
     assert all(item.visible for item in (await listed(namespace="prod")).items)
     token = (await listed(size=1)).next_page_token
     with pytest.raises(InvalidArgument):

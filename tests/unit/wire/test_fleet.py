@@ -1,4 +1,4 @@
-"""Meshes and clusters through the door."""
+"""Meshes and clusters through the transport."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +26,6 @@ from egress_server.domain.model.clusters import (
     Orders,
 )
 from egress_server.domain.model.names import Name, ResourceKind
-from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import (
     ClusterStatus,
     Drift,
@@ -66,7 +65,7 @@ def update(**cluster: Any) -> pb.UpdateClusterRequest:
     return ParseDict({"cluster": {"name": EAST, **cluster}}, pb.UpdateClusterRequest())
 
 
-def amended(request: pb.UpdateClusterRequest, before: Resource) -> Resource:
+def amended(request: pb.UpdateClusterRequest, before: Cluster) -> Any:
     """What an update makes of a cluster."""
     mutation = decode("UpdateCluster", request)
     assert isinstance(mutation, Mutation)
@@ -125,14 +124,14 @@ def test_a_kubeconfig_arrives_cut_to_what_is_needed() -> None:
     for context in ("", "c0"):
         target = {"kubeconfig": kubeconfig(), "context": context}
         request = ParseDict({"cluster": {"name": EAST, "kubernetes": target}}, pb.RegisterClusterRequest())
-        mutation = decode("RegisterCluster", request)
-        kept = mutation.resource.target
+        command = decode("RegisterCluster", request)
+        kept = command.cluster.target
         assert (kept.context, kept.kubeconfig) == ("c0", extract_context(kubeconfig()).text)
-        assert CANARY not in repr(mutation)
-        shown = write_cluster(Versioned(mutation.resource, 1, NOW, NOW), "epoch")
+        assert CANARY not in repr(command)
+        shown = write_cluster(Versioned(command.cluster, 1, NOW, NOW), "epoch")
         assert CANARY not in str(shown)
         assert shown.kubernetes.context == "c0"
-        prints.add(mutation.options.fingerprint)
+        prints.add(command.options.fingerprint)
     assert len(prints) == 1
 
 

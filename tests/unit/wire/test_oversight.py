@@ -1,6 +1,7 @@
-"""What was seen on clusters, and decisions about them, through the door."""
+"""What was seen on clusters, and decisions about them, through the transport."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -55,7 +56,7 @@ def test_decisions_carry_what_is_decided() -> None:
     restart = decode(request("RestartWorkloads"))
     assert isinstance(restart, RestartWorkloads)
     assert restart.workloads == ("Deployment/prod/web",)
-    others: list[tuple[Mutation | Approve | RestartWorkloads, Message]] = [
+    others: list[tuple[Mutation[Any] | Approve | RestartWorkloads, Message]] = [
         (adopt, request("AdoptObject", object="Sidecar/prod/other")),
         (approve, request("ApproveDeletion", token="u")),
         (restart, request("RestartWorkloads", workloads=[])),
@@ -92,8 +93,8 @@ def test_what_was_seen_is_written() -> None:
         "driftedObjects": [
             {
                 "cluster": EAST,
-                "kind": "MISSING",
-                "objectKind": "Sidecar",
+                "type": "MISSING",
+                "kind": "Sidecar",
                 "namespace": "prod",
                 "name": "default",
                 "resource": "r",
@@ -112,7 +113,7 @@ def test_what_was_seen_is_written() -> None:
     gap = PolicyGap(PolicyGapKind.AMBIENT, "Namespace", "", "prod", "no sidecars")
     assert written("ListPolicyGaps", ObservationPage("default", (("east", gap),), "", observed)) == {
         "policyGaps": [
-            {"cluster": EAST, "kind": "AMBIENT", "objectKind": "Namespace", "name": "prod", "reason": "no sidecars"}
+            {"cluster": EAST, "type": "AMBIENT", "kind": "Namespace", "name": "prod", "reason": "no sidecars"}
         ],
         "observations": observations,
     }

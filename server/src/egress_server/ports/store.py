@@ -52,7 +52,7 @@ class Committed:
     """The outcome of a commit. `replayed` means that an earlier call with the same request had made it."""
 
     change: Change
-    versioned: Versioned
+    versioned: Versioned[Resource]
     replayed: bool = False
     traceparent: str = ""
 
@@ -142,13 +142,13 @@ class Store(ApplierStore, Protocol):
         If that version is no longer kept, the newest one is returned instead, with its own revision.
         """
 
-    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned[Resource] | None:
         """`resource` as of its change at exactly `revision`; None if unknown or past retention."""
 
     async def ask_resync(self, mesh: str, cluster: str) -> None:
         """Asks the applier of `cluster` for a resync, by Replica.resyncs; a hint that may get lost."""
 
-    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+    async def newest(self, mesh: str, resource: str) -> Versioned[Resource] | None:
         """The last version of `resource`, including a deletion; None if unknown or past retention."""
 
     async def changes(

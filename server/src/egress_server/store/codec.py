@@ -55,7 +55,7 @@ def decode_inventory(data: bytes) -> Inventory:
     return msgspec.convert(stored, Inventory)
 
 
-def decode_versioned(name: str, value: bytes) -> Versioned:
+def decode_versioned(name: str, value: bytes) -> Versioned[Resource]:
     """The stored value of the resource called `name`."""
     create_ms, update_ms, revision, deleted, data = value.split(b" ", 4)
     decoded = _resource_decoders[parse_name(name).kind].decode(data)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from egress_server.domain.model.changes import Change, Versioned
 from egress_server.domain.model.errors import Aborted
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.store import Commit, Committed, Lease, RequestKey, Stale
@@ -95,13 +96,13 @@ class RedisStore:
             versioned = await self.newest(mesh, change.record.resource)
         return Committed(change, versioned) if versioned else None
 
-    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned[Resource] | None:
         """See the port."""
         at = f"{revision}-0"
         entries = await self._connection.call("XRANGE", mesh_keys(mesh).history(resource), at, at)
         return decode_versioned(resource, entries[0][1][1]) if entries else None
 
-    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+    async def newest(self, mesh: str, resource: str) -> Versioned[Resource] | None:
         """See the port."""
         history = mesh_keys(mesh).history(resource)
         entries = await self._connection.call("XREVRANGE", history, "+", "-", "COUNT", 1)

@@ -20,6 +20,7 @@ from egress_server.aio.tasks import Task
 from egress_server.domain.desired.snapshot import Snapshot, Update
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.errors import Unavailable
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.domain.observed.inventory_index import Inventories
@@ -177,7 +178,7 @@ class RedisReplica:
         self._arrivals += [Arrival(n, times[name], traceparent) for n, name, traceparent in changed if n > known]
         return True
 
-    async def _gone(self, name: str) -> Versioned | None:
+    async def _gone(self, name: str) -> Versioned[Resource] | None:
         """The last version of a deleted resource."""
         newest: list[Entry] = await self._connection.call("XREVRANGE", self._keys.history(name), "+", "-", "COUNT", 1)
         return decode_versioned(name, newest[0][1][1]) if newest else None

@@ -14,15 +14,13 @@ from egress_server.delivery.context import ApplierContext
 from egress_server.delivery.leases import HeldLease, LeaseLost
 from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.limits import MASS_DELETION_COUNT, MASS_DELETION_SHARE
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND
 from egress_server.domain.render import policies
 from egress_server.domain.render.virtual_service import only_injects_faults
 from egress_server.ports.target import Live, Witness
 
-MANY = 5
-MUCH = 0.2
-"""A deletion of more objects than this, and of more than this share of the managed ones, must be approved."""
 _EXAMPLES = 3
 _REPLICA_PATIENCE_SECONDS = 5.0
 
@@ -71,7 +69,11 @@ def check_deletions(delete: Sequence[ObjectKey], live: Live, cluster: Cluster) -
         return
     losing = sorted(key for key in delete if key.kind != policies.KIND and not only_injects_faults(live.objects[key]))
     token = deletion_token(losing, live.witness)
-    if len(losing) <= MANY or len(losing) <= MUCH * len(live.objects) or token == cluster.orders.approved:
+    if (
+        len(losing) <= MASS_DELETION_COUNT
+        or len(losing) <= MASS_DELETION_SHARE * len(live.objects)
+        or token == cluster.orders.approved
+    ):
         return
     examples = ", ".join(f"{key.kind} {key.namespace}/{key.name}" for key in losing[:_EXAMPLES])
     raise HeldByGuard(

@@ -13,6 +13,7 @@ from egress_server.domain.model.resources import (
     Fault,
     Interception,
     OutboundPolicy,
+    Resource,
     Scoped,
     Selected,
     ServiceEntry,
@@ -106,7 +107,7 @@ def without(effective: Effective, names: Collection[str]) -> Effective:
 _KINDS = (ResourceKind.SERVICE_ENTRY, ResourceKind.FAULT, ResourceKind.OUTBOUND_POLICY, ResourceKind.INTERCEPTION)
 
 
-def expire_time(versioned: Versioned) -> datetime | None:
+def expire_time(versioned: Versioned[Resource]) -> datetime | None:
     """When a fault expires, counted from its last change; None for every other resource."""
     if not isinstance(versioned.resource, Fault):
         return None
@@ -119,7 +120,7 @@ def last_expiry(snapshot: Snapshot, cluster: Cluster, now: datetime) -> datetime
     return max((end for end in ends if end is not None and end <= now), default=None)
 
 
-def _selected(snapshot: Snapshot, kind: ResourceKind, cluster: Cluster) -> Iterator[Versioned]:
+def _selected(snapshot: Snapshot, kind: ResourceKind, cluster: Cluster) -> Iterator[Versioned[Resource]]:
     by_name = snapshot.of_kind(kind)
     for name in snapshot.names(kind):
         resource = by_name[name].resource
@@ -127,27 +128,27 @@ def _selected(snapshot: Snapshot, kind: ResourceKind, cluster: Cluster) -> Itera
             yield by_name[name]
 
 
-def _highest_ranked(found: Iterable[Versioned], type_: type[S]) -> dict[str, S]:
+def _highest_ranked(found: Iterable[Versioned[Resource]], type_: type[S]) -> dict[str, S]:
     """The highest-ranked policy of each scope. Among equals the oldest wins, so that a new policy changes nothing, then
     the order of names, so that every process decides the same way."""
     ranked = sorted(found, key=_rank)
     return {v.resource.scope.key(): v.resource for v in ranked if isinstance(v.resource, type_)}
 
 
-def _rank(versioned: Versioned) -> tuple[int, float, str]:
+def _rank(versioned: Versioned[Resource]) -> tuple[int, float, str]:
     policy = versioned.resource
     rank = policy.cluster_selector.rank if isinstance(policy, Scoped) else 0
     return rank, -versioned.create_time.timestamp(), policy.name
 
 
-def _active(found: Iterable[Versioned], now: datetime) -> tuple[ActiveFault, ...]:
+def _active(found: Iterable[Versioned[Resource]], now: datetime) -> tuple[ActiveFault, ...]:
     ends = ((versioned, expire_time(versioned)) for versioned in found)
     active = [(v, end) for v, end in ends if end is not None and end > now]
     active.sort(key=lambda item: (-_conditions(item[0]), item[0].create_time, item[0].resource.name))
     return tuple(ActiveFault(v.resource, end) for v, end in active if isinstance(v.resource, Fault))
 
 
-def _conditions(versioned: Versioned) -> int:
+def _conditions(versioned: Versioned[Resource]) -> int:
     """The number of conditions that a fault puts on a request."""
     fault = versioned.resource
     if not isinstance(fault, Fault):

@@ -42,7 +42,7 @@ class Update:
     """What one revision did to one resource; `versioned.deleted` if it deleted it."""
 
     revision: int
-    versioned: Versioned
+    versioned: Versioned[Resource]
 
 
 class Snapshot:
@@ -53,7 +53,7 @@ class Snapshot:
         mesh: str,
         epoch: str,
         revision: int,
-        resources: Iterable[Versioned],
+        resources: Iterable[Versioned[Resource]],
         *,
         for_lint: bool = True,
         inventories: Inventories | None = None,
@@ -64,7 +64,7 @@ class Snapshot:
         self.inventories = Inventories() if inventories is None else inventories
         """The foreign objects on the clusters, as last reported to this process; not part of any revision."""
         self._indexes = Indexes() if for_lint else None
-        self._by_kind: dict[ResourceKind, dict[str, Versioned]] = {kind: {} for kind in ResourceKind}
+        self._by_kind: dict[ResourceKind, dict[str, Versioned[Resource]]] = {kind: {} for kind in ResourceKind}
         self._sorted: dict[ResourceKind, list[str]] = {}
         self._by_host: dict[str, dict[str, ServiceEntry]] = defaultdict(dict)
         for versioned in resources:
@@ -76,11 +76,11 @@ class Snapshot:
         assert self._indexes is not None
         return self._indexes
 
-    def get(self, name: str) -> Versioned | None:
+    def get(self, name: str) -> Versioned[Resource] | None:
         """The resource of this name, or None."""
         return self._by_kind[parse_name(name).kind].get(name)
 
-    def of_kind(self, kind: ResourceKind) -> Mapping[str, Versioned]:
+    def of_kind(self, kind: ResourceKind) -> Mapping[str, Versioned[Resource]]:
         """All resources of a kind by name, unordered."""
         return self._by_kind[kind]
 
@@ -118,7 +118,7 @@ class Snapshot:
             self._put(update.versioned)
         self.revision = update.revision
 
-    def copy_with(self, resource: Resource, *, deleted: bool, like: Versioned) -> "Snapshot":
+    def copy_with(self, resource: Resource, *, deleted: bool, like: Versioned[Resource]) -> "Snapshot":
         """A copy in which `resource` is set or deleted, for plans, with the times of `like`."""
         everything = (v for by_name in self._by_kind.values() for v in by_name.values())
         other = Snapshot(self.mesh, self.epoch, self.revision, everything, for_lint=False)
@@ -126,7 +126,7 @@ class Snapshot:
         other.apply(Update(self.revision + 1, version))
         return other
 
-    def _put(self, versioned: Versioned) -> None:
+    def _put(self, versioned: Versioned[Resource]) -> None:
         resource = versioned.resource
         kind = parse_name(resource.name).kind
         if resource.name not in self._by_kind[kind]:

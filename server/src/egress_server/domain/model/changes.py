@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Generic, TypeVar
 
 from egress_server.domain.model.findings import Finding
 from egress_server.domain.model.names import change_name
@@ -68,11 +69,14 @@ class Change:
         return change_name(self.mesh, self.revision)
 
 
+R = TypeVar("R", bound=Resource, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Versioned:
+class Versioned(Generic[R]):
     """A resource as of one revision. If the revision deleted it, `resource` is its last state."""
 
-    resource: Resource
+    resource: R
     revision: int
     create_time: datetime
     update_time: datetime

@@ -14,10 +14,8 @@ from enum import Enum
 from typing import Any
 
 from egress_server.domain.model.errors import invalid
+from egress_server.domain.model.limits import DEFAULT_PAGE_SIZE, MAX_FILTER, MAX_PAGE_SIZE
 
-DEFAULT_PAGE_SIZE = 50
-MAX_PAGE_SIZE = 1000
-MAX_FILTER = 2048
 _INVALID_TOKEN = "is not valid for this list; use a next_page_token returned for the same parent, filter and order"
 _CONDITION = re.compile(
     r"""\s*([A-Za-z_][A-Za-z0-9_./-]*)\s*(=|!=|:)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"']+)\s*"""

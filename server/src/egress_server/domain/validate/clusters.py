@@ -3,14 +3,11 @@
 import re
 
 from egress_server.domain.model.clusters import Cluster, DirectoryTarget, KubernetesTarget, Mesh
+from egress_server.domain.model.limits import MAX_CIDRS, MAX_CONTEXT, MAX_DISPLAY_NAME, MAX_PATH
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_labels, check_namespace
 from egress_server.domain.validate.values import check_cidrs
 
-MAX_DISPLAY_NAME = 63
-MAX_PATH = 255
-MAX_CIDRS = 256
-MAX_CONTEXT = 253
 # No part is hidden, `.` or `..`, so the directory stays below its root.
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _REVISION = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")

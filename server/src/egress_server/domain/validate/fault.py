@@ -1,13 +1,12 @@
 """Validation of faults."""
 
+from egress_server.domain.model.limits import MAX_FAULT_TTL, MAX_PORTS
 from egress_server.domain.model.resources import Abort, Delay, Fault
 from egress_server.domain.validate.http import check_header_matches
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
-from egress_server.domain.validate.values import DAY, check_duration, check_ports, host_problem
+from egress_server.domain.validate.values import check_duration, check_ports, host_problem
 
-MAX_TTL = DAY
-MAX_PORTS = 64
 MIN_PERCENT = 0.0001  # Envoy's resolution is one in a million
 GRPC_STATUSES = (
     "OK",
@@ -35,7 +34,7 @@ def check_fault(fault: Fault, problems: Problems) -> None:
     """Adds everything that is wrong with `fault`."""
     if problem := host_problem(fault.host):
         problems.at("host").add(problem)
-    check_duration(fault.ttl, MAX_TTL, problems.at("ttl"))
+    check_duration(fault.ttl, MAX_FAULT_TTL, problems.at("ttl"))
     if fault.delay is None and fault.abort is None:
         problems.at("delay").add("at least one of delay and abort must be set")
     if fault.delay:
@@ -53,7 +52,7 @@ def check_fault(fault: Fault, problems: Problems) -> None:
 def _check_delay(delay: Delay, ttl: float, problems: Problems) -> None:
     _check_percent(delay.percent, problems.at("percent"))
     fixed = problems.at("fixed_delay")
-    check_duration(delay.seconds, MAX_TTL, fixed)
+    check_duration(delay.seconds, MAX_FAULT_TTL, fixed)
     if 0 < ttl < delay.seconds:
         fixed.add(
             f"{delay.seconds:g} s is longer than the ttl of the fault ({ttl:g} s); increase ttl or reduce the delay"

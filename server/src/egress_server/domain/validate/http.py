@@ -3,13 +3,11 @@
 import re
 from collections.abc import Sequence
 
+from egress_server.domain.model.limits import MAX_HEADER_MATCHES, MAX_HEADER_NAME, MAX_HEADER_VALUE
 from egress_server.domain.model.resources import HeaderMatch, MatchKind
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.values import check_count
 
-MAX_HEADERS = 32
-MAX_NAME = 128
-MAX_VALUE = 1024
 # A token of RFC 9110 in lowercase, as HTTP/2 and therefore Envoy write header names.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 # Istio interprets these as other parts of the request and ignores them in a header match.
@@ -18,9 +16,9 @@ _IGNORED = frozenset({"uri", "scheme", "method", "authority"})
 
 def check_header_matches(matches: Sequence[HeaderMatch], problems: Problems) -> None:
     """Each header must occur once, with a valid value."""
-    check_count(len(matches), 0, MAX_HEADERS, "header", problems)
+    check_count(len(matches), 0, MAX_HEADER_MATCHES, "header", problems)
     seen: dict[str, int] = {}
-    for index, match in enumerate(matches[:MAX_HEADERS]):
+    for index, match in enumerate(matches[:MAX_HEADER_MATCHES]):
         here = problems.at(index)
         if problem := _name_problem(match.name):
             here.at("name").add(problem)
@@ -33,8 +31,8 @@ def check_header_matches(matches: Sequence[HeaderMatch], problems: Problems) -> 
 
 
 def _name_problem(name: str) -> str | None:
-    if len(name) > MAX_NAME or not _NAME.fullmatch(name):
-        return f"must be a header name in lowercase of at most {MAX_NAME} characters"
+    if len(name) > MAX_HEADER_NAME or not _NAME.fullmatch(name):
+        return f"must be a header name in lowercase of at most {MAX_HEADER_NAME} characters"
     if name in _IGNORED:
         return f"Istio does not treat {name} as a header and would match every request"
     return None
@@ -44,8 +42,8 @@ def _value_problem(match: HeaderMatch) -> str | None:
     value = match.value
     if not value:
         return "must not be empty; omit exact, prefix and regex to require only that the header is present"
-    if len(value) > MAX_VALUE or any(ord(char) < 32 or ord(char) == 127 for char in value):
-        return f"must be at most {MAX_VALUE} characters, without control characters"
+    if len(value) > MAX_HEADER_VALUE or any(ord(char) < 32 or ord(char) == 127 for char in value):
+        return f"must be at most {MAX_HEADER_VALUE} characters, without control characters"
     return regex_problem(value) if match.kind is MatchKind.REGEX else None
 
 

@@ -1,5 +1,6 @@
 """Validation of outbound policies and interceptions."""
 
+from egress_server.domain.model.limits import MAX_CIDRS, MAX_INTERCEPTION_PORTS
 from egress_server.domain.model.resources import Interception, OutboundPolicy
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_scope
@@ -12,8 +13,6 @@ def check_outbound_policy(policy: OutboundPolicy, problems: Problems) -> None:
     check_cluster_selector(policy.cluster_selector, problems.at("cluster_selector"))
 
 
-MAX_CIDRS = 256
-MAX_PORTS = 256
 ALL = "*"
 
 
@@ -43,8 +42,8 @@ def _check_include(policy: Interception, problems: Problems) -> None:
 
 def _check_ports(policy: Interception, problems: Problems) -> None:
     include = problems.at("include_outbound_ports")
-    check_ports(policy.include_outbound_ports, MAX_PORTS, include)
-    check_ports(policy.exclude_outbound_ports, MAX_PORTS, problems.at("exclude_outbound_ports"))
+    check_ports(policy.include_outbound_ports, MAX_INTERCEPTION_PORTS, include)
+    check_ports(policy.exclude_outbound_ports, MAX_INTERCEPTION_PORTS, problems.at("exclude_outbound_ports"))
     for index, port in enumerate(policy.include_outbound_ports):
         if port in policy.exclude_outbound_ports:
             include.at(index).add(f"{port} is also in exclude_outbound_ports, which takes precedence")

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Sequence
 
+from egress_server.domain.model.limits import MAX_CLUSTERS, MAX_LABELS, MAX_WORKLOADS
 from egress_server.domain.model.objects import ROOT_NAMESPACE
 from egress_server.domain.model.selectors import ClusterSelector, Labels, Scope
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.values import check_count, check_unique
 
-MAX_LABELS = 64
-MAX_CLUSTERS = 1000
 # Kubernetes label values and the name part of keys.
 _VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _PREFIX = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)*")
@@ -64,7 +63,6 @@ def check_cluster_selector(selector: ClusterSelector, problems: Problems) -> Non
 NAMESPACED_KINDS = ("ServiceEntry", "VirtualService", "DestinationRule", "Sidecar")
 CLUSTER_KINDS = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet")
-MAX_WORKLOADS = 1000
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 

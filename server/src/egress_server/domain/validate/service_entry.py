@@ -3,17 +3,13 @@
 import re
 from ipaddress import ip_address, ip_network
 
+from egress_server.domain.model.limits import MAX_ADDRESSES, MAX_ENDPOINTS, MAX_EXPORTS, MAX_HOSTS, MAX_PORTS
 from egress_server.domain.model.resources import Endpoint, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
 from egress_server.domain.validate.traffic import check_traffic
 from egress_server.domain.validate.values import check_count, check_unique, host_problem
 
-MAX_HOSTS = 256
-MAX_PORTS = 64
-MAX_ENDPOINTS = 1000
-MAX_ADDRESSES = 256
-MAX_EXPORTS = 256
 _PORT_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
 _WITH_RANGES = frozenset({Resolution.NONE, Resolution.STATIC})

@@ -6,6 +6,13 @@ they would be accepted but have no effect.
 
 from http import HTTPStatus
 
+from egress_server.domain.model.limits import (
+    MAX_DESTINATIONS,
+    MAX_EJECTION_TIME,
+    MAX_RETRIES,
+    MAX_ROUTES,
+    MAX_TRAFFIC_TIMEOUT,
+)
 from egress_server.domain.model.resources import (
     ConnectionLimits,
     OutlierDetection,
@@ -20,17 +27,12 @@ from egress_server.domain.model.resources import (
 from egress_server.domain.validate.http import check_header_matches
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.values import (
-    DAY,
-    HOUR,
     check_count,
     check_duration,
     check_unique,
     host_problem,
 )
 
-MAX_ATTEMPTS = 20
-MAX_ROUTES = 64
-MAX_DESTINATIONS = 32
 TOTAL_WEIGHT = 100
 # What Istio's webhook accepts in retryOn, besides HTTP status codes.
 RETRY_CONDITIONS = frozenset(
@@ -59,7 +61,7 @@ _ERROR_STATUSES = frozenset(str(status.value) for status in HTTPStatus if status
 def check_traffic(entry: ServiceEntry, problems: Problems) -> None:
     """Adds everything that is wrong with the traffic settings of `entry`."""
     settings = entry.traffic
-    check_duration(settings.timeout, HOUR, problems.at("timeout"))
+    check_duration(settings.timeout, MAX_TRAFFIC_TIMEOUT, problems.at("timeout"))
     if settings.retries:
         _check_retries(settings.retries, problems.at("retries"))
     _check_routes(settings.routes, problems.at("routes"))
@@ -88,9 +90,9 @@ def _check_without_http(settings: TrafficSettings, problems: Problems) -> None:
 
 
 def _check_retries(retries: Retries, problems: Problems) -> None:
-    if not 0 <= retries.attempts <= MAX_ATTEMPTS:
-        problems.at("attempts").add(f"{retries.attempts} must be between 0 and {MAX_ATTEMPTS}")
-    check_duration(retries.per_try_timeout, HOUR, problems.at("per_try_timeout"))
+    if not 0 <= retries.attempts <= MAX_RETRIES:
+        problems.at("attempts").add(f"{retries.attempts} must be between 0 and {MAX_RETRIES}")
+    check_duration(retries.per_try_timeout, MAX_TRAFFIC_TIMEOUT, problems.at("per_try_timeout"))
     conditions = problems.at("retry_on")
     check_unique(retries.retry_on, conditions)
     for index, condition in enumerate(retries.retry_on):
@@ -152,7 +154,7 @@ def _check_tls_origination(tls: TlsOrigination, entry: ServiceEntry, problems: P
 
 
 def _check_limits(limits: ConnectionLimits, problems: Problems) -> None:
-    check_duration(limits.connect_timeout, HOUR, problems.at("connect_timeout"))
+    check_duration(limits.connect_timeout, MAX_TRAFFIC_TIMEOUT, problems.at("connect_timeout"))
     for field in ("max_connections", "max_pending_requests", "max_requests_per_connection"):
         if (count := getattr(limits, field)) < 0:
             problems.at(field).add(f"{count} must not be negative; 0 means no limit")
@@ -161,7 +163,7 @@ def _check_limits(limits: ConnectionLimits, problems: Problems) -> None:
 def _check_outliers(detection: OutlierDetection, problems: Problems) -> None:
     if detection.consecutive_5xx_errors < 0:
         problems.at("consecutive_5xx_errors").add("must not be negative; 0 means Istio's default")
-    check_duration(detection.interval, HOUR, problems.at("interval"))
-    check_duration(detection.base_ejection_time, DAY, problems.at("base_ejection_time"))
+    check_duration(detection.interval, MAX_TRAFFIC_TIMEOUT, problems.at("interval"))
+    check_duration(detection.base_ejection_time, MAX_EJECTION_TIME, problems.at("base_ejection_time"))
     if not 0 <= detection.max_ejection_percent <= 100:
         problems.at("max_ejection_percent").add(f"{detection.max_ejection_percent} must be between 0 and 100")

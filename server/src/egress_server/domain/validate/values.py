@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address, ip_network
 
+from egress_server.domain.model.limits import HOUR
 from egress_server.domain.validate.problems import Problems
-
-HOUR = 3600.0  # seconds
-DAY = 24 * HOUR
 
 
 def check_count(count: int, least: int, most: int, what: str, problems: Problems) -> None:
