@@ -1,9 +1,11 @@
 """What the agent bus leaves in Redis: little, and not for long."""
 
 import asyncio
+from typing import Any
 
 from egress_server.ports.agent_bus import AgentReply
 from egress_server.store.agent_bus import RedisAgentBus
+from egress_server.store.redis.connection import RedisConnection
 from tests.contract.benches import Bench
 from tests.contract.store.test_agent_bus import ASK, EVIDENCE, HELD, TTL
 
@@ -22,6 +24,29 @@ async def test_nothing_is_left_of_a_silent_process(bench: Bench) -> None:
             await asyncio.sleep(0.005)
     assert not await bench.connection.call("EXISTS", bench.keys.processes, bench.keys.sessions("a"))
     assert not await b.ask("a", ASK)
+
+
+class Late:
+    """A connection on which the sessions of a process expire between the read of their version and their own."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._connection = connection
+        self.read_together = connection.read_together
+
+    async def call(self, *command: Any) -> Any:
+        """As the connection does."""
+        if command[0] == "HGET":
+            await self._connection.call("DEL", command[1])
+        return await self._connection.call(*command)
+
+
+async def test_a_process_that_expires_during_the_look(bench: Bench) -> None:
+    """It is removed by that look, and not only by the next one."""
+    a = await bus(bench, "a")
+    await a.publish([HELD], TTL)
+    late: Any = Late(bench.connection)
+    assert not await RedisAgentBus(late, bench.connection, bench.mesh, "b").others()
+    assert not await bench.connection.call("EXISTS", bench.keys.processes)
 
 
 async def test_a_store_that_lost_it_all(bench: Bench) -> None:

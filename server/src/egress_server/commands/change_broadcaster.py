@@ -71,6 +71,8 @@ class ChangeBroadcaster:
         news = asyncio.Event()
         self._watchers.add(news)
         if not self._reader:
+            # Before the reader's first turn: what is committed until then must not be read by each watcher.
+            self._follow_epoch()
             self._reader.start(Task.CHANGE_BROADCASTER, self._read, expected=(EgressError,), mesh=self._mesh)
         try:
             yield news

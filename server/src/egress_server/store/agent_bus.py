@@ -60,12 +60,12 @@ class RedisAgentBus:
         current: dict[str, tuple[bytes, Sequence[RemoteAgent]]] = {}
         for process, version in zip(others, versions, strict=True):
             known = self._known.get(process)
-            if version is None:
-                await call("SREM", keys.processes, process)
-            elif known is not None and known[0] == version:
+            if known is not None and known[0] == version:
                 current[process] = known
-            elif sessions := await call("HGET", keys.sessions(process), "sessions"):
+            elif version is not None and (sessions := await call("HGET", keys.sessions(process), "sessions")):
                 current[process] = version, _agents_decoder.decode(sessions)
+            else:
+                await call("SREM", keys.processes, process)
         self._known = current
         return {process: held for process, (_, held) in current.items()}
 
