@@ -25,7 +25,7 @@ from egress_server.pipeline.pipeline import Pipeline
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.store.audit import verify
 from egress_server.store.keys import Retention
-from egress_server.store.opening import OpenStore, open_store
+from egress_server.store.open import OpenStore, open_store
 from egress_server.wire import METHODS, STREAMS
 from tests.support.egressd import until
 from tests.support.sealing import OpenSealer

@@ -17,7 +17,7 @@ import pytest
 from egress_server.domain.model.errors import FailedPrecondition
 from egress_server.store.audit import verify
 from egress_server.store.embedded.data_dir import DataDir
-from egress_server.store.opening import OpenStore, open_store
+from egress_server.store.open import OpenStore, open_store
 from tests.support.mutations import entry, insist, mutation, setting
 
 MESH = "default"
@@ -185,7 +185,7 @@ async def test_nothing_is_left_when_we_are_killed(folder: Path, servers: Servers
     """After kill -9 of the process no server stays, and the next one opens the store at once."""
     program = (
         "import asyncio, sys, pathlib\n"
-        "from egress_server.store.opening import open_store\n"
+        "from egress_server.store.open import open_store\n"
         "async def main():\n"
         "    folder, server = map(pathlib.Path, sys.argv[1:])\n"
         "    async with open_store(folder, 'default', servers=lambda: [server]) as opened:\n"

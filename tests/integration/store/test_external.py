@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from egress_server.domain.model.errors import FailedPrecondition, InvalidArgument, ResourceExhausted, Unavailable
-from egress_server.store.opening import open_store
+from egress_server.store.open import open_store
 from egress_server.store.redis.address import Address
 from tests.support.mutations import insist, setting
 from tests.support.redis import SERVERS, running, server_binary, short_dir

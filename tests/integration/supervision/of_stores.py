@@ -13,7 +13,7 @@ from egress_server.commands.change_broadcaster import ChangeBroadcaster
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.store.keys import Retention
 from egress_server.store.known_clusters import KnownClusters
-from egress_server.store.opening import OpenStore, open_store
+from egress_server.store.open import OpenStore, open_store
 from egress_server.store.redis.address import Address
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.replica import RedisReplica

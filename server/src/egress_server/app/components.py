@@ -20,7 +20,7 @@ from egress_server.domain.model.clusters import Cluster
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.store.known_clusters import KnownClusters
-from egress_server.store.opening import OpenStore, open_agent_bus
+from egress_server.store.open import OpenStore, open_agent_bus
 
 VERSION = version_of("egress-server")
 MESH = "default"

@@ -12,7 +12,7 @@ from egress_server.aio.backoff import Backoff
 from egress_server.aio.supervisor import HEALTH
 from egress_server.domain.model.errors import EgressError, Unavailable
 from egress_server.gateway.ops import Health
-from egress_server.store.opening import OpenStore, open_store
+from egress_server.store.open import OpenStore, open_store
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)

@@ -155,7 +155,7 @@ class RedisConnection:
                     await self._connect()
                 except (ConnectionLost, ReplyError, OSError, TimeoutError) as error:
                     self._reason = _text(error)
-            _log.info("store_connection_back", address=str(self.address), tries=failures)
+            _log.info("store_connection_restored", address=str(self.address), tries=failures)
 
 
 def _text(error: BaseException) -> str:
