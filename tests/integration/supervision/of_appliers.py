@@ -199,7 +199,7 @@ async def fault_ttl(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.CLUSTER_WATCH)
 async def cluster_watch(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Drift is then found at the resync, and at once when the watch is back."""
+    """Drift is then found at the resync, and immediately when the watch is back."""
     world = a_world()
     world.targets["south"].tells = True
     world.targets = TargetsOf(world.targets, "south", "changes", fault)  # type: ignore[assignment]
@@ -266,7 +266,7 @@ async def inventory_writer(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 
 class OddWorkload:
-    """Nobody has seen one like it."""
+    """A workload that the code does not expect."""
 
     kind, namespace, name = "Deployment", "default", "web"
 
@@ -301,7 +301,7 @@ async def restarts(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.STANDBY)
 async def standby(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Faults end on the other clusters, and here once the cluster can be looked at."""
+    """Faults end on the other clusters, and on this one once it can be opened."""
     world = a_world()
     async with world.driven():
         world.set(a_fault(world, 30.0))

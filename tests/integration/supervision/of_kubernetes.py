@@ -46,7 +46,7 @@ class QuietApi:
         yield ListPage(self.entries if kind.name == SERVICE_ENTRY.name else [], "100")
 
     async def list(self, kind: ApiKind, namespace: str = "", **options: str) -> ListPage:
-        """The same at once."""
+        """All pages in one."""
         return await anext(self.pages(kind, namespace, **options))
 
     async def watch(self, kind: ApiKind, *_: str, **__: str) -> AsyncIterator[Event]:
@@ -109,7 +109,7 @@ async def _of_target(fault: Fault, broken: str) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.POD_SURVEY)
 async def pod_survey(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """The cluster is looked at all the same, with the last survey."""
+    """The cluster can still be gathered, with the last survey."""
     async for job in _of_target(fault, POD.name):
         yield job
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from egress_server.aio.locks import KeyedLocks
+from egress_server.aio.waiting import KeyedLocks
 from egress_server.commands.change_broadcaster import ChangeBroadcaster
 from egress_server.domain.model.errors import NotFound
 from egress_server.ports.agents import AgentSessions
