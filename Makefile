@@ -19,7 +19,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS := true
 endif
 
-.PHONY: help demo run test test-pythons test-mesh check bench gen lock setup clean
+.PHONY: help demo run test test-pythons test-mesh check docs bench gen lock setup clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,10 @@ check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
 	@$(BIN)/python tools/gen.py --check
 	@$(BIN)/python tools/tracked_text.py
 	@echo "check: all good"
+
+docs: $(STAMP) ## Build the documentation site into .cache/site, with reference pages generated from the code
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
+	@echo "docs: .cache/site/index.html"
 
 bench: $(STAMP) ## Measure speed against baselines of the same run (ONLY=P1 to narrow)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))

@@ -5,14 +5,10 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
-import typer
 from typer.core import TyperGroup
 
-from egress.cli._app import app as egressctl_app
-from egress_server.cli.main import app as egressd_app
 from tests.integration.docs.blocks import BadBlock, Block, blocks_of, pages, parse
-
-PROGRAMS = {"egressctl": typer.main.get_command(egressctl_app), "egressd": typer.main.get_command(egressd_app)}
+from tools.reference.cli import PROGRAMS
 
 
 def command_lines(block: Block) -> Iterator[list[str]]:
