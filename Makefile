@@ -34,7 +34,11 @@ test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' t
 	@for tier in $(TIERS); do \
 	  [ -d tests/$$tier ] || echo "test: no $$tier tier: tests/$$tier does not exist"; done
 	@echo "test: no real-mesh tier here: see 'make test-mesh'"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
+	@$(BIN)/python $(COVERAGE) -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
+	@$(if $(COVERAGE),$(BIN)/python tools/coverage.py)
+
+# Only a whole run is measured and held to the floor.
+COVERAGE := $(if $(ARGS)$(filter-out $(TIERS),unit contract integration),,-m slipcover)
 
 PYTHONS := 3.11 3.12 3.13
 test-pythons: ## Run the unit and contract tests on every Python from 3.11 to 3.13 found here
