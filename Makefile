@@ -38,7 +38,7 @@ test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' t
 	@$(if $(COVERAGE),$(BIN)/python tools/coverage.py)
 
 # Only a whole run is measured and held to the floor.
-COVERAGE := $(if $(ARGS)$(filter-out $(TIERS),unit contract integration),,-m slipcover)
+COVERAGE := $(if $(ARGS)$(filter-out $(TIERS),unit contract integration),,-W ignore:Unable -m slipcover)
 
 PYTHONS := 3.11 3.12 3.13
 test-pythons: ## Run the unit and contract tests on every Python from 3.11 to 3.13 found here
