@@ -10,21 +10,6 @@ WORDS = (
     *"yYnN",
     *("yes", "off", "null", "0o7", "-0o7", "0x1f", "0b1", "010", "1e3", "1_000", "1:20", "2001-01-01", ".inf"),
 )
-    *"yYnN",
-    "yes",
-    "off",
-    "null",
-    "0o7",
-    "-0o7",
-    "0x1f",
-    "0b1",
-    "010",
-    "1e3",
-    "1_000",
-    "1:20",
-    "2001-01-01",
-    ".inf",
-)
 
 
 def test_strings_stay_strings(mesh: Mesh) -> None:
