@@ -107,7 +107,13 @@ ROUTES = [
     case("to itself on a port that it lacks", [], routed(WeightedDestination("bank.example.com", 8080)), NOWHERE),
     case("to a port that is registered", [target("80:HTTP", "81:HTTP")], routed(WeightedDestination(CANARY, 81))),
     case("to a port that is not", [target("80:HTTP")], routed(WeightedDestination(CANARY, 81)), NOWHERE),
-    case("to the only port", [target("8080:HTTP")], routed(WeightedDestination(CANARY))),
+    case(
+        "without a port to one that has only another",
+        [target("8080:HTTP")],
+        routed(WeightedDestination(CANARY)),
+        NOWHERE,
+    ),
+    case("to the only port, by number", [target("8080:HTTP")], routed(WeightedDestination(CANARY, 8080))),
     case("to none of two ports", [target("81:HTTP", "82:HTTP")], routed(WeightedDestination(CANARY)), NOWHERE),
     case("to one below a wildcard", [target(hosts=("*.example.org",))], routed(WeightedDestination(CANARY)), NOWHERE),
     case(

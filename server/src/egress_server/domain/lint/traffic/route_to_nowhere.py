@@ -2,7 +2,7 @@
 
 A route leads to a cluster in Envoy that exists only if its host and port are registered. Otherwise each request that
 takes the route is answered with 503, also under ALLOW_ANY. A wildcard entry is not enough: it registers no cluster for
-a single host below it.
+a single host below it. A destination without a port means the port of the request, even if the host has only one other.
 """
 
 from collections.abc import Iterable, Iterator
@@ -88,8 +88,6 @@ def _problem(source: ServiceEntry, destination: WeightedDestination, hosts: Iter
     ports = {port.number for entry in hosts for port in entry.ports}
     if not ports:
         return f"no entry registers {destination.host}"
-    if len(ports) == 1 and not destination.port:
-        return ""  # Istio then uses the only port there is
     asked = {destination.port} if destination.port else {p.number for p in source.ports if p.protocol.is_http}
     missing = sorted(asked - ports)
     return f"no entry registers port {', '.join(map(str, missing))} of {destination.host}" if missing else ""
