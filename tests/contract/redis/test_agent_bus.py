@@ -20,7 +20,7 @@ async def test_nothing_is_left_of_a_silent_process(bench: Bench) -> None:
     a, b = await bus(bench, "a"), await bus(bench, "b")
     await a.publish([HELD], 0.02)
     async with asyncio.timeout(15):
-        while await b.others():  # noqa: ASYNC110 - the store tells nobody
+        while await b.others():  # noqa: ASYNC110 - the store sends no event
             await asyncio.sleep(0.005)
     assert not await bench.connection.call("EXISTS", bench.keys.processes, bench.keys.sessions("a"))
     assert not await b.ask("a", ASK)

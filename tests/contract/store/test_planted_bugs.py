@@ -1,6 +1,6 @@
 """Proof that the state machine finds what it is there for: each bug that is planted in the double makes it fail.
 
-Without this a state machine that never meets a case, or never looks, would pass for ever.
+Without this a state machine that never meets a case, or never looks, would pass forever.
 """
 
 # ruff: noqa: ARG002 # a bug is not interested in everything
@@ -221,7 +221,7 @@ class LostTrace(MemoryStore):
 
 
 class StatusNotAnnounced(MemoryStore):
-    """Replicas are not told of records."""
+    """Replicas are not notified of records."""
 
     def write_statuses(self, mesh: str, statuses: Sequence[ClusterStatus]) -> None:
         self.mesh(mesh).statuses.update({status.cluster: status for status in statuses})

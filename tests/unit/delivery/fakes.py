@@ -60,7 +60,7 @@ class FakeStore(MemoryStore):
         """Every call takes a millisecond."""
         await asyncio.sleep(0.001)
         if self.down:
-            raise Unavailable("the store is away", reason="STORE_UNAVAILABLE")
+            raise Unavailable("the store is down", reason="STORE_UNAVAILABLE")
 
     def accept_time(self, revision: int) -> datetime:
         """As `accepted` has it."""
@@ -159,7 +159,7 @@ class FakeTarget(StaticTarget):
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
     def meddle(self, name: str, spec: dict[str, Any] | None = None, by: str = "") -> None:
-        """Somebody else changes our objects of this name, or removes them, and whoever listens hears of it."""
+        """Another client changes our objects of this name, or removes them, and subscribers are notified."""
         for key in [key for key in self.objects if key.name == name]:
             if spec is None:
                 del self.objects[key]
@@ -182,7 +182,7 @@ class FakeTarget(StaticTarget):
         return self.held_up
 
     def hang_up(self) -> None:
-        """Whoever listens is told no more."""
+        """Ends all subscriptions."""
         self.tells = False
         self._stirred.set()
 
@@ -236,7 +236,7 @@ class FakeTarget(StaticTarget):
         return Fit(held, {name: Problem(UNSUPPORTED, self.unable[name]) for name in names})
 
     async def strip_ended(self, now: datetime) -> None:
-        """At once, beside whatever else is going on."""
+        """Starts without waiting for anything else that runs."""
         if self.failures:
             raise self.failures.pop(0)
         self.objects = {key_of(obj): obj for obj in strip_expired(list(self.objects.values()), now)}
@@ -257,7 +257,7 @@ class FakeTarget(StaticTarget):
 
 
 class FakeTargets:
-    """Opens targets; `failures` are raised by the next openings, `foreign` clusters are not ours to drive."""
+    """Opens targets; `failures` are raised by the next openings, `foreign` clusters are not managed by this applier."""
 
     def __init__(self) -> None:
         self._targets: dict[str, FakeTarget] = {}

@@ -151,7 +151,7 @@ async def test_quiet_after_an_apply_that_failed() -> None:
     world = World(entry("bank"))
     target = world.targets["east"]
     target.quiet = 7.0
-    target.apply_failures = [TransientError("CONFLICT", "somebody was faster")]
+    target.apply_failures = [TransientError("CONFLICT", "another client was faster")]
     async with world.driven():
         began = loop_time()
         await world.applied()

@@ -206,7 +206,7 @@ async def test_half_an_apply_is_no_drift() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.apply_failures = [TransientError("CONFLICT", "somebody was faster")]
+        target.apply_failures = [TransientError("CONFLICT", "another client was faster")]
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.until(lambda: not target.apply_failures)
         target.meddle("bank", {"hosts": ["half.example.com"]})
@@ -388,7 +388,7 @@ async def test_what_we_would_make_otherwise_now_is_no_drift(mesh: object) -> Non
         world.set(fault("slow", ttl=1010.0))
         await world.applied()
     await asyncio.sleep(30)
-    target.unable = {BANK.name: "not any more"}
+    target.unable = {BANK.name: "no longer"}
     async with world.driven():
         await world.until(lambda: bool(world.status().obstacles), seconds=1)
     assert {key.name for key in target.objects} == {"shop"}

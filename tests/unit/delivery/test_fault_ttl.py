@@ -128,7 +128,7 @@ async def test_an_ended_fault_does_not_come_back() -> None:
 
 @virtual_time
 async def test_clusters_come_first() -> None:
-    """Desired state keeps the fault while a cluster that could do it has not removed it, but not for ever."""
+    """Desired state keeps the fault while a cluster that could do it has not removed it, but not forever."""
     world = World(BANK, clusters=("east", "west"))
     async with world.driven():
         world.set(fault(world, 10.0))

@@ -359,7 +359,7 @@ async def test_others_who_write_do_not_hold_it_up() -> None:
 
 
 async def others_writing(world: World) -> None:
-    """An entry that is not ours becomes another one every 50 ms."""
+    """An unmanaged entry is replaced every 50 ms."""
     for number in count():
         world.targets["east"].meddle("busy", {"hosts": [f"busy-{number}.example.com"]}, by="others")
         await asyncio.sleep(0.05)

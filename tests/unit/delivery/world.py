@@ -83,5 +83,5 @@ class World:
         await self.until(lambda: self.status(cluster_id).applied_revision == self.replica.snapshot.revision, seconds)
 
     async def verified(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
-        """Waits until the newest revision was verified, whatever came of it."""
+        """Waits until the newest revision was verified, whatever the outcome."""
         await self.until(lambda: self.status(cluster_id).verified_revision == self.replica.snapshot.revision, seconds)

@@ -91,7 +91,7 @@ async def supervise(
 ) -> None:
     """Runs `work` until it returns, again after each failure.
 
-    `expected` exceptions say that something the task needs is away: they are logged as warnings and not counted.
+    `expected` exceptions mean that something the task needs is unavailable: they are logged as warnings and not counted.
     `passes` are raised on. `stop` cuts the pause short during which it is set: `work` is then called again and can see
     it. `details` go into the log.
     """

@@ -113,7 +113,7 @@ CASES = [
         *("a final dot, not part of a server name", Destination("https", f"{HOST}.", 443), TLS_DONE, (one(TLS_ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", TLS_ENTRY),
     ),
-    # It was let go and did not arrive.
+    # It was let through and did not arrive.
     Case("refused", HTTP, ENVOY_503, (failed(ENTRY, 3),), Outcome.UNREACHABLE, "UPSTREAM_CONNECT_FAILED", ENTRY),
     Case(
         *("refused, passed through", HTTPS, TLS_CUT, (failed(PASSTHROUGH),)),
@@ -148,7 +148,7 @@ CASES = [
         *(Outcome.BLOCKED, "BLOCKED_CLOSED"),
     ),
     Case(
-        *("blocked, counters of a cluster that is no service", HTTP, BLOCKED_502, (one("xds-grpc"),)),
+        *("blocked, counters of a cluster that is not a service", HTTP, BLOCKED_502, (one("xds-grpc"),)),
         *(Outcome.BLOCKED, "BLOCKED_HTTP"),
     ),
     # No verdict.
@@ -224,11 +224,11 @@ CASES = [
     ),
     # It looks like a fault, and is none.
     Case(
-        *("origin's own 503 beside a live abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (one(ENTRY),)),
+        *("origin's own 503 during a live abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (one(ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
-        "502 beside a live 503", HTTP, replace(BLOCKED_502, live_faults=(ABORT,)), (), Outcome.BLOCKED, "BLOCKED_HTTP"
+        "502 during a live 503", HTTP, replace(BLOCKED_502, live_faults=(ABORT,)), (), Outcome.BLOCKED, "BLOCKED_HTTP"
     ),
     Case(
         *("gRPC status that is another", HTTP, replace(GRPC_5, live_faults=(UNAVAILABLE,)), ()),
@@ -248,7 +248,7 @@ CASES = [
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
-        *("fast beside a live delay", HTTP, replace(SLOW, timings=Timings(response=0.02)), (one(ENTRY),)),
+        *("fast during a live delay", HTTP, replace(SLOW, timings=Timings(response=0.02)), (one(ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
@@ -256,7 +256,7 @@ CASES = [
         *(Outcome.INCONCLUSIVE, "TIMED_OUT"),
     ),
     Case(
-        *("warming beside a live fault", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), ()),
+        *("warming during a live fault", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), ()),
         *(Outcome.INCONCLUSIVE, "CLUSTER_WARMING", "", (ENTRY,)),
     ),
     # Connections that send nothing.
