@@ -91,9 +91,9 @@ async def supervise(
 ) -> None:
     """Runs `work` until it returns, again after each failure.
 
-    `expected` exceptions mean that something the task needs is unavailable: they are logged as warnings and not counted.
-    `passes` are raised on. `stop` cuts the pause short during which it is set: `work` is then called again and can see
-    it. `details` go into the log.
+    `expected` exceptions mean that a dependency of the task is unavailable: they are logged as warnings and not
+    counted. `passes` are raised on. `stop` cuts the pause short during which it is set: `work` is then called again and
+    can see it. `details` go into the log.
     """
     run, loop = _Run(task, details), asyncio.get_running_loop()
     try:
