@@ -149,7 +149,7 @@ class Background:
         return bool(self._tasks)
 
     def start(self, task: Task, work: Callable[[], Coroutine[Any, Any, None]], **options: Any) -> None:
-        """Supervises `work`; `options` as of supervise."""
+        """Supervises `work`; see supervise() for `options`."""
         self._keep(task, supervise(task, work, **options))
 
     def start_once(self, task: Task, work: Coroutine[Any, Any, None], **details: str) -> None:
@@ -175,7 +175,7 @@ class Background:
 def in_background(
     stack: AsyncExitStack, task: Task, work: Callable[[], Coroutine[Any, Any, None]], **options: Any
 ) -> None:
-    """Supervises `work` until the stack is left; `options` as of supervise."""
+    """Supervises `work` until the stack is closed; see supervise() for `options`."""
     background = Background()
     background.start(task, work, **options)
     stack.push_async_callback(background.close)
