@@ -1,4 +1,4 @@
-"""What a process hears beside desired state: who asked for a change and when, and requests for a fresh look."""
+"""What a process receives in addition to desired state: who made a change and when, and requests for a resync."""
 
 import asyncio
 from dataclasses import replace
@@ -12,7 +12,7 @@ TRACE = f"00-{1:032x}-{2:016x}-01"
 
 
 async def test_arrivals(bench: StoreBench, other: Replica) -> None:
-    """Here and elsewhere a change arrives with its time and, where its call is traced, with its trace."""
+    """In this process and in others a change arrives with its time and, if its call is traced, with its trace."""
     times = {}
     for number, traceparent in enumerate(("", TRACE), 1):
         commit = mutation(bench.snapshot, entry(bench.snapshot, f"e{number}"))
@@ -28,7 +28,7 @@ async def test_arrivals(bench: StoreBench, other: Replica) -> None:
 
 
 async def test_resyncs(bench: StoreBench, other: Replica) -> None:
-    """A request for a fresh look at a cluster reaches every process, and is no cluster's record."""
+    """A request for a resync of a cluster reaches every process, and does not change a cluster's record."""
     await bench.store.ask_resync(bench.mesh, "east")
     await bench.store.ask_resync(bench.mesh, "east")
     async with asyncio.timeout(SECONDS):
@@ -41,7 +41,7 @@ async def test_resyncs(bench: StoreBench, other: Replica) -> None:
 
 
 async def test_newest(bench: StoreBench) -> None:
-    """The last version of a resource is found when it is gone, too."""
+    """The last version of a deleted resource is found, too."""
     resource = entry(bench.snapshot, "e1")
     assert await bench.store.newest(bench.mesh, resource.name) is None
     made = await bench.store.commit(mutation(bench.snapshot, resource))

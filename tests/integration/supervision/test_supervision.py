@@ -1,4 +1,4 @@
-"""Every background task is let fail, once and for ever: it is seen, and it comes back.
+"""Every background task is made to fail, once and forever: the failure is visible, and the task comes back.
 
 A task that is not tested here fails the build, and so does one that operators find nothing about in the docs.
 """
@@ -30,12 +30,12 @@ by_task = pytest.mark.parametrize("scenario", SCENARIOS.found.values(), ids=SCEN
 
 
 def failures(task: Task) -> int:
-    """How many were counted."""
+    """The number of failures counted."""
     return int(REGISTRY.get_sample_value("egress_task_failures_total", {"task": task.value.name}) or 0)
 
 
 def is_down(task: Task) -> bool:
-    """Whether the process shows it as down."""
+    """Whether the process reports it as down."""
     return task.value.name in HEALTH.down(essential=task.value.essential)
 
 
@@ -57,13 +57,13 @@ def play(scenario: Scenario, folder: Path, act: Callable[[Job, Fault], Awaitable
 
 
 def test_every_task_has_a_scenario() -> None:
-    """A new task comes with one."""
+    """Every task has a scenario."""
     assert SCENARIOS.found.keys() == {task.value.name for task in Task}
     assert all(module.__doc__ for module in MODULES)
 
 
 def test_operators_find_every_task() -> None:
-    """In docs/processes.md, and whether a process is unready without it."""
+    """Every task is in docs/processes.md, with whether the process is unready without it."""
     rows = ROW.findall((ROOT / "docs" / "processes.md").read_text())
     assert {name: essential for name, essential, _ in rows} == {
         task.value.name: "yes" if task.value.essential else "no" for task in Task

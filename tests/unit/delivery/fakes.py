@@ -3,7 +3,7 @@
 The agents look at what the clusters really hold, so that a probe tells the truth unless a test says otherwise.
 """
 
-# ruff: noqa: ARG002 - the ports name the mesh, and here there is one
+# ruff: noqa: ARG002 - the ports name the mesh, and here there is only one
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -50,17 +50,17 @@ class FakeStore(MemoryStore):
         self.acquire_failures: list[Exception] = []
         self.refuses_inventories = False
         self.digests: dict[int, str | None] = {}
-        """In place of those that the store has, by revision."""
+        """Override those of the store, by revision."""
         self.revision: int | None = None
         """Up to which revision there are digests; None: up to the last change."""
         self.accepted: datetime | None = None
-        """When changes are accepted; None: each a second after the one before it."""
+        """When changes are accepted; None: each a second after the previous one."""
 
     async def reach(self) -> None:
         """Every call takes a millisecond."""
         await asyncio.sleep(0.001)
         if self.down:
-            raise Unavailable("the store is away", reason="STORE_UNAVAILABLE")
+            raise Unavailable("the store is down", reason="STORE_UNAVAILABLE")
 
     def accept_time(self, revision: int) -> datetime:
         """As `accepted` has it."""
@@ -78,7 +78,7 @@ class FakeStore(MemoryStore):
         return f"d{revision}" if self.revision and revision <= self.revision else found
 
     def write(self, commit: Commit) -> Committed:
-        """An applier asks for each of its commits once."""
+        """Counts how often an applier asks for a commit."""
         if commit.record.actor != "user:rival":
             assert commit.request not in self.commits
             self.commits[commit.request] = commit
@@ -114,7 +114,7 @@ class FakeStore(MemoryStore):
 
 @dataclass(frozen=True)
 class Write:
-    """One apply as the cluster saw it."""
+    """One apply as the cluster received it."""
 
     at: float
     upsert: tuple[str, ...]
@@ -123,7 +123,7 @@ class Write:
 
 
 NO_WITNESS = Witness("", 0, "", 0)
-"""What stands in a write that takes the witness away."""
+"""The entry of a write that removes the witness."""
 
 
 @dataclass
@@ -159,7 +159,7 @@ class FakeTarget(StaticTarget):
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
     def meddle(self, name: str, spec: dict[str, Any] | None = None, by: str = "") -> None:
-        """Somebody else changes our objects of this name, or removes them, and whoever listens hears of it."""
+        """Another client changes our objects of this name, or removes them, and subscribers are notified."""
         for key in [key for key in self.objects if key.name == name]:
             if spec is None:
                 del self.objects[key]
@@ -178,11 +178,11 @@ class FakeTarget(StaticTarget):
             raise PermanentError("NOT_BACK", f"{workload} is not back")
 
     def holding_up(self) -> Problem | None:
-        """What a test says."""
+        """What the test says."""
         return self.held_up
 
     def hang_up(self) -> None:
-        """Whoever listens is told no more."""
+        """Ends all subscriptions."""
         self.tells = False
         self._stirred.set()
 
@@ -199,7 +199,7 @@ class FakeTarget(StaticTarget):
                 yield None
 
     async def gather(self) -> Live:
-        """What lives here."""
+        """The managed objects."""
         self.gathers += 1
         await self._serial(0.001)
         if self.failures:
@@ -210,7 +210,7 @@ class FakeTarget(StaticTarget):
     async def apply(
         self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
     ) -> Applied:
-        """Takes it after `seconds`."""
+        """Takes the time of `seconds`."""
         if self.apply_failures:
             raise self.apply_failures.pop(0)
         await self._serial(self.seconds)
@@ -230,19 +230,19 @@ class FakeTarget(StaticTarget):
         return Applied({name: Problem(UNSUPPORTED, why) for name, why in self.unable_at_apply.items()})
 
     def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:
-        """Not those in `unable`, by resource name."""
+        """All except those in `unable`, by resource name."""
         held = tuple(obj for obj in objects if resource_of(obj) not in self.unable)
         names = {resource_of(obj) for obj in objects} & self.unable.keys()
         return Fit(held, {name: Problem(UNSUPPORTED, self.unable[name]) for name in names})
 
     async def strip_ended(self, now: datetime) -> None:
-        """At once, beside whatever else is going on."""
+        """Starts without waiting for anything else that runs."""
         if self.failures:
             raise self.failures.pop(0)
         self.objects = {key_of(obj): obj for obj in strip_expired(list(self.objects.values()), now)}
 
     async def close(self) -> None:
-        """Notes it."""
+        """Records the call."""
         self.closed = True
         if self.close_failures:
             raise self.close_failures.pop(0)
@@ -257,7 +257,7 @@ class FakeTarget(StaticTarget):
 
 
 class FakeTargets:
-    """Opens targets; `failures` are raised by the next openings, `foreign` clusters are not ours to drive."""
+    """Opens targets; `failures` are raised by the next openings, `foreign` clusters are not managed by this applier."""
 
     def __init__(self) -> None:
         self._targets: dict[str, FakeTarget] = {}
@@ -274,7 +274,7 @@ class FakeTargets:
         return self._targets.setdefault(cluster, FakeTarget(cluster))
 
     def move(self, cluster: str) -> FakeTarget:
-        """The cluster is somewhere else from the next opening on."""
+        """The cluster has another address from the next open on."""
         self._targets[cluster] = FakeTarget(cluster)
         return self._targets[cluster]
 
@@ -287,7 +287,7 @@ class FakeTargets:
         return target
 
     async def forget(self, cluster_id: str) -> None:
-        """Notes it."""
+        """Records the call."""
         assert self._opened[cluster_id].closed
         self.forgotten.append(cluster_id)
 
@@ -305,7 +305,7 @@ class FakeAgents:
         self.seconds = 0.01
 
     def attach(self, agent: str = "a1", cluster: str = "east", namespace: str = "default") -> None:
-        """An agent comes."""
+        """An agent attaches."""
         self.agents.append(AgentInfo(agent, cluster, namespace, "", "1"))
 
     def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
@@ -317,7 +317,7 @@ class FakeAgents:
         return next(iter(self.attached(mesh, cluster, namespace)), None)
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
-        """What the cluster's sidecar does with it."""
+        """What the cluster's sidecar does with the request."""
         url = attempt.destination.url
         self.asked.append((loop_time(), agent.agent, url, attempt.resolve))
         await asyncio.sleep(self.seconds)
@@ -327,7 +327,7 @@ class FakeAgents:
 
     @property
     def urls(self) -> list[str]:
-        """What was asked, in order."""
+        """What was requested, in order."""
         return [url for _, _, url, _ in self.asked]
 
 
@@ -339,7 +339,7 @@ WARMING = replace(SEEN, status=503, warming_clusters=("outbound|80||bank.example
 
 
 def passed(cluster: str = "PassthroughCluster") -> Evidence:
-    """One request went out through an Envoy cluster."""
+    """One request was sent by an Envoy cluster."""
     went = UpstreamDelta(cluster, SEEN.address, cx_total=1, rq_total=1)
     return replace(SEEN, status=200, upstreams=(went,))
 

@@ -1,4 +1,4 @@
-"""What operators see of delivery: one trace from a call to each apply, a fresh look on request, and times."""
+"""What operators see of delivery: one trace from a call to each apply, a resync on request, and times."""
 
 import asyncio
 from datetime import timedelta
@@ -124,7 +124,7 @@ async def test_deregistered() -> None:
 
 @virtual_time
 async def test_draining() -> None:
-    """A cluster that is about to be deregistered loses what is ours, the witness too."""
+    """A cluster that is about to be deregistered loses all managed objects, the witness too."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()

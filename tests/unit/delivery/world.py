@@ -1,4 +1,4 @@
-"""An applier at work on a small mesh of fakes."""
+"""An applier that runs on a small mesh of fakes."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ class World:
 
     @asynccontextmanager
     async def driven(self, settings: DeliverySettings = DEFAULTS) -> AsyncIterator[None]:
-        """An applier at work; stopped in the end."""
+        """A running applier; stopped at the end."""
         task = asyncio.create_task(self.applier(settings).run())
         try:
             yield
@@ -69,11 +69,11 @@ class World:
                 await task
 
     def status(self, cluster_id: str = "east") -> ClusterStatus:
-        """The record of a cluster, as everybody sees it."""
+        """The record of a cluster in the replica."""
         return self.replica.statuses.get(cluster_id, ClusterStatus(cluster_id, Phase.SETTLED))
 
     async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
-        """Waits until something holds."""
+        """Waits until a condition holds."""
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - conditions of any kind
                 await asyncio.sleep(0.005)
@@ -83,5 +83,5 @@ class World:
         await self.until(lambda: self.status(cluster_id).applied_revision == self.replica.snapshot.revision, seconds)
 
     async def verified(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
-        """Waits until the newest revision was verified, whatever came of it."""
+        """Waits until the newest revision was verified, whatever the outcome."""
         await self.until(lambda: self.status(cluster_id).verified_revision == self.replica.snapshot.revision, seconds)

@@ -1,42 +1,16 @@
 """What was applied is verified from a workload, and the result is reported."""
 
 import asyncio
-from itertools import count, pairwise
 
-from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.errors import Unavailable
-from egress_server.domain.model.rollout import Rollout, RolloutState, change_rollout
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem
-from egress_server.domain.probe.evidence import Destination
-from egress_server.domain.verify import UNREGISTERED_HOST, UNROUTED_ADDRESS
-from tests.support.meshes import cluster, entry, policy, ports
+from egress_server.domain.model.rollout import RolloutState
+from egress_server.domain.model.status import Problem
+from egress_server.domain.verify import UNROUTED_ADDRESS
+from tests.support.meshes import entry, policy, ports
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import BLOCKED, MUTE, WARMING, loop_time, passed, unreachable
+from tests.unit.delivery.fakes import BLOCKED, MUTE, WARMING, passed, unreachable
+from tests.unit.delivery.verification.support import BANK, KNOWN, REFUSED_URL, reasons, reported, state
 from tests.unit.delivery.world import World
-
-BANK = entry("bank")
-REFUSED_URL = f"http://{UNREGISTERED_HOST}/"
-KNOWN = DeliverySettings(known_destinations=(Destination("http", "www.example.com", 80),))
-
-
-def reasons(problems: dict[str, Problem] | None) -> dict[str, str]:
-    """The reasons by resource."""
-    return {name: problem.reason for name, problem in (problems or {}).items()}
-
-
-def state(world: World, resource: str, revision: int) -> RolloutState:
-    """How far a change has come on the cluster."""
-    return told(world, resource, revision).state
-
-
-def told(world: World, resource: str, revision: int) -> Rollout:
-    """The state of a change on the cluster."""
-    snapshot = world.replica.snapshot
-    versioned = snapshot.get(resource)
-    last = versioned.revision if versioned else revision
-    east = snapshot.cluster("east")
-    assert east is not None
-    return change_rollout(east, world.status(), revision=revision, resource=resource, last_revision=last)
 
 
 @virtual_time
@@ -81,7 +55,7 @@ async def test_allow_any_without_known_destinations_stays_applied() -> None:
 
 @virtual_time
 async def test_deleted_entry_must_be_blocked() -> None:
-    """After a deletion the host must be blocked again, which is asked without asking DNS."""
+    """After a deletion the host must be blocked again, which is probed without DNS."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     async with world.driven():
@@ -99,7 +73,7 @@ async def test_deleted_entry_must_be_blocked() -> None:
 
 @virtual_time
 async def test_disagreement() -> None:
-    """A host that is blocked though it is registered: probed again for a while, then recorded with the evidence."""
+    """A host that is blocked although it is registered: probed again for a while, then recorded with the evidence."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = BLOCKED
@@ -144,7 +118,7 @@ async def test_policy_found_wanting_by_an_entry_s_round() -> None:
 
 @virtual_time
 async def test_slow_propagation_is_no_disagreement() -> None:
-    """A sidecar that takes a second to follow is given it."""
+    """A sidecar that takes a second to update is given that time."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = BLOCKED
@@ -159,7 +133,7 @@ async def test_slow_propagation_is_no_disagreement() -> None:
 
 @virtual_time
 async def test_patience() -> None:
-    """If a workload may see the former state for longer, what it sees meanwhile is not a disagreement."""
+    """If a workload may keep the former state for longer, what it sees meanwhile is not a disagreement."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.targets["east"].patience = 20.0
@@ -193,20 +167,22 @@ async def test_a_recheck_needs_no_patience() -> None:
 
 @virtual_time
 async def test_what_holds_it_up_is_named() -> None:
-    """While probes don't agree yet, what the target sees holding it up is the reason, with what the probe saw."""
+    """While probes don't agree yet, the target's explanation is the reason, with the last result."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     target = world.targets["east"]
-    target.held_up = Problem("DEBOUNCE_OPEN", "others write all the time")
+    target.held_up = Problem("DEBOUNCE_OPEN", "another client writes all the time")
     world.agents.answers["http://bank.example.com/"] = BLOCKED
     async with world.driven():
         await world.verified()
         revision = world.set(BANK)
         await world.verified()
-        problem = told(world, BANK.name, revision).problem
+        problem = reported(world, BANK.name, revision).problem
         assert problem is not None
         assert problem.reason == "DEBOUNCE_OPEN"
-        assert problem.message.startswith("others write all the time; the last probe: HEAD http://bank.example.com/")
+        assert problem.message.startswith(
+            "another client writes all the time; the last probe: HEAD http://bank.example.com/"
+        )
         target.held_up = None
         await world.until(lambda: reasons(world.status().unverified) == {BANK.name: "PROBE_DISAGREES"}, seconds=2)
         await world.until(lambda: state(world, BANK.name, revision) is RolloutState.DISAGREES)
@@ -214,11 +190,11 @@ async def test_what_holds_it_up_is_named() -> None:
 
 @virtual_time
 async def test_what_was_not_probed_is_not_held_up() -> None:
-    """What the target knows is not the reason for something that was not probed."""
+    """The target's explanation is not the reason for something that was not probed."""
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
     world.agents.attach()
-    world.targets["east"].held_up = Problem("DEBOUNCE_OPEN", "others write all the time")
+    world.targets["east"].held_up = Problem("DEBOUNCE_OPEN", "another client writes all the time")
     async with world.driven():
         await world.verified()
     assert reasons(world.status().unverified) == {database.name: "NOT_PROBED"}
@@ -226,7 +202,7 @@ async def test_what_was_not_probed_is_not_held_up() -> None:
 
 @virtual_time
 async def test_dns_that_warms_is_named() -> None:
-    """A host that the sidecar still resolves is not a disagreement, and is reported as such."""
+    """A host that the sidecar still resolves is not a disagreement, and is reported."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = WARMING
@@ -234,7 +210,7 @@ async def test_dns_that_warms_is_named() -> None:
         await world.verified()
         revision = world.set(BANK)
         await world.verified()
-        problem = told(world, BANK.name, revision).problem
+        problem = reported(world, BANK.name, revision).problem
         assert problem is not None
         assert problem.reason == "DNS_WARMING"
         world.agents.answers.clear()
@@ -243,7 +219,7 @@ async def test_dns_that_warms_is_named() -> None:
 
 @virtual_time
 async def test_disagreement_is_taken_back() -> None:
-    """What disagreed is probed again each minute, and agrees once it is right."""
+    """A disagreement is probed again each minute, and is cleared once the result is right."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = BLOCKED
@@ -256,7 +232,7 @@ async def test_disagreement_is_taken_back() -> None:
 
 @virtual_time
 async def test_destination_that_is_down() -> None:
-    """A destination that is down does not contradict the policy, if the right service failed to reach it."""
+    """A destination that is down does not contradict the policy, if it was reached by the right service."""
     world = World(BANK)
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = unreachable("outbound|80||bank.example.com")
@@ -267,7 +243,7 @@ async def test_destination_that_is_down() -> None:
 
 @virtual_time
 async def test_inconclusive_stays_applied() -> None:
-    """What no probe could decide stays APPLIED with the reason; the rest is verified."""
+    """A resource that no probe could decide on stays APPLIED with the reason; the rest is verified."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.agents.answers["https://bank.example.com/"] = MUTE
@@ -281,7 +257,7 @@ async def test_inconclusive_stays_applied() -> None:
 
 @virtual_time
 async def test_what_cannot_be_probed_says_why() -> None:
-    """An entry without a host or port that a probe could use stays APPLIED with the reason."""
+    """An entry without a host or port to probe stays APPLIED with the reason."""
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
     world.agents.attach()
@@ -292,13 +268,13 @@ async def test_what_cannot_be_probed_says_why() -> None:
 
 @virtual_time
 async def test_waits_for_an_agent() -> None:
-    """Without an agent nothing is verified; when one attaches, all that is due is."""
+    """Without an agent nothing is verified; when one attaches, everything pending is."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     async with world.driven():
         await world.applied()
         await asyncio.sleep(100)
         assert world.status().verified_revision == 0
-        assert told(world, BANK.name, 4).problem == Problem(
+        assert reported(world, BANK.name, 4).problem == Problem(
             "NO_AGENT", "no agent is attached from the cluster, so it can't be verified"
         )
         world.agents.attach()
@@ -309,7 +285,7 @@ async def test_waits_for_an_agent() -> None:
 
 @virtual_time
 async def test_agent_that_is_lost() -> None:
-    """An agent that goes away in the middle is replaced by the next one."""
+    """An agent that detaches during verification is replaced by the next one."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.agents.failures = [Unavailable("it is gone", reason="AGENT_LOST")]
@@ -320,139 +296,3 @@ async def test_agent_that_is_lost() -> None:
         await world.verified()
         await world.until(lambda: world.status().unverified is None)
     assert {agent for _, agent, _, _ in world.agents.asked} == {"a1", "a2"}
-
-
-@virtual_time
-async def test_never_holds_up_an_apply() -> None:
-    """A newer apply does not wait for probes in flight, and what was pending is verified after it."""
-    world = World(policy("REGISTRY_ONLY"))
-    world.agents.attach()
-    world.agents.seconds = 4.0
-    async with world.driven():
-        first = world.set(BANK)
-        await world.until(lambda: bool(world.agents.asked))
-        began = loop_time()
-        second = world.set(entry("shop"))
-        await world.until(lambda: world.status().applied_revision == second)
-        assert loop_time() - began < 0.2
-        await world.verified(seconds=60)
-    assert state(world, BANK.name, first) is RolloutState.VERIFIED
-    assert state(world, entry("shop").name, second) is RolloutState.VERIFIED
-
-
-@virtual_time
-async def test_others_who_write_do_not_hold_it_up() -> None:
-    """Constant changes by other clients cause reconciles, but don't stop a probe in flight."""
-    world = World(policy("REGISTRY_ONLY"))
-    world.agents.attach()
-    world.targets["east"].tells = True
-    async with world.driven():
-        await world.verified()
-        world.agents.seconds = 1.0
-        revision = world.set(BANK)
-        writing = asyncio.create_task(others_writing(world))
-        try:
-            await world.verified(seconds=10)
-        finally:
-            writing.cancel()
-    assert state(world, BANK.name, revision) is RolloutState.VERIFIED
-
-
-async def others_writing(world: World) -> None:
-    """An entry that is not ours becomes another one every 50 ms."""
-    for number in count():
-        world.targets["east"].meddle("busy", {"hosts": [f"busy-{number}.example.com"]}, by="others")
-        await asyncio.sleep(0.05)
-
-
-@virtual_time
-async def test_what_may_be_probed_by_now_is() -> None:
-    """On a cluster where all traffic may pass nothing can be verified; once a policy blocks it, it can."""
-    world = World()
-    world.agents.attach()
-    async with world.driven():
-        await world.until(lambda: reasons(world.status().unverified) == {cluster().name: "NOT_PROBED"})
-        world.set(policy("REGISTRY_ONLY"))
-        await world.verified(seconds=2)
-    assert world.status().unverified is None
-
-
-@virtual_time
-async def test_nothing_is_probed_where_nothing_changed() -> None:
-    """A revision that changes nothing for the cluster is verified without a probe, and so is a resync."""
-    world = World(policy("REGISTRY_ONLY"), BANK)
-    world.agents.attach()
-    async with world.driven():
-        await world.verified()
-        world.agents.asked.clear()
-        world.set(cluster("west"))
-        await world.verified(seconds=0.2)
-        await asyncio.sleep(200)
-    assert world.agents.asked == []
-
-
-@virtual_time
-async def test_registration_alone_is_verified() -> None:
-    """A cluster without any policy is verified by what passes there."""
-    world = World()
-    world.agents.attach()
-    async with world.driven(KNOWN):
-        await world.verified()
-    assert state(world, cluster().name, 2) is RolloutState.VERIFIED
-    assert world.agents.urls == ["http://www.example.com/"]
-
-
-@virtual_time
-async def test_takes_up_where_the_last_applier_left() -> None:
-    """After a restart only what changed since the last verdict is probed, and what was doubtful then."""
-    world = World(policy("REGISTRY_ONLY"), BANK, entry("shop"))
-    world.agents.attach()
-    doubt = {BANK.name: Problem("PROBE_INCONCLUSIVE", "")}
-    gone = {entry("gone").name: Problem("PROBE_DISAGREES", "")}
-    status = ClusterStatus("east", Phase.SETTLED, verified_revision=4, unverified=doubt, disagreements=gone)
-    world.store.write_statuses("default", [status])
-    world.set(entry("news"))
-    async with world.driven():
-        await world.verified()
-    hosts = {url.split("/")[2] for url in world.agents.urls}
-    assert hosts == {"bank.example.com", "shop.example.com", "news.example.com", UNREGISTERED_HOST}
-    assert world.status().unverified is None
-    assert reasons(world.status().disagreements) == {entry("gone").name: "PROBE_DISAGREES"}
-
-
-@virtual_time
-async def test_what_was_missed_did_not_concern_the_cluster() -> None:
-    """After a restart with nothing changed since the last verdict, only the mode is probed."""
-    world = World(policy("REGISTRY_ONLY"), BANK)
-    world.agents.attach()
-    world.store.write_statuses("default", [ClusterStatus("east", Phase.SETTLED, verified_revision=4)])
-    world.set(cluster("west"))
-    async with world.driven():
-        await world.verified()
-    assert world.agents.urls == [REFUSED_URL]
-
-
-@virtual_time
-async def test_agents_are_not_flooded() -> None:
-    """An agent is asked at a bounded rate, however much is due."""
-    world = World(*(entry(f"e{number}") for number in range(50)))
-    world.agents.attach()
-    world.agents.seconds = 0.0
-    async with world.driven(DeliverySettings(probe_interval=0.5)):
-        await world.verified(seconds=60)
-    times = [at for at, _, _, _ in world.agents.asked]
-    assert min(later - earlier for earlier, later in pairwise(times)) > 0.49
-
-
-@virtual_time
-async def test_unsupported_is_not_expected() -> None:
-    """What the cluster can't serve is not expected there: its host must be blocked like any other."""
-    world = World(policy("REGISTRY_ONLY"), BANK)
-    world.agents.attach()
-    async with world.driven():
-        await world.verified()
-        world.targets["east"].unable = {BANK.name: "not here"}
-        world.set(entry("bank", ports=ports("80:HTTP")))
-        await world.verified()
-    assert world.status().unverified is None
-    assert world.status().disagreements is None

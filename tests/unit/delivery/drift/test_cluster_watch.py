@@ -15,7 +15,7 @@ from tests.unit.delivery.world import World
 EVIL = {"hosts": ["evil.example.com"]}
 
 
-def telling(*entries: str) -> tuple[World, FakeTarget]:
+def watched_world(*entries: str) -> tuple[World, FakeTarget]:
     """A world whose cluster reports changes."""
     world = World(*(entry(name) for name in entries))
     world.targets["east"].tells = True
@@ -25,7 +25,7 @@ def telling(*entries: str) -> tuple[World, FakeTarget]:
 @virtual_time
 async def test_drift_is_seen_at_once() -> None:
     """A change by another client is reverted within a moment, without a resync."""
-    world, target = telling("bank", "shop")
+    world, target = watched_world("bank", "shop")
     async with world.driven():
         await world.applied()
         await asyncio.sleep(5)
@@ -37,8 +37,8 @@ async def test_drift_is_seen_at_once() -> None:
 
 @virtual_time
 async def test_noise_costs_one_look_a_pace() -> None:
-    """However often a cluster reports changes, it is reconciled once per pace."""
-    world, target = telling("bank")
+    """However often a cluster reports changes, it is reconciled at most once per interval."""
+    world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
         before = target.gathers
@@ -50,7 +50,7 @@ async def test_noise_costs_one_look_a_pace() -> None:
 
 @virtual_time
 async def test_a_target_that_cannot_tell_is_asked_once() -> None:
-    """A target that ends the watch without a report can't watch, and is not asked again."""
+    """A target that ends the watch without a report can't watch, and is not watched again."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -61,8 +61,8 @@ async def test_a_target_that_cannot_tell_is_asked_once() -> None:
 @virtual_time
 @pytest.mark.parametrize("error", [TransientError("UNREACHABLE", "reset"), ZeroDivisionError("a bug")])
 async def test_listening_begins_anew(error: Exception) -> None:
-    """A watch that fails is restarted, and what it missed is looked for."""
-    world, target = telling("bank")
+    """A watch that fails is restarted, and what it missed is detected."""
+    world, target = watched_world("bank")
     target.deaf = [error]
     async with world.driven():
         await world.applied()
@@ -76,7 +76,7 @@ async def test_listening_begins_anew(error: Exception) -> None:
 @virtual_time
 async def test_listening_that_ends_begins_anew() -> None:
     """A watch that has reported before and ends is restarted."""
-    world, target = telling("bank")
+    world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
         target.meddle("none")
@@ -89,8 +89,8 @@ async def test_listening_that_ends_begins_anew() -> None:
 
 @virtual_time
 async def test_pauses_of_listening_grow() -> None:
-    """A cluster that never lets us listen is not asked all the time."""
-    world, target = telling("bank")
+    """A cluster on which a watch always fails is not watched all the time."""
+    world, target = watched_world("bank")
     target.deaf = [TransientError("UNREACHABLE", "reset") for _ in range(1000)]
     async with world.driven():
         await asyncio.sleep(600)
@@ -99,8 +99,8 @@ async def test_pauses_of_listening_grow() -> None:
 
 @virtual_time
 async def test_a_cluster_that_moved_is_listened_to_there() -> None:
-    """A registration that names another place ends listening at the former one."""
-    world, target = telling("bank")
+    """A registration with another address ends the watch of the former one."""
+    world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
         other = world.targets.move("east")
@@ -118,8 +118,8 @@ async def test_a_cluster_that_moved_is_listened_to_there() -> None:
 
 @virtual_time
 async def test_nobody_listens_after_a_stop() -> None:
-    """A stop ends listening."""
-    world, target = telling("bank")
+    """A stop ends the watch."""
+    world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
     looks = target.gathers
@@ -130,7 +130,7 @@ async def test_nobody_listens_after_a_stop() -> None:
 
 @virtual_time
 async def test_quiet_after_an_apply() -> None:
-    """After an apply that changed something the cluster is left alone; what comes meanwhile goes out in one."""
+    """After an apply that changed something the cluster is left alone; changes made meanwhile go out in one batch."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.quiet = 2.0
@@ -147,11 +147,11 @@ async def test_quiet_after_an_apply() -> None:
 
 @virtual_time
 async def test_quiet_after_an_apply_that_failed() -> None:
-    """One that failed may have changed something, so its repetition waits as well."""
+    """A failed one may have changed something, so its retry waits as well."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.quiet = 7.0
-    target.apply_failures = [TransientError("CONFLICT", "somebody was faster")]
+    target.apply_failures = [TransientError("CONFLICT", "another client was faster")]
     async with world.driven():
         began = loop_time()
         await world.applied()
