@@ -67,9 +67,9 @@ def test_register_a_kubernetes_cluster(client: EgressClient, server: FakeServer)
             service_cidrs=["10.96.0.0/12"],
         ),
     )
-    with pytest.raises(ValueError, match="directory has no kubeconfig, secret"):
+    with pytest.raises(ValueError, match="directory does not support kubeconfig, secret"):
         client.register_cluster("a", target="directory", kubeconfig="x", secret="a/b")
-    with pytest.raises(ValueError, match="none of local, directory, kubernetes"):
+    with pytest.raises(ValueError, match="one of local, directory, kubernetes"):
         client.register_cluster("a", target="magic")  # type: ignore[arg-type]
 
 

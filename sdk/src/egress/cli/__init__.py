@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """Runs egressctl."""
     try:
-        from egress.cli._app import app
+        from egress.cli.app import app
     except ModuleNotFoundError as missing:
         sys.exit(f"egressctl needs {missing.name}: install it with the client, pip install 'egress-sdk[cli]'")
     app(prog_name="egressctl")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from egress.cli import _config
+from egress.cli.support import config_file
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.double import FakeServer
 
@@ -73,7 +73,7 @@ def test_a_context_is_used_for_calls(run: Run, server: FakeServer) -> None:
 @pytest.mark.parametrize("content", ["contexts: [", "contexts: 1", "- a", "contexts: {a: 1}"])
 def test_broken_file(run: Run, content: str) -> None:
     """A file that can't be read is a usage error that names it, never a traceback."""
-    _config.path().write_text(content)
+    config_file.path().write_text(content)
     done = run("cluster", "list")
     assert done.code == 2
     assert "config.yaml" in re.sub(r"[\s│]", "", done.err)
@@ -90,7 +90,7 @@ def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """EGRESS_CONFIG, else below XDG_CONFIG_HOME, else below ~/.config."""
     monkeypatch.delenv("EGRESS_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg")
-    assert _config.path() == Path("/xdg/egress/config.yaml")
+    assert config_file.path() == Path("/xdg/egress/config.yaml")
     monkeypatch.delenv("XDG_CONFIG_HOME")
-    monkeypatch.setenv("HOME", "/house/ada")
-    assert _config.path() == Path("/house/ada/.config/egress/config.yaml")
+    monkeypatch.setenv("HOME", "/users/ada")
+    assert config_file.path() == Path("/users/ada/.config/egress/config.yaml")

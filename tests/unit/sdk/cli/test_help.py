@@ -3,7 +3,7 @@
 import pytest
 
 from egress import __version__
-from egress.cli._app import app
+from egress.cli.app import app
 from tests.unit.sdk.cli.conftest import Run
 
 COMMANDS = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from egress.cli._kubeconfig import inlined
+from egress.cli.support.kubeconfig import inlined
 from tests.support.kubeconfigs import CANARY, SERVER, kubeconfig
 
 

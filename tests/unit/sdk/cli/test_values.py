@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from egress.cli._values import duration, pairs
+from egress.cli.support.values import duration, pairs
 
 
 @pytest.mark.parametrize(
