@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from egress._client.transport import __version__
+from egress import __version__
 from egress.cli.commands import (
     changes,
     cluster,
@@ -19,15 +19,23 @@ from egress.cli.commands import (
     outbound,
     probe,
 )
+from egress.cli.support.help import HelpGroup
 from egress.cli.support.options import expanded
 from egress.cli.support.session import Session
 
 app = typer.Typer(
     name="egressctl",
+    cls=HelpGroup,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 refused, 2 usage, 3 unavailable or timed out, 4 a probe disagrees with the policy.",
+    epilog="Exit status:\n"
+    "  0   success\n"
+    "  1   the request was refused, or a cluster failed\n"
+    "  2   usage error\n"
+    "  3   the server is unavailable, or the timeout expired\n"
+    "  4   a probe contradicts the policy",
 )
 
 
@@ -40,10 +48,10 @@ def _version(wanted: bool) -> None:
 def _root(
     session: Session,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """One command for how workloads in Istio meshes reach the outside world, with proof."""
+    """Manage and verify how Istio workloads reach external services."""
 
 
 app.callback()(expanded(_root))

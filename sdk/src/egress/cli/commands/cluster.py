@@ -1,4 +1,4 @@
-"""egressctl cluster: where policy is applied, and the agents there."""
+"""egressctl cluster: the clusters that policy is delivered to, and their agents."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,23 +6,22 @@ from typing import Annotated, Literal
 import typer
 
 from egress import Agent, Cluster
+from egress.cli.support import help
+from egress.cli.support.cluster_wait import wait_until_managed
 from egress.cli.support.describe import details
 from egress.cli.support.kubeconfig import inlined
 from egress.cli.support.lists import page_size, show_list
 from egress.cli.support.mutations import finish
-from egress.cli.support.options import ClusterName, Listing, Mutating
+from egress.cli.support.options import ClusterName, ClusterOrAll, ListFlags, MutationFlags
 from egress.cli.support.output import out, table
-from egress.cli.support.registration_wait import wait_until_driven
 from egress.cli.support.session import Session, command
 from egress.cli.support.values import joined, moment, pairs, short, words
 
-group = typer.Typer(name="cluster", no_args_is_help=True, help="Clusters: where policy is applied.")
+group = help.group("cluster", "Manage clusters: where policy is delivered.")
 
-_KUBERNETES = "Options of Kubernetes clusters"
+_KUBERNETES = "Kubernetes options"
 
 _COLUMNS = ("NAME", "TARGET", "STATE", "APPLIED", "VERIFIED", "AGENTS", "LAST SEEN", "LABELS")
-
-
 _AGENT_COLUMNS = ("AGENT", "CLUSTER", "NAMESPACE", "WORKLOAD CLUSTER", "VERSION", "LABELS")
 
 
@@ -35,46 +34,55 @@ _AGENT_COLUMNS = ("AGENT", "CLUSTER", "NAMESPACE", "WORKLOAD CLUSTER", "VERSION"
 )
 def register(
     session: Session,
-    mutating: Mutating,
-    name: Annotated[str, typer.Argument(help="ClusterName of the cluster.")],
+    mutating: MutationFlags,
+    name: Annotated[str, typer.Argument(metavar="ID", help="ID of the cluster.")],
     target: Annotated[
         Literal["local", "directory", "kubernetes"],
-        typer.Option(help="How it is driven: an Envoy beside the server, a folder of YAML files, Istio in a cluster."),
+        typer.Option(
+            help="How policy is delivered: to an Envoy on the server's machine, to a directory of YAML files, or to "
+            "a cluster with Istio."
+        ),
     ],
     label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label for cluster selectors; may be repeated.")
+        list[str] | None, typer.Option(metavar="key=value", help="Label that cluster selectors match.")
     ] = None,
-    path: Annotated[str, typer.Option(help="Folder of a directory; the cluster's id where left out.")] = "",
+    path: Annotated[str, typer.Option(show_default="the cluster's ID", help="Directory of a directory cluster.")] = "",
     service_cidr: Annotated[
-        list[str] | None, typer.Option(metavar="CIDR,...", help="The cluster's own service ranges; may be repeated.")
+        list[str] | None, typer.Option(metavar="cidr,...", help="The cluster's own service ranges.")
     ] = None,
     kubeconfig: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="How it is reached; files that this names are sent with it. Left out, what is known stays.",
+            help="Kubeconfig to access the cluster with; the files that it names are sent too.",
+            show_default="keep the current access",
             rich_help_panel=_KUBERNETES,
         ),
     ] = None,
     context: Annotated[
-        str, typer.Option(help="The kubeconfig's context; else its current-context.", rich_help_panel=_KUBERNETES)
+        str,
+        typer.Option(
+            show_default="its current-context", help="Context of the kubeconfig.", rich_help_panel=_KUBERNETES
+        ),
     ] = "",
     secret: Annotated[
         str,
         typer.Option(
-            metavar="NAMESPACE/NAME",
-            help="A Secret with the key kubeconfig, beside the applier.",
+            metavar="namespace/name",
+            help="Secret with the key kubeconfig, in the applier's cluster.",
             rich_help_panel=_KUBERNETES,
         ),
     ] = "",
     in_cluster: Annotated[
         bool,
         typer.Option(
-            "--in-cluster", help="The applier runs in it, with rights of its own.", rich_help_panel=_KUBERNETES
+            "--in-cluster",
+            help="The applier runs in the cluster and uses its own service account.",
+            rich_help_panel=_KUBERNETES,
         ),
     ] = False,
     istio_revision: Annotated[
-        str, typer.Option(help="Istio's revision; else the default one.", rich_help_panel=_KUBERNETES)
+        str,
+        typer.Option(show_default="the default revision", help="Istio revision.", rich_help_panel=_KUBERNETES),
     ] = "",
     root_namespace: Annotated[
         str,
@@ -82,16 +90,20 @@ def register(
     ] = "",
     mesh_policy: Annotated[
         Literal["both", "sidecar", "mesh-config"] | None,
-        typer.Option(help="Where a mesh-wide policy is written.", show_default="both", rich_help_panel=_KUBERNETES),
+        typer.Option(
+            help="Where mesh-wide outbound policies are written.", show_default="both", rich_help_panel=_KUBERNETES
+        ),
     ] = None,
     no_wait: Annotated[
         bool,
-        typer.Option("--no-wait", help="Do not wait until an applier has been there.", rich_help_panel=_KUBERNETES),
+        typer.Option(
+            "--no-wait", help="Do not wait until an applier has accessed the cluster.", rich_help_panel=_KUBERNETES
+        ),
     ] = False,
 ) -> None:
     """Register a cluster, or replace its registration.
 
-    Of a Kubernetes cluster it waits up to 30 s for an applier's word on it.
+    For a Kubernetes cluster, waits up to 30 s until an applier reports whether it can manage the cluster.
     """
     changed = session.client.register_cluster(
         name,
@@ -110,12 +122,12 @@ def register(
     )
     finish(session, mutating, changed, "registered")
     if target == "kubernetes" and not (no_wait or mutating.wait):
-        raise typer.Exit(wait_until_driven(session.client, changed.change.resource, changed.change))
+        raise typer.Exit(wait_until_managed(session.client, changed.change.resource, changed.change))
 
 
 @command(group, "get", "egressctl cluster get local")
 def get(session: Session, cluster: ClusterName) -> None:
-    """Show one cluster."""
+    """Show a cluster."""
     found = session.client.get_cluster(cluster)
 
     def show() -> None:
@@ -127,8 +139,8 @@ def get(session: Session, cluster: ClusterName) -> None:
 
 
 @command(group, "list", "egressctl cluster list", """egressctl cluster list --filter 'labels.env = "prod"'""")
-def list_(session: Session, listing: Listing) -> None:
-    """List the mesh's clusters."""
+def list_(session: Session, listing: ListFlags) -> None:
+    """List the clusters of the mesh."""
     pager = session.client.list_clusters(
         filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )
@@ -138,13 +150,11 @@ def list_(session: Session, listing: Listing) -> None:
 @command(group, "update", "egressctl cluster update local --label env=prod --label region=eu")
 def update(
     session: Session,
-    mutating: Mutating,
+    mutating: MutationFlags,
     cluster: ClusterName,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label; may be repeated. Without it, none.")
-    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="key=value", show_default="none", help="Label.")] = None,
 ) -> None:
-    """Replace the labels of a cluster, all of them; its target stays."""
+    """Replace the labels of a cluster. Its target cannot be changed."""
     changed = session.client.update_cluster(cluster, labels=pairs(label or (), "--label"), **mutating.options())
     finish(session, mutating, changed, "updated")
 
@@ -152,24 +162,24 @@ def update(
 @command(group, "deregister", "egressctl cluster deregister prod --cleanup --reason 'moved'")
 def deregister(
     session: Session,
-    mutating: Mutating,
+    mutating: MutationFlags,
     cluster: ClusterName,
     cleanup: Annotated[
-        bool, typer.Option("--cleanup", help="First remove from it what is ours; it must be reachable.")
+        bool, typer.Option("--cleanup", help="Remove all managed objects first; the cluster must be reachable.")
     ] = False,
 ) -> None:
-    """Forget a cluster. What is on it stays as it is, unless --cleanup is given."""
+    """Deregister a cluster. Its configuration is left in place, unless --cleanup is given."""
     changed = session.client.deregister_cluster(cluster, cleanup=cleanup, **mutating.options())
     finish(session, mutating, changed, "deregistered")
 
 
 @command(group, "resync", "egressctl cluster resync local")
 def resync(session: Session, cluster: ClusterName) -> None:
-    """Have a cluster looked at afresh, and what differs mended. Does not wait for it."""
+    """Trigger a full resync of a cluster. Returns immediately."""
     reply = session.client.resync(cluster)
     session.show(
         reply,
-        lambda: out().print(f"{short(cluster)} is looked at afresh; it held revision {reply.applied_revision}."),
+        lambda: out().print(f"Resync of {short(cluster)} requested; it has applied revision {reply.applied_revision}."),
     )
 
 
@@ -181,10 +191,10 @@ def resync(session: Session, cluster: ClusterName) -> None:
 )
 def agents(
     session: Session,
-    listing: Listing,
-    cluster: Annotated[str, typer.Argument(metavar="NAME", help="ID or full name; left out, all clusters.")] = "-",
+    listing: ListFlags,
+    cluster: ClusterOrAll = "-",
 ) -> None:
-    """List the agents that are attached now."""
+    """List the agents that are currently attached."""
     pager = session.client.list_agents(
         cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )

@@ -1,4 +1,4 @@
-"""egressctl cluster, second part: what was seen on clusters, and what people decide about it."""
+"""egressctl cluster, second part: what appliers observe on clusters, and decisions about it."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated
@@ -6,20 +6,24 @@ from typing import Annotated
 import typer
 
 from egress import DriftedObject, Observation, PolicyGap, StaleWorkload
+from egress.cli.support.cluster_wait import follow_restart
 from egress.cli.support.lists import page_size, show_list
 from egress.cli.support.mutations import finish
-from egress.cli.support.options import ClusterName, Listing, Mutating
-from egress.cli.support.restart_wait import follow_restart
+from egress.cli.support.options import ClusterName, ClusterOrAll, ListFlags, MutationFlags
 from egress.cli.support.session import Session, command
 from egress.cli.support.values import moment, short
 
-_DRIFT = ("CLUSTER", "OBJECT", "DRIFT", "BY", "SEEN", "HEALED", "RESOURCE")
-_POLICY_GAPS = ("CLUSTER", "OBJECT", "GAP", "WHY")
-_STALE = ("CLUSTER", "WORKLOAD", "STALE PODS", "WHY")
+_DRIFT = ("CLUSTER", "OBJECT", "DRIFT", "BY", "DETECTED", "HEALED", "RESOURCE")
+_POLICY_GAPS = ("CLUSTER", "OBJECT", "GAP", "REASON")
+_STALE = ("CLUSTER", "WORKLOAD", "STALE PODS", "REASON")
 
-IdOrAll = Annotated[str, typer.Argument(metavar="NAME", help="Id or full name; left out, all clusters.")]
-Object = Annotated[str, typer.Argument(metavar="KIND/NAMESPACE/NAME", help="The object, as Sidecar/prod/default.")]
-Token = Annotated[str, typer.Option(help="Only if this is still what is held: approvalToken of `cluster get -o json`.")]
+Object = Annotated[str, typer.Argument(metavar="KIND/NAMESPACE/NAME", help="Object, such as Sidecar/prod/default.")]
+Token = Annotated[
+    str,
+    typer.Option(
+        help="Fail unless the cluster is still held with this token: status.approvalToken of cluster get -o json."
+    ),
+]
 
 
 def add_to(group: typer.Typer) -> None:
@@ -38,16 +42,16 @@ def add_to(group: typer.Typer) -> None:
     command(group, "restart", "egressctl cluster restart c0", restarts)(restart)
 
 
-def drift(session: Session, listing: Listing, cluster: IdOrAll = "-") -> None:
-    """List the objects of ours that somebody else changed."""
+def drift(session: Session, listing: ListFlags, cluster: ClusterOrAll = "-") -> None:
+    """List the managed objects that another client changed."""
     pager = session.client.list_drift(
         cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )
     show_list(session, pager, lambda page: page.drifted_objects, listing.limit, _DRIFT, _drift_row)
 
 
-def policy_gaps(session: Session, listing: Listing, cluster: IdOrAll = "-") -> None:
-    """List what a mesh-wide REGISTRY_ONLY does not hold, and why."""
+def policy_gaps(session: Session, listing: ListFlags, cluster: ClusterOrAll = "-") -> None:
+    """List workloads and Sidecars not covered by the mesh-wide REGISTRY_ONLY policy."""
     pager = session.client.list_policy_gaps(
         cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )
@@ -58,12 +62,12 @@ def policy_gaps(session: Session, listing: Listing, cluster: IdOrAll = "-") -> N
         listing.limit,
         _POLICY_GAPS,
         _policy_gap_row,
-        lambda page: _gaps(page.observations),
+        lambda page: _incomplete(page.observations),
     )
 
 
-def stale(session: Session, listing: Listing, cluster: IdOrAll = "-") -> None:
-    """List the workloads that run under older interception rules until they are restarted."""
+def stale(session: Session, listing: ListFlags, cluster: ClusterOrAll = "-") -> None:
+    """List workloads that run under older interception rules until they are restarted."""
     pager = session.client.list_stale_workloads(
         cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )
@@ -74,67 +78,71 @@ def stale(session: Session, listing: Listing, cluster: IdOrAll = "-") -> None:
         listing.limit,
         _STALE,
         _stale_row,
-        lambda page: _gaps(page.observations),
+        lambda page: _incomplete(page.observations),
     )
 
 
-def adopt(session: Session, mutating: Mutating, cluster: ClusterName, object: Object) -> None:
-    """Allow an object that is not ours to be changed where it stands in the way.
+def adopt(session: Session, mutating: MutationFlags, cluster: ClusterName, object: Object) -> None:
+    """Allow mesh-egress to change an unmanaged object that conflicts with policy.
 
-    What it was is kept, and put back by release and by deregister --cleanup.
+    The object's previous state is kept on the cluster. The commands release and deregister --cleanup restore it.
     """
     changed = session.client.adopt_object(cluster, object, **mutating.options())
-    finish(session, mutating, changed, f"may change {object} from now on")
+    finish(session, mutating, changed, f"adopted {object}")
 
 
-def release(session: Session, mutating: Mutating, cluster: ClusterName, object: Object) -> None:
-    """Take an adoption back: the object becomes what it was before."""
+def release(session: Session, mutating: MutationFlags, cluster: ClusterName, object: Object) -> None:
+    """Release an adopted object and restore its previous state."""
     changed = session.client.release_object(cluster, object, **mutating.options())
-    finish(session, mutating, changed, f"gives {object} back")
+    finish(session, mutating, changed, f"released {object}")
 
 
-def approve(session: Session, mutating: Mutating, cluster: ClusterName, token: Token = "") -> None:
-    """Approve the deletion that a guard holds back on a cluster; `cluster get` says what it is."""
+def approve(session: Session, mutating: MutationFlags, cluster: ClusterName, token: Token = "") -> None:
+    """Approve the deletion that a guard is holding back on a cluster. The command cluster get shows it."""
     changed = session.client.approve_deletion(cluster, token=token, **mutating.options())
-    finish(session, mutating, changed, "approved")
+    finish(session, mutating, changed, "deletion approved")
 
 
-def accept_store_reset(session: Session, mutating: Mutating, cluster: ClusterName, token: Token = "") -> None:
-    """Have a cluster follow this store although it was last driven by another state of it, which is lost."""
+def accept_store_reset(session: Session, mutating: MutationFlags, cluster: ClusterName, token: Token = "") -> None:
+    """Accept this store for a cluster that was last managed by a lost or restored store."""
     changed = session.client.accept_store_reset(cluster, token=token, **mutating.options())
-    finish(session, mutating, changed, "follows this store from now on")
+    finish(session, mutating, changed, "accepted this store")
 
 
 def restart(
     session: Session,
-    mutating: Mutating,
+    mutating: MutationFlags,
     cluster: ClusterName,
     workload: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KIND/NAMESPACE/NAME...", help="Workloads; left out, all that are stale."),
+        typer.Argument(
+            metavar="KIND/NAMESPACE/NAME",
+            show_default="all stale workloads",
+            help="Workload to restart.",
+        ),
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until all are back, --timeout at most; show how far it is.")
+        bool, typer.Option("--wait", help="Wait until all workloads are available again, for at most --timeout.")
     ] = False,
 ) -> None:
-    """Restart workloads one after the other, so that they run under the newest interception rules.
+    """Restart workloads one at a time, so that they run under the latest interception rules.
 
-    It stops at the first that does not come back.
+    Stops at the first workload that does not become available again.
     """
     changed = session.client.restart_workloads(cluster, workload or (), **mutating.options())
-    finish(session, mutating, changed, "has its workloads restarted")
+    finish(session, mutating, changed, "restart requested")
     if wait:
         name = changed.change.resource
         raise typer.Exit(follow_restart(session.client, name, changed.reply.restart_id, mutating.timeout))
 
 
-def _gaps(observations: Iterable[Observation]) -> Iterator[str]:
-    """What a list lacks."""
+def _incomplete(observations: Iterable[Observation]) -> Iterator[str]:
+    """What is missing from a list."""
     for each in observations:
         if not each.HasField("observe_time"):
-            yield f"{short(each.cluster)} has not been looked at: nothing of it is in the list."
+            yield f"{short(each.cluster)} has not been observed yet; the list has nothing from it."
         elif each.omitted_count:
-            yield f"{short(each.cluster)} has {each.omitted_count} more than are listed."
+            yield f"{short(each.cluster)} has {each.omitted_count} more that are not listed."
 
 
 def _object(kind: str, namespace: str, name: str) -> str:

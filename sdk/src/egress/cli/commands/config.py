@@ -1,15 +1,15 @@
-"""egressctl config: names for servers."""
+"""egressctl config: named servers."""
 
 from typing import Annotated
 
 import typer
 
-from egress.cli.support import config_file
-from egress.cli.support.config_file import Config, Context
+from egress.cli.support import config_file, help
+from egress.cli.support.config_file import Config, ServerContext
 from egress.cli.support.output import Format, emit, out, table
 from egress.cli.support.session import Session, command
 
-group = typer.Typer(name="config", no_args_is_help=True, help="Contexts: names for servers, in a file of yours.")
+group = help.group("config", "Manage contexts: named servers in the configuration file.")
 
 _COLUMNS = ("CURRENT", "NAME", "SERVER", "MESH")
 
@@ -28,28 +28,28 @@ def get_contexts(session: Session) -> None:
 
 @command(group, "use-context", "egressctl config use-context staging")
 def use_context(session: Session, name: Name) -> None:
-    """Make a context the current one."""
+    """Set the current context."""
     config = Config.load()
     config.context(name)
     config.current = name
     config.save()
-    _tell(session, config, f"The current context is {name}.")
+    _show(session, config, f"Switched to context {name}.")
 
 
 @command(group, "set-context", "egressctl config set-context staging --server egress.staging.internal:9090")
 def set_context(session: Session, name: Name) -> None:
-    """Create a context, or change one, with the --server and --mesh given here. The first one becomes the current."""
+    """Create a context, or change its --server and --mesh. The first context becomes the current one."""
     config = Config.load()
-    old = config.contexts.get(name, Context())
-    config.contexts[name] = Context(session.server or old.server, session.mesh or old.mesh)
+    old = config.contexts.get(name, ServerContext())
+    config.contexts[name] = ServerContext(session.server or old.server, session.mesh or old.mesh)
     config.current = config.current or name
     config.save()
-    _tell(session, config, f"Context {name} is written to {config_file.path()}.")
+    _show(session, config, f"ServerContext {name} saved in {config_file.path()}.")
 
 
 @command(group, "view", "egressctl config view", "egressctl config view --context staging -o json")
 def view(session: Session) -> None:
-    """Show which server and mesh a command would use, and who says so."""
+    """Show which server and mesh a command would use, and where that is configured."""
     target, source = session.target
     if session.form is Format.TABLE:
         out().print(f"server  {target} (from {source})")
@@ -60,14 +60,14 @@ def view(session: Session) -> None:
         emit({"server": target, "serverFrom": source, "mesh": session.mesh_id, "file": file}, session.form)
 
 
-def _tell(session: Session, config: Config, words: str) -> None:
+def _show(session: Session, config: Config, words: str) -> None:
     if session.form is Format.TABLE:
         out().print(words)
     else:
         emit(_plain(config), session.form)
 
 
-def _row(config: Config, name: str, context: Context) -> tuple[str, ...]:
+def _row(config: Config, name: str, context: ServerContext) -> tuple[str, ...]:
     return ("*" if name == config.current else "", name, context.server, context.mesh)
 
 

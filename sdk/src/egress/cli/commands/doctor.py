@@ -1,4 +1,4 @@
-"""egressctl doctor: what works between here and the server, and what to do where something does not."""
+"""egressctl doctor: checks the way to the server, and says how to fix what does not work."""
 
 import platform
 import time
@@ -20,15 +20,13 @@ from egress.v1.fleet_service_pb2_grpc import FleetServiceStub
 
 _TIMEOUT_SECONDS = 5.0
 _SKEW_SECONDS = 2.0
-_NO_SERVER = (
-    "Start a server with `egressd run`, or name another by --server, EGRESS_SERVER or `egressctl config set-context`."
-)
+_NO_SERVER = "Start a server with `egressd run`, or configure another one: --server, EGRESS_SERVER, egressctl config."
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 _Metadata = dict[str, str]
 
 
-class Verdict(StrEnum):
-    """How a check came out."""
+class CheckStatus(StrEnum):
+    """The result of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -37,21 +35,21 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at; `fix` says what to do where it is not ok."""
+    """A check; `fix` is what to do if it is not ok."""
 
     name: str
-    verdict: Verdict
+    verdict: CheckStatus
     detail: str
     fix: str = ""
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the command; it is alone in its group."""
+    """Adds the command."""
     command(app, "doctor", "egressctl doctor", "egressctl doctor --server unix:/run/egress.sock -o json")(doctor)
 
 
 def doctor(session: Session) -> None:
-    """Check connection, versions and clock; leaves with 3 where the server can't be used."""
+    """Check connection, versions and clock. Exits with status 3 if the server cannot be used."""
     checks = list(_examine(session))
     if session.form is Format.TABLE:
         for check in checks:
@@ -60,21 +58,21 @@ def doctor(session: Session) -> None:
                 out().print(f"     {check.fix}")
     else:
         emit({"checks": [asdict(check) for check in checks]}, session.form)
-    if any(check.verdict is Verdict.FAIL for check in checks):
+    if any(check.verdict is CheckStatus.FAIL for check in checks):
         raise typer.Exit(Exit.UNAVAILABLE)
 
 
 def _examine(session: Session) -> Iterator[Check]:
     versions = f"python {platform.python_version()}, grpcio {version('grpcio')}, protobuf {version('protobuf')}"
-    yield Check("client", Verdict.OK, f"egressctl {__version__}, {versions}")
+    yield Check("client", CheckStatus.OK, f"egressctl {__version__}, {versions}")
     target, source = session.target
-    yield Check("target", Verdict.OK, f"{target} (from {source}), mesh {session.mesh_id}")
+    yield Check("target", CheckStatus.OK, f"{target} (from {source}), mesh {session.mesh_id}")
     try:
         channel = session.connect()
     except Unavailable as error:
-        yield Check("connection", Verdict.FAIL, error.message, _NO_SERVER)
+        yield Check("connection", CheckStatus.FAIL, error.message, _NO_SERVER)
         return
-    yield Check("connection", Verdict.OK, "established")
+    yield Check("connection", CheckStatus.OK, "established")
     yield _health(channel)
     yield from _server(channel, session.mesh_id)
 
@@ -88,11 +86,11 @@ def _health(channel: grpc.Channel) -> Check:
     try:
         reply = check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS)
     except grpc.RpcError as error:
-        return Check("health", Verdict.FAIL, _words(error), "Is this an egressd? Look at its log.")
+        return Check("health", CheckStatus.FAIL, _error_text(error), "Is this an egressd? See its log.")
     state = health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)
     if reply.status == health_pb2.HealthCheckResponse.SERVING:
-        return Check("health", Verdict.OK, state)
-    return Check("health", Verdict.FAIL, state, "The server is up and does not serve: look at its log.")
+        return Check("health", CheckStatus.OK, state)
+    return Check("health", CheckStatus.FAIL, state, "The server is up but not ready; see its log.")
 
 
 def _server(channel: grpc.Channel, mesh: str) -> Iterator[Check]:
@@ -101,10 +99,10 @@ def _server(channel: grpc.Channel, mesh: str) -> Iterator[Check]:
     try:
         _, call = FleetServiceStub(channel).ListClusters.with_call(request, timeout=_TIMEOUT_SECONDS)
     except grpc.RpcError as error:
-        yield Check("call", Verdict.FAIL, _words(error), "Is the mesh right? Look at the server's log.")
+        yield Check("call", CheckStatus.FAIL, _error_text(error), "Is the mesh correct? See the server's log.")
         return
     received = time.time()
-    yield Check("call", Verdict.OK, f"answered in {(received - sent) * 1000:.1f} ms")
+    yield Check("call", CheckStatus.OK, f"answered in {(received - sent) * 1000:.1f} ms")
     metadata = {key: value for key, value in call.trailing_metadata() or () if isinstance(value, str)}
     yield _version(metadata)
     yield _clock(metadata, (sent + received) / 2)
@@ -113,21 +111,23 @@ def _server(channel: grpc.Channel, mesh: str) -> Iterator[Check]:
 def _version(metadata: _Metadata) -> Check:
     theirs = metadata.get("egress-version", "")
     if not theirs:
-        return Check("server", Verdict.WARN, "does not tell its version")
+        return Check("server", CheckStatus.WARN, "does not report its version")
     if theirs.split(".")[:2] != __version__.split(".")[:2]:
-        return Check("server", Verdict.WARN, f"egressd {theirs}", f"This client is {__version__}: use one version.")
-    return Check("server", Verdict.OK, f"egressd {theirs}")
+        return Check(
+            "server", CheckStatus.WARN, f"egressd {theirs}", f"This client is {__version__}; use the same version."
+        )
+    return Check("server", CheckStatus.OK, f"egressd {theirs}")
 
 
 def _clock(metadata: _Metadata, here: float) -> Check:
     if not metadata.get("egress-time", "").isdecimal():
-        return Check("clock", Verdict.WARN, "the server does not tell its time")
+        return Check("clock", CheckStatus.WARN, "the server does not report its time")
     ahead = int(metadata["egress-time"]) / 1000 - here
-    detail = f"the server's is {abs(ahead):.3f} s {'ahead' if ahead > 0 else 'behind'}"
+    detail = f"the server is {abs(ahead):.3f} s {'ahead' if ahead > 0 else 'behind'}"
     if abs(ahead) > _SKEW_SECONDS:
-        return Check("clock", Verdict.WARN, detail, "Times in replies are the server's: synchronise the clocks.")
-    return Check("clock", Verdict.OK, detail)
+        return Check("clock", CheckStatus.WARN, detail, "Times in replies are the server's; synchronize the clocks.")
+    return Check("clock", CheckStatus.OK, detail)
 
 
-def _words(error: grpc.RpcError) -> str:
+def _error_text(error: grpc.RpcError) -> str:
     return f"{error.code().name}: {error.details()}"

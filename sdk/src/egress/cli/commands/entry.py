@@ -5,22 +5,31 @@ from typing import Annotated
 import typer
 
 from egress import ServiceEntry, ServicePort
+from egress.cli.support import help
 from egress.cli.support.lists import page_size, show_list
 from egress.cli.support.mutations import finish
-from egress.cli.support.options import Listing, Mutating
+from egress.cli.support.options import (
+    InNamespace,
+    ListFlags,
+    MutationFlags,
+    OfNamespace,
+    OnCluster,
+    OnClusterLabel,
+    YamlNamespace,
+)
 from egress.cli.support.output import table
-from egress.cli.support.selectors import clusters
 from egress.cli.support.session import Session, command
-from egress.cli.support.values import duration, moment, pairs
+from egress.cli.support.values import clusters, duration, moment, pairs
 
-group = typer.Typer(name="entry", no_args_is_help=True, help="Service entries: external services in the registry.")
+group = help.group("entry", "Manage service entries: external services in the registry.")
 
 _COLUMNS = ("NAMESPACE", "NAME", "HOSTS", "PORTS", "RESOLUTION", "CLUSTERS", "REVISION", "UPDATED")
 
-_TRAFFIC = "How traffic is treated"
+_TRAFFIC = "Traffic options"
+_RESOLUTIONS = help.choices(ServiceEntry.Resolution.keys())
+_LOCATIONS = help.choices(ServiceEntry.Location.keys())
 
-Entry = Annotated[str, typer.Argument(help="Id or full name of the entry.")]
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the entry.")]
+Entry = Annotated[str, typer.Argument(help="ID or full name of the entry.")]
 
 
 @command(
@@ -35,63 +44,77 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of 
 )
 def upsert(
     session: Session,
-    mutating: Mutating,
-    name: Annotated[str, typer.Argument(help="Id of the entry; with -f the YAML's name where left out.")] = "",
+    mutating: MutationFlags,
+    name: Annotated[str, typer.Argument(show_default="the name in the YAML", help="ID of the entry.")] = "",
     file: Annotated[
         typer.FileText | None,
-        typer.Option("--file", "-f", encoding="utf-8", help="One Istio ServiceEntry in YAML; - reads standard input."),
+        typer.Option("--file", "-f", encoding="utf-8", help="YAML of an Istio ServiceEntry; - reads standard input."),
     ] = None,
-    host: Annotated[list[str] | None, typer.Option(help="DNS name, or *.suffix; may be repeated.")] = None,
+    host: Annotated[list[str] | None, typer.Option(help="DNS name, or *.suffix.")] = None,
     port: Annotated[
         list[str] | None,
-        typer.Option(metavar="NUMBER:PROTOCOL[:NAME[:TARGET]]", help="Port, such as 80:HTTP; may be repeated."),
+        typer.Option(metavar="number:protocol[:name[:target]]", help="Port, such as 80:HTTP."),
     ] = None,
     resolution: Annotated[
-        str, typer.Option(help="How addresses are found.", autocompletion=lambda: ServiceEntry.Resolution.keys()[1:])
+        str,
+        typer.Option(
+            metavar="|".join(_RESOLUTIONS),
+            autocompletion=lambda: _RESOLUTIONS,
+            help="How the addresses of the hosts are resolved.",
+        ),
     ] = "DNS",
     location: Annotated[
         str,
-        typer.Option(help="Outside the mesh or inside.", autocompletion=lambda: ServiceEntry.Location.keys()[1:]),
+        typer.Option(
+            metavar="|".join(_LOCATIONS),
+            autocompletion=lambda: _LOCATIONS,
+            help="Whether the service is outside or inside the mesh.",
+        ),
     ] = "MESH_EXTERNAL",
-    endpoint: Annotated[list[str] | None, typer.Option(metavar="ADDRESS", help="Where it is served.")] = None,
-    address: Annotated[list[str] | None, typer.Option(help="IP or CIDR that workloads dial.")] = None,
+    endpoint: Annotated[
+        list[str] | None, typer.Option(metavar="address", help="Address that serves the hosts.")
+    ] = None,
+    address: Annotated[
+        list[str] | None, typer.Option(metavar="ip|cidr", help="Address that workloads connect to.")
+    ] = None,
     export_to: Annotated[
-        list[str] | None, typer.Option(help="Namespace that sees it; * for all, . for its own.")
+        list[str] | None,
+        typer.Option(metavar="namespace", help="Namespace that can see the entry; * for all, . for its own."),
     ] = None,
     request_timeout: Annotated[
         float | None,
         typer.Option(
-            parser=duration, metavar="DURATION", help="How long a request may take.", rich_help_panel=_TRAFFIC
+            parser=duration,
+            metavar="duration",
+            help="Timeout of a request, retries included.",
+            rich_help_panel=_TRAFFIC,
         ),
     ] = None,
     retries: Annotated[
-        int | None, typer.Option(min=0, help="Tries beyond the first; 0 for none at all.", rich_help_panel=_TRAFFIC)
+        int | None, typer.Option(min=0, help="Number of retries; 0 disables them.", rich_help_panel=_TRAFFIC)
     ] = None,
     tls_origination: Annotated[
         int,
         typer.Option(
-            metavar="PORT",
-            show_default=False,
-            help="The sidecar speaks TLS for this HTTP port; its target port is where.",
+            metavar="port",
+            help="HTTP port for which the sidecar originates TLS, to the port's target port.",
             rich_help_panel=_TRAFFIC,
         ),
     ] = 0,
     max_connections: Annotated[
-        int | None, typer.Option(min=1, help="Open connections at once, for each sidecar.", rich_help_panel=_TRAFFIC)
+        int | None, typer.Option(min=1, help="Maximum number of connections per sidecar.", rich_help_panel=_TRAFFIC)
     ] = None,
     outlier_errors: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Server errors in a row that take an address out for a while.", rich_help_panel=_TRAFFIC
+            min=1, help="Consecutive server errors after which an address is ejected.", rich_help_panel=_TRAFFIC
         ),
     ] = None,
-    cluster: Annotated[list[str] | None, typer.Option(help="Only on this cluster; may be repeated.")] = None,
-    cluster_label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on clusters with this label.")
-    ] = None,
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Namespace; else the YAML's, else default.")] = "",
+    cluster: OnCluster = None,
+    cluster_label: OnClusterLabel = None,
+    namespace: YamlNamespace = "",
 ) -> None:
-    """Create a service entry, or replace one wholly: from options, or from Istio's own YAML."""
+    """Create or fully replace a service entry, from options or from the YAML of an Istio ServiceEntry."""
     if file is None and not (name and host and port):
         raise typer.BadParameter("give NAME, --host and --port, or -f FILE")
     reply = session.client.upsert_service_entry(
@@ -118,8 +141,8 @@ def upsert(
 
 
 @command(group, "get", "egressctl entry get aliyun-com-ext -n shop", "egressctl entry get aliyun-com-ext -o yaml")
-def get(session: Session, entry: Entry, namespace: Namespace = "default") -> None:
-    """Show one entry."""
+def get(session: Session, entry: Entry, namespace: InNamespace = "default") -> None:
+    """Show a service entry."""
     found = session.client.get_service_entry(entry, namespace=namespace)
     session.show(found, lambda: table(_COLUMNS, [_row(found)]))
 
@@ -127,10 +150,10 @@ def get(session: Session, entry: Entry, namespace: Namespace = "default") -> Non
 @command(group, "list", "egressctl entry list", """egressctl entry list -n shop --filter 'hosts:"www.aliyun.com"'""")
 def list_(
     session: Session,
-    listing: Listing,
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Only of this namespace.")] = "-",
+    listing: ListFlags,
+    namespace: OfNamespace = "-",
 ) -> None:
-    """List the entries of all namespaces, or of one."""
+    """List the service entries of all namespaces, or of one."""
     pager = session.client.list_service_entries(
         namespace=namespace,
         filter=listing.filter,
@@ -141,8 +164,8 @@ def list_(
 
 
 @command(group, "delete", "egressctl entry delete aliyun-com-ext -n shop --wait applied")
-def delete(session: Session, mutating: Mutating, entry: Entry, namespace: Namespace = "default") -> None:
-    """Delete an entry."""
+def delete(session: Session, mutating: MutationFlags, entry: Entry, namespace: InNamespace = "default") -> None:
+    """Delete a service entry."""
     reply = session.client.delete_service_entry(entry, namespace=namespace, **mutating.options())
     finish(session, mutating, reply, "deleted")
 

@@ -1,4 +1,4 @@
-"""egressctl explain and registry: what the policies come to, without any traffic."""
+"""egressctl explain and registry: what the policies amount to, without sending traffic."""
 
 from typing import Annotated
 
@@ -7,23 +7,24 @@ import typer
 from egress import ExplainResponse
 from egress.cli.support import findings
 from egress.cli.support.lists import page_size, show_list
-from egress.cli.support.options import Listing
+from egress.cli.support.options import ListFlags
 from egress.cli.support.output import out, table
 from egress.cli.support.session import Session, command
 from egress.cli.support.values import pairs
 from egress.v1.explain_pb2 import ListRegistryResponse
 from egress.v1.probe_pb2 import ProbeResponse
 
-_CANDIDATES = ("WINS", "RESOURCE", "REVISION", "WHY")
-_REGISTRY = ("HOST", "PORT", "PROTOCOL", "VISIBLE", "OWNER", "SHADOWED BY", "WHY")
+_CANDIDATES = ("WINS", "RESOURCE", "REVISION", "REASON")
+_REGISTRY = ("HOST", "PORT", "PROTOCOL", "VISIBLE", "OWNER", "SHADOWED BY", "REASON")
 
 Source = Annotated[
-    str, typer.Option("--from", metavar="CLUSTER[/NAMESPACE]", help="Where the workload runs; namespace default.")
+    str,
+    typer.Option("--from", metavar="cluster[/namespace]", help="Where the workload runs."),
 ]
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the commands; each is alone in its group."""
+    """Adds the commands."""
     command(
         app,
         "explain",
@@ -42,18 +43,16 @@ def explain(
     session: Session,
     url: Annotated[str, typer.Argument(metavar="URL", help="http, https, tls or tcp URL of the destination.")],
     source: Source,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label of the workload; may be repeated.")
-    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="key=value", help="Label of the workload.")] = None,
 ) -> None:
-    """Say what will happen to a destination, and by which resource. Sends no traffic; `probe` tries it."""
+    """Explain what will happen to a connection, and which resource decides it. Does not send traffic."""
     cluster, _, namespace = source.partition("/")
     reply = session.client.explain(url, cluster=cluster, namespace=namespace, labels=pairs(label or (), "--label"))
     session.show(reply, lambda: _show(reply))
 
 
-def registry(session: Session, listing: Listing, source: Source) -> None:
-    """List the registry as a namespace of a cluster sees it: who registers what, and who shadows whom."""
+def registry(session: Session, listing: ListFlags, source: Source) -> None:
+    """List the service registry as seen from a namespace of a cluster."""
     cluster, _, namespace = source.partition("/")
     pager = session.client.list_registry(
         cluster,

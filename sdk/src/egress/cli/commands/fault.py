@@ -1,24 +1,31 @@
-"""egressctl fault: requests that are delayed or fail, for a limited time."""
+"""egressctl fault: time-limited delays and errors."""
 
 from typing import Annotated
 
 import typer
 
 from egress import Fault
+from egress.cli.support import help
 from egress.cli.support.lists import page_size, show_list
 from egress.cli.support.mutations import finish
-from egress.cli.support.options import Listing, Mutating
+from egress.cli.support.options import (
+    InNamespace,
+    ListFlags,
+    MutationFlags,
+    OfNamespace,
+    OnCluster,
+    OnClusterLabel,
+    YamlNamespace,
+)
 from egress.cli.support.output import table
-from egress.cli.support.selectors import clusters
 from egress.cli.support.session import Session, command
-from egress.cli.support.values import duration, length, moment, pairs
+from egress.cli.support.values import clusters, duration, length, moment, pairs
 
-group = typer.Typer(name="fault", no_args_is_help=True, help="Faults: delays and errors with an end.")
+group = help.group("fault", "Inject faults: time-limited delays and errors.")
 
-_COLUMNS = ("NAMESPACE", "NAME", "HOST", "DELAY", "ABORT", "PORTS", "ENDS", "CLUSTERS", "REVISION")
+_COLUMNS = ("NAMESPACE", "NAME", "HOST", "DELAY", "ABORT", "PORTS", "EXPIRES", "CLUSTERS", "REVISION")
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="Id or full name of the fault.")]
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the fault.")]
+FaultName = Annotated[str, typer.Argument(metavar="FAULT", help="ID or full name of the fault.")]
 
 
 @command(
@@ -31,44 +38,47 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of 
 )
 def inject(
     session: Session,
-    mutating: Mutating,
-    host: Annotated[str, typer.Argument(help="Host whose requests are disturbed; left out with -f.")] = "",
+    mutating: MutationFlags,
+    host: Annotated[str, typer.Argument(help="Host whose requests get the fault; not with --file.")] = "",
     file: Annotated[
         typer.FileText | None,
         typer.Option(
             "--file",
             "-f",
             encoding="utf-8",
-            help="One Istio VirtualService with faults in YAML; - reads standard input.",
+            help="YAML of an Istio VirtualService with faults; - reads standard input.",
         ),
     ] = None,
     delay: Annotated[
-        float | None, typer.Option(parser=duration, metavar="DURATION", help="Requests wait this long.")
+        float | None, typer.Option(parser=duration, metavar="duration", help="Delay of each request.")
     ] = None,
     abort: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="Requests fail with an HTTP status, or a gRPC status by name.")
+        str | None, typer.Option(metavar="status", help="HTTP status, or name of a gRPC status, that requests get.")
     ] = None,
-    percent: Annotated[float | None, typer.Option(help="Share of the requests; 100 where left out.")] = None,
-    port: Annotated[list[int] | None, typer.Option(help="Only this port of the host; may be repeated.")] = None,
+    percent: Annotated[
+        float | None, typer.Option(show_default="100", help="Percentage of requests that get the fault.")
+    ] = None,
+    port: Annotated[list[int] | None, typer.Option(metavar="port", help="Only this port of the host.")] = None,
     header: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only requests with this header; may be repeated.")
+        list[str] | None, typer.Option(metavar="key=value", help="Only requests with this header.")
     ] = None,
     source_label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only from workloads with this label.")
+        list[str] | None, typer.Option(metavar="key=value", help="Only from workloads with this label.")
     ] = None,
     source_namespace: Annotated[str, typer.Option(help="Only from workloads of this namespace.")] = "",
     ttl: Annotated[
         float | None,
-        typer.Option(parser=duration, metavar="DURATION", help="When it ends by itself; 10m where left out."),
+        typer.Option(parser=duration, metavar="duration", show_default="10m", help="Time until the fault expires."),
     ] = None,
-    id: Annotated[str, typer.Option(help="Id of the fault; else the YAML's name, or made of the host.")] = "",
-    cluster: Annotated[list[str] | None, typer.Option(help="Only on this cluster; may be repeated.")] = None,
-    cluster_label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on clusters with this label.")
-    ] = None,
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Namespace; else the YAML's, else default.")] = "",
+    id: Annotated[
+        str,
+        typer.Option(show_default="the name in the YAML, or derived from the host", help="ID of the fault."),
+    ] = "",
+    cluster: OnCluster = None,
+    cluster_label: OnClusterLabel = None,
+    namespace: YamlNamespace = "",
 ) -> None:
-    """Delay requests to a host, or answer them with an error, until the fault's time is over."""
+    """Delay requests to a host, or answer them with an error, until the fault expires."""
     if file is None and not (host and (delay is not None or abort)):
         raise typer.BadParameter("give HOST and --delay or --abort, or -f FILE")
     changed = session.client.inject_fault(
@@ -88,12 +98,12 @@ def inject(
         cluster_labels=pairs(cluster_label or (), "--cluster-label"),
         **mutating.options(),
     )
-    finish(session, mutating, changed, f"disturbs {changed.fault.host} until {moment(changed.fault.expire_time)}")
+    finish(session, mutating, changed, f"injected for {changed.fault.host} until {moment(changed.fault.expire_time)}")
 
 
 @command(group, "get", "egressctl fault get www-aliyun-com", "egressctl fault get drill -n shop -o yaml")
-def get(session: Session, fault: Id, namespace: Namespace = "default") -> None:
-    """Show one fault."""
+def get(session: Session, fault: FaultName, namespace: InNamespace = "default") -> None:
+    """Show a fault."""
     found = session.client.get_fault(fault, namespace=namespace)
     session.show(found, lambda: table(_COLUMNS, [_row(found)]))
 
@@ -101,8 +111,8 @@ def get(session: Session, fault: Id, namespace: Namespace = "default") -> None:
 @command(group, "list", "egressctl fault list", """egressctl fault list -n shop --filter 'host = "www.aliyun.com"'""")
 def list_(
     session: Session,
-    listing: Listing,
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Only of this namespace.")] = "-",
+    listing: ListFlags,
+    namespace: OfNamespace = "-",
 ) -> None:
     """List the faults of all namespaces, or of one."""
     pager = session.client.list_faults(
@@ -112,8 +122,8 @@ def list_(
 
 
 @command(group, "clear", "egressctl fault clear www-aliyun-com --wait applied", "egressctl fault clear drill -n shop")
-def clear(session: Session, mutating: Mutating, fault: Id, namespace: Namespace = "default") -> None:
-    """End a fault before its time."""
+def clear(session: Session, mutating: MutationFlags, fault: FaultName, namespace: InNamespace = "default") -> None:
+    """End a fault before it expires."""
     finish(session, mutating, session.client.clear_fault(fault, namespace=namespace, **mutating.options()), "cleared")
 
 

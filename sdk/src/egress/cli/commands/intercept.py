@@ -1,25 +1,32 @@
-"""egressctl intercept: which outbound connections go through the sidecar at all."""
+"""egressctl intercept: which outbound connections are redirected to the sidecar."""
 
 from typing import Annotated
 
 import typer
 
 from egress import Interception
+from egress.cli.support import help
 from egress.cli.support.lists import page_size, show_list
 from egress.cli.support.mutations import finish
-from egress.cli.support.options import Listing, Mutating
+from egress.cli.support.options import (
+    ListFlags,
+    MutationFlags,
+    OnCluster,
+    OnClusterLabel,
+    ScopeLabel,
+    ScopeNamespace,
+)
 from egress.cli.support.output import table
-from egress.cli.support.selectors import clusters, scope
 from egress.cli.support.session import Session, command
-from egress.cli.support.values import moment, numbers, pairs, short, words
+from egress.cli.support.values import clusters, moment, numbers, pairs, scope, short, words
 
-group = typer.Typer(name="intercept", no_args_is_help=True, help="Interception: what goes through the sidecar.")
+group = help.group("intercept", "Manage interception: which outbound connections go through the sidecar.")
 
 _COLUMNS = (
     "NAME", "INCLUDE", "EXCLUDE", "INCLUDE PORTS", "EXCLUDE PORTS", "SCOPE", "CLUSTERS", "REVISION", "UPDATED",
 )  # fmt: skip
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="Id or full name of the interception.")]
+InterceptionName = Annotated[str, typer.Argument(metavar="INTERCEPTION", help="ID or full name of the interception.")]
 
 
 @command(
@@ -31,36 +38,34 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="Id or full name of the in
 )
 def set_(
     session: Session,
-    mutating: Mutating,
+    mutating: MutationFlags,
     include: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="CIDR,...",
-            help="Ranges that are intercepted; * is all of them, SERVICE_CIDRS each cluster's own service ranges.",
+            metavar="cidr,...",
+            help="Ranges that are intercepted; * for all, SERVICE_CIDRS for each cluster's own service ranges.",
         ),
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(metavar="CIDR,...", help="Ranges that are not; they beat --include.")
+        list[str] | None,
+        typer.Option(metavar="cidr,...", help="Ranges that are not intercepted; takes precedence over --include."),
     ] = None,
     include_ports: Annotated[
-        list[str] | None, typer.Option(metavar="PORT,...", help="Ports that are intercepted whatever the address.")
+        list[str] | None, typer.Option(metavar="port,...", help="Ports that are intercepted for all addresses.")
     ] = None,
     exclude_ports: Annotated[
-        list[str] | None, typer.Option(metavar="PORT,...", help="Ports that are not, whatever the address.")
+        list[str] | None, typer.Option(metavar="port,...", help="Ports that are not intercepted for any address.")
     ] = None,
-    none: Annotated[bool, typer.Option("--none", help="Intercept nothing but --include-ports.")] = False,
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where it holds; else the whole mesh.")] = "",
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only for workloads with this label; needs -n.")
-    ] = None,
-    cluster: Annotated[list[str] | None, typer.Option(help="Only on this cluster; may be repeated.")] = None,
-    cluster_label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on clusters with this label.")
-    ] = None,
-    id: Annotated[str, typer.Option(help="Id of the interception; else made from where it holds.")] = "",
+    none: Annotated[bool, typer.Option("--none", help="Intercept only --include-ports.")] = False,
+    namespace: ScopeNamespace = "",
+    label: ScopeLabel = None,
+    cluster: OnCluster = None,
+    cluster_label: OnClusterLabel = None,
+    id: Annotated[str, typer.Option(show_default="derived from its scope", help="ID of the interception.")] = "",
 ) -> None:
-    """Say which outbound connections go through the sidecar. Replaces an interception wholly; workloads read it when
-    they start.
+    """Create or fully replace an interception: which outbound connections go through the sidecar.
+
+    Workloads read it when they start.
     """
     if not (include or exclude or include_ports or exclude_ports or none):
         raise typer.BadParameter("give --include, --exclude, --include-ports, --exclude-ports or --none")
@@ -81,15 +86,15 @@ def set_(
 
 
 @command(group, "get", "egressctl intercept get", "egressctl intercept get shop -o json")
-def get(session: Session, interception: Id = "default") -> None:
-    """Show one interception; without an argument, the mesh's."""
+def get(session: Session, interception: InterceptionName = "default") -> None:
+    """Show an interception."""
     found = session.client.get_interception(interception)
     session.show(found, lambda: table(_COLUMNS, [_row(found)]))
 
 
 @command(group, "list", "egressctl intercept list", """egressctl intercept list --filter 'scope.namespace = "shop"'""")
-def list_(session: Session, listing: Listing) -> None:
-    """List the mesh's interceptions."""
+def list_(session: Session, listing: ListFlags) -> None:
+    """List the interceptions of the mesh."""
     pager = session.client.list_interceptions(
         filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )
@@ -97,8 +102,8 @@ def list_(session: Session, listing: Listing) -> None:
 
 
 @command(group, "delete", "egressctl intercept delete default --wait applied")
-def delete(session: Session, mutating: Mutating, interception: Id) -> None:
-    """Delete an interception; what holds then is the next in rank, or everything is intercepted."""
+def delete(session: Session, mutating: MutationFlags, interception: InterceptionName) -> None:
+    """Delete an interception; the next-ranked one then applies, or everything is intercepted."""
     finish(session, mutating, session.client.delete_interception(interception, **mutating.options()), "deleted")
 
 

@@ -1,17 +1,18 @@
-"""egressctl mesh: the policy domain that everything belongs to."""
+"""egressctl mesh: the domain that policies belong to."""
 
 from typing import Annotated, Literal
 
 import typer
 
 from egress import Mesh
+from egress.cli.support import help
 from egress.cli.support.mutations import finish
-from egress.cli.support.options import Mutating
+from egress.cli.support.options import MutationFlags
 from egress.cli.support.output import table
 from egress.cli.support.session import Session, command
 from egress.cli.support.values import joined, moment, pairs, short
 
-group = typer.Typer(name="mesh", no_args_is_help=True, help="The mesh: one domain of policies.")
+group = help.group("mesh", "Show and update the mesh: the domain that policies belong to.")
 
 _COLUMNS = ("NAME", "DISPLAY NAME", "DRIFT", "LABELS", "REVISION", "UPDATED")
 
@@ -31,17 +32,15 @@ def get(session: Session) -> None:
 )
 def update(
     session: Session,
-    mutating: Mutating,
-    display_name: Annotated[str, typer.Option(help="Name for people; without it, none.")] = "",
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label; may be repeated. Without it, none.")
-    ] = None,
+    mutating: MutationFlags,
+    display_name: Annotated[str, typer.Option(show_default="none", help="Display name.")] = "",
+    label: Annotated[list[str] | None, typer.Option(metavar="key=value", show_default="none", help="Label.")] = None,
     drift: Annotated[
         Literal["heal", "report"] | None,
-        typer.Option(help="What happens to objects of ours that somebody else changed; left out, as it was."),
+        typer.Option(show_default="unchanged", help="What happens to managed objects that another client changed."),
     ] = None,
 ) -> None:
-    """Replace display name and labels of the mesh, both. With --drift alone they stay as they are."""
+    """Replace the display name and labels of the mesh. With only --drift, they are kept."""
     labels, options = pairs(label or (), "--label"), mutating.options()
     if drift and not (display_name or labels):
         found = session.client.get_mesh()

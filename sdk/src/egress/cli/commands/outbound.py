@@ -1,24 +1,31 @@
-"""egressctl outbound: whether workloads may reach destinations that no one registered."""
+"""egressctl outbound: whether workloads may reach destinations that are not registered."""
 
 from typing import Annotated
 
 import typer
 
 from egress import OutboundPolicy
+from egress.cli.support import help
 from egress.cli.support.lists import page_size, show_list
 from egress.cli.support.mutations import finish
-from egress.cli.support.options import Listing, Mutating
+from egress.cli.support.options import (
+    ListFlags,
+    MutationFlags,
+    OnCluster,
+    OnClusterLabel,
+    ScopeLabel,
+    ScopeNamespace,
+)
 from egress.cli.support.output import table
-from egress.cli.support.selectors import clusters, scope
 from egress.cli.support.session import Session, command
-from egress.cli.support.values import moment, pairs, short
+from egress.cli.support.values import clusters, moment, pairs, scope, short
 
-group = typer.Typer(name="outbound", no_args_is_help=True, help="Outbound policies: ALLOW_ANY or REGISTRY_ONLY.")
+group = help.group("outbound", "Manage outbound policies: ALLOW_ANY or REGISTRY_ONLY.")
 
+_MODES = help.choices(OutboundPolicy.Mode.keys())
 _COLUMNS = ("NAME", "MODE", "SCOPE", "CLUSTERS", "REVISION", "UPDATED")
-_MODES = [mode for mode in OutboundPolicy.Mode.keys() if "UNSPECIFIED" not in mode]  # noqa: SIM118
 
-Policy = Annotated[str, typer.Argument(help="Id or full name of the policy.")]
+Policy = Annotated[str, typer.Argument(help="ID or full name of the policy.")]
 
 
 @command(
@@ -30,19 +37,22 @@ Policy = Annotated[str, typer.Argument(help="Id or full name of the policy.")]
 )
 def set_(
     session: Session,
-    mutating: Mutating,
-    mode: Annotated[str, typer.Argument(metavar="MODE", help=" or ".join(_MODES) + ".", autocompletion=lambda: _MODES)],
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where it holds; else the whole mesh.")] = "",
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only for workloads with this label; needs -n.")
-    ] = None,
-    cluster: Annotated[list[str] | None, typer.Option(help="Only on this cluster; may be repeated.")] = None,
-    cluster_label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on clusters with this label.")
-    ] = None,
-    id: Annotated[str, typer.Option(help="Id of the policy; else made from where it holds.")] = "",
+    mutating: MutationFlags,
+    mode: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODE",
+            autocompletion=lambda: _MODES,
+            help=f"{' or '.join(_MODES)}.",
+        ),
+    ],
+    namespace: ScopeNamespace = "",
+    label: ScopeLabel = None,
+    cluster: OnCluster = None,
+    cluster_label: OnClusterLabel = None,
+    id: Annotated[str, typer.Option(show_default="derived from its scope", help="ID of the policy.")] = "",
 ) -> None:
-    """Create an outbound policy, or replace one wholly."""
+    """Create or fully replace an outbound policy."""
     reply = session.client.set_outbound_policy(
         mode,
         id=id,
@@ -57,14 +67,14 @@ def set_(
 
 @command(group, "get", "egressctl outbound get", "egressctl outbound get prod -o json")
 def get(session: Session, policy: Policy = "default") -> None:
-    """Show one policy; without an argument, the mesh's."""
+    """Show an outbound policy."""
     found = session.client.get_outbound_policy(policy)
     session.show(found, lambda: table(_COLUMNS, [_row(found)]))
 
 
 @command(group, "list", "egressctl outbound list", """egressctl outbound list --filter 'mode = "REGISTRY_ONLY"'""")
-def list_(session: Session, listing: Listing) -> None:
-    """List the mesh's policies."""
+def list_(session: Session, listing: ListFlags) -> None:
+    """List the outbound policies of the mesh."""
     pager = session.client.list_outbound_policies(
         filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
     )
@@ -72,8 +82,8 @@ def list_(session: Session, listing: Listing) -> None:
 
 
 @command(group, "delete", "egressctl outbound delete prod --reason 'no longer needed' --wait applied")
-def delete(session: Session, mutating: Mutating, policy: Policy) -> None:
-    """Delete a policy; what holds then is the next in rank, or the mesh's default."""
+def delete(session: Session, mutating: MutationFlags, policy: Policy) -> None:
+    """Delete a policy; the next-ranked policy then applies, or the mesh's default."""
     finish(session, mutating, session.client.delete_outbound_policy(policy, **mutating.options()), "deleted")
 
 

@@ -1,4 +1,4 @@
-"""egressctl probe: what `curl -I` from a workload says, and what the mesh did with it."""
+"""egressctl probe: what the mesh really does with a connection, with evidence."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -17,7 +17,7 @@ _Outcome = ProbeResponse.Outcome
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the command; it is alone in its group."""
+    """Adds the command."""
     command(
         app,
         "probe",
@@ -32,27 +32,29 @@ def probe(
     url: Annotated[
         str,
         typer.Argument(
-            metavar="URL", help="http or https URL to ask, or tls://HOST:PORT or tcp://HOST:PORT to connect to."
+            metavar="URL", help="http or https URL to request, or tls://HOST:PORT or tcp://HOST:PORT to connect to."
         ),
     ],
     source: Annotated[
-        str, typer.Option("--from", metavar="CLUSTER[/NAMESPACE]", help="Where the asking workload runs.")
+        str, typer.Option("--from", metavar="cluster[/namespace]", help="Where the workload that connects runs.")
     ],
-    count: Annotated[int, typer.Option(min=1, max=100, help="How many attempts, one after the other.")] = 1,
-    method: Annotated[str, typer.Option(show_default="HEAD", help="HEAD or GET, of an http or https URL.")] = "",
-    header: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Further request header.")] = None,
-    resolve: Annotated[str, typer.Option(metavar="ADDRESS", help="Dial this instead of asking DNS.")] = "",
+    count: Annotated[int, typer.Option(min=1, max=100, help="Number of attempts, made one at a time.")] = 1,
+    method: Annotated[
+        str, typer.Option(metavar="HEAD|GET", show_default="HEAD", help="Method of the HTTP request.")
+    ] = "",
+    header: Annotated[list[str] | None, typer.Option(metavar="key=value", help="Request header.")] = None,
+    resolve: Annotated[str, typer.Option(metavar="address", help="Address to connect to instead of using DNS.")] = "",
     timeout: Annotated[
         float,
         typer.Option(
-            parser=duration, metavar="DURATION", show_default="10s", help="How long an attempt may take, at most 30s."
+            parser=duration, metavar="duration", show_default="10s", help="Timeout of an attempt, at most 30s."
         ),
     ] = 10.0,
-    min_revision: Annotated[int, typer.Option(help="First wait until the cluster holds this revision.")] = 0,
+    min_revision: Annotated[int, typer.Option(help="Wait until the cluster has applied this revision first.")] = 0,
 ) -> None:
-    """Ask a URL from a workload as curl -I would, and say what the mesh did with it, with the evidence.
+    """Connect to a URL from a workload, as curl -I would, and show what the mesh did, with evidence.
 
-    Leaves with 4 where that is not what the policy says.
+    Exits with status 4 if the result contradicts the policy.
     """
     cluster, _, namespace = source.partition("/")
     reply = session.client.probe(
@@ -68,12 +70,12 @@ def probe(
     )
     session.show(reply, lambda: _show(reply))
     if reply.HasField("agrees") and not reply.agrees:
-        raise typer.Exit(Exit.DISAGREES)
+        raise typer.Exit(Exit.CONTRADICTED)
 
 
 def _show(reply: ProbeResponse) -> None:
     if reply.attempts:
-        _show_answer(reply.attempts[-1])
+        _show_response(reply.attempts[-1])
         out().print()
     _show_verdict(reply)
     for cause in reply.causes:
@@ -82,13 +84,13 @@ def _show(reply: ProbeResponse) -> None:
             out().print(f"    {line}", style="dim")
     if reply.attempts:
         out().print()
-        _show_circumstances(reply, reply.attempts[-1])
+        _show_details(reply, reply.attempts[-1])
 
 
-def _show_answer(attempt: ProbeAttempt) -> None:
+def _show_response(attempt: ProbeAttempt) -> None:
     if not attempt.status:
         failure = attempt.tls_error or attempt.error
-        out().print(f"no answer: {failure}" if failure else "connected")
+        out().print(f"no response: {failure}" if failure else "connected")
         return
     out().print(f"{attempt.http_version} {attempt.status} {_phrase(attempt)}".rstrip())
     for header in attempt.headers:
@@ -96,7 +98,7 @@ def _show_answer(attempt: ProbeAttempt) -> None:
 
 
 def _phrase(attempt: ProbeAttempt) -> str:
-    """The reason phrase, which HTTP/2 has none of and the probe does not keep."""
+    """The reason phrase, which HTTP/2 does not have and the probe does not keep."""
     known = attempt.http_version.startswith("HTTP/1") and attempt.status in set(HTTPStatus)
     return HTTPStatus(attempt.status).phrase if known else ""
 
@@ -116,11 +118,11 @@ def _show_verdict(reply: ProbeResponse) -> None:
     )  # fmt: skip
 
 
-def _show_circumstances(reply: ProbeResponse, attempt: ProbeAttempt) -> None:
+def _show_details(reply: ProbeResponse, attempt: ProbeAttempt) -> None:
     timings = [f"{part.name} {milliseconds(length)}" for part, length in attempt.timings.ListFields()]
     facts = {
         "timings": ", ".join(timings),
-        "dialled": f"{attempt.address} ({'captured by the sidecar' if attempt.captured else 'not captured'})",
+        "address": f"{attempt.address} ({'captured by the sidecar' if attempt.captured else 'not captured'})",
         "upstream": attempt.upstream or "none",
         "attempts": str(len(reply.attempts)),
         "outcomes": _counts(reply) if len(reply.attempts) > 1 else "",

@@ -1,4 +1,4 @@
-"""What a table of clusters has no room for."""
+"""What the table of clusters does not show."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from egress.cli.support.values import short
 
 
 def versions(cluster: Cluster) -> str:
-    """What runs there, in words; empty where it is not known."""
+    """The versions on the cluster; empty if they are not known."""
     status = cluster.status
     parts = [
         f"Kubernetes {status.kubernetes_version}" if status.kubernetes_version else "",
@@ -19,19 +19,19 @@ def versions(cluster: Cluster) -> str:
 
 
 def details(cluster: Cluster) -> Iterator[str]:
-    """Lines on one cluster: what is wrong and what to do, and what was seen there."""
+    """Lines about a cluster: its problem, and what was observed on it."""
     status, id_ = cluster.status, short(cluster.name)
     if status.message:
         yield f"{status.reason}: {status.message}"
     if known := versions(cluster):
         yield known
     if status.kubernetes_version and not status.mutating_admission_policy:
-        yield f"no MutatingAdmissionPolicy: interception in a namespace waits for egressctl cluster restart {id_}"
+        yield f"no MutatingAdmissionPolicy: namespace interception requires egressctl cluster restart {id_}"
     if cluster.adopted:
         yield f"adopted: {', '.join(cluster.adopted)}"
     for count, what, verb in (
-        (status.drifted_objects, "changed by others", "drift"),
-        (status.policy_gaps, "not held by REGISTRY_ONLY", "gaps"),
+        (status.drifted_objects, "changed by other clients", "drift"),
+        (status.policy_gaps, "not covered by REGISTRY_ONLY", "gaps"),
         (status.stale_workloads, "workloads with older interception rules", "stale"),
     ):
         if count:

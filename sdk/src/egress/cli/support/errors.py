@@ -1,11 +1,11 @@
-"""Errors on standard error, and the exit code each means."""
+"""Errors on standard error, and their exit status."""
 
 import json
 from enum import IntEnum
 
 import typer
 from google.protobuf import json_format
-from google.rpc import error_details_pb2  # noqa: F401 - JSON of a status needs to know its details
+from google.rpc import error_details_pb2  # noqa: F401 - JSON of a status needs the types of its details
 
 from egress import DeadlineExceeded, EgressError, Unavailable
 from egress.cli.support import findings
@@ -13,35 +13,35 @@ from egress.cli.support.output import Format, err
 
 
 class Exit(IntEnum):
-    """What the exit code says."""
+    """Exit status."""
 
-    DONE = 0
+    SUCCESS = 0
     REFUSED = 1
     USAGE = 2
     UNAVAILABLE = 3
-    DISAGREES = 4
+    CONTRADICTED = 4
 
 
 def report(error: EgressError, form: Format) -> typer.Exit:
-    """Prints what went wrong; returns what to leave with."""
+    """Prints the error; returns the exit to raise."""
     unreached = isinstance(error, Unavailable | DeadlineExceeded)
     if form is Format.TABLE:
-        _tell(error)
+        _print(error)
         if isinstance(error, Unavailable):
-            err().print("Is the server running? `egressctl doctor` looks at the way to it.")
+            err().print("Run `egressctl doctor` to diagnose.")
     else:
         typer.echo(json.dumps(json_format.MessageToDict(error.status), indent=2, ensure_ascii=False), err=True)
     return typer.Exit(Exit.UNAVAILABLE if unreached else Exit.REFUSED)
 
 
-def _tell(error: EgressError) -> None:
+def _print(error: EgressError) -> None:
     console = err()
-    # With findings the message only repeats the first one's cause.
-    message = "refused by its findings" if error.findings else error.message
+    # With findings, the message only repeats the cause of the first one.
+    message = "blocked by lint errors" if error.findings else error.message
     console.print(f"Error: {message} ({error.reason})", style="red")
     for violation in map(str, error.violations):
         if violation not in message:
             console.print(f"  {violation}")
     findings.show(console, error.findings)
     if error.retry_after is not None:
-        console.print(f"  Try again in {error.retry_after:g} s.")
+        console.print(f"  Retry after {error.retry_after:g} s.")

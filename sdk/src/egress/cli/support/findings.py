@@ -1,4 +1,4 @@
-"""Findings and plans as people read them."""
+"""Findings and plans as text."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def show(console: Console, findings: Iterable[Finding]) -> None:
-    """Prints each finding: what, where, why, and what to do."""
+    """Prints each finding: code, place, cause and fix."""
     for finding in findings:
         where = " ".join(part for part in (finding.field, finding.resource) if part)
         severity = Finding.Severity.Name(finding.severity)
@@ -24,11 +24,11 @@ def show(console: Console, findings: Iterable[Finding]) -> None:
         console.print(f"  cause: {finding.cause}")
         console.print(f"  fix:   {finding.fix}")
         if finding.suppressible:
-            console.print(f"  or override it with --suppress {finding.code}")
+            console.print(f"  or suppress it with --suppress {finding.code}")
 
 
 def show_plan(console: Console, plan: Plan) -> None:
-    """Prints what would change, cluster group by cluster group."""
+    """Prints what would change, by groups of clusters."""
     if not plan.groups:
         console.print("Nothing would change on any cluster.")
     for group in plan.groups:

@@ -1,4 +1,4 @@
-"""Lists: every page as one reply."""
+"""Lists: all pages as one reply."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ Page = TypeVar("Page", bound=Message)
 
 
 def page_size(limit: int) -> int:
-    """How many to ask for at once, so that few calls do and none brings what is thrown away."""
+    """The page size that takes few calls and requests no item in vain."""
     return min(limit or _MAX_PAGE, _MAX_PAGE)
 
 
@@ -29,8 +29,10 @@ def show_list(
     row: Callable[[Item], Sequence[str]],
     remarks: Callable[[Page], Iterable[str]] = lambda _: (),
 ) -> None:
-    """Prints all items, or the first `limit`; for scripts as one ListXResponse without a page token. `remarks` is what
-    there is to say to people besides."""
+    """Prints all items, or the first `limit`; for scripts as one ListXResponse without a page token.
+
+    `remarks` are lines that follow a table, on standard error.
+    """
     pages = pager.pages
     merged = next(pages)
     while not (limit and len(items(merged)) >= limit) and (page := next(pages, None)):

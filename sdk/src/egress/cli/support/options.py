@@ -1,7 +1,7 @@
 """Groups of options that many commands share, each declared once.
 
-A command takes such a group as one argument: `def set_(session: Session, mutation: Mutating, ...)`. `expanded` gives
-typer the fields in its place, so that they stand in the help of every command and may be given after its name.
+A command takes such a group as one argument: `def set_(session: Session, mutating: MutationFlags, ...)`. `expanded`
+passes its fields to typer in its place, so that they are in the help of every command and may be given after its name.
 """
 
 import dataclasses
@@ -14,58 +14,88 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from egress import MutationOptions
+from egress.cli.support.help import described
 from egress.cli.support.values import duration
 
-ClusterName = Annotated[str, typer.Argument(metavar="NAME", help="ID or full name of the cluster.")]
+_PANEL = "Mutation options"
 
-_PANEL = "Options of every change"
+# Arguments and options of several groups of commands.
+ClusterName = Annotated[str, typer.Argument(metavar="CLUSTER", help="ID or full name of the cluster.")]
+ClusterOrAll = Annotated[
+    str, typer.Argument(metavar="CLUSTER", show_default="all clusters", help="ID or full name of the cluster.")
+]
+OnCluster = Annotated[list[str] | None, typer.Option("--cluster", help="Only on this cluster.")]
+OnClusterLabel = Annotated[
+    list[str] | None, typer.Option("--cluster-label", metavar="key=value", help="Only on clusters with this label.")
+]
+OfNamespace = Annotated[
+    str, typer.Option("--namespace", "-n", show_default="all namespaces", help="List only this namespace.")
+]
+InNamespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace, unless a full name is given.")]
+YamlNamespace = Annotated[
+    str, typer.Option("--namespace", "-n", show_default="the YAML's namespace, or default", help="Namespace.")
+]
+ScopeNamespace = Annotated[
+    str,
+    typer.Option("--namespace", "-n", show_default="whole mesh", help="Namespace of the workloads it applies to."),
+]
+ScopeLabel = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="key=value", help="Only for workloads with this label; requires --namespace."),
+]
 
 
-class Until(StrEnum):
-    """How far to wait for a change."""
+class WaitUntil(StrEnum):
+    """The state of a change to wait for."""
 
     APPLIED = "applied"
     VERIFIED = "verified"
 
 
 @dataclass(frozen=True, slots=True)
-class Mutating:
-    """What every command takes that changes something."""
+class MutationFlags:
+    """The options of every command that changes something."""
 
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Change nothing; show findings and what would change.", rich_help_panel=_PANEL),
+        typer.Option("--dry-run", help="Change nothing; show findings and the plan.", rich_help_panel=_PANEL),
     ] = False
     wait: Annotated[
-        Until | None,
-        typer.Option(help="Wait until every cluster holds it, or probes have seen it.", rich_help_panel=_PANEL),
+        WaitUntil | None,
+        typer.Option(
+            help="Wait until every cluster has applied the change, or until probes have verified it.",
+            rich_help_panel=_PANEL,
+        ),
     ] = None
     timeout: Annotated[
         float,
         typer.Option(
-            parser=duration,
-            metavar="DURATION",
-            show_default="60s",
-            help="How long --wait waits at most.",
-            rich_help_panel=_PANEL,
+            parser=duration, metavar="duration", show_default="60s", help="Limit of --wait.", rich_help_panel=_PANEL
         ),
     ] = 60.0
-    reason: Annotated[str, typer.Option(help="Why; kept with the change.", rich_help_panel=_PANEL)] = ""
-    etag: Annotated[str, typer.Option(help="Go ahead only if this is the current etag.", rich_help_panel=_PANEL)] = ""
+    reason: Annotated[
+        str, typer.Option(help="Why the change is made; recorded in the change.", rich_help_panel=_PANEL)
+    ] = ""
+    etag: Annotated[
+        str, typer.Option(help="Fail unless this is the resource's current etag.", rich_help_panel=_PANEL)
+    ] = ""
     create_only: Annotated[
-        bool, typer.Option("--create-only", help="Go ahead only if it does not exist.", rich_help_panel=_PANEL)
+        bool, typer.Option("--create-only", help="Fail if the resource already exists.", rich_help_panel=_PANEL)
     ] = False
     suppress: Annotated[
         list[str],
-        typer.Option(metavar="CODE", help="Override a finding; may be repeated.", rich_help_panel=_PANEL),
+        typer.Option(metavar="code", help="Finding that should not block the change.", rich_help_panel=_PANEL),
     ] = field(default_factory=list)
     request_id: Annotated[
         str,
-        typer.Option(help="Idempotency id: the same command with the same id is done once.", rich_help_panel=_PANEL),
+        typer.Option(
+            help="Idempotency key: running the same command with the same key changes nothing more.",
+            rich_help_panel=_PANEL,
+        ),
     ] = ""
 
     def options(self) -> MutationOptions:
-        """The same in the SDK's words."""
+        """The same as the SDK's options."""
         return MutationOptions(
             validate_only=self.dry_run,
             reason=self.reason,
@@ -77,18 +107,18 @@ class Mutating:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """What every list takes."""
+class ListFlags:
+    """The options of every list."""
 
     filter: Annotated[str, typer.Option(help="""Conditions joined by AND, such as 'name = "x"'.""")] = ""
-    order_by: Annotated[str, typer.Option(help="Field to sort by, with ' desc' for the other direction.")] = ""
-    limit: Annotated[int, typer.Option(min=0, help="At most this many; 0 means all.")] = 0
+    order_by: Annotated[str, typer.Option(help="Field to sort by; append ' desc' for descending order.")] = ""
+    limit: Annotated[int, typer.Option(min=0, show_default="no limit", help="Maximum number of items.")] = 0
 
 
 def expanded(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with the fields of each argument that is a dataclass in the place of that argument.
+    """The function with each argument that is a dataclass replaced by the fields of that dataclass.
 
-    Where the function has an argument of its own by the name of such a field, the command has that one, and the field
+    If the function has an argument with the name of such a field, the command has only the argument, and the field
     keeps its default.
     """
     arguments = inspect.signature(function, eval_str=True).parameters.values()
@@ -107,7 +137,7 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
     parameters = [argument for argument in arguments if argument.name not in groups]
     parameters += [_parameter(one, group) for name, group in groups.items() for one in options[name]]
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+        [described(parameter).replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )
     run.__doc__ = function.__doc__
     return run

@@ -1,4 +1,4 @@
-"""Replies on standard output: tables for people, proto3 JSON or the same as YAML for scripts."""
+"""Replies on standard output: as a table, or as proto3 JSON or YAML for scripts."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from rich.table import Table
 
 
 class Format(StrEnum):
-    """How a reply is printed."""
+    """Output format."""
 
     TABLE = "table"
     JSON = "json"
@@ -23,7 +23,7 @@ class Format(StrEnum):
 
 
 def console(file: TextIO) -> Console:
-    """A console that prints what it is given: no markup in the server's words, and no wrapping in pipes."""
+    """A console that prints text as it is: the server's text has no markup, and pipes get no line breaks."""
     wide = None if file.isatty() else 10_000
     return Console(file=file, width=wide, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
@@ -34,12 +34,12 @@ def out() -> Console:
 
 
 def err() -> Console:
-    """For everything that is no reply."""
+    """For everything else."""
     return console(sys.stderr)
 
 
 def plain(message: Message) -> dict[str, Any]:
-    """The message's proto3 JSON."""
+    """The message as proto3 JSON."""
     return json_format.MessageToDict(message)
 
 
@@ -52,10 +52,10 @@ def emit(value: dict[str, Any], form: Format) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table for people."""
+    """Prints a table."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        grid.add_column(column, overflow="fold")  # names are there to be copied: never cut one short
+        grid.add_column(column, overflow="fold")  # names are copied from here: never truncate them
     for row in rows:
         grid.add_row(*row)
     out().print(grid, soft_wrap=False)

@@ -43,8 +43,8 @@ GAPS = [
     Observation(cluster="meshes/default/clusters/c2", observe_time=SEEN),
 ]
 TOLD = [
-    "c0 has 7 more than are listed.",
-    "c1 has not been looked at: nothing of it is in the list.",
+    "c0 has 7 more that are not listed.",
+    "c1 has not been observed yet; the list has nothing from it.",
 ]
 
 
@@ -87,12 +87,10 @@ def test_decisions(ctl: Run, server: FakeServer) -> None:
     for rpc, answer in answers.items():
         server.answer(rpc, answer)
     words = ("--request-id", "r", "--reason", "agreed")
-    assert ctl("cluster", "adopt", "c0", "Sidecar/a/b", *words).out == (
-        f"{NAME} may change Sidecar/a/b from now on (change 18)\n"
-    )
-    assert "gives Sidecar/a/b back" in ctl("cluster", "release", "c0", "Sidecar/a/b", *words).out
-    assert "approved" in ctl("cluster", "approve", "c0", "--token", "t", *words).out
-    assert "follows this store" in ctl("cluster", "accept-store-reset", "c0", *words).out
+    assert ctl("cluster", "adopt", "c0", "Sidecar/a/b", *words).out == (f"{NAME} adopted Sidecar/a/b (change 18)\n")
+    assert "released Sidecar/a/b" in ctl("cluster", "release", "c0", "Sidecar/a/b", *words).out
+    assert "deletion approved" in ctl("cluster", "approve", "c0", "--token", "t", *words).out
+    assert "accepted this store" in ctl("cluster", "accept-store-reset", "c0", *words).out
     assert [request for _, request in server.requests] == [
         pb.AdoptObjectRequest(name=NAME, object="Sidecar/a/b", request_id="r", reason="agreed"),
         pb.ReleaseObjectRequest(name=NAME, object="Sidecar/a/b", request_id="r", reason="agreed"),
@@ -141,14 +139,14 @@ def test_a_restart_is_followed(ctl: Run, server: FakeServer, last: Cluster, code
     done = ctl("cluster", "restart", "c0", "--wait")
     assert done.code == code
     assert done.err.splitlines() == [
-        "waiting: not begun: refused (UNREACHABLE)",
+        "waiting: not started: refused (UNREACHABLE)",
         "waiting: 1 restarted, web comes back",
         *said.splitlines(),
     ]
 
 
 @pytest.mark.parametrize(
-    ("found", "said"), [(progressing("a"), "1 workload restarted so far"), (Cluster(), "not begun")]
+    ("found", "said"), [(progressing("a"), "1 workload restarted so far"), (Cluster(), "not started")]
 )
 def test_a_restart_that_takes_longer(ctl: Run, server: FakeServer, found: Cluster, said: str) -> None:
     """Goes on after the timeout, and that is said."""

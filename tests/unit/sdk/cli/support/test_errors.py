@@ -17,7 +17,7 @@ ENTRY = ("entry", "upsert", "x", "--host", "h", "--port", "80:HTTP")
     [
         (BAD_PORT, ["INVALID_FIELD", "service_entry.ports[0].number: must be 1 to 65535"]),
         (REFUSED_FINDING, ["ERROR EGR0101", "cause: two protocols on one port", "fix:   use one"]),
-        (BUSY, ["too many", "Try again in 2.5 s."]),
+        (BUSY, ["too many", "Retry after 2.5 s."]),
         (ETAG_MISMATCH, ["it has changed (ETAG_MISMATCH)"]),
         (NOT_FOUND, ["no such policy (NOT_FOUND)"]),
     ],

@@ -124,7 +124,7 @@ def test_register_without_a_kubeconfig(ctl: Run, server: FakeServer) -> None:
         (
             {"state": "ONLINE", "reason": "PERMISSIONS_MISSING", "message": "may not list pods"},
             1,
-            "c0 can't be driven: may not list pods",
+            "c0 cannot be managed: may not list pods",
         ),
         ({"state": "HELD", "reason": "STORE_REWOUND", "message": "restored"}, 1, "c0 is HELD: restored"),
         ({"state": "OFFLINE", "reason": "UNREACHABLE", "message": "refused"}, 3, "c0 is OFFLINE: refused"),
@@ -141,7 +141,7 @@ def test_a_cluster_that_does_not_work(
     assert done.code == code
     assert said in done.err
     assert "old" not in done.err
-    assert "no applier has been there yet" in done.err
+    assert "waiting for an applier" in done.err
 
 
 def test_a_passing_trouble_does_not_count(ctl: Run, server: FakeServer) -> None:
@@ -172,10 +172,10 @@ def test_the_details_of_a_cluster(ctl: Run, server: FakeServer) -> None:
     assert ctl("cluster", "get", "c0").out.splitlines()[2:] == [
         "MASS_DELETION: 7 of 9 objects would go",
         "Kubernetes v1.36.3, Istio 1.31.0, ambient mode, service ranges 10.96.0.0/12",
-        "no MutatingAdmissionPolicy: interception in a namespace waits for egressctl cluster restart c0",
+        "no MutatingAdmissionPolicy: namespace interception requires egressctl cluster restart c0",
         "adopted: Sidecar/a/b",
-        "1 changed by others: egressctl cluster drift c0",
-        "2 not held by REGISTRY_ONLY: egressctl cluster gaps c0",
+        "1 changed by other clients: egressctl cluster drift c0",
+        "2 not covered by REGISTRY_ONLY: egressctl cluster gaps c0",
         "3 workloads with older interception rules: egressctl cluster stale c0",
     ]
 
@@ -195,7 +195,7 @@ def test_update_and_deregister(ctl: Run, server: FakeServer) -> None:
 def test_resync(ctl: Run, server: FakeServer) -> None:
     """A resync says what the cluster held."""
     server.answer("Resync", ResyncResponse(applied_revision=17))
-    assert ctl("cluster", "resync", "local").out == "local is looked at afresh; it held revision 17.\n"
+    assert ctl("cluster", "resync", "local").out == "Resync of local requested; it has applied revision 17.\n"
     assert ctl("cluster", "resync", "local", "-o", "json").json == {"appliedRevision": "17"}
 
 

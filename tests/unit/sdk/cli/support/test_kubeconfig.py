@@ -64,9 +64,9 @@ def test_files_go_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("user", "text"),
     [
-        ({"exec": {"command": "aws", "args": [CANARY]}}, "signs in by the program aws"),
-        ({"exec": None}, "signs in by a program"),
-        ({"auth-provider": {"name": "gcp", "config": {"token": CANARY}}}, "signs in by an auth-provider"),
+        ({"exec": {"command": "aws", "args": [CANARY]}}, "authenticates with the program aws"),
+        ({"exec": None}, "authenticates with a program"),
+        ({"auth-provider": {"name": "gcp", "config": {"token": CANARY}}}, "authenticates with an auth-provider"),
     ],
 )
 def test_programs_stay_here(tmp_path: Path, user: dict[str, Any], text: str) -> None:
@@ -83,11 +83,11 @@ def test_programs_stay_here(tmp_path: Path, user: dict[str, Any], text: str) -> 
         (kubeconfig(current=""), "", "choose one with --context"),
         (kubeconfig(contexts=None), "", "it has: none"),
         (kubeconfig(contexts=["x"]), "", "contexts is not a list"),
-        (kubeconfig(users=[]), "", "names the user admin, which is not there"),
-        (kubeconfig({"tokenFile": "/nonexistent"}), "", "/nonexistent, which can't be read"),
-        (f"a: [{CANARY}", "", "is no YAML"),
-        ("- a", "", "is no kubeconfig"),
-        ("", "", "is no kubeconfig"),
+        (kubeconfig(users=[]), "", "refers to the user admin, which does not exist"),
+        (kubeconfig({"tokenFile": "/nonexistent"}), "", "/nonexistent, which cannot be read"),
+        (f"a: [{CANARY}", "", "is not valid YAML"),
+        ("- a", "", "is not a kubeconfig"),
+        ("", "", "is not a kubeconfig"),
     ],
 )
 def test_what_can_not_be_sent(tmp_path: Path, text: str, context: str, said: str) -> None:
@@ -97,4 +97,4 @@ def test_what_can_not_be_sent(tmp_path: Path, text: str, context: str, said: str
 
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there is said to be so."""
-    assert "can't be read" in refusal(tmp_path / "none")
+    assert "cannot be read" in refusal(tmp_path / "none")

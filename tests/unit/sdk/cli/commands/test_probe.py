@@ -25,7 +25,7 @@ def test_probe(ctl: Run, server: FakeServer) -> None:
         "    counters[0] unchanged",
         "",
         "timings  connect 1.5 ms, total 12.3 ms",
-        "dialled  192.0.2.1:80 (captured by the sidecar)",
+        "address  192.0.2.1:80 (captured by the sidecar)",
         "upstream none",
         "attempts 1",
         "agent    local-0 (cluster at revision 17)",
@@ -100,7 +100,7 @@ def test_no_answer(ctl: Run, server: FakeServer) -> None:
     """A connection that was cut says how."""
     cut = ProbeResponse(outcome=ProbeResponse.BLOCKED, attempts=[ProbeAttempt(tls_error="unexpected EOF")])
     server.answer("Probe", cut)
-    assert ctl("probe", URL, "--from", "local").out.splitlines()[0] == "no answer: unexpected EOF"
+    assert ctl("probe", URL, "--from", "local").out.splitlines()[0] == "no response: unexpected EOF"
 
 
 def test_usage(ctl: Run) -> None:

@@ -44,7 +44,7 @@ def test_wait_until_reached(ctl: Run, server: FakeServer) -> None:
     assert done.err.splitlines() == [
         "waiting: 1 PENDING",
         "waiting: 1 VERIFIED",
-        "Change 17 is verified on every cluster it concerns.",
+        "Change 17 is verified on every affected cluster.",
     ]
     request = server.sent("WaitChange")[0]
     assert isinstance(request, WaitChangeRequest)
@@ -109,7 +109,7 @@ def test_a_mutation_waits(ctl: Run, server: FakeServer) -> None:
     done = ctl("outbound", "set", "ALLOW_ANY", "--wait", "applied", "-o", "json")
     assert done.code == 0
     assert done.json["change"]["name"] == CHANGE.name
-    assert "applied on every cluster" in done.err
+    assert "applied on every affected cluster" in done.err
 
 
 def test_a_mutation_that_is_not_reached(ctl: Run, server: FakeServer) -> None:

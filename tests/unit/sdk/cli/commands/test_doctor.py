@@ -52,5 +52,5 @@ def test_unreachable(run: Run) -> None:
     """Where nothing answers it says what to do, and leaves with 3."""
     done = run("doctor", "--server", "127.0.0.1:1")
     assert done.code == 3
-    assert "nothing answers at 127.0.0.1:1" in done.out
+    assert "cannot connect to 127.0.0.1:1" in done.out
     assert "egressd run" in done.out

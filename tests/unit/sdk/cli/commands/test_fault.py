@@ -37,7 +37,7 @@ def test_inject(ctl: Run, server: FakeServer) -> None:
         "--source-namespace", "web", "--cluster", "a", "--request-id", "r",
     )  # fmt: skip
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{FAULT.name} disturbs www.aliyun.com until 2023-11-14 22:13:20Z (change 19)\n"
+    assert done.out == f"{FAULT.name} injected for www.aliyun.com until 2023-11-14 22:13:20Z (change 19)\n"
     assert server.sent("InjectFault") == [
         InjectFaultRequest(
             parent="meshes/default/namespaces/shop",

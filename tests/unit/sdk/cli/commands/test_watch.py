@@ -57,7 +57,7 @@ def test_rollback(ctl: Run, server: FakeServer) -> None:
     """A revert says what was brought back, and by which change."""
     server.answer("RevertChange", RevertChangeResponse(resource=POLICY.name, change=CHANGE))
     done = ctl("changes", "revert", "16", "--reason", "why", "--request-id", "r")
-    assert done.out == f"{POLICY.name} is as it was before change 16 (change 17)\n"
+    assert done.out == f"{POLICY.name} restored to its state before change 16 (change 17)\n"
     assert server.sent("RevertChange") == [
         RevertChangeRequest(name="meshes/default/changes/16", reason="why", request_id="r")
     ]

@@ -37,8 +37,8 @@ def test_exit_code(ctl: Run, server: FakeServer, words: tuple[str, ...], code: i
     server.answer("SetOutboundPolicy", SetOutboundPolicyResponse(findings=[ERROR]))
     done = ctl("outbound", "set", "REGISTRY_ONLY", "--dry-run", *words)
     assert done.code == code
-    assert ("It would be refused" in done.out) is bool(code)
-    assert "or override it with --suppress EGR0101" in done.out
+    assert ("The change would be blocked" in done.out) is bool(code)
+    assert "or suppress it with --suppress EGR0101" in done.out
     assert "Nothing would change on any cluster." in done.out
 
 
