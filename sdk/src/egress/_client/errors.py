@@ -1,25 +1,25 @@
-"""What can go wrong in a call, as exceptions that carry data.
+"""The errors of a call, as exceptions with data.
 
     EgressError
-    ├── InvalidArgument         the request is wrong; see violations
-    ├── NotFound                what was named does not exist
-    ├── AlreadyExists           create_only was set, and it exists
-    ├── Aborted                 somebody else was faster
-    │   └── EtagMismatch        the resource is no longer the one you have seen
-    ├── FailedPrecondition      the state of the mesh forbids it; see findings
-    ├── OutOfRange              what was asked for is not kept any more
-    │   └── CursorExpired       a watch can't go on from there: list again
-    ├── PermissionDenied        you are known and may not
-    ├── Unauthenticated         you are not known
+    ├── InvalidArgument         the request is not valid; see violations
+    ├── NotFound                the resource does not exist
+    ├── AlreadyExists           create_only was set, and the resource exists
+    ├── Aborted                 a concurrent change got in first
+    │   └── EtagMismatch        the resource has changed since you read it
+    ├── FailedPrecondition      the state of the mesh does not allow it; see findings
+    ├── OutOfRange              the data is no longer retained
+    │   └── CursorExpired       a watch cannot continue from its cursor: list again
+    ├── PermissionDenied        the caller is not allowed to do this
+    ├── Unauthenticated         the caller is not authenticated
     ├── ResourceExhausted       a limit is reached; see retry_after
-    ├── Unavailable             the server, or something it needs, is away
-    ├── DeadlineExceeded        it took longer than the timeout
-    ├── Cancelled               the call was given up
-    ├── Unimplemented           the server is older than this client
-    └── InternalError           a fault of the server's
+    ├── Unavailable             the server, or something it depends on, cannot be reached
+    ├── DeadlineExceeded        the call took longer than its timeout
+    ├── Cancelled               the call was cancelled
+    ├── Unimplemented           the server does not have the method
+    └── InternalError           a bug in the server
 
-The server sends a google.rpc.Status with details (AIP-193); gRPC's own failures carry a code and a
-text only. Branch on the class, or on `reason`, which is stable; never on the message.
+The server sends a google.rpc.Status with details (AIP-193). Failures of gRPC itself only have a code and a text. Branch
+on the class, or on `reason`, which is stable; never on the message.
 """
 
 from collections.abc import Iterable
@@ -59,9 +59,7 @@ _M = TypeVar("_M", bound=Message)
 
 
 class Violation(NamedTuple):
-    """One bad field: its path in the request, such as `service_entry.ports[1].number`, and what
-    is wrong with it.
-    """
+    """A field that is not valid: its path in the request, such as `service_entry.ports[1].number`, and the problem."""
 
     field: str
     description: str
@@ -71,11 +69,10 @@ class Violation(NamedTuple):
 
 
 class EgressError(Exception):
-    """Base of all errors of a call.
+    """Base class of all errors of a call.
 
-    `code` is the canonical code, such as `NOT_FOUND`; `metadata` holds the dynamic words of
-    `message`; `retry_after` is in seconds, None where the server did not say; `status` is what came
-    over the wire.
+    `code` is the canonical code, such as `NOT_FOUND`; `metadata` has the variable parts of `message`; `retry_after` is
+    in seconds, None if the server did not send it; `status` is the status as received.
     """
 
     code = "UNKNOWN"
@@ -98,20 +95,20 @@ class EgressError(Exception):
 
     def __str__(self) -> str:
         details = [*map(str, self.violations), *(f"{finding.code}: {finding.cause}" for finding in self.findings)]
-        # The server's message often is the first of them.
+        # The server's message is often the first of them.
         return "; ".join(
             [f"{self.reason}: {self.message}", *(detail for detail in details if detail not in self.message)]
         )
 
 
 class InvalidArgument(EgressError):
-    """The request is wrong whatever the state of the mesh; `violations` names the fields."""
+    """The request is not valid, whatever the state of the mesh; `violations` has the fields."""
 
     code = "INVALID_ARGUMENT"
 
 
 class NotFound(EgressError):
-    """What was named does not exist."""
+    """The resource does not exist."""
 
     code = "NOT_FOUND"
 
@@ -123,58 +120,56 @@ class AlreadyExists(EgressError):
 
 
 class Aborted(EgressError):
-    """Somebody else was faster: look again, then retry."""
+    """A concurrent change got in first: read again, then retry."""
 
     code = "ABORTED"
 
 
 class EtagMismatch(Aborted):
-    """The resource has changed since the etag that was sent."""
+    """The resource has changed since it had the etag that was sent."""
 
 
 class FailedPrecondition(EgressError):
-    """The request is right and the state of the mesh forbids it; `findings` says why and what to
-    do.
-    """
+    """The request is valid, but the state of the mesh does not allow it; `findings` has the reasons and the fixes."""
 
     code = "FAILED_PRECONDITION"
 
 
 class OutOfRange(EgressError):
-    """What was asked for lies outside of what is there."""
+    """The requested data is outside the retained range."""
 
     code = "OUT_OF_RANGE"
 
 
 class CursorExpired(OutOfRange):
-    """The cursor of a watch is older than what the server keeps.
+    """The cursor of a watch is older than the retained history.
 
-    Events are lost between it and the oldest kept: list the changes, then watch from now on.
+    Events after it are lost: list the changes, then watch new events.
     """
 
 
 class PermissionDenied(EgressError):
-    """The caller is known and may not do this."""
+    """The caller is not allowed to do this."""
 
     code = "PERMISSION_DENIED"
 
 
 class Unauthenticated(EgressError):
-    """The caller is not known."""
+    """The caller is not authenticated."""
 
     code = "UNAUTHENTICATED"
 
 
 class ResourceExhausted(EgressError):
-    """A limit is reached; `retry_after` says when to come back."""
+    """A limit is reached; retry after `retry_after` seconds."""
 
     code = "RESOURCE_EXHAUSTED"
 
 
 class Unavailable(EgressError):
-    """The server, or something it needs, is away, and was through every retry.
+    """The server, or something it depends on, could not be reached, and all retries failed.
 
-    The same request_id makes it safe to try again.
+    Trying again with the same request_id is safe.
     """
 
     code = "UNAVAILABLE"
@@ -183,26 +178,26 @@ class Unavailable(EgressError):
 class DeadlineExceeded(EgressError):
     """The call took longer than its timeout.
 
-    A mutation may have happened: ask again with the same request_id.
+    A mutation may have been applied: try again with the same request_id.
     """
 
     code = "DEADLINE_EXCEEDED"
 
 
 class Cancelled(EgressError):
-    """The call was given up."""
+    """The call was cancelled."""
 
     code = "CANCELLED"
 
 
 class Unimplemented(EgressError):
-    """The server does not know this method: it is older than the client, or no egressd."""
+    """The server does not have this method: it is older than the client, or not an egressd."""
 
     code = "UNIMPLEMENTED"
 
 
 class InternalError(EgressError):
-    """A fault of the server's."""
+    """A bug in the server."""
 
     code = "INTERNAL"
 
@@ -222,7 +217,7 @@ def from_rpc_error(error: grpc.RpcError) -> EgressError:
 def _status_of(error: grpc.RpcError) -> Status:
     try:
         rich = rpc_status.from_call(error)  # type: ignore[arg-type]
-    except ValueError:  # it speaks of another code than the call ended with: a proxy has been at it
+    except ValueError:  # its code differs from that of the call: a proxy changed it
         rich = None
     return rich or Status(code=error.code().value[0], message=error.details() or "")
 

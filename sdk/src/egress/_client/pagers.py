@@ -1,4 +1,4 @@
-"""Lists that come in pages and read like one list."""
+"""Lists that are fetched in pages and iterated as one list."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -12,9 +12,7 @@ Items = Callable[[Page], Sequence[Item]]
 
 
 class Pager(Generic[Item, Page]):
-    """Iterates over the items of all pages; `pages` gives the replies. A page is asked for when
-    it is reached.
-    """
+    """Iterates over the items of all pages; `pages` iterates over the replies. A page is fetched when it is reached."""
 
     def __init__(self, fetch: Callable[[str], Page], items: Items[Page, Item]) -> None:
         self._fetch = fetch
@@ -22,7 +20,7 @@ class Pager(Generic[Item, Page]):
 
     @property
     def pages(self) -> Iterator[Page]:
-        """The replies, one a page; each takes part in errors of the call as any method does."""
+        """The replies, one per page. Fetching a page raises EgressError like any call."""
         token = ""
         while True:
             page = self._fetch(token)
@@ -45,7 +43,7 @@ class AsyncPager(Generic[Item, Page]):
 
     @property
     async def pages(self) -> AsyncIterator[Page]:
-        """The replies, one a page."""
+        """The replies, one per page."""
         token = ""
         while True:
             page = await self._fetch(token)

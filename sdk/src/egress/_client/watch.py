@@ -1,9 +1,9 @@
-"""Why a watch outlives the server: it remembers the cursor of the last event, and goes on after it by itself.
+"""A watch that survives restarts of the server: it remembers the cursor of the last event and continues after it.
 
-A stream that came about and broke is opened again from the cursor for as long as it takes, so that nothing is missed
-and nothing comes twice. Keep-alives only move the cursor. The server sends one at once, so that a `with` block begins
-when it really watches: what is changed within the block is seen. What the server refuses is raised: CursorExpired above
-all, which only the caller can mend, by listing the changes anew.
+A stream that was established and breaks is reopened at the cursor, for as long as that takes, so no event is missed or
+repeated. Keep-alives only advance the cursor. The server sends one immediately, so a `with` block starts when the watch
+is established: it gets every change made in the block. Errors of the server are raised, above all CursorExpired, which
+only the caller can handle, by listing the changes again.
 """
 
 import asyncio
@@ -21,30 +21,30 @@ from egress.v1.change_service_pb2 import WatchChangesRequest, WatchChangesRespon
 
 __all__ = ["AsyncWatch", "Watch"]
 
-# gRPC itself backs off from a server that is away; this is for one that answers and ends the stream at once.
+# gRPC itself backs off from an unreachable server; this is for a server that ends each stream immediately.
 _PAUSE_SECONDS = 0.5
 
 AsyncStream = grpc.aio.UnaryStreamCall[Message, WatchChangesResponse]
 
 
 class Stream(Iterator[WatchChangesResponse], Protocol):
-    """A stream of gRPC's that blocks."""
+    """A blocking stream of gRPC."""
 
     def cancel(self) -> bool: ...
 
 
 class _Position:
-    """Where a watch is, and whether it may go on."""
+    """The position of a watch, and whether it may continue."""
 
     def __init__(self, request: WatchChangesRequest) -> None:
         self._request = WatchChangesRequest()
         self._request.CopyFrom(request)
         self._begun = False
-        self._ahead: WatchChangesResponse | None = None  # read, and not yet looked at
+        self._ahead: WatchChangesResponse | None = None  # read, but not yet processed
 
     @property
     def cursor(self) -> str:
-        """Cursor of the last event; keep it, and a later watch goes on after it. Empty before the first."""
+        """Cursor of the last event, empty before the first one. A later watch can continue after it."""
         return self._request.cursor
 
     def _is_event(self, message: WatchChangesResponse) -> bool:
@@ -53,14 +53,14 @@ class _Position:
         return message.WhichOneof("event") is not None
 
     def _check(self, failure: grpc.RpcError) -> None:
-        """Raises what waiting does not mend: refusals, and a server that was never reached."""
+        """Raises errors that waiting does not fix: refusals, and a server that was never reached."""
         error = from_rpc_error(failure)
         if not (self._begun and isinstance(error, Unavailable)):
             raise error from failure
 
 
 class Watch(_Position):
-    """Iterates over the events of a mesh as they happen, and waits for the next. `close`, from any thread, ends it."""
+    """Iterates over the events of a mesh as they happen. `close` ends it, from any thread."""
 
     def __init__(self, open_: Callable[[WatchChangesRequest, bool], Stream], request: WatchChangesRequest) -> None:
         super().__init__(request)
@@ -83,8 +83,8 @@ class Watch(_Position):
         raise StopIteration
 
     def _read(self) -> WatchChangesResponse | None:
-        """The next message; None where the stream has ended and may be opened again."""
-        with self._opening:  # never just after `close` has looked for a stream to cancel
+        """The next message; None if the stream has ended and may be reopened."""
+        with self._opening:  # not after `close` has checked for a stream to cancel
             if self._closed.is_set():
                 return None
             self._stream = stream = self._stream or self._open(self._request, self._begun)
@@ -96,7 +96,7 @@ class Watch(_Position):
             return None
 
     def close(self) -> None:
-        """End the watch."""
+        """Ends the watch."""
         with self._opening:
             self._closed.set()
             if self._stream is not None:
@@ -113,7 +113,7 @@ class Watch(_Position):
 
 
 class AsyncWatch(_Position):
-    """Watch for `async for`; `close` belongs to the same event loop."""
+    """Watch for `async for`. `close` must be called in the same event loop."""
 
     def __init__(self, open_: Callable[[WatchChangesRequest, bool], AsyncStream], request: WatchChangesRequest) -> None:
         super().__init__(request)
@@ -135,7 +135,7 @@ class AsyncWatch(_Position):
         raise StopAsyncIteration
 
     async def _read(self) -> WatchChangesResponse | None:
-        """The next message; None where the stream has ended and may be opened again."""
+        """The next message; None if the stream has ended and may be reopened."""
         try:
             self._stream = self._stream or self._open(self._request, self._begun)
             message = await self._stream.read()
@@ -143,7 +143,7 @@ class AsyncWatch(_Position):
             self._check(failure)
             return None
         except asyncio.CancelledError:
-            # gRPC says so to the reader of a stream that `close` has cancelled; a cancelled task goes on its way.
+            # gRPC raises this for a stream that `close` cancelled; a cancelled task must stay cancelled.
             task = asyncio.current_task()
             if not self._closed.is_set() or (task and task.cancelling()):
                 raise
@@ -158,7 +158,7 @@ class AsyncWatch(_Position):
             pass
 
     async def close(self) -> None:
-        """End the watch."""
+        """Ends the watch."""
         self._closed.set()
         if self._stream is not None:
             self._stream.cancel()
