@@ -155,7 +155,7 @@ def test_egressctl(server: FakeApplier) -> None:
         return done.stdout + done.stderr
 
     assert "kubectl" in ctl("drift", "c0")
-    assert "c0 has 2 more than are listed." in ctl("gaps")
+    assert "c0 has 2 more that are not listed." in ctl("gaps")
     assert "1 of 2" in ctl("stale", "c0")
     assert "change" in ctl("adopt", "c0", SIDECAR)
     assert f"adopted: {SIDECAR}" in ctl("get", "c0")
