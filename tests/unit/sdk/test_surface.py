@@ -54,6 +54,19 @@ def test_what_the_methods_return_is_exported() -> None:
                 )
 
 
+def test_results_in_help() -> None:
+    """No method's signature shows an internal type as its result, on the class and on a client of either kind."""
+    for kind, prefix in ((egress.EgressClient, ""), (egress.AsyncEgressClient, "Async")):
+        for name in public_methods(kind) - {"close"}:
+            assert "Call" not in str(inspect.signature(getattr(kind, name)).return_annotation), name
+        expected = f"{prefix}MutationResult[egress.v1.egress_service_pb2.InjectFaultResponse]"
+        assert str(inspect.signature(kind.inject_fault).return_annotation).endswith(expected)
+        assert inspect.signature(kind.probe).return_annotation is egress.ProbeResponse
+    bound = inspect.signature(egress.EgressClient("unix:none").probe)
+    assert next(iter(bound.parameters)) == "url"
+    assert bound.return_annotation is egress.ProbeResponse
+
+
 def test_importing_egress_is_cheap() -> None:
     """Importing egress imports neither gRPC nor protobuf; the generated code can be had without the client."""
     program = (

@@ -100,7 +100,7 @@ class FaultMethods:
 
         Raises DeadlineExceeded if the fault, or its end, does not reach every cluster within `wait_timeout` seconds.
         """
-        call = FaultMethods.inject_fault(
+        call: Call[pb.InjectFaultResponse] = FaultMethods.inject_fault(
             self,
             host,
             delay=delay,

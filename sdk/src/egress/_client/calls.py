@@ -6,10 +6,12 @@ see the builder's parameters with the right result for either client.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from types import MethodType
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, get_args, overload
 
 from google.protobuf.message import Message
 
@@ -90,30 +92,51 @@ class AsyncSender(Protocol):
     def _hold(self, lease: FaultLease) -> AbstractAsyncContextManager[Fault]: ...
 
 
-class unary(Generic[P, Reply]):
+class _Sending(Generic[P]):
+    """What the decorators share: the method of a client that passes the result of a builder to the client's `_verb`."""
+
+    _verb: str
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Any]) -> None:
+        self._build = build
+        self._methods: dict[type, Callable[..., Any]] = {}
+
+    def _bound(self, client: Any, owner: type) -> Any:
+        if not hasattr(owner, self._verb):  # not a client, but the class that has the builder
+            return self._build
+        if owner not in self._methods:
+            self._methods[owner] = _sending(self._build, getattr(owner, self._verb))
+        return self._methods[owner] if client is None else MethodType(self._methods[owner], client)
+
+
+class unary(_Sending[P], Generic[P, Reply]):
     """Turns a method that builds a call into one that sends it and returns the reply."""
 
+    _verb = "_send"
+
     def __init__(self, build: Callable[Concatenate[Any, P], Call[Reply]]) -> None:
-        self._build = build
+        super().__init__(build)
 
     @overload
-    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Call[Reply]]: ...
+    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
     def __get__(self, client: BlockingSender, owner: type) -> Callable[P, Reply]: ...
     @overload
     def __get__(self, client: AsyncSender, owner: type) -> Callable[P, Coroutine[Any, Any, Reply]]: ...
     def __get__(self, client: Any, owner: type) -> Any:
-        return _bind(self._build, client, "_send")
+        return self._bound(client, owner)
 
 
-class mutating(Generic[P, Done]):
+class mutating(_Sending[P], Generic[P, Done]):
     """Turns a method that builds a mutation's call into one that sends it and returns a MutationResult."""
 
+    _verb = "_change"
+
     def __init__(self, build: Callable[Concatenate[Any, P], Call[Done]]) -> None:
-        self._build = build
+        super().__init__(build)
 
     @overload
-    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Call[Done]]: ...
+    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
     def __get__(self, client: BlockingSender, owner: type) -> Callable[P, MutationResult[Done]]: ...
     @overload
@@ -121,49 +144,58 @@ class mutating(Generic[P, Done]):
         self, client: AsyncSender, owner: type
     ) -> Callable[P, Coroutine[Any, Any, AsyncMutationResult[Done]]]: ...
     def __get__(self, client: Any, owner: type) -> Any:
-        return _bind(self._build, client, "_change")
+        return self._bound(client, owner)
 
 
-class watched(Generic[P]):
+class watched(_Sending[P]):
     """Turns a method that builds a stream's call into one that returns a watch."""
 
-    def __init__(self, build: Callable[Concatenate[Any, P], Call[WatchChangesResponse]]) -> None:
-        self._build = build
+    _verb = "_watch"
 
     @overload
-    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Call[WatchChangesResponse]]: ...
+    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
     def __get__(self, client: BlockingSender, owner: type) -> Callable[P, Watch]: ...
     @overload
     def __get__(self, client: AsyncSender, owner: type) -> Callable[P, AsyncWatch]: ...
     def __get__(self, client: Any, owner: type) -> Any:
-        return _bind(self._build, client, "_watch")
+        return self._bound(client, owner)
 
 
-class leased(Generic[P]):
+class leased(_Sending[P]):
     """Turns a method that builds a lease into one that returns a context manager."""
 
-    def __init__(self, build: Callable[Concatenate[Any, P], FaultLease]) -> None:
-        self._build = build
+    _verb = "_hold"
 
     @overload
-    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], FaultLease]: ...
+    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
     def __get__(self, client: BlockingSender, owner: type) -> Callable[P, AbstractContextManager[Fault]]: ...
     @overload
     def __get__(self, client: AsyncSender, owner: type) -> Callable[P, AbstractAsyncContextManager[Fault]]: ...
     def __get__(self, client: Any, owner: type) -> Any:
-        return _bind(self._build, client, "_hold")
+        return self._bound(client, owner)
 
 
-def _bind(build: Callable[..., Any], client: Any, verb: str) -> Any:
-    """The method of `client` that passes what `build` returns to the client's `verb`; without a client, `build`."""
-    if client is None:
-        return build
-    bound = functools.partial(build, client)
+def _sending(build: Callable[..., Any], send: Callable[..., Any]) -> Callable[..., Any]:
+    """The method that passes what `build` returns to `send`. Its signature is the builder's, with the real result."""
+    if inspect.iscoroutinefunction(send):
 
-    @functools.wraps(build)
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return getattr(client, verb)(bound(*args, **kwargs))
+        @functools.wraps(build)
+        async def method(client: Any, *args: Any, **kwargs: Any) -> Any:
+            return await send(client, build(client, *args, **kwargs))
+    else:
 
+        @functools.wraps(build)
+        def method(client: Any, *args: Any, **kwargs: Any) -> Any:
+            return send(client, build(client, *args, **kwargs))
+
+    result = send.__annotations__["return"]
+    built = get_args(build.__annotations__["return"])
+    if isinstance(result, TypeVar):
+        (result,) = built
+    elif getattr(result, "__parameters__", ()):
+        result = result[built]
+    signature = inspect.signature(build).replace(return_annotation=result)
+    method.__signature__ = signature  # type: ignore[attr-defined]
     return method
