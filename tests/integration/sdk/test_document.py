@@ -58,7 +58,7 @@ def test_a_fault_by_cli(ctl: Ctl, tmp_path: Path) -> None:
     (tmp_path / "fault.yaml").write_text(YAML)
     done = ctl("fault", "inject", "-f", str(tmp_path / "fault.yaml"), "--ttl", "10m", "--wait", "applied")
     assert done.returncode == 0, done.stderr
-    assert f"disturbs {HOST} until" in done.stdout
+    assert f"injected for {HOST} until" in done.stdout
     done = ctl("probe", URL, "--from", "local", "--count", "3")
     assert done.returncode == 0, done.stderr + done.stdout
     assert "outcomes 3 FAULTED" in done.stdout

@@ -27,7 +27,7 @@ def to_tls() -> dict[str, object]:
 
 @shows("EGR0112", "EGR0116")
 def test_http_to_a_tls_port(mesh: Mesh, curl: Workload) -> None:
-    """It fails without TLS; with TLS a certificate of an unknown authority is refused, unless nobody looks at it."""
+    """It fails without TLS; with TLS a certificate of an unknown authority is refused, unless verification is off."""
     apply(mesh, to_tls())
     curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 503, "plain HTTP to TLS")
     apply(mesh, destination_rule("a", HOST, TO_TLS))

@@ -26,7 +26,7 @@ async def test_calls_take_turns_async(server: FakeServer) -> None:
 
 def test_no_channel_at_all() -> None:
     """A client needs one."""
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="at least 1"):
         EgressClient(channels=0)
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="at least 1"):
         AsyncEgressClient(channels=0)

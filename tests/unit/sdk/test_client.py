@@ -118,7 +118,7 @@ def test_what_cannot_be_read_is_not_sent(client: EgressClient, server: FakeServe
         client.upsert_service_entry("x", yaml="a: b", hosts=["h"])
     with pytest.raises(ValueError, match="'80'"):
         client.upsert_service_entry("x", hosts=["h"], ports=["80"])
-    with pytest.raises(ValueError, match="'SMTP' is none of HTTP"):
+    with pytest.raises(ValueError, match="'SMTP' is not valid: must be one of HTTP"):
         client.upsert_service_entry("x", hosts=["h"], ports=["25:SMTP"])
     with pytest.raises(ValueError, match="ALLOW_ANY, REGISTRY_ONLY"):
         client.set_outbound_policy("closed")
@@ -162,7 +162,7 @@ def test_register_cluster(client: EgressClient, server: FakeServer) -> None:
             request_id="r",
         )
     ]
-    with pytest.raises(ValueError, match="'asm' is none of local, directory"):
+    with pytest.raises(ValueError, match="'asm' is not valid: must be one of local, directory"):
         client.register_cluster("a", target="asm")  # type: ignore[arg-type]
 
 

@@ -116,10 +116,10 @@ def test_deadline(server: FakeServer) -> None:
 
 def test_every_class_is_in_the_tree() -> None:
     """The tree drawn in the module's docstring names every class."""
-    from egress import _errors
+    from egress._client import errors
 
-    drawn = _errors.__doc__ or ""
+    drawn = errors.__doc__ or ""
     classes = {
-        name for name, value in vars(_errors).items() if isinstance(value, type) and issubclass(value, EgressError)
+        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, EgressError)
     }
     assert {name for name in classes if name not in drawn} == set()

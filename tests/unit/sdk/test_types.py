@@ -5,15 +5,15 @@ from typing import assert_type
 import pytest
 
 from egress import (
-    AsyncChanged,
     AsyncEgressClient,
+    AsyncMutationResult,
     AsyncPager,
     AsyncWatch,
     Change,
-    Changed,
     Cluster,
     EgressClient,
     Fault,
+    MutationResult,
     OutboundPolicy,
     Pager,
     ProbeResponse,
@@ -29,8 +29,8 @@ from tests.unit.sdk.double import FakeServer
 def test_blocking(server: FakeServer) -> None:
     """The client that blocks gives replies and pagers."""
     with EgressClient(server.target) as client:
-        changed = assert_type(client.set_outbound_policy("ALLOW_ANY"), Changed[SetOutboundPolicyResponse])
-        assert isinstance(changed, Changed)
+        changed = assert_type(client.set_outbound_policy("ALLOW_ANY"), MutationResult[SetOutboundPolicyResponse])
+        assert isinstance(changed, MutationResult)
         assert isinstance(assert_type(changed.reply, SetOutboundPolicyResponse), SetOutboundPolicyResponse)
         assert isinstance(assert_type(changed.outbound_policy, OutboundPolicy), OutboundPolicy)
         pager = assert_type(client.list_clusters(), Pager[Cluster, ListClustersResponse])
@@ -52,7 +52,9 @@ async def test_awaited(server: FakeServer) -> None:
     """The client that is awaited gives the same, awaited."""
     async with AsyncEgressClient(server.target) as client:
         server.answer("SetOutboundPolicy", SetOutboundPolicyResponse(change=Change(revision=1)))
-        changed = assert_type(await client.set_outbound_policy("ALLOW_ANY"), AsyncChanged[SetOutboundPolicyResponse])
+        changed = assert_type(
+            await client.set_outbound_policy("ALLOW_ANY"), AsyncMutationResult[SetOutboundPolicyResponse]
+        )
         assert isinstance(assert_type(await changed.wait(), WaitChangeResponse), WaitChangeResponse)
         assert isinstance(assert_type(client.watch_changes(), AsyncWatch), AsyncWatch)
         reply = assert_type(await client.probe("http://x", cluster="a"), ProbeResponse)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from egress.cli._app import app
+from egress.cli.app import app
 from tests.unit.sdk.double import FakeServer
 
 

@@ -1,7 +1,7 @@
 """EGR0117: a wildcard for a whole top-level domain.
 
-`*.com` registers every host below .com: under REGISTRY_ONLY nearly the whole Internet is allowed, and the entry tells
-nobody which services the workloads need.
+`*.com` registers every host below .com: under REGISTRY_ONLY nearly the whole Internet is allowed, and the entry
+does not show which services the workloads need.
 """
 
 from collections.abc import Iterator
