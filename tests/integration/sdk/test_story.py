@@ -1,4 +1,4 @@
-"""The document's story, told by egressctl and by the SDK to a real egressd with a real Envoy."""
+"""The document's story, with egressctl and the SDK, on a real egressd and a real Envoy."""
 
 import json
 import subprocess
@@ -71,7 +71,7 @@ def test_refusals_by_cli(ctl: Ctl) -> None:
     assert done.returncode == 1
     assert "service_entry.hosts[0]" in done.stderr
     assert "service_entry.ports[0].number" in done.stderr
-    done = ctl("entry", "get", "nobody", "-o", "json")
+    done = ctl("entry", "get", "missing", "-o", "json")
     assert done.returncode == 1
     assert json.loads(done.stderr)["code"] == 5
     assert ctl("probe", URL, "--from", "nowhere").returncode == 1
@@ -123,4 +123,4 @@ async def test_async_sdk(target: str) -> None:
         assert not planned.reply.HasField("change")
         assert [cluster.name async for cluster in client.list_clusters()] == ["meshes/default/clusters/local"]
         with pytest.raises(egress.NotFound):
-            await client.get_outbound_policy("nobody")
+            await client.get_outbound_policy("missing")

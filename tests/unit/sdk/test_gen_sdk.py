@@ -134,7 +134,7 @@ def test_a_method_written_by_hand_is_not_generated() -> None:
 
 
 def test_what_cannot_be_generated_is_an_error() -> None:
-    """A stream, and a name of an unknown form, must be written by hand: the generator says so."""
+    """A stream, and a name of an unknown form, must be written by hand: that is an error."""
     request, reply = message("DoWorkRequest", required("name")), message("Work")
     for found, error in (
         (contract(request, reply, "/v1/{name=meshes/*}", streams=True), "DoWork is a stream"),
