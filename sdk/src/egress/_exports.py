@@ -1,4 +1,4 @@
-"""Where the public names of `egress` are defined, which are loaded when they are first used.
+"""The module of each public name of `egress`. Names are loaded when they are first used.
 
 Generated from proto/egress/v1 by `make gen`. Never edited.
 """

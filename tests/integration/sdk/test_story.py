@@ -58,7 +58,7 @@ def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
     assert done.stdout.startswith("HTTP/1.1 301 Moved Permanently\n")
     assert "REGISTERED" in done.stdout
 
-    shown = json.loads(ctl("changes", "show", revision, "-o", "json").stdout)
+    shown = json.loads(ctl("changes", "get", revision, "-o", "json").stdout)
     assert [rollout["state"] for rollout in shown["clusterRollouts"]] == ["VERIFIED"]
 
     assert ctl("entry", "delete", "shop", "--wait", "applied").returncode == 0
@@ -66,7 +66,7 @@ def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
 
 
 def test_refusals_by_cli(ctl: Ctl) -> None:
-    """What the server refuses leaves with 1 and names the field."""
+    """What the server refuses exits with status 1 and names the field."""
     done = ctl("entry", "upsert", "x", "--host", "not a host", "--port", "0:HTTP")
     assert done.returncode == 1
     assert "service_entry.hosts[0]" in done.stderr

@@ -13,7 +13,8 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from egress.v1 import change_pb2, common_pb2
-from tools.gen_sdk import Contract, Method, exported_messages, methods_module, singular, snake_case
+from tools.gen_sdk import exported_messages, methods_module
+from tools.sdk_method import Contract, Method, singular, snake_case
 
 STRING = FieldDescriptorProto.TYPE_STRING
 PAGING = {"page_size": FieldDescriptorProto.TYPE_INT32, "page_token": STRING, "filter": STRING, "order_by": STRING}

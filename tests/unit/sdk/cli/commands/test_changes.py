@@ -29,8 +29,8 @@ def test_show(ctl: Run, server: FakeServer) -> None:
         cluster="meshes/default/clusters/a", state=ClusterRollout.APPLIED, applied_revision=17, stale_workloads=3
     )
     server.answer("ListClusterRollouts", ListClusterRolloutsResponse(cluster_rollouts=[rollout]))
-    assert ctl("changes", "show", "17").out.splitlines()[-1].split() == ["a", "APPLIED", "17", "3"]
-    shown = ctl("changes", "show", CHANGE.name, "-o", "json").json
+    assert ctl("changes", "get", "17").out.splitlines()[-1].split() == ["a", "APPLIED", "17", "3"]
+    shown = ctl("changes", "get", CHANGE.name, "-o", "json").json
     assert (shown["revision"], shown["clusterRollouts"][0]["state"]) == ("17", "APPLIED")
     assert server.sent("GetChange") == [GetChangeRequest(name=CHANGE.name)] * 2
     assert server.sent("ListClusterRollouts") == [ListClusterRolloutsRequest(parent=CHANGE.name, page_size=1000)] * 2
@@ -125,4 +125,4 @@ def test_usage(ctl: Run) -> None:
     """Durations and choices that are not valid are usage errors."""
     assert ctl("changes", "wait", "17", "--timeout", "10").code == 2
     assert ctl("changes", "wait", "17", "--until", "later").code == 2
-    assert ctl("changes", "show").code == 2
+    assert ctl("changes", "get").code == 2
