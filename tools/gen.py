@@ -75,7 +75,7 @@ def generate(out: Path) -> None:
     descriptors.write_bytes(with_only_our_comments(descriptors.read_bytes()))
     drop_stubs_without_service(out / CODE)
     # In its own process: importing google.api changes how the options in the descriptor set are serialized.
-    subprocess.run([sys.executable, ROOT / "tools" / "gen_sdk.py", descriptors, out], check=True)
+    subprocess.run([sys.executable, "-m", "tools.gen_sdk", descriptors, out], check=True, cwd=ROOT)
 
 
 def with_only_our_comments(raw: bytes) -> bytes:

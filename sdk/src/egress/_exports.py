@@ -1,4 +1,4 @@
-"""The modules that define the public names of `egress`, which are loaded on first use.
+"""The module of each public name of `egress`. Names are loaded when they are first used.
 
 Generated from proto/egress/v1 by `make gen`. Never edited.
 """

@@ -71,7 +71,7 @@ def test_a_fault_by_cli(ctl: Ctl, tmp_path: Path) -> None:
     done = ctl("fault", "inject", HOST, "--abort", "999", "--percent", "0")
     assert done.returncode == 1
     assert "fault.abort" in done.stderr
-    done = ctl("fault", "inject", "nobody.example", "--abort", "503")
+    done = ctl("fault", "inject", "unknown.example", "--abort", "503")
     assert done.returncode == 1
     assert "EGR" in done.stderr
 

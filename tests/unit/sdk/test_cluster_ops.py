@@ -1,4 +1,4 @@
-"""What the methods about what was seen on clusters, and what is decided about them, send."""
+"""The requests of the methods for drift, policy gaps, stale workloads, adoption, approval and restarts."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 
 from egress import DriftedObject, EgressClient, Observation, PolicyGap, StaleWorkload
 from egress.v1 import fleet_service_pb2 as pb
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 NAME = "meshes/default/clusters/c0"
 
@@ -19,7 +19,7 @@ def client(server: FakeServer) -> Iterator[EgressClient]:
 
 
 def test_lists(client: EgressClient, server: FakeServer) -> None:
-    """Each of one cluster or of all, page by page."""
+    """Each list is of one cluster or of all, page by page."""
     server.answer(
         "ListDrift",
         pb.ListDriftResponse(drifted_objects=[DriftedObject(name="a")], next_page_token="2"),
@@ -42,7 +42,7 @@ def test_lists(client: EgressClient, server: FakeServer) -> None:
 
 
 def test_decisions(client: EgressClient, server: FakeServer) -> None:
-    """Each by the cluster's id or name, with the options of every mutation."""
+    """Each takes the cluster's ID or name, and the options of all mutations."""
     server.answer("RestartWorkloads", pb.RestartWorkloadsResponse(restart_id="1"))
     client.adopt_object("c0", "Sidecar/a/b", reason="agreed", request_id="r")
     client.release_object(NAME, "Sidecar/a/b", validate_only=True, request_id="r")

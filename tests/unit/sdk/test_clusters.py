@@ -1,4 +1,4 @@
-"""What the methods for mesh, clusters, agents, insight and revert send."""
+"""The requests of the methods for mesh, clusters, agents, explain, probe and revert."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from egress.v1 import fleet_service_pb2 as pb
 from egress.v1.change_service_pb2 import RevertChangeRequest
 from egress.v1.explain_pb2 import ExplainRequest, ListRegistryRequest, ListRegistryResponse
 from egress.v1.probe_pb2 import ProbeRequest
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_register_a_directory(client: EgressClient, server: FakeServer) -> None:
 
 
 def test_register_a_kubernetes_cluster(client: EgressClient, server: FakeServer) -> None:
-    """With the way to it, and what Istio is there; no other target has any of that."""
+    """A Kubernetes target has access and Istio settings, which no other target has."""
     client.register_cluster("a", target="kubernetes", request_id="r")
     client.register_cluster(
         "a",
@@ -74,7 +74,7 @@ def test_register_a_kubernetes_cluster(client: EgressClient, server: FakeServer)
 
 
 def test_clusters(client: EgressClient, server: FakeServer) -> None:
-    """A cluster is updated, deregistered and looked at afresh by its name."""
+    """A cluster is updated, deregistered and resynced by its name."""
     client.update_cluster("a", labels={"env": "prod"}, request_id="r")
     client.deregister_cluster("a", cleanup=True, reason="moved", request_id="r")
     client.resync("a")
@@ -102,7 +102,7 @@ def test_mesh(server: FakeServer) -> None:
 
 
 def test_insight(client: EgressClient, server: FakeServer) -> None:
-    """Explain, registry and a probe of many attempts ask from a place."""
+    """Explain, registry and probe are asked for a cluster and a namespace."""
     server.answer(
         "ListRegistry",
         ListRegistryResponse(items=[ListRegistryResponse.Item(host="a")], next_page_token="2"),
@@ -121,7 +121,7 @@ def test_insight(client: EgressClient, server: FakeServer) -> None:
 
 
 def test_rollback(client: EgressClient, server: FakeServer) -> None:
-    """A change is rolled back by revision or name."""
+    """A change is reverted by revision or name."""
     client.revert_change(17, request_id="r")
     client.revert_change("meshes/m/changes/3", validate_only=True, request_id="r")
     assert server.sent("RevertChange") == [

@@ -1,4 +1,4 @@
-"""What the methods for faults, interception and traffic settings send."""
+"""The requests of the methods for faults, interception and traffic settings."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ from egress import (
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1.common_pb2 import ClusterSelector, Scope
 from egress.v1.service_entry_pb2 import TrafficSettings
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def client(server: FakeServer) -> Iterator[EgressClient]:
 
 
 def injected(server: FakeServer) -> Fault:
-    """The fault of the one request that came."""
+    """The fault of the only request."""
     (request,) = server.sent("InjectFault")
     assert isinstance(request, pb.InjectFaultRequest)
     return request.fault
 
 
 def test_inject_fault(client: EgressClient, server: FakeServer) -> None:
-    """All words of a fault arrive in their fields."""
+    """All arguments of a fault arrive in their fields."""
     client.inject_fault(
         "www.aliyun.com",
         delay="1m30s",
@@ -76,13 +76,13 @@ def test_inject_fault(client: EgressClient, server: FakeServer) -> None:
 
 @pytest.mark.parametrize("status", [503, "503"])
 def test_an_abort_with_an_http_status(client: EgressClient, server: FakeServer, status: int | str) -> None:
-    """A number is an HTTP status; where no share is given none is sent."""
+    """A number is an HTTP status; without a percentage none is sent."""
     client.inject_fault("h", abort=status)
     assert injected(server) == Fault(host="h", abort=Fault.Abort(http_status=503))
 
 
 def test_a_fault_of_messages(client: EgressClient, server: FakeServer) -> None:
-    """Messages say more than the short forms, and their own share wins."""
+    """Messages allow more than the short forms, and their percentage takes precedence."""
     client.inject_fault(
         "h",
         delay=Fault.Delay(percent=5, fixed_delay=Duration(seconds=1)),
@@ -99,14 +99,14 @@ def test_a_fault_of_messages(client: EgressClient, server: FakeServer) -> None:
 
 
 def test_a_fault_without_effect_is_for_the_server_to_refuse(client: EgressClient, server: FakeServer) -> None:
-    """A share of 0 is sent as it is."""
+    """A percentage of 0 is sent as it is."""
     client.inject_fault("h", delay=0, percent=0)
     assert injected(server).delay == Fault.Delay(percent=0, fixed_delay=Duration())
 
 
 @pytest.mark.parametrize(("namespace", "parent"), [("", "meshes/default"), ("shop", "meshes/default/namespaces/shop")])
 def test_inject_fault_from_yaml(client: EgressClient, server: FakeServer, namespace: str, parent: str) -> None:
-    """YAML goes out unchanged, with time and clusters beside it."""
+    """YAML is sent unchanged, with ttl and clusters as fields."""
     client.inject_fault(yaml="kind: VirtualService", namespace=namespace, ttl="10m", clusters=["a"], request_id="r")
     assert server.sent("InjectFault") == [
         pb.InjectFaultRequest(
@@ -120,7 +120,7 @@ def test_inject_fault_from_yaml(client: EgressClient, server: FakeServer, namesp
 
 
 def test_a_fault_that_cannot_be_read_is_not_sent(client: EgressClient, server: FakeServer) -> None:
-    """YAML beside fields, and lengths without a unit, are ValueErrors."""
+    """YAML together with fields, and durations without a unit, are ValueErrors."""
     with pytest.raises(ValueError, match="YAML or as fields"):
         client.inject_fault("h", yaml="a: b")
     with pytest.raises(ValueError, match="YAML or as fields"):
@@ -131,7 +131,7 @@ def test_a_fault_that_cannot_be_read_is_not_sent(client: EgressClient, server: F
 
 
 def test_names_of_faults(client: EgressClient, server: FakeServer) -> None:
-    """A fault is named by id and namespace, or in full; a list is of all namespaces or one."""
+    """A fault is given by ID and namespace, or by full name; a list is of all namespaces or one."""
     client.get_fault("f")
     client.get_fault("f", namespace="ops")
     client.clear_fault("meshes/m/namespaces/n/faults/f")
@@ -147,7 +147,7 @@ def test_names_of_faults(client: EgressClient, server: FakeServer) -> None:
 
 
 def test_set_interception_cidrs(client: EgressClient, server: FakeServer) -> None:
-    """All words of an interception arrive in their fields; SERVICE_CIDRS is no range but a switch."""
+    """All arguments of an interception arrive in their fields; SERVICE_CIDRS is a flag, not a range."""
     client.set_interception_cidrs(
         ["SERVICE_CIDRS", "10.0.0.0/8"],
         exclude=["10.1.0.0/16"],
@@ -184,14 +184,14 @@ def test_set_interception_cidrs(client: EgressClient, server: FakeServer) -> Non
 
 
 def settings(server: FakeServer) -> TrafficSettings:
-    """The traffic settings of the last entry that came."""
+    """The traffic settings of the last entry received."""
     request = server.sent("UpsertServiceEntry")[-1]
     assert isinstance(request, pb.UpsertServiceEntryRequest)
     return request.service_entry.traffic
 
 
 def test_traffic_settings_in_short(client: EgressClient, server: FakeServer) -> None:
-    """Each trait has a short form: its one number that matters most."""
+    """Each traffic setting has a short form: its most important number."""
     client.upsert_service_entry(
         "x",
         hosts=["h"],
@@ -215,7 +215,7 @@ def test_traffic_settings_in_short(client: EgressClient, server: FakeServer) -> 
 
 
 def test_traffic_settings_as_messages(client: EgressClient, server: FakeServer) -> None:
-    """A message stands for itself, an empty one too."""
+    """A message is sent as it is, even an empty one."""
     route = Route(destinations=[WeightedDestination(host="other", weight=100)])
     wanted = TrafficSettings(
         retries=Retries(attempts=2, retry_on=["5xx"]),
@@ -238,7 +238,7 @@ def test_traffic_settings_as_messages(client: EgressClient, server: FakeServer) 
 
 
 def test_an_entry_without_traits_has_none(client: EgressClient, server: FakeServer) -> None:
-    """Nothing is sent that nobody asked for; beside YAML a trait is refused."""
+    """Settings that are not given are not sent; together with YAML they are refused."""
     client.upsert_service_entry("x", hosts=["h"], ports=["80:HTTP"])
     (request,) = server.sent("UpsertServiceEntry")
     assert isinstance(request, pb.UpsertServiceEntryRequest)

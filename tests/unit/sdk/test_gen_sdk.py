@@ -13,7 +13,8 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from egress.v1 import change_pb2, common_pb2
-from tools.gen_sdk import Contract, Method, exported_messages, methods_module, singular, snake_case
+from tools.gen_sdk import exported_messages, methods_module
+from tools.sdk_method import Contract, Method, singular, snake_case
 
 STRING = FieldDescriptorProto.TYPE_STRING
 PAGING = {"page_size": FieldDescriptorProto.TYPE_INT32, "page_token": STRING, "filter": STRING, "order_by": STRING}
@@ -134,7 +135,7 @@ def test_a_method_written_by_hand_is_not_generated() -> None:
 
 
 def test_what_cannot_be_generated_is_an_error() -> None:
-    """A stream, and a name of an unknown form, must be written by hand: the generator says so."""
+    """A stream, and a name of an unknown form, must be written by hand: that is an error."""
     request, reply = message("DoWorkRequest", required("name")), message("Work")
     for found, error in (
         (contract(request, reply, "/v1/{name=meshes/*}", streams=True), "DoWork is a stream"),

@@ -1,4 +1,4 @@
-"""Changes that are waited for, and faults that are held."""
+"""Waiting for changes, and holding faults."""
 
 import pytest
 
@@ -12,8 +12,8 @@ from egress.v1.egress_service_pb2 import (
     InjectFaultResponse,
     SetOutboundPolicyResponse,
 )
-from tests.unit.sdk.double import FakeServer
-from tests.unit.sdk.errors import NOT_FOUND
+from tests.unit.sdk.fake_server import FakeServer
+from tests.unit.sdk.statuses import NOT_FOUND
 
 NAME = "meshes/default/namespaces/default/faults/f"
 SET = SetOutboundPolicyResponse(change=Change(name="meshes/default/changes/3", revision=3))
@@ -23,13 +23,13 @@ REACHED = WaitChangeResponse(reached=True)
 
 
 def calls(server: FakeServer) -> list[str]:
-    """The methods that were called, in order."""
+    """The names of the methods called, in order."""
     return [name for name, _ in server.requests]
 
 
 @pytest.fixture
 def fault_server(server: FakeServer) -> FakeServer:
-    """A server that takes faults, and reaches whatever is waited for."""
+    """A server that accepts faults, and reaches every state that is waited for."""
     server.answer("InjectFault", MADE)
     server.answer("ClearFault", ENDED)
     server.answer("WaitChange", REACHED)
@@ -37,7 +37,7 @@ def fault_server(server: FakeServer) -> FakeServer:
 
 
 def test_a_change_is_waited_for(server: FakeServer) -> None:
-    """What a mutation gives back can be waited for, as far and as long as one says."""
+    """The result of a mutation waits for the given state, up to the given timeout."""
     server.answer("SetOutboundPolicy", SET)
     server.answer("WaitChange", REACHED)
     with EgressClient(server.target) as client:
@@ -49,7 +49,7 @@ def test_a_change_is_waited_for(server: FakeServer) -> None:
 
 
 async def test_a_change_is_waited_for_async(server: FakeServer) -> None:
-    """The awaited client's changes are awaited."""
+    """The results of the async client are awaited."""
     server.answer("SetOutboundPolicy", SET)
     server.answer("WaitChange", REACHED)
     async with AsyncEgressClient(server.target) as client:
@@ -57,7 +57,7 @@ async def test_a_change_is_waited_for_async(server: FakeServer) -> None:
 
 
 def test_a_dry_run_is_not_waited_for(server: FakeServer) -> None:
-    """Where nothing was changed there is nothing to wait for, and no fault to hold."""
+    """After a dry run there is nothing to wait for, and no fault to hold."""
     with EgressClient(server.target) as client:
         with pytest.raises(ValueError, match="dry run"):
             client.set_outbound_policy("REGISTRY_ONLY", validate_only=True).wait()
@@ -66,7 +66,7 @@ def test_a_dry_run_is_not_waited_for(server: FakeServer) -> None:
 
 
 def test_a_held_fault(fault_server: FakeServer) -> None:
-    """The block begins once the fault is applied, and its end clears the fault and waits for that too."""
+    """The block starts when the fault is applied; its end clears the fault and waits for that too."""
     with EgressClient(fault_server.target) as client, client.fault("h", delay="5s", ttl="10m") as fault:
         assert calls(fault_server) == ["InjectFault", "WaitChange"]
         assert fault == MADE.fault
@@ -77,7 +77,7 @@ def test_a_held_fault(fault_server: FakeServer) -> None:
 
 
 def test_held_faults_have_ids_of_their_own(fault_server: FakeServer) -> None:
-    """A held fault replaces nobody else's, unless an id is given."""
+    """A held fault gets a new ID and replaces no other fault, unless an ID is given."""
     with EgressClient(fault_server.target) as client:
         for id in ("", "", "mine"):
             with client.fault("h", delay=1, id=id, until=None):
@@ -89,21 +89,21 @@ def test_held_faults_have_ids_of_their_own(fault_server: FakeServer) -> None:
 
 
 def test_an_exception_clears_a_held_fault(fault_server: FakeServer) -> None:
-    """However the block is left, the fault goes."""
+    """The fault is cleared even if the block raises."""
     with EgressClient(fault_server.target) as client, pytest.raises(KeyError), client.fault("h", delay=1):
         raise KeyError
     assert "ClearFault" in calls(fault_server)
 
 
 def test_a_held_fault_that_has_ended(fault_server: FakeServer) -> None:
-    """A fault whose time was over first is no error."""
+    """A fault that expires before the block ends is not an error."""
     fault_server.answer("ClearFault", NOT_FOUND)
     with EgressClient(fault_server.target) as client, client.fault("h", delay=1):
         pass
 
 
 def test_a_held_fault_that_does_not_come_about(fault_server: FakeServer) -> None:
-    """The block is not run without its fault, which is cleared."""
+    """If the fault does not take effect, the block does not run and the fault is cleared."""
     late = WaitChangeResponse(change=Change(revision=4, summary={"OFFLINE": 1}))
     fault_server.answer("WaitChange", late, REACHED)
     with EgressClient(fault_server.target) as client:
@@ -114,7 +114,7 @@ def test_a_held_fault_that_does_not_come_about(fault_server: FakeServer) -> None
 
 
 async def test_a_held_fault_async(fault_server: FakeServer) -> None:
-    """The awaited client holds faults in the same way."""
+    """The async client holds faults in the same way."""
     async with AsyncEgressClient(fault_server.target) as client:
         held = client.fault("h", abort=503)
         assert await held.__aenter__() == MADE.fault

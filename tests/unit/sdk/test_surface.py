@@ -1,4 +1,4 @@
-"""The public surface: what it holds, and that it holds all of the API."""
+"""The public names and methods, which cover the whole API."""
 
 import inspect
 import pydoc
@@ -10,16 +10,16 @@ import pytest
 
 import egress
 from egress._client import errors as errors_module
-from tests.unit.sdk.double import METHODS
+from tests.unit.sdk.fake_server import METHODS
 
 
 def public_methods(client: type) -> set[str]:
-    """What a user of the client sees."""
+    """The public attributes of a client class."""
     return {name for name in dir(client) if not name.startswith("_")}
 
 
 def rpc_methods() -> set[str]:
-    """The names of the RPCs as Python spells them."""
+    """The RPC names in snake case."""
     return {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", method.name).lower() for method in METHODS}
 
 
@@ -68,7 +68,7 @@ def test_results_in_help() -> None:
 
 
 def test_importing_egress_is_cheap() -> None:
-    """Importing egress imports neither gRPC nor protobuf; the generated code can be had without the client."""
+    """Importing egress imports neither gRPC nor protobuf; the generated code can be used without the client."""
     program = (
         "import sys, egress, egress.v1.change_pb2;"
         "print([m for m in ('grpc', 'typer', 'rich', 'yaml') if m in sys.modules])"
@@ -78,7 +78,7 @@ def test_importing_egress_is_cheap() -> None:
 
 
 def test_the_client_alone_needs_no_cli_extra() -> None:
-    """Using the client imports nothing that only the extra `cli` brings."""
+    """Using the client imports nothing that only the extra `cli` installs."""
     program = (
         "import sys, egress; egress.EgressClient;print([m for m in ('typer', 'rich', 'yaml') if m in sys.modules])"
     )
@@ -112,5 +112,5 @@ def test_generated_help() -> None:
 
 
 def test_every_method_says_what_it_does() -> None:
-    """help(EgressClient) has a text for each method."""
+    """Each method has a docstring."""
     assert all(getattr(egress.EgressClient, name).__doc__ for name in public_methods(egress.EgressClient))

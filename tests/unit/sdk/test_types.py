@@ -1,4 +1,4 @@
-"""What type checkers see. mypy judges this file; running it shows that the types are true."""
+"""The types that type checkers see. mypy checks this file; running it shows that the types are correct."""
 
 from typing import assert_type
 
@@ -23,11 +23,11 @@ from egress import (
 from egress.v1.change_service_pb2 import WaitChangeResponse
 from egress.v1.egress_service_pb2 import InjectFaultResponse, SetOutboundPolicyResponse
 from egress.v1.fleet_service_pb2 import ListClustersResponse
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 
 def test_blocking(server: FakeServer) -> None:
-    """The client that blocks gives replies and pagers."""
+    """The blocking client returns replies and pagers."""
     with EgressClient(server.target) as client:
         changed = assert_type(client.set_outbound_policy("ALLOW_ANY"), MutationResult[SetOutboundPolicyResponse])
         assert isinstance(changed, MutationResult)
@@ -38,7 +38,7 @@ def test_blocking(server: FakeServer) -> None:
 
 
 def test_what_lasts(server: FakeServer) -> None:
-    """A watch and a held fault have types of their own on each client."""
+    """A watch and a held fault have different types on each client."""
     server.answer("InjectFault", InjectFaultResponse(change=Change(revision=1)))
     with EgressClient(server.target) as client:
         server.stream("WatchChanges", [WatchChangesResponse(cursor="1", change=Change(revision=1))])
@@ -49,7 +49,7 @@ def test_what_lasts(server: FakeServer) -> None:
 
 
 async def test_awaited(server: FakeServer) -> None:
-    """The client that is awaited gives the same, awaited."""
+    """The async client returns the same, awaited."""
     async with AsyncEgressClient(server.target) as client:
         server.answer("SetOutboundPolicy", SetOutboundPolicyResponse(change=Change(revision=1)))
         changed = assert_type(
@@ -64,12 +64,12 @@ async def test_awaited(server: FakeServer) -> None:
 
 
 def test_a_field_of_another_reply_is_seen(server: FakeServer) -> None:
-    """A field that the reply has not is an error for mypy, and one when it runs."""
+    """A field that the reply does not have is an error for mypy, and at run time."""
     with EgressClient(server.target) as client, pytest.raises(AttributeError, match="mesh"):
         _ = client.set_outbound_policy("ALLOW_ANY").mesh  # type: ignore[misc]
 
 
 def test_a_wrong_argument_is_seen(server: FakeServer) -> None:
-    """A name that does not exist is an error for mypy, and one when it runs."""
+    """An unknown argument is an error for mypy, and at run time."""
     with EgressClient(server.target) as client, pytest.raises(TypeError, match="nonsense"):
         client.get_cluster("a", nonsense=1)  # type: ignore[call-arg]

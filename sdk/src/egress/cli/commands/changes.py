@@ -34,8 +34,8 @@ def list_(session: Session, listing: ListFlags) -> None:
     show_list(session, pager, lambda page: page.changes, listing.limit, _COLUMNS, _row)
 
 
-@command(group, "show", "egressctl changes show 17")
-def show(session: Session, change: Revision) -> None:
+@command(group, "get", "egressctl changes get 17")
+def get(session: Session, change: Revision) -> None:
     """Show a change and its rollout on each cluster."""
     found = session.client.get_change(change)
     rollouts = list(session.client.list_cluster_rollouts(change, page_size=page_size(0)))

@@ -44,7 +44,7 @@ def set_context(session: Session, name: Name) -> None:
     config.contexts[name] = ServerContext(session.server or old.server, session.mesh or old.mesh)
     config.current = config.current or name
     config.save()
-    _show(session, config, f"ServerContext {name} saved in {config_file.path()}.")
+    _show(session, config, f"Context {name} saved in {config_file.path()}.")
 
 
 @command(group, "view", "egressctl config view", "egressctl config view --context staging -o json")

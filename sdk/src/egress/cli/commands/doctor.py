@@ -1,4 +1,4 @@
-"""egressctl doctor: checks the way to the server, and says how to fix what does not work."""
+"""egressctl doctor: checks the connection to the server, and prints how to fix what fails."""
 
 import platform
 import time
@@ -34,7 +34,7 @@ class CheckStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ClientCheck:
     """A check; `fix` is what to do if it is not ok."""
 
     name: str
@@ -62,22 +62,22 @@ def doctor(session: Session) -> None:
         raise typer.Exit(Exit.UNAVAILABLE)
 
 
-def _examine(session: Session) -> Iterator[Check]:
+def _examine(session: Session) -> Iterator[ClientCheck]:
     versions = f"python {platform.python_version()}, grpcio {version('grpcio')}, protobuf {version('protobuf')}"
-    yield Check("client", CheckStatus.OK, f"egressctl {__version__}, {versions}")
+    yield ClientCheck("client", CheckStatus.OK, f"egressctl {__version__}, {versions}")
     target, source = session.target
-    yield Check("target", CheckStatus.OK, f"{target} (from {source}), mesh {session.mesh_id}")
+    yield ClientCheck("target", CheckStatus.OK, f"{target} (from {source}), mesh {session.mesh_id}")
     try:
         channel = session.connect()
     except Unavailable as error:
-        yield Check("connection", CheckStatus.FAIL, error.message, _NO_SERVER)
+        yield ClientCheck("connection", CheckStatus.FAIL, error.message, _NO_SERVER)
         return
-    yield Check("connection", CheckStatus.OK, "established")
+    yield ClientCheck("connection", CheckStatus.OK, "established")
     yield _health(channel)
     yield from _server(channel, session.mesh_id)
 
 
-def _health(channel: grpc.Channel) -> Check:
+def _health(channel: grpc.Channel) -> ClientCheck:
     check = channel.unary_unary(
         "/grpc.health.v1.Health/Check",
         request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
@@ -86,47 +86,49 @@ def _health(channel: grpc.Channel) -> Check:
     try:
         reply = check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS)
     except grpc.RpcError as error:
-        return Check("health", CheckStatus.FAIL, _error_text(error), "Is this an egressd? See its log.")
+        return ClientCheck("health", CheckStatus.FAIL, _error_text(error), "Is this an egressd? See its log.")
     state = health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)
     if reply.status == health_pb2.HealthCheckResponse.SERVING:
-        return Check("health", CheckStatus.OK, state)
-    return Check("health", CheckStatus.FAIL, state, "The server is up but not ready; see its log.")
+        return ClientCheck("health", CheckStatus.OK, state)
+    return ClientCheck("health", CheckStatus.FAIL, state, "The server is up but not ready; see its log.")
 
 
-def _server(channel: grpc.Channel, mesh: str) -> Iterator[Check]:
+def _server(channel: grpc.Channel, mesh: str) -> Iterator[ClientCheck]:
     request = ListClustersRequest(parent=f"meshes/{mesh}", page_size=1)
     sent = time.time()
     try:
         _, call = FleetServiceStub(channel).ListClusters.with_call(request, timeout=_TIMEOUT_SECONDS)
     except grpc.RpcError as error:
-        yield Check("call", CheckStatus.FAIL, _error_text(error), "Is the mesh correct? See the server's log.")
+        yield ClientCheck("call", CheckStatus.FAIL, _error_text(error), "Is the mesh correct? See the server's log.")
         return
     received = time.time()
-    yield Check("call", CheckStatus.OK, f"answered in {(received - sent) * 1000:.1f} ms")
+    yield ClientCheck("call", CheckStatus.OK, f"answered in {(received - sent) * 1000:.1f} ms")
     metadata = {key: value for key, value in call.trailing_metadata() or () if isinstance(value, str)}
     yield _version(metadata)
     yield _clock(metadata, (sent + received) / 2)
 
 
-def _version(metadata: _Metadata) -> Check:
+def _version(metadata: _Metadata) -> ClientCheck:
     theirs = metadata.get("egress-version", "")
     if not theirs:
-        return Check("server", CheckStatus.WARN, "does not report its version")
+        return ClientCheck("server", CheckStatus.WARN, "does not report its version")
     if theirs.split(".")[:2] != __version__.split(".")[:2]:
-        return Check(
+        return ClientCheck(
             "server", CheckStatus.WARN, f"egressd {theirs}", f"This client is {__version__}; use the same version."
         )
-    return Check("server", CheckStatus.OK, f"egressd {theirs}")
+    return ClientCheck("server", CheckStatus.OK, f"egressd {theirs}")
 
 
-def _clock(metadata: _Metadata, here: float) -> Check:
+def _clock(metadata: _Metadata, here: float) -> ClientCheck:
     if not metadata.get("egress-time", "").isdecimal():
-        return Check("clock", CheckStatus.WARN, "the server does not report its time")
+        return ClientCheck("clock", CheckStatus.WARN, "the server does not report its time")
     ahead = int(metadata["egress-time"]) / 1000 - here
     detail = f"the server is {abs(ahead):.3f} s {'ahead' if ahead > 0 else 'behind'}"
     if abs(ahead) > _SKEW_SECONDS:
-        return Check("clock", CheckStatus.WARN, detail, "Times in replies are the server's; synchronize the clocks.")
-    return Check("clock", CheckStatus.OK, detail)
+        return ClientCheck(
+            "clock", CheckStatus.WARN, detail, "Times in replies are the server's; synchronize the clocks."
+        )
+    return ClientCheck("clock", CheckStatus.OK, detail)
 
 
 def _error_text(error: grpc.RpcError) -> str:

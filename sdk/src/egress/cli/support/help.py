@@ -127,7 +127,7 @@ def _usage(command: Any, ctx: Any) -> Iterator[str]:
 
 
 def _arguments(command: Any, ctx: Any) -> Iterator[str]:
-    rows = [(one.metavar, one.help) for one in command.get_params(ctx) if one.param_type_name == "argument"]
+    rows = [(one.metavar, one.help or "") for one in command.get_params(ctx) if one.param_type_name == "argument"]
     if rows:
         yield from _section("Arguments", rows)
 

@@ -16,7 +16,7 @@ Page = TypeVar("Page", bound=Message)
 
 
 def page_size(limit: int) -> int:
-    """The page size that takes few calls and requests no item in vain."""
+    """The page size that takes the fewest calls without fetching items that are not shown."""
     return min(limit or _MAX_PAGE, _MAX_PAGE)
 
 

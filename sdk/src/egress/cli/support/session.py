@@ -51,7 +51,7 @@ class Session:
         ),
     ] = ""
     mesh: Annotated[
-        str, typer.Option(show_default="the context's mesh, or default", help="Mesh.", rich_help_panel=_PANEL)
+        str, typer.Option(show_default="the context's mesh, or default", help="ID of the mesh.", rich_help_panel=_PANEL)
     ] = ""
 
     def __post_init__(self) -> None:

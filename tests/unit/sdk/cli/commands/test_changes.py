@@ -12,32 +12,32 @@ from egress.v1.change_service_pb2 import (
 )
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import CHANGE, SET, waited
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 
 def test_list(ctl: Run, server: FakeServer) -> None:
-    """A change shows what, by whom and why; brackets in its words are no markup."""
+    """A change shows what, by whom and why; brackets in its text are not markup."""
     server.answer("ListChanges", ListChangesResponse(changes=[CHANGE]))
     assert ctl("changes", "list").out.splitlines()[1].rstrip().endswith("2023-11-14 22:13:20Z  because [of] it")
     assert ctl("changes", "list", "-o", "json").json["changes"][0]["type"] == "SET"
 
 
 def test_show(ctl: Run, server: FakeServer) -> None:
-    """A change is shown with its rollouts, in JSON beside its own fields."""
+    """A change is shown with its rollouts, in JSON as a field of its own."""
     server.answer("GetChange", CHANGE)
     rollout = ClusterRollout(
         cluster="meshes/default/clusters/a", state=ClusterRollout.APPLIED, applied_revision=17, stale_workloads=3
     )
     server.answer("ListClusterRollouts", ListClusterRolloutsResponse(cluster_rollouts=[rollout]))
-    assert ctl("changes", "show", "17").out.splitlines()[-1].split() == ["a", "APPLIED", "17", "3"]
-    shown = ctl("changes", "show", CHANGE.name, "-o", "json").json
+    assert ctl("changes", "get", "17").out.splitlines()[-1].split() == ["a", "APPLIED", "17", "3"]
+    shown = ctl("changes", "get", CHANGE.name, "-o", "json").json
     assert (shown["revision"], shown["clusterRollouts"][0]["state"]) == ("17", "APPLIED")
     assert server.sent("GetChange") == [GetChangeRequest(name=CHANGE.name)] * 2
     assert server.sent("ListClusterRollouts") == [ListClusterRolloutsRequest(parent=CHANGE.name, page_size=1000)] * 2
 
 
 def test_wait_until_reached(ctl: Run, server: FakeServer) -> None:
-    """A wait shows its progress as lines, and ends when the change is there."""
+    """A wait prints its progress as lines, and ends when the state is reached."""
     server.answer("WaitChange", waited("PENDING"), waited("PENDING"), waited("VERIFIED", reached=True))
     done = ctl("changes", "wait", "17", "--until", "verified", "--timeout", "1m")
     assert (done.code, done.out) == (0, "")
@@ -61,7 +61,7 @@ def test_wait_until_reached(ctl: Run, server: FakeServer) -> None:
     ],
 )
 def test_wait_that_times_out(ctl: Run, server: FakeServer, states: list[str], code: int) -> None:
-    """At the timeout the state is shown, and the exit code says what is in the way."""
+    """At the timeout the state is printed, and the exit status tells the cause."""
     server.answer("WaitChange", waited(*states))
     done = ctl("changes", "wait", "17", "--until", "verified", "--timeout", "1ms")
     assert done.code == code
@@ -69,7 +69,7 @@ def test_wait_that_times_out(ctl: Run, server: FakeServer, states: list[str], co
 
 
 def test_wait_ends_where_only_somebody_could_help(ctl: Run, server: FakeServer) -> None:
-    """HELD and UNSUPPORTED do not pass by waiting: nothing is waited for once nothing else is left."""
+    """Waiting does not resolve HELD and UNSUPPORTED: the wait ends when only such clusters are left."""
     server.answer("WaitChange", waited("PENDING", "HELD"), waited("VERIFIED", "HELD", "UNSUPPORTED"))
     done = ctl("changes", "wait", "17", "--until", "verified", "--timeout", "10m")
     assert done.code == 1
@@ -79,7 +79,7 @@ def test_wait_ends_where_only_somebody_could_help(ctl: Run, server: FakeServer) 
 
 
 def test_a_wait_tells_what_holds_it_up(ctl: Run, server: FakeServer) -> None:
-    """Each reason once, by the first cluster that gives it, and no more than fit in a line."""
+    """Each reason is printed once, with the first cluster that has it, and at most three of them."""
     reply = waited(*["APPLIED"] * 6)
     for rollout, reason in zip(reply.waiting_for, ["", "DNS", "DNS", "A", "B", "C"], strict=True):
         if reason:
@@ -103,7 +103,7 @@ def test_wait_json(ctl: Run, server: FakeServer) -> None:
 
 
 def test_a_mutation_waits(ctl: Run, server: FakeServer) -> None:
-    """--wait of a mutation prints the reply, then waits for its change; progress is no part of the output."""
+    """--wait of a mutation prints the reply, then waits for its change; progress is not part of the output."""
     server.answer("SetOutboundPolicy", SET)
     server.answer("WaitChange", waited("APPLIED", reached=True))
     done = ctl("outbound", "set", "ALLOW_ANY", "--wait", "applied", "-o", "json")
@@ -113,7 +113,7 @@ def test_a_mutation_waits(ctl: Run, server: FakeServer) -> None:
 
 
 def test_a_mutation_that_is_not_reached(ctl: Run, server: FakeServer) -> None:
-    """The reply is printed though the wait ends badly: the change has been made."""
+    """The reply is printed even if the wait fails: the change has been made."""
     server.answer("SetOutboundPolicy", SET)
     server.answer("WaitChange", waited("PENDING"))
     done = ctl("outbound", "set", "ALLOW_ANY", "--wait", "verified", "--timeout", "1ms")
@@ -122,7 +122,7 @@ def test_a_mutation_that_is_not_reached(ctl: Run, server: FakeServer) -> None:
 
 
 def test_usage(ctl: Run) -> None:
-    """Durations and words that can't be read are usage errors."""
+    """Durations and choices that are not valid are usage errors."""
     assert ctl("changes", "wait", "17", "--timeout", "10").code == 2
     assert ctl("changes", "wait", "17", "--until", "later").code == 2
-    assert ctl("changes", "show").code == 2
+    assert ctl("changes", "get").code == 2

@@ -24,7 +24,7 @@ from egress.v1.fleet_service_pb2 import (
 from tests.support.kubeconfigs import CANARY, kubeconfig
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import CHANGE, CLUSTER
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 
 def test_register(ctl: Run, server: FakeServer) -> None:
@@ -85,7 +85,7 @@ def reported(seconds: int = 101, **status: Any) -> Cluster:
 
 
 def test_register_a_kubernetes_cluster(ctl: Run, server: FakeServer, config: str) -> None:
-    """The kubeconfig's content is sent; --context chooses of it, and not of egressctl's own contexts."""
+    """The content of the kubeconfig is sent; --context selects a context of it, not one of egressctl's own."""
     server.answer("RegisterCluster", REGISTERED)
     server.answer("GetCluster", reported(state="ONLINE", applied_revision=18, kubernetes_version="v1.36.3"))
     words = ("--kubeconfig", config, "--context", "c0", "--istio-revision", "canary", "--mesh-policy", "sidecar")
@@ -106,7 +106,7 @@ def test_register_a_kubernetes_cluster(ctl: Run, server: FakeServer, config: str
 
 
 def test_register_without_a_kubeconfig(ctl: Run, server: FakeServer) -> None:
-    """Other ways to reach it; and nothing is waited for where that is asked."""
+    """Secret and in-cluster access are sent; --no-wait does not wait."""
     server.answer("RegisterCluster", REGISTERED)
     assert ctl(*REGISTER, "--in-cluster", "--no-wait").code == 0
     assert ctl(*REGISTER, "--secret", "a/b", "--dry-run").code == 0
@@ -133,7 +133,7 @@ def test_register_without_a_kubeconfig(ctl: Run, server: FakeServer) -> None:
 def test_a_cluster_that_does_not_work(
     ctl: Run, server: FakeServer, status: dict[str, Any], code: int, said: str
 ) -> None:
-    """Is said at once, with why; a word on it from before the registration does not count."""
+    """A problem is reported immediately, with its reason; a status from before the registration does not count."""
     server.answer("RegisterCluster", REGISTERED)
     before = reported(99, state="ONLINE", reason="CREDENTIALS_REFUSED", message="old")
     server.answer("GetCluster", Cluster(name=before.name), before, before, reported(**status))
@@ -145,7 +145,7 @@ def test_a_cluster_that_does_not_work(
 
 
 def test_a_passing_trouble_does_not_count(ctl: Run, server: FakeServer) -> None:
-    """What a start brings with it is waited out."""
+    """Temporary problems at the start are waited out."""
     server.answer("RegisterCluster", REGISTERED)
     trouble = reported(state="ONLINE", reason="REPLICA_BEHIND", message="not yet")
     server.answer("GetCluster", trouble, reported(state="ONLINE", applied_revision=18))
@@ -154,7 +154,7 @@ def test_a_passing_trouble_does_not_count(ctl: Run, server: FakeServer) -> None:
 
 
 def test_the_details_of_a_cluster(ctl: Run, server: FakeServer) -> None:
-    """What is wrong, what runs there, and where to see more."""
+    """The problem, the versions on the cluster, and the commands that show more."""
     found = reported(
         state="HELD",
         reason="MASS_DELETION",
@@ -181,7 +181,7 @@ def test_the_details_of_a_cluster(ctl: Run, server: FakeServer) -> None:
 
 
 def test_update_and_deregister(ctl: Run, server: FakeServer) -> None:
-    """Both name the cluster and say what became of it."""
+    """Both print the cluster and the result."""
     server.answer("UpdateCluster", UpdateClusterResponse(cluster=CLUSTER, change=CHANGE))
     server.answer("DeregisterCluster", DeregisterClusterResponse(cluster=CLUSTER, change=CHANGE))
     assert "updated (change 17)" in ctl("cluster", "update", "local", "--label", "env=prod", "--request-id", "r").out
@@ -193,7 +193,7 @@ def test_update_and_deregister(ctl: Run, server: FakeServer) -> None:
 
 
 def test_resync(ctl: Run, server: FakeServer) -> None:
-    """A resync says what the cluster held."""
+    """A resync prints the revision that the cluster has applied."""
     server.answer("Resync", ResyncResponse(applied_revision=17))
     assert ctl("cluster", "resync", "local").out == "Resync of local requested; it has applied revision 17.\n"
     assert ctl("cluster", "resync", "local", "-o", "json").json == {"appliedRevision": "17"}
@@ -212,13 +212,13 @@ def test_agents(ctl: Run, server: FakeServer) -> None:
 
 
 def test_unknown_target(ctl: Run) -> None:
-    """A target that does not exist is a usage error, and so is none."""
+    """An unknown target is a usage error, and so is a missing one."""
     assert ctl("cluster", "register", "x", "--target", "magic").code == 2
     assert ctl("cluster", "register", "x").code == 2
 
 
 def test_get_and_list(ctl: Run, server: FakeServer) -> None:
-    """A cluster shows how far it is, and who serves it."""
+    """A cluster shows its revisions and its agents."""
     server.answer("GetCluster", CLUSTER)
     server.answer("ListClusters", ListClustersResponse(clusters=[CLUSTER, Cluster(name="meshes/default/clusters/n")]))
     got, listed = ctl("cluster", "get", "local"), ctl("cluster", "list")

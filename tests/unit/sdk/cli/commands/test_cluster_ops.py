@@ -1,4 +1,4 @@
-"""egressctl cluster: what was seen on clusters, and what people decide about it."""
+"""egressctl cluster: drift, policy gaps, stale workloads, adoption, approval and restarts."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from egress import Change, Cluster, DriftedObject, Observation, PolicyGap, StaleWorkload
 from egress.v1 import fleet_service_pb2 as pb
 from tests.unit.sdk.cli.conftest import Run
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 NAME = "meshes/default/clusters/c0"
 CHANGE = Change(revision=18, resource=NAME)
@@ -16,7 +16,7 @@ SEEN = Timestamp(seconds=1_700_000_000)
 
 
 def test_drift(ctl: Run, server: FakeServer) -> None:
-    """What differs, who did it, and whether it was brought back."""
+    """Drift shows what differs, which client changed it, and whether it was healed."""
     drifted = DriftedObject(
         cluster=NAME,
         type=DriftedObject.CHANGED,
@@ -42,14 +42,14 @@ GAPS = [
     Observation(cluster="meshes/default/clusters/c1"),
     Observation(cluster="meshes/default/clusters/c2", observe_time=SEEN),
 ]
-TOLD = [
+INCOMPLETE = [
     "c0 has 7 more that are not listed.",
     "c1 has not been observed yet; the list has nothing from it.",
 ]
 
 
 def test_escapes(ctl: Run, server: FakeServer) -> None:
-    """Each with its reason; and what the list lacks is said beside it."""
+    """Each gap has its reason; what the list lacks is printed on standard error."""
     gap = PolicyGap(
         cluster=NAME,
         type=PolicyGap.SIDECAR_WITHOUT_MODE,
@@ -61,23 +61,23 @@ def test_escapes(ctl: Run, server: FakeServer) -> None:
     server.answer("ListPolicyGaps", pb.ListPolicyGapsResponse(policy_gaps=[gap], observations=GAPS))
     done = ctl("cluster", "gaps")
     assert done.out.splitlines()[1].split() == ["c0", "Sidecar/a/b", "SIDECAR_WITHOUT_MODE", "no", "mode"]
-    assert done.err.splitlines() == TOLD
+    assert done.err.splitlines() == INCOMPLETE
     assert len(ctl("cluster", "gaps", "-o", "json").json["observations"]) == 3
 
 
 def test_stale(ctl: Run, server: FakeServer) -> None:
-    """Which workloads, and how many of their pods."""
+    """Stale workloads are listed with the number of their pods."""
     workload = StaleWorkload(
         cluster=NAME, kind="Deployment", namespace="a", name="b", stale_pods=1, pods=2, reason="older"
     )
     server.answer("ListStaleWorkloads", pb.ListStaleWorkloadsResponse(stale_workloads=[workload], observations=GAPS))
     done = ctl("cluster", "stale", "c0")
     assert done.out.splitlines()[1].split() == ["c0", "Deployment/a/b", "1", "of", "2", "older"]
-    assert done.err.splitlines() == TOLD
+    assert done.err.splitlines() == INCOMPLETE
 
 
 def test_decisions(ctl: Run, server: FakeServer) -> None:
-    """Each says what was decided, and takes the options of every change."""
+    """Each prints the decision, and takes the options of all mutations."""
     answers: dict[str, Any] = {
         "AdoptObject": pb.AdoptObjectResponse(change=CHANGE),
         "ReleaseObject": pb.ReleaseObjectResponse(change=CHANGE),
@@ -100,7 +100,7 @@ def test_decisions(ctl: Run, server: FakeServer) -> None:
 
 
 def test_restart(ctl: Run, server: FakeServer) -> None:
-    """Without --wait it is only ordered."""
+    """Without --wait, the restart is only requested."""
     server.answer("RestartWorkloads", pb.RestartWorkloadsResponse(change=CHANGE, restart_id="1"))
     done = ctl("cluster", "restart", "c0", "Deployment/a/b", "Deployment/a/c", "--request-id", "r")
     assert done.code == 0
@@ -131,7 +131,7 @@ def progressing(*done: str, state: str = "RUNNING", id_: str = "1", **fields: st
     ],
 )
 def test_a_restart_is_followed(ctl: Run, server: FakeServer, last: Cluster, code: int, said: str) -> None:
-    """To its end, whatever that is; an older restart is not taken for it."""
+    """The restart is followed to its end; an older restart is not mistaken for it."""
     server.answer("RestartWorkloads", pb.RestartWorkloadsResponse(change=CHANGE, restart_id="1"))
     older = progressing("z", state="DONE", id_="0")
     older.status.reason, older.status.message = "UNREACHABLE", "refused"
@@ -149,7 +149,7 @@ def test_a_restart_is_followed(ctl: Run, server: FakeServer, last: Cluster, code
     ("found", "said"), [(progressing("a"), "1 workload restarted so far"), (Cluster(), "not started")]
 )
 def test_a_restart_that_takes_longer(ctl: Run, server: FakeServer, found: Cluster, said: str) -> None:
-    """Goes on after the timeout, and that is said."""
+    """After the timeout the restart continues, and the output says that."""
     server.answer("RestartWorkloads", pb.RestartWorkloadsResponse(change=CHANGE, restart_id="1"))
     server.answer("GetCluster", found)
     done = ctl("cluster", "restart", "c0", "--wait", "--timeout", "1ms")

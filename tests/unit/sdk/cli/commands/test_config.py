@@ -7,7 +7,7 @@ import pytest
 
 from egress.cli.support import config_file
 from tests.unit.sdk.cli.conftest import Run
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 
 @pytest.fixture
@@ -18,19 +18,19 @@ def contexts(run: Run) -> None:
 
 
 def seen(run: Run, *words: str) -> tuple[str, str, str]:
-    """Server, who named it, and mesh."""
+    """The server, and its source, and the mesh."""
     view = run("config", "view", "-o", "json", *words).json
     return view["server"], view["serverFrom"], view["mesh"]
 
 
 def test_without_a_file(run: Run) -> None:
-    """Without anything set up it is the server on this machine and mesh default."""
+    """Without configuration it is the server on this machine and the mesh default."""
     assert seen(run) == ("127.0.0.1:9090", "default", "default")
 
 
 @pytest.mark.usefixtures("contexts")
 def test_precedence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--server beats EGRESS_SERVER beats the context; --mesh beats the context's."""
+    """--server takes precedence over EGRESS_SERVER, and that over the context; --mesh over the context's mesh."""
     assert seen(run) == ("one:1", "context", "m")
     assert seen(run, "--context", "two") == ("two:2", "context", "default")
     monkeypatch.setenv("EGRESS_SERVER", "env:3")
@@ -40,7 +40,7 @@ def test_precedence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("contexts")
 def test_use_context(run: Run) -> None:
-    """The current context can be chosen, and is marked in the list."""
+    """The current context can be selected, and is marked in the list."""
     assert run("config", "use-context", "two").code == 0
     assert seen(run)[0] == "two:2"
     assert run("config", "get-contexts").out.splitlines()[2].split() == ["*", "two", "two:2"]
@@ -49,14 +49,14 @@ def test_use_context(run: Run) -> None:
 
 @pytest.mark.usefixtures("contexts")
 def test_set_context_changes_what_is_given(run: Run) -> None:
-    """What is not given stays."""
+    """Fields that are not given are kept."""
     run("config", "set-context", "one", "--mesh", "n")
     assert seen(run) == ("one:1", "context", "n")
 
 
 @pytest.mark.usefixtures("contexts")
 def test_unknown_context(run: Run) -> None:
-    """A context that is not there is a usage error that names those that are."""
+    """An unknown context is a usage error that lists the known ones."""
     for words in (("config", "use-context", "three"), ("config", "view", "--context", "three")):
         done = run(*words)
         assert done.code == 2
@@ -72,7 +72,7 @@ def test_a_context_is_used_for_calls(run: Run, server: FakeServer) -> None:
 
 @pytest.mark.parametrize("content", ["contexts: [", "contexts: 1", "- a", "contexts: {a: 1}"])
 def test_broken_file(run: Run, content: str) -> None:
-    """A file that can't be read is a usage error that names it, never a traceback."""
+    """A file that cannot be read is a usage error that names it, never a traceback."""
     config_file.path().write_text(content)
     done = run("cluster", "list")
     assert done.code == 2
@@ -80,14 +80,14 @@ def test_broken_file(run: Run, content: str) -> None:
 
 
 def test_a_file_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """So is one that can't be written."""
+    """A file that cannot be written is a usage error too."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("EGRESS_CONFIG", str(tmp_path / "file" / "config.yaml"))
     assert run("config", "set-context", "a", "--server", "b:1").code == 2
 
 
 def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """EGRESS_CONFIG, else below XDG_CONFIG_HOME, else below ~/.config."""
+    """The file is EGRESS_CONFIG, or below XDG_CONFIG_HOME, or below ~/.config."""
     monkeypatch.delenv("EGRESS_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg")
     assert config_file.path() == Path("/xdg/egress/config.yaml")

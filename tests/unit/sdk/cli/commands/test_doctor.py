@@ -2,8 +2,8 @@
 
 from egress import __version__
 from tests.unit.sdk.cli.conftest import Run
-from tests.unit.sdk.double import FakeServer
-from tests.unit.sdk.errors import NOT_FOUND
+from tests.unit.sdk.fake_server import FakeServer
+from tests.unit.sdk.statuses import NOT_FOUND
 
 
 def verdicts(ctl: Run) -> dict[str, str]:
@@ -12,7 +12,7 @@ def verdicts(ctl: Run) -> dict[str, str]:
 
 
 def test_all_is_well(ctl: Run, server: FakeServer) -> None:
-    """Connection, health, versions and clock are looked at."""
+    """Connection, health, versions and clock are checked."""
     server.metadata = {"egress-version": __version__}
     names = ("client", "target", "connection", "health", "call", "server", "clock")
     assert verdicts(ctl) == dict.fromkeys(names, "ok")
@@ -41,7 +41,7 @@ def test_a_clock_that_is_off(ctl: Run, server: FakeServer) -> None:
 
 
 def test_a_call_that_fails(ctl: Run, server: FakeServer) -> None:
-    """A server that is reached and does not answer is of no use: 3."""
+    """A server that is reachable but does not answer exits with status 3."""
     server.answer("ListClusters", NOT_FOUND)
     done = ctl("doctor")
     assert done.code == 3
@@ -49,7 +49,7 @@ def test_a_call_that_fails(ctl: Run, server: FakeServer) -> None:
 
 
 def test_unreachable(run: Run) -> None:
-    """Where nothing answers it says what to do, and leaves with 3."""
+    """If the server cannot be reached, it prints a fix and exits with status 3."""
     done = run("doctor", "--server", "127.0.0.1:1")
     assert done.code == 3
     assert "cannot connect to 127.0.0.1:1" in done.out

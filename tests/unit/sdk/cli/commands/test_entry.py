@@ -18,13 +18,13 @@ from egress.v1.egress_service_pb2 import (
 from egress.v1.service_entry_pb2 import TrafficSettings
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import ENTRY, UPSERTED
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 YAML = "kind: ServiceEntry\nmetadata:\n  name: aliyun  # ü\n"
 
 
 def test_upsert_from_options(ctl: Run, server: FakeServer) -> None:
-    """Each option has its place in the request."""
+    """Each option arrives in its field."""
     server.answer("UpsertServiceEntry", UPSERTED)
     done = ctl(
         "entry", "upsert", "aliyun", "--host", "www.aliyun.com", "--port", "80:HTTP", "--port", "443:tls:web:8443",
@@ -55,7 +55,7 @@ def test_upsert_from_options(ctl: Run, server: FakeServer) -> None:
 
 
 def test_traits(ctl: Run, server: FakeServer) -> None:
-    """Each option for traffic has its place; 0 retries are said."""
+    """Each traffic option arrives in its field; 0 retries are sent."""
     ctl(
         "entry", "upsert", "x", "--host", "h", "--port", "80:HTTP:http:443", "--request-timeout", "5s", "--retries",
         "0", "--tls-origination", "80", "--max-connections", "9", "--outlier-errors", "3",
@@ -72,7 +72,7 @@ def test_traits(ctl: Run, server: FakeServer) -> None:
 
 
 def test_upsert_from_file(ctl: Run, server: FakeServer, tmp_path: Path) -> None:
-    """A file goes out unchanged, its namespace its own."""
+    """A file is sent unchanged, and decides its namespace."""
     server.answer("UpsertServiceEntry", UPSERTED)
     (tmp_path / "entry.yaml").write_text(YAML, encoding="utf-8")
     done = ctl("entry", "upsert", "-f", str(tmp_path / "entry.yaml"), "--request-id", "r", "-o", "json")
@@ -83,7 +83,7 @@ def test_upsert_from_file(ctl: Run, server: FakeServer, tmp_path: Path) -> None:
 
 
 def test_upsert_from_standard_input(ctl: Run, server: FakeServer) -> None:
-    """`-f -` reads standard input; -n names the namespace."""
+    """`-f -` reads standard input; -n sets the namespace."""
     ctl("entry", "upsert", "-f", "-", "-n", "shop", "--request-id", "r", stdin=YAML)
     assert server.sent("UpsertServiceEntry") == [
         UpsertServiceEntryRequest(parent="meshes/default/namespaces/shop", istio_yaml=YAML, request_id="r")
@@ -91,7 +91,7 @@ def test_upsert_from_standard_input(ctl: Run, server: FakeServer) -> None:
 
 
 def test_an_empty_file_is_for_the_server_to_refuse(ctl: Run, server: FakeServer) -> None:
-    """Empty YAML is sent as YAML, not taken for options left out."""
+    """Empty YAML is sent as YAML, not treated as missing."""
     ctl("entry", "upsert", "-f", "-", stdin="")
     (request,) = server.sent("UpsertServiceEntry")
     assert isinstance(request, UpsertServiceEntryRequest)
@@ -113,7 +113,7 @@ def test_an_empty_file_is_for_the_server_to_refuse(ctl: Run, server: FakeServer)
     ],
 )
 def test_usage(ctl: Run, server: FakeServer, words: list[str], named: str) -> None:
-    """What can't be read leaves with 2, names the word, and sends nothing."""
+    """A value that is not valid exits with status 2, is named, and sends nothing."""
     done = ctl("entry", "upsert", *words, stdin=YAML)
     assert (done.code, done.out) == (2, "")
     assert named in done.err
@@ -121,13 +121,13 @@ def test_usage(ctl: Run, server: FakeServer, words: list[str], named: str) -> No
 
 
 def test_a_file_that_is_no_text(ctl: Run, tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 are a usage error."""
+    """Bytes that are not UTF-8 are a usage error."""
     (tmp_path / "entry.yaml").write_bytes(b"\xff\xfe")
     assert ctl("entry", "upsert", "-f", str(tmp_path / "entry.yaml")).code == 2
 
 
 def test_get(ctl: Run, server: FakeServer) -> None:
-    """An entry is named by id and namespace, default where none is given, or in full."""
+    """An entry is given by ID and namespace (default: default), or by full name."""
     server.answer("GetServiceEntry", ENTRY)
     done = ctl("entry", "get", "aliyun", "-n", "shop")
     assert done.out.splitlines()[1].split()[:5] == ["shop", "aliyun", "www.aliyun.com", "80:HTTP", "DNS"]
@@ -152,7 +152,7 @@ def test_list(ctl: Run, server: FakeServer) -> None:
 
 
 def test_delete(ctl: Run, server: FakeServer) -> None:
-    """Delete names the entry as get does."""
+    """Delete takes the same names as get."""
     server.answer("DeleteServiceEntry", DeleteServiceEntryResponse(service_entry=ENTRY, change=UPSERTED.change))
     done = ctl("entry", "delete", "aliyun", "-n", "shop", "--request-id", "r")
     assert done.out == f"{ENTRY.name} deleted (change 18)\n"

@@ -5,7 +5,7 @@ from egress.v1.explain_pb2 import ExplainRequest, ListRegistryRequest, ListRegis
 from egress.v1.fleet_service_pb2 import GetMeshRequest, UpdateMeshRequest, UpdateMeshResponse
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import CHANGE, ENTRY, POLICY, WARNING
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 EXPLAINED = ExplainResponse(
     expected=ProbeResponse.Expectation(outcome=ProbeResponse.BLOCKED, resource=POLICY.name, revision=17),
@@ -20,7 +20,7 @@ EXPLAINED = ExplainResponse(
 
 
 def test_explain(ctl: Run, server: FakeServer) -> None:
-    """What will happen comes first, then each step, who decided and who lost."""
+    """The expected outcome comes first, then each step, and the resources that win and lose."""
     server.answer("Explain", EXPLAINED)
     done = ctl("explain", "http://x", "--from", "local/shop", "--label", "app=web")
     lines = done.out.splitlines()
@@ -37,7 +37,7 @@ def test_explain(ctl: Run, server: FakeServer) -> None:
 
 
 def test_explain_by_others(ctl: Run, server: FakeServer) -> None:
-    """An object that is not ours has no revision."""
+    """An unmanaged object has no revision."""
     expected = ProbeResponse.Expectation(outcome=ProbeResponse.PASSTHROUGH, resource="Sidecar/shop/x")
     server.answer("Explain", ExplainResponse(expected=expected, revision=18))
     done = ctl("explain", "http://x", "--from", "local/shop")
@@ -45,7 +45,7 @@ def test_explain_by_others(ctl: Run, server: FakeServer) -> None:
 
 
 def test_registry(ctl: Run, server: FakeServer) -> None:
-    """The registry shows who owns a host and port, and who takes it away."""
+    """The registry shows what owns a host and port, and what shadows it."""
     item = ListRegistryResponse.Item(
         host="h", port=80, protocol="HTTP", owner="o", visible=True, shadowed_by="s", reason="older"
     )
@@ -67,7 +67,7 @@ def test_registry(ctl: Run, server: FakeServer) -> None:
 
 
 def test_mesh(ctl: Run, server: FakeServer) -> None:
-    """The mesh is shown and updated by the session's name for it."""
+    """The mesh of the session is shown and updated."""
     mesh = Mesh(name="meshes/m", display_name="M", labels={"a": "b"}, revision=2)
     server.answer("GetMesh", mesh)
     server.answer("UpdateMesh", UpdateMeshResponse(mesh=mesh, change=CHANGE))
@@ -81,7 +81,7 @@ def test_mesh(ctl: Run, server: FakeServer) -> None:
 
 
 def test_what_happens_to_drift(ctl: Run, server: FakeServer) -> None:
-    """Alone it changes nothing else of the mesh; beside other options it is one more."""
+    """--drift alone changes nothing else of the mesh; other options can be combined with it."""
     server.answer("GetMesh", Mesh(name="meshes/default", display_name="M", labels={"a": "b"}, etag="e"))
     ctl("mesh", "update", "--drift", "report", "--request-id", "r")
     ctl("mesh", "update", "--drift", "heal", "--display-name", "N", "--request-id", "r")

@@ -15,7 +15,7 @@ from egress.v1.egress_service_pb2 import (
     ListFaultsResponse,
 )
 from tests.unit.sdk.cli.conftest import Run
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 FAULT = Fault(
     name="meshes/default/namespaces/shop/faults/drill",
@@ -29,7 +29,7 @@ CHANGE = Change(name="meshes/default/changes/19", revision=19, resource=FAULT.na
 
 
 def test_inject(ctl: Run, server: FakeServer) -> None:
-    """Each option has its place in the request, and the answer says when it ends."""
+    """Each option arrives in its field, and the output has the expiry time."""
     server.answer("InjectFault", InjectFaultResponse(fault=FAULT, change=CHANGE))
     done = ctl(
         "fault", "inject", "www.aliyun.com", "-n", "shop", "--delay", "5s", "--abort", "503", "--percent", "50",
@@ -59,7 +59,7 @@ def test_inject(ctl: Run, server: FakeServer) -> None:
 
 
 def test_inject_from_standard_input(ctl: Run, server: FakeServer) -> None:
-    """YAML goes out unchanged, its time beside it."""
+    """YAML is sent unchanged, with the ttl as a field."""
     ctl("fault", "inject", "-f", "-", "--ttl", "10m", "--request-id", "r", stdin="kind: VirtualService")
     assert server.sent("InjectFault") == [
         InjectFaultRequest(
@@ -79,7 +79,7 @@ def test_inject_from_standard_input(ctl: Run, server: FakeServer) -> None:
     ],
 )
 def test_usage(ctl: Run, server: FakeServer, words: list[str], named: str) -> None:
-    """What can't be read leaves with 2, names the word, and sends nothing."""
+    """A value that is not valid exits with status 2, is named, and sends nothing."""
     done = ctl("fault", "inject", *words, stdin="a: b")
     assert (done.code, done.out) == (2, "")
     assert named in done.err
@@ -87,7 +87,7 @@ def test_usage(ctl: Run, server: FakeServer, words: list[str], named: str) -> No
 
 
 def test_get_and_list(ctl: Run, server: FakeServer) -> None:
-    """A fault shows what it does, to what share, and when it ends."""
+    """A fault shows its effect, its percentage and when it expires."""
     server.answer("GetFault", FAULT)
     server.answer("ListFaults", ListFaultsResponse(faults=[FAULT]))
     row = ctl("fault", "get", "drill", "-n", "shop").out.splitlines()[1]
@@ -97,7 +97,7 @@ def test_get_and_list(ctl: Run, server: FakeServer) -> None:
 
 
 def test_clear(ctl: Run, server: FakeServer) -> None:
-    """Clear names the fault as get does."""
+    """Clear takes the same names as get."""
     server.answer("ClearFault", ClearFaultResponse(fault=FAULT, change=CHANGE))
     done = ctl("fault", "clear", "drill", "-n", "shop", "--request-id", "r")
     assert done.out == f"{FAULT.name} cleared (change 19)\n"

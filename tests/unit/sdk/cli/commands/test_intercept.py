@@ -14,7 +14,7 @@ from egress.v1.egress_service_pb2 import (
 )
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import CHANGE
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 INTERCEPTION = Interception(
     name="meshes/default/interceptions/default",
@@ -58,7 +58,7 @@ def test_set(ctl: Run, server: FakeServer) -> None:
     [(["--include", "*"], Interception(include_cidrs=["*"])), (["--none"], Interception(none=True))],
 )
 def test_all_and_none(ctl: Run, server: FakeServer, words: list[str], interception: Interception) -> None:
-    """Everything and nothing are said in so many words."""
+    """The output shows whether everything or nothing is intercepted."""
     ctl("intercept", "set", *words)
     (request,) = server.sent("SetInterceptionCIDRs")
     assert isinstance(request, SetInterceptionCIDRsRequest)
@@ -66,7 +66,7 @@ def test_all_and_none(ctl: Run, server: FakeServer, words: list[str], intercepti
 
 
 def test_usage(ctl: Run, server: FakeServer) -> None:
-    """Nothing at all, and ports that are no numbers, are usage errors."""
+    """No option at all, and ports that are not numbers, are usage errors."""
     assert ctl("intercept", "set").code == 2
     done = ctl("intercept", "set", "--exclude-ports", "25,http")
     assert done.code == 2

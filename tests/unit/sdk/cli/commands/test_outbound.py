@@ -14,24 +14,24 @@ from egress.v1.egress_service_pb2 import (
 )
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import CHANGE, POLICY, SET
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 
 def test_set(ctl: Run, server: FakeServer) -> None:
-    """A mode is enough; the reply says what was set, in which change, with its findings."""
+    """A mode is enough; the output has the result, its change and its findings."""
     server.answer("SetOutboundPolicy", SET)
     done = ctl("outbound", "set", "REGISTRY_ONLY")
     assert done.code == 0
     assert done.out.splitlines() == [
         "meshes/default/outboundPolicies/default set to REGISTRY_ONLY (change 17)",
         "WARNING EGR0200 outbound_policy.mode",
-        "  cause: no entry in sight",
+        "  cause: no entry exists",
         "  fix:   add one",
     ]
 
 
 def test_set_with_every_option(ctl: Run, server: FakeServer) -> None:
-    """Each option has its place in the request."""
+    """Each option arrives in its field."""
     done = ctl(
         "outbound", "set", "allow-any", "-n", "shop", "--label", "app=web", "--label", "tier=a=b",
         "--cluster", "a", "--cluster", "b", "--cluster-label", "env=prod", "--id", "x", "--reason", "why",
@@ -57,7 +57,7 @@ def test_set_with_every_option(ctl: Run, server: FakeServer) -> None:
 
 
 def test_set_json(ctl: Run, server: FakeServer) -> None:
-    """-o json is the response's proto3 JSON, wherever -o stands."""
+    """-o json prints the response as proto3 JSON, before or after the command."""
     server.answer("SetOutboundPolicy", SET)
     for words in (["-o", "json", "outbound", "set", "ALLOW_ANY"], ["outbound", "set", "ALLOW_ANY", "-o", "json"]):
         reply = ctl(*words).json
@@ -67,14 +67,14 @@ def test_set_json(ctl: Run, server: FakeServer) -> None:
 
 
 def test_yaml(ctl: Run, server: FakeServer) -> None:
-    """-o yaml is the same in YAML; the option after the command wins over the one before."""
+    """-o yaml prints the same as YAML; an option after the command takes precedence over one before it."""
     server.answer("GetOutboundPolicy", POLICY)
     done = ctl("-o", "json", "outbound", "get", "-o", "yaml")
     assert yaml.safe_load(done.out)["mode"] == "REGISTRY_ONLY"
 
 
 def test_get(ctl: Run, server: FakeServer) -> None:
-    """Without an id it is the mesh's policy."""
+    """Without an ID it is the policy of the whole mesh."""
     server.answer("GetOutboundPolicy", POLICY)
     done = ctl("outbound", "get")
     assert done.out.splitlines() == [
@@ -89,7 +89,7 @@ def test_get(ctl: Run, server: FakeServer) -> None:
 
 
 def test_list_merges_pages(ctl: Run, server: FakeServer) -> None:
-    """All pages are one ListOutboundPoliciesResponse, which has no page token."""
+    """All pages are printed as one ListOutboundPoliciesResponse without a page token."""
     server.answer(
         "ListOutboundPolicies",
         ListOutboundPoliciesResponse(outbound_policies=[POLICY], next_page_token="2"),
@@ -104,7 +104,7 @@ def test_list_merges_pages(ctl: Run, server: FakeServer) -> None:
 
 
 def test_list_limit(ctl: Run, server: FakeServer) -> None:
-    """--limit asks for no more than it shows."""
+    """--limit requests no more items than it prints."""
     server.answer(
         "ListOutboundPolicies", ListOutboundPoliciesResponse(outbound_policies=[POLICY, POLICY], next_page_token="2")
     )
@@ -114,7 +114,7 @@ def test_list_limit(ctl: Run, server: FakeServer) -> None:
 
 
 def test_delete(ctl: Run, server: FakeServer) -> None:
-    """Delete takes an id and the options of every change."""
+    """Delete takes an ID and the options of all mutations."""
     server.answer("DeleteOutboundPolicy", DeleteOutboundPolicyResponse(outbound_policy=POLICY, change=CHANGE))
     done = ctl("outbound", "delete", "default", "--request-id", "r", "--reason", "why")
     assert done.out == "meshes/default/outboundPolicies/default deleted (change 17)\n"
@@ -124,7 +124,7 @@ def test_delete(ctl: Run, server: FakeServer) -> None:
 
 
 def test_usage(ctl: Run, server: FakeServer) -> None:
-    """What can't be read leaves with 2, names the word, and sends nothing."""
+    """A value that is not valid exits with status 2, is named, and sends nothing."""
     for words, named in (
         (["CLOSED"], "CLOSED"),
         ([], "MODE"),

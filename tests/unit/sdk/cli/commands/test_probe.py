@@ -6,13 +6,13 @@ from google.protobuf.duration_pb2 import Duration
 from egress.v1.probe_pb2 import ProbeAttempt, ProbeRequest, ProbeResponse
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import probed
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 URL = "http://www.aliyun.com"
 
 
 def test_probe(ctl: Run, server: FakeServer) -> None:
-    """First the answer as curl -I prints it, then verdict, causes with evidence, circumstances."""
+    """The response as curl -I prints it comes first, then verdict, causes with evidence, and details."""
     server.answer("Probe", probed())
     done = ctl("probe", URL, "--from", "local")
     assert done.code == 0
@@ -34,7 +34,7 @@ def test_probe(ctl: Run, server: FakeServer) -> None:
 
 
 def test_every_option(ctl: Run, server: FakeServer) -> None:
-    """Each option has its place in the request."""
+    """Each option arrives in its field."""
     ctl(
         "probe", URL, "--from", "local/shop", "--method", "GET", "--header", "k=v", "--resolve", "192.0.2.1",
         "--timeout", "1s500ms", "--min-revision", "7", "--count", "20",
@@ -56,7 +56,7 @@ def test_every_option(ctl: Run, server: FakeServer) -> None:
 
 @pytest.mark.parametrize(("agrees", "code", "words"), [(True, 0, "yes"), (False, 4, "NO"), (None, 0, "no verdict")])
 def test_agreement(ctl: Run, server: FakeServer, agrees: bool | None, code: int, words: str) -> None:
-    """A probe that disagrees leaves with 4; one without a verdict does not."""
+    """A probe that contradicts the policy exits with status 4; one without a verdict does not."""
     server.answer("Probe", probed(agrees=agrees))
     done = ctl("probe", URL, "--from", "local")
     assert done.code == code
@@ -64,7 +64,7 @@ def test_agreement(ctl: Run, server: FakeServer, agrees: bool | None, code: int,
 
 
 def test_json(ctl: Run, server: FakeServer) -> None:
-    """-o json has outcome, expected and agrees, and the exit code stays."""
+    """-o json has outcome, expected and agrees, and the same exit status."""
     server.answer("Probe", probed(agrees=False))
     done = ctl("probe", URL, "--from", "local", "-o", "json")
     assert done.code == 4
@@ -74,7 +74,7 @@ def test_json(ctl: Run, server: FakeServer) -> None:
 
 
 def test_distribution(ctl: Run, server: FakeServer) -> None:
-    """Many attempts show how often which outcome came, and how long they took."""
+    """Several attempts show the count of each outcome, and how long they took."""
     many = ProbeResponse(
         outcome=ProbeResponse.FAULTED,
         attempts=[ProbeAttempt(status=503, http_version="HTTP/1.1")] * 3,
@@ -97,14 +97,14 @@ def test_connected(ctl: Run, server: FakeServer) -> None:
 
 
 def test_no_answer(ctl: Run, server: FakeServer) -> None:
-    """A connection that was cut says how."""
+    """A broken connection shows its error."""
     cut = ProbeResponse(outcome=ProbeResponse.BLOCKED, attempts=[ProbeAttempt(tls_error="unexpected EOF")])
     server.answer("Probe", cut)
     assert ctl("probe", URL, "--from", "local").out.splitlines()[0] == "no response: unexpected EOF"
 
 
 def test_usage(ctl: Run) -> None:
-    """--from is needed, and durations have units."""
+    """--from is required, and durations have units."""
     assert ctl("probe", URL).code == 2
     assert ctl("probe", URL, "--from", "local", "--timeout", "ten").code == 2
     assert ctl("probe", URL, "--from", "local", "--count", "0").code == 2

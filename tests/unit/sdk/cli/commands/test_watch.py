@@ -6,8 +6,8 @@ from egress import ClusterRollout, WatchChangesResponse
 from egress.v1.change_service_pb2 import RevertChangeRequest, RevertChangeResponse, WatchChangesRequest
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import CHANGE, POLICY
-from tests.unit.sdk.double import FakeServer
-from tests.unit.sdk.errors import status
+from tests.unit.sdk.fake_server import FakeServer
+from tests.unit.sdk.statuses import status
 
 CHANGED = WatchChangesResponse(cursor="a", change=CHANGE)
 ROLLOUT = ClusterRollout(
@@ -20,7 +20,7 @@ ROLLED = WatchChangesResponse(cursor="b", rollout=ROLLOUT)
 
 
 def test_watch(ctl: Run, server: FakeServer) -> None:
-    """An event is a line that says what, by whom and why."""
+    """An event is a line with what, by whom and why."""
     server.stream("WatchChanges", [CHANGED, ROLLED])
     done = ctl("changes", "watch", "--cursor", "0", "--rollouts", "--limit", "2")
     assert done.code == 0
@@ -33,20 +33,20 @@ def test_watch(ctl: Run, server: FakeServer) -> None:
 
 
 def test_watch_json(ctl: Run, server: FakeServer) -> None:
-    """-o json is one object a line, with the cursor to go on after it."""
+    """-o json prints one object per line, with the cursor to continue after it."""
     server.stream("WatchChanges", [CHANGED, WatchChangesResponse(cursor="x"), ROLLED])
     lines = ctl("changes", "watch", "--limit", "2", "-o", "json").out.splitlines()
     assert [json.loads(line)["cursor"] for line in lines] == ["a", "b"]
 
 
 def test_watch_yaml(ctl: Run, server: FakeServer) -> None:
-    """-o yaml is one document an event."""
+    """-o yaml prints one document per event."""
     server.stream("WatchChanges", [CHANGED])
     assert ctl("changes", "watch", "--limit", "1", "-o", "yaml").out.startswith("---\ncursor: a\n")
 
 
 def test_an_old_cursor(ctl: Run, server: FakeServer) -> None:
-    """A cursor that is too old leaves with 1 and says so."""
+    """A cursor that is too old exits with status 1 and an error."""
     server.stream("WatchChanges", [status(11, "CURSOR_EXPIRED", "list the changes")])
     done = ctl("changes", "watch", "--cursor", "0")
     assert done.code == 1
@@ -54,7 +54,7 @@ def test_an_old_cursor(ctl: Run, server: FakeServer) -> None:
 
 
 def test_rollback(ctl: Run, server: FakeServer) -> None:
-    """A revert says what was brought back, and by which change."""
+    """A revert prints what was restored, and by which change."""
     server.answer("RevertChange", RevertChangeResponse(resource=POLICY.name, change=CHANGE))
     done = ctl("changes", "revert", "16", "--reason", "why", "--request-id", "r")
     assert done.out == f"{POLICY.name} restored to its state before change 16 (change 17)\n"

@@ -5,18 +5,18 @@ import pytest
 from egress.v1.egress_service_pb2 import SetOutboundPolicyRequest, SetOutboundPolicyResponse
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import DRY, ERROR
-from tests.unit.sdk.double import FakeServer
+from tests.unit.sdk.fake_server import FakeServer
 
 
 def test_findings_and_diff(ctl: Run, server: FakeServer) -> None:
-    """A dry run says what is the matter and what would change where."""
+    """A dry run shows the findings, and what would change on which clusters."""
     server.answer("SetOutboundPolicy", DRY)
     done = ctl("outbound", "set", "REGISTRY_ONLY", "--dry-run", "--wait", "applied")
     assert done.code == 0
     assert done.out.splitlines() == [
         "Dry run: nothing was changed.",
         "WARNING EGR0200 outbound_policy.mode",
-        "  cause: no entry in sight",
+        "  cause: no entry exists",
         "  fix:   add one",
         "On a, b and 1 more:",
         "~ UPDATE Sidecar istio-system/default",
@@ -33,7 +33,7 @@ def test_findings_and_diff(ctl: Run, server: FakeServer) -> None:
 
 @pytest.mark.parametrize(("words", "code"), [((), 1), (("--suppress", "EGR0101"), 0)])
 def test_exit_code(ctl: Run, server: FakeServer, words: tuple[str, ...], code: int) -> None:
-    """A dry run leaves as the run itself would: an error that is not forced refuses it."""
+    """A dry run exits like the real command: an error that is not suppressed blocks it."""
     server.answer("SetOutboundPolicy", SetOutboundPolicyResponse(findings=[ERROR]))
     done = ctl("outbound", "set", "REGISTRY_ONLY", "--dry-run", *words)
     assert done.code == code

@@ -1,4 +1,4 @@
-"""What egressctl says and leaves with when something goes wrong."""
+"""The errors of egressctl and their exit status."""
 
 import json
 
@@ -6,8 +6,8 @@ import pytest
 from google.rpc.status_pb2 import Status
 
 from tests.unit.sdk.cli.conftest import Run
-from tests.unit.sdk.double import FakeServer
-from tests.unit.sdk.errors import BAD_PORT, BUSY, ETAG_MISMATCH, NOT_FOUND, REFUSED_FINDING
+from tests.unit.sdk.fake_server import FakeServer
+from tests.unit.sdk.statuses import BAD_PORT, BUSY, ETAG_MISMATCH, NOT_FOUND, REFUSED_FINDING
 
 ENTRY = ("entry", "upsert", "x", "--host", "h", "--port", "80:HTTP")
 
@@ -23,7 +23,7 @@ ENTRY = ("entry", "upsert", "x", "--host", "h", "--port", "80:HTTP")
     ],
 )
 def test_refusals(ctl: Run, server: FakeServer, answer: Status, words: list[str]) -> None:
-    """A refusal leaves with 1 and says everything the server said, on standard error."""
+    """A refusal exits with status 1 and prints all of the server's details on standard error."""
     server.answer("UpsertServiceEntry", answer)
     done = ctl(*ENTRY)
     assert (done.code, done.out) == (1, "")
@@ -41,7 +41,7 @@ def test_refusal_in_json(ctl: Run, server: FakeServer) -> None:
 
 
 def test_timeout(ctl: Run, server: FakeServer) -> None:
-    """A call that takes too long leaves with 3."""
+    """A call that times out exits with status 3."""
     server.answer("GetCluster", Status(code=4, message="too late"))
     done = ctl("cluster", "get", "a")
     assert done.code == 3
@@ -49,7 +49,7 @@ def test_timeout(ctl: Run, server: FakeServer) -> None:
 
 
 def test_unreachable(run: Run) -> None:
-    """Where nothing answers, the code is 3 and the words name the server and the next step."""
+    """If the server cannot be reached, the exit status is 3, and the error names the server and the next step."""
     done = run("cluster", "list", "--server", "127.0.0.1:1")
     assert done.code == 3
     assert "127.0.0.1:1" in done.err

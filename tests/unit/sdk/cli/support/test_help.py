@@ -15,7 +15,7 @@ ROOT: Any = typer.main.get_command(app)
 
 
 def leaves(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
-    """The words of every command."""
+    """The names of every command."""
     if not hasattr(command, "commands"):
         yield words
     for name, each in getattr(command, "commands", {}).items():
@@ -23,7 +23,7 @@ def leaves(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
 
 
 def groups(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
-    """The words of the program itself and of every group of commands."""
+    """The names of the program itself and of every group of commands."""
     if hasattr(command, "commands"):
         yield words
         for name, each in command.commands.items():
@@ -53,7 +53,7 @@ def test_help_has_no_python_types(run: Run, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("words", [*LEAVES, *GROUPS], ids=" ".join)
 def test_every_option_has_help(run: Run, words: tuple[str, ...]) -> None:
-    """Each option and argument says what it is for, beside its name or on the next line."""
+    """Each option and argument has a help text, on its line or on the next one."""
     lines = run(*words, "--help").out.splitlines()
     options = [number for number, line in enumerate(lines) if re.match(" {2,6}-", line)]
     assert options

@@ -1,4 +1,4 @@
-"""What egressctl makes of a kubeconfig before it is sent."""
+"""What egressctl sends of a kubeconfig."""
 
 import base64
 import json
@@ -20,14 +20,14 @@ def written(folder: Path, text: str) -> Path:
 
 
 def sent(folder: Path, text: str, context: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Cluster and user of what would be sent."""
+    """The cluster and user that would be sent."""
     whole = json.loads(inlined(written(folder, text), context))
     assert whole["current-context"] == whole["contexts"][0]["name"]
     return whole["clusters"][0]["cluster"], whole["users"][0]["user"]
 
 
 def refusal(path: Path, context: str = "") -> str:
-    """What is said of a kubeconfig that can't be sent."""
+    """The error for a kubeconfig that cannot be sent."""
     with pytest.raises(typer.BadParameter) as caught:
         inlined(path, context)
     assert CANARY not in caught.value.message
@@ -35,13 +35,13 @@ def refusal(path: Path, context: str = "") -> str:
 
 
 def test_one_context_goes(tmp_path: Path) -> None:
-    """Its current one or the one that is named; nothing of the others."""
+    """Only the current context, or the one that is named, is sent."""
     assert sent(tmp_path, kubeconfig()) == ({"server": SERVER}, {"token": CANARY})
     assert sent(tmp_path, kubeconfig(current="other"), "c0") == ({"server": SERVER}, {"token": CANARY})
 
 
 def test_files_go_along(tmp_path: Path) -> None:
-    """Whether they are named from the kubeconfig's folder or from the root."""
+    """File names are relative to the kubeconfig's directory, or absolute."""
     (tmp_path / "pki").mkdir()
     (tmp_path / "pki" / "ca.pem").write_bytes(b"ca")
     (tmp_path / "cert.pem").write_bytes(b"cert")
@@ -70,7 +70,7 @@ def test_files_go_along(tmp_path: Path) -> None:
     ],
 )
 def test_programs_stay_here(tmp_path: Path, user: dict[str, Any], text: str) -> None:
-    """It is said what to do instead."""
+    """The error says what to do instead."""
     said = refusal(written(tmp_path, kubeconfig(user)))
     assert text in said
     assert "kubectl create token" in said
@@ -91,10 +91,10 @@ def test_programs_stay_here(tmp_path: Path, user: dict[str, Any], text: str) -> 
     ],
 )
 def test_what_can_not_be_sent(tmp_path: Path, text: str, context: str, said: str) -> None:
-    """Nothing of the file's content is repeated."""
+    """The error does not repeat any of the file's content."""
     assert said in refusal(written(tmp_path, text), context)
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A file that is not there is said to be so."""
+    """A missing file is an error that names it."""
     assert "cannot be read" in refusal(tmp_path / "none")

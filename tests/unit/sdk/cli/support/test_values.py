@@ -1,4 +1,4 @@
-"""Words of the command line as values."""
+"""Text of the command line as values."""
 
 import pytest
 import typer
@@ -16,13 +16,13 @@ def test_duration(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "10", "s", "10 s", "-1s", "1d", "1sx"])
 def test_no_duration(text: str) -> None:
-    """Everything else is refused."""
+    """Everything else is a usage error."""
     with pytest.raises(typer.BadParameter):
         duration(text)
 
 
 def test_pairs() -> None:
-    """A value may hold `=`, and may be empty; a key may not."""
+    """A value may contain `=` or be empty; a key may not."""
     assert pairs(["a=b=c", "d="], "--label") == {"a": "b=c", "d": ""}
     for text in ("a", "=b", ""):
         with pytest.raises(typer.BadParameter):

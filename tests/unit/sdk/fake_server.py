@@ -1,4 +1,4 @@
-"""A server that answers as it is told, so that the SDK and the CLI are tested over a real connection."""
+"""A fake server, so that the SDK and the CLI are tested over a real connection."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ METHODS: list[MethodDescriptor] = [
 
 
 class FakeServer:
-    """Each method gives its answers in turn, the last one for ever; a Status is an error, no answer an empty reply."""
+    """Each method returns its answers in turn, then the last one; a Status is an error, no answer an empty reply."""
 
     def __init__(self, target: str) -> None:
         self.target = target
@@ -40,21 +40,21 @@ class FakeServer:
         self._turns: dict[str, list[Turn]] = {}
 
     def answer(self, method: str, *answers: Answer) -> None:
-        """What the method says from now on."""
+        """Sets the answers of a method."""
         self._answers[method] = list(answers)
 
     def stream(self, method: str, *turns: Turn) -> None:
-        """What each of the next calls of a streaming method says before it ends; the calls after them say nothing and
+        """Sets what each of the next calls of a streaming method sends before it ends; later calls send nothing and
         do not end.
         """
         self._turns[method] = list(turns)
 
     def sent(self, method: str) -> list[Message]:
-        """The requests that came to the method."""
+        """The requests that a method received."""
         return [request for name, request in self.requests if name == method]
 
     def handle(self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext) -> Message:
-        """One call."""
+        """Handles one call."""
         self.requests.append((method.name, request))
         self.peers.add(context.peer())
         now = {"egress-time": str(time.time_ns() // 1_000_000)}
@@ -70,7 +70,7 @@ class FakeServer:
     def handle_stream(
         self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext
     ) -> Iterator[Message]:
-        """One call of a stream."""
+        """Handles one call of a stream."""
         self.requests.append((method.name, request))
         self.arrived.release()
         turns = self._turns.get(method.name, [])

@@ -1,4 +1,4 @@
-"""Statuses as the server makes them."""
+"""Statuses as the server sends them."""
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
