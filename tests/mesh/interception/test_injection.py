@@ -10,7 +10,7 @@ import pytest
 from egress_server.domain.model.resources import Interception, KubernetesTarget
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.connection import by_kubeconfig
-from egress_server.targets.kubernetes.interception.injection_trial import Denied, InjectionTrial
+from egress_server.targets.kubernetes.interception.dry_run import Denied, InjectionTrial
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.harness.cluster.api import Api, Object
 from tests.mesh.harness.cluster.mesh import Mesh

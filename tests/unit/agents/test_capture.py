@@ -2,7 +2,7 @@
 
 import pytest
 
-from egress_server.agents.agent.capture import is_caught, listener
+from egress_server.agents.agent.pod_dialer import is_caught, listener
 
 HEAD = b"""\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

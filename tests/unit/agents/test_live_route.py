@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from egress_server.agents.sidecar.live_route import LiveRoute, live_route
+from egress_server.agents.sidecar.live_config import LiveRoute, live_route
 from egress_server.domain.probe.evidence import Destination, LiveFault
 
 HOST = "www.aliyun.com"

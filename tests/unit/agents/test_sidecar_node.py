@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from egress_server.agents.agent.main import VERSION, agent_info
-from egress_server.agents.sidecar.node import SidecarNode, parse_node
+from egress_server.agents.sidecar.envoy_admin import SidecarNode, parse_node
 from egress_server.config import AgentSettings
 from egress_server.ports.agents import AgentInfo
 

@@ -4,6 +4,7 @@ A TaskGroup may start tasks anywhere, since it raises what they raise.
 """
 
 import ast
+
 import pytest
 
 from tests.support.paths import ROOT

@@ -12,12 +12,10 @@ from importlib.metadata import version as version_of
 import structlog
 
 from egress_server.agents.agent.attach import Agent
-from egress_server.agents.agent.capture import listener, read_tables
-from egress_server.agents.agent.pod_dialer import PodDialer, own_ports
+from egress_server.agents.agent.pod_dialer import PodDialer, listener, own_ports, read_tables
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import Resolver, system_lookup
-from egress_server.agents.sidecar.envoy_admin import AdminPages, EnvoySidecar
-from egress_server.agents.sidecar.node import SidecarNode, parse_node
+from egress_server.agents.sidecar.envoy_admin import AdminPages, EnvoySidecar, SidecarNode, parse_node
 from egress_server.aio.backoff import Backoff
 from egress_server.aio.supervisor import supervise
 from egress_server.aio.tasks import Task

@@ -4,14 +4,13 @@ import asyncio
 import http.client
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import orjson
 
 from egress_server.agents.sidecar.counters import Counters, Host, moved, parse
-from egress_server.agents.sidecar.live_listener import listeners_page, sees_requests
-from egress_server.agents.sidecar.live_route import LiveRoute, live_route
+from egress_server.agents.sidecar.live_config import LiveRoute, listeners_page, live_route, sees_requests
 from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER, Destination, UpstreamDelta, serves, shares_port
 
 _TIMEOUT_SECONDS = 5.0
@@ -193,3 +192,36 @@ def _clusters_of(destination: Destination) -> str:
     wildcards = (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
     hosts = "|".join(map(re.escape, (host, *wildcards, "*")))
     return rf"outbound\|{destination.port}\|[^|]*\|({hosts})"
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarNode:
+    """A sidecar that serves. Texts are empty where it does not say."""
+
+    pod: str = ""
+    namespace: str = ""
+    cluster: str = ""
+    interception: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_node(page: bytes) -> SidecarNode:
+    """The sidecar of Envoy's page `/server_info`; raises OSError where it does not serve yet, or the page is none."""
+    try:
+        info = orjson.loads(page)
+        state, node = info["state"], info.get("node", {})
+        metadata = node.get("metadata", {})
+        labels = {str(key): str(value) for key, value in metadata.get("LABELS", {}).items()}
+        parts = str(node.get("id", "")).split("~")  # sidecar~ADDRESS~POD.NAMESPACE~DOMAIN
+        pod, _, namespace = parts[2].rpartition(".") if len(parts) == 4 else ("", "", "")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise OSError(f"the sidecar's /server_info can't be read: {error!r}") from error
+    if state != "LIVE":
+        raise OSError(f"the sidecar is {state}, not LIVE")
+    return SidecarNode(
+        pod=pod,
+        namespace=str(metadata.get("NAMESPACE") or namespace),
+        cluster=str(metadata.get("CLUSTER_ID", "")),
+        interception=str(metadata.get("INTERCEPTION_MODE", "")),
+        labels=labels,
+    )

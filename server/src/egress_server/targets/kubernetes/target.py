@@ -25,8 +25,8 @@ from egress_server.targets.kubernetes.apply.apply import Apply
 from egress_server.targets.kubernetes.expired_faults import end_faults
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.watch_specs import watch_specs
-from egress_server.targets.kubernetes.interception.restart import restart
 from egress_server.targets.kubernetes.interception.survey import Surveyor
+from egress_server.targets.kubernetes.interception.templates import restart
 from egress_server.targets.kubernetes.observe.inventory import build_inventory
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive, Observation
 from egress_server.targets.kubernetes.observe.observer import Observer

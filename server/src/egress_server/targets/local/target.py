@@ -6,11 +6,13 @@ a file and has Envoy do what istiod would make a sidecar do with them.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import orjson
 
 from egress_server.aio.waiting import Unbroken
 from egress_server.domain.model.errors import PermanentError, TransientError
@@ -19,16 +21,57 @@ from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, r
 from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import UNSUPPORTED, Problem
 from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.durable import replace_file
 from egress_server.ports.clock import system_clock
 from egress_server.ports.target import Applied, Fit, Live, Witness
 from egress_server.processes import ChildFailed
 from egress_server.targets.base import StaticTarget
 from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
-from egress_server.targets.local.state import LocalState, load, save
 from egress_server.targets.local.xds.compile import XdsFiles, compile_xds
 from egress_server.targets.local.xds.destination_rule import system_trust
 from egress_server.targets.local.xds.scoping import LocalWorkload, ruling
 from egress_server.targets.local.xds.unsupported import unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class LocalState:
+    """The objects, oldest first as Istio counts age (a replaced object keeps its own), and the
+    witness of the last apply."""
+
+    objects: dict[ObjectKey, IstioObject]
+    witness: Witness | None
+
+
+def load(path: Path) -> LocalState:
+    """Read the state; a missing file is a new cluster.
+
+    Raises:
+        ValueError: the file is not what `save` wrote.
+        OSError: it cannot be read.
+    """
+    if not path.exists():
+        return LocalState(objects={}, witness=None)
+    try:
+        stored = orjson.loads(path.read_bytes())
+        witness = stored["witness"]
+        return LocalState(
+            objects={key_of(item): item for item in stored["objects"]},
+            witness=None if witness is None else Witness(**witness),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def save(path: Path, state: LocalState) -> None:
+    """Replace the file as a whole; it survives a power failure once this returns.
+
+    Raises:
+        OSError: it cannot be written; the former file stays.
+    """
+    witness = None if state.witness is None else asdict(state.witness)
+    content = orjson.dumps({"objects": list(state.objects.values()), "witness": witness})
+    replace_file(path, content)
+
 
 LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
 """The labels of the workload, unless others are given."""

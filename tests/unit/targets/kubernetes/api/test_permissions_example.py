@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from egress_server.targets.kubernetes.api.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
-from egress_server.targets.kubernetes.api.permissions import Right, needed
+from egress_server.targets.kubernetes.factory import Right, needed
 
 EXAMPLE = Path("examples/kubernetes-rights.yaml")
 RESTARTING = [Right(verb, kind) for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET) for verb in ("get", "patch")]

@@ -2,7 +2,7 @@
 
 from egress_server.domain.model.objects import IstioObject, ObjectKey, istio_object, key_of
 from egress_server.targets.kubernetes.api.kinds import WRITTEN
-from egress_server.targets.kubernetes.apply.ordering import delete_stages, upsert_stages, waves
+from egress_server.targets.kubernetes.apply.apply import delete_stages, upsert_stages, waves
 from tests.unit.targets.kubernetes.clusters import ROOT
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from egress_server.domain.simulate.interception import Rules
-from egress_server.targets.kubernetes.interception.injection_trial import Place, is_denial, places, rules_of, trial_pod
+from egress_server.targets.kubernetes.interception.dry_run import Place, is_denial, places, rules_of, trial_pod
 
 NOT_OFF = {"key": "sidecar.istio.io/inject", "operator": "NotIn", "values": ["false"]}
 ENABLED = {"key": "istio-injection", "operator": "In", "values": ["enabled"]}

@@ -9,10 +9,9 @@ import pytest
 from egress_server.domain.model.errors import PermanentError
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.kinds import ApiKind
+from egress_server.targets.kubernetes.interception.admission import ScopedRules
 from egress_server.targets.kubernetes.interception.pods import INCLUDE_RANGES, VALUE_OF
-from egress_server.targets.kubernetes.interception.restart import restart
-from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
-from egress_server.targets.kubernetes.interception.templates import BEFORE
+from egress_server.targets.kubernetes.interception.templates import BEFORE, restart
 
 
 class Server:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from egress_server.targets.kubernetes.interception.admission import ScopedRules
 from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, INCLUDE_RANGES, VALUE_OF
-from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
 from egress_server.targets.kubernetes.interception.templates import BEFORE, change_of, own_annotations
 
 OTHERS = {"prometheus.io/scrape": "true"}

@@ -6,11 +6,11 @@ import pytest
 
 from egress_server.domain.observed.inventory import ForeignSidecar, PolicyGapKind, StaleWorkload
 from egress_server.domain.simulate.interception import Rules
+from egress_server.targets.kubernetes.interception.admission import ScopedRules
 from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, INCLUDE_RANGES, Pod, read_pod
 from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps, sidecar_gaps
-from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
+from egress_server.targets.kubernetes.interception.survey import Injection, stale_workloads
 from egress_server.targets.kubernetes.interception.templates import PodTemplate
-from egress_server.targets.kubernetes.interception.workloads import Injection, stale_workloads
 from tests.support.meshes import BIRTH
 
 ALL = {"includeIPRanges": "*", "excludeIPRanges": "", "includeOutboundPorts": "", "excludeOutboundPorts": ""}

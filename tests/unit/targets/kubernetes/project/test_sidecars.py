@@ -8,7 +8,7 @@ from egress_server.domain.model.objects import key_of
 from egress_server.domain.model.resources import OutboundPolicy, Scope
 from egress_server.domain.observed.inventory import Capabilities
 from egress_server.targets.kubernetes.last_applied import SavedFields, key_of_object
-from egress_server.targets.kubernetes.project.sidecars import COPIED_FROM
+from egress_server.targets.kubernetes.project.outbound_policies import COPIED_FROM
 from tests.support.meshes import policy
 from tests.unit.targets.kubernetes.clusters import ROOT, cluster, fitted, one, reasons, sidecar, view
 

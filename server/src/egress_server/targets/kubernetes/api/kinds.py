@@ -60,3 +60,4 @@ WRITTEN = {kind.name: kind for kind in (*OF_ISTIO, ADMISSION_POLICY, ADMISSION_B
 
 
 STATE_CONFIG_MAP = "egress-state"
+OUR_ANNOTATIONS = "egress.mesh/"

@@ -12,11 +12,9 @@ from egress_server.domain.render.virtual_service import resources_in
 from egress_server.ports.target import Applied, Witness
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.errors import CONFLICT, REFUSED, ApiError
-from egress_server.targets.kubernetes.apply.field_writer import PartWriter
-from egress_server.targets.kubernetes.apply.ordering import delete_stages, upsert_stages, waves
-from egress_server.targets.kubernetes.apply.writer import Writer
+from egress_server.targets.kubernetes.api.kinds import OUR_ANNOTATIONS
+from egress_server.targets.kubernetes.apply.writers import PartWriter, Writer
 from egress_server.targets.kubernetes.informer.cache import Cache
-from egress_server.targets.kubernetes.informer.objects import OUR_ANNOTATIONS
 from egress_server.targets.kubernetes.interception.templates import give_back_templates
 from egress_server.targets.kubernetes.last_applied import LastAppliedStore
 from egress_server.targets.kubernetes.merge.owned_fields import OwnedFieldsRefused, is_fields_object
@@ -129,3 +127,51 @@ class Apply:
 
 def _problem(refusal: ApiError) -> Problem:
     return Problem(NAMESPACE_MISSING if refusal.missing else REFUSED, refusal.message)
+
+
+_NARROW, _WIDE = "narrow", "wide"
+_UPSERTS = (
+    ("ServiceEntry",),
+    ("DestinationRule",),
+    ("VirtualService",),
+    ("MutatingAdmissionPolicy", "Interception", "InjectorValues", _NARROW),
+    ("MutatingAdmissionPolicyBinding", "MeshConfig", _WIDE),
+)
+_DELETES = (
+    ("VirtualService", "MutatingAdmissionPolicyBinding"),
+    ("DestinationRule", "MutatingAdmissionPolicy", "Interception", "InjectorValues", "MeshConfig", "Sidecar"),
+    ("ServiceEntry",),
+)
+
+
+def upsert_stages(objects: Sequence[IstioObject], root: str) -> list[list[IstioObject]]:
+    """What is to be made or changed, stage by stage."""
+    sorts = [(_sort(obj, root), obj) for obj in objects]
+    return [found for stage in _UPSERTS if (found := [obj for sort, obj in sorts if sort in stage])]
+
+
+def delete_stages(keys: Iterable[ObjectKey]) -> list[list[ObjectKey]]:
+    """What is to go, stage by stage."""
+    going = list(keys)
+    return [found for stage in _DELETES if (found := [key for key in going if key.kind in stage])]
+
+
+def waves(created: Sequence[IstioObject]) -> list[list[IstioObject]]:
+    """New entries, which come oldest first, so that no two of a wave are for one host: the older by a second is the one
+    that Istio heeds."""
+    made: list[tuple[set[str], list[IstioObject]]] = []
+    for obj in created:
+        hosts = set(obj["spec"]["hosts"])
+        last = max((number for number, (known, _) in enumerate(made) if known & hosts), default=-1)
+        if last + 1 == len(made):
+            made.append((set(), []))
+        made[last + 1][0].update(hosts)
+        made[last + 1][1].append(obj)
+    return [objects for _, objects in made]
+
+
+def _sort(obj: IstioObject, root: str) -> str:
+    key = key_of(obj)
+    if key.kind != "Sidecar":
+        return key.kind
+    return _WIDE if key.namespace == root and "workloadSelector" not in obj["spec"] else _NARROW

@@ -10,10 +10,10 @@ from typing import Any
 
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey
 from egress_server.targets.kubernetes.api.client import Object
+from egress_server.targets.kubernetes.api.kinds import OUR_ANNOTATIONS
 from egress_server.targets.kubernetes.api.managed_fields import last_writer
 
 ISTIO_API_VERSION = "networking.istio.io/v1"
-OUR_ANNOTATIONS = "egress.mesh/"
 _CONTENT = ("spec", "data")
 _NOT_KEPT = frozenset({"managedFields", "selfLink", "generation"})
 _LITTLE: Mapping[str, tuple[str, ...]] = {"Namespace": (), "Service": ("ports", "clusterIPs", "type", "externalName")}

@@ -27,9 +27,9 @@ from egress_server.targets.kubernetes.configmap.injector import (
 from egress_server.targets.kubernetes.configmap.splice import Before, SpliceError
 from egress_server.targets.kubernetes.informer.objects import CachedObject, cached_object
 from egress_server.targets.kubernetes.informer.watch_specs import revision_of_injector
-from egress_server.targets.kubernetes.interception.injection_trial import Denied, InjectionTrial
+from egress_server.targets.kubernetes.interception.dry_run import Denied, InjectionTrial
 from egress_server.targets.kubernetes.last_applied import SavedFields
-from egress_server.targets.kubernetes.merge.config_text import (
+from egress_server.targets.kubernetes.merge.mesh_config import (
     CONFIG_UNREADABLE,
     holder_of,
     key_of_raw,

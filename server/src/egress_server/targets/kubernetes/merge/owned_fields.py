@@ -14,6 +14,7 @@ Spec = Mapping[str, Any]
 
 FOREIGN_OWNER = "FOREIGN_OWNER"
 """The reason of a Problem that says: something that is not ours stands in the way."""
+POLICY = "outboundTrafficPolicy"
 FORCED_ANNOTATION = "egress.mesh/forced"
 """Of a part, in memory only: somebody allowed us to overrule others there."""
 

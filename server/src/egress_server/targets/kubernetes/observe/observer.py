@@ -9,12 +9,12 @@ from egress_server.targets.kubernetes.api.discovery import Abilities
 from egress_server.targets.kubernetes.api.kinds import WRITTEN
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.objects import CachedObject
-from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules, read_scoped_rules
-from egress_server.targets.kubernetes.interception.workloads import Injection
+from egress_server.targets.kubernetes.interception.admission import ScopedRules, read_scoped_rules
+from egress_server.targets.kubernetes.interception.survey import Injection
 from egress_server.targets.kubernetes.last_applied import SavedFields, read_state, state_key
-from egress_server.targets.kubernetes.merge.kinds import OWNED_FIELDS, home_of
 from egress_server.targets.kubernetes.merge.owned_fields import fields_object
-from egress_server.targets.kubernetes.observe.baseline import injector_values
+from egress_server.targets.kubernetes.merge.registry import OWNED_FIELDS, home_of
+from egress_server.targets.kubernetes.observe.inventory import injector_values
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive, Observation
 
 

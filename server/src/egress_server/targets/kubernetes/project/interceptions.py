@@ -11,7 +11,7 @@ from egress_server.targets.kubernetes.informer.watch_specs import injector_name
 from egress_server.targets.kubernetes.interception.admission import admission_objects
 from egress_server.targets.kubernetes.merge.injector import INJECTOR_VALUES
 from egress_server.targets.kubernetes.merge.owned_fields import fields_object
-from egress_server.targets.kubernetes.project.projection import Projection
+from egress_server.targets.kubernetes.project.builder import Projection
 
 SERVICE_CIDRS_UNKNOWN = "SERVICE_CIDRS_UNKNOWN"
 

@@ -6,10 +6,9 @@ from egress_server.domain.model.objects import IstioObject
 from egress_server.domain.model.resources import Cluster
 from egress_server.ports.target import Fit
 from egress_server.targets.kubernetes.observe.observation import Observation
+from egress_server.targets.kubernetes.project.builder import Projection, fit_entry
 from egress_server.targets.kubernetes.project.interceptions import fit_interceptions
-from egress_server.targets.kubernetes.project.mesh_config import fit_mesh_config
-from egress_server.targets.kubernetes.project.projection import Projection, fit_entry
-from egress_server.targets.kubernetes.project.sidecars import fit_sidecars
+from egress_server.targets.kubernetes.project.outbound_policies import fit_mesh_config, fit_sidecars
 from egress_server.targets.kubernetes.project.virtual_services import fit_virtual_service
 
 __all__ = ["project"]

@@ -10,10 +10,10 @@ from egress_server.domain.model.resources import HeaderMatch, MatchKind
 from egress_server.domain.render.header_matches import both, render_headers
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import name_of_object
+from egress_server.targets.kubernetes.merge.istio_objects import others_routes
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, fields_object
-from egress_server.targets.kubernetes.merge.virtual_service import others_routes
-from egress_server.targets.kubernetes.observe.routing import full_host, visible
-from egress_server.targets.kubernetes.project.projection import Projection
+from egress_server.targets.kubernetes.observe.observation import full_host, visible
+from egress_server.targets.kubernetes.project.builder import Projection
 
 Route = Mapping[str, Any]
 Match = Mapping[str, Any]

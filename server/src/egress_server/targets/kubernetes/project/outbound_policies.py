@@ -8,13 +8,17 @@ there is not, ours repeats what the one that it displaces says.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from egress_server.domain.model.objects import IstioObject, key_of, resource_of
+from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
+from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend
 from egress_server.domain.model.status import UNSUPPORTED
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.informer.objects import CachedObject
+from egress_server.targets.kubernetes.informer.watch_specs import mesh_config_name
 from egress_server.targets.kubernetes.last_applied import name_of_object
-from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, fields_object
-from egress_server.targets.kubernetes.merge.sidecar import _REGISTRY_ONLY, POLICY, other_holders, said_mode
-from egress_server.targets.kubernetes.project.projection import Projection, own
+from egress_server.targets.kubernetes.merge.istio_objects import _REGISTRY_ONLY, other_holders, said_mode
+from egress_server.targets.kubernetes.merge.mesh_config import MESH_CONFIG
+from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, POLICY, fields_object
+from egress_server.targets.kubernetes.project.builder import Projection, own
 
 COPIED_FROM = "egress.mesh/copied-from"
 """Names the Sidecar whose settings a Sidecar of ours repeats."""
@@ -138,3 +142,23 @@ def _holds_for(other: CachedObject, labels: Mapping[str, str]) -> bool:
 
 def _labels(spec: Spec) -> Mapping[str, str]:
     return (spec.get("workloadSelector") or {}).get("labels") or {}
+
+
+def fit_mesh_config(draft: Projection, sidecar: IstioObject) -> bool:
+    """The mode of the mesh's Sidecar for MeshConfig, where the cluster's registration wants it there. Whether a Sidecar
+    is wanted as well."""
+    backend = (draft.cluster.kubernetes or KubernetesTarget()).mesh_policy
+    if breadth(sidecar, draft.view.root) > 0 or backend is MeshPolicyBackend.SIDECAR:
+        return True
+    root, name = draft.view.root, mesh_config_name(draft.view.revision)
+    if ObjectKey(CONFIG_MAP.name, root, name) in draft.view.objects:
+        spec = {POLICY: {"mode": sidecar["spec"][POLICY]["mode"]}}
+        draft.take(fields_object(ObjectKey(MESH_CONFIG, root, name), resource_of(sidecar), spec))
+    else:
+        draft.refuse(
+            sidecar,
+            UNSUPPORTED,
+            f"there is no ConfigMap {root}/{name} to set MeshConfig in; is {draft.view.revision or 'default'} Istio's "
+            "revision? By a Sidecar alone: register the cluster again with --mesh-policy sidecar",
+        )
+    return backend is MeshPolicyBackend.BOTH

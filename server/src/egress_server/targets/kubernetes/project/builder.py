@@ -10,8 +10,7 @@ from egress_server.domain.render.virtual_service import resources_in
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import name_of_object
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, fields_object
-from egress_server.targets.kubernetes.observe.observation import Observation
-from egress_server.targets.kubernetes.observe.routing import full_hosts, heeded
+from egress_server.targets.kubernetes.observe.observation import Observation, full_hosts, heeded
 
 
 class Projection:

@@ -12,11 +12,9 @@ from egress_server.targets.kubernetes.api.kinds import (
     ApiKind,
 )
 from egress_server.targets.kubernetes.merge.injector import INJECTOR_VALUES, InjectorFields
+from egress_server.targets.kubernetes.merge.istio_objects import SidecarFields, VirtualServiceFields, WholeSpec
 from egress_server.targets.kubernetes.merge.mesh_config import MESH_CONFIG, MeshConfigFields
 from egress_server.targets.kubernetes.merge.owned_fields import OwnedFields
-from egress_server.targets.kubernetes.merge.sidecar import SidecarFields
-from egress_server.targets.kubernetes.merge.virtual_service import VirtualServiceFields
-from egress_server.targets.kubernetes.merge.whole import WholeSpec
 
 OWNED_FIELDS: Mapping[str, tuple[OwnedFields, ApiKind]] = {
     SIDECAR.name: (SidecarFields(), SIDECAR),
