@@ -85,7 +85,7 @@ async def test_tls_origination_with_another_name(trusting: LocalTarget, secure: 
 async def test_certificate_of_an_unknown_ca(secure: Upstream, target: LocalTarget) -> None:
     """A certificate that the machine's CAs did not sign is refused, unless nobody is to check it."""
     rule = origination()
-    if not target.fit([rule], cluster(), await target.gather()).objects:
+    if not target.project([rule], cluster(), await target.gather()).objects:
         pytest.skip("this machine has no CA certificates")
     await apply(target, OVER_TLS, rule)
     assert (await ask(await connect(target.envoy.address, 80, 1))).status == 503

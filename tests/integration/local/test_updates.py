@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
+from egress_server.targets.local.envoy import Envoy, XdsRejected, envoy_binary
 from egress_server.targets.local.target import LocalTarget
 from egress_server.targets.local.xds.compile import XdsFile, compile_xds, xds_file
 from egress_server.targets.local.xds.scoping import LocalWorkload
@@ -160,7 +160,7 @@ async def test_refused_file_is_taken_back(tmp_path: Path, world: World, kind: st
     envoy = Envoy(envoy_binary(), folder, name="test")
     await envoy.start(files)
     try:
-        with pytest.raises(XdsRefused, match="no_such_field"):
+        with pytest.raises(XdsRejected, match="no_such_field"):
             await envoy.update(bad)
         assert (await ask(await connect(envoy.address, 80, world.http))).status == 502
         await envoy.update(open_files)

@@ -9,8 +9,8 @@ import pytest
 
 from egress_server.domain.model.resources import Interception, KubernetesTarget
 from egress_server.targets.kubernetes.api.client import ApiClient
-from egress_server.targets.kubernetes.api.connection import by_kubeconfig
-from egress_server.targets.kubernetes.interception.dry_run import Denied, InjectionTrial
+from egress_server.targets.kubernetes.api.connection import kubeconfig_connection
+from egress_server.targets.kubernetes.interception.dry_run import InjectionDenied, InjectionDryRun
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.harness.cluster.api import Api, Object
 from tests.mesh.harness.cluster.mesh import Mesh
@@ -94,16 +94,16 @@ async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api, mesh: Mesh) -> 
 
 async def test_istiod_is_asked_before_anything_is_written(mesh: Mesh, api: Api) -> None:
     """What it would take unseen in its own values it refuses in a pod's annotations."""
-    client = ApiClient(await by_kubeconfig(mesh.kubeconfig.read_text()))
+    client = ApiClient(await kubeconfig_connection(mesh.kubeconfig.read_text()))
     proxy = values(api)
     now = {
         name: proxy.get(name, "")
         for name in ("includeIPRanges", "excludeIPRanges", "includeOutboundPorts", "excludeOutboundPorts")
     }
-    trial = await InjectionTrial.begin(client, "", now)
-    await trial.ask({**now, "includeIPRanges": "10.0.0.0/8"})
-    with pytest.raises(Denied, match=r"10\.0\.0\.1"):
-        await trial.ask({**now, "includeIPRanges": "10.0.0.1"})
+    trial = await InjectionDryRun.begin(client, "", now)
+    await trial.check({**now, "includeIPRanges": "10.0.0.0/8"})
+    with pytest.raises(InjectionDenied, match=r"10\.0\.0\.1"):
+        await trial.check({**now, "includeIPRanges": "10.0.0.1"})
     await client.close()
 
 
@@ -114,7 +114,9 @@ async def test_values_that_no_pod_gets_come_out_again(mesh: Mesh, api: Api) -> N
     _copy(api, f"{WEBHOOKS}/istio-sidecar-injector", WEBHOOKS, name="canary", labels={"istio.io/rev": "canary"})
     before = api.get(other)["data"]
     cluster = replace(CLUSTER, kubernetes=KubernetesTarget(istio_revision="canary"))
-    driver = Driver(mesh.server, Kubernetes(ApiClient(await by_kubeconfig(mesh.kubeconfig.read_text())), cluster))
+    driver = Driver(
+        mesh.server, Kubernetes(ApiClient(await kubeconfig_connection(mesh.kubeconfig.read_text())), cluster)
+    )
     driver.cluster = cluster
     policy = interception(exclude_outbound_ports=(443,))
     for _ in range(2):

@@ -15,7 +15,7 @@ from egress_server.domain.model.status import Problem
 from egress_server.domain.render import render
 from egress_server.ports.target import Witness
 from egress_server.targets.kubernetes.api.client import ApiClient
-from egress_server.targets.kubernetes.api.connection import by_kubeconfig
+from egress_server.targets.kubernetes.api.connection import kubeconfig_connection
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.harness.cluster.control_plane import ApiServer
@@ -43,7 +43,7 @@ class Driver:
     @classmethod
     async def open(cls, server: ApiServer) -> "Driver":
         """With all rights."""
-        connection = await by_kubeconfig(server.kubeconfig().read_text())
+        connection = await kubeconfig_connection(server.kubeconfig().read_text())
         return cls(server, Kubernetes(ApiClient(connection), CLUSTER))
 
     async def another(self) -> "Driver":
@@ -67,8 +67,8 @@ class Driver:
         """What would change on the cluster, and what it can't hold."""
         live = await self.target.gather()
         wanted = render(effective(History(self.cluster, *resources).snapshot, self.cluster, now))
-        fit = self.target.fit(wanted, self.cluster, live)
-        return diff(live.objects, fit.objects), dict(fit.obstacles)
+        projection = self.target.project(wanted, self.cluster, live)
+        return diff(live.objects, projection.objects), dict(projection.obstacles)
 
     async def drive(self, *resources: Resource, now: datetime = BIRTH) -> dict[str, Problem]:
         """One cycle towards these resources; what of them the cluster does not hold afterwards."""

@@ -143,7 +143,7 @@ async def test_a_namespace_that_is_missing_is_waited_for(driver: Driver, api: Ap
     obstacles = await driver.drive(far, entry("bank"))
     assert {name: problem.reason for name, problem in obstacles.items()} == {far.name: "NAMESPACE_MISSING"}
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nowhere"}})
-    await driver.until(lambda live: "nowhere" in live.view.namespaces)
+    await driver.until(lambda live: "nowhere" in live.observation.namespaces)
     assert await driver.drive(far, entry("bank")) == {}
     assert api.get(f"{ISTIO}/namespaces/nowhere/serviceentries/far")
 

@@ -112,7 +112,9 @@ async def test_a_sidecar_of_ours_keeps_step_with_what_it_repeats(driver: Driver,
     assert api.get(ours)["spec"]["egress"] == EGRESS["egress"]
     hosts = [{"hosts": ["./*", "istio-system/*"]}]
     api.patch(f"{ISTIO}/namespaces/istio-system/sidecars/theirs", {"spec": {"egress": hosts}})
-    await driver.until(lambda live: any(found.content.get("egress") == hosts for found in live.view.objects.values()))
+    await driver.until(
+        lambda live: any(found.content.get("egress") == hosts for found in live.observation.objects.values())
+    )
     assert driver.news
     await driver.drive(SHOP)
     assert api.get(ours)["spec"] == {"egress": hosts} | REGISTRY_ONLY

@@ -108,6 +108,6 @@ async def test_a_text_that_nobody_can_edit_is_left_alone(driver: Driver, api: Ap
     assert mesh(api) == "a: 1\na: 2"
     assert api.get("/apis/networking.istio.io/v1/namespaces/istio-system/sidecars/egress-all")
     api.patch(PATH, {"data": {"mesh": "a: 1"}})
-    await driver.until(lambda live: any(item.content == {"mesh": "a: 1"} for item in live.view.objects.values()))
+    await driver.until(lambda live: any(item.content == {"mesh": "a: 1"} for item in live.observation.objects.values()))
     assert await driver.drive(only) == {}
     assert mesh(api) == ONLY + "a: 1"

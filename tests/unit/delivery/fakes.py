@@ -24,7 +24,7 @@ from egress_server.domain.render.expired_faults import strip_ended
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Arrival, Commit, Committed, Lease, RequestKey, Stale
-from egress_server.ports.target import Applied, Fit, Live, Witness
+from egress_server.ports.target import Applied, Live, Projection, Witness
 from egress_server.targets.base import StaticTarget
 from tests.support.meshes import BIRTH, History
 
@@ -226,7 +226,7 @@ NO_WITNESS = Witness("", 0, "", 0)
 @dataclass
 class FakeTarget(StaticTarget):
     """A cluster. `failures` are raised by the next gathers; `apply_failures` by the next applies; `deaf` by the next
-    attempts to listen, of which there were `listeners`; `held_up` is what `holding_up` says."""
+    attempts to listen, of which there were `listeners`; `propagation_delay` is what `propagation_problem` returns."""
 
     cluster: str
     objects: dict[ObjectKey, IstioObject] = field(default_factory=dict)
@@ -241,9 +241,9 @@ class FakeTarget(StaticTarget):
     busy: bool = False
     closed: bool = False
     close_failures: list[Exception] = field(default_factory=list)
-    quiet: float = 0.0
-    patience: float = 0.0
-    held_up: Problem | None = None
+    debounce: float = 0.0
+    propagation: float = 0.0
+    propagation_delay: Problem | None = None
     tells: bool = False
     deaf: list[Exception] = field(default_factory=list)
     listeners: int = 0
@@ -274,9 +274,9 @@ class FakeTarget(StaticTarget):
         if workload in self.lost:
             raise PermanentError("NOT_BACK", f"{workload} is not back")
 
-    def holding_up(self) -> Problem | None:
+    def propagation_problem(self) -> Problem | None:
         """What a test says."""
-        return self.held_up
+        return self.propagation_delay
 
     def hang_up(self) -> None:
         """Whoever listens is told no more."""
@@ -326,11 +326,11 @@ class FakeTarget(StaticTarget):
         )
         return Applied({name: Problem(UNSUPPORTED, why) for name, why in self.unable_at_apply.items()})
 
-    def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:
+    def project(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Projection:
         """Not those in `unable`, by resource name."""
         held = tuple(obj for obj in objects if resource_of(obj) not in self.unable)
         names = {resource_of(obj) for obj in objects} & self.unable.keys()
-        return Fit(held, {name: Problem(UNSUPPORTED, self.unable[name]) for name in names})
+        return Projection(held, {name: Problem(UNSUPPORTED, self.unable[name]) for name in names})
 
     async def strip_ended(self, now: datetime) -> None:
         """At once, beside whatever else is going on."""

@@ -305,7 +305,7 @@ async def test_wanting_something_else_overrules() -> None:
 async def test_changed_to_what_is_wanted() -> None:
     """What somebody brought to the newest desired state before we did is as it should be."""
     world, target = telling(BANK)
-    target.quiet = 5.0
+    target.debounce = 5.0
     async with world.driven():
         await world.applied()
         target.meddle("bank", {"hosts": ["other.example.com"]})

@@ -133,7 +133,7 @@ async def test_quiet_after_an_apply() -> None:
     """After an apply that changed something the cluster is left alone; what comes meanwhile goes out in one."""
     world = World(entry("bank"))
     target = world.targets["east"]
-    target.quiet = 2.0
+    target.debounce = 2.0
     async with world.driven():
         await world.applied()
         began = loop_time()
@@ -150,7 +150,7 @@ async def test_quiet_after_an_apply_that_failed() -> None:
     """One that failed may have changed something, so its repetition waits as well."""
     world = World(entry("bank"))
     target = world.targets["east"]
-    target.quiet = 7.0
+    target.debounce = 7.0
     target.apply_failures = [TransientError("CONFLICT", "somebody was faster")]
     async with world.driven():
         began = loop_time()
@@ -165,7 +165,7 @@ async def test_a_witness_alone_needs_no_quiet() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.quiet = 5.0
+        target.debounce = 5.0
         world.set(cluster("west"))
         await world.applied()
         began = loop_time()

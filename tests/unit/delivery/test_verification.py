@@ -161,7 +161,7 @@ async def test_patience() -> None:
     """Where a workload may see the former state for longer, what it sees meanwhile is no disagreement."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
-    world.targets["east"].patience = 20.0
+    world.targets["east"].propagation = 20.0
     world.agents.answers["http://bank.example.com/"] = BLOCKED
     async with world.driven():
         await world.verified()
@@ -179,7 +179,7 @@ async def test_a_recheck_needs_no_patience() -> None:
     """Long after the apply a workload has seen it: what is looked at again disagrees as soon as anywhere."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
-    world.targets["east"].patience = 20.0
+    world.targets["east"].propagation = 20.0
     world.agents.answers["http://bank.example.com/"] = MUTE
     async with world.driven():
         await asyncio.sleep(40)
@@ -196,7 +196,7 @@ async def test_what_holds_it_up_is_named() -> None:
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     target = world.targets["east"]
-    target.held_up = Problem("DEBOUNCE_OPEN", "others write all the time")
+    target.propagation_delay = Problem("DEBOUNCE_OPEN", "others write all the time")
     world.agents.answers["http://bank.example.com/"] = BLOCKED
     async with world.driven():
         await world.verified()
@@ -206,7 +206,7 @@ async def test_what_holds_it_up_is_named() -> None:
         assert problem is not None
         assert problem.reason == "DEBOUNCE_OPEN"
         assert problem.message.startswith("others write all the time; the last probe: HEAD http://bank.example.com/")
-        target.held_up = None
+        target.propagation_delay = None
         await world.until(lambda: reasons(world.status().unverified) == {BANK.name: "PROBE_DISAGREES"}, seconds=2)
         await world.until(lambda: state(world, BANK.name, revision) is RolloutState.DISAGREES)
 
@@ -217,7 +217,7 @@ async def test_what_was_not_probed_is_not_held_up() -> None:
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
     world.agents.attach()
-    world.targets["east"].held_up = Problem("DEBOUNCE_OPEN", "others write all the time")
+    world.targets["east"].propagation_delay = Problem("DEBOUNCE_OPEN", "others write all the time")
     async with world.driven():
         await world.verified()
     assert reasons(world.status().unverified) == {database.name: "NOT_PROBED"}

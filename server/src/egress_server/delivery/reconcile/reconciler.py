@@ -163,7 +163,7 @@ class Reconciler:
             self._drift.apply_failed(plan.changing)
             raise
         finally:
-            self._quiet_until = context.monotonic() + target.quiet
+            self._quiet_until = context.monotonic() + target.debounce
         metrics.APPLY_SECONDS.observe(perf_counter() - begin)
         if arrivals:
             age = context.store_clock.now() - arrivals[0].accept_time

@@ -1,4 +1,4 @@
-"""An API server in miniature: lists and watches that a test fills, and answers that it dictates."""
+"""A minimal API server: lists and watches that a test fills, and responses that it dictates."""
 
 import asyncio
 import json
@@ -19,49 +19,49 @@ _ISTIO = {"resources": [{"name": name} for name in ("serviceentries", "virtualse
 
 
 class ApiServer:
-    """`asked` is what was asked of it, `lists` what it holds by path; a watch tells what `tell` is given."""
+    """`requests` is what it was asked, `lists` its objects by path; watches send what `send_event` is given."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.queries: list[Mapping[str, str]] = []
         self.lists: dict[str, list[Object]] = defaultdict(list)
         self.version = 100
-        self.dictated: list[web.Response] = []
+        self.responses: list[web.Response] = []
         self.page = 0
         self.hold: asyncio.Event | None = None
         self._watches: dict[str, list[asyncio.Queue[bytes | None]]] = defaultdict(list)
         self.url = ""
 
-    def tell(self, kind: str, obj: Object, path: str = ENTRIES) -> None:
-        """An event to whoever watches."""
+    def send_event(self, kind: str, obj: Object, path: str = ENTRIES) -> None:
+        """Sends an event to all watches."""
         for watch in self._watches[path]:
             watch.put_nowait(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
 
     def end_watches(self, path: str = ENTRIES) -> None:
-        """As the server does after a while."""
+        """Ends watches, as a server does after a while."""
         for watch in self._watches[path]:
             watch.put_nowait(None)
 
-    def dictate(self, status: int, body: Any = None, **headers: str) -> None:
-        """The answer to the next request."""
+    def respond_with(self, status: int, body: Any = None, **headers: str) -> None:
+        """Sets the response to the next request."""
         text = (
             body if isinstance(body, str) else json.dumps(body or {"kind": "Status", "message": "no", "code": status})
         )
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.dictated.append(web.Response(status=status, text=text, headers=named))
+        self.responses.append(web.Response(status=status, text=text, headers=named))
 
     async def until_watched(self, times: int = 1, path: str = ENTRIES) -> None:
-        """Returns when so many watches have begun."""
-        while sum(1 for asked in self.asked if asked == f"WATCH {path}") < times:  # noqa: ASYNC110 - it has no event
+        """Returns once this many watches have begun."""
+        while sum(1 for request in self.requests if request == f"WATCH {path}") < times:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.005)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any request."""
         watch = "watch" in request.query
-        self.asked.append(f"{'WATCH' if watch else request.method} {request.path}")
+        self.requests.append(f"{'WATCH' if watch else request.method} {request.path}")
         self.queries.append(dict(request.query))
-        if self.dictated:
-            return self.dictated.pop(0)
+        if self.responses:
+            return self.responses.pop(0)
         if watch:
             return await self._watch(request)
         if request.path == "/apis/networking.istio.io/v1":
@@ -79,14 +79,14 @@ class ApiServer:
         return web.json_response({"items": items[start:end], "metadata": metadata})
 
     async def _written(self, request: web.Request) -> web.Response:
-        """Takes what it is given, and tells of it before it answers."""
+        """Stores what it is given, and sends the event before the response."""
         obj = await request.json()
         self.version += 1
         if request.method == "DELETE":
             return web.json_response({"kind": "Status", "status": "Success"})
         obj["metadata"] |= {"resourceVersion": str(self.version), "uid": obj["metadata"].get("uid") or "made"}
         obj["metadata"].setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
-        self.tell("MODIFIED", obj)
+        self.send_event("MODIFIED", obj)
         if self.hold:
             await self.hold.wait()
         return web.json_response(obj)
@@ -106,7 +106,7 @@ class ApiServer:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[ApiServer, ApiClient]]:
-    """A server on a free port of loopback, and a client of it."""
+    """A server on a free loopback port, and a client of it."""
     server = ApiServer()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
@@ -124,7 +124,7 @@ async def serving() -> AsyncIterator[tuple[ApiServer, ApiClient]]:
 
 
 def an_entry(name: str, version: int, **more: Any) -> Object:
-    """A ServiceEntry of that version; fields of its metadata as `more`."""
+    """A ServiceEntry at that version; `more` are fields of its metadata."""
     metadata = {
         "name": name,
         "namespace": "default",

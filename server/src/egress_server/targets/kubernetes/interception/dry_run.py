@@ -1,4 +1,5 @@
-"""Whether istiod accepts other values for new pods: tried on a dry-run pod before writing, checked afterwards."""
+"""Whether istiod accepts other values for new pods: a dry-run pod tries them before they are written, another one
+confirms them afterwards."""
 
 import asyncio
 import contextlib
@@ -14,27 +15,29 @@ from egress_server.domain.simulate.interception import Rules, read_rules
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import INJECTION_WEBHOOK, NAMESPACE, POD
-from egress_server.targets.kubernetes.interception.pods import VALUE_OF, read_pod
+from egress_server.targets.kubernetes.interception.pods import VALUE_BY_ANNOTATION, read_pod
 
 Labels = Mapping[str, str]
 
 WEBHOOK = "sidecar-injector.istio.io"
-"""How the names of the injector's webhooks end, whatever the revision."""
+"""Suffix of the names of the injector's webhooks, whatever the revision."""
 _DENIED = "denied the request"
 _SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
-"""Namespaces that istiod itself leaves out."""
+"""Namespaces that istiod itself skips."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a new pod with these labels is injected."""
+class InjectionSite:
+    """A namespace, and the labels that a new pod there needs to be injected."""
 
     namespace: str
     labels: Labels
 
 
-def places(configurations: Iterable[Object], revision: str, namespaces: Mapping[str, Labels]) -> Iterator[Place]:
-    """Where the webhooks of a revision want pods; the namespaces that ask for it themselves first."""
+def injection_sites(
+    configurations: Iterable[Object], revision: str, namespaces: Mapping[str, Labels]
+) -> Iterator[InjectionSite]:
+    """Where the webhooks of a revision inject pods; namespaces in which every pod is injected first."""
     webhooks = [
         webhook
         for configuration in configurations
@@ -42,45 +45,45 @@ def places(configurations: Iterable[Object], revision: str, namespaces: Mapping[
         for webhook in configuration.get("webhooks") or ()
         if webhook["name"].endswith(WEBHOOK)
     ]
-    found: dict[str, Place] = {}
+    found: dict[str, InjectionSite] = {}
     for webhook in webhooks:
-        wanted = _least(webhook.get("objectSelector") or {})
+        wanted = _smallest_labels(webhook.get("objectSelector") or {})
         for name in sorted(namespaces.keys() - _SYSTEM):
             labels = {"kubernetes.io/metadata.name": name, **namespaces[name]}
             if wanted is not None and _selects(webhook.get("namespaceSelector") or {}, labels):
-                found.setdefault(name, Place(name, wanted))
-    yield from sorted(found.values(), key=lambda place: (len(place.labels), place.namespace))
+                found.setdefault(name, InjectionSite(name, wanted))
+    yield from sorted(found.values(), key=lambda site: (len(site.labels), site.namespace))
 
 
-def trial_pod(place: Place, values: Mapping[str, str] | None = None) -> Object:
-    """The pod; with `values`, as annotations, which istiod checks, unlike the same values in the injector's own."""
-    annotations = {} if values is None else {name: values[value] for name, value in VALUE_OF.items()}
+def dry_run_pod(site: InjectionSite, values: Mapping[str, str] | None = None) -> Object:
+    """The pod. With `values`, as annotations: istiod validates those, but not the same values in its own ConfigMap."""
+    annotations = {} if values is None else {name: values[value] for name, value in VALUE_BY_ANNOTATION.items()}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": "egress-trial",
-            "namespace": place.namespace,
-            "labels": dict(place.labels),
+            "name": "egress-dry-run",
+            "namespace": site.namespace,
+            "labels": dict(site.labels),
             "annotations": annotations,
         },
-        "spec": {"serviceAccountName": "default", "containers": [{"name": "trial", "image": "trial"}]},
+        "spec": {"serviceAccountName": "default", "containers": [{"name": "dry-run", "image": "dry-run"}]},
     }
 
 
 def rules_of(injected: Object) -> Rules | None:
-    """The rules that the pod would have run with; None where it was not injected."""
+    """The rules that the pod would have run with; None if it was not injected."""
     pod = read_pod(injected)
     return pod.rules if pod else None
 
 
 def is_denial(message: str) -> bool:
-    """Whether it is the injector that does not want a pod, and not somebody else, or nobody at all."""
+    """Whether the injector itself denied the pod, not another webhook or a failure to call it."""
     return WEBHOOK in message and _DENIED in message
 
 
-def _least(selector: Mapping[str, Any]) -> Labels | None:
-    """The fewest labels that are selected; None where that takes more than a look."""
+def _smallest_labels(selector: Mapping[str, Any]) -> Labels | None:
+    """The smallest set of labels that is selected; None if that is not obvious."""
     labels: dict[str, str] = dict(selector.get("matchLabels") or {})
     for term in selector.get("matchExpressions") or ():
         if term["operator"] == "In":
@@ -93,109 +96,112 @@ def _least(selector: Mapping[str, Any]) -> Labels | None:
 def _selects(selector: Mapping[str, Any], labels: Labels) -> bool:
     terms: Sequence[Mapping[str, Any]] = selector.get("matchExpressions") or ()
     matched: Labels = selector.get("matchLabels") or {}
-    return matched.items() <= labels.items() and all(_holds(term, labels) for term in terms)
+    return matched.items() <= labels.items() and all(_matches(term, labels) for term in terms)
 
 
-def _holds(term: Mapping[str, Any], labels: Labels) -> bool:
-    there, value = term["key"] in labels, labels.get(term["key"])
+def _matches(term: Mapping[str, Any], labels: Labels) -> bool:
+    exists, value = term["key"] in labels, labels.get(term["key"])
     return {
-        "In": there and value in term.get("values", ()),
-        "NotIn": not there or value not in term.get("values", ()),
-        "Exists": there,
-        "DoesNotExist": not there,
+        "In": exists and value in term.get("values", ()),
+        "NotIn": not exists or value not in term.get("values", ()),
+        "Exists": exists,
+        "DoesNotExist": not exists,
     }[term["operator"]]
 
 
 _log = structlog.get_logger(__name__)
 
-_PLACES = 4
-"""So many namespaces are tried."""
+_MAX_SITES = 4
+"""How many namespaces are tried."""
 _SEARCH_SECONDS = 5.0
-_TAKEN_SECONDS = 5.0
-"""istiod takes new values within 0.1 s."""
+_CONFIRM_SECONDS = 5.0
+"""istiod uses new values within 0.1 s."""
 _PAUSE_SECONDS = 0.05
 
 
-class Denied(Exception):
-    """New pods would not get the values; the message is for people."""
+class InjectionDenied(Exception):
+    """New pods would not get the values; the message is human-readable."""
 
 
-class InjectionTrial:
-    """Of the injector of one revision. Where `place` is None nobody can be asked, and all is well."""
+class InjectionDryRun:
+    """Dry runs with the injector of one revision. If there is no `site`, nothing can be checked and everything
+    passes."""
 
-    def __init__(self, client: ApiClient, place: Place | None) -> None:
+    def __init__(self, client: ApiClient, site: InjectionSite | None) -> None:
         self._client = client
-        self._place = place
+        self._site = site
 
     @classmethod
-    async def begin(cls, client: ApiClient, revision: str, now: Mapping[str, str]) -> "InjectionTrial":
-        """Finds the place where new pods get the values of `now`."""
+    async def begin(cls, client: ApiClient, revision: str, now: Mapping[str, str]) -> "InjectionDryRun":
+        """Finds a site where new pods get the values of `now`."""
         try:
             async with asyncio.timeout(_SEARCH_SECONDS):
-                place = await cls(client, None)._find(revision, read_rules(now))
-            why = "" if place else "there is no namespace where new pods get the injector's values"
+                site = await cls(client, None)._find(revision, read_rules(now))
+            reason = "" if site else "in no namespace do new pods get the injector's values"
         except TimeoutError:
-            place, why = None, "the injector does not answer in time"
+            site, reason = None, "the injector did not respond in time"
         except (ApiError, TransientError, KeyError, ValueError) as error:
-            place, why = None, str(error)
-        if place is None:
-            _log.warning("injection_not_tried", url=client.url, why=why)
-        return cls(client, place)
+            site, reason = None, str(error)
+        if site is None:
+            _log.warning("injection_dry_run_skipped", url=client.url, reason=reason)
+        return cls(client, site)
 
-    async def ask(self, values: Mapping[str, str]) -> None:
-        """Has istiod check values that are not written yet. Raises Denied."""
-        if self._place is not None:
-            await self._make(trial_pod(self._place, values))
+    async def check(self, values: Mapping[str, str]) -> None:
+        """Lets istiod validate values that are not written yet. Raises InjectionDenied."""
+        if self._site is not None:
+            await self._create(dry_run_pod(self._site, values))
 
     async def confirm(self, values: Mapping[str, str]) -> None:
-        """Returns when new pods get the values. Raises Denied where they do not."""
-        if self._place is None:
+        """Returns once new pods get the values. Raises InjectionDenied if they don't."""
+        if self._site is None:
             return
         wanted = read_rules(values)
         injected: Object | None = None
         try:
-            async with asyncio.timeout(_TAKEN_SECONDS):
+            async with asyncio.timeout(_CONFIRM_SECONDS):
                 while True:
-                    injected = await self._make(trial_pod(self._place))
+                    injected = await self._create(dry_run_pod(self._site))
                     if injected is not None and rules_of(injected) == wanted:
                         return
                     await asyncio.sleep(_PAUSE_SECONDS)
         except TimeoutError:
             if injected is None:
                 _log.warning(
-                    "injection_not_confirmed", url=self._client.url, why="the injector can't be asked any more"
+                    "injection_not_confirmed", url=self._client.url, reason="the injector can no longer be reached"
                 )
                 return
-            got = rules_of(injected)
-            raise Denied(f"a new pod in {self._place.namespace} {_told(got)} after {_TAKEN_SECONDS:g} s") from None
+            actual = rules_of(injected)
+            raise InjectionDenied(
+                f"a new pod in {self._site.namespace} {_describe(actual)} after {_CONFIRM_SECONDS:g} s"
+            ) from None
 
-    async def _find(self, revision: str, rules: Rules) -> Place | None:
+    async def _find(self, revision: str, rules: Rules) -> InjectionSite | None:
         webhooks = await self._client.list(INJECTION_WEBHOOK)
-        spaces = await self._client.list(NAMESPACE)
-        namespaces = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in spaces.items}
-        for place in islice(places(webhooks.items, revision, namespaces), _PLACES):
-            with contextlib.suppress(Denied):
-                injected = await self._make(trial_pod(place))
+        listed = await self._client.list(NAMESPACE)
+        namespaces = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in listed.items}
+        for site in islice(injection_sites(webhooks.items, revision, namespaces), _MAX_SITES):
+            with contextlib.suppress(InjectionDenied):
+                injected = await self._create(dry_run_pod(site))
                 if injected is not None and rules_of(injected) == rules:
-                    return place
+                    return site
         return None
 
-    async def _make(self, pod: Object) -> Object | None:
-        """What would have become of a pod; None where nobody tells. Raises Denied where the injector does not want
+    async def _create(self, pod: Object) -> Object | None:
+        """The pod as it would be stored; None if that can't be found out. Raises InjectionDenied if the injector denies
         it."""
         try:
             return await self._client.create(POD, pod, dry_run=True)
-        except ApiError as refusal:
-            if is_denial(refusal.message):
-                raise Denied(refusal.message) from refusal
-            why = refusal.message
+        except ApiError as error:
+            if is_denial(error.message):
+                raise InjectionDenied(error.message) from error
+            reason = error.message
         except TransientError as error:
-            why = error.message
-        _log.info("no_pod_for_trial", url=self._client.url, namespace=pod["metadata"]["namespace"], why=why)
+            reason = error.message
+        _log.info("dry_run_failed", url=self._client.url, namespace=pod["metadata"]["namespace"], reason=reason)
         return None
 
 
-def _told(rules: Rules | None) -> str:
+def _describe(rules: Rules | None) -> str:
     if rules is None:
-        return "is not captured at all"
+        return "is not captured"
     return f"still includes {','.join(rules.include) or 'nothing'} and excludes {','.join(rules.exclude) or 'nothing'}"

@@ -1,5 +1,9 @@
-"""Which workloads run with older interception rules than new pods of theirs would get. Rules are read when a pod is
-created, and Istio restarts nobody."""
+"""Surveys the pods of a cluster from time to time: which workloads run outdated interception rules, and which are not
+covered.
+
+Rules are read when a pod is created, and Istio restarts nothing. Pods come and go all the time, so they are not watched
+but listed page by page: less often the longer that takes, and immediately when triggered.
+"""
 
 import asyncio
 from collections import Counter
@@ -18,23 +22,23 @@ from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import POD
 from egress_server.targets.kubernetes.interception.admission import ScopedRules, narrowest
-from egress_server.targets.kubernetes.interception.pods import Owner, Pod, read_pod, values_of
+from egress_server.targets.kubernetes.interception.pods import Pod, PodOwner, read_pod, values_of
 from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps
 from egress_server.targets.kubernetes.interception.templates import TEMPLATED, PodTemplate, own_annotations
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What new pods get: the injector's values of the mesh, what our policies say of scopes, what a restart of ours
-    would write into templates, and the templates that pods are made from, where any of that takes them to be known."""
+    """What new pods get: the mesh's values in the injector, our policies for scopes, what a restart would write into
+    templates, and, if any of that depends on them, the pod templates."""
 
     mesh: Mapping[str, str]
     policies: Sequence[ScopedRules] = ()
     deferred: Sequence[ScopedRules] = ()
-    templates: Mapping[Owner, PodTemplate] = field(default_factory=dict)
+    templates: Mapping[PodOwner, PodTemplate] = field(default_factory=dict)
 
     def rules_for(self, pod: Pod) -> Rules:
-        """Of a pod like this one, created now by a restart of ours. Ours stands above what the template says."""
+        """The rules of a pod like this one, if a restart created it now. Ours override the template's own."""
         template = self.templates.get(pod.owner)
         scope = narrowest(self.policies, pod.namespace, pod.labels)
         if scope is None and template is not None:
@@ -46,10 +50,10 @@ class Injection:
 
 
 def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWorkload]:
-    """The workloads of which a pod has other rules than it would get now, in order."""
-    total: Counter[Owner] = Counter()
-    stale: Counter[Owner] = Counter()
-    why: dict[Owner, str] = {}
+    """The workloads with a pod whose rules differ from what it would get now, sorted."""
+    total: Counter[PodOwner] = Counter()
+    stale: Counter[PodOwner] = Counter()
+    differences: dict[PodOwner, str] = {}
     for pod in pods:
         if pod.rules is None:
             continue
@@ -57,25 +61,25 @@ def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWork
         wanted = injection.rules_for(pod)
         if _canonical(pod.rules) != _canonical(wanted):
             stale[pod.owner] += 1
-            why.setdefault(pod.owner, _difference(pod.rules, wanted))
+            differences.setdefault(pod.owner, _difference(pod.rules, wanted))
     return [
-        StaleWorkload(owner.kind, owner.namespace, owner.name, stale[owner], total[owner], why[owner])
+        StaleWorkload(owner.kind, owner.namespace, owner.name, stale[owner], total[owner], differences[owner])
         for owner in sorted(stale, key=lambda owner: (owner.namespace, owner.name, owner.kind))
     ]
 
 
 def _difference(has: Rules, wanted: Rules) -> str:
-    """The first part that differs, for people."""
+    """The first part that differs, human-readable."""
     parts = (
-        ("includes", _shown(has.include), _shown(wanted.include)),
-        ("excludes", _shown(has.exclude), _shown(wanted.exclude)),
-        ("includes ports", _shown(has.include_ports), _shown(wanted.include_ports)),
-        ("excludes ports", _shown(has.exclude_ports), _shown(wanted.exclude_ports)),
+        ("includes", _format(has.include), _format(wanted.include)),
+        ("excludes", _format(has.exclude), _format(wanted.exclude)),
+        ("includes ports", _format(has.include_ports), _format(wanted.include_ports)),
+        ("excludes ports", _format(has.exclude_ports), _format(wanted.exclude_ports)),
     )
     return next((f"{verb} {before}; a new pod {verb} {after}" for verb, before, after in parts if before != after), "")
 
 
-def _shown(items: Iterable[object]) -> str:
+def _format(items: Iterable[object]) -> str:
     return ",".join(map(str, sorted(items, key=str))) or "nothing"
 
 
@@ -84,7 +88,7 @@ def _canonical(rules: Rules) -> tuple[frozenset[str], frozenset[str], frozenset[
 
 
 def _ranges(texts: Iterable[str]) -> frozenset[str]:
-    """As iptables takes them: bits behind the mask count for nothing. What is no range is itself."""
+    """As iptables sees them: bits behind the mask don't count. What is not a range is kept."""
     return frozenset(map(_range, texts))
 
 
@@ -99,12 +103,12 @@ _log = structlog.get_logger(__name__)
 
 _PAUSE_SECONDS = 5.0
 _PAUSE_TIMES = 20.0
-"""A pause is at least so many times as long as the look before it."""
+"""A pause is at least this many times as long as the survey before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the pods say. `workloads` counts those with a sidecar by namespace."""
+    """The result. `workloads` counts those with a sidecar by namespace."""
 
     stale: tuple[StaleWorkload, ...] = ()
     policy_gaps: tuple[PolicyGap, ...] = ()
@@ -112,41 +116,41 @@ class Survey:
 
 
 class Surveyor:
-    """Keeps `survey` as of lately. `injection` and `namespaces` tell what is known of the cluster when it is asked;
-    `news` is called when the survey says something else than before."""
+    """Keeps `survey` up to date. `injection` and `namespaces` return what is known of the cluster; `on_change` is
+    called when the result differs from the one before."""
 
     def __init__(
         self,
         client: ApiClient,
         injection: Callable[[], Injection],
         namespaces: Callable[[], Mapping[str, Mapping[str, str]]],
-        news: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.survey = Survey()
         self._client = client
         self._injection = injection
         self._namespaces = namespaces
-        self._news = news
-        self._reason = asyncio.Event()
+        self._on_change = on_change
+        self._triggered = asyncio.Event()
 
-    def look_again(self) -> None:
-        """There is reason to look now."""
-        self._reason.set()
+    def trigger(self) -> None:
+        """Surveys now."""
+        self._triggered.set()
 
     async def run(self) -> None:
-        """Looks until cancelled."""
+        """Surveys until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            self._reason.clear()
+            self._triggered.clear()
             began = loop.time()
             try:
-                await self._look()
+                await self._survey_once()
             except (TransientError, PermanentError, ApiError) as error:
-                _log.warning("pods_not_looked_at", url=self._client.url, why=str(error))
+                _log.warning("pod_survey_failed", url=self._client.url, reason=str(error))
             pause = max(_PAUSE_SECONDS, _PAUSE_TIMES * (loop.time() - began))
-            await wait_for_event(self._reason, pause)
+            await wait_for_event(self._triggered, pause)
 
-    async def _look(self) -> None:
+    async def _survey_once(self) -> None:
         pods: list[Pod] = []
         async for page in self._client.pages(POD):
             pods += [pod for item in page.items if (pod := read_pod(item)) is not None]
@@ -160,14 +164,14 @@ class Surveyor:
         )
         if survey != self.survey:
             self.survey = survey
-            self._news()
+            self._on_change()
 
-    async def _templates(self) -> dict[Owner, PodTemplate]:
-        """What a pod has may be a policy's; what a new one would have, its template tells."""
-        found: dict[Owner, PodTemplate] = {}
+    async def _templates(self) -> dict[PodOwner, PodTemplate]:
+        """A pod's annotations may come from a policy; what a new pod would have is in its template."""
+        found: dict[PodOwner, PodTemplate] = {}
         for kind in TEMPLATED.values():
             async for page in self._client.pages(kind):
                 for item in page.items:
-                    owner = Owner(kind.name, item["metadata"]["namespace"], item["metadata"]["name"])
+                    owner = PodOwner(kind.name, item["metadata"]["namespace"], item["metadata"]["name"])
                     found[owner] = PodTemplate.of(item)
         return found

@@ -1,4 +1,4 @@
-"""Our parts of objects that are not ours, one file a kind: how they are read, written and taken back."""
+"""How the owned fields of each kind are read, written and restored."""
 
 from collections.abc import Mapping
 
@@ -24,9 +24,9 @@ OWNED_FIELDS: Mapping[str, tuple[OwnedFields, ApiKind]] = {
     MESH_CONFIG: (MeshConfigFields(), CONFIG_MAP),
     INJECTOR_VALUES: (InjectorFields(), CONFIG_MAP),
 }
-"""How the parts of a kind are dealt with, and the kind of the object that they are part of."""
+"""By kind of the fields object: its fields, and the kind of the object that contains them."""
 
 
-def home_of(key: ObjectKey) -> ObjectKey:
-    """The object that a part is part of."""
+def containing_object(key: ObjectKey) -> ObjectKey:
+    """The object that contains the fields."""
     return ObjectKey(OWNED_FIELDS[key.kind][1].name, key.namespace, key.name)

@@ -1,8 +1,9 @@
-"""Outbound policies as Sidecars, without taking away what other Sidecars say.
+"""Outbound policies as Sidecars and in MeshConfig, without discarding the settings of other Sidecars.
 
-Of all Sidecars that could hold for a workload Istio takes one, wholly: one that selects it, else its namespace's, else
-the root namespace's, of equals the oldest. So where there is one for the same workloads our mode goes into it; where
-there is not, ours repeats what the one that it displaces says.
+Of all Sidecars that match a workload Istio uses exactly one: one that selects it, else its namespace's, else the root
+namespace's; of equals the oldest. So if there is a Sidecar for the same workloads, our mode goes into it; if not, ours
+copies the settings of the one that it replaces. A Sidecar overrides MeshConfig and survives an upgrade of Istio;
+MeshConfig applies wherever a Sidecar sets no mode.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,151 +15,144 @@ from egress_server.domain.model.status import UNSUPPORTED
 from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.informer.watch_specs import mesh_config_name
-from egress_server.targets.kubernetes.last_applied import name_of_object
-from egress_server.targets.kubernetes.merge.istio_objects import _REGISTRY_ONLY, other_holders, said_mode
+from egress_server.targets.kubernetes.last_applied import object_name
+from egress_server.targets.kubernetes.merge.istio_objects import REGISTRY_ONLY, other_managers, sidecar_mode
 from egress_server.targets.kubernetes.merge.mesh_config import MESH_CONFIG
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, POLICY, fields_object
-from egress_server.targets.kubernetes.project.builder import Projection, own
+from egress_server.targets.kubernetes.project.builder import ProjectionBuilder, managed_object
 
 COPIED_FROM = "egress.mesh/copied-from"
-"""Names the Sidecar whose settings a Sidecar of ours repeats."""
-_NOT_REPEATED = frozenset({POLICY, "workloadSelector"})
+"""Names the Sidecar whose settings a managed Sidecar copies."""
+_NOT_COPIED = frozenset({POLICY, "workloadSelector"})
 
 Spec = Mapping[str, Any]
 
 
-def fit_sidecars(draft: Projection, wanted: Sequence[IstioObject]) -> None:
-    """All of them at once, the wider ones first: narrower ones repeat what these say."""
-    made: dict[str, IstioObject] = {}
-    for obj in sorted(
-        wanted, key=lambda obj: (_labels(obj["spec"]) != {}, obj["metadata"]["namespace"] != draft.view.root)
-    ):
-        if draft.passes(obj) and _enforced(draft, obj):
-            _fit(draft, obj, made)
-
-
-def _fit(draft: Projection, obj: IstioObject, made: dict[str, IstioObject]) -> None:
-    namespace, labels = obj["metadata"]["namespace"], _labels(obj["spec"])
-    alike = _oldest(draft, obj, [each for each in _others(draft, namespace) if _labels(each.content) == labels])
-    if alike is not None:
-        _merge(draft, obj, alike)
-        return
-    if wider := _oldest(draft, obj, [each for each in _others(draft, namespace) if _holds_for(each, labels)]):
-        name = name_of_object(wider.key)
-        draft.refuse(
-            obj, FOREIGN_OWNER, f"{name} is older and selects all of these workloads, so that it holds for them"
+def project_mesh_config(builder: ProjectionBuilder, sidecar: IstioObject) -> bool:
+    """Sets the mode of a mesh-wide Sidecar in MeshConfig too, if the cluster is registered that way. Returns whether
+    the Sidecar itself is wanted as well."""
+    backend = (builder.cluster.kubernetes or KubernetesTarget()).mesh_policy
+    root, revision = builder.observed.root, builder.observed.revision
+    is_mesh_wide = sidecar["metadata"]["namespace"] == root and not _labels(sidecar["spec"])
+    if not is_mesh_wide or backend is MeshPolicyBackend.SIDECAR:
+        return True
+    name = mesh_config_name(revision)
+    if ObjectKey(CONFIG_MAP.name, root, name) in builder.observed.objects:
+        spec = {POLICY: {"mode": sidecar["spec"][POLICY]["mode"]}}
+        builder.add(fields_object(ObjectKey(MESH_CONFIG, root, name), resource_of(sidecar), spec))
+    else:
+        builder.reject(
+            sidecar,
+            UNSUPPORTED,
+            f"ConfigMap {root}/{name} with MeshConfig does not exist: is {revision or 'default'} the Istio revision? "
+            "To use a Sidecar alone, register the cluster again with --mesh-policy sidecar",
         )
+    return backend is MeshPolicyBackend.BOTH
+
+
+def project_sidecars(builder: ProjectionBuilder, desired: Sequence[IstioObject]) -> None:
+    """All of them together, wider scopes first: narrower ones copy their settings."""
+    by_namespace: dict[str, IstioObject] = {}
+    root = builder.observed.root
+    for obj in sorted(desired, key=lambda obj: (_labels(obj["spec"]) != {}, obj["metadata"]["namespace"] != root)):
+        if builder.accepts(obj) and _is_enforced(builder, obj):
+            _project_sidecar(builder, obj, by_namespace)
+
+
+def _project_sidecar(builder: ProjectionBuilder, obj: IstioObject, by_namespace: dict[str, IstioObject]) -> None:
+    """`by_namespace` has the managed Sidecars for whole namespaces so far."""
+    namespace, labels = obj["metadata"]["namespace"], _labels(obj["spec"])
+    foreign = builder.observed.foreign("Sidecar", namespace)
+    if same := _oldest(builder, obj, [each for each in foreign if _labels(each.content) == labels]):
+        _merge(builder, obj, same)
         return
-    if namesake := draft.namesake(obj):
-        draft.refuse_owner(obj, namesake, "has this name and is not ours")
+    if wider := _oldest(builder, obj, [each for each in foreign if _selects_all(each, labels)]):
+        name = object_name(wider.key)
+        builder.reject(obj, FOREIGN_OWNER, f"{name} is older and selects all of these workloads, so Istio uses it")
         return
-    fitted = _repeating(draft, obj, made)
+    if namesake := builder.foreign_namesake(obj):
+        builder.reject_foreign(obj, namesake, "has this name and is not managed by mesh-egress")
+        return
+    sidecar = _with_copied_settings(builder, obj, by_namespace)
     if not labels:
-        made[namespace] = fitted
-    draft.take(fitted)
+        by_namespace[namespace] = sidecar
+    builder.add(sidecar)
 
 
-def _merge(draft: Projection, obj: IstioObject, other: CachedObject) -> None:
-    """Our mode into a Sidecar that is there: where it says nothing, or the same; and something else only if allowed."""
-    mode, theirs = obj["spec"][POLICY]["mode"], _others_mode(draft, other)
-    forced = draft.adopted(other.key)
-    if theirs not in ("", mode) and not forced:
-        draft.refuse_owner(obj, other, f"says {theirs}")
+def _merge(builder: ProjectionBuilder, obj: IstioObject, foreign: CachedObject) -> None:
+    """Sets our mode in an unmanaged Sidecar that sets none, or the same. To override another one, the Sidecar must be
+    adopted."""
+    mode, foreign_mode = obj["spec"][POLICY]["mode"], _foreign_mode(builder, foreign)
+    forced = builder.is_adopted(foreign.key)
+    if foreign_mode not in ("", mode) and not forced:
+        builder.reject_foreign(obj, foreign, f"sets {foreign_mode}")
         return
-    draft.take(fields_object(other.key, resource_of(obj), {POLICY: {"mode": mode}}, forced=forced))
+    builder.add(fields_object(foreign.key, resource_of(obj), {POLICY: {"mode": mode}}, forced=forced))
 
 
-def _others_mode(draft: Projection, other: CachedObject) -> str:
-    """What others say there: as long as the mode is only ours, what stood there before. So an object that is adopted no
-    more is given back, and one that happened to say the same does not follow us to something else."""
-    said, held = said_mode(other.content), draft.view.held.get(other.key)
-    ours = held is not None and held.spec[POLICY]["mode"] == said and not other_holders(other.managed)
-    return said_mode(held.was) if held is not None and ours else said
+def _foreign_mode(builder: ProjectionBuilder, foreign: CachedObject) -> str:
+    """The mode that others set: if the current one is only ours, the one before it. So an object that is no longer
+    adopted is released, and one that happened to have our mode does not follow us to another."""
+    mode, saved = sidecar_mode(foreign.content), builder.observed.saved.get(foreign.key)
+    is_ours = saved is not None and saved.spec[POLICY]["mode"] == mode and not other_managers(foreign.managed_fields)
+    return sidecar_mode(saved.previous) if saved is not None and is_ours else mode
 
 
-def _repeating(draft: Projection, obj: IstioObject, made: Mapping[str, IstioObject]) -> IstioObject:
-    """Our own Sidecar, with the settings of the one that it displaces."""
-    found = _displaced(draft, obj, made)
-    if found is None:
+def _with_copied_settings(
+    builder: ProjectionBuilder, obj: IstioObject, by_namespace: Mapping[str, IstioObject]
+) -> IstioObject:
+    """Our own Sidecar, with the settings of the one that it replaces."""
+    replaced = _replaced(builder, obj, by_namespace)
+    if replaced is None:
         return obj
-    name, spec, source = found
-    settings = {key: value for key, value in spec.items() if key not in _NOT_REPEATED}
+    name, spec, source = replaced
+    settings = {key: value for key, value in spec.items() if key not in _NOT_COPIED}
     policy = {**(spec.get(POLICY) or {}), **obj["spec"][POLICY]}
     if not settings and policy == obj["spec"][POLICY]:
         return obj
-    fitted = own(obj, **settings, **{POLICY: policy})
-    fitted["metadata"]["annotations"] = {**fitted["metadata"]["annotations"], COPIED_FROM: source or name}
-    return fitted
+    sidecar = managed_object(obj, **settings, **{POLICY: policy})
+    sidecar["metadata"]["annotations"] = {**sidecar["metadata"]["annotations"], COPIED_FROM: source or name}
+    return sidecar
 
 
-def _displaced(draft: Projection, obj: IstioObject, made: Mapping[str, IstioObject]) -> tuple[str, Spec, str] | None:
-    """Name, spec and own source of the Sidecar that would hold without `obj`."""
-    namespace = obj["metadata"]["namespace"]
-    narrow = bool(_labels(obj["spec"]))
-    for place in ([namespace] if narrow else []) + ([draft.view.root] if namespace != draft.view.root else []):
-        if ours := made.get(place):
-            source = ours["metadata"]["annotations"].get(COPIED_FROM, "")
-            return name_of_object(key_of(ours)), ours["spec"], source
-        for other in _others(draft, place):
-            if not _labels(other.content):
-                return name_of_object(other.key), other.content, ""
+def _replaced(
+    builder: ProjectionBuilder, obj: IstioObject, by_namespace: Mapping[str, IstioObject]
+) -> tuple[str, Spec, str] | None:
+    """Name, spec and own source of the Sidecar that Istio would use without `obj`."""
+    namespace, root = obj["metadata"]["namespace"], builder.observed.root
+    own = [namespace] if _labels(obj["spec"]) else []
+    for candidate in own + ([root] if namespace != root else []):
+        if sidecar := by_namespace.get(candidate):
+            source = sidecar["metadata"]["annotations"].get(COPIED_FROM, "")
+            return object_name(key_of(sidecar)), sidecar["spec"], source
+        for foreign in builder.observed.foreign("Sidecar", candidate):
+            if not _labels(foreign.content):
+                return object_name(foreign.key), foreign.content, ""
     return None
 
 
-def _enforced(draft: Projection, obj: IstioObject) -> bool:
-    """In ambient mode nobody reads Sidecars, and ztunnel lets everything out."""
+def _is_enforced(builder: ProjectionBuilder, obj: IstioObject) -> bool:
+    """Rejects REGISTRY_ONLY in ambient mode: Sidecars are ignored there, and ztunnel blocks nothing."""
     namespace, mode = obj["metadata"]["namespace"], obj["spec"][POLICY]["mode"]
-    labels = draft.view.namespaces[namespace]
-    if mode == _REGISTRY_ONLY and labels.get("istio.io/dataplane-mode") == "ambient":
-        draft.refuse(
-            obj,
-            UNSUPPORTED,
-            f"namespace {namespace} is in ambient mode, where ztunnel does not enforce {_REGISTRY_ONLY}",
-        )
+    labels = builder.observed.namespaces[namespace]
+    if mode == REGISTRY_ONLY and labels.get("istio.io/dataplane-mode") == "ambient":
+        message = f"namespace {namespace} is in ambient mode, where ztunnel does not enforce {REGISTRY_ONLY}"
+        builder.reject(obj, UNSUPPORTED, message)
         return False
     return True
 
 
-def breadth(obj: IstioObject, root: str) -> int:
-    """0 for the mesh's, 1 for a namespace's, 2 for one of some workloads."""
-    return 2 if _labels(obj["spec"]) else int(obj["metadata"]["namespace"] != root)
+def _oldest(builder: ProjectionBuilder, obj: IstioObject, foreign: Sequence[CachedObject]) -> CachedObject | None:
+    """The first of `foreign`, which is sorted by age, if it is older than the managed object that already exists."""
+    existing = builder.observed.managed(key_of(obj))
+    return next((each for each in foreign if existing is None or each.age < existing.age), None)
 
 
-def _oldest(draft: Projection, obj: IstioObject, others: Sequence[CachedObject]) -> CachedObject | None:
-    """The oldest of `others`, which come in this order, if it is older than what we have there already."""
-    mine = draft.view.ours(key_of(obj))
-    return next((other for other in others if mine is None or other.age < mine.age), None)
-
-
-def _others(draft: Projection, namespace: str) -> Sequence[CachedObject]:
-    return draft.view.foreign("Sidecar", namespace)
-
-
-def _holds_for(other: CachedObject, labels: Mapping[str, str]) -> bool:
+def _selects_all(foreign: CachedObject, labels: Mapping[str, str]) -> bool:
     """Whether it selects every workload that has `labels`."""
-    selected = _labels(other.content)
+    selected = _labels(foreign.content)
     return bool(selected) and selected.items() <= labels.items()
 
 
 def _labels(spec: Spec) -> Mapping[str, str]:
     return (spec.get("workloadSelector") or {}).get("labels") or {}
-
-
-def fit_mesh_config(draft: Projection, sidecar: IstioObject) -> bool:
-    """The mode of the mesh's Sidecar for MeshConfig, where the cluster's registration wants it there. Whether a Sidecar
-    is wanted as well."""
-    backend = (draft.cluster.kubernetes or KubernetesTarget()).mesh_policy
-    if breadth(sidecar, draft.view.root) > 0 or backend is MeshPolicyBackend.SIDECAR:
-        return True
-    root, name = draft.view.root, mesh_config_name(draft.view.revision)
-    if ObjectKey(CONFIG_MAP.name, root, name) in draft.view.objects:
-        spec = {POLICY: {"mode": sidecar["spec"][POLICY]["mode"]}}
-        draft.take(fields_object(ObjectKey(MESH_CONFIG, root, name), resource_of(sidecar), spec))
-    else:
-        draft.refuse(
-            sidecar,
-            UNSUPPORTED,
-            f"there is no ConfigMap {root}/{name} to set MeshConfig in; is {draft.view.revision or 'default'} Istio's "
-            "revision? By a Sidecar alone: register the cluster again with --mesh-policy sidecar",
-        )
-    return backend is MeshPolicyBackend.BOTH

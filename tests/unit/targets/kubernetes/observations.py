@@ -1,4 +1,4 @@
-"""Clusters as a look finds them, for tests: a few objects of others and of ours, of a given age."""
+"""Observations of a cluster for tests: a few managed and unmanaged objects of a given age."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKe
 from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
 from egress_server.domain.observed.inventory import Capabilities
 from egress_server.domain.render import render
-from egress_server.ports.target import Fit
+from egress_server.ports.target import Projection
 from egress_server.targets.kubernetes.informer.objects import CachedObject, cached_object
 from egress_server.targets.kubernetes.last_applied import SavedFields
 from egress_server.targets.kubernetes.observe.observation import Observation
@@ -21,18 +21,18 @@ _NEWEST = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def found(
-    kind: str, name: str, spec: Mapping[str, Any], *, namespace: str = "default", ours: bool = False, **more: Any
+    kind: str, name: str, spec: Mapping[str, Any], *, namespace: str = "default", managed: bool = False, **more: Any
 ) -> CachedObject:
-    """An object on the cluster; `age` in days, 10 unless said otherwise, and `writer` who wrote it."""
+    """An object on the cluster; `age` in days, 10 by default, and `writer` who wrote it."""
     born = _NEWEST - timedelta(days=more.pop("age", 10))
-    writer = more.pop("writer", "" if ours else "kubectl")
+    writer = more.pop("writer", "" if managed else "kubectl")
     metadata = {
         "name": name,
         "namespace": namespace,
         "uid": f"{kind}-{namespace}-{name}",
         "resourceVersion": "1",
         "creationTimestamp": born.isoformat().replace("+00:00", "Z"),
-        "labels": dict(MANAGED_BY) if ours else {},
+        "labels": dict(MANAGED_BY) if managed else {},
         "managedFields": [{"manager": writer, "operation": "Update", "fieldsV1": {}}] if writer else [],
         **more,
     }
@@ -45,12 +45,12 @@ def sidecar(name: str, spec: Mapping[str, Any], **more: Any) -> CachedObject:
 
 
 def virtual_service(name: str, host: str, **more: Any) -> CachedObject:
-    """A VirtualService for a host, with one route unless `http` says otherwise; other fields of the spec as `spec`."""
+    """A VirtualService for a host, with one route unless `http` is given; other fields of the spec as `spec`."""
     http = more.pop("http", [{"route": [{"destination": {"host": host}}]}])
     return found("VirtualService", name, {"hosts": [host], "http": http, **more.pop("spec", {})}, **more)
 
 
-def view(*objects: CachedObject, held: Mapping[ObjectKey, SavedFields] | None = None, **more: Any) -> Observation:
+def observe(*objects: CachedObject, saved: Mapping[ObjectKey, SavedFields] | None = None, **more: Any) -> Observation:
     """A cluster with these objects, and the namespaces default, shop and istio-system."""
     namespaces = {name: {} for name in ("default", "shop", ROOT)} | more.pop("namespaces", {})
     return Observation(
@@ -58,7 +58,7 @@ def view(*objects: CachedObject, held: Mapping[ObjectKey, SavedFields] | None = 
         namespaces=namespaces,
         capabilities=more.pop("capabilities", Capabilities(istio_version="1.31.1")),
         objects={each.key: each for each in objects},
-        held=held or {},
+        saved=saved or {},
         **more,
     )
 
@@ -69,18 +69,18 @@ def cluster(*adopted: str, **more: Any) -> Cluster:
     return Cluster("meshes/default/clusters/c0", TargetKind.KUBERNETES, kubernetes=settings, adopted=adopted, **more)
 
 
-def fitted(where: Cluster, there: Observation, *resources: Resource) -> Fit:
-    """What of the resources fits."""
-    snapshot = History(where, *resources).snapshot
-    return project(render(effective(snapshot, where, BIRTH)), where, there)
+def projected(cluster: Cluster, observed: Observation, *resources: Resource) -> Projection:
+    """The projection of these resources."""
+    snapshot = History(cluster, *resources).snapshot
+    return project(render(effective(snapshot, cluster, BIRTH)), cluster, observed)
 
 
-def one(project: Fit, kind: str) -> IstioObject:
-    """The one object of a kind."""
-    [obj] = [each for each in project.objects if each["kind"] == kind]
+def one(projection: Projection, kind: str) -> IstioObject:
+    """The only object of a kind."""
+    [obj] = [each for each in projection.objects if each["kind"] == kind]
     return obj
 
 
-def reasons(project: Fit) -> dict[str, str]:
-    """Why each resource is not held, by its id."""
-    return {name.rpartition("/")[2]: problem.reason for name, problem in project.obstacles.items()}
+def reasons(projection: Projection) -> dict[str, str]:
+    """The reason of each obstacle, by the id of its resource."""
+    return {name.rpartition("/")[2]: problem.reason for name, problem in projection.obstacles.items()}

@@ -1,4 +1,4 @@
-"""Pods as interception sees them: which run old rules, and who policy_gaps."""
+"""Pods as interception sees them: which run outdated rules, and which are not covered by policy."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def init(include: str = "*", exclude: str = "", **ports: str) -> dict[str, Any]:
 
 
 def pod(*containers: dict[str, Any], name: str = "curl-6d5f-abc", **metadata: Any) -> dict[str, Any]:
-    """A running pod of Deployment curl with a sidecar, unless said otherwise."""
+    """A running pod of Deployment curl, with a sidecar by default."""
     owner = [{"kind": "ReplicaSet", "name": "curl-6d5f", "controller": True}]
     labels = {"app": "curl", "pod-template-hash": "6d5f"}
     return {
@@ -41,13 +41,13 @@ def bare(**spec: Any) -> dict[str, Any]:
 
 
 def read(obj: dict[str, Any]) -> Pod:
-    """The pod, which runs."""
+    """The pod, which is running."""
     found = read_pod(obj)
     assert found is not None
     return found
 
 
-def test_rules_are_those_that_the_init_container_was_told() -> None:
+def test_rules_are_the_init_containers_arguments() -> None:
     """Ranges and ports, and the workload that the pod belongs to."""
     found = read(pod(init("10.0.0.0/8,192.168.0.0/16", "10.1.0.0/16", q="443", o="3306,5432")))
     assert found.rules == Rules(
@@ -69,25 +69,25 @@ def test_rules_are_those_that_the_init_container_was_told() -> None:
     ],
 )
 def test_owners(references: list[dict[str, Any]], owner: str) -> None:
-    """The controller that would bring the pod again; without one, the pod itself."""
+    """The controller that would recreate the pod; without one, the pod itself."""
     assert str(read(pod(init(), ownerReferences=references)).owner) == owner
 
 
-def test_a_pod_that_is_over_is_none() -> None:
-    """Neither one that has finished nor one on its way out."""
+def test_terminated_pods_are_ignored() -> None:
+    """Neither one that has finished nor one that is terminating."""
     assert read_pod(pod(init()) | {"status": {"phase": "Succeeded"}}) is None
     assert read_pod(pod(init(), deletionTimestamp="2026-01-01T00:00:00Z")) is None
 
 
 def test_with_the_cni_plugin_annotations_are_the_rules() -> None:
-    """The injector leaves them on the pod; without an interception mode nothing captures."""
+    """The injector leaves them on the pod; without an interception mode nothing is captured."""
     marked = {"sidecar.istio.io/interceptionMode": "REDIRECT", INCLUDE_RANGES: "10.0.0.0/8"}
     assert read(pod(annotations=marked)).rules == Rules(include=("10.0.0.0/8",))
     assert read(pod(annotations={"sidecar.istio.io/interceptionMode": "NONE"})).rules is None
 
 
 def test_a_pod_with_older_rules_makes_its_workload_stale() -> None:
-    """One of two pods: the workload is named once, with both counts and the difference."""
+    """One of two pods: the workload is listed once, with both counts and the difference."""
     pods = [read(pod(init("*"))), read(pod(init("10.0.0.0/8"), name="curl-6d5f-new"))]
     injection = Injection({**ALL, "includeIPRanges": "10.0.0.0/8"})
     assert stale_workloads(pods, injection) == [
@@ -96,13 +96,13 @@ def test_a_pod_with_older_rules_makes_its_workload_stale() -> None:
 
 
 @pytest.mark.parametrize("written", ["10.0.0.1/8", "10.0.0.0/8,10.0.0.0/8"])
-def test_what_iptables_take_alike_is_not_stale(written: str) -> None:
+def test_equivalent_rules_are_not_stale(written: str) -> None:
     """Bits behind the mask, order and repetition make no difference."""
     assert stale_workloads([read(pod(init(written)))], Injection({**ALL, "includeIPRanges": "10.0.0.0/8"})) == []
 
 
 def test_a_narrower_scope_decides_what_a_new_pod_gets() -> None:
-    """The policy for the workload's labels comes before that of its namespace, and both before the mesh's values."""
+    """The policy for the workload's labels beats that of its namespace, and both beat the mesh's values."""
     whole = ScopedRules("default", {}, {**ALL, "excludeIPRanges": "10.1.0.0/16"})
     narrow = ScopedRules("default", {"app": "curl"}, {**ALL, "excludeIPRanges": "10.2.0.0/16"})
     injection = Injection(ALL, (narrow, whole))
@@ -111,7 +111,7 @@ def test_a_narrower_scope_decides_what_a_new_pod_gets() -> None:
 
 
 def test_an_annotation_of_a_policy_that_is_gone_is_stale_and_one_of_the_template_is_not() -> None:
-    """Only the template says what a new pod would carry."""
+    """Only the template says what a new pod would have."""
     found = read(pod(init("10.0.0.0/8"), annotations={INCLUDE_RANGES: "10.0.0.0/8"}))
     owner = found.owner
     assert [each.name for each in stale_workloads([found], Injection(ALL, templates={owner: PodTemplate({}, {})}))] == [
@@ -133,7 +133,7 @@ def test_pods_without_a_sidecar_are_never_stale() -> None:
     [
         (bare(), PolicyGapKind.NOT_CAPTURED, "no sidecar"),
         (bare(hostNetwork=True), PolicyGapKind.NOT_CAPTURED, "node's network"),
-        (pod(annotations={"sidecar.istio.io/interceptionMode": "NONE"}), PolicyGapKind.NOT_CAPTURED, "nothing sends"),
+        (pod(annotations={"sidecar.istio.io/interceptionMode": "NONE"}), PolicyGapKind.NOT_CAPTURED, "not redirected"),
         (pod(init(exclude="10.1.0.0/16")), PolicyGapKind.EXCLUDED, "to 10.1.0.0/16"),
         (pod(init("")), PolicyGapKind.EXCLUDED, "to every address"),
         (pod(init("10.0.0.0/8")), PolicyGapKind.EXCLUDED, "to all but 10.0.0.0/8"),
@@ -141,15 +141,15 @@ def test_pods_without_a_sidecar_are_never_stale() -> None:
         (pod(annotations={"ambient.istio.io/redirection": "enabled"}), PolicyGapKind.AMBIENT, "ztunnel"),
     ],
 )
-def test_pods_that_escape(obj: dict[str, Any], kind: PolicyGapKind, why: str) -> None:
+def test_pods_that_are_not_covered(obj: dict[str, Any], kind: PolicyGapKind, why: str) -> None:
     """Each workload once, with the reason."""
     found = list(pod_gaps([read(obj), read(obj)], MESHED))
     assert [(gap.kind, gap.name) for gap in found] == [(kind, "curl")]
     assert why in found[0].why
 
 
-def test_pods_that_do_not_escape() -> None:
-    """One whose connections are all captured, and one of a namespace that is not in the mesh."""
+def test_pods_that_are_covered() -> None:
+    """One whose connections are all captured, and one in a namespace that is not in the mesh."""
     assert list(pod_gaps([read(pod(init()))], MESHED)) == []
     assert list(pod_gaps([read(bare())], {"default": {}})) == []
 
@@ -164,14 +164,14 @@ def test_pods_that_do_not_escape() -> None:
         ("REGISTRY_ONLY", "ALLOW_ANY", None),
     ],
 )
-def test_sidecars_that_escape(mode: str, mesh_mode: str, kind: PolicyGapKind | None) -> None:
-    """One that allows any, and one without a mode where MeshConfig does not hold it."""
+def test_sidecars_that_are_not_covered(mode: str, mesh_mode: str, kind: PolicyGapKind | None) -> None:
+    """One that allows any, and one without a mode if MeshConfig does not restrict it."""
     found = list(sidecar_gaps([ForeignSidecar("shop", "own", BIRTH, mode=mode)], mesh_mode))
     assert [gap.kind for gap in found] == ([] if kind is None else [kind])
 
 
-def test_what_waits_for_a_restart_makes_stale() -> None:
-    """Of workloads whose template a restart of ours would change, by the template's labels; a bare pod gets nothing."""
+def test_deferred_rules_make_workloads_stale() -> None:
+    """For workloads whose template a restart would change, by the template's labels; a bare pod gets nothing."""
     shop: dict[str, Any] = {"namespace": "shop"}
     pods = [read(pod(init(), **shop)), read(pod(init(), name="lone", ownerReferences=[], **shop))]
     rules = ScopedRules("shop", {"app": "curl"}, {**ALL, "includeIPRanges": "10.0.0.0/8"})

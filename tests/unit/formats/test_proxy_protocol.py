@@ -1,4 +1,4 @@
-"""The header's bytes, as the PROXY protocol's specification gives them."""
+"""The bytes of a PROXY protocol header, as in its specification."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_ipv6() -> None:
         (("example.com", 1), ("127.0.0.1", 1), "example.com"),
     ],
 )
-def test_refusals(source: Endpoint, destination: Endpoint, why: str) -> None:
-    """What the format cannot say is a ValueError."""
+def test_rejected(source: Endpoint, destination: Endpoint, why: str) -> None:
+    """A ValueError for what the format can't express."""
     with pytest.raises(ValueError, match=why):
         encode_header(source, destination)
