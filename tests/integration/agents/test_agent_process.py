@@ -122,7 +122,7 @@ def test_life(home: Path, server: Daemon) -> None:
     admin, outbound = free_port(), free_port()
     flags = ("--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound))
     with running(home, *flags) as agent:
-        waits = "sidecar_not_there [Errno 111] Connection refused"
+        waits = "sidecar_not_ready [Errno 111] Connection refused"
         eventually(lambda: waits in agent.events(), PATIENCE_SECONDS)
         assert not attached(server)
         with sidecar(home, admin, outbound):
@@ -131,7 +131,7 @@ def test_life(home: Path, server: Daemon) -> None:
             assert (known.agent, known.namespace, known.workload_cluster) == ("curl-0", "shop", "Kubernetes")
             assert dict(known.labels) == {"app": "curl"}
             # It runs as the user that its sidecar runs as, which in a pod would keep iptables from catching it.
-            assert f"sidecars_own_user {os.geteuid()}" in agent.events()
+            assert f"agent_has_sidecars_user {os.geteuid()}" in agent.events()
 
             server.stop()
             server.start()

@@ -22,11 +22,11 @@ HOST = "www.aliyun.com"
 class Direct:
     """Dials the place itself, as if the connection were captured."""
 
-    async def __call__(self, place: DialTarget) -> Dialled:
+    async def __call__(self, target: DialTarget) -> Dialled:
         """Connects over TCP."""
         connection = socket.socket()
         connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, place.upstream)
+        await asyncio.get_running_loop().sock_connect(connection, target.upstream)
         return Dialled(connection, captured=True)
 
 
@@ -111,8 +111,8 @@ async def test_response() -> None:
     """Status, version and headers come back in order and as they were sent; a redirect is not followed; a provisional
     response is passed over."""
     hints = b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n"
-    moved = b"HTTP/1.0 301 Moved\r\nLocation: http://127.0.0.1/\r\nX: 1\r\nX: 2\r\n\r\n"
-    async with serving(says(hints + moved)) as port:
+    changes_between = b"HTTP/1.0 301 Moved\r\nLocation: http://127.0.0.1/\r\nX: 1\r\nX: 2\r\n\r\n"
+    async with serving(says(hints + changes_between)) as port:
         evidence = await ask(port)
     assert (evidence.status, evidence.http_version) == (301, "HTTP/1.0")
     assert evidence.headers == (("Location", "http://127.0.0.1/"), ("X", "1"), ("X", "2"))

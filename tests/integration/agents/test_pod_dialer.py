@@ -46,7 +46,7 @@ async def test_caught(address: str) -> None:
     async with listening(address) as port:
         dialled = await dial(address, port, port)
         with contextlib.closing(dialled.connection) as connection:
-            assert (dialled.captured, dialled.yet_to) == (True, None)
+            assert (dialled.captured, dialled.connect_to) == (True, None)
             await asyncio.get_running_loop().sock_sendall(connection, b"hello")
 
 
@@ -56,7 +56,7 @@ async def test_left_alone(address: str) -> None:
     async with listening(address) as sidecar, listening(address) as elsewhere:
         dialled = await dial(address, elsewhere, sidecar)
         with contextlib.closing(dialled.connection) as connection:
-            assert (dialled.captured, dialled.yet_to) == (False, None)
+            assert (dialled.captured, dialled.connect_to) == (False, None)
             assert connection.getpeername()[1] == elsewhere
 
 
@@ -68,7 +68,7 @@ async def test_refused_elsewhere(address: str) -> None:
         with nobody(address) as elsewhere:
             dialled = await dial(address, elsewhere, sidecar)
             with contextlib.closing(dialled.connection) as connection:
-                assert (dialled.captured, dialled.yet_to) == (False, (address, elsewhere))
+                assert (dialled.captured, dialled.connect_to) == (False, (address, elsewhere))
                 with pytest.raises(ConnectionRefusedError):
                     await asyncio.get_running_loop().sock_connect(connection, (address, elsewhere))
 
@@ -76,14 +76,14 @@ async def test_refused_elsewhere(address: str) -> None:
 @pytest.mark.parametrize("address", FAMILIES)
 async def test_sidecar_that_is_gone(address: str) -> None:
     """One that fails while nobody listens where iptables send it says nothing of its destination."""
-    with nobody(address) as port, pytest.raises(ConnectionRefusedError, match=f"nobody listens at port {port}"):
+    with nobody(address) as port, pytest.raises(ConnectionRefusedError, match=f"nothing listens on port {port}"):
         await dial(address, port, port)
 
 
 async def test_sidecar_for_one_family() -> None:
     """A sidecar that listens for IPv4 alone is none for IPv6."""
     async with listening("127.0.0.1") as sidecar:
-        with nobody("::1") as elsewhere, pytest.raises(ConnectionRefusedError, match="nobody listens"):
+        with nobody("::1") as elsewhere, pytest.raises(ConnectionRefusedError, match="nothing listens"):
             await dial("::1", elsewhere, sidecar)
 
 
@@ -112,12 +112,12 @@ async def test_destination_that_does_not_answer() -> None:
         async with listening("127.0.0.1") as sidecar:
             dialled = await dial("127.0.0.1", port, sidecar)
         with contextlib.closing(dialled.connection):
-            assert (dialled.captured, dialled.yet_to) == (False, ("127.0.0.1", port))
+            assert (dialled.captured, dialled.connect_to) == (False, ("127.0.0.1", port))
 
 
 async def test_no_route() -> None:
     """An address that can't be connected to at all is said to be one."""
-    with pytest.raises(NoRoute, match=r"no way to 255\.255\.255\.255 from here"):
+    with pytest.raises(NoRoute, match=r"no route to 255\.255\.255\.255 from here"):
         await dial("255.255.255.255", 80, 15001)
 
 

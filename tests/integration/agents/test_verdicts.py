@@ -157,15 +157,17 @@ async def test_port_taken_by_another_service(make: Make, target: LocalTarget, wo
 async def test_disturbed(target: LocalTarget, world: World) -> None:
     """Another connection to the same destination during the attempt leaves no verdict, but says so."""
 
+    envoy = target.envoy
+
     class Busy:
         """Beside each connection it makes another one of its own."""
 
-        async def __call__(self, place: DialTarget) -> Dialled:
-            await ask(await connect(target.envoy.address, 80, world.http))
-            return Dialled(await open_connection(target.envoy.address, place.dialled, place.upstream), captured=True)
+        async def __call__(self, target: DialTarget) -> Dialled:
+            await ask(await connect(envoy.address, 80, world.http))
+            return Dialled(await open_connection(envoy.address, target.dialled, target.upstream), captured=True)
 
     resolver = Resolver({(HOST, 80): ("127.0.0.1", world.http)})
-    make = Prober(resolver, Busy(), EnvoySidecar(target.envoy.admin.get), version="0.1.0")
+    make = Prober(resolver, Busy(), EnvoySidecar(envoy.admin.get), version="0.1.0")
     _, verdict = await probe(make, HTTP)
     assert is_disturbed(verdict)
 
@@ -174,12 +176,14 @@ async def test_foreign_passthrough_is_not_ours(target: LocalTarget, world: World
     """Traffic of others that passes to another address while ours is blocked does not turn BLOCKED into
     PASSTHROUGH."""
 
+    envoy = target.envoy
+
     class Busy:
         """Before each connection it sends one elsewhere, on a port that TCP passes."""
 
-        async def __call__(self, place: DialTarget) -> Dialled:
-            await ask(await connect(target.envoy.address, 80, world.http, address="127.0.0.2"))
-            return Dialled(await open_connection(target.envoy.address, place.dialled, ("127.0.0.1", 1)), captured=True)
+        async def __call__(self, target: DialTarget) -> Dialled:
+            await ask(await connect(envoy.address, 80, world.http, address="127.0.0.2"))
+            return Dialled(await open_connection(envoy.address, target.dialled, ("127.0.0.1", 1)), captured=True)
 
     make = Prober(
         Resolver({(HOST, 80): ("127.0.0.1", 1)}), Busy(), EnvoySidecar(target.envoy.admin.get), version="0.1.0"

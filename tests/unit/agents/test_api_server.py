@@ -23,10 +23,10 @@ class Nowhere:
 
     dialled: list[DialTarget] = field(default_factory=list)
 
-    async def __call__(self, place: DialTarget) -> Dialled:
+    async def __call__(self, target: DialTarget) -> Dialled:
         """Never gets there."""
-        self.dialled.append(place)
-        raise NoRoute(f"no way to {place.dialled[0]} from here")
+        self.dialled.append(target)
+        raise NoRoute(f"no route to {target.dialled[0]} from here")
 
 
 def sidecar(*clusters: tuple[str, str]) -> EnvoySidecar:
@@ -93,8 +93,8 @@ async def test_as_an_endpoint(to: str) -> None:
 
 
 async def test_others_may_be_asked() -> None:
-    """And where the pod's network knows no way to one, that is said, not taken for the sidecar's silence."""
+    """And where the pod's network knows no route to one, that is said, not taken for the sidecar's silence."""
     beside = sidecar(("outbound|443||kubernetes.default.svc.cluster.local", NODE))
     evidence, dialled = await attempt("www.example.com", resolve=PUBLIC, beside=beside)
     assert dialled == [DialTarget((PUBLIC, 443), (PUBLIC, 443))]
-    assert (evidence.refused, evidence.refused_message) == ("NO_ROUTE", f"no way to {PUBLIC} from here")
+    assert (evidence.refused, evidence.refused_message) == ("NO_ROUTE", f"no route to {PUBLIC} from here")

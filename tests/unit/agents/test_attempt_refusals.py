@@ -24,9 +24,9 @@ class RecordingDialer:
 
     dialled: list[DialTarget] = field(default_factory=list)
 
-    async def __call__(self, place: DialTarget) -> Dialled:
+    async def __call__(self, target: DialTarget) -> Dialled:
         """Never answers."""
-        self.dialled.append(place)
+        self.dialled.append(target)
         raise ConnectionRefusedError("recorded")
 
 
@@ -77,7 +77,7 @@ async def attempt(
     resolve: str = "",
     port: int = 80,
     scheme: str = "http",
-    pinned: Mapping[tuple[str, int], Endpoint] | None = None,
+    overrides: Mapping[tuple[str, int], Endpoint] | None = None,
     sidecar: Sidecar | None = None,
     method: str = "HEAD",
     headers: Mapping[str, str] | None = None,
@@ -85,7 +85,9 @@ async def attempt(
 ) -> tuple[Evidence, list[DialTarget]]:
     """One attempt, and where it dialled."""
     dialer = RecordingDialer()
-    make = Prober(Resolver(pinned or {}, system), dialer, EnvoySidecar((sidecar or Sidecar()).fetch), version="0.1.0")
+    make = Prober(
+        Resolver(overrides or {}, system), dialer, EnvoySidecar((sidecar or Sidecar()).fetch), version="0.1.0"
+    )
     what = Attempt(Destination(scheme, host, port, path), method, headers or {}, resolve, timeout=5)
     return await make(what), dialer.dialled
 
@@ -205,14 +207,14 @@ async def test_what_resolve_gave_is_allowed() -> None:
     """The address and port that `--resolve` gave at start may be reached; the sidecar is told both ports, and as the
     original destination the address that the caller names, if any."""
     for given, address in (("", "127.0.0.1"), (PUBLIC, PUBLIC)):
-        _, dialled = await attempt("www.example.com", resolve=given, pinned=PINNED)
+        _, dialled = await attempt("www.example.com", resolve=given, overrides=PINNED)
         assert dialled == [DialTarget((address, 80), ("127.0.0.1", 18080))]
 
 
 @pytest.mark.parametrize("given", [given for given in GIVEN if given not in {"127.0.0.1", "::ffff:127.0.0.1"}])
 async def test_given_address_of_a_stand_in(given: str) -> None:
     """A stand-in makes no forbidden address, but the one that `--resolve` gave, one that may be named."""
-    evidence, dialled = await attempt("www.example.com", resolve=given, pinned=PINNED)
+    evidence, dialled = await attempt("www.example.com", resolve=given, overrides=PINNED)
     assert dialled == []
     assert evidence.refused == "ADDRESS_FORBIDDEN"
 
@@ -220,7 +222,7 @@ async def test_given_address_of_a_stand_in(given: str) -> None:
 async def test_upstream_that_resolve_gave_is_allowed() -> None:
     """A registered service may have the endpoint that `--resolve` gave."""
     own = Sidecar("outbound|80||www.example.com", [{"socket_address": {"address": "127.0.0.1", "port_value": 18080}}])
-    _, dialled = await attempt("www.example.com", pinned=PINNED, sidecar=own)
+    _, dialled = await attempt("www.example.com", overrides=PINNED, sidecar=own)
     assert len(dialled) == 1
 
 
@@ -236,7 +238,7 @@ async def test_upstream_that_resolve_gave_is_allowed() -> None:
 )
 async def test_the_exception_is_exact(host: str, port: int, resolve: str) -> None:
     """Neither another port nor another address profits from what `--resolve` gave."""
-    evidence, dialled = await attempt(host, port=port, resolve=resolve, pinned=PINNED)
+    evidence, dialled = await attempt(host, port=port, resolve=resolve, overrides=PINNED)
     assert dialled == []
     assert evidence.refused == "ADDRESS_FORBIDDEN"
 
@@ -313,4 +315,4 @@ async def test_sidecar_that_does_not_answer() -> None:
     make = Prober(Resolver({}, system), dialer, EnvoySidecar(gone), version="0.1.0")
     evidence = await make(Attempt(Destination("http", "www.example.com", 80), resolve=PUBLIC))
     assert dialer.dialled == []
-    assert (evidence.refused, evidence.refused_message) == ("SIDECAR_UNREACHABLE", "the sidecar does not answer: gone")
+    assert (evidence.refused, evidence.refused_message) == ("SIDECAR_UNREACHABLE", "the sidecar did not respond: gone")

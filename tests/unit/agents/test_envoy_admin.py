@@ -161,7 +161,7 @@ async def test_has_left(moves: Mapping[str, int], left: bool) -> None:
     tcp = Destination("tcp", "db.example.com", 3306)
     name = ("outbound|3306||db.example.com", 3306)
     admin = Admin([clusters({name: 1}), clusters({name: 1 + len(moves)})])
-    assert await (await EnvoySidecar(admin).watch(tcp, ADDRESS)).has_left() is left
+    assert await (await EnvoySidecar(admin).watch(tcp, ADDRESS)).has_connected() is left
 
 
 async def test_moved() -> None:

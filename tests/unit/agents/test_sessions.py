@@ -91,7 +91,7 @@ async def test_busy(sessions: Sessions) -> None:
 
 
 async def test_given_up_while_waiting(sessions: Sessions) -> None:
-    """An attempt whose caller has gone before its turn is never made, and frees its place."""
+    """An attempt whose caller has gone before its turn is never made, and frees its target."""
     peer = await Peer(sessions).attach(info())
     asked = [asyncio.create_task(sessions.attempt("default", info(), ATTEMPT)) for _ in range(8)]
     first = await peer.command()
@@ -161,7 +161,7 @@ async def test_silent_agent() -> None:
 
 
 async def test_replaced(sessions: Sessions) -> None:
-    """A second agent of the same name takes the first one's place."""
+    """A second agent of the same name takes the first one's target."""
     former = await Peer(sessions).attach(info())
     asked = asyncio.create_task(sessions.attempt("default", info(), ATTEMPT))
     await former.command()

@@ -1,7 +1,10 @@
-"""The sidecar's live listener of a connection: whether it sees requests in it, as `/config_dump` tells.
+"""The sidecar's live listener and route for a connection, from `/config_dump`: whether it sees requests, which faults
+apply, and where they are routed.
 
-Routes alone don't say so: they are listed for a while after nothing uses them any more, and connections to an address
-or a range that a TCP service has come before them.
+Routes alone don't tell whether requests are seen: they are listed for a while after nothing uses them any more, and
+connections to an address or a range of a TCP service never get to them. Routes are tried in order, and the first that
+matches is used. If only Envoy can evaluate a match (a regular expression, an unknown condition), that route and all
+after it are possible.
 """
 
 import re
@@ -22,13 +25,13 @@ _ANY = ("0.0.0.0", "::", "[::]")
 
 
 def listeners_page(address: str, port: int) -> str:
-    """Where the admin interface tells of the listeners that a connection to there may land on."""
+    """The admin page with the listeners that may get a connection to there."""
     names = "|".join(map(re.escape, (address, *_ANY)))
     return f"/config_dump?resource=dynamic_listeners&name_regex={quote(f'^({names})_{port}$')}"
 
 
 def sees_requests(page: bytes, address: str, port: int) -> bool:
-    """Whether plain HTTP to `address` is read as such. Raises ValueError where the page is none of listeners."""
+    """Whether plain HTTP to `address` is parsed as such. Raises ValueError if it is not a page of listeners."""
     try:
         active = {
             item["name"]: item["active_state"]["listener"]
@@ -37,13 +40,13 @@ def sees_requests(page: bytes, address: str, port: int) -> bool:
         }
         names = (f"{each}_{port}" for each in (address, *_ANY))
         listener: Json = next((active[name] for name in names if name in active), {})
-        return any(each["name"] == _MANAGER for chain in _taking(listener, address) for each in chain["filters"])
+        return any(each["name"] == _MANAGER for chain in _chains_for(listener, address) for each in chain["filters"])
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"not a page of listeners: {error!r}") from error
+        raise ValueError(f"not a list of listeners: {error!r}") from error
 
 
-def _taking(listener: Json, address: str) -> list[Json]:
-    """The filter chains for the address: those of the narrowest range that has it, else those without ranges."""
+def _chains_for(listener: Json, address: str) -> list[Json]:
+    """The filter chains for the address: those of the narrowest range that contains it, else those without ranges."""
     chains = [(_width(chain, address), chain) for chain in _chains(listener)]
     narrowest = max((width for width, _ in chains if width is not None), default=None)
     return [chain for width, chain in chains if width is not None and width == narrowest]
@@ -56,24 +59,25 @@ def _chains(listener: Json) -> Iterator[Json]:
 
 
 def _width(chain: Json, address: str) -> int | None:
-    """Bits of the narrowest range of the chain that has the address; -1 where it has no ranges, None where none has."""
+    """Prefix length of the chain's narrowest range that contains the address; -1 if it has no ranges, None if none
+    contains it."""
     ranges = chain.get("filter_chain_match", {}).get("prefix_ranges", ())
     if not ranges:
         return -1
-    its = ip_address(address)
+    ip = ip_address(address)
     networks = (ip_network(f"{each['address_prefix']}/{each.get('prefix_len', 0)}", strict=False) for each in ranges)
-    return max((network.prefixlen for network in networks if its in network), default=None)
+    return max((network.prefixlen for network in networks if ip in network), default=None)
 
 
 _FAULT_FILTER = "envoy.filters.http.fault"
-# Conditions that are no conditions: they say how the path is compared.
-_HARMLESS = frozenset({"prefix", "path", "path_separated_prefix", "case_sensitive", "headers"})
+# The parts of a match that are evaluated here.
+_EVALUATED = frozenset({"prefix", "path", "path_separated_prefix", "case_sensitive", "headers"})
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRoute:
-    """What the routes that a request may take have: faults, and the Envoy clusters that they lead to. `found` is
-    whether there are any; on a port without them the sidecar sees no requests."""
+    """The routes that a request may take: their faults, and the Envoy clusters that they lead to. `found` is whether
+    there are any; on a port without routes the sidecar sees no requests."""
 
     faults: tuple[LiveFault, ...] = ()
     clusters: tuple[str, ...] = ()
@@ -81,9 +85,9 @@ class LiveRoute:
 
 
 def live_route(page: bytes, destination: Destination, headers: Mapping[str, str]) -> LiveRoute:
-    """The route of a request, of a page of dynamic route configurations; `headers` are by lower-case name.
+    """The route of a request, from a page of dynamic route configurations; `headers` are by lower-case name.
 
-    Raises ValueError where the page is none.
+    Raises ValueError if it is not such a page.
     """
     try:
         found = [item["route_config"] for item in orjson.loads(page).get("configs", ())]
@@ -91,34 +95,34 @@ def live_route(page: bytes, destination: Destination, headers: Mapping[str, str]
         faults = [fault for route in routes if (fault := _fault(route))]
         clusters = dict.fromkeys(cluster for route in routes for cluster in _clusters(route))
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"not a page of route configurations: {error!r}") from error
+        raise ValueError(f"not a list of route configurations: {error!r}") from error
     return LiveRoute(tuple(faults), tuple(clusters), bool(routes))
 
 
 def _candidates(config: Json, destination: Destination, headers: Mapping[str, str]) -> Iterator[Json]:
-    """The routes of the host that the request may take, in order."""
+    """The host's routes that the request may take, in order."""
     for route in _routes(config.get("virtual_hosts", ()), destination):
-        fits = _fits(route.get("match", {}), destination.path, headers)
-        if fits is not False:
+        matches = _matches(route.get("match", {}), destination.path, headers)
+        if matches is not False:
             yield route
-        if fits:
+        if matches:
             return
 
 
 def _routes(virtual_hosts: Sequence[Json], destination: Destination) -> Sequence[Json]:
-    """The routes of the virtual host with the closest domain: exact, then the longest wildcard."""
+    """The routes of the virtual host with the most specific domain: exact, then the longest wildcard."""
     names = {destination.host.lower(), destination.authority.lower(), f"{destination.host.lower()}:{destination.port}"}
     best: tuple[tuple[int, int], Sequence[Json]] = ((0, 0), ())
     for virtual_host in virtual_hosts:
         for domain in virtual_host.get("domains", ()):
-            closeness = max(_closeness(domain.lower(), name) for name in names)
-            if closeness > best[0]:
-                best = closeness, virtual_host.get("routes", ())
+            specificity = max(_specificity(domain.lower(), name) for name in names)
+            if specificity > best[0]:
+                best = specificity, virtual_host.get("routes", ())
     return best[1]
 
 
-def _closeness(domain: str, name: str) -> tuple[int, int]:
-    """How well a domain fits a name, in Envoy's order; nothing is above (0, 0) that does not."""
+def _specificity(domain: str, name: str) -> tuple[int, int]:
+    """How well a domain matches a name, in Envoy's order; (0, 0) if it does not."""
     if domain == name:
         return 4, 0
     if domain == "*":
@@ -130,18 +134,18 @@ def _closeness(domain: str, name: str) -> tuple[int, int]:
     return 0, 0
 
 
-def _fits(match: Json, path: str, headers: Mapping[str, str]) -> bool | None:
-    """Whether a route takes the request; None where we can't say."""
+def _matches(match: Json, path: str, headers: Mapping[str, str]) -> bool | None:
+    """Whether a route matches the request; None if that can't be told."""
     verdicts = [
-        _path_fits(match, path.partition("?")[0]),
-        *(_header_fits(h, headers) for h in match.get("headers", ())),
+        _path_matches(match, path.partition("?")[0]),
+        *(_header_matches(h, headers) for h in match.get("headers", ())),
     ]
     if False in verdicts:
         return False
-    return None if None in verdicts or match.keys() - _HARMLESS else True
+    return None if None in verdicts or match.keys() - _EVALUATED else True
 
 
-def _path_fits(match: Json, path: str) -> bool | None:
+def _path_matches(match: Json, path: str) -> bool | None:
     fold = str if match.get("case_sensitive", True) else str.lower
     path = fold(path)
     if "prefix" in match:
@@ -154,7 +158,7 @@ def _path_fits(match: Json, path: str) -> bool | None:
     return None
 
 
-def _header_fits(condition: Json, headers: Mapping[str, str]) -> bool | None:
+def _header_matches(condition: Json, headers: Mapping[str, str]) -> bool | None:
     value = headers.get(condition["name"].lower())
     if condition.keys() - {"name", "present_match", "string_match"}:
         return None
@@ -185,7 +189,7 @@ def _fault(route: Json) -> LiveFault | None:
 
 
 def _owner(route: Json) -> str:
-    """NAMESPACE/NAME out of .../namespaces/NAMESPACE/virtual-service/NAME."""
+    """NAMESPACE/NAME from .../namespaces/NAMESPACE/virtual-service/NAME."""
     config = route.get("metadata", {}).get("filter_metadata", {}).get("istio", {}).get("config", "")
     match config.split("/"):
         case [*_, "namespaces", namespace, "virtual-service", name]:
@@ -194,7 +198,7 @@ def _owner(route: Json) -> str:
 
 
 def _clusters(route: Json) -> Iterator[str]:
-    """Those of registered services; all the rest shares one cluster."""
+    """Those of registered services; everything else shares one cluster."""
     action = route.get("route", {})
     weighted = action.get("weighted_clusters", {}).get("clusters", ())
     names = [action.get("cluster", ""), *(one["name"] for one in weighted)]
