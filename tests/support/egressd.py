@@ -129,7 +129,7 @@ def running(home: Path, *, clusters: Sequence[str] = (), resolve: Sequence[str] 
 def run_cli(module: str, *words: str, server: str = "", stdin: str = "") -> "subprocess.CompletedProcess[str]":
     """Runs `egressctl` (module `egress.cli`) or `egressd` (`egress_server.cli`) as a user does."""
     command = [sys.executable, "-c", f"from {module} import main; main()", *words]
-    environment = {**os.environ, "EGRESS_SERVER": server, "EGRESS_CONFIG": "/nonexistent", "COLUMNS": "200"}
+    environment = {**os.environ, "EGRESS_SERVER": server, "EGRESS_CONFIG": os.devnull, "COLUMNS": "200"}
     return subprocess.run(
         command, env=environment, input=stdin, capture_output=True, text=True, check=False, timeout=120
     )

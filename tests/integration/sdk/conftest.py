@@ -95,7 +95,7 @@ def ctl(target: str) -> Callable[..., "subprocess.CompletedProcess[str]"]:
 
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", "from egress.cli import main; main()", *words]
-        environment = {**os.environ, "EGRESS_SERVER": target, "EGRESS_CONFIG": "/nonexistent"}
+        environment = {**os.environ, "EGRESS_SERVER": target, "EGRESS_CONFIG": os.devnull}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
     return run

@@ -49,10 +49,10 @@ def test_the_environment_tells(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"mesh": "a/b"}, "mesh", "lower-case"),
         ({"namespace": "Shop"}, "namespace", "lower-case"),
         ({"envoy_admin": "15000"}, "envoy_admin", "must be HOST:PORT"),
-        ({"capture_port": 0}, "capture_port", "greater than or equal to 1"),
+        ({"capture_port": 0}, "capture_port", "must be between 1 and 65535"),
         ({"labels": ["app"]}, "labels", "must be KEY=VALUE"),
         ({"labels": ["=curl"]}, "labels", "must be KEY=VALUE"),
-        ({"log_level": "loud"}, "log_level", "pattern"),
+        ({"log_level": "loud"}, "log_level", "must be one of debug, info, warning, error"),
     ],
 )
 def test_refused(fields: dict[str, object], field: str, said: str) -> None:

@@ -92,8 +92,8 @@ async def supervise(
     """Runs `work` until it returns, again after each failure.
 
     `expected` exceptions say that something the task needs is away: they are logged as warnings and not counted.
-    `passes` are raised on. `stop` cuts a pause short: `work` is then called once more and finds out itself. `details`
-    go into the log.
+    `passes` are raised on. `stop` cuts the pause short during which it is set: `work` is then called again and can see
+    it. `details` go into the log.
     """
     run, loop = _Run(task, details), asyncio.get_running_loop()
     try:
@@ -113,7 +113,10 @@ async def supervise(
                 pause = run.failed(error, expected, loop.time() - began)
             finally:
                 steady.cancel()
-            await wait_for_event(stop or asyncio.Event(), pause)
+            if stop is None or stop.is_set():
+                await asyncio.sleep(pause)
+            else:
+                await wait_for_event(stop, pause)
     finally:
         HEALTH.recovered(run)
 

@@ -20,14 +20,15 @@ class Supervision:
     """How one task is supervised.
 
     `name` is its metric label and log field. Without an `essential` task the process can't do its job: /readyz is 503
-    while it is down. A task that has run for `steady` seconds since its last failure is up again; that is longer than
-    it takes to do its work once.
+    while it is down. A task is up again once it has run for `steady` seconds since its last failure, longer than it
+    takes to get to its work. One with `restarts` False belongs to one stream or request and ends with it.
     """
 
     name: str
     essential: bool = False
     backoff: Backoff = _STORE
-    steady: float = 5.0
+    steady: float = 2.0
+    restarts: bool = True
 
 
 class Task(Enum):
@@ -35,7 +36,7 @@ class Task(Enum):
 
     # Of a process
     HTTP_SERVER = Supervision("http-server", essential=True)
-    CHILD_PROCESS = Supervision("child-process", backoff=Backoff(0.05, 5.0))
+    CHILD_PROCESS = Supervision("child-process", backoff=Backoff(0.05, 5.0), steady=5.0)
     KNOWN_CLUSTERS = Supervision("known-clusters")
     # Of a process with a store
     STORE_CONNECTION = Supervision("store-connection", essential=True, backoff=Backoff(0.1, 2.0))
@@ -43,11 +44,11 @@ class Task(Enum):
     STORE_UPKEEP = Supervision("store-upkeep", backoff=Backoff(5.0, 60.0), steady=30.0)
     CHANGE_BROADCASTER = Supervision("change-broadcaster")
     # Agents
-    AGENT_SESSION = Supervision("agent-session")
+    AGENT_SESSION = Supervision("agent-session", restarts=False)
     AGENT_PUBLISHER = Supervision("agent-publisher")
     AGENT_DIRECTORY = Supervision("agent-directory")
     AGENT_INBOX = Supervision("agent-inbox")
-    AGENT_REQUEST = Supervision("agent-request")
+    AGENT_REQUEST = Supervision("agent-request", restarts=False)
     AGENT_STREAM = Supervision("agent-stream", backoff=Backoff(0.1, 5.0))
     # Of an applier
     APPLIER = Supervision("applier", essential=True, backoff=Backoff(1.0, 5.0))
@@ -63,7 +64,7 @@ class Task(Enum):
     CLUSTER_WATCH = Supervision("cluster-watch", backoff=Backoff(0.5, 30.0))
     VERIFIER = Supervision("verifier", backoff=_CLUSTER)
     INVENTORY_WRITER = Supervision("inventory-writer", backoff=_CLUSTER)
-    RESTARTS = Supervision("restarts", backoff=_CLUSTER)
+    RESTARTS = Supervision("restarts", backoff=_CLUSTER, steady=15.0)
     # Of one Kubernetes cluster
     INFORMER = Supervision("informer", backoff=Backoff(3.0, 10.0, jitter=0.2))
     INFORMER_PING = Supervision("informer-ping", backoff=_CLUSTER, steady=15.0)
