@@ -1,17 +1,19 @@
 """The directory target: a folder with one YAML file for each object.
 
 A file is managed if the object in it has our label, whatever the file's name; all other files are left alone. Files are
-replaced atomically and are on disk before an apply returns, so a reader never sees half of one.
+replaced atomically and are on disk before an apply returns, so a reader never sees half of one. A file that would stay
+the same is not written: its times tell other tools that something has changed.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 
+from egress_server.aio.waiting import Unbroken
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.model.resources import Cluster
@@ -42,6 +44,8 @@ class DirectoryTarget(StaticTarget):
         self._folder = (base / path).resolve()
         if self._folder == base or base not in self._folder.parents:
             raise PermanentError("PATH_OUTSIDE_ROOT", f"{path!r} is not below the directory root")
+        self._lock = asyncio.Lock()
+        self._calls = Unbroken[Any]()
 
     async def gather(self) -> Live:
         """Reads the managed files and the witness."""
@@ -66,7 +70,9 @@ class DirectoryTarget(StaticTarget):
         )
 
     async def close(self) -> None:
-        """Has nothing to release."""
+        """Returns once nothing is written any more."""
+        async with self._lock:
+            pass
 
     def _gather(self) -> Live:
         return Live({key_of(obj): obj for _, obj in _managed(self._folder)}, _read_witness(self._folder))
@@ -86,8 +92,15 @@ class DirectoryTarget(StaticTarget):
                 _write_object(self._folder, after)
 
     async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """One call at a time, each to its end even if the caller is cancelled: a thread can't be stopped, and the next
+        call must not read what it is just writing."""
+        result: R = await self._calls.run(self._run(work, *args, **kwargs))
+        return result
+
+    async def _run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return await asyncio.to_thread(work, *args, **kwargs)
+            async with self._lock:
+                return await asyncio.to_thread(work, *args, **kwargs)
         except OSError as error:
             raise TransientError(UNREACHABLE, f"{self._folder}: {error.strerror}") from error
         except (TypeError, ValueError) as error:
@@ -95,14 +108,14 @@ class DirectoryTarget(StaticTarget):
 
 
 def _write_object(folder: Path, obj: IstioObject) -> None:
-    """Writes one object, unless its file has this content already. Raises PermanentError FOREIGN_FILE, OSError."""
+    """Writes one object, unless its file has it already. Raises PermanentError FOREIGN_FILE, OSError."""
     path = _path_of(folder, key_of(obj))
-    if path.exists() and _read(path) is None:
+    current = _read(path) if path.exists() else None
+    if path.exists() and current is None:
         raise PermanentError("FOREIGN_FILE", f"{path} is not managed by mesh-egress; move it away")
-    content = (_HEADER + dump(obj)).encode()
-    if not path.exists() or path.read_bytes() != content:
+    if current != obj:
         path.parent.mkdir(exist_ok=True)
-        replace_file(path, content)
+        replace_file(path, (_HEADER + dump(obj)).encode())
 
 
 def _delete_object(folder: Path, key: ObjectKey) -> None:
@@ -116,16 +129,19 @@ def _delete_object(folder: Path, key: ObjectKey) -> None:
 
 def _read_witness(folder: Path) -> Witness | None:
     """The witness; None if the folder was never managed. Raises ValueError, OSError."""
-    path = folder / WITNESS_FILE
-    return Witness(**orjson.loads(path.read_bytes())) if path.exists() else None
+    try:
+        content = (folder / WITNESS_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    return Witness(**orjson.loads(content))
 
 
 def _write_witness(folder: Path, witness: Witness | None) -> None:
-    """Replaces the witness; None deletes it. Raises OSError."""
+    """Replaces the witness; None deletes it. Raises ValueError, OSError."""
     path = folder / WITNESS_FILE
     if witness is None:
         path.unlink(missing_ok=True)
-    else:
+    elif witness != _read_witness(folder):
         replace_file(path, orjson.dumps(witness))
 
 
@@ -134,8 +150,12 @@ def _path_of(folder: Path, key: ObjectKey) -> Path:
 
 
 def _managed(folder: Path) -> Iterator[tuple[Path, IstioObject]]:
-    """The managed objects with their files."""
-    for path in sorted(folder.glob("*/*.yaml")):
+    """The managed objects with their files. Raises OSError if the folder exists and can't be read."""
+    try:
+        namespaces = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for path in [path for namespace in namespaces for path in sorted(namespace.glob("*.yaml"))]:
         if (obj := _read(path)) is not None:
             yield path, obj
 

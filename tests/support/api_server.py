@@ -12,6 +12,7 @@ from kubernetes.aio.client import Configuration
 
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.connection import ApiConnection
+from tests.support.waiting import until
 
 Object = dict[str, Any]
 ENTRIES = "/apis/networking.istio.io/v1/serviceentries"
@@ -52,8 +53,7 @@ class ApiServer:
 
     async def until_watched(self, times: int = 1, path: str = ENTRIES) -> None:
         """Returns once this many watches have begun."""
-        while sum(1 for request in self.requests if request == f"WATCH {path}") < times:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+        await until(lambda: self.requests.count(f"WATCH {path}") >= times, f"{times} watches of {path}")
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any request."""
@@ -62,8 +62,10 @@ class ApiServer:
         self.queries.append(dict(request.query))
         if self.responses:
             return self.responses.pop(0)
-        if watch:
-            return await self._watch(request)
+        return await (self.watch(request) if watch else self.respond(request))
+
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """To a request that is not a watch."""
         if request.path == "/apis/networking.istio.io/v1":
             return web.json_response(_ISTIO)
         if request.method != "GET":
@@ -91,7 +93,8 @@ class ApiServer:
             await self.hold.wait()
         return web.json_response(obj)
 
-    async def _watch(self, request: web.Request) -> web.StreamResponse:
+    async def watch(self, request: web.Request) -> web.StreamResponse:
+        """Sends what `send_event` is given."""
         events: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._watches[request.path].append(events)
         response = web.StreamResponse()
@@ -105,22 +108,30 @@ class ApiServer:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[ApiServer, ApiClient]]:
-    """A server on a free loopback port, and a client of it."""
-    server = ApiServer()
+async def running(server: ApiServer, port: int = 0) -> AsyncIterator[None]:
+    """Serves on a loopback port, any free one by default."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    client = ApiClient(ApiConnection(Configuration(host=server.url)))
     try:
-        yield server, client
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield
     finally:
-        await client.close()
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[ApiServer, ApiClient]]:
+    """A server on a free loopback port, and a client of it."""
+    server = ApiServer()
+    async with running(server):
+        client = ApiClient(ApiConnection(Configuration(host=server.url)))
+        try:
+            yield server, client
+        finally:
+            await client.close()
 
 
 def an_entry(name: str, version: int, **more: Any) -> Object:
