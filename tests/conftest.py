@@ -1,14 +1,19 @@
-"""What holds for every tier: in CI nothing is skipped in silence, and golden files are written anew by --update-golden.
+"""For every tier: in CI a skip is a failure, --update-golden rewrites golden files, and hypothesis has no deadline.
 
-A skip is fine on a laptop without redis-server; in CI it would hide that a promise went untested.
+A skip is fine on a laptop without redis-server; in CI it would hide that a promise went untested. A deadline for each
+example would fail on a busy machine.
 """
 
 import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 IN_CI = os.environ.get("CI") == "true"
+
+settings.register_profile("egress", deadline=None)
+settings.load_profile("egress")
 
 
 def forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -37,7 +42,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --update-golden."""
-    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""Turns proto/ into the committed code and the descriptor set, or checks that they are in step.
+"""Generates the committed code and the descriptor set from proto/, or checks that they are up to date.
 
-The generator is older than the run time on purpose and must not meet it: it lives in a virtual
-environment of its own under .cache, made from a hashed lock and remade when that lock changes.
+The generator is intentionally older than the runtime and must not be installed with it. It has its own virtual
+environment below .cache, created from a hashed lock, and recreated when the lock changes.
 
     python tools/gen.py            write the files
-    python tools/gen.py --check    exit 1, with a diff, when a committed file is not what comes out
+    python tools/gen.py --check    exit with 1 and a diff if a committed file is out of date
 """
 
 import argparse
@@ -31,9 +31,9 @@ PACKAGE_DOCSTRING = '"""The contract, generated from proto/egress/v1 by `make ge
 
 
 def generator() -> Path:
-    """The bin folder of the generator's own virtual environment, made first where it is missing.
+    """The bin directory of the generator's virtual environment, which is created if it is missing.
 
-    Raises subprocess.CalledProcessError if the packages cannot be had or a hash differs.
+    Raises subprocess.CalledProcessError if packages are not available or a hash differs.
     """
     home = ROOT / ".cache" / "gen" / hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
     if not (home / "complete").exists():
@@ -47,7 +47,7 @@ def generator() -> Path:
 
 
 def generate(out: Path) -> None:
-    """Writes everything that is generated below `out`, laid out as in the repository."""
+    """Writes all generated files below `out`, with the layout of the repository."""
     tools = generator()
     code = out / CODE.parent.parent
     descriptors = out / DESCRIPTORS
@@ -55,7 +55,7 @@ def generate(out: Path) -> None:
     descriptors.parent.mkdir(parents=True)
     sources = sorted(str(path.relative_to(PROTO)) for path in PROTO.glob("egress/v1/*.proto"))
     if not sources:
-        raise SystemExit("gen: proto/egress/v1 holds no .proto file")
+        raise SystemExit("gen: proto/egress/v1 has no .proto files")
     subprocess.run(
         [
             *(tools / "python", "-m", "grpc_tools.protoc"),
@@ -74,10 +74,9 @@ def generate(out: Path) -> None:
 
 
 def with_only_our_comments(raw: bytes) -> bytes:
-    """The descriptor set with our comments alone: what OpenAPI shows, and no line numbers.
+    """The descriptor set with the comments of egress.v1, which OpenAPI shows, and without positions.
 
-    Positions would make the file change with every blank line; comments of Google's files are
-    long and nobody reads them here.
+    Positions would change the file with every blank line. The comments of Google's files are long and not used.
     """
     files = FileDescriptorSet.FromString(raw)
     for file in files.file:
@@ -88,7 +87,7 @@ def with_only_our_comments(raw: bytes) -> bytes:
 
 
 def comments(file: FileDescriptorProto) -> Iterator[SourceCodeInfo.Location]:
-    """The places of one file that carry a comment, without their positions."""
+    """The locations of one file that have a comment, without their positions."""
     for location in file.source_code_info.location:
         if location.leading_comments or location.trailing_comments:
             location.ClearField("span")
@@ -96,7 +95,7 @@ def comments(file: FileDescriptorProto) -> Iterator[SourceCodeInfo.Location]:
 
 
 def drop_stubs_without_service(code: Path) -> None:
-    """Removes the gRPC modules of files that declare no service: they would only say nothing."""
+    """Removes the gRPC modules of files without a service, which are empty."""
     for module in code.glob("*_pb2_grpc.py"):
         if "Stub(object)" not in module.read_text():
             module.unlink()
@@ -104,18 +103,18 @@ def drop_stubs_without_service(code: Path) -> None:
 
 
 def generated_files(root: Path) -> dict[Path, bytes]:
-    """Path below `root` to content of everything generated that is there."""
+    """The content of all generated files below `root`, by path."""
     paths = [path for path in (root / CODE).glob("*.py*") if path.is_file()]
     paths += [path for path in [root / DESCRIPTORS] if path.exists()]
     return {path.relative_to(root): path.read_bytes() for path in paths}
 
 
 def check(fresh: Path) -> bool:
-    """Prints how the committed files differ from fresh ones. True if they do not."""
+    """Prints how the committed files differ from fresh ones. Returns whether they are the same."""
     have, want = generated_files(ROOT), generated_files(fresh)
     stale = sorted(path for path in have.keys() | want.keys() if have.get(path) != want.get(path))
     for path in stale:
-        print(f"gen: {path} is not what `make gen` writes")
+        print(f"gen: {path} is out of date; run `make gen`")
         if path.suffix == ".pyi":
             old, new = (side.get(path, b"").decode().splitlines() for side in (have, want))
             print("\n".join([*difflib.unified_diff(old, new, lineterm="", n=1)][:20]))
@@ -123,7 +122,7 @@ def check(fresh: Path) -> bool:
 
 
 def write(fresh: Path) -> None:
-    """Puts the fresh files in place; what is generated no more goes away."""
+    """Replaces the committed files; removes those that are no longer generated."""
     want = generated_files(fresh)
     for path in generated_files(ROOT).keys() - want.keys():
         (ROOT / path).unlink()
@@ -133,7 +132,7 @@ def write(fresh: Path) -> None:
 
 
 def main() -> int:
-    """Exit code 0 when all is written or in step, 1 when --check finds a difference."""
+    """Exit code 1 if --check finds a difference, otherwise 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     arguments = parser.parse_args()

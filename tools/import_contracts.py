@@ -1,7 +1,7 @@
-"""Two kinds of import contract that import-linter does not bring along.
+"""Two types of import contracts that import-linter does not have.
 
-Its own kinds need every name to exist already. These hold from the first commit on: a package that
-does not exist yet, or that nothing imports yet, breaks nothing and may be added later.
+Its own types require that every name exists. With these, a contract may name a package that does not exist or is not
+imported yet.
 """
 
 import sys
@@ -20,10 +20,10 @@ def inside(module: str, packages: Iterable[str]) -> bool:
 
 
 class DirectImportContract(Contract):
-    """A contract that is broken by single imports, which it names."""
+    """A contract about direct imports. Its report names the imports that break it."""
 
     def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
-        """The imports (importer, imported) that must not be."""
+        """The forbidden imports, as importer and imported."""
         raise NotImplementedError
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
@@ -33,25 +33,26 @@ class DirectImportContract(Contract):
         return ContractCheck(kept=not links, metadata={"links": links})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Called by import-linter to say what broke the contract."""
+        """Called by import-linter to report what breaks the contract."""
         for importer, imported in check.metadata["links"]:
             output.print_error(f"{importer} must not import {imported}", bold=False)
 
 
-class StdlibOnlyContract(DirectImportContract):
-    """The modules import each other and the standard library only, whatever else is installed."""
+class OnlyContract(DirectImportContract):
+    """The modules only import each other, the standard library and the packages, whatever else is installed."""
 
     modules = fields.ListField(subfield=fields.StringField())
+    packages = fields.ListField(subfield=fields.StringField())
 
     def forbidden_links(self, graph: ImportGraph) -> Iterable[Link]:
-        """Every import of a package that is neither one of them nor Python's."""
-        modules = cast("list[str]", self.modules)
+        """Every other import."""
+        modules, packages = cast("list[str]", self.modules), cast("list[str]", self.packages)
         for importer in graph.modules:
             if not inside(importer, modules):
                 continue
             for imported in graph.find_modules_directly_imported_by(importer):
                 top = imported.partition(".")[0]
-                if top not in sys.stdlib_module_names and not inside(imported, modules):
+                if top not in sys.stdlib_module_names and not inside(imported, [*modules, *packages]):
                     yield importer, imported
 
 

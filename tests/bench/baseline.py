@@ -3,7 +3,7 @@
     python -m tests.bench.baseline REPLY_BYTES            B0: bytes in, bytes out
     python -m tests.bench.baseline REPLY_BYTES DATA_DIR   B1: the same, with one Redis script in between
 
-B1 uses the product's own connection to Redis and the product's own redis-server, flushing every write to the disk, so
+B1 uses the product's own connection and the product's own embedded server, flushing every write to disk, so
 that nothing differs but what we do around the script. Prints its address when it serves.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import grpc
 import uvloop
 
-from egress_server.store.embedded.server import EmbeddedRedis
+from egress_server.store.embedded.server import EmbeddedServer
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.scripts import Script
 from tests.bench.load import CALLERS
@@ -69,7 +69,7 @@ class _Handlers(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def _durable(data_dir: Path) -> AsyncIterator[RedisConnection]:
-    redis = EmbeddedRedis(data_dir, "bench")
+    redis = EmbeddedServer(data_dir, "bench")
     connection = RedisConnection(await redis.start())
     try:
         await connection.start()

@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from egress_server.store.embedded.server import find_redis_server, version_of
+from egress_server.store.embedded.binaries import choose_server, installed_servers
 from tests.support.paths import ROOT
 
 
@@ -21,7 +21,7 @@ def describe() -> dict[str, object]:
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("grpcio", "protobuf", "uvloop", "hiredis")},
-            "redis-server": asyncio.run(version_of(find_redis_server())),
+            "store": str(asyncio.run(choose_server(installed_servers())).release),
             "kernel": platform.release(),
         },
     }

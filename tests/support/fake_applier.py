@@ -1,4 +1,4 @@
-"""A server without an applier: store, API, both doors, in a thread; what appliers would report is written by hand."""
+"""A server without an applier: store, API, both transports, in a thread; a test writes what an applier would report."""
 
 import asyncio
 import threading
@@ -15,13 +15,17 @@ from egress_server.app.bootstrap import bootstrap
 from egress_server.app.servers import WebServer
 from egress_server.auth.local import LocalUser
 from egress_server.commands.services import Services
+from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.gateway.app import build_app
 from egress_server.gateway.ops import Health
 from egress_server.pipeline.pipeline import Pipeline
 from egress_server.ports.clock import system_clock, uuid_ids
-from egress_server.store.opening import OpenStore, open_store
+from egress_server.store.audit import verify
+from egress_server.store.keys import Retention
+from egress_server.store.open import OpenStore, open_store
 from egress_server.wire import METHODS, STREAMS
 from tests.support.egressd import until
 from tests.support.sealing import OpenSealer
@@ -30,27 +34,40 @@ T = TypeVar("T")
 MESH = "default"
 
 
-class Unmanned:
-    """The server: `grpc` and `url` are its doors."""
+class FakeApplier:
+    """The server: `grpc` and `url` are its endpoints."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, retention: Retention | None = None) -> None:
         self.grpc = f"unix:{home}/grpc"
         self.url = ""
         self._home = home
+        self._retention = retention
         self._loop = asyncio.new_event_loop()
         self._stack = AsyncExitStack()
         self._storage: OpenStore | None = None
 
     def report(self, *statuses: ClusterStatus) -> None:
-        """Writes clusters' records, and waits until everybody has them."""
+        """Writes clusters' records, and waits until the replica has them."""
         self._run(self._store.store.put_status(MESH, statuses))
         until(lambda: all(self._store.replica.statuses.get(s.cluster) == s for s in statuses), "records")
 
     def observe(self, *inventories: Inventory) -> None:
-        """Writes what clusters hold besides ours, and waits until everybody has it."""
+        """Writes inventories of clusters, and waits until the replica has them."""
         for each in inventories:
             self._run(self._store.store.put_inventory(MESH, each))
         until(lambda: all(self._store.replica.inventories.get(i.cluster) == i for i in inventories), "inventories")
+
+    def stored(self, name: str) -> Versioned[Resource] | None:
+        """A resource as the server's replica has it, with what the API does not show."""
+        return self._store.replica.snapshot.get(name)
+
+    def verify(self) -> list[str]:
+        """What is wrong with the audit trail."""
+
+        async def problems() -> list[str]:
+            return [problem async for problem in verify(self._store.connection, MESH)]
+
+        return self._run(problems())
 
     @property
     def _store(self) -> OpenStore:
@@ -61,7 +78,8 @@ class Unmanned:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)
 
     async def _start(self) -> None:
-        storage = self._storage = await self._stack.enter_async_context(open_store(self._home / "data", MESH))
+        opening = open_store(self._home / "data", MESH, retention=self._retention)
+        storage = self._storage = await self._stack.enter_async_context(opening)
         sessions, user = Sessions(version="1"), LocalUser()
         services = Services(storage.store, {MESH: storage.replica}, sessions, uuid_ids, system_clock, OpenSealer())
         await bootstrap(services, MESH, ())
@@ -91,7 +109,7 @@ class Unmanned:
         self._stack.push_async_callback(web.stop)
 
     @contextmanager
-    def running(self) -> "Iterator[Unmanned]":
+    def running(self) -> "Iterator[FakeApplier]":
         """While it serves."""
         thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         thread.start()

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import UNSUPPORTED, Problem
 from egress_server.domain.observed.inventory import Inventory
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.ports.target import UNREACHABLE, Applied, Live, Projection, Witness
 from tests.support.meshes import BIRTH
@@ -243,7 +243,7 @@ class MemoryTarget:
     async def strip_ended(self, now: datetime) -> None:
         """See the port. At any time, also during another request."""
         self._fail(self.failures)
-        for obj in strip_ended(list(self.cluster.objects.values()), now):
+        for obj in strip_expired(list(self.cluster.objects.values()), now):
             self.cluster.put(obj)
 
     async def changes(self) -> AsyncIterator[None]:

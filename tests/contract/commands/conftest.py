@@ -10,17 +10,18 @@ from egress_server.commands.changes.revert import RevertChange, revert_change
 from egress_server.commands.mutate import Mutation, MutationOutcome, Options, mutate
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import Change, ChangeType
-from egress_server.domain.model.resources import Mesh, OutboundMode, OutboundPolicy, Resource
+from egress_server.domain.model.clusters import Mesh
+from egress_server.domain.model.resources import OutboundMode, OutboundPolicy, Resource
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.ports.identity import Principal
-from tests.contract.conftest import Bench
+from tests.contract.benches import Bench
 from tests.support.sealing import OpenSealer
 
 CALLER = Caller(Principal("user:tester"), "test")
 
 
 @dataclass
-class House:
+class CommandBench:
     """A mesh and what may be done with it."""
 
     bench: Bench
@@ -43,7 +44,7 @@ class House:
         """Deletes a resource."""
         return changed(await mutate(self.services, CALLER, Mutation(name, type_, None, Options())))
 
-    async def revert(self, change: Change | int, **options: Any) -> MutationOutcome:
+    async def revert(self, change: Change | int, **options: Any) -> MutationOutcome[Any]:
         """Rolls a change back."""
         revision = change if isinstance(change, int) else change.revision
         command = RevertChange(self.mesh, revision, Options(**options))
@@ -55,18 +56,18 @@ class House:
         return found.resource if found else None
 
 
-def changed(outcome: MutationOutcome) -> Change:
+def changed(outcome: MutationOutcome[Any]) -> Change:
     """The change of a mutation that made one."""
     assert outcome.change is not None
     return outcome.change
 
 
 @pytest.fixture
-async def house(bench: Bench) -> House:
+async def commands(bench: Bench) -> CommandBench:
     """A fresh mesh."""
     services = Services(
         bench.store, {bench.mesh: bench.replica}, Sessions(version="1"), uuid_ids, system_clock, OpenSealer()
     )
-    made = House(bench, services)
+    made = CommandBench(bench, services)
     await made.set(Mesh(f"meshes/{bench.mesh}"), ChangeType.CREATE)
     return made

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.ports.target import Witness
 
 
@@ -43,7 +43,7 @@ class TargetModel:
 
     def strip(self, now: datetime) -> None:
         """Ended faults go."""
-        self.objects = {key_of(obj): obj for obj in strip_ended(list(self.objects.values()), now)}
+        self.objects = {key_of(obj): obj for obj in strip_expired(list(self.objects.values()), now)}
 
     def change(self, key: ObjectKey, hosts: Sequence[str]) -> bool:
         """Another client changes a managed ServiceEntry. Whether anything has changed."""

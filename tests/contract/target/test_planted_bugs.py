@@ -10,8 +10,8 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.ports.target import Applied, Live, Projection, Witness
 from tests.contract.target.benches.memory import memory
 from tests.contract.target.machine import SETTINGS, Setup, machine_over

@@ -10,9 +10,9 @@ from egress_server.agents.agent.dialer import LocalDialer
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import Resolver
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.targets.local.dial import open_connection
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.world import World, running_world
 
 Make = Callable[[Attempt], Awaitable[Evidence]]
@@ -26,9 +26,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def target(tmp_path: Path, world: World) -> AsyncIterator[LocalTarget]:
+async def target(tmp_path: Path, world: World) -> AsyncIterator[LocalEnvoyTarget]:
     """A started local cluster that resolves the document's host to the services."""
-    started = LocalTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
+    started = LocalEnvoyTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
     await started.start()
     try:
         yield started
@@ -37,7 +37,7 @@ async def target(tmp_path: Path, world: World) -> AsyncIterator[LocalTarget]:
 
 
 @pytest.fixture
-def make(target: LocalTarget, world: World) -> Make:
+def make(target: LocalEnvoyTarget, world: World) -> Make:
     """Makes attempts from the cluster's one workload. What `--resolve` gave is allowed, port 8080 too."""
     pinned = {(r.host, r.port): (r.address, r.port2) for r in world.resolve()}
     pinned["www.aliyun.com", 8080] = ("127.0.0.1", world.http)

@@ -181,4 +181,4 @@ def test_wrong_flags() -> None:
     assert wrong.returncode == 2
     lines = wrong.stderr.splitlines()
     assert [line.split(": ")[1] for line in lines] == ["--server", "--cluster", "--labels"]
-    assert lines[0] == "egressd: --server: must be given"
+    assert lines[0] == "egressd: --server: is required (or set EGRESSD_AGENT_SERVER)"

@@ -12,7 +12,7 @@ from egress_server.agents.agent.dialer import Dialled
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import DialTarget, Resolver
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from tests.integration.local.world import World
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

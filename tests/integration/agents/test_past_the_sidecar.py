@@ -11,7 +11,9 @@ from egress_server.agents.agent.dialer import LocalDialer
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import Endpoint, Resolver
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Outcome, judge
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
+from egress_server.domain.probe.judge import judge
+from egress_server.domain.probe.verdicts import Outcome
 from tests.integration.local.world import HOST, World
 
 NOTHING = {"includeIPRanges": "", "excludeIPRanges": "", "includeOutboundPorts": "", "excludeOutboundPorts": ""}

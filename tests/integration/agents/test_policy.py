@@ -27,12 +27,14 @@ from egress_server.domain.model.resources import (
     TrafficSettings,
     WeightedDestination,
 )
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Expectation, Outcome, Verdict, judge
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
+from egress_server.domain.probe.judge import judge
+from egress_server.domain.probe.verdicts import Expectation, Outcome, Verdict
 from egress_server.domain.render import render
-from egress_server.domain.simulate.evaluate import evaluate
+from egress_server.domain.simulate.evaluate import predict
 from egress_server.ports.clock import system_clock
 from egress_server.targets.local.dial import open_connection
-from egress_server.targets.local.target import LABELS, LocalTarget
+from egress_server.targets.local.target import LABELS, LocalEnvoyTarget
 from tests.integration.local.objects import apply
 from tests.integration.local.world import HOST, World
 from tests.support.meshes import History, cluster, entry, interception, policy, ports
@@ -65,7 +67,7 @@ def database(world: World, **fields: Any) -> ServiceEntry:
 class Scene:
     """One workload beside a real Envoy, and the policy that it is under."""
 
-    target: LocalTarget
+    target: LocalEnvoyTarget
     world: World
     history: History = field(default_factory=History)
 
@@ -98,7 +100,7 @@ class Scene:
         )
         evidence = await make(Attempt(destination, headers=headers or {}, resolve=address, timeout=timeout))
         dialled = address or evidence.address.rpartition(":")[0]
-        expected = evaluate(self.wanted(), "default", destination, dict(LABELS), address=dialled, headers=headers)
+        expected = predict(self.wanted(), "default", destination, dict(LABELS), address=dialled, headers=headers)
         return evidence, judge(destination, evidence), expected
 
     async def agree(self, destination: Destination, **more: Any) -> tuple[Evidence, Verdict]:
@@ -109,7 +111,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(target: LocalTarget, world: World) -> Scene:
+def scene(target: LocalEnvoyTarget, world: World) -> Scene:
     """The workload."""
     return Scene(target, world)
 

@@ -13,7 +13,7 @@ from egress_server.agents.agent.attach import Agent
 from egress_server.agents.grpc_options import SERVER_OPTIONS
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.domain.model.errors import Unavailable
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from egress_server.ports.agents import AgentInfo
 from tests.integration.local.world import until
 

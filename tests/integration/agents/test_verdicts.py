@@ -11,9 +11,11 @@ from egress_server.agents.agent.dialer import Dialled, LocalDialer
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import DialTarget, Resolver
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Outcome, Verdict, is_disturbed, judge
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
+from egress_server.domain.probe.judge import is_disturbed, judge
+from egress_server.domain.probe.verdicts import Outcome, Verdict
 from egress_server.targets.local.dial import open_connection
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.agents.conftest import Make
 from tests.integration.local.objects import apply, entry, mesh_policy
 from tests.integration.local.world import HOST, World, ask, connect
@@ -38,7 +40,7 @@ def static(name: str, port: int, protocol: str, real_port: int, host: str) -> di
     return entry(name, hosts=[host], ports=ports, resolution="STATIC", endpoints=endpoints)
 
 
-async def test_passthrough(make: Make, target: LocalTarget, world: World) -> None:
+async def test_passthrough(make: Make, target: LocalEnvoyTarget, world: World) -> None:
     """ALLOW_ANY without an entry is PASSTHROUGH: HTTP, TLS, and HTTP on a port that nobody registered; again and
     again, also where Envoy keeps a connection."""
     for destination, status in ((HTTP, 301), (HTTPS, 200), (OPAQUE, 301)) * 2:
@@ -49,7 +51,7 @@ async def test_passthrough(make: Make, target: LocalTarget, world: World) -> Non
         assert (evidence.timings.tls is None) == (destination is not HTTPS)
 
 
-async def test_blocked(make: Make, target: LocalTarget, world: World) -> None:
+async def test_blocked(make: Make, target: LocalEnvoyTarget, world: World) -> None:
     """REGISTRY_ONLY without an entry is BLOCKED: HTTP by a 502, TLS and other ports by a closed connection."""
     await apply(target, mesh_policy("REGISTRY_ONLY"))
     http, verdict = await probe(make, HTTP)
@@ -63,7 +65,7 @@ async def test_blocked(make: Make, target: LocalTarget, world: World) -> None:
     assert world.seen == {}
 
 
-async def test_registered(make: Make, target: LocalTarget, world: World) -> None:
+async def test_registered(make: Make, target: LocalEnvoyTarget, world: World) -> None:
     """REGISTRY_ONLY with the document's entry is REGISTERED, and another host stays blocked."""
     await apply(target, mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext"))
     for destination, status in ((HTTP, 301), (HTTPS, 200)) * 2:
@@ -76,7 +78,7 @@ async def test_registered(make: Make, target: LocalTarget, world: World) -> None
         assert verdict.outcome is Outcome.BLOCKED
 
 
-async def test_blocked_after_passthrough(make: Make, target: LocalTarget, world: World) -> None:
+async def test_blocked_after_passthrough(make: Make, target: LocalEnvoyTarget, world: World) -> None:
     """What moved the counters before counts for nothing."""
     await probe(make, HTTP)
     await apply(target, mesh_policy("REGISTRY_ONLY"))
@@ -88,7 +90,7 @@ async def test_blocked_after_passthrough(make: Make, target: LocalTarget, world:
 
 
 @pytest.mark.parametrize("registered", [False, True])
-async def test_unreachable(make: Make, target: LocalTarget, registered: bool) -> None:
+async def test_unreachable(make: Make, target: LocalEnvoyTarget, registered: bool) -> None:
     """A destination that nobody serves is UNREACHABLE, whether it is registered or passed through."""
     if registered:
         http = static("dead", 80, "HTTP", 1, DEAD_HTTP.host)
@@ -101,7 +103,7 @@ async def test_unreachable(make: Make, target: LocalTarget, registered: bool) ->
         assert (destination is DEAD_HTTP) == (evidence.status == 503)
 
 
-async def test_connect_that_hangs(target: LocalTarget) -> None:
+async def test_connect_that_hangs(target: LocalEnvoyTarget) -> None:
     """While Envoy still connects when the time is over, it is UNREACHABLE and not blocked."""
     with ExitStack() as stack:
         deaf = stack.enter_context(socket.socket())
@@ -123,7 +125,7 @@ async def test_connect_that_hangs(target: LocalTarget) -> None:
     assert (verdict.outcome, verdict.causes[0].code) == (Outcome.UNREACHABLE, "UPSTREAM_CONNECT_PENDING")
 
 
-async def test_origin_that_answers_502(target: LocalTarget) -> None:
+async def test_origin_that_answers_502(target: LocalEnvoyTarget) -> None:
     """A registered origin's own 502 is REGISTERED, since its upstream moved."""
 
     async def bad_gateway(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,7 +148,7 @@ async def test_origin_that_answers_502(target: LocalTarget) -> None:
     assert (evidence.status, verdict.outcome) == (502, Outcome.REGISTERED)
 
 
-async def test_port_taken_by_another_service(make: Make, target: LocalTarget, world: World) -> None:
+async def test_port_taken_by_another_service(make: Make, target: LocalEnvoyTarget, world: World) -> None:
     """A TCP service without addresses takes every connection to its port, and the verdict names it."""
     await apply(target, mesh_policy("REGISTRY_ONLY"), static("db", 443, "TCP", world.tls, "db.example.com"))
     evidence, verdict = await probe(make, HTTPS)
@@ -154,7 +156,7 @@ async def test_port_taken_by_another_service(make: Make, target: LocalTarget, wo
     assert (verdict.causes[0].code, verdict.upstream) == ("TAKEN_BY_PORT", "outbound|443||db.example.com")
 
 
-async def test_disturbed(target: LocalTarget, world: World) -> None:
+async def test_disturbed(target: LocalEnvoyTarget, world: World) -> None:
     """Another connection to the same destination during the attempt leaves no verdict, but says so."""
 
     envoy = target.envoy
@@ -172,7 +174,7 @@ async def test_disturbed(target: LocalTarget, world: World) -> None:
     assert is_disturbed(verdict)
 
 
-async def test_foreign_passthrough_is_not_ours(target: LocalTarget, world: World) -> None:
+async def test_foreign_passthrough_is_not_ours(target: LocalEnvoyTarget, world: World) -> None:
     """Traffic of others that passes to another address while ours is blocked does not turn BLOCKED into
     PASSTHROUGH."""
 
@@ -192,7 +194,7 @@ async def test_foreign_passthrough_is_not_ours(target: LocalTarget, world: World
     assert verdict.outcome is Outcome.UNREACHABLE
 
 
-async def test_forbidden_upstream(make: Make, target: LocalTarget, world: World) -> None:
+async def test_forbidden_upstream(make: Make, target: LocalEnvoyTarget, world: World) -> None:
     """An entry that leads to loopback is not probed, although the dialled address is a public one."""
     sneaky = "sneaky.example.com"
     await apply(target, mesh_policy("REGISTRY_ONLY"), static("sneaky", 80, "HTTP", world.greeter, sneaky))
@@ -201,7 +203,7 @@ async def test_forbidden_upstream(make: Make, target: LocalTarget, world: World)
     assert "127.0.0.1" in evidence.refused_message
 
 
-async def test_forbidden_upstream_seen_too_late(make: Make, target: LocalTarget, world: World) -> None:
+async def test_forbidden_upstream_seen_too_late(make: Make, target: LocalEnvoyTarget, world: World) -> None:
     """Where the sidecar went to a forbidden address after all, nothing of the answer is told."""
     taken = static("db", 8080, "TCP", world.tls, "db.example.com")
     await apply(target, mesh_policy("REGISTRY_ONLY"), taken)
@@ -212,7 +214,7 @@ async def test_forbidden_upstream_seen_too_late(make: Make, target: LocalTarget,
     assert (evidence.refused, evidence.status, evidence.error) == ("ADDRESS_FORBIDDEN", 0, "")
 
 
-async def test_dead_sidecar(make: Make, target: LocalTarget) -> None:
+async def test_dead_sidecar(make: Make, target: LocalEnvoyTarget) -> None:
     """Without Envoy there is no attempt and no verdict."""
     await target.envoy.stop()
     evidence, verdict = await probe(make, HTTP)

@@ -1,4 +1,4 @@
-"""The product as it is delivered: egressd as a process with its own Redis and real Envoys, and every door to it."""
+"""The product as delivered: egressd as a process with its own Redis and real Envoys, and both transports to it."""
 
 import asyncio
 import tempfile
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from egress_server.demo.outside import Outside
-from tests.integration.app.doors import GrpcDoor, RestDoor
+from egress_server.demo.environment import ExternalSite
+from tests.integration.app.transports import GrpcTransport, RestTransport
 from tests.support.egressd import Egressd, running
 
 
@@ -26,7 +26,7 @@ def outside() -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory(prefix="outside-") as folder:
         loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, daemon=True).start()
-        stand_ins = Outside(Path(folder))
+        stand_ins = ExternalSite(Path(folder))
         asyncio.run_coroutine_threadsafe(stand_ins.__aenter__(), loop).result()
         yield stand_ins.resolve
         asyncio.run_coroutine_threadsafe(stand_ins.__aexit__(), loop).result()
@@ -44,16 +44,16 @@ def egressd(outside: list[str]) -> Iterator[Egressd]:
 
 
 @pytest.fixture(scope="module")
-def by_grpc(egressd: Egressd) -> Iterator[GrpcDoor]:
-    """Its gRPC door."""
-    door = GrpcDoor(egressd.grpc)
-    yield door
-    door.channel.close()
+def by_grpc(egressd: Egressd) -> Iterator[GrpcTransport]:
+    """Its gRPC transport."""
+    transport = GrpcTransport(egressd.grpc)
+    yield transport
+    transport.channel.close()
 
 
 @pytest.fixture(scope="module")
-def by_rest(egressd: Egressd) -> Iterator[RestDoor]:
-    """Its REST door."""
-    door = RestDoor(egressd.url)
-    yield door
-    door.http.close()
+def by_rest(egressd: Egressd) -> Iterator[RestTransport]:
+    """Its REST transport."""
+    transport = RestTransport(egressd.url)
+    yield transport
+    transport.http.close()

@@ -1,9 +1,9 @@
-"""Requests in proto3 JSON that stand on names nobody else uses, and small things that most tests ask."""
+"""Requests in proto3 JSON with unique names, and helpers that most tests use."""
 
 from itertools import count
 from typing import Any
 
-from tests.integration.app.doors import Answer, Door, Json
+from tests.integration.app.transports import Answer, Json, Transport
 
 MESH = "meshes/default"
 _ids = count()
@@ -39,13 +39,13 @@ def ok(answer: Answer) -> Json:
     return answer.body
 
 
-def head(door: Door) -> int:
+def head(transport: Transport) -> int:
     """The newest revision."""
-    return int(ok(door.call("ListChanges", {"parent": MESH, "pageSize": 1}))["changes"][0]["revision"])
+    return int(ok(transport.call("ListChanges", {"parent": MESH, "pageSize": 1}))["changes"][0]["revision"])
 
 
-def delete(door: Door, body: Json) -> None:
+def delete(transport: Transport, body: Json) -> None:
     """Deletes what a reply says was set."""
     for kind, rpc in (("serviceEntry", "DeleteServiceEntry"), ("outboundPolicy", "DeleteOutboundPolicy")):
         if kind in body:
-            ok(door.call(rpc, {"name": body[kind]["name"]}))
+            ok(transport.call(rpc, {"name": body[kind]["name"]}))

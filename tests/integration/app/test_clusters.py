@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import MESH, ok
+from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
 from tests.support.egressd import Egressd, run_cli, running, until
 
 pytestmark = pytest.mark.xdist_group("app-clusters")
@@ -26,41 +26,41 @@ def egressd(outside: list[str]) -> Iterator[Egressd]:
         yield started
 
 
-def settle(door: Door, reply: Json) -> None:
+def settle(transport: Transport, reply: Json) -> None:
     """Waits until a change is verified on every cluster it concerns."""
     request = {"name": reply["change"]["name"], "until": "VERIFIED", "timeout": "25s"}
-    waited = ok(door.call("WaitChange", request))
+    waited = ok(transport.call("WaitChange", request))
     assert waited.get("reached"), waited
 
 
-def set_mode(door: Door, id_: str, mode: str, **fields: object) -> Json:
+def set_mode(transport: Transport, id_: str, mode: str, **fields: object) -> Json:
     """Sets the mesh's policy, or one for some clusters."""
     request = {"parent": MESH, "outboundPolicyId": id_, "outboundPolicy": {"mode": mode, **fields}}
-    reply = ok(door.call("SetOutboundPolicy", request))
-    settle(door, reply)
+    reply = ok(transport.call("SetOutboundPolicy", request))
+    settle(transport, reply)
     return reply
 
 
-def probe(door: Door, cluster: str, scheme: str = "http") -> Json:
+def probe(transport: Transport, cluster: str, scheme: str = "http") -> Json:
     """What a workload of a cluster sees of the document's host; it must be what policy says."""
-    body = ok(door.call("Probe", {"cluster": f"{MESH}/clusters/{cluster}", "url": f"{scheme}://{HOST}/"}))
+    body = ok(transport.call("Probe", {"cluster": f"{MESH}/clusters/{cluster}", "url": f"{scheme}://{HOST}/"}))
     assert body["agrees"], body
     return body
 
 
-def attached(door: Door, cluster: str) -> bool:
+def attached(transport: Transport, cluster: str) -> bool:
     """Whether a cluster is served and has an agent."""
-    answer = door.call("GetCluster", {"name": f"{MESH}/clusters/{cluster}"})
+    answer = transport.call("GetCluster", {"name": f"{MESH}/clusters/{cluster}"})
     return bool(ok(answer).get("status", {}).get("agents"))
 
 
 @pytest.fixture(autouse=True)
-def ready(by_grpc: GrpcDoor) -> None:
+def ready(by_grpc: GrpcTransport) -> None:
     """Every agent is attached."""
     until(lambda: attached(by_grpc, "one") and attached(by_grpc, "two"), "agents")
 
 
-def test_policy_of_one_cluster(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_policy_of_one_cluster(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """A policy that selects one cluster holds there and nowhere else, and beats the one for all."""
     set_mode(by_grpc, "all", "ALLOW_ANY")
     only = set_mode(by_rest, "only-two", "REGISTRY_ONLY", clusterSelector={"clusters": ["two"]})
@@ -73,7 +73,7 @@ def test_policy_of_one_cluster(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     ok(by_grpc.call("DeleteOutboundPolicy", {"name": only["outboundPolicy"]["name"]}))
 
 
-def test_entry_of_clusters_with_a_label(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_entry_of_clusters_with_a_label(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """An entry for clusters with a label follows the label: a cluster that gets it later gets the entry."""
     set_mode(by_grpc, "all", "REGISTRY_ONLY")
     ok(by_grpc.call("RegisterCluster", {"parent": MESH, "clusterId": "one", "cluster": _local(tier="gold")}))
@@ -99,7 +99,7 @@ def _local(**labels: str) -> Json:
     return {"local": {}, "labels": labels}
 
 
-def test_cluster_by_the_api(egressd: Egressd, by_grpc: GrpcDoor) -> None:
+def test_cluster_by_the_api(egressd: Egressd, by_grpc: GrpcTransport) -> None:
     """A local cluster registered by egressctl gets an Envoy and an agent by itself, and takes the policy."""
     set_mode(by_grpc, "all", "REGISTRY_ONLY")
     done = run_cli(
@@ -115,7 +115,7 @@ def test_cluster_by_the_api(egressd: Egressd, by_grpc: GrpcDoor) -> None:
     assert "BLOCKED" in done.stdout
 
 
-def test_they_are_there_after_a_restart(egressd: Egressd, by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_they_are_there_after_a_restart(egressd: Egressd, by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """After a restart every registered cluster is driven again, with the policy it had."""
     set_mode(by_grpc, "all", "REGISTRY_ONLY")
     assert egressd.stop() == 0

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import MESH, entry, head, ok
+from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
 from tests.support.egressd import Egressd, running, until
 
 pytestmark = pytest.mark.xdist_group("app-crashes")
@@ -24,12 +24,12 @@ AWAY = {4, 14}
 
 @dataclass(slots=True)
 class Run:
-    """What a run of writes was told: the reply to each request id."""
+    """The replies of a run of writes, by request ID."""
 
     acknowledged: dict[str, Json] = field(default_factory=dict)
     over: threading.Event = field(default_factory=threading.Event)
 
-    def write(self, writer: int, door: Door) -> None:
+    def write(self, writer: int, transport: Transport) -> None:
         """Writes until the run is over: each of its three entries in turn."""
         number = 0
         while not self.over.is_set():
@@ -37,7 +37,7 @@ class Run:
             id_ = f"writer-{writer}-{number % 3}"
             hosts = [f"{id_}.example.com", f"n{number}.{id_}.example.com"]
             request = {**entry(id_, hosts=hosts), "requestId": f"{writer}.{number}"}
-            self.acknowledged[request["requestId"]] = _insist(door, request)
+            self.acknowledged[request["requestId"]] = _insist(transport, request)
 
     def wait_for_more(self) -> None:
         """Returns once some more writes were acknowledged."""
@@ -45,11 +45,11 @@ class Run:
         until(lambda: len(self.acknowledged) > known + 20, "more acknowledged writes")
 
 
-def _insist(door: Door, request: Json) -> Json:
+def _insist(transport: Transport, request: Json) -> Json:
     give_up = time.monotonic() + 60
     while time.monotonic() < give_up:
         try:
-            answer = door.call("UpsertServiceEntry", request)
+            answer = transport.call("UpsertServiceEntry", request)
         except httpx.TransportError:
             time.sleep(0.05)
             continue
@@ -61,11 +61,15 @@ def _insist(door: Door, request: Json) -> Json:
 
 @contextmanager
 def writing(egressd: Egressd) -> Iterator[Run]:
-    """Several writers by both doors for as long as it is entered; then every write is acknowledged."""
+    """Several writers by both transports for as long as it is entered; then every write is acknowledged."""
     run = Run()
     with ThreadPoolExecutor(WRITERS) as threads:
-        doors: list[Door] = [GrpcDoor(egressd.grpc) if i % 2 else RestDoor(egressd.url) for i in range(WRITERS)]
-        futures: list[Future[None]] = [threads.submit(run.write, i, door) for i, door in enumerate(doors)]
+        transports: list[Transport] = [
+            GrpcTransport(egressd.grpc) if i % 2 else RestTransport(egressd.url) for i in range(WRITERS)
+        ]
+        futures: list[Future[None]] = [
+            threads.submit(run.write, i, transport) for i, transport in enumerate(transports)
+        ]
         try:
             run.wait_for_more()
             yield run
@@ -84,10 +88,10 @@ def kill_child(egressd: Egressd, name: str) -> None:
     until(lambda: [c.pid for c in egressd.children(name)] not in ([], [old.pid]), f"another {name}")
 
 
-def check_nothing_is_missing(door: Door, run: Run) -> None:
+def check_nothing_is_missing(transport: Transport, run: Run) -> None:
     """Every acknowledged write has its one change, without gaps, and the last of each entry is its state."""
-    changes = {int(change["revision"]): change for change in _all_changes(door)}
-    assert sorted(changes) == list(range(1, head(door) + 1))
+    changes = {int(change["revision"]): change for change in _all_changes(transport)}
+    assert sorted(changes) == list(range(1, head(transport) + 1))
     last: dict[str, Json] = {}
     for request_id, reply in run.acknowledged.items():
         change = changes[int(reply["change"]["revision"])]
@@ -98,32 +102,32 @@ def check_nothing_is_missing(door: Door, run: Run) -> None:
     ids = [change["requestId"] for change in changes.values() if "requestId" in change]
     assert len(ids) == len(set(ids))
     for name, reply in last.items():
-        assert ok(door.call("GetServiceEntry", {"name": name})) == reply["serviceEntry"]
+        assert ok(transport.call("GetServiceEntry", {"name": name})) == reply["serviceEntry"]
 
 
-def _all_changes(door: Door) -> Iterator[Json]:
+def _all_changes(transport: Transport) -> Iterator[Json]:
     token = ""
     while True:
-        page = ok(door.call("ListChanges", {"parent": MESH, "pageSize": 1000, "pageToken": token}))
+        page = ok(transport.call("ListChanges", {"parent": MESH, "pageSize": 1000, "pageToken": token}))
         yield from page["changes"]
         if not (token := page.get("nextPageToken", "")):
             return
 
 
-def check_it_converges(door: Door) -> None:
+def check_it_converges(transport: Transport) -> None:
     """A change of now is applied, verified by probes, on the cluster."""
     request = {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}
-    name = ok(door.call("SetOutboundPolicy", request))["change"]["name"]
-    waited = ok(door.call("WaitChange", {"name": name, "until": "VERIFIED", "timeout": "25s"}))
+    name = ok(transport.call("SetOutboundPolicy", request))["change"]["name"]
+    waited = ok(transport.call("WaitChange", {"name": name, "until": "VERIFIED", "timeout": "25s"}))
     assert waited.get("reached"), waited
 
 
 def test_kill_nine(home: Path, outside: list[str]) -> None:
-    """redis-server and Envoy come back by themselves, egressd by giving its command again, and nothing is missing."""
+    """The store and Envoy come back by themselves, egressd by giving its command again, and nothing is missing."""
     with running(home, clusters=["one"], resolve=outside) as egressd:
-        door = GrpcDoor(egressd.grpc)
+        transport = GrpcTransport(egressd.grpc)
         with writing(egressd) as run:
-            for name in ("redis-server", "envoy", "redis-server"):
+            for name in ("valkey-server", "envoy", "valkey-server"):
                 kill_child(egressd, name)
                 run.wait_for_more()
             for _ in range(2):
@@ -131,15 +135,15 @@ def test_kill_nine(home: Path, outside: list[str]) -> None:
                 until(lambda: egressd.leftovers() == [], f"children to die with egressd: {egressd.leftovers()}")
                 egressd.start()
                 run.wait_for_more()
-        check_it_converges(door)
-        check_nothing_is_missing(door, run)
-        assert len(egressd.leftovers()) == len(egressd.children("redis-server") + egressd.children("envoy")) == 2
+        check_it_converges(transport)
+        check_nothing_is_missing(transport, run)
+        assert len(egressd.leftovers()) == len(egressd.children("valkey-server") + egressd.children("envoy")) == 2
         assert egressd.stop() == 0
     until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
 
 
 def test_killed_in_the_middle_of_its_start(home: Path) -> None:
-    """However early egressd is killed, the same command starts it, and nobody is left behind."""
+    """However early egressd is killed, the same command starts it again, and no process is left behind."""
     egressd = Egressd(home, clusters=["one"])
     try:
         for delay in (0.4, 0.9, 1.2, 1.5):
@@ -148,6 +152,6 @@ def test_killed_in_the_middle_of_its_start(home: Path) -> None:
             egressd.kill()
             until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
         egressd.start()
-        assert head(GrpcDoor(egressd.grpc)) == 2
+        assert head(GrpcTransport(egressd.grpc)) == 2
     finally:
         assert egressd.stop() == 0

@@ -1,4 +1,4 @@
-"""A cluster's credentials come in by any door and out by none: not in answers, errors, logs, nor in what is kept."""
+"""Credentials of a cluster never leave the server: not in responses, errors or logs, nor in stored data."""
 
 import json
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import MESH, ok
+from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
 from tests.support.egressd import Egressd, run_cli, running
 from tests.support.kubeconfigs import CANARY, kubeconfig
 
@@ -33,22 +33,22 @@ def kept(egressd: Egressd) -> bytes:
     return b"".join(path.read_bytes() for path in [*files, egressd.log])
 
 
-@pytest.mark.parametrize("door", ["grpc", "rest"])
-def test_nothing_shows_them(door: str, egressd: Egressd, by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_nothing_shows_them(transport: str, egressd: Egressd, by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """Not the answer, nor any read after it, nor the plan, nor an error."""
-    via: Door = by_grpc if door == "grpc" else by_rest
-    planned = ok(via.call("RegisterCluster", registration(door, kubeconfig(), validateOnly=True)))
-    made = ok(via.call("RegisterCluster", registration(door, kubeconfig(), requestId=f"r-{door}")))
-    assert ok(via.call("RegisterCluster", registration(door, kubeconfig(), requestId=f"r-{door}"))) == made
-    other = registration(door, kubeconfig({"token": "another"}), requestId=f"r-{door}")
+    via: Transport = by_grpc if transport == "grpc" else by_rest
+    planned = ok(via.call("RegisterCluster", registration(transport, kubeconfig(), validateOnly=True)))
+    made = ok(via.call("RegisterCluster", registration(transport, kubeconfig(), requestId=f"r-{transport}")))
+    assert ok(via.call("RegisterCluster", registration(transport, kubeconfig(), requestId=f"r-{transport}"))) == made
+    other = registration(transport, kubeconfig({"token": "another"}), requestId=f"r-{transport}")
     reused = via.call("RegisterCluster", other)
     assert reused.reason == "REQUEST_ID_REUSED"
     bad = [
-        via.call("RegisterCluster", registration(door, text))
+        via.call("RegisterCluster", registration(transport, text))
         for text in (kubeconfig({"exec": {"command": CANARY}}), f"{CANARY}: [", f"a: b\nspec:\n{CANARY}: c")
     ]
     assert [answer.fields for answer in bad] == [["cluster.kubernetes.kubeconfig"]] * 3
-    name = f"{MESH}/clusters/{door}"
+    name = f"{MESH}/clusters/{transport}"
     shown = ok(via.call("GetCluster", {"name": name}))
     assert shown["kubernetes"] == {"context": "c0", "rootNamespace": "istio-system", "meshPolicy": "BOTH"}
     change = {"name": made["change"]["name"]}
@@ -67,7 +67,7 @@ def test_nothing_shows_them(door: str, egressd: Egressd, by_grpc: GrpcDoor, by_r
     assert CANARY.encode() not in kept(egressd)
 
 
-def test_they_are_kept_sealed(egressd: Egressd, by_grpc: GrpcDoor, tmp_path: Path) -> None:
+def test_they_are_kept_sealed(egressd: Egressd, by_grpc: GrpcTransport, tmp_path: Path) -> None:
     """They are in the store, unreadable without the key, also after a restart; a registration by egressctl too."""
     config = tmp_path / "config"
     config.write_text(kubeconfig())

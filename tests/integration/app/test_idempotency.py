@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import entry, head, ok, policy
+from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
 from tests.support.egressd import Egressd, running
 
 pytestmark = pytest.mark.xdist_group("app-idempotency")
@@ -26,8 +26,8 @@ def egressd() -> Iterator[Egressd]:
     ("UpsertServiceEntry", "serviceEntry", "DeleteServiceEntry"),
     ("SetOutboundPolicy", "outboundPolicy", "DeleteOutboundPolicy"),
 ])  # fmt: skip
-def test_twice_is_once(by_grpc: GrpcDoor, by_rest: RestDoor, rpc: str, kind: str, delete: str) -> None:
-    """The second time, by the same or the other door, gives the first reply again."""
+def test_twice_is_once(by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, kind: str, delete: str) -> None:
+    """The second time, by the same or the other transport, gives the first reply again."""
     request = {**(entry() if "Entry" in rpc else policy()), "requestId": f"twice-{rpc}"}
     made = ok(by_grpc.call(rpc, request))
     assert ok(by_grpc.call(rpc, request)) == made
@@ -41,8 +41,8 @@ def test_twice_is_once(by_grpc: GrpcDoor, by_rest: RestDoor, rpc: str, kind: str
     assert head(by_grpc) == int(deleted["change"]["revision"])
 
 
-def test_another_body_is_refused(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """The same id for something else is refused by both doors, whatever differs."""
+def test_another_body_is_refused(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
+    """The same id for something else is refused by both transports, whatever differs."""
     request = {**entry("reused"), "requestId": "reused"}
     made = ok(by_grpc.call("UpsertServiceEntry", request))
     others: list[Json] = [
@@ -58,7 +58,7 @@ def test_another_body_is_refused(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     assert head(by_grpc) == int(made["change"]["revision"])
 
 
-def test_replay_comes_before_refusal(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_replay_comes_before_refusal(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """A retry meets the state its own first call made, and is not refused for it."""
     made = ok(by_grpc.call("UpsertServiceEntry", {**entry("before"), "createOnly": True, "requestId": "b-1"}))
     again = ok(by_rest.call("UpsertServiceEntry", {**entry("before"), "createOnly": True, "requestId": "b-1"}))
@@ -72,19 +72,19 @@ def test_replay_comes_before_refusal(by_grpc: GrpcDoor, by_rest: RestDoor) -> No
     assert ok(by_grpc.call("UpsertServiceEntry", update)) == updated, "even now that the entry is gone"
 
 
-def test_at_once_from_many(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """One request id by both doors at the same time is one change."""
+def test_at_once_from_many(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
+    """One request id by both transports at the same time is one change."""
     request = {**entry("at-once"), "requestId": "at-once"}
     before = head(by_grpc)
-    doors: list[Door] = [by_grpc, by_rest] * 8
+    transports: list[Transport] = [by_grpc, by_rest] * 8
     with ThreadPoolExecutor(16) as threads:
-        replies = list(threads.map(lambda door: ok(door.call("UpsertServiceEntry", request)), doors))
+        replies = list(threads.map(lambda transport: ok(transport.call("UpsertServiceEntry", request)), transports))
     assert all(reply == replies[0] for reply in replies)
     assert head(by_grpc) == before + 1
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_after_a_restart(egressd: Egressd, by_grpc: GrpcDoor, how: str) -> None:
+def test_after_a_restart(egressd: Egressd, by_grpc: GrpcTransport, how: str) -> None:
     """A request id is remembered by the store, not by the process."""
     request = {**entry(f"restart-{how}"), "requestId": f"restart-{how}"}
     made = ok(by_grpc.call("UpsertServiceEntry", request))
@@ -94,13 +94,13 @@ def test_after_a_restart(egressd: Egressd, by_grpc: GrpcDoor, how: str) -> None:
     assert head(by_grpc) == int(made["change"]["revision"])
 
 
-def test_after_a_lost_reply(egressd: Egressd, by_grpc: GrpcDoor) -> None:
-    """redis-server is killed again and again between commits and replies; a request id is one change all the same."""
+def test_after_a_lost_reply(egressd: Egressd, by_grpc: GrpcTransport) -> None:
+    """The store is killed again and again between commits and replies; a request id is one change all the same."""
     before = head(by_grpc)
 
     def insist(number: int) -> Json:
         if number % 40 == 10:  # the other threads have requests under way
-            for server in egressd.children("redis-server"):
+            for server in egressd.children("valkey-server"):
                 server.kill()
         return _insist(by_grpc, number)
 
@@ -112,11 +112,11 @@ def test_after_a_lost_reply(egressd: Egressd, by_grpc: GrpcDoor) -> None:
         assert _insist(by_grpc, number) == reply
 
 
-def _insist(door: Door, number: int) -> Json:
+def _insist(transport: Transport, number: int) -> Json:
     """Sends one request until it is answered, as a client does that knows its request id."""
     request = {**entry(f"lost-{number}"), "requestId": f"lost-{number}"}
     give_up = time.monotonic() + 60
-    while (answer := door.call("UpsertServiceEntry", request)).code in {4, 14}:
+    while (answer := transport.call("UpsertServiceEntry", request)).code in {4, 14}:
         assert time.monotonic() < give_up, str(answer)
         time.sleep(0.05)
     return ok(answer)

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from egress_server.cli.main import app
-from tests.integration.app.doors import Answer, Door, GrpcDoor, RestDoor
 from tests.integration.app.requests import MESH, ok
+from tests.integration.app.transports import Answer, GrpcTransport, RestTransport, Transport
 from tests.support.egressd import Egressd, run_cli, running, until
 
 REGISTRY_ONLY = {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}
@@ -99,7 +99,7 @@ def _like(egressd: Egressd, home: Path) -> list[str]:
 
 @pytest.mark.parametrize("flag", ["--grpc-address", "--http-address"])
 def test_port_in_use(home: Path, flag: str) -> None:
-    """A port that somebody else has is named, and whatever had started is stopped again."""
+    """A port in use is named, and whatever had started is stopped again."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         egressd = Egressd(home, clusters=["one"])
         address = f"127.0.0.1:{other.getsockname()[1]}"
@@ -111,7 +111,7 @@ def test_port_in_use(home: Path, flag: str) -> None:
 
 
 def test_socket_in_use(home: Path) -> None:
-    """A unix socket that somebody serves is not taken from them."""
+    """A unix socket in use is not taken over."""
     with socket.socket(socket.AF_UNIX) as other:
         egressd = Egressd(home)
         other.bind(egressd.grpc.removeprefix("unix:"))
@@ -134,9 +134,10 @@ def test_data_that_is_not_ours(home: Path) -> None:
 def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
     """SIGTERM with an agent attached and a REST connection open: exit 0 at once, no traceback, nothing left."""
     with running(home, clusters=["one"], resolve=outside) as egressd, httpx.Client(base_url=egressd.url) as web:
-        door = GrpcDoor(egressd.grpc)
+        transport = GrpcTransport(egressd.grpc)
         until(
-            lambda: ok(door.call("GetCluster", {"name": f"{MESH}/clusters/one"}))["status"].get("agents") == 1, "agent"
+            lambda: ok(transport.call("GetCluster", {"name": f"{MESH}/clusters/one"}))["status"].get("agents") == 1,
+            "agent",
         )
         assert web.get("/healthz").status_code == 200
         begin = time.monotonic()
@@ -150,14 +151,14 @@ def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
 
 
 def test_a_stop_ends_waits_with_what_was_reached(home: Path) -> None:
-    """Who waits for a change is told at once how far it has come, by both doors, and the drain is not used up."""
+    """A wait for a change returns the state immediately, over both transports, and does not use up the drain time."""
     egressd = Egressd(home, clusters=["one"])
     egressd.argv += ["--drain-seconds", "60"]
     try:
         egressd.start()
         until(lambda: bool(egressd.children("envoy")), "an Envoy")
         egressd.children("envoy")[0].suspend()
-        made = ok(GrpcDoor(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
+        made = ok(GrpcTransport(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
         answers = _cut_off(egressd, "WaitChange", {"name": made["change"]["name"], "timeout": "100s"})
         begin = time.monotonic()
     finally:
@@ -171,16 +172,16 @@ def test_a_stop_ends_waits_with_what_was_reached(home: Path) -> None:
 
 
 def test_a_stop_ends_calls_that_take_too_long(home: Path) -> None:
-    """Calls that outlast the drain are told so by both doors, in good order."""
+    """Calls that outlast the drain get an orderly error over both transports."""
     egressd = Egressd(home)
     egressd.argv += ["--drain-seconds", "1"]
     try:
         egressd.start()
-        made = ok(GrpcDoor(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
-        (redis,) = egressd.children("redis-server")
-        redis.suspend()
+        made = ok(GrpcTransport(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
+        (server,) = egressd.children("valkey-server")
+        server.suspend()
         answers = _cut_off(egressd, "GetChange", {"name": made["change"]["name"]})
-        redis.resume()
+        server.resume()
     finally:
         assert egressd.stop() == 0
     assert [answer.code for answer in answers] == [14, 14]
@@ -189,11 +190,11 @@ def test_a_stop_ends_calls_that_take_too_long(home: Path) -> None:
 
 
 def _cut_off(egressd: Egressd, method: str, request: dict[str, str]) -> list[Answer]:
-    """What both doors answer to a call that is under way when the server is told to stop."""
-    doors: list[Door] = [GrpcDoor(egressd.grpc), RestDoor(egressd.url)]
+    """The response of both transports to a call in progress when the server is stopped."""
+    transports: list[Transport] = [GrpcTransport(egressd.grpc), RestTransport(egressd.url)]
     with ThreadPoolExecutor(2) as threads:
-        calls = [threads.submit(door.call, method, request) for door in doors]
-        time.sleep(0.5)  # nothing tells that a call is under way
+        calls = [threads.submit(transport.call, method, request) for transport in transports]
+        time.sleep(0.5)  # there is no sign that a call is in progress
         psutil.Process(egressd.pid).terminate()
         return [call.result() for call in calls]
 
@@ -207,9 +208,9 @@ def test_deep_data_directory(home: Path) -> None:
     egressd.argv[egressd.argv.index("--grpc-address") + 1] = egressd.grpc
     try:
         egressd.start()
-        door = GrpcDoor(egressd.grpc)
-        made = ok(door.call("SetOutboundPolicy", {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}))
-        waited = ok(door.call("WaitChange", {"name": made["change"]["name"], "timeout": "20s"}))
+        transport = GrpcTransport(egressd.grpc)
+        made = ok(transport.call("SetOutboundPolicy", {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}))
+        waited = ok(transport.call("WaitChange", {"name": made["change"]["name"], "timeout": "20s"}))
         assert waited.get("reached"), waited
     finally:
         assert egressd.stop() == 0

@@ -9,8 +9,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.integration.app.doors import GrpcDoor, RestDoor
 from tests.integration.app.requests import entry, ok
+from tests.integration.app.transports import GrpcTransport, RestTransport
 from tests.support.egressd import Egressd, run_cli, until
 
 pytestmark = pytest.mark.xdist_group("app-operations")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("app-operations")
 SERVICES = {"EgressService", "FleetService", "ChangeService", "AgentService"}
 
 
-def test_health(by_grpc: GrpcDoor) -> None:
+def test_health(by_grpc: GrpcTransport) -> None:
     """The standard health service speaks for the server and for each service."""
     stub: Any = health_pb2_grpc.HealthStub(by_grpc.channel)
     for service in ("", "egress.v1.EgressService", "egress.v1.FleetService", "egress.v1.ChangeService"):
@@ -26,7 +26,7 @@ def test_health(by_grpc: GrpcDoor) -> None:
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_reflection(by_grpc: GrpcDoor) -> None:
+def test_reflection(by_grpc: GrpcTransport) -> None:
     """A client without our files can list the services and read their description."""
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(by_grpc.channel)
     asked = [
@@ -41,7 +41,7 @@ def test_reflection(by_grpc: GrpcDoor) -> None:
     assert {"SetOutboundPolicy", "UpsertServiceEntry", "Probe"} <= methods
 
 
-def test_pages_for_operators(by_rest: RestDoor, by_grpc: GrpcDoor) -> None:
+def test_pages_for_operators(by_rest: RestTransport, by_grpc: GrpcTransport) -> None:
     """Liveness, readiness, metrics, the API's description and a page to read it."""
     made = ok(by_grpc.call("UpsertServiceEntry", entry()))
     assert by_rest.http.get("/healthz").status_code == 200
@@ -60,10 +60,10 @@ def test_pages_for_operators(by_rest: RestDoor, by_grpc: GrpcDoor) -> None:
     assert "https://" not in page.text
 
 
-def test_not_ready_while_the_store_is_away(egressd: Egressd, by_rest: RestDoor) -> None:
-    """Readiness and writes say UNAVAILABLE while redis-server is down; liveness and reads do not; then all is well."""
+def test_not_ready_while_the_store_is_away(egressd: Egressd, by_rest: RestTransport) -> None:
+    """Readiness and writes say UNAVAILABLE while the store is down; liveness and reads do not; then all is well."""
     ok(by_rest.call("UpsertServiceEntry", entry("stays")))
-    (server,) = egressd.children("redis-server")
+    (server,) = egressd.children("valkey-server")
     server.suspend()
     try:
         until(lambda: by_rest.http.get("/readyz").status_code == 503, "readiness to notice")
@@ -79,13 +79,13 @@ def test_not_ready_while_the_store_is_away(egressd: Egressd, by_rest: RestDoor) 
 
 
 def test_doctors(egressd: Egressd, tmp_path: Path) -> None:
-    """Both doctors find nothing wrong here; egressctl's says what is wrong where nobody serves."""
+    """Both doctors find no problems here; egressctl's reports a server that is not running."""
     done = run_cli("egress_server.cli", "doctor", "--data-dir", str(tmp_path))
     assert done.returncode == 0, done.stdout
-    assert "redis-server" in done.stdout
+    assert "Valkey" in done.stdout
     assert "envoy" in done.stdout
     done = run_cli("egress.cli", "doctor", "-o", "json", server=egressd.grpc)
     assert done.returncode == 0, done.stderr
     assert {check["verdict"] for check in json.loads(done.stdout)["checks"]} == {"ok"}
-    done = run_cli("egress.cli", "doctor", server=f"unix:{tmp_path}/nobody")
+    done = run_cli("egress.cli", "doctor", server=f"unix:{tmp_path}/unserved")
     assert done.returncode == 3

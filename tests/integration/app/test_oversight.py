@@ -18,10 +18,10 @@ from egress_server.domain.model.status import (
     RestartState,
 )
 from egress_server.domain.observed.inventory import Capabilities, Inventory, PolicyGap, PolicyGapKind, StaleWorkload
-from tests.integration.app.doors import Door, GrpcDoor, RestDoor
 from tests.integration.app.requests import MESH, ok
+from tests.integration.app.transports import GrpcTransport, RestTransport, Transport
 from tests.support.egressd import run_cli
-from tests.support.fake_applier import Unmanned
+from tests.support.fake_applier import FakeApplier
 from tests.support.kubeconfigs import kubeconfig
 
 pytestmark = pytest.mark.xdist_group("app-oversight")
@@ -33,32 +33,32 @@ SETTLED = ClusterStatus("c0", Phase.SETTLED, applied_revision=1, stale_workloads
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Unmanned]:
+def server() -> Iterator[FakeApplier]:
     """A server that no applier works for, with the Kubernetes cluster c0 and a folder."""
-    with tempfile.TemporaryDirectory(prefix="unmanned-") as folder, Unmanned(Path(folder)).running() as started:
-        door = GrpcDoor(started.grpc)
+    with tempfile.TemporaryDirectory(prefix="unmanned-") as folder, FakeApplier(Path(folder)).running() as started:
+        transport = GrpcTransport(started.grpc)
         target = {"kubernetes": {"kubeconfig": kubeconfig()}}
-        ok(door.call("RegisterCluster", {"parent": MESH, "clusterId": "c0", "cluster": target}))
-        ok(door.call("RegisterCluster", {"parent": MESH, "clusterId": "files", "cluster": {"directory": {}}}))
-        door.channel.close()
+        ok(transport.call("RegisterCluster", {"parent": MESH, "clusterId": "c0", "cluster": target}))
+        ok(transport.call("RegisterCluster", {"parent": MESH, "clusterId": "files", "cluster": {"directory": {}}}))
+        transport.channel.close()
         yield started
 
 
 @pytest.fixture(params=["grpc", "rest"])
-def door(request: pytest.FixtureRequest, server: Unmanned) -> Iterator[Door]:
-    """Each door."""
+def transport(request: pytest.FixtureRequest, server: FakeApplier) -> Iterator[Transport]:
+    """Each transport."""
     if request.param == "grpc":
-        by_grpc = GrpcDoor(server.grpc)
+        by_grpc = GrpcTransport(server.grpc)
         yield by_grpc
         by_grpc.channel.close()
     else:
-        by_rest = RestDoor(server.url)
+        by_rest = RestTransport(server.url)
         yield by_rest
         by_rest.http.close()
 
 
 @pytest.fixture
-def seen(server: Unmanned) -> None:
+def seen(server: FakeApplier) -> None:
     """What an applier saw on c0."""
     drift = tuple(
         Drift(DriftKind.CHANGED, kind, "prod", "a", "r", "kubectl", NOW, healed)
@@ -73,7 +73,7 @@ def seen(server: Unmanned) -> None:
             NOW,
             Capabilities("v1.36.3", "1.31.0"),
             ("10.96.0.0/12",),
-            policy_gaps=(PolicyGap(PolicyGapKind.SIDECAR_WITHOUT_MODE, "Sidecar", "prod", "s", "says nothing"),),
+            policy_gaps=(PolicyGap(PolicyGapKind.SIDECAR_WITHOUT_MODE, "Sidecar", "prod", "s", "no mode"),),
             stale_workloads=(StaleWorkload("Deployment", "prod", "web", 1, 2, "older"),),
             left_out={"policy_gaps": 2},
         )
@@ -81,72 +81,72 @@ def seen(server: Unmanned) -> None:
 
 
 @pytest.mark.usefixtures("seen")
-def test_what_was_seen(door: Door) -> None:
-    """Lists by both doors, of one cluster and of all, and the counts in the cluster's status."""
-    drift = ok(door.call("ListDrift", {"parent": C0, "filter": "healed = false"}))["driftedObjects"]
-    assert [(d["cluster"], d["objectKind"], d["manager"]) for d in drift] == [(C0, "Sidecar", "kubectl")]
-    policy_gaps = ok(door.call("ListPolicyGaps", {"parent": f"{MESH}/clusters/-"}))
-    assert [e["kind"] for e in policy_gaps["policyGaps"]] == ["SIDECAR_WITHOUT_MODE"]
+def test_what_was_seen(transport: Transport) -> None:
+    """Lists by both transports, of one cluster and of all, and the counts in the cluster's status."""
+    drift = ok(transport.call("ListDrift", {"parent": C0, "filter": "healed = false"}))["driftedObjects"]
+    assert [(d["cluster"], d["kind"], d["manager"]) for d in drift] == [(C0, "Sidecar", "kubectl")]
+    policy_gaps = ok(transport.call("ListPolicyGaps", {"parent": f"{MESH}/clusters/-"}))
+    assert [e["type"] for e in policy_gaps["policyGaps"]] == ["SIDECAR_WITHOUT_MODE"]
     assert policy_gaps["observations"] == [
         {"cluster": C0, "observeTime": "2026-11-23T00:00:00Z", "omittedCount": 2},
         {"cluster": f"{MESH}/clusters/files"},
     ]
-    stale = ok(door.call("ListStaleWorkloads", {"parent": C0}))["staleWorkloads"]
+    stale = ok(transport.call("ListStaleWorkloads", {"parent": C0}))["staleWorkloads"]
     assert [(w["kind"], w["namespace"], w["name"], w["stalePods"]) for w in stale] == [("Deployment", "prod", "web", 1)]
-    status = ok(door.call("GetCluster", {"name": C0}))["status"]
+    status = ok(transport.call("GetCluster", {"name": C0}))["status"]
     counts = {name: status[name] for name in ("driftedObjects", "policyGaps", "staleWorkloads", "istioVersion")}
     assert counts == {"driftedObjects": 1, "policyGaps": 3, "staleWorkloads": 1, "istioVersion": "1.31.0"}
-    missing = door.call("ListDrift", {"parent": f"{MESH}/clusters/none"})
+    missing = transport.call("ListDrift", {"parent": f"{MESH}/clusters/none"})
     assert missing.reason == "RESOURCE_NOT_FOUND"
 
 
-def test_adoption(door: Door) -> None:
+def test_adoption(transport: Transport) -> None:
     """Adopted, shown, taken back by release and by revert; only on Kubernetes."""
-    made = ok(door.call("AdoptObject", {"name": C0, "object": SIDECAR, "reason": "agreed"}))
+    made = ok(transport.call("AdoptObject", {"name": C0, "object": SIDECAR, "reason": "agreed"}))
     assert (made["change"]["type"], made["cluster"]["adopted"]) == ("ADOPT", [SIDECAR])
-    released = ok(door.call("ReleaseObject", {"name": C0, "object": SIDECAR}))
+    released = ok(transport.call("ReleaseObject", {"name": C0, "object": SIDECAR}))
     assert released["change"]["type"] == "RELEASE"
-    assert "adopted" not in ok(door.call("GetCluster", {"name": C0}))
-    again = ok(door.call("AdoptObject", {"name": C0, "object": SIDECAR}))
-    ok(door.call("RevertChange", {"name": again["change"]["name"]}))
-    assert "adopted" not in ok(door.call("GetCluster", {"name": C0}))
-    assert door.call("ReleaseObject", {"name": C0, "object": SIDECAR}).reason == "NOT_ADOPTED"
+    assert "adopted" not in ok(transport.call("GetCluster", {"name": C0}))
+    again = ok(transport.call("AdoptObject", {"name": C0, "object": SIDECAR}))
+    ok(transport.call("RevertChange", {"name": again["change"]["name"]}))
+    assert "adopted" not in ok(transport.call("GetCluster", {"name": C0}))
+    assert transport.call("ReleaseObject", {"name": C0, "object": SIDECAR}).reason == "NOT_ADOPTED"
     files = {"name": f"{MESH}/clusters/files", "object": SIDECAR}
-    assert door.call("AdoptObject", files).reason == "TARGET_UNSUPPORTED"
-    assert door.call("AdoptObject", {"name": C0, "object": "Sidecar"}).fields == ["object"]
+    assert transport.call("AdoptObject", files).reason == "TARGET_UNSUPPORTED"
+    assert transport.call("AdoptObject", {"name": C0, "object": "Sidecar"}).fields == ["object"]
 
 
 @pytest.mark.parametrize(
     ("rpc", "reason", "type_"),
     [("ApproveDeletion", "MASS_DELETION", "APPROVE"), ("AcceptStoreReset", "STORE_REWOUND", "ACCEPT")],
 )
-def test_what_is_held(rpc: str, reason: str, type_: str, door: Door, server: Unmanned) -> None:
+def test_what_is_held(rpc: str, reason: str, type_: str, transport: Transport, server: FakeApplier) -> None:
     """Its token is shown, said yes to, and no other."""
     server.report(SETTLED)
-    assert door.call(rpc, {"name": C0}).reason == "NOTHING_HELD"
+    assert transport.call(rpc, {"name": C0}).reason == "NOTHING_HELD"
     server.report(ClusterStatus("c0", Phase.HELD, problem=Problem(reason, "too much", token="t1")))
-    status = ok(door.call("GetCluster", {"name": C0}))["status"]
+    status = ok(transport.call("GetCluster", {"name": C0}))["status"]
     assert (status["state"], status["reason"], status["approvalToken"]) == ("HELD", reason, "t1")
-    assert door.call(rpc, {"name": C0, "token": "t0"}).reason == "TOKEN_MISMATCH"
-    planned = ok(door.call(rpc, {"name": C0, "validateOnly": True}))
+    assert transport.call(rpc, {"name": C0, "token": "t0"}).reason == "TOKEN_MISMATCH"
+    planned = ok(transport.call(rpc, {"name": C0, "validateOnly": True}))
     assert "change" not in planned
-    assert ok(door.call(rpc, {"name": C0, "token": "t1"}))["change"]["type"] == type_
+    assert ok(transport.call(rpc, {"name": C0, "token": "t1"}))["change"]["type"] == type_
 
 
-def test_restart(door: Door, server: Unmanned) -> None:
+def test_restart(transport: Transport, server: FakeApplier) -> None:
     """Ordered once by one request id; its progress is in the status."""
-    request = {"name": C0, "workloads": ["Deployment/prod/web"], "requestId": f"restart-{type(door).__name__}"}
-    made = ok(door.call("RestartWorkloads", request))
+    request = {"name": C0, "workloads": ["Deployment/prod/web"], "requestId": f"restart-{type(transport).__name__}"}
+    made = ok(transport.call("RestartWorkloads", request))
     assert made["change"]["type"] == "RESTART"
-    assert ok(door.call("RestartWorkloads", request))["restartId"] == made["restartId"]
+    assert ok(transport.call("RestartWorkloads", request))["restartId"] == made["restartId"]
     progress = RestartProgress(made["restartId"], RestartState.RUNNING, ("Deployment/prod/web",))
     server.report(ClusterStatus("c0", Phase.SETTLED, restart=progress))
-    shown = ok(door.call("GetCluster", {"name": C0}))["status"]["restart"]
+    shown = ok(transport.call("GetCluster", {"name": C0}))["status"]["restart"]
     assert shown == {"id": made["restartId"], "state": "RUNNING", "done": ["Deployment/prod/web"]}
 
 
 @pytest.mark.usefixtures("seen")
-def test_egressctl(server: Unmanned) -> None:
+def test_egressctl(server: FakeApplier) -> None:
     """Sees and decides the same, and says in its exit code what came of it."""
 
     def ctl(*words: str, code: int = 0) -> str:
@@ -172,10 +172,10 @@ def test_egressctl(server: Unmanned) -> None:
 
 
 @pytest.mark.usefixtures("seen")
-async def test_the_sdk_in_both_forms(server: Unmanned) -> None:
+async def test_the_sdk_in_both_forms(server: FakeApplier) -> None:
     """Sees and decides the same, in the same words."""
     with EgressClient(server.grpc) as client:
-        assert [d.object_kind for d in client.list_drift("c0", filter="healed = true")] == ["ServiceEntry"]
+        assert [d.kind for d in client.list_drift("c0", filter="healed = true")] == ["ServiceEntry"]
         assert list(client.adopt_object("c0", SIDECAR).cluster.adopted) == [SIDECAR]
         client.release_object("c0", SIDECAR)
         with pytest.raises(FailedPrecondition) as caught:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.integration.app.doors import GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import MESH, delete, entry, head, ok, policy
+from tests.integration.app.transports import GrpcTransport, Json, RestTransport
 from tests.support.egressd import Egressd, run_cli
 
 pytestmark = pytest.mark.xdist_group("app-plans")
@@ -17,7 +17,7 @@ def _objects(reply: Json) -> list[Json]:
     return [planned for group in reply["plan"]["groups"] for planned in group["objects"]]
 
 
-def test_plan_of_something_new(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_plan_of_something_new(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """A plan of a new entry names the cluster, the object and every line of it."""
     before = head(by_grpc)
     reply = ok(by_rest.call("UpsertServiceEntry", {**entry("planned"), "validateOnly": True}))
@@ -32,7 +32,7 @@ def test_plan_of_something_new(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     assert by_grpc.call("GetServiceEntry", {"name": reply["serviceEntry"]["name"]}).code == 5
 
 
-def test_plan_of_change_and_deletion(by_grpc: GrpcDoor) -> None:
+def test_plan_of_change_and_deletion(by_grpc: GrpcTransport) -> None:
     """A plan of an update shows only what differs, that of a deletion takes everything away."""
     made = ok(by_grpc.call("UpsertServiceEntry", entry("existing")))
     request = {**entry("existing", hosts=["existing.example.com", "more.example.com"]), "validateOnly": True}
@@ -48,20 +48,20 @@ def test_plan_of_change_and_deletion(by_grpc: GrpcDoor) -> None:
     delete(by_grpc, made)
 
 
-def test_plan_still_refuses(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_plan_still_refuses(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """A plan gives the refusal that the call itself would get."""
     wrong: list[tuple[str, Json]] = [
         ("UpsertServiceEntry", {**entry("wrong"), "etag": "a.1"}),
         ("SetOutboundPolicy", {**policy(mode=9)}),
-        ("DeleteServiceEntry", {"name": f"{MESH}/namespaces/prod/serviceEntries/nobody"}),
+        ("DeleteServiceEntry", {"name": f"{MESH}/namespaces/prod/serviceEntries/missing"}),
     ]
     for rpc, request in wrong:
-        answers = [door.call(rpc, {**request, "validateOnly": True}) for door in (by_grpc, by_rest)]
+        answers = [transport.call(rpc, {**request, "validateOnly": True}) for transport in (by_grpc, by_rest)]
         assert answers[0].code != 0
         assert answers[0].body == answers[1].body == by_grpc.call(rpc, request).body
 
 
-def test_conflict_refused_then_forced(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_conflict_refused_then_forced(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """Two protocols for one host and port: an ERROR finding that a plan shows, a call refuses and force overrides."""
     first = ok(by_grpc.call("UpsertServiceEntry", entry("first", hosts=["shared.example.com"])))
     second = entry("second", hosts=["shared.example.com"], ports=_TCP)
@@ -73,7 +73,7 @@ def test_conflict_refused_then_forced(by_grpc: GrpcDoor, by_rest: RestDoor) -> N
     assert (answers[1].code, answers[1].reason, answers[1].http) == (9, "BLOCKED_BY_FINDINGS", 400)
     findings = [d for d in answers[1].body["details"] if d["@type"].endswith("egress.v1.Finding")]
     (finding,) = [f for f in findings if f["severity"] == "ERROR"]
-    assert (finding["code"], finding["severity"], finding["forceable"]) == ("EGR0101", "ERROR", True)
+    assert (finding["code"], finding["severity"], finding["suppressible"]) == ("EGR0101", "ERROR", True)
     assert finding["resource"] == first["serviceEntry"]["name"]
     assert finding["fix"]
 
@@ -84,7 +84,7 @@ def test_conflict_refused_then_forced(by_grpc: GrpcDoor, by_rest: RestDoor) -> N
     delete(by_grpc, first)
 
 
-def test_by_the_command_line(egressd: Egressd, by_grpc: GrpcDoor) -> None:
+def test_by_the_command_line(egressd: Egressd, by_grpc: GrpcTransport) -> None:
     """--dry-run shows the diff, and findings in JSON have a severity; a refusal leaves with 1 and can be forced."""
 
     def ctl(*words: str) -> tuple[int, str, str]:

@@ -1,18 +1,18 @@
-"""Lists, history and what became of changes."""
+"""Lists, history and rollouts."""
 
 import json
 
 import pytest
 
-from tests.integration.app.doors import Door, GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import MESH, entry, head, ok, policy
+from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
 from tests.support.egressd import Egressd, run_cli
 
 pytestmark = pytest.mark.xdist_group("app-reads")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def filled(by_grpc: GrpcDoor) -> None:
+def filled(by_grpc: GrpcTransport) -> None:
     """Five entries in two namespaces, and two policies."""
     for id_ in ("a", "b", "c", "d", "e"):
         request = {**entry(id_), "reason": f"reason of {id_}"}
@@ -22,28 +22,28 @@ def filled(by_grpc: GrpcDoor) -> None:
     ok(by_grpc.call("SetOutboundPolicy", {**policy(mode="ALLOW_ANY"), "outboundPolicyId": "second"}))
 
 
-def entries(door: Door, namespace: str, **request: object) -> tuple[list[str], str]:
+def entries(transport: Transport, namespace: str, **request: object) -> tuple[list[str], str]:
     """The ids of one page, and the token of the next."""
-    body = ok(door.call("ListServiceEntries", {"parent": f"{MESH}/namespaces/{namespace}", **request}))
+    body = ok(transport.call("ListServiceEntries", {"parent": f"{MESH}/namespaces/{namespace}", **request}))
     return [item["name"].rpartition("/")[2] for item in body.get("serviceEntries", [])], body.get("nextPageToken", "")
 
 
-def test_namespaces(by_rest: RestDoor) -> None:
-    """A list is that of one namespace, and `-` stands for all."""
+def test_namespaces(by_rest: RestTransport) -> None:
+    """A list is that of one namespace, or of all with `-`."""
     assert entries(by_rest, "left")[0] == ["a", "b", "c"]
     assert entries(by_rest, "right")[0] == ["d", "e"]
-    assert entries(by_rest, "nobody")[0] == []
+    assert entries(by_rest, "empty")[0] == []
     assert entries(by_rest, "-")[0] == ["a", "b", "c", "d", "e"]
 
 
-def test_pages(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """Tokens lead through all pages by either door, in both orders, and are good for their own list only."""
+def test_pages(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
+    """Tokens lead through all pages by either transport, in both orders, and are good for their own list only."""
     for order in ("name", "name desc"):
         seen: list[str] = []
         token = ""
-        doors: list[Door] = [by_grpc, by_rest] * 2
-        for door in doors:
-            page, token = entries(door, "-", pageSize=2, pageToken=token, orderBy=order)
+        transports: list[Transport] = [by_grpc, by_rest] * 2
+        for transport in transports:
+            page, token = entries(transport, "-", pageSize=2, pageToken=token, orderBy=order)
             seen += page
             if not token:
                 break
@@ -56,7 +56,7 @@ def test_pages(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     assert by_rest.call("ListServiceEntries", {"parent": f"{MESH}/namespaces/left", "pageToken": token}).code == 3
 
 
-def test_a_page_larger_than_any(by_rest: RestDoor) -> None:
+def test_a_page_larger_than_any(by_rest: RestTransport) -> None:
     """A page size over the limit is cut, not refused."""
     assert entries(by_rest, "-", pageSize=2**31 - 1)[0] == ["a", "b", "c", "d", "e"]
 
@@ -73,12 +73,12 @@ def test_a_page_larger_than_any(by_rest: RestDoor) -> None:
         ("ListClusters", f'name = "{MESH}/clusters/one"', ["one"]),
     ],
 )
-def test_filters(by_grpc: GrpcDoor, by_rest: RestDoor, rpc: str, filter_: str, found: list[str]) -> None:
-    """Filters choose by fields, by both doors."""
+def test_filters(by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, filter_: str, found: list[str]) -> None:
+    """Filters choose by fields, by both transports."""
     parent = f"{MESH}/namespaces/-" if rpc == "ListServiceEntries" else MESH
-    doors: list[Door] = [by_grpc, by_rest]
-    for door in doors:
-        body = ok(door.call(rpc, {"parent": parent, "filter": filter_}))
+    transports: list[Transport] = [by_grpc, by_rest]
+    for transport in transports:
+        body = ok(transport.call(rpc, {"parent": parent, "filter": filter_}))
         items = next((value for value in body.values() if isinstance(value, list)), [])
         assert [item["name"].rpartition("/")[2] for item in items] == found
 
@@ -87,7 +87,7 @@ def _revisions(body: Json) -> list[int]:
     return [int(change["revision"]) for change in body.get("changes", [])]
 
 
-def test_changes(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_changes(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """History is newest first, gap-free, filterable and pageable; a change is found by its name."""
     newest = head(by_grpc)
     everything = ok(by_rest.call("ListChanges", {"parent": MESH, "pageSize": 1000}))
@@ -104,8 +104,8 @@ def test_changes(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     assert {key: value for key, value in found.items() if key != "summary"} == change
 
 
-def test_what_became_of_a_change(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """A change is waited for; then its summary counts clusters, and its rollouts tell of each."""
+def test_what_became_of_a_change(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
+    """After waiting for a change, its summary counts clusters, and its rollouts have each of them."""
     name = ok(by_grpc.call("SetOutboundPolicy", {**policy(), "outboundPolicyId": "waited"}))["change"]["name"]
     waited = ok(by_rest.call("WaitChange", {"name": name, "until": "APPLIED", "timeout": "20s"}))
     assert waited["reached"]
@@ -118,13 +118,13 @@ def test_what_became_of_a_change(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     assert cluster["status"]["state"] == "ONLINE"
 
 
-def test_a_wait_that_ends_first(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
-    """At its timeout a wait tells the state; it is no error."""
+def test_a_wait_that_ends_first(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
+    """When its timeout expires, a wait returns the state; it is not an error."""
     selector = {"clusterSelector": {"clusters": ["one"]}}
     name = ok(by_grpc.call("SetOutboundPolicy", {**policy(**selector), "outboundPolicyId": "late"}))["change"]["name"]
-    doors: list[Door] = [by_grpc, by_rest]
-    for door in doors:
-        body = ok(door.call("WaitChange", {"name": name, "until": "VERIFIED", "timeout": "0s"}))
+    transports: list[Transport] = [by_grpc, by_rest]
+    for transport in transports:
+        body = ok(transport.call("WaitChange", {"name": name, "until": "VERIFIED", "timeout": "0s"}))
         assert body.get("reached") or [r["cluster"] for r in body["waitingFor"]] == [f"{MESH}/clusters/one"]
 
 

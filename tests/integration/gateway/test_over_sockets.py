@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from google.protobuf.message import Message
 
-from egress_server.pipeline.pipeline import Method, RpcCall
+from egress_server.pipeline.method import Method, RpcCall
 from tests.unit.gateway.fakes import FakePipeline, app_over, info_of
 
 POLICIES = "/v1/meshes/default/outboundPolicies"
@@ -42,7 +42,7 @@ async def test_client_that_leaves_cancels_its_call() -> None:
         except asyncio.CancelledError:
             cancelled.set()
             raise
-        raise AssertionError("nobody answers")
+        raise AssertionError("unreachable")
 
     pipeline = FakePipeline()
     pipeline.answer = hanging

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.world import World, running_world
 
 
@@ -17,9 +17,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def target(tmp_path: Path, world: World) -> AsyncIterator[LocalTarget]:
+async def target(tmp_path: Path, world: World) -> AsyncIterator[LocalEnvoyTarget]:
     """A started local cluster that resolves the document's host to the services."""
-    started = LocalTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
+    started = LocalEnvoyTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
     await started.start()
     try:
         yield started

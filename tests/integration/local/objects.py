@@ -6,7 +6,7 @@ from typing import Any
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, istio_object, key_of
 from egress_server.ports.target import Applied, Witness
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 
 ALIYUN_PORTS = [
     {"number": 80, "name": "http", "protocol": "HTTP"},
@@ -97,7 +97,7 @@ def ending(obj: IstioObject, **ends: datetime) -> IstioObject:
     return obj
 
 
-async def apply(target: LocalTarget, *objects: IstioObject, revision: int = 1) -> Applied:
+async def apply(target: LocalEnvoyTarget, *objects: IstioObject, revision: int = 1) -> Applied:
     """Make these objects the only ones."""
     live = await target.gather()
     kept = {key_of(item) for item in objects}

@@ -5,14 +5,14 @@ import ssl
 
 import pytest
 
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.objects import apply, entry, mesh_policy
 from tests.integration.local.world import HOST, World, ask, connect, connect_tls
 
 CUT = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError)
 
 
-async def test_allow_any(target: LocalTarget, world: World) -> None:
+async def test_allow_any(target: LocalEnvoyTarget, world: World) -> None:
     """ALLOW_ANY without an entry: HTTP passes through Envoy's eyes, TLS as it is."""
     envoy = target.envoy.address
     plain = await ask(await connect(envoy, 80, world.http))
@@ -24,14 +24,14 @@ async def test_allow_any(target: LocalTarget, world: World) -> None:
     assert (secure.status, secure.headers["server"]) == (200, "Tengine")
 
 
-async def test_allow_any_on_unregistered_port(target: LocalTarget, world: World) -> None:
+async def test_allow_any_on_unregistered_port(target: LocalEnvoyTarget, world: World) -> None:
     """ALLOW_ANY on a port that nobody registered: HTTP passes as TCP, without a trace of Envoy."""
     plain = await ask(await connect(target.envoy.address, 8080, world.http))
     assert (plain.status, plain.headers["server"]) == (301, "Tengine")
     assert "x-request-id" not in world.seen
 
 
-async def test_registry_only(target: LocalTarget, world: World) -> None:
+async def test_registry_only(target: LocalEnvoyTarget, world: World) -> None:
     """REGISTRY_ONLY without an entry: 502 from Envoy, TLS and TCP are cut."""
     await apply(target, mesh_policy("REGISTRY_ONLY"))
     envoy = target.envoy.address
@@ -47,7 +47,7 @@ async def test_registry_only(target: LocalTarget, world: World) -> None:
 
 
 @pytest.mark.parametrize("namespace", ["default", "another"])
-async def test_service_entry(target: LocalTarget, world: World, namespace: str) -> None:
+async def test_service_entry(target: LocalEnvoyTarget, world: World, namespace: str) -> None:
     """REGISTRY_ONLY with the document's entry, in whatever namespace: HTTP 301 and TLS 200; other hosts stay cut."""
     await apply(target, mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext", namespace))
     envoy = target.envoy.address
@@ -65,14 +65,14 @@ async def test_service_entry(target: LocalTarget, world: World, namespace: str) 
         await connect_tls(envoy, world, host="other.example.com")
 
 
-async def test_routed_by_host_not_by_address(target: LocalTarget, world: World) -> None:
+async def test_routed_by_host_not_by_address(target: LocalEnvoyTarget, world: World) -> None:
     """A registered host is reached by its own endpoints, wherever the application dialled."""
     await apply(target, mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext"))
     plain = await ask(await connect(target.envoy.address, 80, real_port=1))
     assert plain.status == 301
 
 
-async def test_namespace_policy(target: LocalTarget, world: World) -> None:
+async def test_namespace_policy(target: LocalEnvoyTarget, world: World) -> None:
     """A Sidecar of the workload's namespace blocks although the mesh allows."""
     own = mesh_policy("REGISTRY_ONLY")
     own["metadata"]["namespace"] = "default"
@@ -81,7 +81,7 @@ async def test_namespace_policy(target: LocalTarget, world: World) -> None:
     assert plain.status == 502
 
 
-async def test_passthrough_tells_upstreams_of_one_address_apart(target: LocalTarget, world: World) -> None:
+async def test_passthrough_tells_upstreams_of_one_address_apart(target: LocalEnvoyTarget, world: World) -> None:
     """Hosts that share an address and differ only in the real port pass each to its own."""
     envoy = target.envoy.address
     plain = await ask(await connect(envoy, 80, world.http))
@@ -90,7 +90,7 @@ async def test_passthrough_tells_upstreams_of_one_address_apart(target: LocalTar
     assert await reader.readline() == b"hello\n"
 
 
-async def test_evidence_names(target: LocalTarget, world: World) -> None:
+async def test_evidence_names(target: LocalEnvoyTarget, world: World) -> None:
     """Envoy's own account of where a connection went bears Istio's cluster names."""
     await ask(await connect(target.envoy.address, 80, world.http), host="other.example.com")
     await apply(target, entry("aliyun-com-ext"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.objects import (
     abort,
     apply,
@@ -34,12 +34,12 @@ def faulted(*faults: dict[str, Any], **match: Any) -> IstioObject:
     return virtual_service(HOST, *({"fault": fault, **conditions} for fault in faults))
 
 
-async def answer(target: LocalTarget, port: int = 80, **headers: str) -> Answer:
+async def answer(target: LocalEnvoyTarget, port: int = 80, **headers: str) -> Answer:
     """What one request to the document's host is answered with."""
     return await ask(await connect(target.envoy.address, port, 1), **headers)
 
 
-async def injected(target: LocalTarget) -> Counter[str]:
+async def injected(target: LocalEnvoyTarget) -> Counter[str]:
     """How many delays and aborts Envoy counts."""
     page = (await target.envoy.admin.get("/stats?filter=fault\\.(delays|aborts)_injected")).decode()
     counts: Counter[str] = Counter()
@@ -49,7 +49,7 @@ async def injected(target: LocalTarget) -> Counter[str]:
     return counts
 
 
-async def test_delay(target: LocalTarget, world: World) -> None:
+async def test_delay(target: LocalEnvoyTarget, world: World) -> None:
     """A delay holds each request back and then lets it through; TLS does not notice."""
     await apply(target, mesh_policy("REGISTRY_ONLY"), ENTRY, faulted(delay("0.3s")))
     began = asyncio.get_running_loop().time()
@@ -62,7 +62,7 @@ async def test_delay(target: LocalTarget, world: World) -> None:
     assert await injected(target) == {"delays_injected": 1, "aborts_injected": 0}
 
 
-async def test_abort(target: LocalTarget, world: World) -> None:
+async def test_abort(target: LocalEnvoyTarget, world: World) -> None:
     """An abort answers by itself and asks nobody; TLS does not notice."""
     await apply(target, mesh_policy("REGISTRY_ONLY"), ENTRY, faulted(abort(503)))
     plain = await answer(target)
@@ -71,7 +71,7 @@ async def test_abort(target: LocalTarget, world: World) -> None:
     assert (await ask(await connect_tls(target.envoy.address, world))).status == 200
 
 
-async def test_grpc_abort(target: LocalTarget) -> None:
+async def test_grpc_abort(target: LocalEnvoyTarget) -> None:
     """A client that does not speak gRPC sees a gRPC abort as HTTP 200."""
     fault = {"abort": {"percentage": {"value": 100.0}, "grpcStatus": "RESOURCE_EXHAUSTED"}}
     await apply(target, ENTRY, faulted(fault))
@@ -82,7 +82,7 @@ async def test_grpc_abort(target: LocalTarget) -> None:
     assert "grpc-status: 8" in head
 
 
-async def test_percentages_are_independent(target: LocalTarget) -> None:
+async def test_percentages_are_independent(target: LocalEnvoyTarget) -> None:
     """A part of the requests is delayed and a part aborted, each by its own dice."""
     await apply(target, ENTRY, faulted({**delay("0.001s", 60), **abort(503, 40)}))
     streams = await connect(target.envoy.address, 80, 1)
@@ -94,13 +94,13 @@ async def test_percentages_are_independent(target: LocalTarget) -> None:
     assert 70 < counted["delays_injected"] < 170
 
 
-async def test_missing_percentage_is_never(target: LocalTarget) -> None:
+async def test_missing_percentage_is_never(target: LocalEnvoyTarget) -> None:
     """A fault without a percentage is stored and does nothing."""
     await apply(target, ENTRY, faulted({"abort": {"httpStatus": 503}}))
     assert {(await answer(target)).status for _ in range(20)} == {301}
 
 
-async def test_limited_by_headers(target: LocalTarget) -> None:
+async def test_limited_by_headers(target: LocalEnvoyTarget) -> None:
     """Only requests that carry what the fault asks for are disturbed."""
     headers = {"x-env": {"exact": "test"}, "x-who": {"regex": "a[0-9]+"}, "x-any": {}, "x-start": {"prefix": "be"}}
     await apply(target, ENTRY, faulted(abort(503), headers=headers))
@@ -111,7 +111,7 @@ async def test_limited_by_headers(target: LocalTarget) -> None:
     assert (await with_headers(target, {k: v for k, v in right.items() if k != "x-any"})) == 301
 
 
-async def with_headers(target: LocalTarget, headers: dict[str, str]) -> int:
+async def with_headers(target: LocalEnvoyTarget, headers: dict[str, str]) -> int:
     """The status of the answer to a request with these headers."""
     reader, writer = await connect(target.envoy.address, 80, 1)
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -119,7 +119,7 @@ async def with_headers(target: LocalTarget, headers: dict[str, str]) -> int:
     return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
 
 
-async def test_limited_by_source(target: LocalTarget) -> None:
+async def test_limited_by_source(target: LocalEnvoyTarget) -> None:
     """A fault for other workloads or another namespace does not concern ours."""
     faults = virtual_service(
         HOST,
@@ -131,7 +131,7 @@ async def test_limited_by_source(target: LocalTarget) -> None:
     assert (await answer(target)).status == 502
 
 
-async def test_limited_to_a_port(target: LocalTarget, world: World) -> None:
+async def test_limited_to_a_port(target: LocalEnvoyTarget, world: World) -> None:
     """A fault on one port leaves the host's other HTTP ports alone; without a port it takes all of them."""
     ports = [{"number": n, "name": f"p{n}", "protocol": "HTTP", "targetPort": 80} for n in (80, 8080)]
     registered = entry("aliyun-com-ext", ports=ports)
@@ -141,7 +141,7 @@ async def test_limited_to_a_port(target: LocalTarget, world: World) -> None:
     assert [(await answer(target, port)).status for port in (80, 8080)] == [503, 503]
 
 
-async def test_several_in_order(target: LocalTarget) -> None:
+async def test_several_in_order(target: LocalEnvoyTarget) -> None:
     """Of several faults on a host the first whose conditions hold disturbs a request, no other."""
     faults = virtual_service(
         HOST,
@@ -155,7 +155,7 @@ async def test_several_in_order(target: LocalTarget) -> None:
 
 
 @pytest.mark.parametrize("mode", ["ALLOW_ANY", "REGISTRY_ONLY"])
-async def test_host_without_entry(target: LocalTarget, world: World, mode: str) -> None:
+async def test_host_without_entry(target: LocalEnvoyTarget, world: World, mode: str) -> None:
     """A fault on a host that nobody registered leads nowhere, whatever the policy; other hosts go their way."""
     await apply(target, mesh_policy(mode), faulted(delay("0.01s")))
     assert (await ask(await connect(target.envoy.address, 80, world.http))).status == 503
@@ -164,7 +164,7 @@ async def test_host_without_entry(target: LocalTarget, world: World, mode: str) 
     assert other.status == (301 if mode == "ALLOW_ANY" else 502)
 
 
-async def test_wildcard(target: LocalTarget, world: World) -> None:
+async def test_wildcard(target: LocalEnvoyTarget, world: World) -> None:
     """A fault on a wildcard host disturbs the hosts that it stands for, but those with routes of their own."""
     wildcard = entry("all", hosts=["*.example.com"], resolution="NONE")
     own = http_entry("own", world.http)
@@ -182,7 +182,7 @@ async def test_wildcard(target: LocalTarget, world: World) -> None:
     assert statuses == [503, 503, 301]
 
 
-async def test_faults_come_and_go_unnoticed_by_others(target: LocalTarget, world: World) -> None:
+async def test_faults_come_and_go_unnoticed_by_others(target: LocalEnvoyTarget, world: World) -> None:
     """A fault disturbs the next request on a kept-alive connection; no connection is closed, and none will be."""
     base = (mesh_policy("REGISTRY_ONLY"), ENTRY, tcp_entry("db", 3306, world.greeter))
     await apply(target, *base)
@@ -210,7 +210,7 @@ def leased(end: datetime) -> IstioObject:
     return ending(virtual_service(HOST, *reversed(routes)), fault_a=end, fault_b=later)
 
 
-async def test_ended_faults_are_taken_out(target: LocalTarget) -> None:
+async def test_ended_faults_are_taken_out(target: LocalEnvoyTarget) -> None:
     """What has ended goes, what has not stays, and the cluster's memory of the store stays as it was."""
     end = datetime.now(UTC) + timedelta(minutes=5)
     await apply(target, ENTRY, leased(end), revision=7)
@@ -228,13 +228,13 @@ async def test_ended_faults_are_taken_out(target: LocalTarget) -> None:
     assert "fault-a" not in service["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION]
 
 
-async def test_restart_after_the_end(tmp_path: Path, target: LocalTarget, world: World) -> None:
+async def test_restart_after_the_end(tmp_path: Path, target: LocalEnvoyTarget, world: World) -> None:
     """A cluster that was stopped when a fault ended starts without it, asking nobody."""
     await apply(target, ENTRY, leased(datetime.now(UTC) + timedelta(seconds=0.2)), revision=7)
     witness = (await target.gather()).witness
     await target.stop()
     await asyncio.sleep(0.25)
-    again = LocalTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
+    again = LocalEnvoyTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
     await again.start()
     try:
         assert (await answer(again)).status == 301
@@ -244,7 +244,7 @@ async def test_restart_after_the_end(tmp_path: Path, target: LocalTarget, world:
         await again.stop()
 
 
-async def test_disturbing_one_of_two_services(target: LocalTarget, world: World) -> None:
+async def test_disturbing_one_of_two_services(target: LocalEnvoyTarget, world: World) -> None:
     """A fault on one host leaves another host of the same address alone."""
     async with running_upstream() as upstream:
         other = http_entry("other", upstream.port)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from egress_server.targets.local.dial import open_connection
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.objects import apply, delay, entry, mesh_policy, tcp_entry, virtual_service
 from tests.integration.local.world import SECONDS, World, ask, connect, connect_tls
 
@@ -17,14 +17,14 @@ def port(number: int, protocol: str, name: str = "p") -> dict[str, Any]:
     return {"number": number, "name": name, "protocol": protocol}
 
 
-async def test_server_that_speaks_first(target: LocalTarget, world: World) -> None:
+async def test_server_that_speaks_first(target: LocalEnvoyTarget, world: World) -> None:
     """A TCP entry waits for no client bytes, so a database's greeting comes."""
     await apply(target, mesh_policy("REGISTRY_ONLY"), tcp_entry("db", 3306, world.greeter))
     reader, _ = await connect(target.envoy.address, 3306, real_port=1)
     assert await asyncio.wait_for(reader.readline(), SECONDS) == b"hello\n"
 
 
-async def test_tcp_entries_by_address(target: LocalTarget, world: World) -> None:
+async def test_tcp_entries_by_address(target: LocalEnvoyTarget, world: World) -> None:
     """TCP entries with addresses take what went to these; the rest of their port stays cut."""
     first = tcp_entry("exact", 3306, world.greeter)
     first["spec"]["addresses"] = ["198.51.100.7"]
@@ -38,7 +38,7 @@ async def test_tcp_entries_by_address(target: LocalTarget, world: World) -> None
     assert await asyncio.wait_for(reader.read(), SECONDS) == b""
 
 
-async def test_wildcard_without_resolution(target: LocalTarget, world: World) -> None:
+async def test_wildcard_without_resolution(target: LocalEnvoyTarget, world: World) -> None:
     """A wildcard host with resolution NONE passes by Host and SNI to where the application dialled."""
     wildcard = entry("all", hosts=["*.example.com"], resolution="NONE")
     await apply(target, mesh_policy("REGISTRY_ONLY"), wildcard)
@@ -49,7 +49,7 @@ async def test_wildcard_without_resolution(target: LocalTarget, world: World) ->
     assert (await ask(await connect(envoy, 80, world.http))).status == 502
 
 
-async def test_dns(target: LocalTarget, world: World) -> None:
+async def test_dns(target: LocalEnvoyTarget, world: World) -> None:
     """A host that `--resolve` does not know is looked up."""
     ports = [{**port(80, "HTTP"), "targetPort": world.http}]
     await apply(target, mesh_policy("REGISTRY_ONLY"), entry("here", hosts=["localhost"], ports=ports))
@@ -62,7 +62,7 @@ async def test_dns(target: LocalTarget, world: World) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_http_port_is_http_for_all(target: LocalTarget, world: World) -> None:
+async def test_http_port_is_http_for_all(target: LocalEnvoyTarget, world: World) -> None:
     """An HTTP port registered for one host makes the port HTTP: other hosts get 502 there."""
     api = entry(
         "api",
@@ -80,7 +80,7 @@ async def test_http_port_is_http_for_all(target: LocalTarget, world: World) -> N
 
 
 @pytest.mark.parametrize("mode", ["ALLOW_ANY", "REGISTRY_ONLY"])
-async def test_ipv6_destination(target: LocalTarget, world: World, mode: str) -> None:
+async def test_ipv6_destination(target: LocalEnvoyTarget, world: World, mode: str) -> None:
     """Connections to IPv6 addresses meet the same listeners."""
     await apply(target, mesh_policy(mode), entry("aliyun-com-ext"))
     streams = await connect(target.envoy.address, 80, world.http, address="2001:db8::1")
@@ -88,7 +88,7 @@ async def test_ipv6_destination(target: LocalTarget, world: World, mode: str) ->
 
 
 @pytest.mark.parametrize("mode", ["ALLOW_ANY", "REGISTRY_ONLY"])
-async def test_tcp_entry_without_addresses(target: LocalTarget, world: World, mode: str) -> None:
+async def test_tcp_entry_without_addresses(target: LocalEnvoyTarget, world: World, mode: str) -> None:
     """A TCP entry without addresses takes every connection to its port, wherever it was going."""
     await apply(target, mesh_policy(mode), tcp_entry("db", 3306, world.greeter))
     for address in ("198.51.100.7", "203.0.113.99", "2001:db8::1"):
@@ -96,7 +96,7 @@ async def test_tcp_entry_without_addresses(target: LocalTarget, world: World, mo
         assert await asyncio.wait_for(reader.readline(), SECONDS) == b"hello\n"
 
 
-async def test_host_found_by_the_request(target: LocalTarget, world: World) -> None:
+async def test_host_found_by_the_request(target: LocalEnvoyTarget, world: World) -> None:
     """With DYNAMIC_DNS Envoy looks up what a request or a TLS client names; other hosts stay cut."""
     ports = [port(80, "HTTP"), port(world.tls, "TLS")]
     found = entry("found", hosts=["*.localhost"], resolution="DYNAMIC_DNS", ports=ports)
@@ -114,7 +114,9 @@ async def test_host_found_by_the_request(target: LocalTarget, world: World) -> N
 
 async def test_known_host_behind_a_wildcard(tmp_path: Path, world: World) -> None:
     """What `--resolve` knows is not looked up, also where a wildcard with DYNAMIC_DNS or its faults stand for it."""
-    target = LocalTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve("a.example.com"))
+    target = LocalEnvoyTarget(
+        tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve("a.example.com")
+    )
     ports = [port(80, "HTTP", "http"), port(443, "TLS", "tls")]
     found = entry("found", hosts=["*.example.com"], resolution="DYNAMIC_DNS", ports=ports)
     late = virtual_service("*.example.com", {"fault": delay("0.01s")})

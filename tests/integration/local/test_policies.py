@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from egress_server.domain.model.objects import IstioObject
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.objects import apply, destination_rule, entry, http_entry, mesh_policy
 from tests.integration.local.upstream import Upstream, running_upstream
 from tests.integration.local.world import HOST, World, ask, connect, connect_tls, until
@@ -31,7 +31,7 @@ def origination(**tls: Any) -> IstioObject:
     return destination_rule(HOST, portLevelSettings=[{"port": {"number": 80}, "tls": {"mode": "SIMPLE", **tls}}])
 
 
-async def until_clusters_say(target: LocalTarget, text: bytes) -> None:
+async def until_clusters_say(target: LocalEnvoyTarget, text: bytes) -> None:
     """Wait for what Envoy says of its clusters."""
     async with asyncio.timeout(10):
         while text not in await target.envoy.admin.get("/clusters"):  # noqa: ASYNC110
@@ -51,10 +51,10 @@ async def secure(tmp_path: Path, world: World) -> AsyncIterator[Upstream]:
 @pytest.fixture
 async def trusting(
     tmp_path: Path, secure: Upstream, world: World, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[LocalTarget]:
+) -> AsyncIterator[LocalEnvoyTarget]:
     """A cluster on a machine whose CA certificates are the world's own."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-    started = LocalTarget(tmp_path / "trusting", name="test", namespace="default", resolve=world.resolve())
+    started = LocalEnvoyTarget(tmp_path / "trusting", name="test", namespace="default", resolve=world.resolve())
     await started.start()
     try:
         yield started
@@ -62,7 +62,7 @@ async def trusting(
         await started.stop()
 
 
-async def test_tls_origination(trusting: LocalTarget, secure: Upstream, world: World) -> None:
+async def test_tls_origination(trusting: LocalEnvoyTarget, secure: Upstream, world: World) -> None:
     """HTTP in, TLS out, by the request's host and checked; what the workload encrypts itself stays as it is."""
     await apply(trusting, mesh_policy("REGISTRY_ONLY"), OVER_TLS, origination())
     plain = await ask(await connect(trusting.envoy.address, 80, 1))
@@ -71,7 +71,7 @@ async def test_tls_origination(trusting: LocalTarget, secure: Upstream, world: W
     assert (await ask(await connect_tls(trusting.envoy.address, world))).headers["server"] == "Tengine"
 
 
-async def test_tls_origination_with_another_name(trusting: LocalTarget, secure: Upstream) -> None:
+async def test_tls_origination_with_another_name(trusting: LocalEnvoyTarget, secure: Upstream) -> None:
     """An SNI of its own is what the service sees; the certificate's name is then checked only if it is said."""
     await apply(trusting, OVER_TLS, origination(sni="other.example.net"))
     assert (await ask(await connect(trusting.envoy.address, 80, 1))).status == 200
@@ -82,7 +82,7 @@ async def test_tls_origination_with_another_name(trusting: LocalTarget, secure: 
     assert (await ask(await connect(trusting.envoy.address, 80, 1))).status == 200
 
 
-async def test_certificate_of_an_unknown_ca(secure: Upstream, target: LocalTarget) -> None:
+async def test_certificate_of_an_unknown_ca(secure: Upstream, target: LocalEnvoyTarget) -> None:
     """A certificate that the machine's CAs did not sign is refused, unless nobody is to check it."""
     rule = origination()
     if not target.project([rule], cluster(), await target.gather()).objects:
@@ -91,14 +91,14 @@ async def test_certificate_of_an_unknown_ca(secure: Upstream, target: LocalTarge
     assert (await ask(await connect(target.envoy.address, 80, 1))).status == 503
 
 
-async def test_nobody_checks_the_certificate(secure: Upstream, target: LocalTarget) -> None:
+async def test_nobody_checks_the_certificate(secure: Upstream, target: LocalEnvoyTarget) -> None:
     """With insecureSkipVerify any certificate will do."""
     await apply(target, OVER_TLS, origination(insecureSkipVerify=True))
     assert (await ask(await connect(target.envoy.address, 80, 1))).status == 200
     assert secure.names == [HOST]
 
 
-async def test_limits(target: LocalTarget) -> None:
+async def test_limits(target: LocalEnvoyTarget) -> None:
     """Of more requests than may be under way or wait, the last is refused at once and reaches nobody."""
     pool = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
     async with running_upstream() as upstream:
@@ -116,7 +116,7 @@ async def test_limits(target: LocalTarget) -> None:
         assert (upstream.requests, upstream.connections) == (2, 1)
 
 
-async def test_settings_of_a_port_replace_the_host_s(target: LocalTarget) -> None:
+async def test_settings_of_a_port_replace_the_host_s(target: LocalEnvoyTarget) -> None:
     """What a port has settings for of its own follows nothing of the host's."""
     ports = [{"number": number, "name": f"p{number}", "protocol": "HTTP"} for number in (80, 8080)]
     async with running_upstream() as upstream:
@@ -134,7 +134,7 @@ async def test_settings_of_a_port_replace_the_host_s(target: LocalTarget) -> Non
         assert used == [3, 1]
 
 
-async def test_outlier_detection(target: LocalTarget) -> None:
+async def test_outlier_detection(target: LocalEnvoyTarget) -> None:
     """An address that keeps failing is left out; the others get all requests."""
     detection = {"consecutive5xxErrors": 2, "baseEjectionTime": "60s", "maxEjectionPercent": 50}
     async with running_upstream() as good, running_upstream(500) as bad:
@@ -153,7 +153,7 @@ async def test_outlier_detection(target: LocalTarget) -> None:
         assert Counter([(await ask(streams, host=API)).status for _ in range(48)]) == {200: 48}
 
 
-async def test_wildcard_rule(target: LocalTarget) -> None:
+async def test_wildcard_rule(target: LocalEnvoyTarget) -> None:
     """A rule for a wildcard host holds for what it stands for, unless a host has its own."""
     once = {"connectionPool": {"http": {"maxRequestsPerConnection": 1}}}
     async with running_upstream() as upstream:

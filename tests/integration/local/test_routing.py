@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.objects import apply, delay, http_entry, mesh_policy, to, virtual_service
 from tests.integration.local.upstream import running_upstream
 from tests.integration.local.world import World, connect
@@ -14,14 +14,14 @@ from tests.integration.local.world import World, connect
 API = "api.example.com"
 
 
-async def status(target: LocalTarget, host: str = API, lines: str = "") -> int:
+async def status(target: LocalEnvoyTarget, host: str = API, lines: str = "") -> int:
     """The status of the answer to one request."""
     reader, writer = await connect(target.envoy.address, 80, 1)
     writer.write(f"HEAD / HTTP/1.1\r\nhost: {host}\r\n{lines}\r\n".encode())
     return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
 
 
-async def test_timeout(target: LocalTarget) -> None:
+async def test_timeout(target: LocalEnvoyTarget) -> None:
     """A service that is silent for longer than the timeout is a 504."""
     async with running_upstream() as upstream:
         upstream.open.clear()
@@ -30,7 +30,7 @@ async def test_timeout(target: LocalTarget) -> None:
         assert upstream.requests == 1
 
 
-async def test_timeout_does_not_bound_a_delay(target: LocalTarget) -> None:
+async def test_timeout_does_not_bound_a_delay(target: LocalEnvoyTarget) -> None:
     """An injected delay is over before the timeout begins to count."""
     async with running_upstream() as upstream:
         await apply(
@@ -45,7 +45,7 @@ async def test_timeout_does_not_bound_a_delay(target: LocalTarget) -> None:
 
 
 @pytest.mark.parametrize(("attempts", "tries"), [(2, 3), (5, 6), (0, 1)])
-async def test_retries(target: LocalTarget, attempts: int, tries: int) -> None:
+async def test_retries(target: LocalEnvoyTarget, attempts: int, tries: int) -> None:
     """`attempts: n` means at most n tries after the first."""
     async with running_upstream(503) as upstream:
         retries = {"attempts": attempts, "retryOn": "5xx"}
@@ -54,7 +54,7 @@ async def test_retries(target: LocalTarget, attempts: int, tries: int) -> None:
         assert upstream.requests == tries
 
 
-async def test_retries_on_a_status(target: LocalTarget) -> None:
+async def test_retries_on_a_status(target: LocalEnvoyTarget) -> None:
     """A status code among the conditions is one to try again on, others are not."""
     async with running_upstream(429) as upstream:
         retries = {"attempts": 1, "retryOn": "connect-failure,429"}
@@ -64,7 +64,7 @@ async def test_retries_on_a_status(target: LocalTarget) -> None:
         assert (await status(target), upstream.requests) == (500, 3)
 
 
-async def test_time_for_each_try(target: LocalTarget) -> None:
+async def test_time_for_each_try(target: LocalEnvoyTarget) -> None:
     """A try that takes too long is given up, and by the right condition made again."""
     async with running_upstream() as upstream:
         upstream.open.clear()
@@ -74,14 +74,14 @@ async def test_time_for_each_try(target: LocalTarget) -> None:
         assert upstream.requests == 3
 
 
-async def test_refused_connections_are_tried_again_unasked(target: LocalTarget) -> None:
+async def test_refused_connections_are_tried_again_unasked(target: LocalEnvoyTarget) -> None:
     """Without any settings Istio's default holds: what another address may serve is tried there."""
     async with running_upstream() as upstream:
         await apply(target, http_entry("api", 1, upstream.port))
         assert [await status(target) for _ in range(10)] == [200] * 10
 
 
-async def test_weights(target: LocalTarget, world: World) -> None:
+async def test_weights(target: LocalEnvoyTarget, world: World) -> None:
     """Requests spread over the destinations by their weights; one of weight 0 gets none."""
     async with running_upstream() as upstream, running_upstream() as none:
         entries = [
@@ -97,7 +97,7 @@ async def test_weights(target: LocalTarget, world: World) -> None:
         assert (upstream.requests, none.requests) == (seen[200], 0)
 
 
-async def test_routes_by_header(target: LocalTarget, world: World) -> None:
+async def test_routes_by_header(target: LocalEnvoyTarget, world: World) -> None:
     """Requests with a header go to another service, by its own port if the route says so; the rest to the host."""
     async with running_upstream() as upstream:
         canary = http_entry("canary", upstream.port, ports=[{"number": 8080, "name": "http", "protocol": "HTTP"}])
@@ -107,7 +107,7 @@ async def test_routes_by_header(target: LocalTarget, world: World) -> None:
         assert await status(target) == 301
 
 
-async def test_no_route_matches(target: LocalTarget, world: World) -> None:
+async def test_no_route_matches(target: LocalEnvoyTarget, world: World) -> None:
     """Without a route for the rest, the rest is a 404."""
     beta: dict[str, Any] = {"match": [{"headers": {"x-beta": {}}}]}
     await apply(target, http_entry("api", world.http), virtual_service(API, beta, fallback=False))
@@ -115,14 +115,14 @@ async def test_no_route_matches(target: LocalTarget, world: World) -> None:
     assert await status(target) == 404
 
 
-async def test_destination_that_nobody_registered(target: LocalTarget, world: World) -> None:
+async def test_destination_that_nobody_registered(target: LocalEnvoyTarget, world: World) -> None:
     """A route to a host without an entry is a 503, under ALLOW_ANY too."""
     away = {"route": [to("nowhere.example.com")]}
     await apply(target, http_entry("api", world.http), virtual_service(API, away))
     assert await status(target) == 503
 
 
-async def test_oldest_owns_the_host(target: LocalTarget, world: World) -> None:
+async def test_oldest_owns_the_host(target: LocalEnvoyTarget, world: World) -> None:
     """Of two VirtualServices for a host the older counts wholly, whatever its namespace."""
     old = virtual_service(API, {"fault": {"abort": {"percentage": {"value": 100}, "httpStatus": 501}}}, namespace="a")
     new = virtual_service(API, {"fault": {"abort": {"percentage": {"value": 100}, "httpStatus": 502}}})

@@ -12,7 +12,7 @@ from egress_server.domain.model.objects import IstioObject, istio_object, key_of
 from egress_server.domain.model.status import UNSUPPORTED, Problem
 from egress_server.ports.target import Target, Witness
 from egress_server.targets.local.envoy import Envoy, envoy_binary
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from egress_server.targets.local.xds.compile import compile_xds
 from egress_server.targets.local.xds.scoping import LocalWorkload
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
@@ -21,7 +21,7 @@ from tests.support.meshes import cluster
 from tests.support.paths import ROOT
 
 
-async def test_new_cluster_is_empty(target: LocalTarget) -> None:
+async def test_new_cluster_is_empty(target: LocalEnvoyTarget) -> None:
     """A cluster that was never driven has no objects and no witness."""
     port: Target = target
     live = await port.gather()
@@ -29,12 +29,12 @@ async def test_new_cluster_is_empty(target: LocalTarget) -> None:
     assert live.witness is None
 
 
-async def test_restart_serves_what_was_applied(tmp_path: Path, target: LocalTarget, world: World) -> None:
+async def test_restart_serves_what_was_applied(tmp_path: Path, target: LocalEnvoyTarget, world: World) -> None:
     """After a restart the objects, the witness and Envoy's behaviour are those of the last apply."""
     objects = [mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext")]
     await apply(target, *objects, revision=7)
     await target.stop()
-    again = LocalTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
+    again = LocalEnvoyTarget(tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve())
     await again.start()
     try:
         live = await again.gather()
@@ -47,7 +47,7 @@ async def test_restart_serves_what_was_applied(tmp_path: Path, target: LocalTarg
         await again.stop()
 
 
-async def test_age_counts_and_replacing_keeps_it(target: LocalTarget, world: World) -> None:
+async def test_age_counts_and_replacing_keeps_it(target: LocalEnvoyTarget, world: World) -> None:
     """Of two TCP entries for a port the older wins; replacing it keeps its age, deleting it hands over."""
     old, new = tcp_entry("old", 3306, world.greeter), tcp_entry("new", 3306, world.http)
     await apply(target, old)
@@ -60,7 +60,7 @@ async def test_age_counts_and_replacing_keeps_it(target: LocalTarget, world: Wor
     assert (await ask(await connect(target.envoy.address, 3306, 1))).status == 301
 
 
-async def test_unsupported_objects_are_named_and_left_out(target: LocalTarget) -> None:
+async def test_unsupported_objects_are_named_and_left_out(target: LocalEnvoyTarget) -> None:
     """What a local cluster cannot serve is reported by resource; the rest is applied."""
     dynamic = entry("dynamic", resolution="DYNAMIC_DNS")
     projection = target.project([dynamic, entry("aliyun-com-ext")], cluster(), await target.gather())
@@ -75,13 +75,15 @@ async def test_damaged_state_is_not_taken_for_a_new_cluster(tmp_path: Path) -> N
     folder.mkdir()
     (folder / "state.json").write_text('{"objects": [')
     with pytest.raises(PermanentError, match="damaged") as caught:
-        await LocalTarget(folder, name="test", namespace="default", resolve=[]).start()
+        await LocalEnvoyTarget(folder, name="test", namespace="default", resolve=[]).start()
     assert caught.value.reason == "STATE_UNREADABLE"
 
 
 async def test_many_clusters_side_by_side(tmp_path: Path, world: World) -> None:
     """Several Envoys run beside each other, each by its own objects."""
-    targets = [LocalTarget(tmp_path / name, name=name, namespace="default", resolve=world.resolve()) for name in "ab"]
+    targets = [
+        LocalEnvoyTarget(tmp_path / name, name=name, namespace="default", resolve=world.resolve()) for name in "ab"
+    ]
     try:
         await asyncio.gather(*(target.start() for target in targets))
         await apply(targets[0], mesh_policy("REGISTRY_ONLY"))
@@ -91,7 +93,7 @@ async def test_many_clusters_side_by_side(tmp_path: Path, world: World) -> None:
         await asyncio.gather(*(target.stop() for target in targets))
 
 
-async def test_cancelled_change_is_made_to_its_end(target: LocalTarget, world: World) -> None:
+async def test_cancelled_change_is_made_to_its_end(target: LocalEnvoyTarget, world: World) -> None:
     """Who gathers after a cancelled change sees what Envoy does."""
     for _ in range(5):
         task = asyncio.create_task(apply(target, mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext")))
@@ -104,7 +106,7 @@ async def test_cancelled_change_is_made_to_its_end(target: LocalTarget, world: W
         await apply(target)
 
 
-async def test_policy_of_the_workload(target: LocalTarget, world: World) -> None:
+async def test_policy_of_the_workload(target: LocalEnvoyTarget, world: World) -> None:
     """A Sidecar that selects the workload's labels beats its namespace's, which beats the mesh's."""
     mesh, namespace, workload, other = (mesh_policy(mode) for mode in ("ALLOW_ANY", "REGISTRY_ONLY") * 2)
     for number, (policy, labels) in enumerate([(namespace, None), (workload, "local"), (other, "other")]):
@@ -124,7 +126,7 @@ def interception(namespace: str, include: str, **spec: object) -> IstioObject:
     return istio_object("Interception", namespace, f"egress-{include}", resource, {"includeIPRanges": include, **spec})
 
 
-async def test_interception_of_the_workload(tmp_path: Path, target: LocalTarget, world: World) -> None:
+async def test_interception_of_the_workload(tmp_path: Path, target: LocalEnvoyTarget, world: World) -> None:
     """The Interception that holds is there for the dialer: the workload's, else its namespace's, else the mesh's."""
     mesh, namespace = interception("istio-system", "mesh"), interception("default", "namespace")
     selector = {"labels": {"app": "local"}}
@@ -137,7 +139,7 @@ async def test_interception_of_the_workload(tmp_path: Path, target: LocalTarget,
         held.append(target.interception["includeIPRanges"])
     assert held == ["mesh", "namespace", "workload"]
     await target.stop()
-    again = LocalTarget(
+    again = LocalEnvoyTarget(
         tmp_path / "cluster", name="test", namespace="default", resolve=[], labels={"app": "something else"}
     )
     await again.start()

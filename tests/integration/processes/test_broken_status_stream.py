@@ -14,7 +14,7 @@ from egress_server.store.keys import MeshKeys
 from tests.integration.processes.conftest import register, upsert
 from tests.support.daemon import Process, eventually, running_applier, running_daemon
 from tests.support.egressd import run_cli
-from tests.support.redis import VERSIONS, running, server_of
+from tests.support.redis import SERVERS, running, server_binary
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -64,14 +64,14 @@ def logged_failures(process: Process) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("command", "version"), [("run", VERSIONS[0]), ("serve", VERSIONS[-1])], ids=["run", "serve and apply"]
+    ("command", "version"), [("run", SERVERS[0]), ("serve", SERVERS[-1])], ids=["run", "serve and apply"]
 )
 def test_waiting_for_a_change_works_again(tmp_path: Path, redis_home: Path, command: str, version: str) -> None:
     """`--wait applied` works within 10 s; log, metric and readiness have shown why it did not."""
     (tmp_path / "server").mkdir()
     (tmp_path / "applier").mkdir()
     with ExitStack() as stack:
-        url = stack.enter_context(running(server_of(version), redis_home))
+        url = stack.enter_context(running(server_binary(version), redis_home))
         clusters = ("--redis-url", url, "--directory-root", str(tmp_path / "repo"))
         words = clusters if command == "run" else clusters[:2]
         server = stack.enter_context(running_daemon(tmp_path / "server", *words, command=command))

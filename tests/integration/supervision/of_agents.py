@@ -12,12 +12,13 @@ from egress_server.agents.sessions.sessions import Sessions
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import Unavailable
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus
 from tests.integration.agents.test_stream import INFO, serving
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Unforeseen, failing, until
+from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
-from tests.unit.agents.test_shared import Board, Exchange, loop_time
+from tests.unit.agents.test_shared import loop_time
 
 
 class Pair:
@@ -26,8 +27,8 @@ class Pair:
     def __init__(self, method: str, fault: Fault) -> None:
         exchange = Exchange()
         self.here, self.there = Sessions(version=SERVER_VERSION), Sessions(version=SERVER_VERSION)
-        self.near = _router(self.here, Board(exchange, "near"), "near")
-        self.far = _router(self.there, failing(Board(exchange, "far"), method, fault.strike), "far")
+        self.near = _router(self.here, MemoryAgentBus(exchange, "near"), "near")
+        self.far = _router(self.there, failing(MemoryAgentBus(exchange, "far"), method, fault.strike), "far")
         self._peers = 0
 
     async def attach(self, sessions: Sessions) -> tuple[str, Peer]:

@@ -3,23 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from egress_server.aio.supervisor import in_background
 from egress_server.aio.tasks import Task
 from egress_server.delivery.standby import StandbyApplier
+from egress_server.domain.model.clusters import Cluster, RestartOrder
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import Cluster, RestartOrder
 from egress_server.domain.model.status import RestartState
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.target import Target, Targets
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, only, until
-from tests.support.meshes import BIRTH, cluster, entry
+from tests.support.meshes import BIRTH, cluster, entry, with_orders
 from tests.unit.delivery.fakes import FakeTarget, FakeTargets
-from tests.unit.delivery.test_fault_ends import fault as a_fault
-from tests.unit.delivery.test_fault_ends import faulted
+from tests.unit.delivery.test_fault_ttl import fault as a_fault
+from tests.unit.delivery.test_fault_ttl import faulted
 from tests.unit.delivery.world import World, clock
 
 
@@ -56,7 +55,7 @@ def a_world(*clusters: str) -> World:
 
 async def applied_on(world: World, cluster_id: str) -> None:
     """A change reaches a cluster."""
-    name = f"e{world.history.snapshot.revision}"
+    name = f"e{world.replica.snapshot.revision}"
     world.set(entry(name))
     target = world.targets[cluster_id]
     await until(lambda: name in {key.name for key in target.objects})
@@ -87,7 +86,7 @@ async def status_writer(fault: Fault, _: Path) -> AsyncIterator[Job]:
     world.store = failing(world.store, "put_status", fault.strike)
 
     async def works() -> None:
-        world.set(entry(f"e{world.history.snapshot.revision}"))
+        world.set(entry(f"e{world.replica.snapshot.revision}"))
         await world.applied("east")
         await world.applied("west")
 
@@ -117,7 +116,7 @@ async def fault_expirer(fault: Fault, _: Path) -> AsyncIterator[Job]:
     world.store = failing(world.store, "commit", fault.strike)
 
     async def works() -> None:
-        await until(lambda: not world.history.snapshot.of_kind(ResourceKind.FAULT))
+        await until(lambda: not world.replica.snapshot.of_kind(ResourceKind.FAULT))
 
     async def provoke() -> None:
         world.set(a_fault(world, 1.0))
@@ -200,7 +199,7 @@ async def fault_ttl(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.CLUSTER_WATCH)
 async def cluster_watch(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Drift is then found at the resync, and at once when the watch is back."""
+    """Drift is then found at the resync, and immediately when the watch is back."""
     world = a_world()
     world.targets["south"].tells = True
     world.targets = TargetsOf(world.targets, "south", "changes", fault)  # type: ignore[assignment]
@@ -267,7 +266,7 @@ async def inventory_writer(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 
 class OddWorkload:
-    """Nobody has seen one like it."""
+    """A workload that the code does not expect."""
 
     kind, namespace, name = "Deployment", "default", "web"
 
@@ -293,7 +292,7 @@ async def restarts(fault: Fault, _: Path) -> AsyncIterator[Job]:
         assert [name for _, name in world.targets["east"].restarted] == ["Deployment/default/web"]
 
     async def provoke() -> None:
-        world.set(replace(cluster("east"), restart=RestartOrder("o1", ())))
+        world.set(with_orders(cluster("east"), restart=RestartOrder("o1", ())))
 
     async with world.driven():
         await world.applied("east")
@@ -302,7 +301,7 @@ async def restarts(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.STANDBY)
 async def standby(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Faults end on the other clusters, and here once the cluster can be looked at."""
+    """Faults end on the other clusters, and on this one once it can be opened."""
     world = a_world()
     async with world.driven():
         world.set(a_fault(world, 30.0))

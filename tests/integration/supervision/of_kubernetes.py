@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from egress_server.aio.tasks import Task
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.targets.kubernetes.api.client import Event, ListPage
 from egress_server.targets.kubernetes.api.kinds import POD, SERVICE_ENTRY, ApiKind
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.watch_specs import WatchSpec
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, until
-from tests.unit.delivery.fakes import loop_time
 from tests.support.api_server import an_entry
+from tests.unit.delivery.fakes import loop_time
 
-CLUSTER = Cluster("meshes/default/clusters/east", TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+CLUSTER = Cluster("meshes/default/clusters/east", KubernetesTarget())
 
 
 class QuietApi:
@@ -46,7 +46,7 @@ class QuietApi:
         yield ListPage(self.entries if kind.name == SERVICE_ENTRY.name else [], "100")
 
     async def list(self, kind: ApiKind, namespace: str = "", **options: str) -> ListPage:
-        """The same at once."""
+        """All pages in one."""
         return await anext(self.pages(kind, namespace, **options))
 
     async def watch(self, kind: ApiKind, *_: str, **__: str) -> AsyncIterator[Event]:
@@ -109,7 +109,7 @@ async def _of_target(fault: Fault, broken: str) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.POD_SURVEY)
 async def pod_survey(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """The cluster is looked at all the same, with the last survey."""
+    """The cluster can still be gathered, with the last survey."""
     async for job in _of_target(fault, POD.name):
         yield job
 

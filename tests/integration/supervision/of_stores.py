@@ -13,18 +13,17 @@ from egress_server.commands.change_broadcaster import ChangeBroadcaster
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.store.keys import Retention
 from egress_server.store.known_clusters import KnownClusters
-from egress_server.store.opening import OpenStore, open_store
+from egress_server.store.open import OpenStore, open_store
 from egress_server.store.redis.address import Address
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.replica import RedisReplica
 from egress_server.store.upkeep import Upkeep
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, failing_property, until
-from tests.support.meshes import History, cluster, entry
+from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.support.meshes import cluster, entry
 from tests.support.mutations import insist, setting
-from tests.support.redis import VERSIONS, running, server_of, short_dir
-from tests.unit.commands.fakes import FakeReplica as CommandReplica
-from tests.unit.commands.fakes import FakeStore
-from tests.unit.delivery.fakes import FakeReplica
+from tests.support.redis import SERVERS, running, server_binary, short_dir
+from tests.unit.commands.fakes import FakeReplica, FakeStore
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -32,7 +31,7 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 @asynccontextmanager
 async def a_store() -> AsyncIterator[tuple[OpenStore, str]]:
     """A real one, and its URL."""
-    with short_dir() as folder, running(server_of(VERSIONS[0]), folder) as url:
+    with short_dir() as folder, running(server_binary(SERVERS[0]), folder) as url:
         async with open_store(url, "default") as opened:
             yield opened, url
 
@@ -134,7 +133,7 @@ async def store_upkeep(fault: Fault, _: Path) -> AsyncIterator[Job]:
 async def change_broadcaster(fault: Fault, _: Path) -> AsyncIterator[Job]:
     """Watchers get what happened meanwhile."""
     store = FakeStore()
-    replica = CommandReplica(store)
+    replica = FakeReplica(store)
     feed = ChangeBroadcaster(failing(store, "changes", fault.strike), replica, "default")
 
     def happen() -> int:
@@ -164,17 +163,18 @@ async def change_broadcaster(fault: Fault, _: Path) -> AsyncIterator[Job]:
 @SCENARIOS.add(Task.KNOWN_CLUSTERS, virtual=False)
 async def known_clusters(fault: Fault, folder: Path) -> AsyncIterator[Job]:
     """The file has the last registrations again."""
-    replica = FakeReplica(History(cluster("east")))
+    store = MemoryStore(epochs={"default": "epoch-1"})
+    replica = MemoryReplica(store)
+    store.put(cluster("east"))
     known = KnownClusters(folder, "default")
     source = failing_property(replica, "snapshot", fault.strike)
 
     async def works() -> None:
-        replica.history.set(cluster("west"))
-        replica.tell()
+        store.put(cluster("west"))
         await until(lambda: [each.id for each in known.read()] == ["east", "west"])
 
     async def provoke() -> None:
-        replica.tell()
+        replica.wake()
 
     async with AsyncExitStack() as stack:
         in_background(stack, Task.KNOWN_CLUSTERS, lambda: known.keep(source))

@@ -1,4 +1,4 @@
-"""What a supervised task is tested with: a dependency of it that fails as told, and how its job is seen to be done.
+"""What a supervised task is tested with: a dependency that fails on demand, and a check that the task does its job.
 
 A fault comes through a port that the task has anyway. Our own code is not touched.
 """
@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 300.0
 
 
 class Unforeseen(Exception):
-    """What nobody has thought of."""
+    """An exception that no code expects."""
 
 
 async def until(condition: Callable[[], bool]) -> None:

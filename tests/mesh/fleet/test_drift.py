@@ -34,7 +34,7 @@ def drifted(product: Product, kind: str, *, healed: bool = True) -> DriftedObjec
     """The newest drift of a kind of object, once it is there."""
 
     def found() -> list[DriftedObject]:
-        drift = [each for each in product.client.list_drift() if each.object_kind == kind]
+        drift = [each for each in product.client.list_drift() if each.kind == kind]
         return [each for each in drift if each.HasField("heal_time") is healed]
 
     return eventually(found, f"drift of a {kind}")[0]
@@ -44,14 +44,14 @@ def test_drift_is_told_and_healed(product: Product, mesh: Mesh, curl: Workload) 
     """By hand, by another field manager, by `helm upgrade`: the policy is back, and who it was is told."""
     before = mesh.get(*ENTRY)["spec"]
     mesh.kubectl("delete", *ENTRY)
-    assert DriftedObject.Kind.Name(drifted(product, "ServiceEntry").kind) == "MISSING"
+    assert DriftedObject.Type.Name(drifted(product, "ServiceEntry").type) == "MISSING"
     assert mesh.get(*ENTRY)["spec"] == before
     curl.until(lambda: curl.curl(URL), lambda answer: answer.routed, "registered again")
 
     mesh.kubectl("patch", *ENTRY, "--type=merge", "-p", json.dumps({"spec": {"hosts": ["elsewhere.example.com"]}}))
     eventually(lambda: mesh.get(*ENTRY)["spec"] == before, "the entry as it was")
     changed = drifted(product, "ServiceEntry")
-    assert (DriftedObject.Kind.Name(changed.kind), changed.manager) == ("CHANGED", "kubectl-patch")
+    assert (DriftedObject.Type.Name(changed.type), changed.manager) == ("CHANGED", "kubectl-patch")
 
     theirs = mesh.get(*SIDECAR)
     theirs["spec"] = {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.model.resources import Interception, KubernetesTarget
+from egress_server.domain.model.clusters import KubernetesTarget
+from egress_server.domain.model.resources import Interception
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.connection import kubeconfig_connection
 from egress_server.targets.kubernetes.interception.dry_run import InjectionDenied, InjectionDryRun
@@ -113,7 +114,7 @@ async def test_values_that_no_pod_gets_come_out_again(mesh: Mesh, api: Api) -> N
     _copy(api, INJECTOR, CONFIG_MAPS, name="istio-sidecar-injector-canary")
     _copy(api, f"{WEBHOOKS}/istio-sidecar-injector", WEBHOOKS, name="canary", labels={"istio.io/rev": "canary"})
     before = api.get(other)["data"]
-    cluster = replace(CLUSTER, kubernetes=KubernetesTarget(istio_revision="canary"))
+    cluster = replace(CLUSTER, target=KubernetesTarget(istio_revision="canary"))
     driver = Driver(
         mesh.server, Kubernetes(ApiClient(await kubeconfig_connection(mesh.kubeconfig.read_text())), cluster)
     )

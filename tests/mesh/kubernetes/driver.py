@@ -9,8 +9,9 @@ from typing import Any
 
 from egress_server.domain.desired.effective import effective
 from egress_server.domain.diff.plan import ObjectChange, diff
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, MeshPolicyBackend
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import Problem
 from egress_server.domain.render import render
 from egress_server.ports.target import Witness
@@ -20,12 +21,11 @@ from egress_server.targets.kubernetes.observe.observation import KubernetesLive
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.harness.cluster.control_plane import ApiServer
 from tests.mesh.harness.run.run import PATIENCE_SECONDS
-from tests.support.meshes import BIRTH, History
+from tests.support.meshes import BIRTH, History, with_orders
 
 CLUSTER = Cluster(
     "meshes/default/clusters/c0",
-    TargetKind.KUBERNETES,
-    kubernetes=KubernetesTarget(mesh_policy=MeshPolicyBackend.SIDECAR),
+    KubernetesTarget(mesh_policy=MeshPolicyBackend.SIDECAR),
 )
 
 
@@ -59,7 +59,7 @@ class Driver:
 
     def adopt(self, *names: str) -> None:
         """From now on these objects may be changed."""
-        self.cluster = replace(self.cluster, adopted=names)
+        self.cluster = with_orders(self.cluster, adopted=names)
 
     async def changes(
         self, *resources: Resource, now: datetime = BIRTH

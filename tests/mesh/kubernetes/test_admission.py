@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from egress_server.domain.model.resources import Interception, Scope
+from egress_server.domain.model.resources import Interception
+from egress_server.domain.model.selectors import Scope
 from tests.mesh.harness.cluster.api import Api
 from tests.mesh.harness.run.run import eventually
 from tests.mesh.kubernetes.driver import Driver

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from egress_server.ports.target import Witness
 from tests.mesh.harness.cluster.api import Api, Object
 from tests.mesh.kubernetes.driver import Driver

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
 from egress_server.targets.kubernetes.factory import open_kubernetes
 from tests.mesh.harness.cluster.api import Api
 from tests.mesh.harness.cluster.control_plane import ApiServer
@@ -85,4 +85,4 @@ def cluster_of(server: ApiServer, user: str) -> Cluster:
     """A registration with the credentials of that user."""
     sealed = OpenSealer().seal(server.kubeconfig(user).read_text())
     settings = KubernetesTarget(kubeconfig=sealed)
-    return Cluster("meshes/default/clusters/c0", TargetKind.KUBERNETES, kubernetes=settings)
+    return Cluster("meshes/default/clusters/c0", settings)

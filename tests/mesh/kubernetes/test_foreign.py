@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from tests.mesh.harness.cluster.api import Api, Object
 from tests.mesh.harness.cluster.saved_state import Holdings
 from tests.mesh.kubernetes.driver import Driver

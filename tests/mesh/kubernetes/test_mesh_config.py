@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend
+from egress_server.domain.model.clusters import KubernetesTarget, MeshPolicyBackend
 from tests.mesh.harness.cluster.api import Api
 from tests.mesh.kubernetes.driver import Driver
 from tests.support.meshes import policy
@@ -17,7 +17,7 @@ ONLY = "outboundTrafficPolicy:\n  mode: REGISTRY_ONLY\n"
 @pytest.fixture(autouse=True)
 def _backend(driver: Driver) -> None:
     settings = KubernetesTarget(mesh_policy=MeshPolicyBackend.BOTH)
-    driver.cluster = replace(driver.cluster, kubernetes=settings)
+    driver.cluster = replace(driver.cluster, target=settings)
 
 
 def given(api: Api, data: dict[str, str] | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend
+from egress_server.domain.model.clusters import KubernetesTarget, MeshPolicyBackend
 from egress_server.targets.kubernetes.configmap.mesh_config import effective_mode
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.run import eventually
@@ -23,7 +23,7 @@ URL = "http://www.aliyun.com/"
 async def driver(mesh: Mesh) -> AsyncIterator[Driver]:
     """Drives the mesh, by MeshConfig alone."""
     driver = await Driver.open(mesh.server)
-    driver.cluster = replace(driver.cluster, kubernetes=KubernetesTarget(mesh_policy=MeshPolicyBackend.MESH_CONFIG))
+    driver.cluster = replace(driver.cluster, target=KubernetesTarget(mesh_policy=MeshPolicyBackend.MESH_CONFIG))
     yield driver
     await driver.close()
 

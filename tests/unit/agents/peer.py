@@ -7,7 +7,7 @@ from contextlib import aclosing
 from egress.v1 import agent_service_pb2 as pb
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.contract.agent import hello_to_proto, result_to_proto
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from egress_server.ports.agents import AgentInfo
 
 ATTEMPT = Attempt(Destination("http", "www.example.com", 80))

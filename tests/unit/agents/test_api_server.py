@@ -10,7 +10,7 @@ from egress_server.agents.agent.dialer import Dialled, NoRoute
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import DialTarget, Resolver
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 
 PUBLIC = "203.0.113.10"
 SERVICE = "10.96.0.1"

@@ -12,7 +12,7 @@ from egress_server.agents.agent.dialer import Dialled
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import DialTarget, Endpoint, Resolver, system_lookup
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from tests.unit.agents.listeners import HTTP, chain, listening
 
 PUBLIC = "203.0.113.10"

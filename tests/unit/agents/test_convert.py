@@ -14,7 +14,7 @@ from egress_server.contract.agent import (
     result_to_proto,
 )
 from egress_server.domain.model.errors import InvalidArgument
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 
 INFO = AgentInfo("curl-0", "local", "default", "east", "0.1.0", {"app": "curl"})

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from egress_server.agents.sidecar.counters import Counters, Counts, Host, changes_between, parse
-from egress_server.domain.probe.judge import UpstreamDelta
+from egress_server.domain.probe.evidence import UpstreamDelta
 
 HOST = Host("outbound|80||www.example.com", "203.0.113.10", 80)
 # Of Envoy 1.40: a counter of zero is a number or missing, any other is a text.

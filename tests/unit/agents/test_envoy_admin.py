@@ -11,7 +11,7 @@ import pytest
 
 from egress_server.agents.sidecar.counters import Host
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.domain.probe.judge import Destination, UpstreamDelta
+from egress_server.domain.probe.evidence import Destination, UpstreamDelta
 from tests.unit.agents.listeners import HTTP, TCP, chain, listening
 
 DESTINATION = Destination("http", "www.example.com", 80)

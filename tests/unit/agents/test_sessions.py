@@ -8,7 +8,7 @@ from egress.v1 import agent_service_pb2 as pb
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.contract.agent import hello_to_proto
 from egress_server.domain.model.errors import Aborted, DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -11,8 +11,9 @@ import pytest
 from egress_server.agents.sessions.agent_router import TTL_SECONDS, AgentRouter
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
-from egress_server.domain.probe.judge import Evidence
-from egress_server.ports.agent_bus import AgentReply, AgentRequest, RemoteAgent
+from egress_server.domain.probe.evidence import Evidence
+from egress_server.ports.agent_bus import AgentRequest
+from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
 from tests.support.virtual_time import virtual_time
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 
@@ -25,75 +26,16 @@ def loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-class Exchange:
-    """What the processes share. `down` makes it unreachable, `deaf` processes get no messages."""
-
-    def __init__(self) -> None:
-        self.down = False
-        self.deaf: set[str] = set()
-        self.held: dict[str, tuple[float, Sequence[RemoteAgent]]] = {}
-        self.inboxes: dict[str, asyncio.Queue[AgentRequest | AgentReply]] = {}
-
-
-class Board:
-    """The port Switchboard of one process."""
-
-    def __init__(self, exchange: Exchange, process: str) -> None:
-        self._exchange = exchange
-        self._process = process
-        self.dead = False
-        self._inbox = exchange.inboxes[process] = asyncio.Queue()
-
-    async def publish(self, held: Sequence[RemoteAgent], ttl: float) -> None:
-        """See the port."""
-        self._reach()
-        self._exchange.held[self._process] = loop_time() + ttl, tuple(held)
-
-    async def others(self) -> Mapping[str, Sequence[RemoteAgent]]:
-        """See the port."""
-        self._reach()
-        held = self._exchange.held.items()
-        return {p: agents for p, (until, agents) in held if p != self._process and until > loop_time() and agents}
-
-    async def ask(self, process: str, ask: AgentRequest) -> bool:
-        """See the port."""
-        self._reach()
-        until, agents = self._exchange.held.get(process, (0.0, ()))
-        if until <= loop_time() or not agents:
-            return False
-        await self.answer(process, ask)
-        return True
-
-    async def answer(self, process: str, answer: AgentRequest | AgentReply) -> None:
-        """See the port."""
-        self._reach()
-        if process not in self._exchange.deaf:
-            self._exchange.inboxes[process].put_nowait(answer)
-
-    async def receive(self) -> AgentRequest | AgentReply | None:
-        """See the port."""
-        self._reach()
-        try:
-            async with asyncio.timeout(2):
-                return await self._inbox.get()
-        except TimeoutError:
-            return None
-
-    def _reach(self) -> None:
-        if self._exchange.down or self.dead:
-            raise Unavailable("no store", reason="STORE_UNAVAILABLE")
-
-
 class Process:
     """One process: its own agents, and what it sees of all."""
 
     def __init__(self, exchange: Exchange, name: str) -> None:
         ids = itertools.count(1)
         self.local = Sessions(version=SERVER_VERSION, grace=1.0, clock=lambda: datetime.fromtimestamp(loop_time(), UTC))
-        self.board = Board(exchange, name)
+        self.bus = MemoryAgentBus(exchange, name)
         self.sees = AgentRouter(
             self.local,
-            self.board,
+            self.bus,
             mesh="default",
             process=name,
             ids=lambda: f"{name}{next(ids)}",
@@ -107,7 +49,7 @@ class Process:
 
     def die(self) -> None:
         """Without a word: it neither tells nor answers from here on."""
-        self.board.dead = True
+        self.bus.dead = True
 
     async def end(self) -> None:
         """In good order."""
@@ -327,11 +269,11 @@ async def test_the_younger_stream_lives() -> None:
 @virtual_time
 async def test_asked_twice() -> None:
     """A request that arrives twice is one attempt."""
-    async with processes("a", "b") as (exchange, (a, _)):
+    async with processes("a", "b") as (_, (a, b)):
         peer = await Peer(a.local).attach(info())
         await noticed()
         for _again in range(2):
-            exchange.inboxes["a"].put_nowait(AgentRequest("b1", "b", info(), ATTEMPT, 60.0))
+            assert await b.bus.ask("a", AgentRequest("b1", "b", info(), ATTEMPT, 60.0))
         peer.answer(await peer.command())
         await noticed()
         assert peer.told.empty()

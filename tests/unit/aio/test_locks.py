@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from egress_server.aio.locks import KeyedLocks
+from egress_server.aio.waiting import KeyedLocks
 
 
 async def test_holders_of_one_key_take_turns_and_others_do_not_wait() -> None:

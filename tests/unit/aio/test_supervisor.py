@@ -1,4 +1,4 @@
-"""Supervision: failures are seen, tasks come back, and they end when they are told to."""
+"""Supervision: failures are seen, tasks come back, and they end when they are cancelled."""
 
 import asyncio
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def down() -> dict[str, str]:
 
 
 class Work:
-    """Fails so many times at once, then works until it is cancelled."""
+    """Fails immediately so many times, then works until it is cancelled."""
 
     def __init__(self, failing: int, error: BaseException | None = None) -> None:
         self.starts: list[float] = []
@@ -143,7 +143,7 @@ async def test_a_cancelled_task_ends() -> None:
 
 @virtual_time
 async def test_a_cancellation_that_was_not_meant_for_the_task() -> None:
-    """Awaiting something that somebody else cancels is a failure, not the end."""
+    """Awaiting something that other code cancels is a failure, not the end."""
     before, calls = failures(), 0
 
     async def work() -> None:

@@ -80,7 +80,7 @@ async def test_scoped_tasks_end_with_their_block() -> None:
 
 @virtual_time
 async def test_a_failure_while_ending_is_logged() -> None:
-    """Nobody else would see it."""
+    """Otherwise it would go unnoticed."""
 
     async def ends_badly() -> None:
         try:
@@ -116,7 +116,7 @@ async def test_unless() -> None:
 
 @virtual_time
 async def test_unless_is_cancelled_like_any_call() -> None:
-    """A cancellation from outside is no signal."""
+    """A cancellation from outside does not count as the signal."""
     call = asyncio.create_task(unless(after(60), 0.1, for_ever()))
     await asyncio.sleep(1)
     call.cancel()

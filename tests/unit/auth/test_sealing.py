@@ -25,7 +25,7 @@ def test_what_was_sealed_is_opened(tmp_path: Path) -> None:
 
 
 def test_the_key_is_ours_alone(tmp_path: Path) -> None:
-    """It is 64 random bytes in base64, and nobody else can read it."""
+    """It is 64 random bytes in base64, readable by its owner only."""
     path = tmp_path / "credentials.key"
     KeyFileSealer(path, make=True).seal("x")
     assert path.stat().st_mode & 0o777 == 0o600
@@ -35,7 +35,7 @@ def test_the_key_is_ours_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sealed", ["", "1:", "1:ä", "1:AAAA", "2:AAAA", "plain"])
 def test_what_is_damaged_is_not_opened(tmp_path: Path, sealed: str) -> None:
-    """The appliers are told why, and what to do."""
+    """The error has the reason and what to do."""
     sealer = KeyFileSealer(tmp_path / "key", make=True)
     sealer.seal("x")
     with pytest.raises(PermanentError, match="register the cluster again") as caught:

@@ -11,7 +11,8 @@ from egress_server.domain.model.errors import NotFound
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.paging import parse_listing
 from egress_server.domain.model.status import ClusterStatus, Phase
-from egress_server.pipeline.pipeline import Pipeline, RpcCall
+from egress_server.pipeline.method import RpcCall
+from egress_server.pipeline.pipeline import Pipeline
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import cluster
@@ -87,7 +88,7 @@ async def test_some_agents(text: str, expected: list[str]) -> None:
 
 
 async def test_agents_of_one_cluster() -> None:
-    """Of the cluster asked for; one that nobody registered is not found."""
+    """Of the requested cluster; an unregistered one is not found."""
     assert shown(await asked(fleet(), "west")) == ["west/default/a"]
     with pytest.raises(NotFound):
         await asked(fleet(), "north")

@@ -1,4 +1,4 @@
-"""The history of a mesh: paging, what became of a change on each cluster, and waiting for it."""
+"""The history of a mesh: paging, the rollout of a change to each cluster, and waiting for it."""
 
 import asyncio
 from dataclasses import replace
@@ -16,9 +16,11 @@ from egress_server.commands.changes.history import (
     wait_change,
 )
 from egress_server.domain.model.errors import EgressError, InvalidArgument, NotFound
-from egress_server.domain.model.paging import MAX_PAGE_SIZE, ListQuery, make_token, parse_listing
-from egress_server.domain.model.resources import ClusterSelector
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem, RolloutState
+from egress_server.domain.model.limits import MAX_PAGE_SIZE
+from egress_server.domain.model.paging import ListQuery, make_token, parse_listing
+from egress_server.domain.model.rollout import RolloutState
+from egress_server.domain.model.selectors import ClusterSelector
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.commands.fakes import CALLER, World

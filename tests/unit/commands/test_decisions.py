@@ -8,7 +8,6 @@ import pytest
 
 from egress_server.commands.changes.revert import RevertChange, revert_change
 from egress_server.commands.clusters.approvals import (
-    MAX_ADOPTED,
     Approve,
     accept_store_reset,
     adopting,
@@ -19,15 +18,16 @@ from egress_server.commands.clusters.clusters import RestartWorkloads, restart_w
 from egress_server.commands.mutate import Mutation, MutationOutcome, Options, mutate
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, RestartOrder
 from egress_server.domain.model.errors import Aborted, FailedPrecondition, NotFound, ResourceExhausted
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, Resource, RestartOrder, TargetKind
+from egress_server.domain.model.limits import MAX_ADOPTED
 from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND, ClusterStatus, Phase, Problem
-from tests.support.meshes import cluster
+from tests.support.meshes import cluster, with_orders
 from tests.unit.commands.fakes import CALLER, World, deleting
 
 SIDECAR = "Sidecar/prod/default"
-EAST = Cluster("meshes/default/clusters/east", TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
-Say = Callable[[Services, Caller, Approve], Awaitable[MutationOutcome]]
+EAST = Cluster("meshes/default/clusters/east", KubernetesTarget())
+Say = Callable[[Services, Caller, Approve], Awaitable[MutationOutcome[Cluster]]]
 
 
 def held(reason: str, token: str = "t1") -> ClusterStatus:
@@ -40,7 +40,7 @@ def options(**fields: Any) -> Options:
     return Options(**{"fingerprint": "f", **fields})
 
 
-def deciding(type_: ChangeType, amend: Callable[[Resource], Resource], **fields: Any) -> Mutation:
+def deciding(type_: ChangeType, amend: Callable[[Cluster], Cluster], **fields: Any) -> Mutation[Cluster]:
     """A decision about east."""
     return Mutation(EAST.name, type_, None, options(**fields), amend)
 
@@ -57,12 +57,12 @@ async def test_an_object_is_adopted_and_released() -> None:
     world = World.of(EAST)
     for object_ in (SIDECAR, "Sidecar/a/b", SIDECAR):
         outcome = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(object_)))
-    assert now(world).adopted == ("Sidecar/a/b", SIDECAR)
+    assert now(world).orders.adopted == ("Sidecar/a/b", SIDECAR)
     assert outcome.change is not None
     assert outcome.change.record.type is ChangeType.ADOPT
     release = deciding(ChangeType.RELEASE, releasing(SIDECAR), request_id="r")
     first = await mutate(world.services, CALLER, release)
-    assert now(world).adopted == ("Sidecar/a/b",)
+    assert now(world).orders.adopted == ("Sidecar/a/b",)
     assert (await mutate(world.services, CALLER, release)).change == first.change
     with pytest.raises(FailedPrecondition) as caught:
         await mutate(world.services, CALLER, deciding(ChangeType.RELEASE, releasing(SIDECAR)))
@@ -71,7 +71,7 @@ async def test_an_object_is_adopted_and_released() -> None:
 
 async def test_adoptions_have_a_limit() -> None:
     """What is adopted already can be adopted again nevertheless."""
-    world = World.of(replace(EAST, adopted=tuple(f"Sidecar/a/{n}" for n in range(MAX_ADOPTED))))
+    world = World.of(with_orders(EAST, adopted=tuple(f"Sidecar/a/{n}" for n in range(MAX_ADOPTED))))
     await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting("Sidecar/a/0")))
     with pytest.raises(ResourceExhausted) as caught:
         await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
@@ -79,7 +79,7 @@ async def test_adoptions_have_a_limit() -> None:
 
 
 async def test_only_kubernetes_has_what_is_not_ours() -> None:
-    """Other clusters have no objects and workloads of somebody else."""
+    """Other clusters have no unmanaged objects and workloads."""
     world = World.of(cluster("east"))
     order = RestartWorkloads(EAST.name, options(), ())
     with pytest.raises(FailedPrecondition) as caught:
@@ -104,7 +104,7 @@ async def test_what_is_held_is_said_yes_to(say: Say, reason: str, field: str, ty
     world.replica.report(held(reason))
     command = Approve(EAST.name, options(request_id="r"), token)
     outcome = await say(world.services, CALLER, command)
-    assert getattr(now(world), field) == "t1"
+    assert getattr(now(world).orders, field) == "t1"
     assert outcome.change is not None
     assert outcome.change.record.type is type_
     world.replica.report(ClusterStatus("east", Phase.SETTLED))
@@ -112,14 +112,14 @@ async def test_what_is_held_is_said_yes_to(say: Say, reason: str, field: str, ty
 
 
 @pytest.mark.parametrize(("say", "other"), [(approve_deletion, STORE_REWOUND), (accept_store_reset, MASS_DELETION)])
-async def test_what_is_not_held_needs_no_yes(say: Say, other: str) -> None:
-    """It is refused, with how the cluster stands instead."""
+async def test_nothing_is_pending(say: Say, other: str) -> None:
+    """It is rejected, with the actual state of the cluster."""
     world = World.of(cluster("east"))
     for status, text in (
         (None, "no applier has reported"),
-        (ClusterStatus("east", Phase.SETTLED), "but SETTLED"),
-        (held(other), "but HELD: too much"),
-        (replace(held(MASS_DELETION), phase=Phase.FAILED), "but FAILED: too much"),
+        (ClusterStatus("east", Phase.SETTLED), "it is SETTLED"),
+        (held(other), r"it is HELD \(too much\)"),
+        (replace(held(MASS_DELETION), phase=Phase.FAILED), r"it is FAILED \(too much\)"),
     ):
         if status:
             world.replica.report(status)
@@ -139,7 +139,7 @@ async def test_another_token_is_refused() -> None:
 
 
 async def test_a_dry_run_says_yes_to_nothing() -> None:
-    """It only tells whether it could."""
+    """It only reports whether it could."""
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION))
     outcome = await approve_deletion(world.services, CALLER, Approve(EAST.name, options(validate_only=True), ""))
@@ -152,19 +152,19 @@ async def test_a_restart_has_an_id_of_its_own() -> None:
     world = World.of(EAST)
     order = RestartWorkloads(EAST.name, options(request_id="r"), ("Deployment/prod/web",))
     await restart_workloads(world.services, CALLER, order)
-    first = now(world).restart
+    first = now(world).orders.restart
     assert first is not None
     assert first.workloads == ("Deployment/prod/web",)
     again = await restart_workloads(world.services, CALLER, order)
     assert isinstance(again.versioned.resource, Cluster)
-    assert again.versioned.resource.restart == first
+    assert again.versioned.resource.orders.restart == first
     await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
-    second = now(world).restart
+    second = now(world).orders.restart
     assert second is not None
     assert (second.workloads, second.id != first.id) == ((), True)
 
 
-async def test_decisions_about_what_nobody_registered() -> None:
+async def test_decisions_about_an_unregistered_cluster() -> None:
     """Are refused as not found."""
     world = World.of()
     with pytest.raises(NotFound):
@@ -173,7 +173,7 @@ async def test_decisions_about_what_nobody_registered() -> None:
         await approve_deletion(world.services, CALLER, Approve(EAST.name, options(), ""))
 
 
-async def rolled_back(world: World, outcome: MutationOutcome) -> Cluster:
+async def rolled_back(world: World, outcome: MutationOutcome[Cluster]) -> Cluster:
     """East after a change was taken back."""
     assert outcome.change is not None
     command = RevertChange("default", outcome.change.revision, options())
@@ -183,24 +183,24 @@ async def rolled_back(world: World, outcome: MutationOutcome) -> Cluster:
 
 async def test_decisions_are_taken_back() -> None:
     """An adoption, a release and an approval by revert of their change."""
-    world = World.of(replace(EAST, approved="t0"))
+    world = World.of(with_orders(EAST, approved="t0"))
     adopted = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
-    assert (await rolled_back(world, adopted)).adopted == ()
+    assert (await rolled_back(world, adopted)).orders.adopted == ()
     world.replica.report(held(MASS_DELETION))
     approved = await approve_deletion(world.services, CALLER, Approve(EAST.name, options(), ""))
-    assert (await rolled_back(world, approved)).approved == "t0"
+    assert (await rolled_back(world, approved)).orders.approved == "t0"
     await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
     released = await mutate(world.services, CALLER, deciding(ChangeType.RELEASE, releasing(SIDECAR)))
-    assert (await rolled_back(world, released)).adopted == (SIDECAR,)
+    assert (await rolled_back(world, released)).orders.adopted == (SIDECAR,)
 
 
 async def test_nothing_restarts_because_something_was_taken_back() -> None:
     """A restart that is taken back is called off, and no older one comes back with a cluster or another change."""
-    world = World.of(replace(EAST, restart=RestartOrder("old")))
+    world = World.of(with_orders(EAST, restart=RestartOrder("old")))
     adopted = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
-    assert (await rolled_back(world, adopted)).restart == RestartOrder("old")
+    assert (await rolled_back(world, adopted)).orders.restart == RestartOrder("old")
     restart = await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
-    assert (await rolled_back(world, restart)).restart is None
+    assert (await rolled_back(world, restart)).orders.restart is None
     await restart_workloads(world.services, CALLER, RestartWorkloads(EAST.name, options(), ()))
     forgotten = await mutate(world.services, CALLER, replace(deleting(EAST), type=ChangeType.DEREGISTER))
-    assert (await rolled_back(world, forgotten)).restart is None
+    assert (await rolled_back(world, forgotten)).orders.restart is None

@@ -1,4 +1,4 @@
-"""Forgetting a cluster: at once, or once what is ours is gone from it."""
+"""Deregistering a cluster: immediately, or after managed objects are removed from it."""
 
 import asyncio
 from dataclasses import replace
@@ -10,8 +10,9 @@ from egress_server.commands.clusters.registration import Deregister, deregister
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.domain.diff.plan import Action
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import Cluster, LocalTarget
 from egress_server.domain.model.errors import Aborted, DeadlineExceeded, FailedPrecondition, NotFound
-from egress_server.domain.model.resources import Cluster, Resource
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
@@ -23,7 +24,9 @@ SETTLED = ClusterStatus("east", Phase.SETTLED, applied_revision=3)
 
 def forgetting(*, cleanup: bool, **options: Any) -> Deregister:
     """Deregisters the cluster east."""
-    mutation = Mutation(EAST.name, ChangeType.DEREGISTER, None, Options(**{"fingerprint": "f", **options}))
+    mutation: Mutation[Cluster] = Mutation(
+        EAST.name, ChangeType.DEREGISTER, None, Options(**{"fingerprint": "f", **options})
+    )
     return Deregister(mutation, cleanup)
 
 
@@ -109,7 +112,7 @@ async def test_a_deletion_that_is_held_back_does_not_keep_from_cleaning() -> Non
     assert made.replica.snapshot.cluster("east") is None
 
 
-async def test_a_cluster_that_nobody_registered() -> None:
+async def test_an_unregistered_cluster() -> None:
     """Is not found, with cleanup as without."""
     made = World.of()
     for cleanup in (False, True):
@@ -118,7 +121,7 @@ async def test_a_cluster_that_nobody_registered() -> None:
 
 
 async def test_registering_calls_it_off() -> None:
-    """The cluster stays, and the caller is told."""
+    """The cluster stays, and the caller gets an error."""
     made = world()
     call = asyncio.create_task(deregister(made.services, CALLER, forgetting(cleanup=True)))
     await drained(made)
@@ -131,15 +134,15 @@ async def test_registering_calls_it_off() -> None:
 
 @virtual_time
 async def test_a_cluster_that_does_not_get_clean() -> None:
-    """The caller is told why, and that it may ask again."""
+    """The caller gets the cause, and can repeat the request."""
     made = world(replace(SETTLED, phase=Phase.FAILED, problem=Problem("REFUSED", "no space left")))
     with pytest.raises(DeadlineExceeded, match="no space left") as refusal:
         await deregister(made.services, CALLER, forgetting(cleanup=True))
     assert refusal.value.reason == "CLEANUP_PENDING"
 
 
-async def test_what_is_not_let_go_of_is_not_forgotten() -> None:
-    """The caller is told what it is and why, and may ask again; then it goes on."""
+async def test_what_cannot_be_removed_keeps_the_cluster() -> None:
+    """The caller gets the object and the cause, and can repeat the request to continue."""
     made = world(replace(SETTLED, obstacles={"earlier": Problem("REFUSED", "of another revision")}))
     command = forgetting(cleanup=True, request_id="r")
     call = asyncio.create_task(deregister(made.services, CALLER, command))
@@ -148,7 +151,7 @@ async def test_what_is_not_let_go_of_is_not_forgotten() -> None:
     assert not call.done()
     refused = {name: Problem("REFUSED", f"a webhook said no to {name}") for name in ("b", "a")}
     made.replica.report(replace(SETTLED, applied_revision=revision, obstacles=refused))
-    with pytest.raises(FailedPrecondition, match=r"did not let go of a: a webhook said no to a \(1 more\)") as refusal:
+    with pytest.raises(FailedPrecondition, match=r"could not remove a: a webhook said no to a \(1 more\)") as refusal:
         await call
     assert refusal.value.reason == "CLEANUP_REFUSED"
     assert made.replica.snapshot.cluster("east") is not None
@@ -181,7 +184,7 @@ async def test_a_plan_says_what_goes_away(cleanup: bool, actions: list[Action]) 
 async def test_an_update_keeps_what_a_rival_just_wrote() -> None:
     """It is made again of the newest state, so labels and ranges set at the same moment are both there."""
     made = world()
-    made.store.rivals.append(lambda: made.store.put(replace(EAST, service_cidrs=("10.0.0.0/8",))))
+    made.store.rivals.append(lambda: made.store.put(replace(EAST, target=LocalTarget(("10.0.0.0/8",)))))
 
     def relabel(before: Resource) -> Resource:
         assert isinstance(before, Cluster)
@@ -189,7 +192,7 @@ async def test_an_update_keeps_what_a_rival_just_wrote() -> None:
 
     update = Mutation(EAST.name, ChangeType.SET, None, Options(fingerprint="f"), amend=relabel)
     outcome = await mutate(made.services, CALLER, update)
-    assert outcome.versioned.resource == replace(EAST, labels={"env": "prod"}, service_cidrs=("10.0.0.0/8",))
+    assert outcome.versioned.resource == replace(EAST, labels={"env": "prod"}, target=LocalTarget(("10.0.0.0/8",)))
 
 
 async def test_an_update_needs_something_to_update() -> None:

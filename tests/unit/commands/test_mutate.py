@@ -17,7 +17,7 @@ from egress_server.domain.model.errors import (
     NotFound,
 )
 from egress_server.domain.model.findings import Severity
-from egress_server.domain.model.resources import ClusterSelector, Scope
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.unit.commands.fakes import CALLER, EPOCH, NOW, World, deleting, setting
 
@@ -77,7 +77,7 @@ async def test_the_commit_names_what_was_read_and_what_changes() -> None:
 
 
 async def test_an_unknown_mesh_is_named() -> None:
-    """There is no mesh to write to."""
+    """The mesh does not exist."""
     other = replace(BANK, name="meshes/other/namespaces/a/serviceEntries/b")
     with pytest.raises(NotFound) as caught:
         await mutate(World.of().services, CALLER, setting(other))
@@ -121,7 +121,7 @@ async def test_an_etag_must_be_the_current_one(etag: str, taken: bool) -> None:
     if taken:
         assert (await call).change is not None
         return
-    with pytest.raises(Aborted, match="it has changed") as caught:
+    with pytest.raises(Aborted, match="was modified since it was read") as caught:
         await call
     assert caught.value.reason == "ETAG_MISMATCH"
     assert caught.value.metadata["current_etag"] == make_etag(EPOCH, 2)
@@ -129,7 +129,7 @@ async def test_an_etag_must_be_the_current_one(etag: str, taken: bool) -> None:
 
 async def test_an_etag_of_something_gone_is_told_so() -> None:
     """With an etag the caller says that it exists."""
-    with pytest.raises(Aborted, match="it does not exist") as caught:
+    with pytest.raises(Aborted, match="does not exist") as caught:
         await mutate(World.of().services, CALLER, setting(BANK, etag=make_etag(EPOCH, 2)))
     assert caught.value.metadata["current_etag"] == ""
 
@@ -186,7 +186,7 @@ async def test_one_request_is_one_change() -> None:
     ids=["create_only", "etag", "forced"],
 )
 async def test_a_retry_after_a_lost_reply_is_no_refusal(options: dict[str, object]) -> None:
-    """A caller whose reply was lost meets the state it has made itself, and is told of its own change."""
+    """A caller that lost the reply finds the state that it created, and gets its own change."""
     created = "create_only" in options
     world = World.of(*[] if created else [BANK])
     world.store.lost_replies = 1
@@ -200,7 +200,7 @@ async def test_a_retry_after_a_lost_reply_is_no_refusal(options: dict[str, objec
 
 
 async def test_a_lost_delete_is_no_not_found() -> None:
-    """Deleting again under the same id tells of the deletion."""
+    """Deleting again with the same ID returns the deletion."""
     world = World.of(BANK)
     first = await mutate(world.services, CALLER, deleting(BANK, request_id="r"))
     again = await mutate(world.services, CALLER, deleting(BANK, request_id="r"))
@@ -235,7 +235,7 @@ async def test_a_refusal_without_id_asks_the_store_nothing() -> None:
         await mutate(world.services, CALLER, setting(BANK, create_only=True))
 
 
-# Somebody else was faster
+# Concurrent writers
 
 
 async def test_a_stale_commit_is_checked_again_on_the_new_state() -> None:
@@ -258,7 +258,7 @@ async def test_a_stale_commit_that_still_passes_goes_through() -> None:
 
 
 async def test_what_was_not_read_may_change_meanwhile() -> None:
-    """A write elsewhere makes nobody start again."""
+    """An unrelated write does not cause a retry."""
     world = World.of()
     world.store.rivals = [lambda: world.store.put(entry("elsewhere"))]
     await mutate(world.services, CALLER, setting(BANK))
@@ -266,7 +266,7 @@ async def test_what_was_not_read_may_change_meanwhile() -> None:
 
 
 async def test_an_etag_is_held_against_the_rivals_write() -> None:
-    """Who is overtaken is told, and overwrites nothing."""
+    """A caller that was overtaken gets an error, and overwrites nothing."""
     world = World.of(BANK)
     theirs = replace(BANK, ports=ports("443:HTTPS"))
     world.store.rivals = [lambda: world.store.put(theirs)]
@@ -291,7 +291,7 @@ async def test_after_five_tries_it_is_given_up() -> None:
 
 
 async def test_a_copy_that_does_not_catch_up_ends_as_well() -> None:
-    """Nobody hangs on a snapshot that stands still."""
+    """A call does not hang on a snapshot that does not advance."""
     world = World.of()
     world.store.put(BANK)
     world.replica.blind = True
@@ -342,7 +342,7 @@ async def test_a_planned_delete_removes_where_the_resource_is() -> None:
 
 
 async def test_a_planned_move_touches_both_clusters() -> None:
-    """Where it goes away, and where it comes."""
+    """Both where it is removed and where it is added."""
     there = replace(BANK, cluster_selector=ClusterSelector(clusters=("west",)))
     moved = replace(BANK, cluster_selector=ClusterSelector(clusters=("east",)))
     world = World.of(cluster("east"), cluster("west"), there)

@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 
-from egress_server.commands.probe import MAX_TRIES, MAX_WAIT, Probe, probe
+from egress_server.commands.probe import MAX_TRIES, Probe, probe
 from egress_server.domain.model.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
+from egress_server.domain.model.limits import MAX_APPLIED_WAIT
 from egress_server.domain.model.names import Name, ResourceKind
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Outcome, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, UpstreamDelta
+from egress_server.domain.probe.verdicts import Outcome
 from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time
 from tests.unit.commands.fakes import CALLER, World
@@ -48,8 +50,8 @@ async def test_the_verdict_is_held_against_the_policy() -> None:
     mesh = world(PASSED)
     mesh.replica.report(ClusterStatus("east", Phase.SETTLED, applied_revision=2))
     result = await probe(mesh.services, CALLER, query())
-    assert (result.tally.outcome, result.expected.outcome) == (Outcome.PASSTHROUGH, Outcome.PASSTHROUGH)
-    assert result.tally.agrees
+    assert (result.summary.outcome, result.expected.outcome) == (Outcome.PASSTHROUGH, Outcome.PASSTHROUGH)
+    assert result.summary.agrees
     assert result.applied_revision == 2
     assert result.agent.agent == "a1"
 
@@ -61,7 +63,7 @@ async def test_a_disagreement_names_the_policy_that_decides() -> None:
     result = await probe(mesh.services, CALLER, query())
     assert (result.expected.outcome, result.expected.resource) == (Outcome.BLOCKED, policy("REGISTRY_ONLY").name)
     assert result.expected.revision == 3
-    assert not result.tally.agrees
+    assert not result.summary.agrees
 
 
 async def test_the_agents_own_namespace_and_labels_decide_what_is_expected() -> None:
@@ -70,7 +72,7 @@ async def test_the_agents_own_namespace_and_labels_decide_what_is_expected() -> 
     mesh.put(policy("REGISTRY_ONLY", scope=Scope("prod")), entry("bank", namespace="other", export_to=(".",)))
     result = await probe(mesh.services, CALLER, query())
     assert result.expected.outcome is Outcome.BLOCKED
-    assert result.tally.agrees
+    assert result.summary.agrees
 
 
 @pytest.mark.parametrize(
@@ -88,12 +90,12 @@ async def test_a_disturbed_attempt_is_made_again(evidence: list[Evidence], asked
     """Three times at most; what is unclear for another reason stays so."""
     mesh = world(*evidence)
     result = await probe(mesh.services, CALLER, query())
-    assert result.tally.outcome is seen
+    assert result.summary.outcome is seen
     assert len(mesh.agents.asked) == asked
 
 
 async def test_an_unknown_cluster_is_not_found() -> None:
-    """Nobody is asked."""
+    """No agent is used."""
     mesh = world(PASSED)
     with pytest.raises(NotFound) as caught:
         await probe(mesh.services, CALLER, query(cluster_id="west"))
@@ -123,12 +125,12 @@ async def test_other_troubles_of_the_agent_are_inconclusive() -> None:
     """They say nothing about the request."""
     refused = Evidence(captured=False, refused="NO_SIDECAR", refused_message="no sidecar answers")
     result = await probe(world(refused).services, CALLER, query())
-    assert (result.tally.outcome, result.tally.causes[0].code) == (Outcome.INCONCLUSIVE, "NO_SIDECAR")
+    assert (result.summary.outcome, result.summary.causes[0].code) == (Outcome.INCONCLUSIVE, "NO_SIDECAR")
 
 
 @virtual_time
 async def test_a_probe_waits_for_the_revision_it_is_about() -> None:
-    """Nobody is asked before the cluster holds it."""
+    """No agent is used before the cluster has applied it."""
     mesh = world(PASSED)
     task = asyncio.create_task(probe(mesh.services, CALLER, query(revision=5)))
     await asyncio.sleep(1)
@@ -146,9 +148,9 @@ async def test_a_revision_that_does_not_come_is_told() -> None:
     begin = asyncio.get_running_loop().time()
     mesh = world(PASSED)
     mesh.replica.report(ClusterStatus("east", Phase.SETTLED, applied_revision=4))
-    with pytest.raises(DeadlineExceeded, match="east holds revision 4, not yet 5") as caught:
+    with pytest.raises(DeadlineExceeded, match="east is at revision 4, not 5 yet") as caught:
         await probe(mesh.services, CALLER, query(revision=5))
-    assert asyncio.get_running_loop().time() - begin == pytest.approx(MAX_WAIT)
+    assert asyncio.get_running_loop().time() - begin == pytest.approx(MAX_APPLIED_WAIT)
     assert caught.value.reason == "NOT_APPLIED_YET"
     assert caught.value.metadata == {"cluster": "east", "applied_revision": "4"}
     assert mesh.agents.asked == []

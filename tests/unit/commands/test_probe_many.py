@@ -14,7 +14,8 @@ from egress_server.commands.probe import MAX_TRIES, Probe, ProbeResult, probe
 from egress_server.domain.model.errors import DeadlineExceeded, Unavailable
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.resources import Abort, HeaderMatch, MatchKind, Resource
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Outcome, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.verdicts import Outcome
 from egress_server.ports.agents import AgentInfo
 from tests.support.meshes import cluster, entry, fault, interception, policy
 from tests.support.virtual_time import virtual_time
@@ -79,27 +80,27 @@ async def test_times() -> None:
 
 
 async def test_many() -> None:
-    """Attempts are made one after the other; the outcome is that of most, the counts tell all."""
+    """Attempts are made one after the other; the outcome is that of most, the counts have all."""
     result, asked = await probed(BANK, sees=[REGISTERED, CUT, REGISTERED, CUT, REGISTERED], count=7)
-    assert [made.verdict.outcome for made in result.made].count(Outcome.REGISTERED) == 5
-    assert result.tally.outcome is Outcome.REGISTERED
-    assert result.tally.counts == {Outcome.REGISTERED: 5, Outcome.BLOCKED: 2}
-    assert not result.tally.agrees
+    assert [made.verdict.outcome for made in result.attempts].count(Outcome.REGISTERED) == 5
+    assert result.summary.outcome is Outcome.REGISTERED
+    assert result.summary.counts == {Outcome.REGISTERED: 5, Outcome.BLOCKED: 2}
+    assert not result.summary.agrees
     assert (asked, result.cut_short) == (7, ())
 
 
 async def test_each_is_made_again() -> None:
     """Each attempt that other traffic disturbs is made again, but not for ever."""
     result, asked = await probed(BANK, sees=[DISTURBED], count=2)
-    assert (result.tally.outcome, asked) == (Outcome.INCONCLUSIVE, 2 * MAX_TRIES)
+    assert (result.summary.outcome, asked) == (Outcome.INCONCLUSIVE, 2 * MAX_TRIES)
 
 
 async def test_fault_for_some() -> None:
     """With a fault on a part of the requests both outcomes agree."""
     some = fault(abort=Abort(503, percent=50.0))
     result, _ = await probed(BANK, some, sees=[ABORTED, REGISTERED, ABORTED], count=3)
-    assert (result.tally.outcome, result.expected.outcome) == (Outcome.FAULTED, Outcome.FAULTED)
-    assert result.tally.agrees
+    assert (result.summary.outcome, result.expected.outcome) == (Outcome.FAULTED, Outcome.FAULTED)
+    assert result.summary.agrees
 
 
 async def test_fault_by_header() -> None:
@@ -128,21 +129,21 @@ async def test_expectation_by_address(excluded: str, given: str, dialled: str, o
     """What policy says depends on the address that was dialled."""
     seen = replace(ANSWERED, captured=False, address=dialled)
     result, _ = await probed(interception(exclude_cidrs=(excluded,)), sees=[seen], resolve=given)
-    assert (result.tally.outcome, result.expected.outcome) == (Outcome.BYPASSED, outcome)
+    assert (result.summary.outcome, result.expected.outcome) == (Outcome.BYPASSED, outcome)
 
 
 @virtual_time
 async def test_deadline() -> None:
-    """At the call's deadline the answer holds the attempts that were made, and says how many were asked for; where none
-    was made there is no answer. One alone has the whole time."""
+    """At the deadline of the call the result has the attempts made so far, and how many were requested. If none was
+    made, it is an error. A single attempt has all the time."""
     result, _ = await probed(BANK, sees=[REGISTERED], count=100, call=10.5, takes=1.0)
-    assert 5 < len(result.made) < 20
+    assert 5 < len(result.attempts) < 20
     assert result.cut_short[0].code == "CUT_SHORT"
-    assert result.cut_short[0].evidence == f"{len(result.made)} of 100: the call's deadline"
+    assert result.cut_short[0].evidence == f"{len(result.attempts)} of 100: the deadline of the call expired"
     with pytest.raises(DeadlineExceeded):
         await probed(BANK, sees=[REGISTERED], count=2, call=10.0, takes=60.0)
     result, _ = await probed(BANK, sees=[REGISTERED], call=10.0, takes=60.0)
-    assert len(result.made) == 1
+    assert len(result.attempts) == 1
 
 
 async def test_agent_that_is_lost() -> None:

@@ -7,7 +7,7 @@ from egress_server.commands.read import Get, ListOf, get, list_resources
 from egress_server.domain.model.errors import NotFound
 from egress_server.domain.model.names import ResourceKind, expect_name
 from egress_server.domain.model.paging import ListQuery, parse_listing
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase
 from tests.support.meshes import cluster, entry, policy
 from tests.unit.commands.fakes import CALLER, EPOCH, World

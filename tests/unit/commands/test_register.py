@@ -5,11 +5,18 @@ from typing import Any
 
 import pytest
 
-from egress_server.commands.clusters.registration import register
+from egress_server.commands.clusters.registration import Register, register
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import (
+    Cluster,
+    DirectoryTarget,
+    KubernetesTarget,
+    LocalTarget,
+    Orders,
+    RestartOrder,
+)
 from egress_server.domain.model.errors import Aborted, InvalidArgument
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
 from tests.support.kubeconfigs import CANARY
 from tests.support.sealing import OpenSealer
 from tests.unit.commands.fakes import CALLER, World
@@ -21,18 +28,17 @@ SEALED = OpenSealer().seal(PLAIN)
 
 def kubernetes(**target: Any) -> Cluster:
     """The cluster c0."""
-    return Cluster(NAME, TargetKind.KUBERNETES, kubernetes=KubernetesTarget(**target))
+    return Cluster(NAME, KubernetesTarget(**target))
 
 
-def registering(cluster: Cluster, **options: Any) -> Mutation:
+def registering(cluster: Cluster, **options: Any) -> Register:
     """Registers `cluster`."""
-    return Mutation(cluster.name, ChangeType.REGISTER, cluster, Options(**{"fingerprint": "f", **options}))
+    return Register(cluster, Options(**{"fingerprint": "f", **options}))
 
 
 async def registered(world: World, cluster: Cluster, **options: Any) -> Cluster:
     """What is kept of a registration."""
     outcome = await register(world.services, CALLER, registering(cluster, **options))
-    assert isinstance(outcome.versioned.resource, Cluster)
     return outcome.versioned.resource
 
 
@@ -64,16 +70,13 @@ async def test_a_registration_again_keeps_what_was_decided() -> None:
         kubernetes(kubeconfig=SEALED, context="x", istio_revision="old"),
         labels={"env": "test"},
         draining=True,
-        adopted=("Sidecar/default/default",),
-        approved="a",
-        accepted="b",
-        restart=RestartOrder("1"),
+        orders=Orders(("Sidecar/default/default",), "a", "b", RestartOrder("1")),
     )
     world = World.of(before)
     kept = await registered(world, replace(kubernetes(istio_revision="new"), labels={"env": "prod"}))
     assert kept == replace(
         before,
-        kubernetes=KubernetesTarget(kubeconfig=SEALED, context="x", istio_revision="new"),
+        target=KubernetesTarget(kubeconfig=SEALED, context="x", istio_revision="new"),
         labels={"env": "prod"},
         draining=False,
     )
@@ -110,10 +113,10 @@ async def test_a_context_needs_its_kubeconfig() -> None:
 
 async def test_what_can_not_change() -> None:
     """Another kind of target, another root namespace."""
-    world = World.of(kubernetes(), Cluster("meshes/default/clusters/d", TargetKind.DIRECTORY))
+    world = World.of(kubernetes(), Cluster("meshes/default/clusters/d", DirectoryTarget()))
     for asked, field in (
         (kubernetes(root_namespace="istio"), "cluster.kubernetes.root_namespace"),
-        (Cluster(NAME, TargetKind.LOCAL), "cluster.target"),
+        (Cluster(NAME, LocalTarget()), "cluster.target"),
         (replace(kubernetes(), name="meshes/default/clusters/d"), "cluster.target"),
     ):
         with pytest.raises(InvalidArgument) as caught:
@@ -122,16 +125,18 @@ async def test_what_can_not_change() -> None:
 
 
 async def test_a_rival_adoption_is_not_lost() -> None:
-    """What somebody decides just before the commit is there after it."""
+    """What is decided directly before the commit is there after it."""
     world = World.of(kubernetes())
-    adopted = replace(kubernetes(), adopted=("Sidecar/a/b",))
+    adopted = replace(kubernetes(), orders=Orders(adopted=("Sidecar/a/b",)))
     world.store.rivals.append(lambda: world.store.put(adopted))
-    assert (await registered(world, kubernetes(secret="a/b"))).adopted == ("Sidecar/a/b",)
+    assert (await registered(world, kubernetes(secret="a/b"))).orders.adopted == ("Sidecar/a/b",)
 
 
 async def test_amend_alone_needs_something_to_amend() -> None:
-    """And beside a resource it does not."""
+    """With a resource it does not."""
     world = World.of()
-    mutation = replace(registering(kubernetes()), amend=lambda _: kubernetes(secret="a/b"))
+    mutation = Mutation(
+        NAME, ChangeType.REGISTER, kubernetes(), Options(fingerprint="f"), lambda _: kubernetes(secret="a/b")
+    )
     assert (await mutate(world.services, CALLER, mutation)).versioned.resource == kubernetes()
     assert (await mutate(world.services, CALLER, mutation)).versioned.resource == kubernetes(secret="a/b")

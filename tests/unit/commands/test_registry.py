@@ -6,7 +6,8 @@ from egress_server.commands.explain import Explain, ListRegistry, RegistryPage, 
 from egress_server.domain.model.errors import InvalidArgument, NotFound
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.paging import parse_listing
-from egress_server.domain.probe.judge import Destination, Outcome
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Outcome
 from egress_server.domain.simulate.evaluate import Request
 from tests.support.meshes import cluster, entry, policy, ports, selector
 from tests.unit.commands.fakes import CALLER, World
@@ -83,7 +84,7 @@ async def test_filter(only: str, found: list[str]) -> None:
 
 
 async def test_view() -> None:
-    """Another namespace has another view, and a token of one view is none of another."""
+    """Another namespace has another view, and a token is only valid for its own view."""
     assert all(item.visible for item in (await listed(namespace="prod")).items)
     token = (await listed(size=1)).next_page_token
     with pytest.raises(InvalidArgument):

@@ -20,7 +20,7 @@ from tests.support.meshes import cluster
 from tests.unit.commands.fakes import CALLER, World
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-FIELDS = ("cluster", "kind", "object_kind", "namespace", "name", "resource", "manager", "healed")
+FIELDS = ("cluster", "type", "kind", "namespace", "name", "resource", "manager", "healed")
 
 
 def drifted(name: str, **fields: object) -> Drift:
@@ -30,7 +30,7 @@ def drifted(name: str, **fields: object) -> Drift:
 
 
 def gap(name: str, kind: PolicyGapKind = PolicyGapKind.SIDECAR_WITHOUT_MODE) -> PolicyGap:
-    """A Sidecar that says nothing."""
+    """A Sidecar without a mode."""
     return PolicyGap(kind, "Sidecar", "prod", name, "it says nothing")
 
 
@@ -42,12 +42,11 @@ def world() -> World:
     made.replica.report(ClusterStatus("east", Phase.SETTLED, drift=(drifted("b"), healed, drifted("a"))))
     made.replica.report(ClusterStatus("west", Phase.SETTLED, drift=(drifted("c", kind=DriftKind.MISSING),)))
     web = StaleWorkload("Deployment", "prod", "web", 1, 2, "older")
-    made.replica.inventories = {
-        "west": Inventory("west", NOW, policy_gaps=(gap("w"),), stale_workloads=(web,), left_out={"policy_gaps": 3}),
-        "east": Inventory(
-            "east", NOW, policy_gaps=(gap("f"), gap("e")), stale_workloads=(web, replace(web, name="api"))
-        ),
-    }
+    west = Inventory("west", NOW, policy_gaps=(gap("w"),), stale_workloads=(web,), left_out={"policy_gaps": 3})
+    east = Inventory("east", NOW, policy_gaps=(gap("f"), gap("e")), stale_workloads=(web, replace(web, name="api")))
+    for inventory in (west, east):
+        made.store.write_inventory("default", inventory)
+    made.replica.catch_up()
     return made
 
 
@@ -78,8 +77,8 @@ async def test_drift_of_all_clusters(world: World) -> None:
     [
         ("healed = true", ["east/b"]),
         ("healed = false AND cluster = east", ["east/a", "east/b"]),
-        ("kind = MISSING", ["west/c"]),
-        ("object_kind = Sidecar", []),
+        ("type = MISSING", ["west/c"]),
+        ("kind = Sidecar", []),
         ("namespace = prod AND name = c", ["west/c"]),
         ("resource = resource-a", ["east/a"]),
         ("manager != kubectl", []),
@@ -112,7 +111,7 @@ async def test_stale_workloads(world: World) -> None:
 
 
 @pytest.mark.parametrize("list_", [list_drift, list_policy_gaps, list_stale_workloads])
-async def test_a_cluster_that_nobody_registered(world: World, list_: object) -> None:
+async def test_an_unregistered_cluster(world: World, list_: object) -> None:
     """Is not found, rather than empty."""
     with pytest.raises(NotFound):
         await list_(world.services, CALLER, asking("south"))  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Settings of the agent: what must be told, what may be, and what is refused before it starts."""
+"""Settings of the agent: what is required, what is optional, and what is refused before it starts."""
 
 import pytest
 from pydantic import ValidationError
@@ -28,7 +28,7 @@ def test_server_and_cluster_must_be_told() -> None:
 
 
 def test_the_environment_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Labels with commas between; where the API server is, as Kubernetes tells every pod."""
+    """Labels separated by commas; and the API server, from the variable that Kubernetes sets in every pod."""
     monkeypatch.setenv("EGRESSD_AGENT_SERVER", "egressd.egress-system:9090")
     monkeypatch.setenv("EGRESSD_AGENT_CLUSTER", "c0")
     monkeypatch.setenv("EGRESSD_AGENT_LABELS", "app=curl, version=, ")
@@ -44,10 +44,10 @@ def test_the_environment_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"server": "egressd"}, "server", "must be HOST:PORT"),
         ({"server": "unix:"}, "server", "must be HOST:PORT"),
-        ({"cluster": "C0"}, "cluster", "lower-case"),
-        ({"cluster": ""}, "cluster", "lower-case"),
-        ({"mesh": "a/b"}, "mesh", "lower-case"),
-        ({"namespace": "Shop"}, "namespace", "lower-case"),
+        ({"cluster": "C0"}, "cluster", "lowercase"),
+        ({"cluster": ""}, "cluster", "lowercase"),
+        ({"mesh": "a/b"}, "mesh", "lowercase"),
+        ({"namespace": "Shop"}, "namespace", "lowercase"),
         ({"envoy_admin": "15000"}, "envoy_admin", "must be HOST:PORT"),
         ({"capture_port": 0}, "capture_port", "must be between 1 and 65535"),
         ({"labels": ["app"]}, "labels", "must be KEY=VALUE"),

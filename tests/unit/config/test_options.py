@@ -1,4 +1,4 @@
-"""The command line of egressd: made from the settings, readable, and in words of our own where it refuses something."""
+"""The command line of egressd: generated from the settings, readable, and with errors in our own words."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ FLAGS: dict[str, set[str]] = {
     "demo": {"examples", "stay"},
     "doctor": {"data-dir"},
 }
-"""A flag that people use does not go."""
+"""Flags that are in use don't disappear."""
 AGENT = ("agent", "--server", "unix:x", "--cluster", "c")
 MODELS: dict[str, type[BaseSettings]] = {
     "run": RunSettings,
@@ -91,7 +91,7 @@ def test_refusals(words: list[str], said: str) -> None:
 
 
 def test_refusals_of_the_environment() -> None:
-    """They name the variable; all that is wrong is told in one go."""
+    """They name the variable, and all problems are listed."""
     code, text = output("apply", EGRESSD_LOG_LEVEL="loud", EGRESSD_IN_CLUSTER="maybe", EGRESSD_REDIS_URL="x")
     assert code == 2
     assert sorted(text.splitlines()) == [

@@ -1,4 +1,4 @@
-"""Settings: what may be told, by flag and by environment, and what is refused before anything starts."""
+"""Settings: what can be given by flag and by environment, and what is refused before anything starts."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def test_grpc_may_be_a_socket() -> None:
         ({"grpc_address": "127.0.0.1:x"}, "grpc_address", "must be HOST:PORT"),
         ({"grpc_address": "::1:80"}, "grpc_address", "with brackets around an IPv6 HOST"),
         ({"grpc_address": "unix:"}, "grpc_address", "must be HOST:PORT"),
-        ({"local_clusters": ["east", "We st"]}, "local_clusters", "id 'We st' must be 1 to 63 lower-case"),
+        ({"local_clusters": ["east", "We st"]}, "local_clusters", "id 'We st' must be 1 to 63 lowercase"),
         ({"local_clusters": ["a/b"]}, "local_clusters", "id 'a/b' must be"),
         ({"resolve": ["a.b"]}, "resolve", "expected HOST:PORT:ADDRESS[:PORT2]"),
         ({"log_level": "loud"}, "log_level", "must be one of debug, info, warning, error"),
@@ -107,7 +107,7 @@ def test_addresses_are_taken_apart(address: str, parts: tuple[str, int]) -> None
 
 
 async def test_without_authentication_the_caller_is_the_machines_user() -> None:
-    """Who may do everything."""
+    """The caller may do everything."""
     user = LocalUser()
     principal = await user.authenticate({}, "peer")
     assert principal.name.startswith("user:")

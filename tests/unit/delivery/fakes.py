@@ -6,27 +6,27 @@ The agents look at what the clusters really hold, so that a probe tells the trut
 # ruff: noqa: ARG002 - the ports name the mesh, and here there is one
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.model.changes import Change
+from egress_server.domain.model.changes import ChangeRecord
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, Unavailable
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import UNSUPPORTED, ClusterStatus, Problem
 from egress_server.domain.observed.inventory import Inventory
-from egress_server.domain.probe.judge import Attempt, Evidence, UpstreamDelta
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.probe.evidence import Attempt, Evidence, UpstreamDelta
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.ports.agents import AgentInfo
-from egress_server.ports.store import Arrival, Commit, Committed, Lease, RequestKey, Stale
+from egress_server.ports.store import Commit, Committed, Lease, RequestKey
 from egress_server.ports.target import Applied, Live, Projection, Witness
 from egress_server.targets.base import StaticTarget
-from tests.support.meshes import BIRTH, History
+from tests.support.memory_store import MemoryStore
+from tests.support.meshes import BIRTH
 
 
 def loop_time() -> float:
@@ -34,179 +34,82 @@ def loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-@dataclass
-class _Holder:
-    owner: str
-    fence: int
-    until: float
+class FakeStore(MemoryStore):
+    """The in-memory store in the loop's time; it records what appliers write, and can be unreachable (`down`)."""
 
-
-class FakeReplica:
-    """The process's copy of desired state."""
-
-    def __init__(self, history: History) -> None:
-        self.history = history
-        self._statuses: dict[str, ClusterStatus] = {}
-        self._inventories: dict[str, Inventory] = {}
-        self._watchers: list[asyncio.Event] = []
-        self.status_number = 0
-        self.resyncs: dict[str, int] = {}
-        self.arrived: list[Arrival] = []
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """Desired state."""
-        return self.history.snapshot
-
-    @property
-    def statuses(self) -> dict[str, ClusterStatus]:
-        """The last records."""
-        return self._statuses
-
-    @property
-    def inventories(self) -> dict[str, Inventory]:
-        """The last inventories."""
-        return self._inventories
-
-    def arrivals(self, after: int, upto: int) -> Sequence[Arrival]:
-        """Those that a test names."""
-        return [arrival for arrival in self.arrived if after < arrival.revision <= upto]
-
-    def committed(self, outcome: Committed) -> None:
-        """The store has put it into the history already."""
-
-    async def wait_revision(self, revision: int, timeout: float) -> bool:
-        """Looks again until the timeout."""
-        until = loop_time() + timeout
-        while self.snapshot.revision < revision:
-            if loop_time() >= until:
-                return False
-            await asyncio.sleep(0.01)
-        return True
-
-    @contextmanager
-    def watch(self) -> Iterator[AsyncIterator[None]]:
-        """Wakes after `tell`."""
-        event = asyncio.Event()
-        self._watchers.append(event)
-        try:
-            yield self._wakeups(event)
-        finally:
-            self._watchers.remove(event)
-
-    async def _wakeups(self, event: asyncio.Event) -> AsyncIterator[None]:
-        while True:
-            await event.wait()
-            event.clear()
-            yield None
-
-    def tell(self) -> None:
-        """Wakes whoever watches."""
-        for event in self._watchers:
-            event.set()
-
-
-class FakeStore:
-    """Leases, records and digests. `down` makes it unreachable."""
-
-    def __init__(self, replica: FakeReplica) -> None:
-        self._replica = replica
+    def __init__(self) -> None:
+        super().__init__(
+            epochs={"default": "epoch-1"},
+            clock=lambda: BIRTH + timedelta(seconds=loop_time()),
+            monotonic=loop_time,
+        )
         self.down = False
         self.records: list[tuple[float, list[ClusterStatus]]] = []
-        self.digests: dict[int, str | None] = {}
-        self.revision: int | None = None
-        self.acquire_failures: list[Exception] = []
-        self._leases: dict[str, _Holder] = {}
-        self._fences: dict[str, int] = {}
         self.commits: dict[RequestKey, Commit] = {}
         self.inventories: list[tuple[float, Inventory]] = []
+        self.acquire_failures: list[Exception] = []
         self.refuses_inventories = False
+        self.digests: dict[int, str | None] = {}
+        """In place of those that the store has, by revision."""
+        self.revision: int | None = None
+        """Up to which revision there are digests; None: up to the last change."""
+        self.accepted: datetime | None = None
+        """When changes are accepted; None: each a second after the one before it."""
 
-    async def digest(self, mesh: str, revision: int) -> str | None:
-        """dREVISION up to the head, unless `digests` says otherwise."""
-        await self._reach()
-        head = self._replica.snapshot.revision if self.revision is None else self.revision
-        return self.digests.get(revision, f"d{revision}" if revision <= head else None)
-
-    async def now(self) -> datetime:
-        """The loop's time, as a date."""
-        await self._reach()
-        return BIRTH + timedelta(seconds=loop_time())
-
-    async def commit(self, commit: Commit) -> Committed:
-        """Deletes, as nothing else is committed here."""
-        await self._reach()
-        before = self._replica.snapshot.get(commit.resource.name)
-        if commit.request in self.commits:
-            raise AssertionError("the same request twice")
-        if before is None or before.revision > commit.revision:
-            raise Stale(self._replica.snapshot.revision)
-        assert commit.deletes
-        self.commits[commit.request] = commit
-        revision = self._replica.history.delete(commit.resource)
-        self._replica.tell()
-        change = Change(commit.mesh, revision, before.revision, before.update_time, commit.record)
-        return Committed(change, replace(before, revision=revision, deleted=True))
-
-    async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
-        """Keeps it."""
-        await self._reach()
-        if self.refuses_inventories:
-            raise Unavailable("no room for that", reason="STORE_UNAVAILABLE")
-        self._replica.inventories[inventory.cluster] = inventory
-        self.inventories.append((loop_time(), inventory))
-
-    async def drop_inventory(self, mesh: str, cluster: str) -> None:
-        """Forgets it."""
-        await self._reach()
-        if self.refuses_inventories:
-            raise Unavailable("no time for that", reason="STORE_UNAVAILABLE")
-        self._replica.inventories.pop(cluster, None)
-
-    async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
-        """Keeps those whose fence is young enough."""
-        await self._reach()
-        refused = [status.cluster for status in statuses if status.fence < self._fences.get(status.cluster, 0)]
-        taken = [status for status in statuses if status.cluster not in refused]
-        self.records.append((loop_time(), taken))
-        self._replica.statuses.update({status.cluster: status for status in taken})
-        self._replica.tell()
-        return refused
-
-    async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
-        """The lease, if it is free or the owner's."""
-        if self.acquire_failures:
-            raise self.acquire_failures.pop(0)
-        await self._reach()
-        holder = self._leases.get(cluster)
-        if holder is None or holder.until <= loop_time():
-            self._fences[cluster] = self._fences.get(cluster, 0) + 1
-            holder = self._leases[cluster] = _Holder(owner, self._fences[cluster], 0.0)
-        if holder.owner != owner:
-            return None
-        holder.until = loop_time() + ttl
-        return Lease(cluster, holder.fence, holder.until)
-
-    async def release(self, mesh: str, cluster: str, owner: str) -> None:
-        """Gives it back."""
-        await self._reach()
-        if self.owner(cluster) == owner:
-            del self._leases[cluster]
-
-    def owner(self, cluster: str) -> str | None:
-        """Who holds the lease."""
-        holder = self._leases.get(cluster)
-        return holder.owner if holder and holder.until > loop_time() else None
-
-    def give(self, cluster: str, owner: str, seconds: float) -> None:
-        """Another applier takes the lease, whoever held it."""
-        self._fences[cluster] = self._fences.get(cluster, 0) + 1
-        self._leases[cluster] = _Holder(owner, self._fences[cluster], loop_time() + seconds)
-
-    async def _reach(self) -> None:
+    async def reach(self) -> None:
+        """Every call takes a millisecond."""
         await asyncio.sleep(0.001)
         if self.down:
             raise Unavailable("the store is away", reason="STORE_UNAVAILABLE")
+
+    def accept_time(self, revision: int) -> datetime:
+        """As `accepted` has it."""
+        return self.accepted or BIRTH + timedelta(seconds=revision)
+
+    def digest_of(self, revision: int, record: ChangeRecord, resource: Resource) -> str:
+        """dREVISION, so that tests can name it."""
+        return f"d{revision}"
+
+    async def digest(self, mesh: str, revision: int) -> str | None:
+        """See the port."""
+        found = await super().digest(mesh, revision)
+        if revision in self.digests:
+            return self.digests[revision]
+        return f"d{revision}" if self.revision and revision <= self.revision else found
+
+    def write(self, commit: Commit) -> Committed:
+        """An applier asks for each of its commits once."""
+        if commit.record.actor != "user:rival":
+            assert commit.request not in self.commits
+            self.commits[commit.request] = commit
+        return super().write(commit)
+
+    async def put_inventory(self, mesh: str, inventory: Inventory) -> None:
+        """See the port."""
+        self._take_inventories()
+        await super().put_inventory(mesh, inventory)
+        self.inventories.append((loop_time(), inventory))
+
+    async def drop_inventory(self, mesh: str, cluster: str) -> None:
+        """See the port."""
+        self._take_inventories()
+        await super().drop_inventory(mesh, cluster)
+
+    async def put_status(self, mesh: str, statuses: Sequence[ClusterStatus]) -> Sequence[str]:
+        """See the port."""
+        refused = await super().put_status(mesh, statuses)
+        self.records.append((loop_time(), [status for status in statuses if status.cluster not in refused]))
+        return refused
+
+    async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
+        """See the port."""
+        if self.acquire_failures:
+            raise self.acquire_failures.pop(0)
+        return await super().acquire(mesh, cluster, owner, ttl)
+
+    def _take_inventories(self) -> None:
+        if self.refuses_inventories:
+            raise Unavailable("no memory for that", reason="STORE_UNAVAILABLE")
 
 
 @dataclass(frozen=True)
@@ -336,7 +239,7 @@ class FakeTarget(StaticTarget):
         """At once, beside whatever else is going on."""
         if self.failures:
             raise self.failures.pop(0)
-        self.objects = {key_of(obj): obj for obj in strip_ended(list(self.objects.values()), now)}
+        self.objects = {key_of(obj): obj for obj in strip_expired(list(self.objects.values()), now)}
 
     async def close(self) -> None:
         """Notes it."""

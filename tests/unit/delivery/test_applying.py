@@ -1,4 +1,4 @@
-"""Desired state reaches the clusters: at once, in one go, each by itself."""
+"""Desired state reaches the clusters: immediately, in one batch, and each cluster independently."""
 
 import asyncio
 from itertools import pairwise
@@ -13,7 +13,7 @@ from tests.unit.delivery.world import World
 
 @virtual_time
 async def test_first_cycle_brings_all() -> None:
-    """A cluster that was never driven gets every object, and a witness of the store, the revision and the lease."""
+    """A new cluster gets every object, and a witness with the store, the revision and the lease."""
     world = World(policy("REGISTRY_ONLY"), entry("bank"))
     async with world.driven():
         await world.applied()
@@ -148,7 +148,7 @@ async def test_resync_heals_drift_and_writes_nothing_else() -> None:
 
 @virtual_time
 async def test_unsupported_is_left_out_and_said() -> None:
-    """What a cluster can't serve is reported by resource, the rest is applied; also where only the apply finds out."""
+    """What a cluster can't serve is reported by resource, even if only the apply finds out; the rest is applied."""
     bank, shop = entry("bank"), entry("shop")
     world = World(bank, shop, entry("news"))
     world.targets["east"].unable = {bank.name: "no such resolution here"}
@@ -200,7 +200,7 @@ async def test_heartbeat() -> None:
 
 @virtual_time
 async def test_cluster_that_comes_later() -> None:
-    """A cluster is driven as soon as it is registered."""
+    """A cluster is reconciled as soon as it is registered."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -211,7 +211,7 @@ async def test_cluster_that_comes_later() -> None:
 
 @virtual_time
 async def test_cluster_that_goes_and_comes_back() -> None:
-    """A cluster that is no longer registered is let go of; one that returns meanwhile is never driven twice at once."""
+    """A deregistered cluster is released; one that returns meanwhile never has two controllers."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
@@ -234,7 +234,7 @@ async def test_cluster_that_goes_and_comes_back() -> None:
 
 @virtual_time
 async def test_stop_lets_a_cycle_finish() -> None:
-    """A stop waits for the cycle in flight, writes its record and gives the lease back."""
+    """Shutdown waits for the reconcile in flight, writes its status and releases the lease."""
     world = World(entry("bank"))
     world.targets["east"].seconds = 2.0
     async with world.driven():
@@ -246,7 +246,7 @@ async def test_stop_lets_a_cycle_finish() -> None:
 
 @virtual_time
 async def test_stop_does_not_wait_for_ever() -> None:
-    """A cycle that hangs is cut off after the grace; the lease is given back all the same."""
+    """A reconcile that hangs is cancelled after the grace period; the lease is released nevertheless."""
     world = World(entry("bank"))
     world.targets["east"].seconds = 3600.0
     async with world.driven():

@@ -1,4 +1,4 @@
-"""What others change on a cluster is seen, told and put right, or left where the mesh wants it so."""
+"""Changes by other clients are detected, reported and corrected, or left if the mesh wants it so."""
 
 import asyncio
 from dataclasses import replace
@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from egress_server.domain.model.clusters import DriftPolicy
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.objects import ObjectKey
-from egress_server.domain.model.resources import ClusterSelector, DriftPolicy
-from egress_server.domain.model.status import Drift, DriftKind, Phase, RolloutState, rollout, standing
+from egress_server.domain.model.rollout import RolloutState, change_rollout, cluster_rollout
+from egress_server.domain.model.selectors import ClusterSelector
+from egress_server.domain.model.status import Drift, DriftKind, Phase
 from egress_server.telemetry import metrics
 from tests.support.meshes import MESH, cluster, entry, fault, policy
 from tests.support.virtual_time import virtual_time
@@ -32,7 +34,7 @@ def counted(kind: DriftKind) -> float:
 
 
 def telling(*resources: object) -> tuple[World, FakeTarget]:
-    """A world whose cluster tells of changes."""
+    """A world whose cluster reports changes."""
     world = World(*resources)  # type: ignore[arg-type]
     world.targets["east"].tells = True
     return world, world.targets["east"]
@@ -51,7 +53,7 @@ def hosts(target: FakeTarget, name: str) -> list[str]:
 
 @virtual_time
 async def test_changed_is_healed_and_told() -> None:
-    """What somebody changed is put back at once, and the record says what, of which resource, who and when."""
+    """A change by another client is reverted immediately; the status says what, of which resource, by whom and when."""
     world, target = telling(BANK, SHOP)
     before = counted(DriftKind.CHANGED)
     async with world.driven():
@@ -79,7 +81,7 @@ async def test_changed_is_healed_and_told() -> None:
 
 @virtual_time
 async def test_missing_and_extra() -> None:
-    """What somebody removed comes back, what carries our label and is not ours goes."""
+    """A deleted object is restored; a foreign one with our label is deleted."""
     world, target = telling(BANK, SHOP)
     async with world.driven():
         await world.applied()
@@ -94,7 +96,7 @@ async def test_missing_and_extra() -> None:
 
 @virtual_time
 async def test_what_is_healed_is_probed() -> None:
-    """A workload says whether what was put right has taken effect."""
+    """A workload verifies that the correction has taken effect."""
     world, target = telling(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     async with world.driven():
@@ -107,7 +109,7 @@ async def test_what_is_healed_is_probed() -> None:
 
 @virtual_time
 async def test_desired_state_is_no_drift() -> None:
-    """What we bring, change and take away ourselves is no drift; nor is what a stronger policy had displaced."""
+    """What we create, change and delete ourselves is not drift, nor what a stronger policy had displaced."""
     strong = policy("REGISTRY_ONLY", "strong", cluster_selector=ClusterSelector(("east",)))
     world = World(policy("ALLOW_ANY"), strong, BANK)
     async with world.driven():
@@ -154,7 +156,7 @@ async def test_an_obstacle_that_goes_is_no_drift() -> None:
 
 @virtual_time
 async def test_a_refused_change_is_no_drift() -> None:
-    """What the cluster goes on holding as it was before, because it refused the newer one, nobody changed."""
+    """What the cluster still holds because it refused the newer version is not drift."""
     world = World(BANK)
     target = world.targets["east"]
     async with world.driven():
@@ -169,8 +171,8 @@ async def test_a_refused_change_is_no_drift() -> None:
 
 @virtual_time
 async def test_a_refused_fault_is_no_drift() -> None:
-    """An object that is not there because the cluster refused a fault is not missing, though an entry lends its name;
-    and what somebody else took out of it meanwhile is not called healed."""
+    """An object that is absent because the cluster refused a fault is not missing, although an entry lends its name;
+    and what another client removed from it meanwhile is not reported as healed."""
     world = World(BANK, fault("slow", ttl=2000.0))
     target = world.targets["east"]
     async with world.driven():
@@ -187,7 +189,7 @@ async def test_a_refused_fault_is_no_drift() -> None:
 
 @virtual_time
 async def test_a_refused_heal_stays_open() -> None:
-    """Drift that the cluster does not let us put right is not called healed."""
+    """Drift that the cluster does not let us correct is not reported as healed."""
     world, target = telling(BANK)
     async with world.driven():
         await world.applied()
@@ -199,7 +201,7 @@ async def test_a_refused_heal_stays_open() -> None:
 
 @virtual_time
 async def test_half_an_apply_is_no_drift() -> None:
-    """An apply that broke off may have made any part of its changes: what of them is found then nobody else did."""
+    """A failed apply may have made any part of its changes: what is found of them is not drift."""
     world = World(BANK, SHOP)
     target = world.targets["east"]
     async with world.driven():
@@ -216,7 +218,7 @@ async def test_half_an_apply_is_no_drift() -> None:
 
 @virtual_time
 async def test_a_first_apply_finds_no_drift() -> None:
-    """A cluster without a witness was never driven: what is there is replaced without a word."""
+    """A cluster without a witness was never reconciled: what is there is replaced without a report."""
     full = World(BANK, SHOP)
     async with full.driven():
         await full.applied()
@@ -233,7 +235,7 @@ async def test_a_first_apply_finds_no_drift() -> None:
 
 @virtual_time
 async def test_a_draining_cluster_has_no_drift() -> None:
-    """What somebody changed goes away with all the rest."""
+    """A drifted object is deleted with all the rest."""
     world = World(BANK)
     target = world.targets["east"]
     async with world.driven():
@@ -262,7 +264,7 @@ async def test_left_where_the_mesh_wants_it_so() -> None:
         await asyncio.sleep(121)
     assert (hosts(target, "bank"), hosts(target, "shop")) == (["evil.example.com"], ["other.example.com"])
     assert told(world) == [("bank", "CHANGED", False)]
-    state = rollout(cluster("east"), world.status(), revision=5, resource=BANK.name, last_revision=5)
+    state = change_rollout(cluster("east"), world.status(), revision=5, resource=BANK.name, last_revision=5)
     assert state.state is RolloutState.DISAGREES
 
 
@@ -275,12 +277,12 @@ async def test_what_is_left_is_never_verified() -> None:
         target.meddle("bank", EVIL, by="helm")
         await world.until(lambda: bool(world.status().drift), seconds=1)
     verified = replace(world.status(), verified_revision=99, unverified=None)
-    found = rollout(cluster("east"), verified, revision=4, resource=BANK.name, last_revision=4)
+    found = change_rollout(cluster("east"), verified, revision=4, resource=BANK.name, last_revision=4)
     assert found.problem is not None
     assert (found.state, found.problem.reason) == (RolloutState.APPLIED, "DRIFTED")
-    assert found.problem.message == "ServiceEntry default/bank is changed by helm and left as it is"
-    assert standing(cluster("east"), verified) == found
-    other = rollout(cluster("east"), verified, revision=4, resource=SHOP.name, last_revision=4)
+    assert found.problem.message == "ServiceEntry default/bank was changed by helm and has not been corrected"
+    assert cluster_rollout(cluster("east"), verified) == found
+    other = change_rollout(cluster("east"), verified, revision=4, resource=SHOP.name, last_revision=4)
     assert other.state is RolloutState.VERIFIED
 
 
@@ -303,7 +305,7 @@ async def test_wanting_something_else_overrules() -> None:
 
 @virtual_time
 async def test_changed_to_what_is_wanted() -> None:
-    """What somebody brought to the newest desired state before we did is as it should be."""
+    """What another client brought to the newest desired state first is not drift."""
     world, target = telling(BANK)
     target.debounce = 5.0
     async with world.driven():
@@ -333,7 +335,7 @@ async def test_put_back_by_others() -> None:
 
 @virtual_time
 async def test_a_mesh_that_wants_it_healed_after_all() -> None:
-    """What was left is put right as soon as the mesh wants it."""
+    """Drift that was only reported is corrected as soon as the mesh wants it."""
     world, target = telling(LEFT, BANK)
     async with world.driven():
         await world.applied()
@@ -347,7 +349,7 @@ async def test_a_mesh_that_wants_it_healed_after_all() -> None:
 
 @virtual_time
 async def test_drift_that_turns_into_another() -> None:
-    """What was changed and left, and is removed then, is told as that."""
+    """An object that was changed and left, and then deleted, is reported as deleted."""
     world, target = telling(LEFT, BANK)
     async with world.driven():
         await world.applied()
@@ -360,7 +362,7 @@ async def test_drift_that_turns_into_another() -> None:
 @virtual_time
 @pytest.mark.parametrize("mesh", [MESH, LEFT])
 async def test_drift_while_nobody_drove(mesh: object) -> None:
-    """Who takes a cluster over sees by the record of the one before what was changed meanwhile."""
+    """An applier that takes a cluster over detects what was changed meanwhile, by the status of the one before."""
     world = World(mesh, BANK, SHOP)  # type: ignore[arg-type]
     target = world.targets["east"]
     async with world.driven():
@@ -378,7 +380,7 @@ async def test_drift_while_nobody_drove(mesh: object) -> None:
 @virtual_time
 @pytest.mark.parametrize("mesh", [MESH, LEFT])
 async def test_what_we_would_make_otherwise_now_is_no_drift(mesh: object) -> None:
-    """Who takes a cluster over and finds it just as it was left brings what it makes of the same desired state."""
+    """An applier that takes a cluster over unchanged applies what it renders of the same desired state."""
     world = World(mesh, BANK, SHOP)  # type: ignore[arg-type]
     target = world.targets["east"]
     async with world.driven():
@@ -395,7 +397,7 @@ async def test_what_we_would_make_otherwise_now_is_no_drift(mesh: object) -> Non
 
 @virtual_time
 async def test_what_could_not_be_held_before_is_no_drift() -> None:
-    """Beside drift, what comes because an obstacle went while nobody drove is not missing."""
+    """What is added because an obstacle has gone while no applier was responsible is not drift."""
     world = World(BANK, SHOP)
     target = world.targets["east"]
     target.unable = {SHOP.name: "not here"}
@@ -411,7 +413,7 @@ async def test_what_could_not_be_held_before_is_no_drift() -> None:
 
 @virtual_time
 async def test_drift_and_desired_state_at_once() -> None:
-    """Where both moved while nobody drove, all is brought to what is wanted: one can't be told from the other."""
+    """If both changed while no applier was responsible, desired state wins: the two can't be distinguished."""
     world = World(LEFT, BANK)
     target = world.targets["east"]
     async with world.driven():
@@ -434,7 +436,7 @@ async def test_a_record_that_lags_behind_the_cluster() -> None:
         record = world.status()
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.applied()
-    world.replica.statuses["east"] = record
+    world.store.write_statuses("default", [record])
     target.meddle("bank", EVIL)
     async with world.driven():
         await world.until(lambda: hosts(target, "bank") == ["other.example.com"], seconds=1)
@@ -443,7 +445,7 @@ async def test_a_record_that_lags_behind_the_cluster() -> None:
 
 @virtual_time
 async def test_no_fight() -> None:
-    """What is changed again each time it was put right is left alone for a while, and the record says so."""
+    """An object that is changed back after each correction is left alone for a while, and the status has that."""
     world, target = telling(BANK, SHOP)
 
     async def insist() -> None:
@@ -461,7 +463,7 @@ async def test_no_fight() -> None:
         (drift,) = world.status().drift
         assert drift.heal_time is None
         assert drift.message.startswith("corrected 5 times within a minute and changed back each time")
-        found = rollout(cluster("east"), world.status(), revision=3, resource=BANK.name, last_revision=3)
+        found = change_rollout(cluster("east"), world.status(), revision=3, resource=BANK.name, last_revision=3)
         assert found.problem is not None
         assert drift.message in found.problem.message
         world.set(entry("shop", hosts=("other.example.com",)))

@@ -1,4 +1,4 @@
-"""What fails is shown, tried again in time, and holds nobody else up."""
+"""A failure is shown, retried in time, and does not hold up other clusters."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ async def test_pauses_grow() -> None:
 
 @virtual_time
 async def test_new_revision_cancels_the_pause() -> None:
-    """Somebody who repairs what was wrong need not wait for the next try."""
+    """A user who fixes the cause need not wait for the next retry."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.failures = [unreachable() for _ in range(8)]
@@ -93,7 +93,7 @@ async def test_permanent_failure_waits_for_a_change() -> None:
 
 @virtual_time
 async def test_credentials_may_be_renewed_where_they_are_kept() -> None:
-    """A cluster that does not let us in is opened anew at the resync."""
+    """A cluster that rejects the credentials is opened again at the resync."""
     world = World(entry("bank"))
     world.targets["east"].failures = [PermanentError(PERMISSIONS_MISSING, "out of date")]
     async with world.driven():
@@ -138,7 +138,8 @@ async def test_our_own_bug_does_not_stop_the_worker() -> None:
 
 @virtual_time
 async def test_worker_that_crashes_comes_back() -> None:
-    """Whatever breaks a worker, be it beside its cycles or before its lease, the cluster is driven again soon."""
+    """Whatever breaks a controller, during a reconcile or before it has the lease, the cluster is soon reconciled
+    again."""
     world = World(entry("bank"))
     world.store.acquire_failures = [ZeroDivisionError("a bug")]
     async with world.driven():
@@ -153,8 +154,8 @@ async def test_worker_that_crashes_comes_back() -> None:
 
 @virtual_time
 async def test_store_outage() -> None:
-    """Without the store nothing is changed once the lease has run out, and a look at the faults is rare; when it is
-    back, all goes on."""
+    """Without the store nothing is changed once the lease has expired, and scans for faults are rare; when the store is
+    back, reconciling continues."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():

@@ -1,4 +1,4 @@
-"""What a cluster holds besides ours reaches the store when it is new, at a bounded rate, and holds nothing up."""
+"""A cluster's inventory is written when it changes, at a bounded rate, and holds nothing up."""
 
 import asyncio
 from dataclasses import replace
@@ -16,7 +16,7 @@ STALE = StaleWorkload("Deployment", "default", "web", 2, 2, "older rules")
 
 
 def seeing(*names: str) -> tuple[World, FakeTarget]:
-    """A world whose cluster tells what it holds besides."""
+    """A world whose cluster has an inventory."""
     world = World(*(entry(name) for name in names))
     target = world.targets["east"]
     target.tells, target.inventory = True, SEEN
@@ -25,8 +25,8 @@ def seeing(*names: str) -> tuple[World, FakeTarget]:
 
 @virtual_time
 async def test_put_once() -> None:
-    """An inventory that says nothing new is not written again, though its time is another one; now and then it is, so
-    that its time shows how good it is."""
+    """An inventory of which only the time has changed is not written again, except now and then to show that it is
+    current."""
     world, target = seeing("bank")
     async with world.driven():
         await world.until(lambda: "east" in world.replica.inventories, seconds=0.1)
@@ -39,7 +39,7 @@ async def test_put_once() -> None:
 
 @virtual_time
 async def test_what_is_new_is_put_at_a_bounded_rate() -> None:
-    """News go out at once, but not more often than every two seconds; the last ones win."""
+    """A change is written immediately, but not more often than every two seconds; the last one wins."""
     world, target = seeing()
     async with world.driven():
         await world.applied()
@@ -59,9 +59,9 @@ async def test_what_is_new_is_put_at_a_bounded_rate() -> None:
 
 @virtual_time
 async def test_a_takeover_writes_only_what_is_new() -> None:
-    """Who takes a cluster over knows what the store has."""
+    """An applier that takes a cluster over knows what the store has."""
     world, _ = seeing()
-    world.replica.inventories["east"] = SEEN
+    world.store.write_inventory("default", SEEN)
     async with world.driven():
         await world.applied()
         await asyncio.sleep(61)
@@ -81,7 +81,7 @@ async def test_a_cluster_that_cannot_tell() -> None:
 
 @virtual_time
 async def test_put_though_the_cluster_is_held() -> None:
-    """What is seen is told whatever forbids to change anything."""
+    """The inventory is written even if a guard forbids all changes."""
     world, target = seeing("bank")
     async with world.driven():
         await world.applied()
@@ -95,7 +95,7 @@ async def test_put_though_the_cluster_is_held() -> None:
 
 @virtual_time
 async def test_the_store_is_away() -> None:
-    """A store that does not take it holds no cycle up, and gets it later."""
+    """A store that does not accept it holds up no reconcile, and gets it later."""
     world, target = seeing("bank")
     async with world.driven():
         await world.applied()
@@ -112,7 +112,7 @@ async def test_the_store_is_away() -> None:
 
 @virtual_time
 async def test_stale_workloads_are_counted() -> None:
-    """The cluster's record tells how many there are, those included that the inventory has no place for."""
+    """The status counts stale workloads, including those that did not fit into the inventory."""
     world, target = seeing("bank")
     target.inventory = replace(SEEN, stale_workloads=(STALE,), left_out={"stale_workloads": 3})
     async with world.driven():
@@ -125,9 +125,9 @@ async def test_stale_workloads_are_counted() -> None:
 
 @virtual_time
 async def test_dropped_with_its_cluster() -> None:
-    """Of a cluster that is no longer registered nothing stays, also where it went while nobody drove it."""
+    """The inventory of a deregistered cluster is deleted, even if no applier was running then."""
     world, _ = seeing("bank")
-    world.replica.inventories["gone"] = replace(SEEN, cluster="gone")
+    world.store.write_inventory("default", replace(SEEN, cluster="gone"))
     async with world.driven():
         await world.until(lambda: set(world.replica.inventories) == {"east"})
         world.delete(cluster("east"))
@@ -146,7 +146,7 @@ async def test_a_stop_keeps_it() -> None:
 
 @virtual_time
 async def test_a_store_that_does_not_forget() -> None:
-    """That the store can't forget it does not keep a cluster from being let go of."""
+    """A store that can't delete it does not keep a cluster from being released."""
     world, target = seeing("bank")
     async with world.driven():
         await world.until(lambda: "east" in world.replica.inventories)

@@ -1,4 +1,4 @@
-"""Who may drive a cluster, and that nobody else does."""
+"""Only the holder of the lease changes a cluster."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.unit.delivery.world import World
 
 @virtual_time
 async def test_waits_for_the_lease() -> None:
-    """A cluster that another applier drives is not touched; when its lease ends, we step in with a higher fence."""
+    """A cluster that another applier holds is not touched; when its lease expires, we take over with a higher fence."""
     world = World(entry("bank"))
     world.store.give("east", "other", 30.0)
     async with world.driven():
@@ -23,7 +23,7 @@ async def test_waits_for_the_lease() -> None:
 
 @virtual_time
 async def test_two_appliers_never_meet() -> None:
-    """Of two appliers one drives the cluster (the fake insists), and the other steps in when it stops."""
+    """Of two appliers one holds the cluster (the fake insists), and the other takes over when it stops."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -59,7 +59,7 @@ async def test_lease_lost_in_mid_apply() -> None:
 
 @virtual_time
 async def test_store_refuses_the_record() -> None:
-    """A record refused for its fence ends the tenure at once: a younger applier drives the cluster."""
+    """A status rejected for its fence ends the lease immediately: a newer applier has taken over."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -73,7 +73,7 @@ async def test_store_refuses_the_record() -> None:
 
 @virtual_time
 async def test_younger_witness() -> None:
-    """A witness of a younger lease says that somebody else has driven the cluster: hands off."""
+    """A witness of a newer lease means that another applier has taken over: don't touch the cluster."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
@@ -87,7 +87,7 @@ async def test_younger_witness() -> None:
 
 @virtual_time
 async def test_long_apply_keeps_its_lease() -> None:
-    """The lease is renewed beside an apply that takes longer than it."""
+    """The lease is renewed during an apply that takes longer than it."""
     world = World(entry("bank"))
     world.targets["east"].seconds = 45.0
     async with world.driven():
@@ -97,8 +97,8 @@ async def test_long_apply_keeps_its_lease() -> None:
 
 @virtual_time
 async def test_not_ours_to_drive() -> None:
-    """No lease is taken of a cluster that this process may not drive; when its registration lets us, it is, and given
-    back when it does no longer."""
+    """No lease is taken of a cluster that this process may not reconcile; when its registration allows it, it is, and
+    released when it no longer does."""
     world = World(clusters=("east", "west"))
     world.targets.foreign.add("west")
     async with world.driven():

@@ -1,19 +1,28 @@
-"""Much of what is ours on a cluster goes only when somebody approved just that."""
+"""A large share of the managed objects is deleted only with approval."""
 
 import asyncio
 from dataclasses import replace
 
 import pytest
 
+from egress_server.domain.model.clusters import (
+    Cluster,
+    ClusterTarget,
+    DirectoryTarget,
+    DriftPolicy,
+    KubernetesTarget,
+    LocalTarget,
+)
 from egress_server.domain.model.objects import ObjectKey
-from egress_server.domain.model.resources import Cluster, DriftPolicy, Scope, ServiceEntry, TargetKind
+from egress_server.domain.model.resources import ServiceEntry
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import MASS_DELETION, Phase, Problem
-from tests.support.meshes import MESH, cluster, entry, fault, interception
+from tests.support.meshes import MESH, cluster, entry, fault, interception, with_orders
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
 
-EAST = replace(cluster("east"), target=TargetKind.KUBERNETES)
+EAST = replace(cluster("east"), target=KubernetesTarget())
 
 
 def entries(count: int) -> list[ServiceEntry]:
@@ -22,16 +31,16 @@ def entries(count: int) -> list[ServiceEntry]:
 
 
 async def holding(count: int, kind: Cluster = EAST) -> tuple[World, FakeTarget]:
-    """A world whose cluster holds so many entries; nobody drives it at the moment."""
+    """A world whose cluster holds so many entries; no applier is running."""
     world = World(*entries(count))
-    world.history.set(kind)
+    world.set(kind)
     async with world.driven():
         await world.applied()
     return world, world.targets["east"]
 
 
 def deletes(world: World, count: int, first: int = 0) -> None:
-    """Somebody deletes so many entries."""
+    """A user deletes so many entries."""
     for each in entries(first + count)[first:]:
         world.delete(each)
 
@@ -61,9 +70,9 @@ async def test_how_much_is_much(there: int, going: int, held: bool) -> None:
 
 @virtual_time
 async def test_what_is_only_remembered_goes_without_asking() -> None:
-    """Interceptions that the cluster holds as they are take effect with a restart that somebody asks for."""
+    """Interceptions that the cluster only remembers take effect with a requested restart."""
     world = World(*(interception(f"i{number}", scope=Scope(f"n{number}")) for number in range(6)))
-    world.history.set(EAST)
+    world.set(EAST)
     async with world.driven():
         await world.applied()
         for number in range(6):
@@ -94,13 +103,13 @@ async def test_held_says_what_and_how() -> None:
 
 @virtual_time
 async def test_approved() -> None:
-    """Just what was approved goes through, and the rest of the cycle with it."""
+    """Exactly what was approved is deleted, and the rest of the reconcile goes through with it."""
     world, target = await holding(9)
     world.set(entry("new"))
     deletes(world, 6)
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
-        world.set(replace(EAST, approved=problem(world).token))
+        world.set(with_orders(EAST, approved=problem(world).token))
         await world.applied()
     assert {key.name for key in target.objects} == {"e06", "e07", "e08", "new"}
     assert world.status().problem is None
@@ -108,14 +117,14 @@ async def test_approved() -> None:
 
 @virtual_time
 async def test_approval_of_something_else() -> None:
-    """What changed since somebody approved it is held again, under another token."""
+    """If the deletion has changed since the approval, it is held again under another token."""
     world, target = await holding(9)
     deletes(world, 6)
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
         token = problem(world).token
         deletes(world, 1, first=6)
-        world.set(replace(EAST, approved=token))
+        world.set(with_orders(EAST, approved=token))
         await world.until(lambda: problem(world).token != token)
         await asyncio.sleep(100)
     assert "7 of 9" in problem(world).message
@@ -130,7 +139,7 @@ async def test_approved_once() -> None:
         deletes(world, 6)
         await world.until(lambda: world.status().phase is Phase.HELD)
         token = problem(world).token
-        world.set(replace(EAST, approved=token))
+        world.set(with_orders(EAST, approved=token))
         await world.applied()
         for each in entries(6):
             world.set(each)
@@ -142,7 +151,7 @@ async def test_approved_once() -> None:
 
 @virtual_time
 async def test_brought_back() -> None:
-    """Whoever set what was deleted again need not approve anything."""
+    """If the deleted resources are restored, no approval is needed."""
     world, target = await holding(9)
     deletes(world, 6)
     async with world.driven():
@@ -154,19 +163,19 @@ async def test_brought_back() -> None:
 
 
 @virtual_time
-@pytest.mark.parametrize("kind", [replace(EAST, target=kind) for kind in TargetKind])
-async def test_where_workloads_are(kind: Cluster) -> None:
+@pytest.mark.parametrize("target_", [LocalTarget(), DirectoryTarget(), KubernetesTarget()])
+async def test_where_workloads_are(target_: ClusterTarget) -> None:
     """Only Kubernetes clusters are guarded."""
-    world, target = await holding(9, kind)
+    world, target = await holding(9, replace(EAST, target=target_))
     deletes(world, 6)
     async with world.driven():
         await asyncio.sleep(5)
-    assert len(target.objects) == (9 if kind.target is TargetKind.KUBERNETES else 3)
+    assert len(target.objects) == (9 if isinstance(target_, KubernetesTarget) else 3)
 
 
 @virtual_time
 async def test_a_cluster_that_is_let_go_of() -> None:
-    """Who deregisters a cluster with cleanup has said that all goes."""
+    """Deregistering a cluster with cleanup approves that everything is deleted."""
     world, target = await holding(9)
     world.set(replace(EAST, draining=True))
     async with world.driven():
@@ -178,7 +187,7 @@ async def test_a_cluster_that_is_let_go_of() -> None:
 async def test_faults_end_all_the_same() -> None:
     """That faults are over, or cleared, is never held up: without them things are as they were."""
     world = World(*entries(3))
-    world.history.set(EAST)
+    world.set(EAST)
     target = world.targets["east"]
     faults = [fault(f"f{number}", host=f"h{number}.example.com", ttl=1020.0 + number) for number in range(12)]
     async with world.driven():
@@ -196,7 +205,8 @@ async def test_faults_end_all_the_same() -> None:
 
 @virtual_time
 async def test_strangers_with_our_label() -> None:
-    """What somebody else labelled as ours is not deleted unasked where it is much; left alone it is no deletion."""
+    """A foreign object that got our label is not deleted without approval if there are many; left alone, it does not
+    count."""
     world, target = await holding(9)
     first = next(iter(target.objects.values()))
     for number in range(6):
@@ -216,7 +226,7 @@ async def test_faults_end_on_a_held_cluster() -> None:
     """What a guard holds back does not keep a fault from ending on time, though its applier knows of it only from the
     cluster."""
     world = World(*entries(9))
-    world.history.set(EAST)
+    world.set(EAST)
     target = world.targets["east"]
     async with world.driven():
         world.set(fault("slow", host="e08.example.com", ttl=1010.0))

@@ -1,4 +1,4 @@
-"""Workloads are restarted when somebody orders it: one after the other, until one does not come back."""
+"""Workloads are restarted on request: one after the other, until one does not become ready."""
 
 import asyncio
 from dataclasses import replace
@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
+from egress_server.domain.model.clusters import Cluster, RestartOrder
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.model.resources import Cluster, RestartOrder
 from egress_server.domain.model.status import RestartProgress, RestartState
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
-from tests.support.meshes import BIRTH, cluster, entry
+from tests.support.meshes import BIRTH, cluster, entry, with_orders
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
@@ -20,7 +20,7 @@ A, B, C = (f"Deployment/default/{name}" for name in "abc")
 
 def ordering(id_: str, *workloads: str) -> Cluster:
     """The cluster with an order."""
-    return replace(cluster("east"), restart=RestartOrder(id_, workloads))
+    return with_orders(cluster("east"), restart=RestartOrder(id_, workloads))
 
 
 def stale(kind: str, name: str) -> StaleWorkload:
@@ -53,7 +53,7 @@ async def over(world: World, id_: str, seconds: float = 100.0) -> RestartProgres
 
 @virtual_time
 async def test_one_after_the_other() -> None:
-    """Each begins a while after the one before is back; the record follows, and in the end says so."""
+    """Each starts a while after the previous one is ready; the status follows, and shows the end."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
@@ -83,7 +83,7 @@ async def test_beside_the_cycles() -> None:
 
 @virtual_time
 async def test_stops_at_the_first_that_is_not_back() -> None:
-    """What comes after it is left alone, until somebody orders again."""
+    """The remaining ones are left alone, until the next request."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.lost = {B}
@@ -98,7 +98,7 @@ async def test_stops_at_the_first_that_is_not_back() -> None:
 
 @virtual_time
 async def test_a_bug_stops_it_too() -> None:
-    """An error of our own is told without its text, and nothing further is restarted."""
+    """An internal error is reported without its text, and nothing further is restarted."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.restart_failures = [ZeroDivisionError("secret")]
@@ -114,7 +114,7 @@ async def test_a_bug_stops_it_too() -> None:
 
 @virtual_time
 async def test_tried_again() -> None:
-    """Where the cluster can't be reached the same workload is tried again, as late as the cluster asks."""
+    """If the cluster can't be reached the same workload is retried, as late as the cluster asks."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.restart_failures = [TransientError("UNREACHABLE", "no route"), TransientError("THROTTLED", "later", 30.0)]
@@ -129,8 +129,7 @@ async def test_tried_again() -> None:
 
 @virtual_time
 async def test_all_that_is_stale() -> None:
-    """An order without names is for what runs under older rules, as found a moment after it; pods that nobody owns are
-    named."""
+    """A request without names is for all stale workloads, as found a moment later; pods without an owner are named."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.tells = True
@@ -174,7 +173,7 @@ async def test_a_newer_order() -> None:
 
 @virtual_time
 async def test_called_off() -> None:
-    """An order that is taken back, or a cluster that is let go of, ends it."""
+    """A request that is withdrawn, or a cluster that is released, ends it."""
     for after in (cluster("east"), replace(ordering("o1", A, B), draining=True)):
         world = World(entry("bank"))
         target = world.targets["east"]
@@ -190,7 +189,7 @@ async def test_called_off() -> None:
 async def test_a_draining_cluster_begins_none() -> None:
     """Nothing is restarted on a cluster that is about to go."""
     world = World(entry("bank"))
-    world.history.set(replace(ordering("o1", A), draining=True))
+    world.set(replace(ordering("o1", A), draining=True))
     async with world.driven():
         await asyncio.sleep(30)
     assert names(world.targets["east"]) == []
@@ -198,7 +197,7 @@ async def test_a_draining_cluster_begins_none() -> None:
 
 @virtual_time
 async def test_resumed() -> None:
-    """Whoever takes the cluster over goes on where the one before was, and repeats nothing that is done."""
+    """An applier that takes the cluster over continues where the previous one was, and repeats nothing."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
@@ -217,7 +216,7 @@ async def test_resumed() -> None:
 
 @virtual_time
 async def test_a_lost_lease_ends_it() -> None:
-    """Who may not drive the cluster any more restarts nothing there."""
+    """An applier that has lost the lease restarts nothing."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():

@@ -1,12 +1,13 @@
-"""What was applied is looked at through a workload's eyes, and what was seen is told."""
+"""What was applied is verified from a workload, and the result is reported."""
 
 import asyncio
 from itertools import count, pairwise
 
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.errors import Unavailable
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState, rollout
-from egress_server.domain.probe.judge import Destination
+from egress_server.domain.model.rollout import Rollout, RolloutState, change_rollout
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
+from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.verify import UNREGISTERED_HOST, UNROUTED_ADDRESS
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.support.virtual_time import virtual_time
@@ -29,19 +30,19 @@ def state(world: World, resource: str, revision: int) -> RolloutState:
 
 
 def told(world: World, resource: str, revision: int) -> Rollout:
-    """What became of a change on the cluster."""
-    snapshot = world.history.snapshot
+    """The state of a change on the cluster."""
+    snapshot = world.replica.snapshot
     versioned = snapshot.get(resource)
     last = versioned.revision if versioned else revision
     east = snapshot.cluster("east")
     assert east is not None
-    return rollout(east, world.status(), revision=revision, resource=resource, last_revision=last)
+    return change_rollout(east, world.status(), revision=revision, resource=resource, last_revision=last)
 
 
 @virtual_time
 async def test_entry_under_registry_only() -> None:
-    """A registered service must be reached on each of its protocols, and a host that nobody registered must be blocked:
-    dialled where no packet can leave."""
+    """A registered service must be reached on each of its protocols, and an unregistered host must be blocked: it is
+    dialled at an address that no packet can reach."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     async with world.driven():
@@ -57,7 +58,7 @@ async def test_entry_under_registry_only() -> None:
 
 @virtual_time
 async def test_allow_any_asks_only_known_destinations() -> None:
-    """Under ALLOW_ANY a negative probe goes to a destination that the operator named, and nowhere else."""
+    """Under ALLOW_ANY a negative probe dials a destination that the operator named, and no other."""
     world = World(policy("ALLOW_ANY"))
     world.agents.attach()
     async with world.driven(KNOWN):
@@ -68,7 +69,7 @@ async def test_allow_any_asks_only_known_destinations() -> None:
 
 @virtual_time
 async def test_allow_any_without_known_destinations_stays_applied() -> None:
-    """Without one there is no negative probe: the change stays APPLIED, and the record says why."""
+    """Without one there is no negative probe: the change stays APPLIED, and the status has the reason."""
     world = World(policy("ALLOW_ANY"))
     world.agents.attach()
     async with world.driven():
@@ -129,7 +130,7 @@ async def test_policy_that_does_not_hold() -> None:
 
 @virtual_time
 async def test_policy_found_wanting_by_an_entry_s_round() -> None:
-    """The mode is looked at in every round: what it shows is held against the policy, not against the entry."""
+    """The mode is probed in every round: the result counts for the policy, not for the entry."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     async with world.driven():
@@ -158,7 +159,7 @@ async def test_slow_propagation_is_no_disagreement() -> None:
 
 @virtual_time
 async def test_patience() -> None:
-    """Where a workload may see the former state for longer, what it sees meanwhile is no disagreement."""
+    """If a workload may see the former state for longer, what it sees meanwhile is not a disagreement."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.targets["east"].propagation = 20.0
@@ -176,7 +177,7 @@ async def test_patience() -> None:
 
 @virtual_time
 async def test_a_recheck_needs_no_patience() -> None:
-    """Long after the apply a workload has seen it: what is looked at again disagrees as soon as anywhere."""
+    """Long after the apply, a recheck that disagrees counts as soon as on any other cluster."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.targets["east"].propagation = 20.0
@@ -213,7 +214,7 @@ async def test_what_holds_it_up_is_named() -> None:
 
 @virtual_time
 async def test_what_was_not_probed_is_not_held_up() -> None:
-    """What the target sees is no reason for what no probe looked at."""
+    """What the target knows is not the reason for something that was not probed."""
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
     world.agents.attach()
@@ -225,7 +226,7 @@ async def test_what_was_not_probed_is_not_held_up() -> None:
 
 @virtual_time
 async def test_dns_that_warms_is_named() -> None:
-    """A host that the sidecar still looks up is no disagreement, and named as what it is."""
+    """A host that the sidecar still resolves is not a disagreement, and is reported as such."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = WARMING
@@ -242,7 +243,7 @@ async def test_dns_that_warms_is_named() -> None:
 
 @virtual_time
 async def test_disagreement_is_taken_back() -> None:
-    """What disagreed is looked at again each minute, and is right once it is right."""
+    """What disagreed is probed again each minute, and agrees once it is right."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = BLOCKED
@@ -255,7 +256,7 @@ async def test_disagreement_is_taken_back() -> None:
 
 @virtual_time
 async def test_destination_that_is_down() -> None:
-    """A destination that is down says nothing against the policy, as long as the right service failed to reach it."""
+    """A destination that is down does not contradict the policy, if the right service failed to reach it."""
     world = World(BANK)
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = unreachable("outbound|80||bank.example.com")
@@ -266,7 +267,7 @@ async def test_destination_that_is_down() -> None:
 
 @virtual_time
 async def test_inconclusive_stays_applied() -> None:
-    """What no probe could tell stays APPLIED with the reason; the rest is verified."""
+    """What no probe could decide stays APPLIED with the reason; the rest is verified."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.agents.answers["https://bank.example.com/"] = MUTE
@@ -280,7 +281,7 @@ async def test_inconclusive_stays_applied() -> None:
 
 @virtual_time
 async def test_what_cannot_be_probed_says_why() -> None:
-    """An entry without a host or port that a probe could tell by stays APPLIED with the reason."""
+    """An entry without a host or port that a probe could use stays APPLIED with the reason."""
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
     world.agents.attach()
@@ -323,7 +324,7 @@ async def test_agent_that_is_lost() -> None:
 
 @virtual_time
 async def test_never_holds_up_an_apply() -> None:
-    """A newer apply goes out at once, whatever probe is in flight, and what was due is verified after it."""
+    """A newer apply does not wait for probes in flight, and what was pending is verified after it."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.agents.seconds = 4.0
@@ -341,7 +342,7 @@ async def test_never_holds_up_an_apply() -> None:
 
 @virtual_time
 async def test_others_who_write_do_not_hold_it_up() -> None:
-    """What others change all the time has the cluster looked at again and again, and a probe in flight goes on."""
+    """Constant changes by other clients cause reconciles, but don't stop a probe in flight."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.targets["east"].tells = True
@@ -366,7 +367,7 @@ async def others_writing(world: World) -> None:
 
 @virtual_time
 async def test_what_may_be_probed_by_now_is() -> None:
-    """Of a cluster where traffic may pass nothing can be seen; from the policy on that blocks it, it can."""
+    """On a cluster where all traffic may pass nothing can be verified; once a policy blocks it, it can."""
     world = World()
     world.agents.attach()
     async with world.driven():
@@ -408,10 +409,9 @@ async def test_takes_up_where_the_last_applier_left() -> None:
     world.agents.attach()
     doubt = {BANK.name: Problem("PROBE_INCONCLUSIVE", "")}
     gone = {entry("gone").name: Problem("PROBE_DISAGREES", "")}
-    world.replica.statuses["east"] = ClusterStatus(
-        "east", Phase.SETTLED, verified_revision=4, unverified=doubt, disagreements=gone
-    )
-    world.history.set(entry("news"))
+    status = ClusterStatus("east", Phase.SETTLED, verified_revision=4, unverified=doubt, disagreements=gone)
+    world.store.write_statuses("default", [status])
+    world.set(entry("news"))
     async with world.driven():
         await world.verified()
     hosts = {url.split("/")[2] for url in world.agents.urls}
@@ -422,11 +422,11 @@ async def test_takes_up_where_the_last_applier_left() -> None:
 
 @virtual_time
 async def test_what_was_missed_did_not_concern_the_cluster() -> None:
-    """After a restart, with nothing changed for the cluster since the last verdict, only the mode is looked at."""
+    """After a restart with nothing changed since the last verdict, only the mode is probed."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
-    world.replica.statuses["east"] = ClusterStatus("east", Phase.SETTLED, verified_revision=4)
-    world.history.set(cluster("west"))
+    world.store.write_statuses("default", [ClusterStatus("east", Phase.SETTLED, verified_revision=4)])
+    world.set(cluster("west"))
     async with world.driven():
         await world.verified()
     assert world.agents.urls == [REFUSED_URL]

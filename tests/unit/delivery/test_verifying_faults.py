@@ -1,4 +1,4 @@
-"""Which probes show that a fault holds, or that it is gone; and what interception means for the others."""
+"""Which probes show that a fault is active, or gone; and what interception means for the others."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +9,7 @@ import pytest
 from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.model.resources import Delay, Fault, HeaderMatch, MatchKind, Resource
 from egress_server.domain.probe.evidence import Evidence
-from egress_server.domain.probe.judge import Expectation, Outcome, Verdict
+from egress_server.domain.probe.verdicts import Expectation, Outcome, Verdict
 from egress_server.domain.verify import Agreement, Subject, Workload, changed, compare, expected_of, subjects
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
 
@@ -32,7 +32,7 @@ def look(now: Effective, name: str, gone: Fault | None = None) -> Subject:
 
 def test_a_fault_is_seen_by_a_request_it_is_for() -> None:
     """One HTTP request to the host it disturbs."""
-    (check,) = look(held(STRICT, BANK, fault()), fault().name).checks
+    (check,) = look(held(STRICT, BANK, fault()), fault().name).probes
     assert (check.attempt.destination.url, check.expected.outcome) == ("http://bank.example.com/", Outcome.FAULTED)
     assert check.expected.resource == fault().name
 
@@ -50,7 +50,7 @@ def test_a_fault_is_seen_by_a_request_it_is_for() -> None:
 def test_who_asks_what(fields: dict[str, Any], agent: str, url: str) -> None:
     """The workload, the port and the headers are those that the fault is for."""
     bank = entry("bank", ports=ports("80:HTTP", "8080:HTTP"))
-    (check,) = look(held(STRICT, bank, fault(**fields)), fault().name).checks
+    (check,) = look(held(STRICT, bank, fault(**fields)), fault().name).probes
     assert (check.workload.agent, check.attempt.destination.url) == (agent, url)
     assert set(check.attempt.headers) == {match.name for match in fields.get("match_headers", ())}
 
@@ -60,20 +60,20 @@ def test_what_nobody_can_ask(fields: dict[str, Any]) -> None:
     """A fault for workloads that no agent serves, or without a single host, says why it is not seen."""
     wild = entry("bank", hosts=("*.example.com", "bank.example.com"))
     subject = look(held(STRICT, wild, fault(**fields)), fault().name)
-    assert (subject.checks, subject.obstacle != "") == ((), True)
+    assert (subject.probes, subject.obstacle != "") == ((), True)
 
 
 def test_dice() -> None:
     """A fault on a share of the requests agrees with both: disturbed or not."""
     some = replace(fault(), abort=None, delay=Delay(1.0, percent=10))
-    (check,) = look(held(STRICT, BANK, some), some.name).checks
+    (check,) = look(held(STRICT, BANK, some), some.name).probes
     for outcome in (Outcome.FAULTED, Outcome.REGISTERED):
         assert compare(check.expected, Verdict(outcome, "", ())) is Agreement.AGREES
 
 
 def test_an_entry_with_a_fault() -> None:
     """An entry whose requests are disturbed is seen all the same."""
-    (http, tls) = look(held(STRICT, BANK, fault()), BANK.name).checks
+    (http, tls) = look(held(STRICT, BANK, fault()), BANK.name).probes
     assert (http.expected.outcome, tls.expected.outcome) == (Outcome.FAULTED, Outcome.REGISTERED)
 
 
@@ -82,21 +82,21 @@ def test_cleared() -> None:
     before, now = held(STRICT, BANK, fault()), held(STRICT, BANK)
     due = changed(before, now, 9)
     assert due == {fault().name: fault()}
-    (check,) = look(now, fault().name, fault()).checks
+    (check,) = look(now, fault().name, fault()).probes
     assert check.expected.outcome is Outcome.REGISTERED
 
 
 def test_over() -> None:
     """A fault whose time is over, but which desired state still has, is not looked for."""
     subject = look(held(STRICT, BANK, fault(), seconds=9999), fault().name)
-    assert subject.obstacle == "its time is over"
+    assert subject.obstacle == "it has expired"
 
 
 def test_interception_decides_by_the_dialled_address() -> None:
-    """Where the dialled address goes past the sidecar, that is what policy says, whatever the registry has."""
+    """If the dialled address bypasses the sidecar, policy expects that, whatever the registry has."""
     aside = interception(include_cidrs=("10.0.0.0/8",))
     now = held(STRICT, BANK, aside)
-    check = look(now, BANK.name).checks[0]
+    check = look(now, BANK.name).probes[0]
     past = expected_of(now, check, Evidence(captured=False, address="203.0.113.9:80"))
     assert (past.outcome, past.resource) == (Outcome.BYPASSED, aside.name)
     caught = expected_of(now, check, Evidence(captured=True, address="10.1.2.3:80"))
@@ -106,6 +106,6 @@ def test_interception_decides_by_the_dialled_address() -> None:
 
 
 def test_no_expectation_is_no_disagreement() -> None:
-    """Where policy does not say what happens, whatever happens is no disagreement."""
+    """If policy expects nothing in particular, no result is a disagreement."""
     unsure = Expectation(Outcome.INCONCLUSIVE)
     assert compare(unsure, Verdict(Outcome.REGISTERED, "", ())) is Agreement.UNKNOWN

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from egress_server.delivery.reconcile.guards import witness_token
-from egress_server.domain.model.resources import TargetKind
+from egress_server.domain.model.clusters import KubernetesTarget
 from egress_server.domain.model.status import MASS_DELETION, Phase
 from egress_server.ports.target import Witness
-from tests.support.meshes import cluster, entry, policy
+from tests.support.meshes import cluster, entry, policy, with_orders
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World
 
-KUBERNETES = replace(cluster("east"), target=TargetKind.KUBERNETES)
+KUBERNETES = replace(cluster("east"), target=KubernetesTarget())
 
 
 def driven_before(*, revision: int = 4, epoch: str = "epoch-1", digest: str = "d4") -> World:
@@ -59,7 +59,7 @@ async def test_empty_store_deletes_nothing() -> None:
     async with full.driven():
         await full.applied()
     world = World()
-    world.history.snapshot.epoch = "epoch-2"
+    world.replica.snapshot.epoch = "epoch-2"
     world.targets["east"].objects = dict(full.targets["east"].objects)
     world.targets["east"].witness = full.targets["east"].witness
     async with world.driven():
@@ -71,12 +71,12 @@ async def test_empty_store_deletes_nothing() -> None:
 
 @virtual_time
 async def test_held_until_the_data_is_back() -> None:
-    """When the right store is back, the cluster is driven again at the next resync."""
+    """When the right store is back, the cluster is reconciled at the next resync."""
     world = driven_before(revision=6, digest="d6")
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
-        world.history.set(entry("shop"))
-        world.history.set(entry("news"))
+        world.set(entry("shop"))
+        world.set(entry("news"))
         await world.applied(seconds=61)
     assert world.status().problem is None
 
@@ -84,7 +84,7 @@ async def test_held_until_the_data_is_back() -> None:
 @virtual_time
 @pytest.mark.parametrize("witness", [{"epoch": "epoch-0"}, {"revision": 9, "digest": "d9"}, {"digest": "other"}])
 async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
-    """Once somebody said so the cluster follows this store, whatever drove it before and however young that was."""
+    """Once this store is accepted the cluster follows it, whatever reconciled it before and however recently."""
     world = driven_before(**witness)  # type: ignore[arg-type]
     target = world.targets["east"]
     assert target.witness is not None
@@ -93,7 +93,7 @@ async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
         await world.until(lambda: world.status().phase is Phase.HELD)
         problem = world.status().problem
         assert problem is not None
-        world.set(replace(cluster("east"), accepted=problem.token))
+        world.set(with_orders(cluster("east"), accepted=problem.token))
         await world.applied()
         assert {key.name for key in target.objects} == {"egress-all", "bank"}
         world.set(entry("shop"))
@@ -108,7 +108,7 @@ async def test_an_acceptance_is_for_one_witness() -> None:
     world = driven_before(epoch="epoch-0")
     target = world.targets["east"]
     assert target.witness is not None
-    world.history.set(replace(cluster("east"), accepted=witness_token(replace(target.witness, revision=3))))
+    world.set(with_orders(cluster("east"), accepted=witness_token(replace(target.witness, revision=3))))
     async with world.driven():
         await asyncio.sleep(100)
     assert world.status().phase is Phase.HELD
@@ -122,11 +122,11 @@ async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> N
     async with full.driven():
         await full.applied()
     world = World()
-    world.history.snapshot.epoch = "epoch-2"
+    world.replica.snapshot.epoch = "epoch-2"
     target = world.targets["east"]
     target.objects, target.witness = dict(full.targets["east"].objects), full.targets["east"].witness
     assert target.witness is not None
-    world.history.set(replace(KUBERNETES, accepted=witness_token(target.witness)))
+    world.set(with_orders(KUBERNETES, accepted=witness_token(target.witness)))
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
         problem = world.status().problem
@@ -164,7 +164,7 @@ async def test_process_that_lags_for_long_says_so() -> None:
 
 @virtual_time
 async def test_revision_past_retention() -> None:
-    """A cluster that was away for longer than history is kept is driven on: nothing speaks against it."""
+    """A cluster that was away for longer than history is kept is reconciled: nothing speaks against it."""
     world = driven_before(revision=2, digest="d2")
     world.store.digests[2] = None
     async with world.driven():

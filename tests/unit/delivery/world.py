@@ -11,8 +11,9 @@ from egress_server.delivery.manager import ControllerManager
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
-from tests.support.meshes import BIRTH, History, cluster
-from tests.unit.delivery.fakes import FakeAgents, FakeReplica, FakeStore, FakeTargets, loop_time
+from tests.support.memory_store import MemoryReplica
+from tests.support.meshes import BIRTH, MESH, cluster
+from tests.unit.delivery.fakes import FakeAgents, FakeStore, FakeTargets, loop_time
 
 DEFAULTS = DeliverySettings()
 
@@ -26,23 +27,20 @@ class World:
     """A mesh with clusters `east` (and others), a store, targets, agents."""
 
     def __init__(self, *resources: Resource, clusters: tuple[str, ...] = ("east",)) -> None:
-        self.history = History(*(cluster(id_) for id_ in clusters), *resources)
-        self.replica = FakeReplica(self.history)
-        self.store = FakeStore(self.replica)
+        self.store = FakeStore()
+        self.replica = MemoryReplica(self.store)
+        for resource in (MESH, *(cluster(id_) for id_ in clusters), *resources):
+            self.store.put(resource)
         self.targets = FakeTargets()
         self.agents = FakeAgents(self.targets)
 
     def set(self, resource: Resource) -> int:
-        """Somebody sets a resource."""
-        revision = self.history.set(resource)
-        self.replica.tell()
-        return revision
+        """Another caller sets a resource; the revision."""
+        return self.store.put(resource).change.revision
 
     def delete(self, resource: Resource) -> int:
-        """Somebody deletes a resource."""
-        revision = self.history.delete(resource)
-        self.replica.tell()
-        return revision
+        """Another caller deletes a resource; the revision."""
+        return self.store.put(resource, deleted=True).change.revision
 
     def applier(self, settings: DeliverySettings = DEFAULTS, owner: str = "us") -> ControllerManager:
         """An applier, not running yet."""
@@ -82,8 +80,8 @@ class World:
 
     async def applied(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
         """Waits until the cluster holds the newest revision."""
-        await self.until(lambda: self.status(cluster_id).applied_revision == self.history.snapshot.revision, seconds)
+        await self.until(lambda: self.status(cluster_id).applied_revision == self.replica.snapshot.revision, seconds)
 
     async def verified(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
         """Waits until the newest revision was verified, whatever came of it."""
-        await self.until(lambda: self.status(cluster_id).verified_revision == self.history.snapshot.revision, seconds)
+        await self.until(lambda: self.status(cluster_id).verified_revision == self.replica.snapshot.revision, seconds)

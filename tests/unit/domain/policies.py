@@ -1,12 +1,12 @@
-"""Generated policies that validation lets through."""
+"""Generated policies that pass validation."""
 
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from egress_server.domain.model.clusters import Cluster, LocalTarget
 from egress_server.domain.model.resources import (
     Abort,
-    Cluster,
     ConnectionLimits,
     Delay,
     Endpoint,
@@ -23,14 +23,13 @@ from egress_server.domain.model.resources import (
     Resource,
     Retries,
     Route,
-    Scope,
     ServiceEntry,
     ServicePort,
-    TargetKind,
     TlsOrigination,
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.validate import Problems, check_resource
 
 _words = st.from_regex(r"[a-z]([a-z0-9]{0,6}[a-z0-9])?", fullmatch=True)
@@ -123,7 +122,7 @@ _traffic = st.builds(
 
 @st.composite
 def _treated(draw: st.DrawFn) -> ServiceEntry:
-    """An entry with traffic settings; of a port that dials another one, perhaps with TLS of the sidecar's own."""
+    """An entry with traffic settings, some with a target port and TLS origination."""
     entry = draw(_candidates())
     traffic = draw(_traffic)
     port = entry.ports[0]
@@ -145,7 +144,7 @@ def service_entries() -> st.SearchStrategy[ServiceEntry]:
 
 
 def treated_entries() -> st.SearchStrategy[ServiceEntry]:
-    """Valid service entries that say how their traffic is treated."""
+    """Valid service entries with traffic settings."""
     return _treated().filter(_is_valid)
 
 
@@ -184,9 +183,9 @@ def interceptions() -> st.SearchStrategy[Interception]:
 
 
 def clusters() -> st.SearchStrategy[Cluster]:
-    """Clusters, with ranges of services or without."""
+    """Clusters with and without service ranges."""
     ranges = st.sampled_from([(), ("10.96.0.0/12",), ("10.0.0.0/8", "fd00::/108")])
-    return st.builds(Cluster, st.just("meshes/default/clusters/east"), st.just(TargetKind.LOCAL), service_cidrs=ranges)
+    return st.builds(Cluster, st.just("meshes/default/clusters/east"), st.builds(LocalTarget, ranges))
 
 
 def outbound_policies() -> st.SearchStrategy[OutboundPolicy]:

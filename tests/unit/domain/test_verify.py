@@ -1,4 +1,4 @@
-"""Which probes show that policy holds, and what their verdicts say. No probe may go where policy would not let it."""
+"""Which probes verify policy, and how verdicts are compared. No probe may go where policy would not allow it."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from egress_server.domain.desired.effective import Effective, effective
-from egress_server.domain.model.resources import Endpoint, OutboundPolicy, Resolution, Resource, Scope, ServiceEntry
-from egress_server.domain.probe.judge import Destination, Expectation, Outcome, Verdict
+from egress_server.domain.model.resources import Endpoint, OutboundPolicy, Resolution, Resource, ServiceEntry
+from egress_server.domain.model.selectors import Scope
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Expectation, Outcome, Verdict
 from egress_server.domain.verify import (
     UNREGISTERED_HOST,
     UNROUTED_ADDRESS,
@@ -29,14 +31,14 @@ STRICT, OPEN = policy("REGISTRY_ONLY"), policy("ALLOW_ANY")
 
 
 def held(*resources: Resource) -> Effective:
-    """What one cluster holds of these."""
+    """The policy in effect on one cluster."""
     return effective(History(EAST, *resources).snapshot, EAST, BIRTH)
 
 
 def asked(subject: Subject) -> list[tuple[str, str, str]]:
-    """URL, dialled address and expected outcome of each check."""
+    """URL, dialed address and expected outcome of each probe."""
     return [
-        (check.attempt.destination.url, check.attempt.resolve, check.expected.outcome.value) for check in subject.checks
+        (check.attempt.destination.url, check.attempt.resolve, check.expected.outcome.value) for check in subject.probes
     ]
 
 
@@ -53,12 +55,12 @@ def look(
 
 
 def only(entry_: ServiceEntry, **more: Any) -> Subject:
-    """The subject of an entry that has just come, under REGISTRY_ONLY."""
+    """The subject of a new entry, under REGISTRY_ONLY."""
     return look(held(STRICT, entry_), {entry_.name: None}, **more)[entry_.name]
 
 
 def test_entry_is_asked_by_each_protocol() -> None:
-    """One probe by HTTP and one by TLS, at the first host that is no wildcard, on the ports it declares."""
+    """One probe by HTTP and one by TLS, to the first host that is not a wildcard, on the ports that it declares."""
     spread = entry(
         "x", hosts=("*.a.example.com", "b.example.com", "c.example.com"), ports=ports("8080:GRPC", "8443:TLS")
     )
@@ -78,7 +80,7 @@ def test_entry_is_asked_by_each_protocol() -> None:
     ],
 )
 def test_address_to_dial(fields: dict[str, Any], address: str) -> None:
-    """DNS tells the address, unless the entry names one."""
+    """DNS resolves the address, unless the entry has one."""
     assert {dialled for _, dialled, _ in asked(only(entry("bank", **fields)))} == {address}
 
 
@@ -88,52 +90,52 @@ def test_address_to_dial(fields: dict[str, Any], address: str) -> None:
         ({"hosts": ("*.example.com",)}, "only wildcard hosts"),
         ({"ports": ports("3306:TCP")}, "neither an HTTP nor a TLS port"),
         ({"addresses": ("198.51.100.0/24",)}, "ranges of addresses"),
-        ({"export_to": ("lab",)}, "no agent serves in a namespace"),
+        ({"export_to": ("lab",)}, "no agent runs in a namespace"),
     ],
 )
 def test_entry_that_no_probe_can_tell(fields: dict[str, Any], words: str) -> None:
-    """What can't be probed says why."""
+    """What can't be probed has a reason."""
     subject = only(entry("bank", **fields))
-    assert subject.checks == ()
+    assert subject.probes == ()
     assert words in subject.obstacle
 
 
 def test_entry_is_asked_from_where_it_is_seen() -> None:
-    """An agent in the entry's own namespace is asked if there is one, else any that sees the entry."""
+    """The probe is sent by an agent in the entry's own namespace, if there is one, else by any that sees the entry."""
     private = entry("bank", namespace="prod", export_to=(".",))
-    assert [c.workload.agent for c in only(private, workloads=(DEFAULT, PROD)).checks] == ["a2", "a2"]
+    assert [c.workload.agent for c in only(private, workloads=(DEFAULT, PROD)).probes] == ["a2", "a2"]
     public = entry("bank", namespace="shop")
-    assert [c.workload.agent for c in only(public, workloads=(PROD, DEFAULT)).checks] == ["a2", "a2"]
+    assert [c.workload.agent for c in only(public, workloads=(PROD, DEFAULT)).probes] == ["a2", "a2"]
 
 
 def test_entry_behind_another_is_not_dialled() -> None:
-    """Where another entry for the host wins, nothing says that the destination may be reached."""
+    """If another entry for the host takes precedence, nothing allows dialing the destination."""
     winner = entry("first", namespace="shop", hosts=BANK.hosts, ports=ports("81:HTTP"))
     subject = look(held(STRICT, winner, entry("bank", namespace="lab")), {entry("bank", namespace="lab").name: None})
     assert "takes precedence" in subject[entry("bank", namespace="lab").name].obstacle
 
 
 def test_negative_probe_under_registry_only() -> None:
-    """Every round asks for a host that nobody registered, at an address that is routed nowhere."""
+    """Every round probes an unregistered host, at an address that is not routed."""
     (subject,) = look(held(STRICT), {}).values()
     assert subject.resource == STRICT.name
     assert asked(subject) == [(f"http://{UNREGISTERED_HOST}/", UNROUTED_ADDRESS, "BLOCKED")]
 
 
 def test_negative_probe_under_allow_any() -> None:
-    """Under ALLOW_ANY only a known destination that no entry covers is asked."""
+    """Under ALLOW_ANY, only a known destination that no entry covers is probed."""
     found = look(held(OPEN, BANK), {OPEN.name: None}, known=KNOWN)
     assert asked(found[OPEN.name]) == [("http://www.example.com/", "", "PASSTHROUGH")]
     covered = look(held(OPEN, BANK), {OPEN.name: None}, known=KNOWN[:1])
-    assert covered[OPEN.name].checks == ()
-    assert "no destination outside is known" in covered[OPEN.name].obstacle
+    assert covered[OPEN.name].probes == ()
+    assert "no known external destination" in covered[OPEN.name].obstacle
     assert look(held(OPEN), {}) == {}
 
 
 def test_negative_probe_without_any_policy() -> None:
-    """Without a policy the cluster itself answers for what passes."""
+    """Without a policy the result is attributed to the cluster."""
     assert list(look(held(), {}, known=KNOWN)) == [EAST.name]
-    assert "no destination outside" in look(held(), {EAST.name: None})[EAST.name].obstacle
+    assert "no known external destination" in look(held(), {EAST.name: None})[EAST.name].obstacle
 
 
 def test_no_negative_probe_where_an_entry_covers_all() -> None:
@@ -143,28 +145,29 @@ def test_no_negative_probe_where_an_entry_covers_all() -> None:
 
 
 def test_policy_is_asked_where_it_decides() -> None:
-    """A policy is seen through a workload that it decides for; a displaced one through none."""
+    """A policy is verified from a workload that it applies to; a displaced one can't be."""
     lab = policy("ALLOW_ANY", "lab", scope=Scope("prod"))
     found = look(held(STRICT, lab), {STRICT.name: None, lab.name: None}, (PROD, DEFAULT), KNOWN)
-    assert [check.workload for check in found[STRICT.name].checks] == [DEFAULT]
-    assert [check.workload for check in found[lab.name].checks] == [PROD]
+    assert [check.workload for check in found[STRICT.name].probes] == [DEFAULT]
+    assert [check.workload for check in found[lab.name].probes] == [PROD]
     alone = look(held(STRICT, lab), {STRICT.name: None}, (PROD,), KNOWN)
-    assert "for which this policy decides" in alone[STRICT.name].obstacle
+    assert "that this policy applies to" in alone[STRICT.name].obstacle
 
 
 def test_policy_that_is_gone() -> None:
-    """After a deletion its workloads are asked what holds for them now; others are none of its business."""
+    """After a deletion, the workloads that it applied to are probed."""
     gone = policy("ALLOW_ANY", "gone", scope=Scope("prod", {"app": "web"}))
     found = look(held(STRICT), {gone.name: gone}, (DEFAULT, PROD))
     assert asked(found[gone.name]) == [(f"http://{UNREGISTERED_HOST}/", UNROUTED_ADDRESS, "BLOCKED")]
-    assert [check.workload for check in found[gone.name].checks] == [PROD]
+    assert [check.workload for check in found[gone.name].probes] == [PROD]
     assert look(held(STRICT), {gone.name: gone}, (DEFAULT,))[gone.name].obstacle
     other = replace(gone, scope=Scope("prod", {"app": "other"}))
     assert look(held(STRICT), {gone.name: other}, (PROD,))[gone.name].obstacle
 
 
 def test_entry_that_is_gone() -> None:
-    """Its host must be blocked, dialled at an address routed nowhere; or it passes, which only a known one may show."""
+    """Its host must be blocked, dialed at an address that is not routed; or it passes, which only a known destination
+    may show."""
     strict = look(held(STRICT), {BANK.name: BANK})[BANK.name]
     assert asked(strict) == [
         ("http://bank.example.com/", UNROUTED_ADDRESS, "BLOCKED"),
@@ -173,8 +176,8 @@ def test_entry_that_is_gone() -> None:
     lenient = look(held(OPEN), {BANK.name: BANK}, known=KNOWN)[BANK.name]
     assert asked(lenient) == [("http://bank.example.com/", "", "PASSTHROUGH")]
     unseen = look(held(OPEN), {BANK.name: BANK})[BANK.name]
-    assert unseen.checks == ()
-    assert "not dialled" in unseen.obstacle
+    assert unseen.probes == ()
+    assert "not dialed" in unseen.obstacle
 
 
 REGISTERED = "outbound|80||bank.example.com"
@@ -198,12 +201,12 @@ REGISTERED = "outbound|80||bank.example.com"
     ],
 )
 def test_compare(expected: Outcome, seen: Outcome, upstream: str, agreement: Agreement) -> None:
-    """Decisions are compared: a destination that is down does not speak against the policy that let it through."""
+    """Decisions are compared: a destination that is down does not contradict the policy that allowed it."""
     assert compare(Expectation(expected), Verdict(seen, upstream, ())) is agreement
 
 
 def test_changed_since_a_state() -> None:
-    """What came, changed or went; with the last state of what went."""
+    """What was added, changed or removed, the last with its last state."""
     history = History(EAST, STRICT, BANK, entry("shop"), entry("news"))
     before = effective(history.snapshot, EAST, BIRTH)
     history.set(entry("shop", hosts=("new.example.com",)))
@@ -215,7 +218,7 @@ def test_changed_since_a_state() -> None:
 
 
 def test_changed_since_a_revision() -> None:
-    """After a restart, what changed after the last verdict; the cluster too where there never was one."""
+    """After a restart, what changed after the last verdict; the cluster too if there never was one."""
     now = held(STRICT, BANK)
     assert changed(None, now, 0) == {EAST.name: None, STRICT.name: None, BANK.name: None}
     assert changed(None, now, 3) == {BANK.name: None}

@@ -1,4 +1,4 @@
-"""Durations as Istio's YAML has them."""
+"""Durations in Istio's YAML."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from egress_server.formats.fields import parse_duration
     ],
 )
 def test_read(text: str, seconds: float) -> None:
-    """Numbers with units, one after another."""
+    """Numbers with units, in sequence."""
     assert parse_duration(text) == pytest.approx(seconds)
 
 

@@ -1,4 +1,4 @@
-"""Istio's ServiceEntry in YAML: the document's goes in unchanged, and nothing is dropped without a word."""
+"""Istio's ServiceEntry in YAML: the source document's is accepted unchanged, and no field is silently dropped."""
 
 import pytest
 
@@ -43,14 +43,14 @@ status: {addresses: [{value: 240.240.0.1}]}
 
 
 def parse(text: str) -> tuple[ParsedServiceEntry | None, list[tuple[str, str]]]:
-    """What was read, and what was wrong."""
+    """What was read, and the problems."""
     problems = Problems()
     parsed = parse_service_entry(text, problems)
     return parsed, violations_of(problems.raise_if_any)
 
 
 def test_the_documents_file_is_read() -> None:
-    """The example of the source document, as it stands."""
+    """The example of the source document, unchanged."""
     parsed, problems = parse((EXAMPLES / "aliyun-serviceentry.yaml").read_text())
     assert problems == []
     assert parsed == ParsedServiceEntry(
@@ -67,7 +67,7 @@ def test_the_documents_file_is_read() -> None:
 
 
 def test_every_field_is_read() -> None:
-    """Names and addresses in lower case, ports named, what Kubernetes fills in passed over."""
+    """Names and addresses in lowercase, default names of ports; fields that Kubernetes fills in are ignored."""
     parsed, problems = parse(WHOLE)
     assert problems == []
     assert parsed == ParsedServiceEntry(
@@ -93,7 +93,7 @@ def test_every_field_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "field", "said"),
     [
-        ("a: b", "kind", "must be ServiceEntry, not empty"),
+        ("a: b", "kind", "must be ServiceEntry"),
         (
             "kind: VirtualService\napiVersion: networking.istio.io/v1",
             "kind",
@@ -104,51 +104,51 @@ def test_every_field_is_read() -> None:
         (HEAD + "spec: text", "spec", "must be a mapping"),
         (HEAD + "spec: [a]", "spec", "must be a mapping"),
         (HEAD.replace("{name: x}", "x"), "metadata", "must be a mapping"),
-        (HEAD.replace("{name: x}", "{name: 5}"), "metadata.name", "must be text; put it in quotes"),
-        (HEAD.replace("{name: x}", "{name: [a]}"), "metadata.name", "must be text"),
-        (HEAD + "more: a", "more", "this field is not supported; remove it"),
-        (HEAD + "spec: {host: a}", "spec.host", "this field is not supported"),
-        (HEAD + "spec: {workloadSelector: {}}", "spec.workloadSelector", "not supported"),
-        (HEAD + "spec: {subjectAltNames: [a]}", "spec.subjectAltNames", "not supported"),
-        (HEAD + "spec: {<<: {hosts: [a]}}", "spec.<<", "not supported"),
+        (HEAD.replace("{name: x}", "{name: 5}"), "metadata.name", "must be a string; put it in quotes"),
+        (HEAD.replace("{name: x}", "{name: [a]}"), "metadata.name", "must be a string"),
+        (HEAD + "more: a", "more", "is not a supported field; remove it"),
+        (HEAD + "spec: {host: a}", "spec.host", "is not a supported field"),
+        (HEAD + "spec: {workloadSelector: {}}", "spec.workloadSelector", "not a supported field"),
+        (HEAD + "spec: {subjectAltNames: [a]}", "spec.subjectAltNames", "not a supported field"),
+        (HEAD + "spec: {<<: {hosts: [a]}}", "spec.<<", "not a supported field"),
         (HEAD + "spec: {hosts: a}", "spec.hosts", "must be a list"),
         (HEAD + "spec: {hosts: {a: b}}", "spec.hosts", "must be a list"),
-        (HEAD + "spec: {hosts: [a, 1]}", "spec.hosts[1]", "must be text; put it in quotes"),
-        (HEAD + "spec: {hosts: [yes]}", "spec.hosts[0]", "must be text; put it in quotes"),
-        (HEAD + "spec: {hosts: [on]}", "spec.hosts[0]", "must be text; put it in quotes"),
-        (HEAD + "spec: {hosts: [[a]]}", "spec.hosts[0]", "must be text"),
+        (HEAD + "spec: {hosts: [a, 1]}", "spec.hosts[1]", "must be a string; put it in quotes"),
+        (HEAD + "spec: {hosts: [yes]}", "spec.hosts[0]", "must be a string; put it in quotes"),
+        (HEAD + "spec: {hosts: [on]}", "spec.hosts[0]", "must be a string; put it in quotes"),
+        (HEAD + "spec: {hosts: [[a]]}", "spec.hosts[0]", "must be a string"),
         (HEAD + "spec: {ports: {number: 80}}", "spec.ports", "must be a list"),
-        (HEAD + "spec: {ports: [{number: '80', protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
-        (HEAD + "spec: {ports: [{number: 80.0, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
-        (HEAD + "spec: {ports: [{number: yes, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
-        (HEAD + "spec: {ports: [{number: 080, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
-        (HEAD + "spec: {ports: [{number: 0100, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
-        (HEAD + "spec: {ports: [{number: 0x50, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
-        (HEAD + "spec: {ports: [{number: 2147483648, protocol: TCP}]}", "spec.ports[0].number", "a whole number"),
-        (HEAD + f"spec: {{ports: [{{number: {'9' * 5000}, protocol: TCP}}]}}", "spec.ports[0].number", "a whole"),
+        (HEAD + "spec: {ports: [{number: '80', protocol: TCP}]}", "spec.ports[0].number", "an integer"),
+        (HEAD + "spec: {ports: [{number: 80.0, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
+        (HEAD + "spec: {ports: [{number: yes, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
+        (HEAD + "spec: {ports: [{number: 080, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
+        (HEAD + "spec: {ports: [{number: 0100, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
+        (HEAD + "spec: {ports: [{number: 0x50, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
+        (HEAD + "spec: {ports: [{number: 2147483648, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
+        (HEAD + f"spec: {{ports: [{{number: {'9' * 5000}, protocol: TCP}}]}}", "spec.ports[0].number", "an integer"),
         (HEAD + "spec: {ports: [{number: 80}]}", "spec.ports[0].protocol", "must be one of HTTP, HTTPS"),
         (HEAD + "spec: {ports: [{number: 80, protocol: UDP}]}", "spec.ports[0].protocol", "'UDP' must be one of"),
-        (HEAD + "spec: {ports: [{number: 80, protocol: TCP, x: 1}]}", "spec.ports[0].x", "not supported"),
+        (HEAD + "spec: {ports: [{number: 80, protocol: TCP, x: 1}]}", "spec.ports[0].x", "not a supported field"),
         (HEAD + "spec: {resolution: LOCAL}", "spec.resolution", "'LOCAL' must be one of NONE, STATIC"),
-        (HEAD + "spec: {location: 1}", "spec.location", "must be text"),
-        (HEAD + "spec: {endpoints: [{address: a, network: n}]}", "spec.endpoints[0].network", "not supported"),
-        (HEAD + "spec: {endpoints: [{labels: {a: true}}]}", 'spec.endpoints[0].labels["a"]', "must be text"),
+        (HEAD + "spec: {location: 1}", "spec.location", "must be a string"),
+        (HEAD + "spec: {endpoints: [{address: a, network: n}]}", "spec.endpoints[0].network", "not a supported field"),
+        (HEAD + "spec: {endpoints: [{labels: {a: true}}]}", 'spec.endpoints[0].labels["a"]', "must be a string"),
         (HEAD + "spec: {endpoints: [{labels: [a]}]}", "spec.endpoints[0].labels", "must be a mapping"),
-        (HEAD + "spec: {endpoints: [{ports: {a: b}}]}", 'spec.endpoints[0].ports["a"]', "a whole number"),
-        (HEAD + "spec: {endpoints: [{weight: '1'}]}", "spec.endpoints[0].weight", "a whole number"),
+        (HEAD + "spec: {endpoints: [{ports: {a: b}}]}", 'spec.endpoints[0].ports["a"]', "an integer"),
+        (HEAD + "spec: {endpoints: [{weight: '1'}]}", "spec.endpoints[0].weight", "an integer"),
         (HEAD + "spec: {exportTo: '*'}", "spec.exportTo", "must be a list"),
-        (HEAD + "spec: {addresses: [1.5]}", "spec.addresses[0]", "must be text; put it in quotes"),
+        (HEAD + "spec: {addresses: [1.5]}", "spec.addresses[0]", "must be a string; put it in quotes"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_path(text: str, field: str, said: str) -> None:
-    """Exactly one problem, by the YAML's own path."""
+    """There is exactly one problem, with its path in the YAML."""
     _, problems = parse(text)
     assert [where for where, _ in problems] == [field]
     assert said in problems[0][1]
 
 
 def test_elements_that_are_no_mappings() -> None:
-    """An element of the wrong type is told once, with what it lacks."""
+    """An element of the wrong type is reported, along with its missing fields."""
     _, problems = parse(HEAD + "spec: {ports: [80]}")
     assert ("spec.ports[0]", "must be a mapping") in problems
 

@@ -1,4 +1,4 @@
-"""Kubeconfig: what is read of it, and that nothing it names is ever run or read."""
+"""Kubeconfigs: what is read of them, and that nothing they name is ever run or read."""
 
 import base64
 import copy
@@ -12,7 +12,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
 
 
 def inline(pem: str) -> str:
-    """As a kubeconfig holds a PEM."""
+    """A PEM in the form that a kubeconfig contains."""
     return base64.b64encode(pem.encode()).decode()
 
 
@@ -38,7 +38,7 @@ CONFIG: dict[str, Any] = {
 
 
 def test_the_current_context_is_read() -> None:
-    """Without a name the current context counts, with server, authority and token."""
+    """Without a name the current context is used, with server, CA and token."""
     read = read_kubeconfig(CONFIG)
     assert (read.server, read.authority, read.token) == ("https://one:6443", PEM, "secret")
     assert not read.insecure_skip_verify
@@ -52,12 +52,12 @@ def test_a_context_is_chosen_by_name() -> None:
 
 
 def test_a_context_may_have_no_user() -> None:
-    """Then nothing proves who we are."""
+    """Then there are no credentials."""
     assert read_kubeconfig(CONFIG, "nobody").token == ""
 
 
 def test_secrets_are_not_shown() -> None:
-    """What a log would print of it has no token and no key."""
+    """Its repr contains no token and no key."""
     assert "secret" not in repr(read_kubeconfig(CONFIG))
 
 
@@ -74,7 +74,7 @@ def test_secrets_are_not_shown() -> None:
 )
 @pytest.mark.parametrize("index", [0, 1])
 def test_programs_and_files_are_refused(section: str, part: str, key: str, value: Any, index: int) -> None:
-    """By the name of what was found, in whatever context it stands."""
+    """By the name of the field, in whatever context it is."""
     config = copy.deepcopy(CONFIG)
     config[section][index][part][key] = value
     with pytest.raises(KubeconfigError, match=key):
@@ -92,14 +92,14 @@ def test_programs_and_files_are_refused(section: str, part: str, key: str, value
         ({"contexts": "one"}, "contexts must be a list"),
         ({"clusters": [{"name": "c", "cluster": {"server": "one:6443"}}]}, "must be a URL"),
         ({"clusters": [{"name": "c", "cluster": "one"}]}, "cluster must be a mapping"),
-        ({"clusters": [{"name": "c", "cluster": {"server": 1}}]}, "server must be text"),
+        ({"clusters": [{"name": "c", "cluster": {"server": 1}}]}, "server must be a string"),
         (
             {"clusters": [{"name": "c", "cluster": {"server": "https://x", "certificate-authority-data": "%"}}]},
-            "certificate-authority-data must be a PEM in base64",
+            "certificate-authority-data must be base64-encoded PEM",
         ),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], says: str) -> None:
-    """Each thing that can't be used is told in words."""
+    """Each problem has a message."""
     with pytest.raises(KubeconfigError, match=says):
         read_kubeconfig({**CONFIG, **change})

@@ -1,49 +1,49 @@
-"""What a kubeconfig comes to where it was sent to, and what is refused without a word of what is in it."""
+"""The canonical form in which a kubeconfig is stored, and refusals that never quote its contents."""
 
 import json
 from typing import Any
 
 import pytest
 
-from egress_server.formats.kubeconfig import KubeconfigError, cut_kubeconfig, read_kubeconfig
+from egress_server.formats.kubeconfig import KubeconfigError, extract_context, read_kubeconfig
 from egress_server.formats.strict_yaml import dump
 from tests.support.kubeconfigs import CANARY, SERVER, kubeconfig, pem
 
 
 def parts(text: str, context: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Cluster and user of what is kept."""
-    kept = json.loads(cut_kubeconfig(text, context).text)
+    """Cluster and user of the stored form."""
+    kept = json.loads(extract_context(text, context).text)
     assert [len(kept[field]) for field in ("contexts", "clusters", "users")] == [1, 1, 1]
     return kept["clusters"][0]["cluster"], kept["users"][0]["user"]
 
 
 def refusal(text: str, context: str = "") -> str:
-    """What is said of a kubeconfig that can't be used."""
+    """The message for a kubeconfig that can't be used."""
     with pytest.raises(KubeconfigError) as caught:
-        cut_kubeconfig(text, context)
+        extract_context(text, context)
     assert CANARY not in str(caught.value)
     return str(caught.value)
 
 
 def test_only_the_chosen_context_is_kept() -> None:
-    """With its cluster and user; what others sign in with does not matter."""
-    kept = cut_kubeconfig(kubeconfig())
+    """With its cluster and user; other users don't matter."""
+    kept = extract_context(kubeconfig())
     assert kept.context == "c0"
     assert "198.51.100.7" not in kept.text
     assert parts(kubeconfig()) == ({"server": SERVER}, {"token": CANARY})
-    assert cut_kubeconfig(kubeconfig(current="other"), "c0") == kept
+    assert extract_context(kubeconfig(current="other"), "c0") == kept
 
 
 def test_every_way_of_writing_it_comes_to_one_text() -> None:
-    """So that a repeated registration is the same one."""
+    """So that a repeated registration is the same request."""
     as_yaml = dump(json.loads(kubeconfig()))
-    assert cut_kubeconfig(as_yaml) == cut_kubeconfig(kubeconfig())
-    kept = cut_kubeconfig(kubeconfig())
-    assert cut_kubeconfig(kept.text) == kept
+    assert extract_context(as_yaml) == extract_context(kubeconfig())
+    kept = extract_context(kubeconfig())
+    assert extract_context(kept.text) == kept
 
 
 def test_what_is_needed_to_connect_is_kept() -> None:
-    """It reads the same as what came, and what it does not need is gone."""
+    """It reads the same as the original, and everything else is gone."""
     cluster = {
         "server": SERVER,
         "certificate-authority-data": pem("ca"),
@@ -55,7 +55,7 @@ def test_what_is_needed_to_connect_is_kept() -> None:
     assert parts(kubeconfig(user, {**cluster, "extensions": [{"name": "minikube"}]})) == (cluster, user)
     text = kubeconfig(user, cluster)
     sent = {**json.loads(text), "users": json.loads(text)["users"][:1]}
-    assert read_kubeconfig(json.loads(cut_kubeconfig(text).text)) == read_kubeconfig(sent)
+    assert read_kubeconfig(json.loads(extract_context(text).text)) == read_kubeconfig(sent)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_what_is_needed_to_connect_is_kept() -> None:
         ({"exec": {"command": CANARY}}, "'admin' has exec"),
         ({"auth-provider": {"name": "gcp", "config": {"access-token": CANARY}}}, "has auth-provider"),
         ({"tokenFile": "/token"}, "tokenFile"),
-        ({"client-certificate": "c", "client-key": "k"}, "names a file in client-certificate"),
-        ({"client-certificate-data": pem()}, "has only one of"),
-        ({"client-key-data": CANARY, "client-certificate-data": pem()}, "client-key-data must be a PEM"),
-        ({"token": 5}, "token must be text"),
-        ({"as": "root", "token": "t"}, "acts as another one (as)"),
+        ({"client-certificate": "c", "client-key": "k"}, "refers to a file in client-certificate"),
+        ({"client-certificate-data": pem()}, "or neither"),
+        ({"client-key-data": CANARY, "client-certificate-data": pem()}, "client-key-data must be base64-encoded PEM"),
+        ({"token": 5}, "token must be a string"),
+        ({"as": "root", "token": "t"}, "uses impersonation (as)"),
     ],
 )
 def test_users_that_can_not_sign_in_here(user: dict[str, Any], said: str) -> None:
@@ -81,31 +81,31 @@ def test_users_that_can_not_sign_in_here(user: dict[str, Any], said: str) -> Non
     [None, "", "203.0.113.5:6443", "ftp://x", "https://", f"https://u:{CANARY}@x", "https://x:99999", "https://x y\t"],
 )
 def test_servers_that_are_none(server: object) -> None:
-    """Only http and https, and no credentials in the URL."""
+    """Only http and https, without credentials in the URL."""
     assert "server must be" in refusal(kubeconfig(cluster={"server": server}))
 
 
 @pytest.mark.parametrize(
     ("text", "context", "said"),
     [
-        (kubeconfig(), "nope", "no 'nope' among its contexts"),
+        (kubeconfig(), "nope", "contexts has no entry 'nope'"),
         (kubeconfig(current=""), "", "no current-context"),
-        (kubeconfig(contexts=[]), "", "no 'c0' among its contexts"),
+        (kubeconfig(contexts=[]), "", "contexts has no entry 'c0'"),
         (kubeconfig(contexts=CANARY), "", "contexts must be a list"),
         (kubeconfig(contexts=[{"name": "c0", "context": CANARY}]), "", "context must be a mapping"),
-        (kubeconfig(users=[]), "", "no 'admin' among its users"),
-        (kubeconfig(users=[CANARY]), "", "no 'admin' among its users"),
+        (kubeconfig(users=[]), "", "users has no entry 'admin'"),
+        (kubeconfig(users=[CANARY]), "", "users has no entry 'admin'"),
         (kubeconfig(users=[{"name": "admin", "user": CANARY}]), "", "user must be a mapping"),
-        (kubeconfig(clusters=None), "", "no 'one' among its clusters"),
-        ("", "", "can't be read"),
-        (f"- {CANARY}", "", "can't be read"),
-        (f"a: 1\n{CANARY}: 1\n{CANARY}: 2", "", "can't be read (line 3)"),
-        (f"token: !{CANARY} x", "", "can't be read (line 1)"),
-        (f"spec:\n{CANARY}: x", "", "can't be read (line 1)"),
+        (kubeconfig(clusters=None), "", "clusters has no entry 'one'"),
+        ("", "", "can't be parsed"),
+        (f"- {CANARY}", "", "can't be parsed"),
+        (f"a: 1\n{CANARY}: 1\n{CANARY}: 2", "", "can't be parsed (line 3)"),
+        (f"token: !{CANARY} x", "", "can't be parsed (line 1)"),
+        (f"spec:\n{CANARY}: x", "", "can't be parsed (line 1)"),
         ("x" * (64 * 1024 + 1), "", "more than 65536 bytes"),
-        ("[" * 1000, "", "can't be read"),
+        ("[" * 1000, "", "can't be parsed"),
     ],
 )
 def test_texts_that_are_no_kubeconfig_of_ours(text: str, context: str, said: str) -> None:
-    """They are refused by place, never by repeating what is there."""
+    """Refusals give the line, and never quote the contents."""
     assert said in refusal(text, context)

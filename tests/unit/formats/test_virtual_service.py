@@ -1,4 +1,5 @@
-"""Faults in Istio's VirtualService: the document's goes in unchanged; what would be lost is refused by its path."""
+"""Faults in Istio's VirtualService: the source document's is accepted unchanged; everything else is refused by its
+path."""
 
 import pytest
 
@@ -49,14 +50,14 @@ def spec(http: str, rest: str = "") -> str:
 
 
 def parse(text: str) -> tuple[ParsedFault | None, list[tuple[str, str]]]:
-    """What was read, and what was wrong."""
+    """What was read, and the problems."""
     problems = Problems()
     parsed = parse_fault(text, problems)
     return parsed, violations_of(problems.raise_if_any)
 
 
 def test_the_documents_file_is_read() -> None:
-    """The example of the source document, as it stands, with percent in its old form."""
+    """The example of the source document, unchanged, with the deprecated percent."""
     parsed, problems = parse((EXAMPLES / "aliyun-virtualservice.yaml").read_text())
     assert problems == []
     assert parsed is not None
@@ -65,7 +66,7 @@ def test_the_documents_file_is_read() -> None:
 
 
 def test_every_field_is_read() -> None:
-    """Conditions that differ only in the port are one fault for several ports; a fallback is always there anyway."""
+    """Conditions that differ only in the port are one fault for several ports; a fallback is implied."""
     parsed, problems = parse(WHOLE)
     assert problems == []
     assert parsed is not None
@@ -105,18 +106,18 @@ def test_every_field_is_read() -> None:
     ],
 )
 def test_fields_are_found_in_the_yaml(field: str, path: str) -> None:
-    """What is wrong with the fault later is said where its author wrote it."""
+    """Problems that are found in the fault later are reported at their place in the YAML."""
     parsed, _ = parse(WHOLE)
     assert parsed is not None
     assert parsed.yaml_path(field) == path
 
 
-NEVER = "Istio reads a missing percentage as never; set percentage 100 to mean always"
+NEVER = "is required: to Istio, a missing percentage means never; use 100 for always"
 HTTP = "spec.http[0]"
 REFUSED: dict[str, tuple[str, str, str]] = {
     "another kind": (HEAD.replace("VirtualService", "Gateway"), "kind", "must be VirtualService, not Gateway"),
     "another API": (HEAD.replace("istio.io/v1", "istio.io/v2"), "apiVersion", "networking.istio.io/v2"),
-    "no fault": (spec(f"{{{TO_BANK}}}"), "spec.http", "no route carries a fault"),
+    "no fault": (spec(f"{{{TO_BANK}}}"), "spec.http", "no route has a fault"),
     "two faults": (
         spec(f"{{{DELAY}, {TO_BANK}}}, {{{DELAY}, {TO_BANK}}}"),
         "spec.http[1].fault",
@@ -127,8 +128,8 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         "spec.hosts",
         "exactly one host",
     ),
-    "gateway": (spec(f"{{{DELAY}, {TO_BANK}}}", "gateways: [mesh, prod/gw]"), "spec.gateways[1]", "not for a gateway"),
-    "kept to some": (spec(f"{{{DELAY}, {TO_BANK}}}", 'exportTo: ["."]'), "spec.exportTo", "every namespace"),
+    "gateway": (spec(f"{{{DELAY}, {TO_BANK}}}", "gateways: [mesh, prod/gw]"), "spec.gateways[1]", "not to gateways"),
+    "kept to some": (spec(f"{{{DELAY}, {TO_BANK}}}", 'exportTo: ["."]'), "spec.exportTo", "use sourceNamespace"),
     "TLS routes": (spec(f"{{{DELAY}, {TO_BANK}}}", "tls: []"), "spec.tls", "HTTP requests only"),
     "no share": (spec(f"{{fault: {{delay: {{fixedDelay: 2s}}}}, {TO_BANK}}}"), f"{HTTP}.fault.delay.percentage", NEVER),
     "empty share": (
@@ -139,7 +140,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "two shares": (
         spec(f"{{fault: {{abort: {{percentage: {{value: 1}}, percent: 1, httpStatus: 503}}}}, {TO_BANK}}}"),
         f"{HTTP}.fault.abort.percent",
-        "not both",
+        "may be set",
     ),
     "share in words": (
         spec(f"{{fault: {{abort: {{percentage: {{value: all}}, httpStatus: 503}}}}, {TO_BANK}}}"),
@@ -149,7 +150,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "part of a percent, in the old form": (
         spec(f"{{fault: {{abort: {{percent: 0.5, httpStatus: 503}}}}, {TO_BANK}}}"),
         f"{HTTP}.fault.abort.percent",
-        "whole number",
+        "integer",
     ),
     "delay without a unit": (
         spec(f'{{fault: {{delay: {{percent: 1, fixedDelay: "5"}}}}, {TO_BANK}}}'),
@@ -159,18 +160,18 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "two errors": (
         spec(f"{{fault: {{abort: {{percent: 1, httpStatus: 503, grpcStatus: OK}}}}, {TO_BANK}}}"),
         f"{HTTP}.fault.abort.grpcStatus",
-        "not both",
+        "may be set",
     ),
     "exponential": (
         spec(f"{{fault: {{delay: {{percent: 1, exponentialDelay: 1s}}}}, {TO_BANK}}}"),
         f"{HTTP}.fault.delay.exponentialDelay",
-        "not supported",
+        "not a supported field",
     ),
-    "rewrite": (spec(f"{{{DELAY}, {TO_BANK}, rewrite: {{uri: /}}}}"), f"{HTTP}.rewrite", "not supported"),
-    "mirror": (spec(f"{{{DELAY}, {TO_BANK}, mirror: {{host: a.b}}}}"), f"{HTTP}.mirror", "not supported"),
+    "rewrite": (spec(f"{{{DELAY}, {TO_BANK}, rewrite: {{uri: /}}}}"), f"{HTTP}.rewrite", "not a supported field"),
+    "mirror": (spec(f"{{{DELAY}, {TO_BANK}, mirror: {{host: a.b}}}}"), f"{HTTP}.mirror", "not a supported field"),
     "timeout": (spec(f"{{{DELAY}, {TO_BANK}, timeout: 3s}}"), f"{HTTP}.timeout", "traffic.timeout"),
     "retries": (spec(f"{{{DELAY}, {TO_BANK}, retries: {{attempts: 3}}}}"), f"{HTTP}.retries", "traffic.retries"),
-    "no route": (spec(f"{{{DELAY}}}"), f"{HTTP}.route", "must send everything to bank.example"),
+    "no route": (spec(f"{{{DELAY}}}"), f"{HTTP}.route", "must have exactly one destination, bank.example"),
     "another host": (
         spec(f"{{{DELAY}, route: [{{destination: {{host: evil.example}}}}]}}"),
         f"{HTTP}.route[0].destination.host",
@@ -179,7 +180,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "split": (
         spec(f"{{{DELAY}, route: [{{destination: {{host: bank.example}}}}, {{destination: {{host: bank.example}}}}]}}"),
         f"{HTTP}.route",
-        "must send everything",
+        "must have exactly one destination",
     ),
     "half": (
         spec(f"{{{DELAY}, route: [{{destination: {{host: bank.example}}, weight: 50}}]}}"),
@@ -189,17 +190,17 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "subset": (
         spec(f"{{{DELAY}, route: [{{destination: {{host: bank.example, subset: v1}}}}]}}"),
         f"{HTTP}.route[0].destination.subset",
-        "not supported",
+        "not a supported field",
     ),
     "path": (
         spec(f"{{match: [{{uri: {{prefix: /api}}}}], {DELAY}, {TO_BANK}}}"),
         f"{HTTP}.match[0].uri",
-        "not supported",
+        "not a supported field",
     ),
     "alternatives": (
         spec(f"{{match: [{{headers: {{a: {{}}}}}}, {{headers: {{b: {{}}}}}}], {DELAY}, {TO_BANK}}}"),
         f"{HTTP}.match[1]",
-        "inject a fault for each",
+        "inject a separate fault for other conditions",
     ),
     "two ways to compare": (
         spec(f"{{match: [{{headers: {{a: {{exact: x, prefix: x}}}}}}], {DELAY}, {TO_BANK}}}"),
@@ -209,31 +210,35 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "unknown way to compare": (
         spec(f"{{match: [{{headers: {{a: {{suffix: x}}}}}}], {DELAY}, {TO_BANK}}}"),
         f'{HTTP}.match[0].headers["a"].suffix',
-        "not supported",
+        "not a supported field",
     ),
     "value without a way": (
         spec(f"{{match: [{{headers: {{a: x}}}}], {DELAY}, {TO_BANK}}}"),
         f'{HTTP}.match[0].headers["a"]',
         "must be a mapping",
     ),
-    "a route before": (spec(f"{{{TO_BANK}}}, {{{DELAY}, {TO_BANK}}}"), HTTP, "takes requests away"),
+    "a route before": (
+        spec(f"{{{TO_BANK}}}, {{{DELAY}, {TO_BANK}}}"),
+        HTTP,
+        "takes precedence over the route with the fault",
+    ),
     "a route for some": (
         spec(f"{{{DELAY}, {TO_BANK}}}, {{match: [{{port: 80}}], {TO_BANK}}}"),
         "spec.http[1].match",
-        "only a fallback",
+        "which must match all other requests",
     ),
     "a fallback elsewhere": (
         spec(f"{{{DELAY}, {TO_BANK}}}, {{redirect: {{uri: /}}, {TO_BANK}}}"),
         "spec.http[1].redirect",
-        "not supported",
+        "not a supported field",
     ),
-    "unknown in spec": (spec(f"{{{DELAY}, {TO_BANK}}}", "hostz: []"), "spec.hostz", "not supported"),
+    "unknown in spec": (spec(f"{{{DELAY}, {TO_BANK}}}", "hostz: []"), "spec.hostz", "not a supported field"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_would_be_lost_is_refused(case: str) -> None:
-    """One thing is wrong, and it is said where."""
+    """There is one problem, at the right path."""
     text, path, why = REFUSED[case]
     _, problems = parse(text)
     assert [field for field, _ in problems] == [path]
@@ -241,7 +246,7 @@ def test_what_would_be_lost_is_refused(case: str) -> None:
 
 
 def test_a_match_without_port_is_for_all_ports() -> None:
-    """Of alternatives that ask for the same the widest holds."""
+    """Of alternatives with equal conditions the widest one applies."""
     parsed, problems = parse(spec(f"{{match: [{{port: 80}}, {{}}], {DELAY}, {TO_BANK}}}"))
     assert problems == []
     assert parsed is not None

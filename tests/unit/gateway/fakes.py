@@ -1,4 +1,4 @@
-"""Stands in for the pipeline below the gateway: reads requests as the real one does, and answers what a test says."""
+"""A fake pipeline for the gateway: decodes requests like the real one, and returns what a test sets."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,8 +12,9 @@ from google.protobuf.message import Message
 from egress_server.domain.model.errors import EgressError
 from egress_server.gateway.app import build_app
 from egress_server.gateway.ops import Health
-from egress_server.pipeline.pipeline import Method, Pipeline, RpcCall, StreamMethod
-from egress_server.pipeline.status import refusal_of
+from egress_server.pipeline.method import Method, RpcCall, StreamMethod
+from egress_server.pipeline.pipeline import Pipeline
+from egress_server.pipeline.status import status_error
 from egress_server.wire import METHODS, STREAMS
 
 DESCRIPTORS = files("egress_server.wire").joinpath("descriptors.binpb").read_bytes()
@@ -39,7 +40,7 @@ class FakePipeline:
             method.decode(message)
             return await self.answer(method, message, call)
         except EgressError as error:
-            raise refusal_of(error) from error
+            raise status_error(error) from error
 
     async def stream(self, method: StreamMethod, request: Message, call: RpcCall) -> AsyncGenerator[Message, None]:
         """As the real one: what `events` gives, or a Refusal."""
@@ -50,7 +51,7 @@ class FakePipeline:
             async for event in self.events:
                 yield event
         except EgressError as error:
-            raise refusal_of(error) from error
+            raise status_error(error) from error
 
 
 async def no_events() -> AsyncGenerator[Message, None]:

@@ -13,7 +13,7 @@ POLICIES = "/v1/meshes/default/outboundPolicies"
 
 
 async def test_alive(client: httpx.AsyncClient) -> None:
-    """A live process says so."""
+    """A live process reports that it is."""
     response = await client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"alive": True})
 
@@ -66,7 +66,7 @@ async def test_home(client: httpx.AsyncClient) -> None:
 
 
 async def test_docs_load_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
-    """Every script and style of the page is here, none is inline, and the browser is told to accept no other."""
+    """All scripts and styles of the page are served here, none is inline, and the browser may not load others."""
     page = await client.get("/docs")
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy

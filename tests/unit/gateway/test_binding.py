@@ -1,4 +1,4 @@
-"""One request to one message: bodies, path, query and headers."""
+"""How an HTTP request becomes a message: body, path, query and headers."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egress_server.domain.model.errors import InvalidArgument
-from egress_server.gateway.transcoder.binding import RequestReader
+from egress_server.gateway.requests import HttpRequests
 from egress_server.gateway.transcoder.shapes import shape_of
 from egress_server.gateway.transcoder.template import Capture
 from tests.unit.gateway.sample import Sample
@@ -27,14 +27,15 @@ def read(
     headers: Mapping[str, str] | None = None,
     rule: str = "*",
 ) -> Any:
-    """The message made of a request; a body that is no bytes is sent as JSON."""
+    """The message of a request. A body that is not bytes is sent as JSON."""
     captures = [Capture(field, raw, multi=True) for field, raw in (path or {}).items()]
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    return RequestReader(Sample, SHAPE, rule).read(captures, query.encode(), {**JSON, **(headers or {})}, raw)
+    scope = {"query_string": query.encode()}
+    return HttpRequests(Sample, SHAPE, rule).read(tuple(captures), scope, {**JSON, **(headers or {})}, raw)
 
 
-def mistakes(*args: Any, **kwargs: Any) -> dict[str, str]:
-    """Field to description of what is wrong with a request."""
+def problems(*args: Any, **kwargs: Any) -> dict[str, str]:
+    """The problems of a request, by field."""
     with pytest.raises(InvalidArgument) as caught:
         read(*args, **kwargs)
     assert caught.value.reason == "INVALID_FIELD"
@@ -112,10 +113,10 @@ BAD: list[tuple[str, object, str]] = [
     ("color", 1.5, "must be one of RED, BLUE"),
     ("color", ["RED"], "must be one of RED, BLUE"),
     ("color", 2**31, "must be one of RED, BLUE"),
-    ("waitTime", 10, "must be seconds with an s, such as 10s or 1.5s"),
-    ("waitTime", "10", "must be seconds with an s"),
-    ("waitTime", "999999999999s", "must be seconds with an s"),
-    ("waitTime", {"seconds": 1}, "must be seconds with an s"),
+    ("waitTime", 10, "must be a duration in seconds, such as 10s or 1.5s"),
+    ("waitTime", "10", "must be a duration in seconds"),
+    ("waitTime", "999999999999s", "must be a duration in seconds"),
+    ("waitTime", {"seconds": 1}, "must be a duration in seconds"),
     ("atTime", "yesterday", "must be an RFC 3339 time"),
     ("tags", "a", "must be a JSON array"),
     ("labels", [], "must be a JSON object"),
@@ -126,15 +127,15 @@ BAD: list[tuple[str, object, str]] = [
 
 @pytest.mark.parametrize(("name", "value", "said"), BAD)
 def test_bad_value(name: str, value: object, said: str) -> None:
-    """Each other form is refused by the field's proto name, in words without a type of ours."""
-    found = mistakes({name: value})
+    """Each other form is refused by the field's proto name, in words that do not name a Python type."""
+    found = problems({name: value})
     assert list(found) == [SHAPE.fields[name].name]
     assert found[SHAPE.fields[name].name].startswith(said)
 
 
 def test_numbers_beyond_double() -> None:
     """A number that no double holds is refused by field."""
-    assert list(mistakes(b'{"int32": 1e400, "double": 1e400, "color": 1e400}')) == ["int32", "double", "color"]
+    assert list(problems(b'{"int32": 1e400, "double": 1e400, "color": 1e400}')) == ["int32", "double", "color"]
 
 
 def test_times() -> None:
@@ -144,9 +145,9 @@ def test_times() -> None:
     assert message.at_time.ToJsonString() == "2026-01-02T03:04:05Z"
 
 
-def test_paths_of_mistakes() -> None:
-    """Every mistake is found in one go, each under its path in proto names."""
-    found = mistakes(
+def test_paths_of_problems() -> None:
+    """All problems are found at once, each with its path in proto names."""
+    found = problems(
         {
             "subItem": {"waitTime": 1, "nope": 1, "labels": {"a.b/c": 1, "d": None}},
             "sub_items": [{}, {"subItem": {"int32": "x"}}, None],
@@ -173,25 +174,25 @@ def test_paths_of_mistakes() -> None:
 def test_both_spellings() -> None:
     """JSON names and proto names are both read; one field by both names is refused."""
     assert read({"sub_item": {"wait_time": "1s"}}) == read({"subItem": {"waitTime": "1s"}})
-    assert mistakes({"subItem": {}, "sub_item": {}}) == {"sub_item": "is given twice"}
+    assert problems({"subItem": {}, "sub_item": {}}) == {"sub_item": "is set twice"}
 
 
 def test_oneof() -> None:
     """Two fields of a oneof exclude each other, wherever they are given; null is not given."""
-    excluded = {"right": "excludes left: only one of the two may be set"}
-    assert mistakes({"left": "a", "right": "b"}) == excluded
-    assert mistakes({"left": "a"}, query="right=b") == excluded
+    excluded = {"right": "only one of left and right may be set"}
+    assert problems({"left": "a", "right": "b"}) == excluded
+    assert problems({"left": "a"}, query="right=b") == excluded
     assert read({"left": "a", "right": None}).left == "a"
 
 
 def test_long_unknown_name_is_cut() -> None:
     """An error does not repeat a caller's name of any length."""
-    assert [len(field) for field in mistakes({"x" * 100_000: 1})] == [64]
+    assert [len(field) for field in problems({"x" * 100_000: 1})] == [64]
 
 
 @pytest.mark.parametrize("body", [[], "x", 1, None, True])
 def test_body_must_be_an_object(body: object) -> None:
-    """JSON that is no object is refused."""
+    """JSON that is not an object is rejected."""
     with pytest.raises(InvalidArgument, match="must be an object") as caught:
         read(json.dumps(body).encode())
     assert caught.value.reason == "MALFORMED_REQUEST"
@@ -200,7 +201,7 @@ def test_body_must_be_an_object(body: object) -> None:
 def test_body_of_one_field() -> None:
     """A rule with a field as its body takes that field's value alone, the rest from the query."""
     assert read({"flag": True}, rule="sub_item", query="text=x") == Sample(text="x", sub_item=Sample(flag=True))
-    assert mistakes({"flag": 1}, rule="sub_item") == {"sub_item.flag": "must be true or false"}
+    assert problems({"flag": 1}, rule="sub_item") == {"sub_item.flag": "must be true or false"}
 
 
 def test_unexpected_body() -> None:
@@ -227,27 +228,27 @@ def test_query() -> None:
 @pytest.mark.parametrize(
     ("query", "field", "said"),
     [
-        ("nope=1", "nope", "no such field"),
-        ("subItem.nope=1", "sub_item.nope", "no such field"),
-        ("text.x=1", "text", "has no fields that can be given in the query"),
+        ("nope=1", "nope", "unknown field"),
+        ("subItem.nope=1", "sub_item.nope", "unknown field"),
+        ("text.x=1", "text", "has no fields that can be set in the query"),
         ("subItems.text=1", "sub_items", "has no fields"),
-        ("subItem=1", "sub_item", "is an object and can't be given in the query"),
-        ("labels=1", "labels", "is a map: name one entry, NAME[KEY]"),
+        ("subItem=1", "sub_item", "is an object and cannot be set in the query"),
+        ("labels=1", "labels", "is a map; set a single entry as NAME[KEY]"),
         ("text[a]=1", "text", "is not a map"),
         ("flag=1", "flag", "must be true or false"),
         ("flag=", "flag", "must be true or false"),
         ("int32=x", "int32", "must be an integer"),
-        ("text=a&text=b", "text", "is given more than once in the query"),
-        ("labels[a]=1&labels[a]=2", "labels", "is given more than once"),
+        ("text=a&text=b", "text", "is set more than once in the query"),
+        ("labels[a]=1&labels[a]=2", "labels", "is set more than once"),
         ("color=GREEN", "color", "must be one of"),
         ("byFlag[yes]=1", 'by_flag["yes"]', "the key must be true or false"),
-        ("=1", "", "no such field"),
-        ("a[b]c=1", "a[b]c", "no such field"),
+        ("=1", "", "unknown field"),
+        ("a[b]c=1", "a[b]c", "unknown field"),
     ],
 )
 def test_bad_query(query: str, field: str, said: str) -> None:
     """A parameter that fits no field is refused by name, not overlooked."""
-    found = mistakes(query=query)
+    found = problems(query=query)
     assert list(found) == [field]
     assert found[field].startswith(said)
 
@@ -261,7 +262,7 @@ def test_query_not_utf8() -> None:
 def test_path() -> None:
     """Path variables are set, nested ones too, and must be UTF-8."""
     assert read(path={"text": "a/b", "sub_item.text": "c"}) == Sample(text="a/b", sub_item=Sample(text="c"))
-    assert mistakes(path={"text": "%ff"}) == {"text": "is not percent-encoded UTF-8 in the path"}
+    assert problems(path={"text": "%ff"}) == {"text": "is not valid percent-encoded UTF-8 in the path"}
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_path() -> None:
 def test_given_twice(twice: dict[str, Any]) -> None:
     """A field given in two places must have the same value in both."""
     body = twice.pop("body", None)
-    assert list(mistakes(body, **twice)) == ["text"]
+    assert list(problems(body, **twice)) == ["text"]
 
 
 def test_given_twice_alike() -> None:
@@ -283,7 +284,7 @@ def test_given_twice_alike() -> None:
     assert read({"text": "a", "tags": ["x"]}, path={"text": "a"}, query="text=a&tags=x") == Sample(text="a", tags=["x"])
     assert read({"text": ""}, path={"text": "a"}).text == "a"
     assert read({"labels": {"a": "1"}}, query="labels[a]=1&labels[b]=2").labels == {"a": "1", "b": "2"}
-    assert list(mistakes({"labels": {"a": "1"}}, query="labels[a]=2")) == ["labels"]
+    assert list(problems({"labels": {"a": "1"}}, query="labels[a]=2")) == ["labels"]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ def test_yaml(content_type: str) -> None:
 
 def test_yaml_not_utf8() -> None:
     """YAML that is not UTF-8 is refused with the place."""
-    assert mistakes(b"a: \xff", headers={"content-type": "text/yaml"}) == {"istio_yaml": "is not UTF-8 at byte 3"}
+    assert problems(b"a: \xff", headers={"content-type": "text/yaml"}) == {"istio_yaml": "is not valid UTF-8 at byte 3"}
 
 
 @pytest.mark.parametrize(
@@ -325,21 +326,21 @@ def test_other_content_types(content_type: str, body: bytes) -> None:
 
 
 def test_content_type_of_nothing() -> None:
-    """Where a method has no body and none is sent, a content type says nothing."""
+    """If a method has no body and none is sent, the content type is ignored."""
     assert read(headers={"content-type": "text/plain"}, rule="", query="text=a").text == "a"
 
 
 def test_body_without_content_type() -> None:
     """A body must say what it is; a request without body need not."""
-    reader = RequestReader(Sample, SHAPE, "*")
-    assert reader.read([], b"", {}, b"") == Sample()
+    requests = HttpRequests(Sample, SHAPE, "*")
+    assert requests.read((), {"query_string": b""}, {}, b"") == Sample()
     with pytest.raises(InvalidArgument) as caught:
-        reader.read([], b"", {}, b"{}")
+        requests.read((), {"query_string": b""}, {}, b"{}")
     assert caught.value.reason == "UNSUPPORTED_MEDIA_TYPE"
 
 
-def refusal_of_any(*args: Any, **kwargs: Any) -> str:
-    """The message of a refusal; empty where the request is taken."""
+def error_message(*args: Any, **kwargs: Any) -> str:
+    """The message of the error; empty if the request is accepted."""
     try:
         read(*args, **kwargs)
     except InvalidArgument as error:
@@ -359,8 +360,8 @@ JSON_VALUES = st.recursive(
 
 @given(JSON_VALUES)
 def test_any_json(value: object) -> None:
-    """Any JSON gives a message or an InvalidArgument; what the check lets by, the converter takes."""
-    assert "does not fit" not in refusal_of_any(json.dumps(value).encode())
+    """Any JSON gives a message or an InvalidArgument; what the check accepts, the converter accepts."""
+    assert "is not a valid" not in error_message(json.dumps(value).encode())
 
 
 NAMES = st.sampled_from([*sorted(SHAPE.fields), "labels[a]", "by_flag[true]", "byNumber[1]", "sub_item.tags"])
@@ -370,4 +371,4 @@ TEXTS = st.sampled_from(["true", "1", "-1", "1e3", "RED", "1s", "2026-01-02T03:0
 @given(st.lists(st.tuples(NAMES | st.text(max_size=5), TEXTS), max_size=4))
 def test_any_query(pairs: list[tuple[str, str]]) -> None:
     """Any query gives a message or an InvalidArgument."""
-    assert "does not fit" not in refusal_of_any(query=urlencode(pairs, errors="replace"))
+    assert "is not a valid" not in error_message(query=urlencode(pairs, errors="replace"))

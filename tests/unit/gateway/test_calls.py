@@ -10,7 +10,8 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 from egress.v1 import change_pb2, egress_service_pb2, outbound_policy_pb2
 from egress_server.domain.model.errors import AlreadyExists
-from egress_server.pipeline.pipeline import Method, RpcCall, StatusError
+from egress_server.pipeline.method import Method, RpcCall
+from egress_server.pipeline.status import StatusError
 from egress_server.telemetry import metrics
 from egress_server.wire import METHODS
 from tests.unit.gateway.fakes import FakePipeline, app_over, client_of, info_of, raising, violations_of
@@ -118,7 +119,7 @@ async def test_answer(client: httpx.AsyncClient, pipeline: FakePipeline) -> None
 
 
 async def test_etag_of_a_read(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """A resource read by itself carries its etag as a header too; without one there is no header."""
+    """The response for a single resource also has its etag as a header; without an etag there is no header."""
     url = "/v1/meshes/default/outboundPolicies/x"
     assert "etag" not in (await client.get(url)).headers
 

@@ -8,8 +8,8 @@ from google.rpc import code_pb2, status_pb2
 
 from egress_server.domain.model import errors
 from egress_server.domain.model.errors import EgressError
-from egress_server.gateway.errors import HTTP_OF_CODE, http_status, retry_after
-from egress_server.pipeline.status import refusal_of
+from egress_server.gateway.responses import HTTP_OF_CODE, http_status, retry_after
+from egress_server.pipeline.status import status_error
 from tests.unit.gateway.fakes import FakePipeline, info_of, raising
 
 SET = "/v1/meshes/default/outboundPolicies:set"
@@ -63,13 +63,13 @@ def test_every_code() -> None:
 )
 def test_reason(error: EgressError, headers: Mapping[str, str], http: int) -> None:
     """Where HTTP has a finer status than the code's, the reason picks it; 412 only where a header asked for it."""
-    assert http_status(refusal_of(error).status, headers) == http
+    assert http_status(status_error(error).status, headers) == http
 
 
 @pytest.mark.parametrize(("seconds", "want"), [(None, None), (0.2, 1), (3.0, 3), (3.5, 4)])
 def test_retry_after(seconds: float | None, want: int | None) -> None:
     """RetryInfo becomes whole seconds, rounded up."""
-    assert retry_after(refusal_of(errors.Unavailable("x", retry_after=seconds)).status) == want
+    assert retry_after(status_error(errors.Unavailable("x", retry_after=seconds)).status) == want
 
 
 async def test_body(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
@@ -97,7 +97,7 @@ async def test_body(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
 
 
 async def test_our_own_mistake(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """A mistake of ours is INTERNAL with an id for the log, and says nothing of the code."""
+    """A bug of the server is INTERNAL with a trace ID, and does not reveal code."""
 
     async def broken(*_: object) -> None:
         raise RuntimeError("secret")

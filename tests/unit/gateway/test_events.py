@@ -62,7 +62,7 @@ async def test_events(client: httpx.AsyncClient, pipeline: FakePipeline) -> None
 async def test_where_to_resume(
     client: httpx.AsyncClient, pipeline: FakePipeline, params: Any, headers: Any, cursor: str
 ) -> None:
-    """From the query's cursor, or from the last event's id, which a browser sends beside its first URL."""
+    """From the cursor in the query, or from the ID of the last event, which a browser sends with its original URL."""
     pipeline.events = events_of(change(1))
     await client.get(PATH, params=params, headers=headers)
     assert pipeline.requests[0].cursor == cursor

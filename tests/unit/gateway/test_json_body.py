@@ -1,4 +1,4 @@
-"""Bodies that are no JSON, or JSON that two parsers read differently."""
+"""Bodies that are not JSON, or that two JSON parsers read differently."""
 
 from contextlib import suppress
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.model.errors import InvalidArgument
-from egress_server.gateway.transcoder.body import parse_json
+from egress_server.gateway.transcoder.problems import TranscodingError
+from egress_server.gateway.transcoder.request import parse_json
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from egress_server.gateway.transcoder.body import parse_json
     [
         (b"{", "malformed at line 1, column 2"),
         (b'{"a": 1}\n}', "malformed at line 2, column 1"),
-        (b"\xff{}", "not UTF-8 at byte 0"),
-        (b'{"a": "\xc3("}', "not UTF-8 at byte 7"),
+        (b"\xff{}", "not valid UTF-8 at byte 0"),
+        (b'{"a": "\xc3("}', "not valid UTF-8 at byte 7"),
         (b"\xef\xbb\xbf{}", "malformed"),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": -Infinity}', "-Infinity"),
@@ -28,8 +28,8 @@ from egress_server.gateway.transcoder.body import parse_json
     ],
 )
 def test_refused(body: bytes, said: str) -> None:
-    """Each is refused with what is wrong and where, and nothing of the parser's own words for types."""
-    with pytest.raises(InvalidArgument, match="the JSON body") as caught:
+    """Each is rejected with the problem and its position, and without the names of Python types."""
+    with pytest.raises(TranscodingError, match="JSON body") as caught:
         parse_json(body)
     assert said in caught.value.message
     assert caught.value.reason == "MALFORMED_REQUEST"
@@ -38,7 +38,7 @@ def test_refused(body: bytes, said: str) -> None:
 
 def test_depth_limit_is_in_metadata() -> None:
     """A body that is too deep names the limit."""
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(TranscodingError) as caught:
         parse_json(b"[" * 100_000)
     assert caught.value.metadata == {"max_depth": "100"}
 
@@ -50,6 +50,6 @@ def test_empty_is_an_empty_object() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes(body: bytes) -> None:
-    """Bytes give a value or an InvalidArgument, nothing else."""
-    with suppress(InvalidArgument):
+    """Bytes give a value or a TranscodingError, nothing else."""
+    with suppress(TranscodingError):
         parse_json(body)

@@ -8,12 +8,13 @@ import pytest
 from openapi_spec_validator import validate
 
 from egress_server.gateway.openapi import openapi_document
-from egress_server.gateway.openapi.examples import JSON_EXAMPLES, YAML_EXAMPLE
+from egress_server.gateway.openapi.operations import JSON_EXAMPLES, YAML_EXAMPLE
 from egress_server.gateway.transcoder.routes import bindings_of
 from egress_server.wire import METHODS, STREAMS
 from tests.unit.gateway.fakes import DESCRIPTORS, FakePipeline, app_over
 
-BINDINGS = bindings_of({**METHODS, **STREAMS})
+RPCS = [m.descriptor for m in METHODS.values()] + [m.descriptor for m in STREAMS.values()]
+BINDINGS = bindings_of(RPCS)
 DOCUMENT: dict[str, Any] = openapi_document(BINDINGS, DESCRIPTORS, "1.2.3")
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
@@ -36,7 +37,7 @@ def test_valid() -> None:
 
 def test_stable() -> None:
     """Made twice, it is the same bytes."""
-    again = openapi_document(bindings_of({**METHODS, **STREAMS}), DESCRIPTORS, "1.2.3")
+    again = openapi_document(bindings_of(RPCS), DESCRIPTORS, "1.2.3")
     assert orjson.dumps(again) == orjson.dumps(DOCUMENT)
 
 
@@ -61,8 +62,9 @@ def test_comments_everywhere() -> None:
         assert schema["description"], name
         for field, value in schema.get("properties", {}).items():
             assert value.get("description") or name == "Status", f"{name}.{field}"
-    assert "- `REGISTRY_ONLY`: It is blocked" in SCHEMAS["OutboundPolicy.Mode"]["description"]
-    assert DOCUMENT["tags"][0]["description"] == "How workloads of a mesh reach the outside world."
+    assert "- `REGISTRY_ONLY`: The traffic is blocked" in SCHEMAS["OutboundPolicy.Mode"]["description"]
+    tags = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
+    assert tags["EgressService"] == "Controls and verifies how workloads in a mesh reach external services."
 
 
 def test_types() -> None:

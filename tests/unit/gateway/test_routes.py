@@ -1,18 +1,19 @@
-"""The route table made of the contract."""
+"""The route table of the contract."""
 
 from typing import Any
 
 import pytest
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from egress_server.gateway.transcoder.routes import RouteTable, bindings_of
-from egress_server.pipeline.pipeline import Method
 from egress_server.wire import METHODS
+from egress_server.wire.table import path_of
 from tests.unit.gateway.fakes import DESCRIPTORS
 
-BINDINGS = bindings_of(METHODS)
+BINDINGS = bindings_of(method.descriptor for method in METHODS.values())
 
 
 def contract_methods() -> list[tuple[str, Any]]:
@@ -28,7 +29,7 @@ def contract_methods() -> list[tuple[str, Any]]:
 
 def test_every_method_has_a_route() -> None:
     """Each unary RPC of the contract is reached through REST, under every rule it has."""
-    served = {binding.method.path for binding in BINDINGS}
+    served = {path_of(binding.rpc) for binding in BINDINGS}
     assert served == {path for path, _ in contract_methods()}
 
 
@@ -53,8 +54,8 @@ def test_other_verb() -> None:
     assert table.find("GET", "/v1/meshes/default/nothing") is None
 
 
-def method_with_rule(**rule: Any) -> Method:
-    """A method of a made-up service that takes and gives what GetChange does, with another rule."""
+def rpc_with_rule(**rule: Any) -> MethodDescriptor:
+    """An RPC of a made-up service, with the request of GetChange and this rule."""
     pool = descriptor_pool.Default()
     name = f"test_rule_{abs(hash(str(rule)))}"
     files = FileDescriptorSet()
@@ -69,8 +70,8 @@ def method_with_rule(**rule: Any) -> Method:
     for key, value in rule.items():
         setattr(http, key, value)
     pool.AddSerializedFile(file.SerializeToString())
-    get = METHODS["/egress.v1.ChangeService/GetChange"]
-    return Method(f"/{name}.S/M", get.request_type, get.request_type, "", get.decode, get.run, get.encode)
+    found: MethodDescriptor = pool.FindMethodByName(f"{name}.S.M")
+    return found
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,6 @@ def method_with_rule(**rule: Any) -> Method:
     ],
 )
 def test_bad_rule(rule: dict[str, str]) -> None:
-    """A rule that is missing, or does not fit its request, is refused at start."""
-    method = method_with_rule(**rule)
-    with pytest.raises(ValueError, match=r"rule|names no field|path template"):
-        bindings_of({method.path: method})
+    """A rule that is missing, or does not match its request, is rejected at start-up."""
+    with pytest.raises(ValueError, match=r"rule|unknown field|path template"):
+        bindings_of([rpc_with_rule(**rule)])

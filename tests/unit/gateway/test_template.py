@@ -13,7 +13,7 @@ VALUE = st.text(min_size=1, max_size=20).filter(lambda text: not any("\ud800" <=
 
 
 def values(template: str, path: str) -> dict[str, str] | None:
-    """The decoded variables of a path; None where it does not match."""
+    """The decoded variables of a path; None if it does not match."""
     captures = PathTemplate.parse(template).match(path)
     return None if captures is None else {c.field: c.decode() for c in captures}
 
@@ -94,7 +94,7 @@ def test_single_segment_gives_back_any_text(value: str) -> None:
 
 @given(st.lists(VALUE.filter(lambda v: "/" not in v and "%2" not in v), min_size=2, max_size=2))
 def test_several_segments_give_back_any_text(ids: list[str]) -> None:
-    """In a variable of several segments each segment arrives as it was, where it holds no slash."""
+    """In a variable of several segments, each segment without a slash arrives as it was."""
     raw = "/".join(quote(value, safe="") for value in ("a", ids[0], "b", ids[1]))
     assert values("/v1/{name=a/*/b/*}", f"/v1/{raw}") == {"name": f"a/{ids[0]}/b/{ids[1]}"}
 
@@ -107,7 +107,7 @@ def test_any_path_is_answered(path: str) -> None:
 
 
 def test_not_utf8() -> None:
-    """A value that is not UTF-8 once decoded says so instead of being mended."""
+    """A value that is not UTF-8 after decoding is an error, and is not replaced."""
     (capture,) = PathTemplate.parse("/v1/{id}").match("/v1/%ff") or ()
     with pytest.raises(UnicodeDecodeError):
         capture.decode()

@@ -1,4 +1,4 @@
-"""A row of the grid: what is there, what is set or deleted, and every finding that this gives."""
+"""A row of the grid: what exists, what is set or deleted, and all findings on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from tests.support.meshes import History
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`finds` holds `CODE field` of all findings in order; none where the input is sound."""
+    """`finds` holds `CODE field` of all findings in order; it is empty if the input is fine."""
 
     text: str
     there: tuple[Resource, ...]
     new: Resource
     finds: tuple[str, ...] = ()
     deletes: bool = False
-    beside: tuple[Inventory, ...] = ()
+    inventories: tuple[Inventory, ...] = ()
 
     def lint(self) -> LintResult:
-        """The result of the mutation on a mesh that was made in the order of `there`."""
+        """The result of the mutation on a mesh that was created in the order of `there`."""
         snapshot = History(*self.there).snapshot
-        snapshot.inventories = Inventories(self.beside)
+        snapshot.inventories = Inventories(self.inventories)
         return (lint_delete if self.deletes else lint)(snapshot, self.new)
 
     def touched(self) -> frozenset[str]:
@@ -40,7 +40,7 @@ def case(
     new: Resource,
     *finds: str,
     deletes: bool = False,
-    beside: Sequence[Inventory] = (),
+    inventories: Sequence[Inventory] = (),
 ) -> Case:
-    """A row; `beside` is what the clusters hold besides ours."""
-    return Case(text, tuple(there), new, finds, deletes, tuple(beside))
+    """A row; `inventories` are the foreign objects on the clusters."""
+    return Case(text, tuple(there), new, finds, deletes, tuple(inventories))

@@ -1,4 +1,4 @@
-"""Rules of service entries (EGR01xx)."""
+"""Rows for the rules of service entries (EGR01xx)."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,11 +7,11 @@ from egress_server.domain.model.resources import (
     Endpoint,
     OutboundPolicy,
     Resolution,
-    Scope,
     ServiceEntry,
     TlsOrigination,
     TrafficSettings,
 )
+from egress_server.domain.model.selectors import Scope
 from tests.support.meshes import entry, fault, policy, ports, selector
 from tests.unit.lint.cases import case
 
@@ -25,12 +25,12 @@ SHARED = "EGR0102 ports[0].number"
 
 
 def db(id_: str, port: str = "3306:TCP", **fields: Any) -> ServiceEntry:
-    """A database that DNS resolves."""
+    """A database that is resolved by DNS."""
     return entry(id_, **{"ports": ports(port), "resolution": Resolution.DNS, **fields})
 
 
 def raw(id_: str, port: str = "3306:TCP", **fields: Any) -> ServiceEntry:
-    """A database at the dialled address."""
+    """A database at its original address."""
     return db(id_, port, **{"resolution": Resolution.NONE, **fields})
 
 
@@ -40,7 +40,7 @@ def web(id_: str, *written: str, **fields: Any) -> ServiceEntry:
 
 
 def strict(namespace: str) -> OutboundPolicy:
-    """REGISTRY_ONLY for a namespace, or with an empty one for the mesh."""
+    """REGISTRY_ONLY for a namespace, or for the mesh if it is empty."""
     return policy("REGISTRY_ONLY", namespace or "all", scope=Scope(namespace))
 
 
@@ -140,7 +140,7 @@ TCP_PORTS = [
     case("one resolved, one at the dialled address", [raw("a")], db("b"), SHARED, TAKES),
     case("the same the other way round", [db("a")], raw("b"), SHARED, TAKES),
     case("MONGO carries no name either", [db("a", "27017:TCP")], db("b", "27017:MONGO"), SHARED, TAKES),
-    case("TLS is told apart by its server name", [web("a", "3306:TLS")], web("b", "3306:TLS")),
+    case("TLS is distinguished by its server name", [web("a", "3306:TLS")], web("b", "3306:TLS")),
     case("private in two namespaces", [db("a", export_to=(".",))], db("b", namespace="x", export_to=(".",)), TAKES),
     case("on two clusters", [db("a", cluster_selector=EU)], db("b", cluster_selector=US), TAKES),
     case("the entry itself again", [db("a")], db("a"), TAKES),
@@ -307,7 +307,7 @@ RESOLVERS = [
     case("in a namespace of its own", [many(200)], many(1, "b", export_to=(".",)), "EGR0111 resolution"),
     case("in two namespaces", [many(200, export_to=(".",))], many(100, "b", namespace="x", export_to=(".",))),
     case("of which one address is resolved", [], many(210, endpoints=(Endpoint("origin.example.com"),))),
-    case("that nobody resolves", [], many(210, resolution=Resolution.NONE)),
+    case("that are not resolved", [], many(210, resolution=Resolution.NONE)),
 ]
 
 CASES = [*SOUND, *PROTOCOLS, *TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *NAMESPACES, *EXPORTS, *RESOLVERS]

@@ -1,4 +1,4 @@
-"""Rules of faults and the entries they hang on (EGR02xx)."""
+"""Rows for the rules of faults and the entries that they depend on (EGR02xx)."""
 
 from egress_server.domain.model.resources import Abort, Delay, Resolution, TrafficSettings
 from tests.support.meshes import cluster, entry, fault, ports, selector

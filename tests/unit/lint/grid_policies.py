@@ -1,9 +1,10 @@
-"""Rules of outbound policies (EGR03xx), interceptions (EGR04xx) and all that selects clusters (EGR05xx)."""
+"""Rows for the rules of outbound policies (EGR03xx), interceptions (EGR04xx), and cluster selectors (EGR05xx)."""
 
 from dataclasses import replace
 from typing import Any
 
-from egress_server.domain.model.resources import Cluster, Scope
+from egress_server.domain.model.clusters import Cluster, LocalTarget
+from egress_server.domain.model.selectors import Scope
 from tests.support.meshes import cluster, entry, fault, interception, policy, ports, selector
 from tests.unit.lint.cases import case
 
@@ -19,7 +20,7 @@ DB = entry("db", ports=ports("3306:TCP"), addresses=("203.0.113.5",))
 
 def served(id_: str = "east", *cidrs: str, **labels: str) -> Cluster:
     """A cluster whose service ranges are known."""
-    return replace(cluster(id_, **labels), service_cidrs=cidrs or ("10.96.0.0/12",))
+    return replace(cluster(id_, **labels), target=LocalTarget(cidrs or ("10.96.0.0/12",)))
 
 
 RANKS = [

@@ -1,4 +1,4 @@
-"""Lint costs the same beside a hundred entries and beside ten thousand."""
+"""Lint costs the same with a hundred entries and with ten thousand."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -21,17 +21,17 @@ Maker = Callable[[int], ServiceEntry]
 
 
 def public(number: int) -> ServiceEntry:
-    """Seen by all; ports and resolution as most entries have them."""
+    """Visible to all, with the ports and resolution that most entries have."""
     return entry(f"e{number}", resolution=Resolution.DNS)
 
 
 def private(number: int) -> ServiceEntry:
-    """Seen by its namespace only, on a port of its own kind."""
+    """Visible to its namespace only, on a port of its own."""
     return entry(f"e{number}", namespace=f"n{number}", export_to=(".",), ports=ports("8080:HTTP", "8443:TLS"))
 
 
 def database(number: int) -> ServiceEntry:
-    """TCP without addresses, which takes nothing away from others of its kind."""
+    """TCP without addresses, which does not affect others of its kind."""
     return entry(f"e{number}", ports=ports("3306:TCP"))
 
 
@@ -46,7 +46,7 @@ def mesh(make: Maker, count: int) -> Snapshot:
 
 
 def steps(do: Callable[[], Any]) -> int:
-    """How many of the interpreter's instructions `do` takes, at most a million."""
+    """The number of interpreter instructions that `do` takes, at most a million."""
     count = 0
 
     def step(frame: FrameType, event: str, _: Any) -> Any:
@@ -66,7 +66,7 @@ def steps(do: Callable[[], Any]) -> int:
 
 
 def mutations(make: Maker) -> Iterator[tuple[str, Resource]]:
-    """What may be set beside such entries."""
+    """Mutations in a mesh with such entries."""
     yield "one more of them", make(10 * MANY)
     yield "one of them again", make(7)
     yield "an entry for all", entry("new", ports=ports("80:HTTP", "8080:HTTP", "8443:TLS", "443:HTTPS"))
@@ -78,8 +78,8 @@ def mutations(make: Maker) -> Iterator[tuple[str, Resource]]:
 
 
 def inventories(count: int) -> Inventories:
-    """Of that many clusters, each with a Service, an entry, a VirtualService and a Sidecar of somebody else, and some
-    with the hosts and ports that ours have."""
+    """Of that many clusters, each with a Service, an entry, a VirtualService and a Sidecar that are foreign, some of
+    them with the hosts and ports of managed entries."""
     return Inventories(
         inventory(
             f"c{number}",
@@ -93,7 +93,7 @@ def inventories(count: int) -> Inventories:
 
 
 def test_cost_does_not_grow_with_clusters() -> None:
-    """Neither does it with the number of clusters and what others have put there."""
+    """The number of clusters and of foreign objects on them makes no difference either."""
     few, many = mesh(public, FEW), mesh(public, FEW)
     for snapshot, count in ((few, 60), (many, 600)):
         for number in range(count):
@@ -105,7 +105,7 @@ def test_cost_does_not_grow_with_clusters() -> None:
 
 @pytest.mark.parametrize("make", [public, private, database, elsewhere])
 def test_cost_does_not_grow(make: Maker) -> None:
-    """Setting and deleting takes as many instructions, whatever else there is."""
+    """Setting and deleting take the same number of instructions, whatever else exists."""
     few, many = mesh(make, FEW), mesh(make, MANY)
     for text, new in mutations(make):
         assert steps(partial(lint, many, new)) <= 1.2 * steps(partial(lint, few, new)) + 100, text

@@ -1,4 +1,4 @@
-"""Every rule by rows: what it finds, and what it lets pass."""
+"""Every rule of mutations by rows: what it finds, and what it accepts."""
 
 import pytest
 
@@ -6,21 +6,21 @@ from egress_server.domain.desired.snapshot import buckets_of
 from egress_server.domain.lint.engine import RULES, lint, lint_delete
 from egress_server.domain.model.findings import Severity
 from tests.support.meshes import History
-from tests.unit.lint import grid_entries, grid_faults, grid_others, grid_policies
+from tests.unit.lint import grid_entries, grid_faults, grid_foreign, grid_policies
 from tests.unit.lint.cases import Case
 
-CASES = [*grid_entries.CASES, *grid_faults.CASES, *grid_policies.CASES, *grid_others.CASES]
+CASES = [*grid_entries.CASES, *grid_faults.CASES, *grid_policies.CASES, *grid_foreign.CASES]
 BLOCKED = [case for case in CASES if case.there and any(f.severity is Severity.ERROR for f in case.lint().findings)]
 
 
 def rows(cases: list[Case]) -> pytest.MarkDecorator:
-    """A test for each row, called by its text."""
+    """A test for each row, named after its text."""
     return pytest.mark.parametrize("case", [pytest.param(case, id=case.text) for case in cases])
 
 
 @rows(CASES)
 def test_findings(case: Case) -> None:
-    """The mutation gives these findings and no others, each with texts for people."""
+    """The mutation gives these findings and no others, each with a cause and a fix."""
     findings = case.lint().findings
     assert [f"{finding.code} {finding.field}" for finding in findings] == list(case.finds)
     for finding in findings:
@@ -30,17 +30,17 @@ def test_findings(case: Case) -> None:
 
 
 def test_each_rule_has_rows() -> None:
-    """Each rule is seen to find something, and to let pass a resource of each kind that it looks at."""
+    """Each rule finds something, and accepts some resource of each kind that it applies to."""
     found = {finding.split()[0] for case in CASES for finding in case.finds}
     assert found == {rule.code for rule in RULES}
     passed = {(rule.code, type(case.new)) for case in CASES for rule in RULES if rule.code not in str(case.finds)}
-    assert passed >= {(rule.code, kind) for rule in RULES for kind in rule.on}
+    assert passed >= {(rule.code, kind) for rule in RULES for kind in rule.applies_to}
 
 
 @rows(BLOCKED)
 def test_no_write_skew(case: Case) -> None:
-    """What blocks a mutation had touched a bucket that the mutation reads: neither could have been accepted on a
-    snapshot that lacks the other."""
+    """A mutation reads a bucket that the resource which blocks it has touched: neither could have been accepted on a
+    snapshot without the other."""
     blocking = {f.resource for f in case.lint().findings if f.severity is Severity.ERROR and f.resource}
     for other in (resource for resource in case.there if resource.name in blocking):
         without = History(*(resource for resource in case.there if resource.name != other.name)).snapshot

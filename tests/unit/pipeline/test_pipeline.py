@@ -1,9 +1,9 @@
-"""The one path of a call: its steps in their order, and every way it can end."""
+"""The path of a call: its steps in order, and every way in which it can end."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,9 +13,13 @@ from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import outbound_policy_pb2
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.errors import Aborted, Code, EgressError, NotFound, PermissionDenied, invalid
-from egress_server.pipeline.pipeline import MAX_REQUEST_BYTES, Method, Pipeline, RpcCall, StatusError
+from egress_server.domain.model.limits import MAX_REQUEST_BYTES
+from egress_server.pipeline.method import RpcCall
+from egress_server.pipeline.pipeline import Pipeline
+from egress_server.pipeline.status import StatusError
 from egress_server.ports.identity import Principal
 from egress_server.telemetry.metrics import REGISTRY
+from egress_server.wire import METHODS
 from tests.unit.commands.fakes import World
 
 PATH = "/egress.v1.EgressService/GetOutboundPolicy"
@@ -24,7 +28,7 @@ Run = Callable[[Services, Caller, Any], Awaitable[Any]]
 
 
 class Unauthenticated(EgressError):
-    """Nobody knows the caller."""
+    """The caller is unknown."""
 
     code = Code.UNAUTHENTICATED
     reason = "UNAUTHENTICATED"
@@ -39,7 +43,7 @@ class Command:
 
 
 class Guard:
-    """Authenticator and Authorizer that note what they are asked, and refuse where told to."""
+    """Authenticator and Authorizer that record their calls, and reject on demand."""
 
     def __init__(self, log: list[object]) -> None:
         self.log = log
@@ -47,7 +51,7 @@ class Guard:
         self.forbids = False
 
     async def authenticate(self, metadata: Mapping[str, str], peer: str) -> Principal:
-        """Who says so; alice by default."""
+        """The caller in the metadata; alice by default."""
         self.log.append("authenticate")
         if self.unknown:
             raise Unauthenticated("who are you?")
@@ -69,14 +73,11 @@ class Bench:
         self.callers: list[Caller] = []
         self._run = run
         self.pipeline = Pipeline(World.of().services, self.guard, self.guard)
-        self.method = Method(
-            PATH,
-            pb.GetOutboundPolicyRequest,
-            outbound_policy_pb2.OutboundPolicy,
-            "egress.outboundPolicies.get",
-            self._decode,
-            self._command,
-            lambda name: outbound_policy_pb2.OutboundPolicy(name=name),
+        self.method = replace(
+            METHODS[PATH],
+            decode=self._decode,
+            run=self._command,
+            encode=lambda name: outbound_policy_pb2.OutboundPolicy(name=name),
         )
 
     def _decode(self, request: pb.GetOutboundPolicyRequest) -> Command:
@@ -196,7 +197,7 @@ async def test_a_call_ends_with_its_time(left: float) -> None:
 
 
 async def test_a_cancelled_call_is_cancelled() -> None:
-    """It is no refusal."""
+    """It is not an error."""
     entered = asyncio.Event()
 
     async def run(*_: object) -> str:

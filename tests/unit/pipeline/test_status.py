@@ -14,7 +14,7 @@ from egress.v1 import common_pb2
 from egress_server.domain.model import errors
 from egress_server.domain.model.errors import Aborted, Code, EgressError, FailedPrecondition, InvalidArgument, Violation
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.pipeline.status import MAX_LISTED, MAX_STATUS, internal_error, refusal_of
+from egress_server.pipeline.status import MAX_LISTED, MAX_STATUS, internal_error, status_error
 
 M = TypeVar("M", bound=Message)
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EgressError)]
@@ -40,25 +40,25 @@ def finding(number: int = 0, **fields: str) -> Finding:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_has_code_and_reason(kind: type[EgressError]) -> None:
-    """The reason of its class, or its own; the domain is ours; the metadata goes along."""
-    status = refusal_of(kind("it went wrong", metadata={"resource": "x"})).status
+    """The reason of its class or its own, the domain of this API, and the metadata."""
+    status = status_error(kind("it went wrong", metadata={"resource": "x"})).status
     assert (status.code, status.message) == (kind.code.value, "it went wrong")
     (info,) = details(status, error_details_pb2.ErrorInfo)
     assert (info.reason, info.domain, dict(info.metadata)) == (kind.reason, "egress.mesh", {"resource": "x"})
-    (own,) = details(refusal_of(kind("", reason="OWN")).status, error_details_pb2.ErrorInfo)
+    (own,) = details(status_error(kind("", reason="OWN")).status, error_details_pb2.ErrorInfo)
     assert own.reason == "OWN"
 
 
 def test_an_error_without_more_has_no_more_details() -> None:
     """Nothing empty is sent."""
-    assert len(refusal_of(Aborted("x")).status.details) == 1
+    assert len(status_error(Aborted("x")).status.details) == 1
 
 
 @pytest.mark.parametrize(("count", "listed"), [(1, 1), (10, 10), (11, 10), (500, 10)])
 def test_the_first_ten_violations_are_listed_and_all_are_counted(count: int, listed: int) -> None:
     """In their order."""
     wrong = [Violation(f"service_entry.ports[{i}].number", f"{i} must be 1 to 65535") for i in range(count)]
-    status = refusal_of(InvalidArgument("wrong", violations=wrong)).status
+    status = status_error(InvalidArgument("wrong", violations=wrong)).status
     (bad,) = details(status, error_details_pb2.BadRequest)
     assert [(v.field, v.description) for v in bad.field_violations] == [
         (v.field, v.description) for v in wrong[:listed]
@@ -69,7 +69,7 @@ def test_the_first_ten_violations_are_listed_and_all_are_counted(count: int, lis
 
 def test_findings_go_along_as_they_are() -> None:
     """Each as a message of the contract, and counted."""
-    status = refusal_of(FailedPrecondition("no", findings=[finding(i) for i in range(12)])).status
+    status = status_error(FailedPrecondition("no", findings=[finding(i) for i in range(12)])).status
     found = details(status, common_pb2.Finding)
     assert [f.field for f in found] == [f"ports[{i}].protocol" for i in range(MAX_LISTED)]
     assert found[0] == common_pb2.Finding(
@@ -79,7 +79,7 @@ def test_findings_go_along_as_they_are() -> None:
         resource="meshes/m/x/y",
         cause="they differ",
         fix="agree",
-        forceable=True,
+        suppressible=True,
         related_codes=["IST0177"],
     )
     (info,) = details(status, error_details_pb2.ErrorInfo)
@@ -89,7 +89,7 @@ def test_findings_go_along_as_they_are() -> None:
 @pytest.mark.parametrize(("seconds", "written"), [(0.1, (0, 100_000_000)), (2, (2, 0)), (1.5, (1, 500_000_000))])
 def test_a_time_to_come_back_is_a_retry_info(seconds: float, written: tuple[int, int]) -> None:
     """Clients wait so long before they ask again."""
-    status = refusal_of(Aborted("busy", retry_after=seconds)).status
+    status = status_error(Aborted("busy", retry_after=seconds)).status
     (retry,) = details(status, error_details_pb2.RetryInfo)
     assert (retry.retry_delay.seconds, retry.retry_delay.nanos) == written
 
@@ -122,7 +122,7 @@ def worst(letter: str) -> EgressError:
 @pytest.mark.parametrize("letter", ["x", "ö", "漢", "😀", "\0"])
 def test_a_status_always_fits_into_trailers(letter: str) -> None:
     """However much is wrong, in whatever script; gRPC breaks above 8 KB."""
-    status = refusal_of(worst(letter)).status
+    status = status_error(worst(letter)).status
     assert status.ByteSize() <= MAX_STATUS
     assert trailer_bytes(status) < 7000
     (bad,) = details(status, error_details_pb2.BadRequest)
@@ -136,7 +136,7 @@ def test_at_least_one_finding_is_listed_however_long() -> None:
     name = f"meshes/{'m' * 63}/namespaces/{'n' * 63}/serviceEntries/{'e' * 253}"
     long = Finding("EGR0101", Severity.ERROR, "ports[63].protocol", "c" * 5000, "f" * 5000, name, True, ("IST0177",))
     error = FailedPrecondition("m" * 5000, metadata={"codes": "EGR0101"}, findings=[long] * 50)
-    status = refusal_of(error).status
+    status = status_error(error).status
     found = details(status, common_pb2.Finding)
     assert found
     assert found[0].resource == name
@@ -149,11 +149,11 @@ _texts = st.text(max_size=700)
 @given(_texts, st.lists(st.builds(Violation, _texts, _texts), max_size=12), st.dictionaries(st.just("key"), _texts))
 def test_any_error_becomes_a_status(message: str, wrong: list[Violation], metadata: dict[str, str]) -> None:
     """Whatever text it is made of."""
-    status = refusal_of(InvalidArgument(message, violations=wrong, metadata=metadata)).status
+    status = status_error(InvalidArgument(message, violations=wrong, metadata=metadata)).status
     assert status.ByteSize() <= MAX_STATUS
     assert trailer_bytes(status) < 7000
 
 
 def test_half_a_character_is_never_sent() -> None:
     """A surrogate alone, which no message could carry, becomes a question mark."""
-    assert refusal_of(InvalidArgument("a\ud800b")).status.message == "a?b"
+    assert status_error(InvalidArgument("a\ud800b")).status.message == "a?b"

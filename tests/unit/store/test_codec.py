@@ -1,11 +1,18 @@
 """The stored form: every resource comes back as it was, and what an older server wrote is still read."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from egress_server.domain.model.changes import ChangeRecord, ChangeType
+from egress_server.domain.model.clusters import (
+    Cluster,
+    DirectoryTarget,
+    LocalTarget,
+    Mesh,
+)
 from egress_server.domain.model.resources import (
     Abort,
-    Cluster,
-    ClusterSelector,
     ConnectionLimits,
     Delay,
     Endpoint,
@@ -13,7 +20,6 @@ from egress_server.domain.model.resources import (
     HeaderMatch,
     Interception,
     MatchKind,
-    Mesh,
     OutboundMode,
     OutboundPolicy,
     OutlierDetection,
@@ -21,16 +27,17 @@ from egress_server.domain.model.resources import (
     Resource,
     Retries,
     Route,
-    Scope,
     ServiceEntry,
     ServicePort,
-    TargetKind,
     TlsOrigination,
     TrafficSettings,
     WeightedDestination,
 )
-from egress_server.store.codec import decode_versioned, encode
+from egress_server.domain.model.selectors import ClusterSelector, Scope
+from egress_server.domain.observed.inventory import ForeignSidecar, Inventory, PolicyGap, PolicyGapKind
+from egress_server.store.codec import decode_inventory, decode_record, decode_versioned, encode
 
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 SELECTOR = ClusterSelector((), {"env": "prod"})
 HEADERS = (HeaderMatch("a"), HeaderMatch("b", MatchKind.REGEX, "x.*"))
 TRAFFIC = TrafficSettings(
@@ -43,7 +50,7 @@ TRAFFIC = TrafficSettings(
 )
 RESOURCES: list[Resource] = [
     Mesh("meshes/m", "Everything", {"team": "net"}),
-    Cluster("meshes/m/clusters/c", TargetKind.DIRECTORY, {"env": "prod"}, "a/b", ("10.0.0.0/8",), draining=True),
+    Cluster("meshes/m/clusters/c", DirectoryTarget("a/b", ("10.0.0.0/8",)), {"env": "prod"}, draining=True),
     OutboundPolicy("meshes/m/outboundPolicies/p", OutboundMode.REGISTRY_ONLY, Scope("ns", {"app": "x"}), SELECTOR),
     ServiceEntry(
         "meshes/m/namespaces/ns/serviceEntries/e",
@@ -92,7 +99,7 @@ def test_every_kind_comes_back(resource: Resource) -> None:
     [
         (
             b'{"name":"meshes/m/clusters/c","target":"local","labels":{}}',
-            Cluster("meshes/m/clusters/c", TargetKind.LOCAL),
+            Cluster("meshes/m/clusters/c", LocalTarget()),
         ),
         (b'{"name":"meshes/m"}', Mesh("meshes/m")),
         (
@@ -105,3 +112,21 @@ def test_every_kind_comes_back(resource: Resource) -> None:
 def test_other_versions_are_read(data: bytes, resource: Resource) -> None:
     """Fields that came later have a default; fields yet to come are passed over."""
     assert decode_versioned(resource.name, b"1 1 1 0 " + data).resource == resource
+
+
+def test_escapes_of_0_1_0_are_policy_gaps() -> None:
+    """The old name is replaced where it is a field or a count of one, and nowhere else."""
+    gap = PolicyGap(PolicyGapKind.EXCLUDED, "Pod", "shop", "web", "port 443 is excluded")
+    sidecar = ForeignSidecar("shop", "theirs", AT, {"escapes": "label"})
+    inventory = Inventory(
+        "east", AT, policy_gaps=(gap,), sidecars=(sidecar,), left_out={"policy_gaps": 3, "services": 1}
+    )
+    assert decode_inventory(encode(inventory)) == inventory
+    old = encode(inventory).replace(b'"policy_gaps":', b'"escapes":')
+    assert decode_inventory(old) == inventory
+
+
+def test_rollbacks_of_0_1_0_are_reverts() -> None:
+    """Change records call a revert ROLLBACK there."""
+    record = ChangeRecord(ChangeType.REVERT, "meshes/m", "user:alice", "r")
+    assert decode_record(encode(record).replace(b"REVERT", b"ROLLBACK")) == record

@@ -14,7 +14,7 @@ from egress_server.telemetry.logs import configure_logs
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """Where logs of level info go; afterwards everything is as before."""
+    """The stream that gets logs of level info and above; afterwards everything is as before."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     found = io.StringIO()
@@ -54,7 +54,7 @@ def _fail(secret: str) -> None:
 
 @pytest.mark.parametrize("logger", ["ours", "theirs"])
 def test_a_traceback_shows_no_values(stream: io.StringIO, logger: str) -> None:
-    """Where it failed, and not with what."""
+    """It has the place of the failure, but no values."""
     try:
         _fail("canary-in-the-request")
     except ValueError:

@@ -11,15 +11,18 @@ from google.protobuf.message import Message
 from egress_server.commands.changes.history import ChangePage, ChangeState, RolloutPage, Waited
 from egress_server.commands.clusters.clusters import FoundClusters
 from egress_server.commands.mutate import MutationOutcome, mutate
-from egress_server.commands.probe import Made, ProbeResult
+from egress_server.commands.probe import JudgedAttempt, ProbeResult
 from egress_server.commands.read import ReadResult
 from egress_server.domain.model.changes import Change, ChangeRecord, ChangeType, Versioned, make_etag
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.resources import ClusterSelector, Resource, Scope
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, Expectation, Timings, judge
-from egress_server.domain.probe.judge import Outcome as ProbeOutcome
-from egress_server.domain.probe.verdicts import quantiles, summarize
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.rollout import Rollout, RolloutState
+from egress_server.domain.model.selectors import ClusterSelector, Scope
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, Timings
+from egress_server.domain.probe.judge import judge
+from egress_server.domain.probe.verdicts import Expectation, quantiles, summarize
+from egress_server.domain.probe.verdicts import Outcome as ProbeOutcome
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import cluster, entry, policy, ports
@@ -39,7 +42,7 @@ def written(name: str, result: object) -> dict[str, Any]:
     return MessageToDict(message)
 
 
-def versioned(resource: Resource) -> Versioned:
+def versioned(resource: Resource) -> Versioned[Resource]:
     """As of revision 7."""
     return Versioned(resource, 7, BIRTH, NOW)
 
@@ -113,7 +116,7 @@ def test_a_mutation_answers_with_resource_change_and_findings() -> None:
         "resource": "meshes/a",
         "cause": "cause",
         "fix": "fix",
-        "forceable": True,
+        "suppressible": True,
         "relatedCodes": ["IST0177"],
     }
     assert written("SetOutboundPolicy", outcome) == {
@@ -229,7 +232,7 @@ def test_a_change_counts_its_rollouts() -> None:
 
 @pytest.mark.parametrize("state", list(RolloutState))
 def test_every_state_of_a_rollout_is_written(state: RolloutState) -> None:
-    """By its name; a cluster that nobody has reported on has nothing more."""
+    """By name. A cluster that has not been reported on has nothing else."""
     found = written("ListClusterRollouts", RolloutPage((Rollout(cluster("east"), state),), ""))
     assert found == {"clusterRollouts": [{"cluster": "meshes/default/clusters/east", "state": state.value}]}
 
@@ -277,7 +280,7 @@ def probed(destination: Destination, evidence: Evidence, expected: Expectation, 
     """The answer to a probe."""
     agent = AgentInfo("a1", "east", "default", "east", "1")
     verdict = judge(destination, evidence)
-    made, counted = (Made(evidence, verdict),), summarize([verdict], expected)
+    made, counted = (JudgedAttempt(evidence, verdict),), summarize([verdict], expected)
     times = quantiles([evidence.timings.total] if evidence.timings.total else [])
     asked = Attempt(destination, **attempt)
     return written("Probe", ProbeResult(agent, asked, made, counted, times, expected, 7))

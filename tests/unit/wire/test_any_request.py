@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from egress_server.domain.model.errors import InvalidArgument
-from egress_server.pipeline.pipeline import Method, StreamMethod
-from egress_server.pipeline.status import MAX_STATUS, refusal_of
+from egress_server.pipeline.method import Method, StreamMethod
+from egress_server.pipeline.status import MAX_STATUS, status_error
 from egress_server.wire import METHODS, STREAMS
 from tests.support.requests import CHANGE, CLUSTER, ENTRY, FAULT, INTERCEPTION, MESH, POLICY, requests
 
@@ -70,7 +70,7 @@ def check(method: Method | StreamMethod, message: Message) -> None:
     if error := refusal(method, message):
         assert error.violations
         assert all(violation.field for violation in error.violations)
-        assert refusal_of(error).status.ByteSize() <= MAX_STATUS
+        assert status_error(error).status.ByteSize() <= MAX_STATUS
 
 
 @pytest.mark.parametrize("path", sorted(ALL))
@@ -108,7 +108,7 @@ def test_a_good_request_with_one_field_of_any_value(path: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(ALL))
 def test_any_bytes_are_a_message_or_none(path: str) -> None:
-    """The parser refuses what is no message; what it takes is decoded or refused."""
+    """The parser rejects what is not a message; what it accepts is decoded or rejected."""
     method = ALL[path]
 
     @settings(max_examples=40, deadline=None)

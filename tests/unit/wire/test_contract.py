@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto,
 from google.protobuf.message import Message
 
 from egress.v1 import common_pb2
-from egress_server.pipeline.pipeline import Method, StreamMethod
+from egress_server.pipeline.method import Method, StreamMethod
 from egress_server.wire import METHODS, STREAMS
 
 _COMMON = {

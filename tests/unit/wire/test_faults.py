@@ -1,4 +1,4 @@
-"""InjectFault: fields and YAML to one command, what stands in for what nobody gave, and what is refused where."""
+"""InjectFault: fields and YAML become the same command; defaults, and problems with their paths."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +13,10 @@ from egress_server.commands.mutate import Mutation
 from egress_server.contract.faults import read_fault, write_fault
 from egress_server.domain.model.changes import ChangeType, Versioned
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import Abort, ClusterSelector, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.wire import METHODS
-from egress_server.wire.methods.inject_fault import default_id
+from egress_server.wire.grammar.names import host_id
 from tests.support.paths import ROOT
 from tests.support.violations import violations_of
 
@@ -85,7 +86,7 @@ def test_the_end_is_counted_from_the_last_change() -> None:
     assert cleared.expire_time.ToDatetime(UTC) == NOW
 
 
-def test_what_nobody_gave() -> None:
+def test_defaults() -> None:
     """Always, for ten minutes, named after the host, in the namespace `default`."""
     fault = fault_of(fault={"host": "WWW.Bank.example", "delay": {"fixedDelay": "5s"}, "abort": {"httpStatus": 503}})
     assert fault.name == f"{MESH}/namespaces/default/faults/www-bank-example"
@@ -102,12 +103,12 @@ def test_what_nobody_gave() -> None:
 )
 def test_an_id_is_made_of_the_host(host: str, id_: str) -> None:
     """The same host gives the same id, so that injecting again replaces the fault."""
-    assert default_id(host) == id_
+    assert host_id(host) == id_
 
 
 def test_a_long_host_gives_a_short_id() -> None:
-    """Two that begin alike are still told apart."""
-    one, other = (default_id(f"{end}.{'a' * 63}.example.com"[::-1].lower()) for end in ("x", "y"))
+    """Two hosts with the same beginning get different IDs."""
+    one, other = (host_id(f"{end}.{'a' * 63}.example.com"[::-1].lower()) for end in ("x", "y"))
     assert max(len(one), len(other)) <= 63
     assert one != other
 
@@ -147,9 +148,9 @@ BANK = {"host": "a.b", "delay": {"fixedDelay": "5s"}}
 @pytest.mark.parametrize(
     ("fields", "found"),
     [
-        ({}, [("fault", "set fault or istio_yaml")]),
+        ({}, [("fault", "must be set, or istio_yaml instead")]),
         ({"fault": {}}, ["fault.host", "fault.delay"]),
-        ({"fault": BANK, "ttl": "5s"}, [("ttl", "goes with istio_yaml; set fault.ttl")]),
+        ({"fault": BANK, "ttl": "5s"}, [("ttl", "can only be used with istio_yaml; set fault.ttl instead")]),
         ({"fault": BANK, "clusterSelector": {}}, ["cluster_selector"]),
         ({"fault": {**BANK, "delay": {"fixedDelay": "5s", "percent": 0}}}, ["fault.delay.percent"]),
         ({"fault": {**BANK, "ttl": "3s"}}, ["fault.delay.fixed_delay"]),
@@ -168,7 +169,7 @@ BANK = {"host": "a.b", "delay": {"fixedDelay": "5s"}}
         ({"istioYaml": YAML, "requestId": "a b"}, ["request_id"]),
         (
             {"istioYaml": YAML.replace("name: ali", "namespace: a\n  name: ali"), "parent": f"{MESH}/namespaces/b"},
-            [("istio_yaml.metadata.namespace", "is a, and parent says b")],
+            [("istio_yaml.metadata.namespace", "is a, but parent has b")],
         ),
     ],
 )
@@ -188,7 +189,7 @@ def test_faults_of_a_namespace_or_of_all() -> None:
     assert violations_of(lambda: method.decode(pb.ListFaultsRequest(parent=MESH)))[0][0] == "parent"
     wrong = pb.ListFaultsRequest(parent=f"{MESH}/namespaces/prod", filter='ttl = "5"')
     assert violations_of(lambda: method.decode(wrong)) == [
-        ("filter", "'ttl' can't be filtered by; use one of name, host")
+        ("filter", "can't filter by 'ttl'; supported fields are name, host")
     ]
 
 

@@ -1,4 +1,4 @@
-"""Meshes and clusters through the door."""
+"""Meshes and clusters through the transport."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,16 +15,17 @@ from egress_server.commands.read import Get
 from egress_server.contract.clusters import read_cluster, write_cluster
 from egress_server.contract.policies import write_mesh
 from egress_server.domain.model.changes import ChangeType, Versioned
-from egress_server.domain.model.names import Name, ResourceKind
-from egress_server.domain.model.resources import (
+from egress_server.domain.model.clusters import (
     Cluster,
+    DirectoryTarget,
     DriftPolicy,
     KubernetesTarget,
+    LocalTarget,
     Mesh,
     MeshPolicyBackend,
-    Resource,
-    TargetKind,
+    Orders,
 )
+from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.status import (
     ClusterStatus,
     Drift,
@@ -36,7 +37,7 @@ from egress_server.domain.model.status import (
 )
 from egress_server.domain.observed.inventory import Capabilities, Inventory, PolicyGap, PolicyGapKind
 from egress_server.domain.validate import Problems
-from egress_server.formats.kubeconfig import cut_kubeconfig
+from egress_server.formats.kubeconfig import extract_context
 from egress_server.wire import METHODS
 from tests.support.kubeconfigs import CANARY, kubeconfig
 from tests.support.violations import violations_of
@@ -44,13 +45,13 @@ from tests.support.violations import violations_of
 MESH = "meshes/default"
 EAST = f"{MESH}/clusters/east"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-LOCAL, DIRECTORY, KUBERNETES = TargetKind.LOCAL, TargetKind.DIRECTORY, TargetKind.KUBERNETES
 WAY = KubernetesTarget(
     context="c0",
     secret="egress/c0",
     istio_revision="canary",
     root_namespace="istio",
     mesh_policy=MeshPolicyBackend.SIDECAR,
+    service_cidrs=("fd00::/108",),
 )
 
 
@@ -64,7 +65,7 @@ def update(**cluster: Any) -> pb.UpdateClusterRequest:
     return ParseDict({"cluster": {"name": EAST, **cluster}}, pb.UpdateClusterRequest())
 
 
-def amended(request: pb.UpdateClusterRequest, before: Resource) -> Resource:
+def amended(request: pb.UpdateClusterRequest, before: Cluster) -> Any:
     """What an update makes of a cluster."""
     mutation = decode("UpdateCluster", request)
     assert isinstance(mutation, Mutation)
@@ -76,18 +77,18 @@ def amended(request: pb.UpdateClusterRequest, before: Resource) -> Resource:
 @pytest.mark.parametrize(
     "cluster",
     [
-        Cluster(EAST, LOCAL),
-        Cluster(EAST, LOCAL, {"env": "prod"}, service_cidrs=("10.96.0.0/12",)),
-        Cluster(EAST, DIRECTORY),
-        Cluster(EAST, DIRECTORY, {}, "prod/east", ("fd00::/108",)),
-        Cluster(EAST, KUBERNETES, kubernetes=KubernetesTarget(in_cluster=True)),
-        Cluster(EAST, KUBERNETES, {}, "", ("fd00::/108",), kubernetes=WAY),
+        Cluster(EAST, LocalTarget()),
+        Cluster(EAST, LocalTarget(("10.96.0.0/12",)), {"env": "prod"}),
+        Cluster(EAST, DirectoryTarget()),
+        Cluster(EAST, DirectoryTarget("prod/east", ("fd00::/108",))),
+        Cluster(EAST, KubernetesTarget(in_cluster=True)),
+        Cluster(EAST, WAY),
     ],
 )
 def test_every_target_comes_and_goes(cluster: Cluster) -> None:
     """What is registered is shown again."""
     shown = write_cluster(Versioned(cluster, 1, NOW, NOW), "epoch")
-    assert shown.WhichOneof("target") == cluster.target.value
+    assert shown.WhichOneof("target") == cluster.target.kind
     assert read_cluster(shown, EAST, Problems()) == cluster
 
 
@@ -123,14 +124,14 @@ def test_a_kubeconfig_arrives_cut_to_what_is_needed() -> None:
     for context in ("", "c0"):
         target = {"kubeconfig": kubeconfig(), "context": context}
         request = ParseDict({"cluster": {"name": EAST, "kubernetes": target}}, pb.RegisterClusterRequest())
-        mutation = decode("RegisterCluster", request)
-        kept = mutation.resource.kubernetes
-        assert (kept.context, kept.kubeconfig) == ("c0", cut_kubeconfig(kubeconfig()).text)
-        assert CANARY not in repr(mutation)
-        shown = write_cluster(Versioned(mutation.resource, 1, NOW, NOW), "epoch")
+        command = decode("RegisterCluster", request)
+        kept = command.cluster.target
+        assert (kept.context, kept.kubeconfig) == ("c0", extract_context(kubeconfig()).text)
+        assert CANARY not in repr(command)
+        shown = write_cluster(Versioned(command.cluster, 1, NOW, NOW), "epoch")
         assert CANARY not in str(shown)
         assert shown.kubernetes.context == "c0"
-        prints.add(mutation.options.fingerprint)
+        prints.add(command.options.fingerprint)
     assert len(prints) == 1
 
 
@@ -153,7 +154,13 @@ def test_what_was_seen_is_in_the_status() -> None:
         policy_gaps=(PolicyGap(PolicyGapKind.AMBIENT, "Namespace", "", "a", "ambient"),),
         left_out={"policy_gaps": 4},
     )
-    shown = write_cluster(Versioned(Cluster(EAST, LOCAL, adopted=("x",)), 1, NOW, NOW), "epoch", status, inventory, 2)
+    shown = write_cluster(
+        Versioned(Cluster(EAST, LocalTarget(), orders=Orders(adopted=("x",))), 1, NOW, NOW),
+        "epoch",
+        status,
+        inventory,
+        2,
+    )
     assert list(shown.adopted) == ["x"]
     assert MessageToDict(shown.status) == {
         "state": "HELD",
@@ -181,26 +188,27 @@ def test_what_was_seen_is_in_the_status() -> None:
 
 def test_an_update_replaces_labels() -> None:
     """Whatever the target, which may be left out."""
-    before = Cluster(EAST, DIRECTORY, {"env": "test", "tier": "1"}, "x", ("10.0.0.0/8",), draining=True)
+    target = DirectoryTarget("x", ("10.0.0.0/8",))
+    before = Cluster(EAST, target, {"env": "test", "tier": "1"}, draining=True)
     after = amended(update(labels={"env": "prod"}), before)
-    assert after == Cluster(EAST, DIRECTORY, {"env": "prod"}, "x", ("10.0.0.0/8",), draining=True)
+    assert after == Cluster(EAST, target, {"env": "prod"}, draining=True)
 
 
 def test_an_update_may_repeat_the_target() -> None:
     """So a cluster that was read can be sent back with other labels."""
-    before = Cluster(EAST, DIRECTORY, {}, "x")
+    before = Cluster(EAST, DirectoryTarget("x"))
     assert amended(update(labels={"a": "b"}, directory={"path": "x"}), before) == Cluster(
-        EAST, DIRECTORY, {"a": "b"}, "x"
+        EAST, DirectoryTarget("x"), {"a": "b"}
     )
 
 
 def test_an_update_may_repeat_a_kubernetes_target() -> None:
     """As it is shown: without its credentials, which stay."""
-    before = Cluster(EAST, KUBERNETES, {}, "", ("fd00::/108",), kubernetes=replace(WAY, kubeconfig="sealed"))
+    before = Cluster(EAST, replace(WAY, kubeconfig="sealed"))
     shown = write_cluster(Versioned(before, 1, NOW, NOW), "epoch")
     shown.labels["a"] = "b"
     assert amended(pb.UpdateClusterRequest(cluster=shown), before) == replace(before, labels={"a": "b"})
-    with_credentials = replace(before, kubernetes=KubernetesTarget("sealed", "c0"))
+    with_credentials = replace(before, target=KubernetesTarget("sealed", "c0", service_cidrs=("fd00::/108",)))
     request = update(kubernetes={"kubeconfig": kubeconfig(), "serviceCidrs": ["fd00::/108"]})
     assert [f for f, _ in violations_of(lambda: amended(request, with_credentials))] == ["cluster.target"]
     shown.kubernetes.kubeconfig = "x"
@@ -212,7 +220,7 @@ def test_an_update_may_repeat_a_kubernetes_target() -> None:
 @pytest.mark.parametrize("target", [{"local": {}}, {"directory": {}}, {"directory": {"path": "y"}}])
 def test_an_update_moves_nothing(target: dict[str, Any]) -> None:
     """Another target is refused, not passed over."""
-    before = Cluster(EAST, DIRECTORY, {}, "x")
+    before = Cluster(EAST, DirectoryTarget("x"))
     assert [f for f, _ in violations_of(lambda: amended(update(**target), before))] == ["cluster.target"]
 
 

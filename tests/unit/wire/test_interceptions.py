@@ -1,4 +1,4 @@
-"""SetInterceptionCIDRs through the door."""
+"""SetInterceptionCIDRs through the transport."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +10,10 @@ from egress.v1 import egress_service_pb2 as pb
 from egress_server.commands.mutate import Mutation
 from egress_server.contract.policies import write_interception
 from egress_server.domain.model.changes import Versioned
-from egress_server.domain.model.resources import ClusterSelector, Interception, OutboundMode, OutboundPolicy, Scope
+from egress_server.domain.model.resources import Interception, OutboundMode, OutboundPolicy
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.wire import METHODS
-from egress_server.wire.grammar.scoped import default_id
+from egress_server.wire.grammar.names import scoped_id
 from tests.support.violations import violations_of
 
 MESH = "meshes/default"
@@ -99,5 +100,5 @@ def test_ids_are_made_as_for_outbound_policies() -> None:
     """Of where the policy holds, whatever it says."""
     scope, selector = Scope("prod", {"app": "x"}), ClusterSelector(("east",))
     outbound = OutboundPolicy("", OutboundMode.ALLOW_ANY, scope, selector)
-    assert default_id(Interception("", scope, cluster_selector=selector)) == default_id(outbound)
-    assert default_id(Interception("", none=True)) == "default"
+    assert scoped_id(Interception("", scope, cluster_selector=selector)) == scoped_id(outbound)
+    assert scoped_id(Interception("", none=True)) == "default"

@@ -10,11 +10,10 @@ from tests.unit.wire.decoding import decode, refused, request
 MUTATIONS = {
     "SetOutboundPolicy": ChangeType.SET,
     "UpsertServiceEntry": ChangeType.SET,
-    "RegisterCluster": ChangeType.REGISTER,
     "DeleteOutboundPolicy": ChangeType.DELETE,
     "DeleteServiceEntry": ChangeType.DELETE,
 }
-NAMES = sorted(MUTATIONS)
+NAMES = sorted([*MUTATIONS, "RegisterCluster"])
 SETS = [name for name in NAMES if not name.startswith("Delete")]
 
 
@@ -28,24 +27,29 @@ def test_options_reach_the_command(name: str) -> None:
         "reason": "r" * 1024,
         "suppress_findings": ["EGR0101"] * 32,
     }
-    mutation = decode(request(name, **fields))
-    options = mutation.options
+    command = decode(request(name, **fields))
+    options = command.options
     for field, value in fields.items():
         assert getattr(options, field) == (tuple(value) if isinstance(value, list) else value)
     assert not options.create_only
-    assert mutation.type is MUTATIONS[name]
-    assert mutation.mesh == "default"
+    assert command.mesh == "default"
+
+
+@pytest.mark.parametrize("name", sorted(MUTATIONS))
+def test_type_of_the_change(name: str) -> None:
+    """What is recorded in the history."""
+    assert decode(request(name)).type is MUTATIONS[name]
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_creation_can_be_demanded(name: str) -> None:
-    """Of whatever is set."""
+def test_create_only(name: str) -> None:
+    """For everything that can be set."""
     assert decode(request(name, create_only=True)).options.create_only
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("Delete")])
 def test_what_is_deleted_must_exist(name: str) -> None:
-    """To demand that it does not makes no sense."""
+    """So `create_only` is rejected."""
     assert [field for field, _ in refused(request(name, create_only=True))] == ["create_only"]
 
 
@@ -72,8 +76,8 @@ def test_bad_options_are_refused_with_their_place(name: str, field: str, value: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_bad_options_are_told_at_once(name: str) -> None:
-    """Together with what is wrong with the resource, for whoever mends it."""
+def test_all_bad_options_are_reported_at_once(name: str) -> None:
+    """Together with the problems of the resource, so that they can be fixed in one go."""
     found = refused(request(name, request_id="ü", etag="ü", reason="r" * 2000))
     assert [where for where, _ in found] == ["request_id", "etag", "reason"]
 

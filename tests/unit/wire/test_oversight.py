@@ -1,6 +1,7 @@
-"""What was seen on clusters, and decisions about them, through the door."""
+"""What was seen on clusters, and decisions about them, through the transport."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -12,7 +13,7 @@ from egress_server.commands.clusters.clusters import RestartWorkloads
 from egress_server.commands.clusters.observations import ClusterObservation, ListObservations, ObservationPage
 from egress_server.commands.mutate import Mutation, MutationOutcome
 from egress_server.domain.model.changes import ChangeType, Versioned
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, RestartOrder, TargetKind
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, Orders, RestartOrder
 from egress_server.domain.model.status import Drift, DriftKind
 from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind, StaleWorkload
 from egress_server.wire import METHODS
@@ -44,10 +45,10 @@ def test_decisions_carry_what_is_decided() -> None:
     adopt, release = decode(request("AdoptObject")), decode(request("ReleaseObject"))
     assert isinstance(adopt, Mutation)
     assert (adopt.name, adopt.type, release.type) == (EAST, ChangeType.ADOPT, ChangeType.RELEASE)
-    before = Cluster(EAST, TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+    before = Cluster(EAST, KubernetesTarget())
     after = adopt.amend(before) if adopt.amend else None
     assert isinstance(after, Cluster)
-    assert after.adopted == ("Sidecar/prod/default",)
+    assert after.orders.adopted == ("Sidecar/prod/default",)
     assert release.amend(after) == before
     approve = decode(request("ApproveDeletion", token="t"))
     assert isinstance(approve, Approve)
@@ -55,7 +56,7 @@ def test_decisions_carry_what_is_decided() -> None:
     restart = decode(request("RestartWorkloads"))
     assert isinstance(restart, RestartWorkloads)
     assert restart.workloads == ("Deployment/prod/web",)
-    others: list[tuple[Mutation | Approve | RestartWorkloads, Message]] = [
+    others: list[tuple[Mutation[Any] | Approve | RestartWorkloads, Message]] = [
         (adopt, request("AdoptObject", object="Sidecar/prod/other")),
         (approve, request("ApproveDeletion", token="u")),
         (restart, request("RestartWorkloads", workloads=[])),
@@ -92,8 +93,8 @@ def test_what_was_seen_is_written() -> None:
         "driftedObjects": [
             {
                 "cluster": EAST,
-                "kind": "MISSING",
-                "objectKind": "Sidecar",
+                "type": "MISSING",
+                "kind": "Sidecar",
                 "namespace": "prod",
                 "name": "default",
                 "resource": "r",
@@ -112,7 +113,7 @@ def test_what_was_seen_is_written() -> None:
     gap = PolicyGap(PolicyGapKind.AMBIENT, "Namespace", "", "prod", "no sidecars")
     assert written("ListPolicyGaps", ObservationPage("default", (("east", gap),), "", observed)) == {
         "policyGaps": [
-            {"cluster": EAST, "kind": "AMBIENT", "objectKind": "Namespace", "name": "prod", "reason": "no sidecars"}
+            {"cluster": EAST, "type": "AMBIENT", "kind": "Namespace", "name": "prod", "reason": "no sidecars"}
         ],
         "observations": observations,
     }
@@ -146,9 +147,7 @@ def test_every_kind_has_a_name_in_the_contract() -> None:
 @pytest.mark.parametrize("name", DECISIONS)
 def test_the_answer_has_the_cluster(name: str) -> None:
     """And which restart it is."""
-    cluster = Cluster(
-        EAST, TargetKind.KUBERNETES, kubernetes=KubernetesTarget(), adopted=("x",), restart=RestartOrder("r1")
-    )
+    cluster = Cluster(EAST, KubernetesTarget(), orders=Orders(adopted=("x",), restart=RestartOrder("r1")))
     outcome = MutationOutcome(Versioned(cluster, 1, NOW, NOW), "epoch", None, ())
     answer = METHODS[path_of(name)].encode(outcome)
     assert answer.cluster.adopted == ["x"]  # type: ignore[attr-defined]

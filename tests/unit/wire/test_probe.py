@@ -1,4 +1,4 @@
-"""Probe, Explain and ListRegistry through the door: what is read, what is refused, what is written."""
+"""Probe, Explain and ListRegistry through the transport: what is read, what is refused, what is written."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,26 +8,17 @@ from google.protobuf.json_format import MessageToDict
 
 from egress.v1 import explain_pb2, probe_pb2
 from egress_server.commands.explain import Explain, ListRegistry, RegistryPage
-from egress_server.commands.probe import Made, Probe, ProbeResult
+from egress_server.commands.probe import JudgedAttempt, Probe, ProbeResult
 from egress_server.contract.probe import curl_command
 from egress_server.domain.explain.candidates import Candidate
 from egress_server.domain.explain.explain import Explanation
 from egress_server.domain.model.errors import InvalidArgument
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import Name, ResourceKind
-from egress_server.domain.probe.judge import (
-    Attempt,
-    Cause,
-    Destination,
-    Evidence,
-    Expectation,
-    Outcome,
-    Timings,
-    Verdict,
-)
-from egress_server.domain.probe.verdicts import quantiles, summarize
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, Timings
+from egress_server.domain.probe.verdicts import Cause, Expectation, Outcome, Verdict, quantiles, summarize
 from egress_server.domain.simulate.evaluate import Request
-from egress_server.domain.simulate.registry import Item
+from egress_server.domain.simulate.registry import RegistryItem
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
 from tests.support.meshes import entry
@@ -57,7 +48,7 @@ def probing(url: str, **fields: Any) -> Probe:
     ],
 )
 def test_urls(url: str, destination: Destination) -> None:
-    """URLs are read as they are meant: lower case, without a final dot, with the usual port where there is one."""
+    """URLs are normalized: lower case, without a final dot, with the default port of the scheme."""
     assert probing(url).attempt.destination == destination
 
 
@@ -66,15 +57,15 @@ def test_urls(url: str, destination: Destination) -> None:
     [
         ("ftp://www.example.com", "must begin with http://, https://, tls:// or tcp://"),
         ("www.example.com", "must begin with"),
-        ("tcp://db.example.com", "must name a port, as in tcp://db.example.com:443"),
-        ("tls://db.example.com", "must name a port"),
-        ("tcp://db.example.com:3306/a", "must be no more than tcp://HOST:PORT"),
-        ("tls://db.example.com:443?a", "must be no more than tls://HOST:PORT"),
-        ("tcp://user@db.example.com:3306", "must not carry user or password"),
-        ("tcp://:3306", "must name a host"),
+        ("tcp://db.example.com", "must have a port, as in tcp://db.example.com:443"),
+        ("tls://db.example.com", "must have a port"),
+        ("tcp://db.example.com:3306/a", "must be tcp://HOST:PORT"),
+        ("tls://db.example.com:443?a", "must be tls://HOST:PORT"),
+        ("tcp://user@db.example.com:3306", "must not contain a user name"),
+        ("tcp://:3306", "must have a DNS name"),
         ("tcp://db.example.com:0", "port 0 must be 1 to 65535"),
-        ("tcp://db.example.com:65536", "is no URL"),
-        ("", "must be set"),
+        ("tcp://db.example.com:65536", "is not a valid URL"),
+        ("", "must be an http, https, tls or tcp URL"),
     ],
 )
 def test_bad_urls(url: str, wrong: str) -> None:
@@ -89,7 +80,7 @@ def test_bad_urls(url: str, wrong: str) -> None:
 
 @pytest.mark.parametrize(("count", "read"), [(0, 1), (1, 1), (100, 100)])
 def test_count(count: int, read: int) -> None:
-    """The number of attempts; one where it is not set."""
+    """The number of attempts; one by default."""
     assert probing("http://www.example.com", count=count).count == read
 
 
@@ -148,12 +139,12 @@ AGENT = AgentInfo("curl-0", "east", "default", "", "0.1.0")
 def result(*outcomes: Outcome) -> ProbeResult:
     """A probe with these outcomes."""
     expected = Expectation(Outcome.REGISTERED, entry("bank").name, 7)
-    made = tuple(Made(EVIDENCE, Verdict(o, "", (Cause(o.value, "text", "seen"),))) for o in outcomes)
+    made = tuple(JudgedAttempt(EVIDENCE, Verdict(o, "", (Cause(o.value, "text", "seen"),))) for o in outcomes)
     return ProbeResult(
         agent=AGENT,
         attempt=Attempt(Destination("http", "bank.example.com", 80)),
-        made=made,
-        tally=summarize([each.verdict for each in made], expected),
+        attempts=made,
+        summary=summarize([each.verdict for each in made], expected),
         quantiles=quantiles([0.25]),
         expected=expected,
         applied_revision=9,
@@ -180,18 +171,18 @@ def test_longest_response() -> None:
     """A hundred attempts with the longest heads there may be fit into a message of 4 MiB."""
     long = result(*[Outcome.REGISTERED] * 100)
     head = tuple(("x" * 400, "y" * 100) for _ in range(64))
-    made = tuple(Made(replace(m.evidence, headers=head), m.verdict) for m in long.made)
-    assert PROBE.encode(replace(long, made=made)).ByteSize() < 256 * 1024
+    made = tuple(JudgedAttempt(replace(m.evidence, headers=head), m.verdict) for m in long.attempts)
+    assert PROBE.encode(replace(long, attempts=made)).ByteSize() < 256 * 1024
 
 
 def test_no_quantiles() -> None:
-    """Without an answer there is no time to tell."""
+    """Without a response there are no durations."""
     response = PROBE.encode(replace(result(Outcome.BLOCKED), quantiles=None))
     assert not response.HasField("quantiles")
 
 
 def test_explain() -> None:
-    """Explain is asked for a workload, in `default` where no namespace is named, and tells all there is."""
+    """Explain takes a workload, in `default` unless a namespace is given, and returns everything."""
     request = explain_pb2.ExplainRequest(cluster=CLUSTER, labels={"app": "web"}, url="tcp://db.example.com:3306")
     assert EXPLAIN.decode(request) == Explain(
         EAST, Request(Destination("tcp", "db.example.com", 3306), "default", {"app": "web"})
@@ -241,9 +232,13 @@ def test_registry() -> None:
     assert (query.cluster, query.namespace) == (EAST, "default")
     assert (query.listing.descending, query.listing.page_size) == (True, 5)
     bank = entry("bank")
-    shadowed = Item("bank.example.com", bank.ports[1], bank, serves=False, shadowed_by="x", why="older")
+    shadowed = RegistryItem("bank.example.com", bank.ports[1], bank, reachable=False, shadowed_by="x", reason="older")
     theirs = replace(bank, name="ServiceEntry/shop/bank")
-    items = (Item("bank.example.com", bank.ports[0], bank), shadowed, Item("bank.example.com", bank.ports[0], theirs))
+    items = (
+        RegistryItem("bank.example.com", bank.ports[0], bank),
+        shadowed,
+        RegistryItem("bank.example.com", bank.ports[0], theirs),
+    )
     page = RegistryPage(items, "next", 8, {theirs.name: "helm"})
     http = {"host": "bank.example.com", "port": 80, "protocol": "HTTP", "visible": True}
     assert MessageToDict(REGISTRY.encode(page)) == {

@@ -9,7 +9,7 @@ from egress_server.commands.changes.history import ChangeRef, ListChanges, ListR
 from egress_server.commands.read import Get, ListOf
 from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.paging import Condition
-from egress_server.domain.probe.judge import Attempt, Destination
+from egress_server.domain.probe.evidence import Attempt, Destination
 from tests.support.requests import CHANGE, CLUSTER, ENTRY, MESH, POLICY
 from tests.unit.wire.decoding import decode, refused, request
 
@@ -89,7 +89,7 @@ def test_lists_have_an_order(name: str, order_by: str, descending: bool) -> None
 
 
 def test_changes_are_asked_for_by_their_revision() -> None:
-    """One, all of a mesh, and what became of one."""
+    """One change, all of a mesh, and the rollouts of one."""
     ref = ChangeRef("default", 7)
     assert decode(request("GetChange")) == ref
     assert isinstance(decode(request("ListChanges")), ListChanges)
@@ -156,32 +156,32 @@ def test_urls_are_taken_apart(url: str, destination: Destination) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("", "must be set"),
+        ("", "must be an http, https, tls or tcp URL"),
         ("www.aliyun.com", "must begin with http://, https://, tls:// or tcp://"),
         ("//www.aliyun.com", "must begin with http://, https://, tls:// or tcp://"),
         ("ftp://a.b/", "must begin with http://, https://, tls:// or tcp://"),
         ("file://etc/passwd", "must begin with http://, https://, tls:// or tcp://"),
-        ("http://", "must name a host"),
-        ("http:///path", "must name a host"),
-        ("http://:80/", "must name a host"),
-        ("http://./", "must name a host"),
-        ("http://a..b/", "must name a host"),
-        ("http://*.a.b/", "must name a host"),
-        ("http://a%20b/", "must name a host"),
-        ('http://a"b/', "must name a host"),
-        ("http://-a/", "must name a host"),
-        (f"http://{'a' * 64}/", "must name a host"),
-        (f"http://{'a.' * 127}aa/", "must name a host"),
-        ("http://[fe80::1%25eth0]/", "must name a host"),
-        ("http://[v1.a:b]/", "must name a host"),
-        ("http://[::1/", "is no URL"),
-        ("http://[x]/", "is no URL"),
-        ("http://a:b/", "is no URL"),
-        ("http://a:65536/", "is no URL"),
-        ("http://a:-1/", "is no URL"),
+        ("http://", "must have a DNS name"),
+        ("http:///path", "must have a DNS name"),
+        ("http://:80/", "must have a DNS name"),
+        ("http://./", "must have a DNS name"),
+        ("http://a..b/", "must have a DNS name"),
+        ("http://*.a.b/", "must have a DNS name"),
+        ("http://a%20b/", "must have a DNS name"),
+        ('http://a"b/', "must have a DNS name"),
+        ("http://-a/", "must have a DNS name"),
+        (f"http://{'a' * 64}/", "must have a DNS name"),
+        (f"http://{'a.' * 127}aa/", "must have a DNS name"),
+        ("http://[fe80::1%25eth0]/", "must have a DNS name"),
+        ("http://[v1.a:b]/", "must have a DNS name"),
+        ("http://[::1/", "is not a valid URL"),
+        ("http://[x]/", "is not a valid URL"),
+        ("http://a:b/", "is not a valid URL"),
+        ("http://a:65536/", "is not a valid URL"),
+        ("http://a:-1/", "is not a valid URL"),
         ("http://a:0/", "port 0 must be"),
-        ("http://user@a/", "must not carry user or password"),
-        ("http://:pass@a/", "must not carry user or password"),
+        ("http://user@a/", "must not contain a user name"),
+        ("http://:pass@a/", "must not contain a user name"),
         ("http://a/\r\nHost: b", "printable ASCII characters without spaces"),
         ("http://a/ b", "printable ASCII characters without spaces"),
         ("http://bücher.example/", "printable ASCII characters without spaces"),

@@ -1,5 +1,7 @@
 """A policy is the same after every form it takes."""
 
+from typing import TypeVar
+
 from hypothesis import given
 
 from egress.v1 import outbound_policy_pb2, service_entry_pb2
@@ -16,8 +18,10 @@ from egress_server.store.codec import decode_versioned, encode
 from tests.support.meshes import BIRTH
 from tests.unit.domain.policies import outbound_policies, service_entries
 
+R = TypeVar("R", bound=ServiceEntry | OutboundPolicy)
 
-def versioned(resource: ServiceEntry | OutboundPolicy) -> Versioned:
+
+def versioned(resource: R) -> Versioned[R]:
     """As of revision 7."""
     return Versioned(resource, 7, BIRTH, BIRTH)
 

@@ -6,21 +6,19 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from egress.v1 import cluster_pb2, outbound_policy_pb2, service_entry_pb2
+from egress_server.domain.model.clusters import Cluster, LocalTarget
 from egress_server.domain.model.errors import InvalidArgument
 from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.resources import (
-    Cluster,
-    ClusterSelector,
     Endpoint,
     OutboundMode,
     OutboundPolicy,
     Protocol,
     Resolution,
-    Scope,
     ServiceEntry,
     ServicePort,
-    TargetKind,
 )
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from tests.support.requests import ENTRY, MESH, POLICY
 from tests.unit.wire.decoding import decode, refused, request
 
@@ -87,12 +85,12 @@ def test_an_entry_is_read_whole() -> None:
 
 def test_a_cluster_is_read_whole() -> None:
     """Its labels and its target."""
-    found = decode(request("RegisterCluster")).resource
-    assert found == Cluster(f"{MESH}/clusters/east", TargetKind.LOCAL, {"env": "prod"})
+    found = decode(request("RegisterCluster")).cluster
+    assert found == Cluster(f"{MESH}/clusters/east", LocalTarget(), {"env": "prod"})
 
 
 def test_what_the_server_sets_is_passed_over() -> None:
-    """A resource that was read can be sent back as it is: its etag there is no precondition."""
+    """A resource that was read can be sent back as it is: the etag in it is not a precondition."""
     given = policy(name=POLICY, etag="stale", revision="5", createTime="2026-01-01T00:00:00Z")
     mutation = decode(request("SetOutboundPolicy", outbound_policy=given))
     assert mutation.options.etag == ""
@@ -202,7 +200,7 @@ POLICIES: dict[str, Row] = {
     "other id": (
         request("SetOutboundPolicy", outbound_policy=policy(name=POLICY), outbound_policy_id="x"),
         "outbound_policy_id",
-        f"is 'x', and outbound_policy.name is {POLICY}",
+        f"is 'x', but outbound_policy.name is {POLICY}",
     ),
     "no mode": (
         request("SetOutboundPolicy", outbound_policy=policy(mode=0)),
@@ -212,7 +210,7 @@ POLICIES: dict[str, Row] = {
     "unknown mode": (
         request("SetOutboundPolicy", outbound_policy=policy(mode=77)),
         "outbound_policy.mode",
-        "77 is not known; must be one of",
+        "77 is unknown; must be one of",
     ),
     "bad namespace": (
         request("SetOutboundPolicy", outbound_policy=policy(scope={"namespace": "Bad NS"})),
@@ -222,7 +220,7 @@ POLICIES: dict[str, Row] = {
     "labels of the mesh": (
         request("SetOutboundPolicy", outbound_policy=policy(scope={"matchLabels": {"a": "b"}})),
         "outbound_policy.scope.match_labels",
-        "needs a namespace",
+        "requires a namespace",
     ),
     "both selectors": (
         request(
@@ -230,11 +228,15 @@ POLICIES: dict[str, Row] = {
             outbound_policy=policy(clusterSelector={"clusters": ["a"], "matchLabels": {"a": "b"}}),
         ),
         "outbound_policy.cluster_selector",
-        "not both",
+        "may be set",
     ),
 }
 ENTRIES: dict[str, Row] = {
-    "nothing": (request("UpsertServiceEntry", service_entry=None), "service_entry", "set service_entry or istio_yaml"),
+    "nothing": (
+        request("UpsertServiceEntry", service_entry=None),
+        "service_entry",
+        "must be set, or istio_yaml instead",
+    ),
     "no parent": (request("UpsertServiceEntry", parent=None), "parent", "must look like meshes/{mesh}"),
     "all namespaces": (request("UpsertServiceEntry", parent=f"{MESH}/namespaces/-"), "parent", "namespace '-' must"),
     "bad mesh": (request("UpsertServiceEntry", parent="meshes/A/namespaces/a"), "parent", "mesh 'A' must be"),
@@ -248,14 +250,14 @@ ENTRIES: dict[str, Row] = {
     "other namespace": (
         request("UpsertServiceEntry", service_entry=entry(name=ENTRY), parent=f"{MESH}/namespaces/shop"),
         "parent",
-        f"is 'meshes/default/namespaces/shop', and service_entry.name is {ENTRY}",
+        f"is 'meshes/default/namespaces/shop', but service_entry.name is {ENTRY}",
     ),
     "other id": (
         request("UpsertServiceEntry", service_entry=entry(name=ENTRY), service_entry_id="x"),
         "service_entry_id",
-        "is 'x', and service_entry.name is",
+        "is 'x', but service_entry.name is",
     ),
-    "selector beside fields": (
+    "selector with fields": (
         request("UpsertServiceEntry", cluster_selector={"clusters": ["a"]}),
         "cluster_selector",
         "set service_entry.cluster_selector",
@@ -268,17 +270,17 @@ ENTRIES: dict[str, Row] = {
     "unknown protocol": (
         request("UpsertServiceEntry", service_entry=entry(ports=[{"number": 80, "protocol": 99}])),
         "service_entry.ports[0].protocol",
-        "99 is not known",
+        "99 is unknown",
     ),
     "unknown resolution": (
         request("UpsertServiceEntry", service_entry=entry(resolution=-1)),
         "service_entry.resolution",
-        "-1 is not known; must be one of NONE",
+        "-1 is unknown; must be one of NONE",
     ),
     "unknown location": (
         request("UpsertServiceEntry", service_entry=entry(location=9)),
         "service_entry.location",
-        "9 is not known; must be one of MESH_EXTERNAL",
+        "9 is unknown; must be one of MESH_EXTERNAL",
     ),
     "bad host": (
         request("UpsertServiceEntry", service_entry=entry(hosts=["a b"])),
@@ -288,25 +290,25 @@ ENTRIES: dict[str, Row] = {
     "port 0": (
         request("UpsertServiceEntry", service_entry=entry(ports=[{"number": 0, "protocol": "TCP"}])),
         "service_entry.ports[0].number",
-        "0 must be 1 to 65535",
+        "0 must be between 1 and 65535",
     ),
 }
 YAMLS: dict[str, Row] = {
     "broken": (yaml(istio_yaml="a: ["), "istio_yaml", "line 2, column 1"),
-    "empty": (yaml(istio_yaml=" "), "istio_yaml", "must be one object"),
-    "flat": (yaml(istio_yaml="kind: ServiceEntry\nmetadata:\nname: x\n"), "istio_yaml", "the indentation is lost"),
+    "empty": (yaml(istio_yaml=" "), "istio_yaml", "must be an object"),
+    "flat": (yaml(istio_yaml="kind: ServiceEntry\nmetadata:\nname: x\n"), "istio_yaml", "the indentation is missing"),
     "other kind": (yaml(istio_yaml="kind: Pod"), "istio_yaml.kind", "must be ServiceEntry, not Pod"),
-    "unknown field": (yaml(spec=SPEC + ", host: a"), "istio_yaml.spec.host", "not supported"),
+    "unknown field": (yaml(spec=SPEC + ", host: a"), "istio_yaml.spec.host", "not a supported field"),
     "no mesh": (yaml(parent=None), "parent", "must look like meshes/{mesh}"),
     "no name": (yaml(""), "istio_yaml.metadata.name", "id '' must be"),
     "bad name": (yaml("name: A"), "istio_yaml.metadata.name", "id 'A' must be"),
     "bad id": (yaml("", service_entry_id="A"), "service_entry_id", "id 'A' must be"),
     "bad namespace": (yaml("name: a, namespace: B"), "istio_yaml.metadata.namespace", "namespace 'B' must be"),
-    "other name": (yaml(service_entry_id="x"), "istio_yaml.metadata.name", "is bank, and service_entry_id says x"),
+    "other name": (yaml(service_entry_id="x"), "istio_yaml.metadata.name", "is bank, but service_entry_id is x"),
     "other namespace": (
         yaml("name: a, namespace: b", parent=f"{MESH}/namespaces/c"),
         "istio_yaml.metadata.namespace",
-        "is b, and parent says c",
+        "is b, but parent has c",
     ),
     "bad host": (yaml(spec=SPEC.replace("a.ex", "a_ex")), "istio_yaml.spec.hosts[0]", "must be a DNS name"),
     "bad target port": (
@@ -320,13 +322,13 @@ YAMLS: dict[str, Row] = {
         "cluster_selector.clusters[0]",
         "must be a cluster id",
     ),
-    "bad option": (yaml(etag="a b"), "etag", "is no etag of ours"),
+    "bad option": (yaml(etag="a b"), "etag", "is not a valid etag"),
 }
 CLUSTERS: dict[str, Row] = {
     "no target": (
         request("RegisterCluster", cluster=cluster_pb2.Cluster()),
         "cluster.target",
-        "this version knows: local",
+        "must be set: one of local",
     ),
     "nothing": (request("RegisterCluster", cluster=None), "cluster.target", "must be set"),
     "no id": (request("RegisterCluster", cluster_id=None), "cluster_id", "id '' must be 1 to 63"),
@@ -342,7 +344,7 @@ CLUSTERS: dict[str, Row] = {
             cluster=ParseDict({"local": {}, "name": f"{MESH}/clusters/west"}, cluster_pb2.Cluster()),
         ),
         "cluster_id",
-        "is 'east', and cluster.name is",
+        "is 'east', but cluster.name is",
     ),
 }
 
@@ -355,7 +357,7 @@ CLUSTERS: dict[str, Row] = {
         for name, row in rows.items()
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(message: Any, field: str, said: str) -> None:
+def test_problems_have_their_place(message: Any, field: str, said: str) -> None:
     """Exactly one problem, by the path of the request's field or of the YAML."""
     found = refused(message)
     assert [where for where, _ in found] == [field]
@@ -363,23 +365,24 @@ def test_what_is_wrong_is_told_with_its_place(message: Any, field: str, said: st
 
 
 def test_broken_yaml_has_a_reason_of_its_own() -> None:
-    """So that a client may tell it from a bad field."""
+    """So that a client can distinguish it from a bad field."""
     with pytest.raises(InvalidArgument) as caught:
         decode(yaml(istio_yaml="a: ["))
     assert caught.value.reason == "INVALID_YAML"
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
-    """Names, enums and options in one go; fields where those are right."""
+def test_all_problems_are_reported_at_once() -> None:
+    """Those of names, enums, fields and options."""
     message = request(
         "UpsertServiceEntry",
         parent="x",
         etag="a b",
-        service_entry=entry(ports=[{"number": 80}, {"number": 81, "protocol": 99}]),
+        service_entry=entry(hosts=["a b"], ports=[{"number": 80}, {"number": 81, "protocol": 99}]),
     )
     assert [where for where, _ in refused(message)] == [
         "parent",
         "service_entry.ports[0].protocol",
         "service_entry.ports[1].protocol",
+        "service_entry.hosts[0]",
         "etag",
     ]

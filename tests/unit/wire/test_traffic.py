@@ -1,4 +1,4 @@
-"""Traffic settings through the door: what is set comes back, and what was not set stays so."""
+"""Traffic settings through the transport: what is set comes back, and what was not set stays so."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from google.protobuf.json_format import ParseDict
 
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import service_entry_pb2
-from egress_server.contract.traffic import read_traffic, write_traffic
+from egress_server.contract.entries import read_traffic, write_traffic
 from egress_server.domain.model.resources import (
     ConnectionLimits,
     HeaderMatch,
@@ -97,7 +97,7 @@ def test_set_to_nothing_is_set(settings: dict[str, Any], read_as: TrafficSetting
 
 
 def test_they_are_part_of_an_entry() -> None:
-    """They are checked beside its ports, and by their path in the request."""
+    """They are checked together with its ports, and reported with their path in the request."""
     entry = {"hosts": ["a.b"], "ports": [{"number": 80, "protocol": "HTTP"}], "resolution": "DNS"}
     fields = {"parent": "meshes/default/namespaces/prod", "serviceEntryId": "x"}
 

@@ -23,7 +23,7 @@ def show(console: Console, findings: Iterable[Finding]) -> None:
         )
         console.print(f"  cause: {finding.cause}")
         console.print(f"  fix:   {finding.fix}")
-        if finding.forceable:
+        if finding.suppressible:
             console.print(f"  or override it with --suppress {finding.code}")
 
 

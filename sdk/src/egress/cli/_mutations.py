@@ -28,7 +28,7 @@ def finish(session: Session, mutating: Mutating, changed: Changed[Mutated], done
 
 
 def _blocks(finding: Finding, forced: list[str]) -> bool:
-    return finding.severity == Finding.ERROR and not (finding.forceable and finding.code in forced)
+    return finding.severity == Finding.ERROR and not (finding.suppressible and finding.code in forced)
 
 
 def _show_change(reply: Mutated, done: str) -> None:

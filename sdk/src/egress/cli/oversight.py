@@ -145,8 +145,8 @@ def _object(kind: str, namespace: str, name: str) -> str:
 def _drift_row(found: DriftedObject) -> tuple[str, ...]:
     return (
         short(found.cluster),
-        _object(found.object_kind, found.namespace, found.name),
-        DriftedObject.Kind.Name(found.kind),
+        _object(found.kind, found.namespace, found.name),
+        DriftedObject.Type.Name(found.type),
         found.manager,
         moment(found.detect_time),
         moment(found.heal_time) or "no",
@@ -157,8 +157,8 @@ def _drift_row(found: DriftedObject) -> tuple[str, ...]:
 def _policy_gap_row(found: PolicyGap) -> tuple[str, ...]:
     return (
         short(found.cluster),
-        _object(found.object_kind, found.namespace, found.name),
-        PolicyGap.Kind.Name(found.kind),
+        _object(found.kind, found.namespace, found.name),
+        PolicyGap.Type.Name(found.type),
         found.reason,
     )
 

@@ -22,13 +22,13 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AttachRequest(_message.Message):
-    """What an agent says."""
+    """A message from an agent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Hello(_message.Message):
-        """Who the agent is; the first message and only that."""
+        """Identifies the agent. Sent once, as the first message."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -59,18 +59,18 @@ class AttachRequest(_message.Message):
         WORKLOAD_CLUSTER_FIELD_NUMBER: _builtins.int
         VERSION_FIELD_NUMBER: _builtins.int
         cluster: _builtins.str
-        """meshes/{mesh}/clusters/{id}: where the configuration of its workload lives."""
+        """The cluster with the configuration of the agent's workload: `meshes/{mesh}/clusters/{id}`."""
         namespace: _builtins.str
-        """Namespace of its workload."""
+        """Namespace of the workload."""
         agent: _builtins.str
-        """Name of the agent, such as the pod's."""
+        """Name of the agent, such as the name of its pod."""
         workload_cluster: _builtins.str
-        """The data-plane cluster its workload runs in, where that is another."""
+        """The data-plane cluster in which the workload runs, if different from `cluster`."""
         version: _builtins.str
         """Version of the agent."""
         @_builtins.property
         def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-            """Labels of its workload."""
+            """Labels of the workload."""
 
         def __init__(
             self,
@@ -92,11 +92,11 @@ class AttachRequest(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___AttachRequest.Hello:
-        """Who the agent is."""
+        """Identifies the agent."""
 
     @_builtins.property
     def result(self) -> Global___AttemptResult:
-        """Answer to an attempt."""
+        """The result of an attempt."""
 
     def __init__(
         self,
@@ -116,13 +116,13 @@ Global___AttachRequest: _TypeAlias = AttachRequest  # noqa: Y015
 
 @_typing.final
 class AttachResponse(_message.Message):
-    """What the server says to an agent."""
+    """A message to an agent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Welcome(_message.Message):
-        """The agent is attached."""
+        """Confirms that the agent is attached."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -144,11 +144,11 @@ class AttachResponse(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___AttachResponse.Welcome:
-        """The agent is attached."""
+        """Confirms that the agent is attached."""
 
     @_builtins.property
     def attempt(self) -> Global___AttemptCommand:
-        """Make one connection."""
+        """Requests a connection attempt."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ Global___AttachResponse: _TypeAlias = AttachResponse  # noqa: Y015
 
 @_typing.final
 class AttemptCommand(_message.Message):
-    """One connection to make."""
+    """A connection that the agent should make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -199,20 +199,20 @@ class AttemptCommand(_message.Message):
     RESOLVE_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Ties the result to the command."""
+    """ID that the result must carry."""
     url: _builtins.str
-    """http, https, tls or tcp URL."""
+    """An http, https, tls or tcp URL."""
     method: _builtins.str
-    """HEAD or GET."""
+    """`HEAD` or `GET`."""
     resolve: _builtins.str
-    """Address to dial instead of asking DNS."""
+    """IP address to connect to instead of resolving the host."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Further request headers."""
+        """Additional request headers."""
 
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """How long it may take."""
+        """Timeout of the attempt."""
 
     def __init__(
         self,
@@ -234,13 +234,13 @@ Global___AttemptCommand: _TypeAlias = AttemptCommand  # noqa: Y015
 
 @_typing.final
 class AttemptResult(_message.Message):
-    """What came of one connection."""
+    """The result of a connection attempt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class UpstreamDelta(_message.Message):
-        """Change of one Envoy cluster's counters around the attempt."""
+        """How the counters of one Envoy cluster changed during the attempt."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -250,9 +250,9 @@ class AttemptResult(_message.Message):
         CX_CONNECT_FAIL_FIELD_NUMBER: _builtins.int
         RQ_TOTAL_FIELD_NUMBER: _builtins.int
         cluster: _builtins.str
-        """Envoy's name of the cluster, such as outbound|80||www.aliyun.com."""
+        """Envoy's name of the cluster, such as `outbound|80||www.aliyun.com`."""
         address: _builtins.str
-        """Address of the host; empty where the cluster has none, because its names did not resolve."""
+        """Address of the upstream host; empty if the cluster has none because its name did not resolve."""
         cx_total: _builtins.int
         """Connections opened."""
         cx_connect_fail: _builtins.int
@@ -276,7 +276,7 @@ class AttemptResult(_message.Message):
 
     @_typing.final
     class LiveFault(_message.Message):
-        """A fault on the live route that the attempt took, as the sidecar's configuration has it."""
+        """A fault in the sidecar's live configuration, on a route that the attempt may have taken."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -288,14 +288,14 @@ class AttemptResult(_message.Message):
         route: _builtins.str
         """Name of the route."""
         virtual_service: _builtins.str
-        """NAMESPACE/NAME of the VirtualService that the route comes from; empty where the configuration does not say."""
+        """The VirtualService that the route comes from, as `NAMESPACE/NAME`; empty if the configuration does not say."""
         http_status: _builtins.int
-        """HTTP status that requests are answered with; 0 where there is none."""
+        """HTTP status that requests are aborted with; 0 if there is none."""
         grpc_status: _builtins.int
-        """gRPC status code that requests are answered with."""
+        """gRPC status code that requests are aborted with."""
         @_builtins.property
         def delay(self) -> _duration_pb2.Duration:
-            """How long requests wait; not set where they don't."""
+            """How long requests are delayed; not set if they are not."""
 
         def __init__(
             self,
@@ -324,18 +324,18 @@ class AttemptResult(_message.Message):
     ROUTED_TO_FIELD_NUMBER: _builtins.int
     UNKNOWN_CLUSTERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The id of the command."""
+    """ID of the command."""
     refused: _builtins.str
-    """UPPER_SNAKE reason why the agent refused to connect, such as ADDRESS_FORBIDDEN; empty where it did not."""
+    """UPPER_SNAKE_CASE reason why the agent refused to connect, such as `ADDRESS_FORBIDDEN`; empty if it did not refuse."""
     refused_message: _builtins.str
-    """Why, for people."""
+    """Human-readable explanation of the refusal."""
     @_builtins.property
     def attempt(self) -> _probe_pb2.ProbeAttempt:
-        """What the connection gave."""
+        """What happened on the connection."""
 
     @_builtins.property
     def upstreams(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptResult.UpstreamDelta]:
-        """Every upstream host whose counters moved during the attempt."""
+        """All upstream hosts whose counters changed during the attempt."""
 
     @_builtins.property
     def warming_clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -343,15 +343,15 @@ class AttemptResult(_message.Message):
 
     @_builtins.property
     def live_faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptResult.LiveFault]:
-        """The faults on the live routes that the request may have taken."""
+        """Faults on the live routes that the request may have taken."""
 
     @_builtins.property
     def routed_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The Envoy clusters that those routes lead to."""
+        """Envoy clusters that those routes lead to."""
 
     @_builtins.property
     def unknown_clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those of them that the sidecar does not have, so that requests that are led there get no further."""
+        """Those of the clusters that the sidecar does not know, so that requests routed to them fail."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AgentServiceStub(object):
-    """The stream between the server and the agents that make probe connections from inside workloads. gRPC only.
+    """Connects agents, which make probe connections from inside workloads, to the server. gRPC only.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class AgentServiceStub(object):
 
 
 class AgentServiceServicer(object):
-    """The stream between the server and the agents that make probe connections from inside workloads. gRPC only.
+    """Connects agents, which make probe connections from inside workloads, to the server. gRPC only.
     """
 
     def Attach(self, request_iterator, context):
-        """Attaches an agent for as long as the stream lives. The agent speaks first, with hello.
+        """Attaches an agent for the lifetime of the stream. The agent sends `hello` first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_AgentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AgentService(object):
-    """The stream between the server and the agents that make probe connections from inside workloads. gRPC only.
+    """Connects agents, which make probe connections from inside workloads, to the server. gRPC only.
     """
 
     @staticmethod

@@ -27,25 +27,25 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AgentServiceStub:
-    """The stream between the server and the agents that make probe connections from inside workloads. gRPC only."""
+    """Connects agents, which make probe connections from inside workloads, to the server. gRPC only."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AgentServiceAsyncStub: ...
     Attach: _grpc.StreamStreamMultiCallable[_agent_service_pb2.AttachRequest, _agent_service_pb2.AttachResponse]
-    """Attaches an agent for as long as the stream lives. The agent speaks first, with hello."""
+    """Attaches an agent for the lifetime of the stream. The agent sends `hello` first."""
 
 @_typing.type_check_only
 class AgentServiceAsyncStub(AgentServiceStub):
-    """The stream between the server and the agents that make probe connections from inside workloads. gRPC only."""
+    """Connects agents, which make probe connections from inside workloads, to the server. gRPC only."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Attach: _aio.StreamStreamMultiCallable[_agent_service_pb2.AttachRequest, _agent_service_pb2.AttachResponse]  # type: ignore[assignment]
-    """Attaches an agent for as long as the stream lives. The agent speaks first, with hello."""
+    """Attaches an agent for the lifetime of the stream. The agent sends `hello` first."""
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The stream between the server and the agents that make probe connections from inside workloads. gRPC only."""
+    """Connects agents, which make probe connections from inside workloads, to the server. gRPC only."""
 
     @_abc_1.abstractmethod
     def Attach(
@@ -53,6 +53,6 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_agent_service_pb2.AttachRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_agent_service_pb2.AttachResponse], _abc.AsyncIterator[_agent_service_pb2.AttachResponse]]:
-        """Attaches an agent for as long as the stream lives. The agent speaks first, with hello."""
+        """Attaches an agent for the lifetime of the stream. The agent sends `hello` first."""
 
 def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

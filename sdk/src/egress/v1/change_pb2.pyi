@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Change(_message.Message):
-    """One accepted mutation. Revisions of a mesh are total and have no gaps."""
+    """An accepted mutation. The revisions of a mesh are totally ordered and have no gaps."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,29 +36,29 @@ class Change(_message.Message):
         TYPE_UNSPECIFIED: Change._Type.ValueType  # 0
         """Not set."""
         CREATE: Change._Type.ValueType  # 1
-        """A mesh came into being."""
+        """A mesh was created."""
         SET: Change._Type.ValueType  # 2
-        """A resource was set to a desired state."""
+        """A resource was created or updated."""
         DELETE: Change._Type.ValueType  # 3
         """A resource was deleted."""
         REGISTER: Change._Type.ValueType  # 4
         """A cluster was registered."""
         EXPIRE: Change._Type.ValueType  # 5
-        """A fault came to its end."""
+        """A fault expired."""
         REVERT: Change._Type.ValueType  # 6
-        """A resource was brought back to what it was before an earlier change."""
+        """A resource was restored to its state before an earlier change."""
         DEREGISTER: Change._Type.ValueType  # 7
         """A cluster was deregistered."""
         ADOPT: Change._Type.ValueType  # 8
-        """An object that is not ours may be changed where it stands in the way."""
+        """An unmanaged object on a cluster was adopted."""
         APPROVE: Change._Type.ValueType  # 9
-        """A deletion that a guard held back was approved."""
+        """A deletion held back by a guard was approved."""
         ACCEPT: Change._Type.ValueType  # 10
-        """A cluster is to follow this store although it was last driven by another state of it."""
+        """This store was accepted for a cluster, after the previous one was lost or restored."""
         RESTART: Change._Type.ValueType  # 11
-        """Workloads are to be restarted."""
+        """A workload restart was requested."""
         RELEASE: Change._Type.ValueType  # 12
-        """An adoption was taken back."""
+        """An adopted object was released."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What a change did."""
@@ -66,29 +66,29 @@ class Change(_message.Message):
     TYPE_UNSPECIFIED: Change.Type.ValueType  # 0
     """Not set."""
     CREATE: Change.Type.ValueType  # 1
-    """A mesh came into being."""
+    """A mesh was created."""
     SET: Change.Type.ValueType  # 2
-    """A resource was set to a desired state."""
+    """A resource was created or updated."""
     DELETE: Change.Type.ValueType  # 3
     """A resource was deleted."""
     REGISTER: Change.Type.ValueType  # 4
     """A cluster was registered."""
     EXPIRE: Change.Type.ValueType  # 5
-    """A fault came to its end."""
+    """A fault expired."""
     REVERT: Change.Type.ValueType  # 6
-    """A resource was brought back to what it was before an earlier change."""
+    """A resource was restored to its state before an earlier change."""
     DEREGISTER: Change.Type.ValueType  # 7
     """A cluster was deregistered."""
     ADOPT: Change.Type.ValueType  # 8
-    """An object that is not ours may be changed where it stands in the way."""
+    """An unmanaged object on a cluster was adopted."""
     APPROVE: Change.Type.ValueType  # 9
-    """A deletion that a guard held back was approved."""
+    """A deletion held back by a guard was approved."""
     ACCEPT: Change.Type.ValueType  # 10
-    """A cluster is to follow this store although it was last driven by another state of it."""
+    """This store was accepted for a cluster, after the previous one was lost or restored."""
     RESTART: Change.Type.ValueType  # 11
-    """Workloads are to be restarted."""
+    """A workload restart was requested."""
     RELEASE: Change.Type.ValueType  # 12
-    """An adoption was taken back."""
+    """An adopted object was released."""
 
     class _Durability:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -102,7 +102,7 @@ class Change(_message.Message):
         """Flushed to the disk of the store's primary."""
 
     class Durability(_Durability, metaclass=_DurabilityEnumTypeWrapper):
-        """What was known of the write's durability when it was acknowledged."""
+        """How durable the write was when it was acknowledged."""
 
     DURABILITY_UNSPECIFIED: Change.Durability.ValueType  # 0
     """Not set."""
@@ -143,36 +143,36 @@ class Change(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/changes/{revision}"""
+    """Resource name: `meshes/{mesh}/changes/{revision}`."""
     revision: _builtins.int
-    """Position in the mesh's order of changes; the first is 1."""
+    """Position in the mesh's order of changes, starting at 1."""
     type: Global___Change.Type.ValueType
     """What the change did."""
     resource: _builtins.str
-    """Name of the resource it is about."""
+    """Name of the resource that was changed."""
     previous_revision: _builtins.int
-    """Revision of the change to the same resource before this one; 0 where there was none."""
+    """Revision of the previous change to the same resource; 0 if there was none."""
     actor: _builtins.str
-    """Who asked for it."""
+    """The caller that made the change."""
     reason: _builtins.str
-    """Why, in the words of who asked."""
+    """The reason given by the caller."""
     request_id: _builtins.str
-    """The request's idempotency id; empty where the client sent none."""
+    """The idempotency key of the request; empty if the client did not send one."""
     durability: Global___Change.Durability.ValueType
-    """What was known of its durability."""
+    """How durable the write was when it was acknowledged."""
     trace_id: _builtins.str
-    """W3C trace id of the call."""
+    """W3C trace ID of the call."""
     @_builtins.property
     def accept_time(self) -> _timestamp_pb2.Timestamp:
-        """When the store accepted it, by the store's clock."""
+        """When the store accepted the change, by the store's clock."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results it was accepted with."""
+        """Lint findings that the change was accepted with."""
 
     @_builtins.property
     def summary(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """How many of the clusters concerned are in which rollout state, keyed by state name."""
+        """Number of affected clusters in each rollout state, keyed by the state's name."""
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ Global___Change: _TypeAlias = Change  # noqa: Y015
 
 @_typing.final
 class ClusterRollout(_message.Message):
-    """What became of a change on one cluster. Computed when asked for, never stored per change."""
+    """The state of a change on one cluster. Computed on request, not stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -214,55 +214,55 @@ class ClusterRollout(_message.Message):
         STATE_UNSPECIFIED: ClusterRollout._State.ValueType  # 0
         """Not set."""
         PENDING: ClusterRollout._State.ValueType  # 1
-        """Not yet looked at by an applier."""
+        """Not picked up by an applier yet."""
         APPLYING: ClusterRollout._State.ValueType  # 2
         """Being applied."""
         APPLIED: ClusterRollout._State.ValueType  # 3
-        """The cluster's configuration holds it."""
+        """Applied to the cluster's configuration."""
         VERIFIED: ClusterRollout._State.ValueType  # 4
-        """Probes from a workload have seen it in effect."""
+        """Applied, and verified by probes from a workload."""
         DISAGREES: ClusterRollout._State.ValueType  # 5
-        """Applied, and a probe saw something else than the policy says."""
+        """Applied, but the result of a probe contradicts the policy."""
         FAILED: ClusterRollout._State.ValueType  # 6
-        """Applying failed; see error."""
+        """Could not be applied; see `error`."""
         OFFLINE: ClusterRollout._State.ValueType  # 7
-        """The cluster can't be reached."""
+        """The cluster is unreachable."""
         HELD: ClusterRollout._State.ValueType  # 8
-        """A guard holds it back; see error."""
+        """Held back by a guard; see `error`."""
         UNSUPPORTED: ClusterRollout._State.ValueType  # 9
-        """The cluster's target can't do it; see error."""
+        """Not supported by the cluster's target; see `error`."""
         SUPERSEDED: ClusterRollout._State.ValueType  # 10
-        """A later change to the same resource has taken its place."""
+        """Replaced by a later change to the same resource."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """How far a change has come on a cluster."""
+        """Progress of a change on a cluster."""
 
     STATE_UNSPECIFIED: ClusterRollout.State.ValueType  # 0
     """Not set."""
     PENDING: ClusterRollout.State.ValueType  # 1
-    """Not yet looked at by an applier."""
+    """Not picked up by an applier yet."""
     APPLYING: ClusterRollout.State.ValueType  # 2
     """Being applied."""
     APPLIED: ClusterRollout.State.ValueType  # 3
-    """The cluster's configuration holds it."""
+    """Applied to the cluster's configuration."""
     VERIFIED: ClusterRollout.State.ValueType  # 4
-    """Probes from a workload have seen it in effect."""
+    """Applied, and verified by probes from a workload."""
     DISAGREES: ClusterRollout.State.ValueType  # 5
-    """Applied, and a probe saw something else than the policy says."""
+    """Applied, but the result of a probe contradicts the policy."""
     FAILED: ClusterRollout.State.ValueType  # 6
-    """Applying failed; see error."""
+    """Could not be applied; see `error`."""
     OFFLINE: ClusterRollout.State.ValueType  # 7
-    """The cluster can't be reached."""
+    """The cluster is unreachable."""
     HELD: ClusterRollout.State.ValueType  # 8
-    """A guard holds it back; see error."""
+    """Held back by a guard; see `error`."""
     UNSUPPORTED: ClusterRollout.State.ValueType  # 9
-    """The cluster's target can't do it; see error."""
+    """Not supported by the cluster's target; see `error`."""
     SUPERSEDED: ClusterRollout.State.ValueType  # 10
-    """A later change to the same resource has taken its place."""
+    """Replaced by a later change to the same resource."""
 
     @_typing.final
     class Error(_message.Message):
-        """Why a rollout is not where it should be."""
+        """Why a rollout is not progressing."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -270,12 +270,12 @@ class ClusterRollout(_message.Message):
         MESSAGE_FIELD_NUMBER: _builtins.int
         RETRY_TIME_FIELD_NUMBER: _builtins.int
         reason: _builtins.str
-        """Stable UPPER_SNAKE reason."""
+        """Stable UPPER_SNAKE_CASE reason."""
         message: _builtins.str
-        """What happened, for people."""
+        """Human-readable details."""
         @_builtins.property
         def retry_time(self) -> _timestamp_pb2.Timestamp:
-            """When it is tried again, where it is."""
+            """When the next attempt is made, if there is one."""
 
         def __init__(
             self,
@@ -301,11 +301,11 @@ class ClusterRollout(_message.Message):
     cluster: _builtins.str
     """Name of the cluster."""
     state: Global___ClusterRollout.State.ValueType
-    """How far the change has come there."""
+    """Progress of the change on the cluster."""
     applied_revision: _builtins.int
-    """Revision the cluster holds."""
+    """Revision that the cluster's configuration is at."""
     stale_workloads: _builtins.int
-    """Workloads of the cluster that run under older interception rules until they are restarted."""
+    """Number of workloads on the cluster that run under older interception rules until they are restarted."""
     @_builtins.property
     def apply_time(self) -> _timestamp_pb2.Timestamp:
         """When that revision was applied."""
@@ -316,7 +316,7 @@ class ClusterRollout(_message.Message):
 
     @_builtins.property
     def error(self) -> Global___ClusterRollout.Error:
-        """What is wrong, where something is."""
+        """What is wrong, if anything."""
 
     @_builtins.property
     def last_seen_time(self) -> _timestamp_pb2.Timestamp:

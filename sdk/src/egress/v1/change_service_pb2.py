@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from egress.v1 import change_pb2 as egress_dot_v1_dot_change__pb2
 from egress.v1 import common_pb2 as egress_dot_v1_dot_common__pb2
+from egress.v1 import options_pb2 as egress_dot_v1_dot_options__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65gress/v1/change_service.proto\x12\tegress.v1\x1a\x16\x65gress/v1/change.proto\x1a\x16\x65gress/v1/common.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"&\n\x10GetChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x8b\x01\n\x12ListChangesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"R\n\x13ListChangesResponse\x12\"\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x11.egress.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x1aListClusterRolloutsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"k\n\x1bListClusterRolloutsResponse\x12\x33\n\x10\x63luster_rollouts\x18\x01 \x03(\x0b\x32\x19.egress.v1.ClusterRollout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcd\x01\n\x11WaitChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x05until\x18\x02 \x01(\x0e\x32\".egress.v1.WaitChangeRequest.UntilB\x04\xe2\x41\x01\x01\x12\x30\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"9\n\x05Until\x12\x15\n\x11UNTIL_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41PPLIED\x10\x01\x12\x0c\n\x08VERIFIED\x10\x02\"x\n\x12WaitChangeResponse\x12!\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x11.egress.v1.Change\x12\x0f\n\x07reached\x18\x02 \x01(\x08\x12.\n\x0bwaiting_for\x18\x03 \x03(\x0b\x32\x19.egress.v1.ClusterRollout\"a\n\x13WatchChangesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x63ursor\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x10include_rollouts\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x82\x01\n\x14WatchChangesResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12#\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.ChangeH\x00\x12,\n\x07rollout\x18\x03 \x01(\x0b\x32\x19.egress.v1.ClusterRolloutH\x00\x42\x07\n\x05\x65vent\"\xc6\x01\n\x13RevertChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\x90\x01\n\x14RevertChangeResponse\x12\x10\n\x08resource\x18\x01 \x01(\t\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan2\x82\x06\n\rChangeService\x12\x62\n\tGetChange\x12\x1b.egress.v1.GetChangeRequest\x1a\x11.egress.v1.Change\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=meshes/*/changes/*}\x12s\n\x0bListChanges\x12\x1d.egress.v1.ListChangesRequest\x1a\x1e.egress.v1.ListChangesResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=meshes/*}/changes\x12\x9d\x01\n\x13ListClusterRollouts\x12%.egress.v1.ListClusterRolloutsRequest\x1a&.egress.v1.ListClusterRolloutsResponse\"7\x82\xd3\xe4\x93\x02\x31\x12//v1/{parent=meshes/*/changes/*}/clusterRollouts\x12u\n\nWaitChange\x12\x1c.egress.v1.WaitChangeRequest\x1a\x1d.egress.v1.WaitChangeResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=meshes/*/changes/*}:wait\x12~\n\x0cWatchChanges\x12\x1e.egress.v1.WatchChangesRequest\x1a\x1f.egress.v1.WatchChangesResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=meshes/*}/changes:watch0\x01\x12\x80\x01\n\x0cRevertChange\x12\x1e.egress.v1.RevertChangeRequest\x1a\x1f.egress.v1.RevertChangeResponse\"/\x82\xd3\xe4\x93\x02)\"$/v1/{name=meshes/*/changes/*}:revert:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65gress/v1/change_service.proto\x12\tegress.v1\x1a\x16\x65gress/v1/change.proto\x1a\x16\x65gress/v1/common.proto\x1a\x17\x65gress/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"&\n\x10GetChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x8b\x01\n\x12ListChangesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"R\n\x13ListChangesResponse\x12\"\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x11.egress.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x1aListClusterRolloutsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"k\n\x1bListClusterRolloutsResponse\x12\x33\n\x10\x63luster_rollouts\x18\x01 \x03(\x0b\x32\x19.egress.v1.ClusterRollout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcd\x01\n\x11WaitChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x05until\x18\x02 \x01(\x0e\x32\".egress.v1.WaitChangeRequest.UntilB\x04\xe2\x41\x01\x01\x12\x30\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"9\n\x05Until\x12\x15\n\x11UNTIL_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41PPLIED\x10\x01\x12\x0c\n\x08VERIFIED\x10\x02\"x\n\x12WaitChangeResponse\x12!\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x11.egress.v1.Change\x12\x0f\n\x07reached\x18\x02 \x01(\x08\x12.\n\x0bwaiting_for\x18\x03 \x03(\x0b\x32\x19.egress.v1.ClusterRollout\"a\n\x13WatchChangesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x63ursor\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x10include_rollouts\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x82\x01\n\x14WatchChangesResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12#\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.ChangeH\x00\x12,\n\x07rollout\x18\x03 \x01(\x0b\x32\x19.egress.v1.ClusterRolloutH\x00\x42\x07\n\x05\x65vent\"\xc6\x01\n\x13RevertChangeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63reate_only\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11suppress_findings\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\"\x90\x01\n\x14RevertChangeResponse\x12\x10\n\x08resource\x18\x01 \x01(\t\x12!\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x11.egress.v1.Change\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x1d\n\x04plan\x18\x04 \x01(\x0b\x32\x0f.egress.v1.Plan2\x8e\x07\n\rChangeService\x12x\n\tGetChange\x12\x1b.egress.v1.GetChangeRequest\x1a\x11.egress.v1.Change\";\xda\xb6\x1b\x12\x65gress.changes.get\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=meshes/*/changes/*}\x12\x8a\x01\n\x0bListChanges\x12\x1d.egress.v1.ListChangesRequest\x1a\x1e.egress.v1.ListChangesResponse\"<\xda\xb6\x1b\x13\x65gress.changes.list\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=meshes/*}/changes\x12\xb3\x01\n\x13ListClusterRollouts\x12%.egress.v1.ListClusterRolloutsRequest\x1a&.egress.v1.ListClusterRolloutsResponse\"M\xda\xb6\x1b\x12\x65gress.changes.get\x82\xd3\xe4\x93\x02\x31\x12//v1/{parent=meshes/*/changes/*}/clusterRollouts\x12\x8b\x01\n\nWaitChange\x12\x1c.egress.v1.WaitChangeRequest\x1a\x1d.egress.v1.WaitChangeResponse\"@\xda\xb6\x1b\x12\x65gress.changes.get\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=meshes/*/changes/*}:wait\x12\x95\x01\n\x0cWatchChanges\x12\x1e.egress.v1.WatchChangesRequest\x1a\x1f.egress.v1.WatchChangesResponse\"B\xda\xb6\x1b\x13\x65gress.changes.list\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=meshes/*}/changes:watch0\x01\x12\x99\x01\n\x0cRevertChange\x12\x1e.egress.v1.RevertChangeRequest\x1a\x1f.egress.v1.RevertChangeResponse\"H\xda\xb6\x1b\x15\x65gress.changes.revert\x82\xd3\xe4\x93\x02)\"$/v1/{name=meshes/*/changes/*}:revert:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -85,41 +86,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVERTCHANGEREQUEST'].fields_by_name['suppress_findings']._loaded_options = None
   _globals['_REVERTCHANGEREQUEST'].fields_by_name['suppress_findings']._serialized_options = b'\342A\001\001'
   _globals['_CHANGESERVICE'].methods_by_name['GetChange']._loaded_options = None
-  _globals['_CHANGESERVICE'].methods_by_name['GetChange']._serialized_options = b'\202\323\344\223\002\037\022\035/v1/{name=meshes/*/changes/*}'
+  _globals['_CHANGESERVICE'].methods_by_name['GetChange']._serialized_options = b'\332\266\033\022egress.changes.get\202\323\344\223\002\037\022\035/v1/{name=meshes/*/changes/*}'
   _globals['_CHANGESERVICE'].methods_by_name['ListChanges']._loaded_options = None
-  _globals['_CHANGESERVICE'].methods_by_name['ListChanges']._serialized_options = b'\202\323\344\223\002\037\022\035/v1/{parent=meshes/*}/changes'
+  _globals['_CHANGESERVICE'].methods_by_name['ListChanges']._serialized_options = b'\332\266\033\023egress.changes.list\202\323\344\223\002\037\022\035/v1/{parent=meshes/*}/changes'
   _globals['_CHANGESERVICE'].methods_by_name['ListClusterRollouts']._loaded_options = None
-  _globals['_CHANGESERVICE'].methods_by_name['ListClusterRollouts']._serialized_options = b'\202\323\344\223\0021\022//v1/{parent=meshes/*/changes/*}/clusterRollouts'
+  _globals['_CHANGESERVICE'].methods_by_name['ListClusterRollouts']._serialized_options = b'\332\266\033\022egress.changes.get\202\323\344\223\0021\022//v1/{parent=meshes/*/changes/*}/clusterRollouts'
   _globals['_CHANGESERVICE'].methods_by_name['WaitChange']._loaded_options = None
-  _globals['_CHANGESERVICE'].methods_by_name['WaitChange']._serialized_options = b'\202\323\344\223\002$\022\"/v1/{name=meshes/*/changes/*}:wait'
+  _globals['_CHANGESERVICE'].methods_by_name['WaitChange']._serialized_options = b'\332\266\033\022egress.changes.get\202\323\344\223\002$\022\"/v1/{name=meshes/*/changes/*}:wait'
   _globals['_CHANGESERVICE'].methods_by_name['WatchChanges']._loaded_options = None
-  _globals['_CHANGESERVICE'].methods_by_name['WatchChanges']._serialized_options = b'\202\323\344\223\002%\022#/v1/{parent=meshes/*}/changes:watch'
+  _globals['_CHANGESERVICE'].methods_by_name['WatchChanges']._serialized_options = b'\332\266\033\023egress.changes.list\202\323\344\223\002%\022#/v1/{parent=meshes/*}/changes:watch'
   _globals['_CHANGESERVICE'].methods_by_name['RevertChange']._loaded_options = None
-  _globals['_CHANGESERVICE'].methods_by_name['RevertChange']._serialized_options = b'\202\323\344\223\002)\"$/v1/{name=meshes/*/changes/*}:revert:\001*'
-  _globals['_GETCHANGEREQUEST']._serialized_start=188
-  _globals['_GETCHANGEREQUEST']._serialized_end=226
-  _globals['_LISTCHANGESREQUEST']._serialized_start=229
-  _globals['_LISTCHANGESREQUEST']._serialized_end=368
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=370
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=452
-  _globals['_LISTCLUSTERROLLOUTSREQUEST']._serialized_start=455
-  _globals['_LISTCLUSTERROLLOUTSREQUEST']._serialized_end=602
-  _globals['_LISTCLUSTERROLLOUTSRESPONSE']._serialized_start=604
-  _globals['_LISTCLUSTERROLLOUTSRESPONSE']._serialized_end=711
-  _globals['_WAITCHANGEREQUEST']._serialized_start=714
-  _globals['_WAITCHANGEREQUEST']._serialized_end=919
-  _globals['_WAITCHANGEREQUEST_UNTIL']._serialized_start=862
-  _globals['_WAITCHANGEREQUEST_UNTIL']._serialized_end=919
-  _globals['_WAITCHANGERESPONSE']._serialized_start=921
-  _globals['_WAITCHANGERESPONSE']._serialized_end=1041
-  _globals['_WATCHCHANGESREQUEST']._serialized_start=1043
-  _globals['_WATCHCHANGESREQUEST']._serialized_end=1140
-  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1143
-  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1273
-  _globals['_REVERTCHANGEREQUEST']._serialized_start=1276
-  _globals['_REVERTCHANGEREQUEST']._serialized_end=1474
-  _globals['_REVERTCHANGERESPONSE']._serialized_start=1477
-  _globals['_REVERTCHANGERESPONSE']._serialized_end=1621
-  _globals['_CHANGESERVICE']._serialized_start=1624
-  _globals['_CHANGESERVICE']._serialized_end=2394
+  _globals['_CHANGESERVICE'].methods_by_name['RevertChange']._serialized_options = b'\332\266\033\025egress.changes.revert\202\323\344\223\002)\"$/v1/{name=meshes/*/changes/*}:revert:\001*'
+  _globals['_GETCHANGEREQUEST']._serialized_start=213
+  _globals['_GETCHANGEREQUEST']._serialized_end=251
+  _globals['_LISTCHANGESREQUEST']._serialized_start=254
+  _globals['_LISTCHANGESREQUEST']._serialized_end=393
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=395
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=477
+  _globals['_LISTCLUSTERROLLOUTSREQUEST']._serialized_start=480
+  _globals['_LISTCLUSTERROLLOUTSREQUEST']._serialized_end=627
+  _globals['_LISTCLUSTERROLLOUTSRESPONSE']._serialized_start=629
+  _globals['_LISTCLUSTERROLLOUTSRESPONSE']._serialized_end=736
+  _globals['_WAITCHANGEREQUEST']._serialized_start=739
+  _globals['_WAITCHANGEREQUEST']._serialized_end=944
+  _globals['_WAITCHANGEREQUEST_UNTIL']._serialized_start=887
+  _globals['_WAITCHANGEREQUEST_UNTIL']._serialized_end=944
+  _globals['_WAITCHANGERESPONSE']._serialized_start=946
+  _globals['_WAITCHANGERESPONSE']._serialized_end=1066
+  _globals['_WATCHCHANGESREQUEST']._serialized_start=1068
+  _globals['_WATCHCHANGESREQUEST']._serialized_end=1165
+  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1168
+  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1298
+  _globals['_REVERTCHANGEREQUEST']._serialized_start=1301
+  _globals['_REVERTCHANGEREQUEST']._serialized_end=1499
+  _globals['_REVERTCHANGERESPONSE']._serialized_start=1502
+  _globals['_REVERTCHANGERESPONSE']._serialized_end=1646
+  _globals['_CHANGESERVICE']._serialized_start=1649
+  _globals['_CHANGESERVICE']._serialized_end=2559
 # @@protoc_insertion_point(module_scope)

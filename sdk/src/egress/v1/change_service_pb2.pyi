@@ -30,7 +30,7 @@ class GetChangeRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/changes/{revision}"""
+    """Required. Name of the change: `meshes/{mesh}/changes/{revision}`."""
     def __init__(
         self,
         *,
@@ -56,17 +56,19 @@ class ListChangesRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}"""
+    """Required. The mesh: `meshes/{mesh}`."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `resource = "meshes/default/outboundPolicies/default" AND type = "SET"`.
-    Fields: resource, type, actor, request_id.
+    """Optional. Conditions joined by AND, such as `resource = "meshes/default/outboundPolicies/default" AND type =
+    "SET"`. Filterable fields: resource, type, actor, request_id.
     """
     order_by: _builtins.str
-    """`revision desc` (the default) or `revision`."""
+    """Optional. `revision desc` (the default) or `revision`."""
     def __init__(
         self,
         *,
@@ -93,10 +95,10 @@ class ListChangesResponse(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Change]:
-        """The changes; their summary is left out."""
+        """The changes, without their summaries."""
 
     def __init__(
         self,
@@ -124,15 +126,17 @@ class ListClusterRolloutsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/changes/{revision}"""
+    """Required. The change: `meshes/{mesh}/changes/{revision}`."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Such as `state = "FAILED"`. Fields: cluster, state."""
+    """Optional. Conditions joined by AND, such as `state = "FAILED"`. Filterable fields: cluster, state."""
     order_by: _builtins.str
-    """`cluster` (the default) or `cluster desc`."""
+    """Optional. `cluster` (the default) or `cluster desc`."""
     def __init__(
         self,
         *,
@@ -159,7 +163,7 @@ class ListClusterRolloutsResponse(_message.Message):
     CLUSTER_ROLLOUTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def cluster_rollouts(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ClusterRollout]:
         """The rollouts."""
@@ -191,32 +195,32 @@ class WaitChangeRequest(_message.Message):
     class _UntilEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WaitChangeRequest._Until.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNTIL_UNSPECIFIED: WaitChangeRequest._Until.ValueType  # 0
-        """The same as APPLIED."""
+        """Same as APPLIED."""
         APPLIED: WaitChangeRequest._Until.ValueType  # 1
-        """Every cluster holds the change, or a later one of the same resource."""
+        """Every cluster has applied the change, or a later change to the same resource."""
         VERIFIED: WaitChangeRequest._Until.ValueType  # 2
-        """Probes have seen it in effect on every cluster."""
+        """Probes have verified the change on every cluster."""
 
     class Until(_Until, metaclass=_UntilEnumTypeWrapper):
-        """How far to wait."""
+        """The state to wait for."""
 
     UNTIL_UNSPECIFIED: WaitChangeRequest.Until.ValueType  # 0
-    """The same as APPLIED."""
+    """Same as APPLIED."""
     APPLIED: WaitChangeRequest.Until.ValueType  # 1
-    """Every cluster holds the change, or a later one of the same resource."""
+    """Every cluster has applied the change, or a later change to the same resource."""
     VERIFIED: WaitChangeRequest.Until.ValueType  # 2
-    """Probes have seen it in effect on every cluster."""
+    """Probes have verified the change on every cluster."""
 
     NAME_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/changes/{revision}"""
+    """Required. Name of the change: `meshes/{mesh}/changes/{revision}`."""
     until: Global___WaitChangeRequest.Until.ValueType
-    """How far to wait."""
+    """Optional. The state to wait for. Defaults to APPLIED."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """How long to wait: 30 s where not set, at most 10 min; the call's own deadline holds as well."""
+        """Optional. How long to wait. Defaults to 30 seconds; at most 10 minutes. The deadline of the call also applies."""
 
     def __init__(
         self,
@@ -243,14 +247,14 @@ class WaitChangeResponse(_message.Message):
     REACHED_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
     reached: _builtins.bool
-    """Whether every cluster has reached what was waited for."""
+    """Whether every cluster has reached the requested state."""
     @_builtins.property
     def change(self) -> _change_pb2.Change:
         """The change with its summary."""
 
     @_builtins.property
     def waiting_for(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ClusterRollout]:
-        """Up to ten clusters that have not."""
+        """Rollouts of up to 10 clusters that have not."""
 
     def __init__(
         self,
@@ -277,13 +281,14 @@ class WatchChangesRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     INCLUDE_ROLLOUTS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}"""
+    """Required. The mesh: `meshes/{mesh}`."""
     cursor: _builtins.str
-    """Cursor of the last event that was seen: go on after it. Empty means from now on. A cursor older than what is kept is
-    refused with OUT_OF_RANGE CURSOR_EXPIRED: list the changes, then watch from the newest.
+    """Optional. Cursor of the last event received; the stream continues after it. If empty, the stream starts with new
+    events. A cursor that is older than the retained history fails with OUT_OF_RANGE (`CURSOR_EXPIRED`): list the
+    changes, then watch without a cursor.
     """
     include_rollouts: _builtins.bool
-    """Also send rollouts as they change; without it only changes."""
+    """Optional. Whether to also send rollouts as they progress."""
     def __init__(
         self,
         *,
@@ -301,7 +306,7 @@ Global___WatchChangesRequest: _TypeAlias = WatchChangesRequest  # noqa: Y015
 
 @_typing.final
 class WatchChangesResponse(_message.Message):
-    """One event of WatchChanges."""
+    """An event of WatchChanges."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -309,14 +314,14 @@ class WatchChangesResponse(_message.Message):
     CHANGE_FIELD_NUMBER: _builtins.int
     ROLLOUT_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Send it back to go on after this event."""
+    """Cursor to continue after this event."""
     @_builtins.property
     def change(self) -> _change_pb2.Change:
         """A change was accepted."""
 
     @_builtins.property
     def rollout(self) -> _change_pb2.ClusterRollout:
-        """A cluster came further with what was asked of it."""
+        """The state of a cluster's rollout changed."""
 
     def __init__(
         self,
@@ -349,20 +354,26 @@ class RevertChangeRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/changes/{revision}"""
+    """Required. Name of the change to revert: `meshes/{mesh}/changes/{revision}`. It must be the latest change to its
+    resource.
+    """
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -394,18 +405,18 @@ class RevertChangeResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     resource: _builtins.str
-    """Name of the resource that was brought back."""
+    """Name of the resource that was restored."""
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,

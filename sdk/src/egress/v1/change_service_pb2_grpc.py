@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class ChangeServiceStub(object):
-    """What was changed, by whom, and what became of it.
+    """The history of a mesh, and the rollout of each change to the clusters.
     """
 
     def __init__(self, channel):
@@ -69,11 +69,11 @@ class ChangeServiceStub(object):
 
 
 class ChangeServiceServicer(object):
-    """What was changed, by whom, and what became of it.
+    """The history of a mesh, and the rollout of each change to the clusters.
     """
 
     def GetChange(self, request, context):
-        """Returns one change with a count of its rollouts by state.
+        """Returns a change with the number of its rollouts in each state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,30 +87,30 @@ class ChangeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListClusterRollouts(self, request, context):
-        """Lists what became of a change on each cluster it concerns.
+        """Lists the state of a change on each cluster that it affects.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WaitChange(self, request, context):
-        """Waits until a change is applied or verified on every cluster it concerns. At the timeout it returns the state
-        reached, not an error.
+        """Waits until a change is applied or verified on every cluster that it affects. When the timeout expires, returns the
+        state reached instead of an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchChanges(self, request, context):
-        """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
-        REST it is a stream of server-sent events whose ids are cursors.
+        """Streams the events of a mesh, starting at a cursor: changes as they are accepted, and rollouts as they progress.
+        Over REST, sends server-sent events whose IDs are cursors.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevertChange(self, request, context):
-        """Brings the resource of a change back to what it was before it, by a change of its own.
+        """Restores a resource to its state before a change, as a new change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,7 +158,7 @@ def add_ChangeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChangeService(object):
-    """What was changed, by whom, and what became of it.
+    """The history of a mesh, and the rollout of each change to the clusters.
     """
 
     @staticmethod

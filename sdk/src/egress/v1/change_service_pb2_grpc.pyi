@@ -28,53 +28,53 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ChangeServiceStub:
-    """What was changed, by whom, and what became of it."""
+    """The history of a mesh, and the rollout of each change to the clusters."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ChangeServiceAsyncStub: ...
     GetChange: _grpc.UnaryUnaryMultiCallable[_change_service_pb2.GetChangeRequest, _change_pb2.Change]
-    """Returns one change with a count of its rollouts by state."""
+    """Returns a change with the number of its rollouts in each state."""
     ListChanges: _grpc.UnaryUnaryMultiCallable[_change_service_pb2.ListChangesRequest, _change_service_pb2.ListChangesResponse]
     """Lists the changes of a mesh, newest first."""
     ListClusterRollouts: _grpc.UnaryUnaryMultiCallable[_change_service_pb2.ListClusterRolloutsRequest, _change_service_pb2.ListClusterRolloutsResponse]
-    """Lists what became of a change on each cluster it concerns."""
+    """Lists the state of a change on each cluster that it affects."""
     WaitChange: _grpc.UnaryUnaryMultiCallable[_change_service_pb2.WaitChangeRequest, _change_service_pb2.WaitChangeResponse]
-    """Waits until a change is applied or verified on every cluster it concerns. At the timeout it returns the state
-    reached, not an error.
+    """Waits until a change is applied or verified on every cluster that it affects. When the timeout expires, returns the
+    state reached instead of an error.
     """
     WatchChanges: _grpc.UnaryStreamMultiCallable[_change_service_pb2.WatchChangesRequest, _change_service_pb2.WatchChangesResponse]
-    """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
-    REST it is a stream of server-sent events whose ids are cursors.
+    """Streams the events of a mesh, starting at a cursor: changes as they are accepted, and rollouts as they progress.
+    Over REST, sends server-sent events whose IDs are cursors.
     """
     RevertChange: _grpc.UnaryUnaryMultiCallable[_change_service_pb2.RevertChangeRequest, _change_service_pb2.RevertChangeResponse]
-    """Brings the resource of a change back to what it was before it, by a change of its own."""
+    """Restores a resource to its state before a change, as a new change."""
 
 @_typing.type_check_only
 class ChangeServiceAsyncStub(ChangeServiceStub):
-    """What was changed, by whom, and what became of it."""
+    """The history of a mesh, and the rollout of each change to the clusters."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetChange: _aio.UnaryUnaryMultiCallable[_change_service_pb2.GetChangeRequest, _change_pb2.Change]  # type: ignore[assignment]
-    """Returns one change with a count of its rollouts by state."""
+    """Returns a change with the number of its rollouts in each state."""
     ListChanges: _aio.UnaryUnaryMultiCallable[_change_service_pb2.ListChangesRequest, _change_service_pb2.ListChangesResponse]  # type: ignore[assignment]
     """Lists the changes of a mesh, newest first."""
     ListClusterRollouts: _aio.UnaryUnaryMultiCallable[_change_service_pb2.ListClusterRolloutsRequest, _change_service_pb2.ListClusterRolloutsResponse]  # type: ignore[assignment]
-    """Lists what became of a change on each cluster it concerns."""
+    """Lists the state of a change on each cluster that it affects."""
     WaitChange: _aio.UnaryUnaryMultiCallable[_change_service_pb2.WaitChangeRequest, _change_service_pb2.WaitChangeResponse]  # type: ignore[assignment]
-    """Waits until a change is applied or verified on every cluster it concerns. At the timeout it returns the state
-    reached, not an error.
+    """Waits until a change is applied or verified on every cluster that it affects. When the timeout expires, returns the
+    state reached instead of an error.
     """
     WatchChanges: _aio.UnaryStreamMultiCallable[_change_service_pb2.WatchChangesRequest, _change_service_pb2.WatchChangesResponse]  # type: ignore[assignment]
-    """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
-    REST it is a stream of server-sent events whose ids are cursors.
+    """Streams the events of a mesh, starting at a cursor: changes as they are accepted, and rollouts as they progress.
+    Over REST, sends server-sent events whose IDs are cursors.
     """
     RevertChange: _aio.UnaryUnaryMultiCallable[_change_service_pb2.RevertChangeRequest, _change_service_pb2.RevertChangeResponse]  # type: ignore[assignment]
-    """Brings the resource of a change back to what it was before it, by a change of its own."""
+    """Restores a resource to its state before a change, as a new change."""
 
 class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What was changed, by whom, and what became of it."""
+    """The history of a mesh, and the rollout of each change to the clusters."""
 
     @_abc_1.abstractmethod
     def GetChange(
@@ -82,7 +82,7 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _change_service_pb2.GetChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_change_pb2.Change, _abc.Awaitable[_change_pb2.Change]]:
-        """Returns one change with a count of its rollouts by state."""
+        """Returns a change with the number of its rollouts in each state."""
 
     @_abc_1.abstractmethod
     def ListChanges(
@@ -98,7 +98,7 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _change_service_pb2.ListClusterRolloutsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_change_service_pb2.ListClusterRolloutsResponse, _abc.Awaitable[_change_service_pb2.ListClusterRolloutsResponse]]:
-        """Lists what became of a change on each cluster it concerns."""
+        """Lists the state of a change on each cluster that it affects."""
 
     @_abc_1.abstractmethod
     def WaitChange(
@@ -106,8 +106,8 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _change_service_pb2.WaitChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_change_service_pb2.WaitChangeResponse, _abc.Awaitable[_change_service_pb2.WaitChangeResponse]]:
-        """Waits until a change is applied or verified on every cluster it concerns. At the timeout it returns the state
-        reached, not an error.
+        """Waits until a change is applied or verified on every cluster that it affects. When the timeout expires, returns the
+        state reached instead of an error.
         """
 
     @_abc_1.abstractmethod
@@ -116,8 +116,8 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _change_service_pb2.WatchChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_change_service_pb2.WatchChangesResponse], _abc.AsyncIterator[_change_service_pb2.WatchChangesResponse]]:
-        """Streams what happens in a mesh from a cursor on: changes as they are accepted, and rollouts as they come along. Over
-        REST it is a stream of server-sent events whose ids are cursors.
+        """Streams the events of a mesh, starting at a cursor: changes as they are accepted, and rollouts as they progress.
+        Over REST, sends server-sent events whose IDs are cursors.
         """
 
     @_abc_1.abstractmethod
@@ -126,6 +126,6 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _change_service_pb2.RevertChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_change_service_pb2.RevertChangeResponse, _abc.Awaitable[_change_service_pb2.RevertChangeResponse]]:
-        """Brings the resource of a change back to what it was before it, by a change of its own."""
+        """Restores a resource to its state before a change, as a new change."""
 
 def add_ChangeServiceServicer_to_server(servicer: ChangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

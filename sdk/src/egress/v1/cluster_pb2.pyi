@@ -22,20 +22,20 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Cluster(_message.Message):
-    """A place where policy is applied: where an Istio control plane reads its configuration."""
+    """A place that policy is delivered to: the configuration source of an Istio control plane."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class LocalTarget(_message.Message):
-        """One workload with a real Envoy beside the server, for evaluation and tests."""
+        """A workload with a real Envoy sidecar on the server's machine, for evaluation and tests."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
         SERVICE_CIDRS_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def service_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """The ranges that count as the cluster's own service ranges."""
+            """Optional. CIDR ranges that count as the cluster's own service ranges, at most 256."""
 
         def __init__(
             self,
@@ -50,17 +50,17 @@ class Cluster(_message.Message):
 
     @_typing.final
     class DirectoryTarget(_message.Message):
-        """A folder below the server's --directory-root that gets one YAML file an object, for GitOps."""
+        """A directory with one YAML file per object, for GitOps."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
         PATH_FIELD_NUMBER: _builtins.int
         SERVICE_CIDRS_FIELD_NUMBER: _builtins.int
         path: _builtins.str
-        """Path of the folder, relative to --directory-root; the cluster's id where empty."""
+        """Optional. Path of the directory, relative to the server's `--directory-root`. Defaults to the cluster's ID."""
         @_builtins.property
         def service_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """The cluster's own service ranges."""
+            """Optional. The cluster's own service ranges as CIDR, at most 256."""
 
         def __init__(
             self,
@@ -78,8 +78,8 @@ class Cluster(_message.Message):
     class KubernetesTarget(_message.Message):
         """A Kubernetes cluster with Istio.
 
-        At most one of kubeconfig, secret and in_cluster says how it is reached. With none of them it is reached as the
-        applier was told when it was started. A registration again that has none of them keeps what was there.
+        At most one of `kubeconfig`, `secret` and `in_cluster` may be set. If none is set, the applier uses the access that
+        it was started with. When a cluster is registered again without any of them, the previous access is kept.
         """
 
         DESCRIPTOR: _descriptor.Descriptor
@@ -91,25 +91,25 @@ class Cluster(_message.Message):
         class _MeshPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Cluster.KubernetesTarget._MeshPolicy.ValueType], _builtins.type):
             DESCRIPTOR: _descriptor.EnumDescriptor
             MESH_POLICY_UNSPECIFIED: Cluster.KubernetesTarget._MeshPolicy.ValueType  # 0
-            """BOTH."""
+            """Defaults to BOTH."""
             BOTH: Cluster.KubernetesTarget._MeshPolicy.ValueType  # 1
-            """In the Sidecar of the root namespace, and in MeshConfig for namespaces whose own Sidecar has no mode."""
+            """The root namespace's Sidecar, and MeshConfig for namespaces whose own Sidecar does not set a mode."""
             SIDECAR: Cluster.KubernetesTarget._MeshPolicy.ValueType  # 2
-            """Only in the Sidecar of the root namespace."""
+            """Only the root namespace's Sidecar."""
             MESH_CONFIG: Cluster.KubernetesTarget._MeshPolicy.ValueType  # 3
-            """Only in MeshConfig. A helm upgrade of Istio takes it out again."""
+            """Only MeshConfig. A Helm upgrade of Istio overwrites it."""
 
         class MeshPolicy(_MeshPolicy, metaclass=_MeshPolicyEnumTypeWrapper):
-            """Where a mesh-wide outbound policy is written."""
+            """Where mesh-wide outbound policies are written."""
 
         MESH_POLICY_UNSPECIFIED: Cluster.KubernetesTarget.MeshPolicy.ValueType  # 0
-        """BOTH."""
+        """Defaults to BOTH."""
         BOTH: Cluster.KubernetesTarget.MeshPolicy.ValueType  # 1
-        """In the Sidecar of the root namespace, and in MeshConfig for namespaces whose own Sidecar has no mode."""
+        """The root namespace's Sidecar, and MeshConfig for namespaces whose own Sidecar does not set a mode."""
         SIDECAR: Cluster.KubernetesTarget.MeshPolicy.ValueType  # 2
-        """Only in the Sidecar of the root namespace."""
+        """Only the root namespace's Sidecar."""
         MESH_CONFIG: Cluster.KubernetesTarget.MeshPolicy.ValueType  # 3
-        """Only in MeshConfig. A helm upgrade of Istio takes it out again."""
+        """Only MeshConfig. A Helm upgrade of Istio overwrites it."""
 
         KUBECONFIG_FIELD_NUMBER: _builtins.int
         CONTEXT_FIELD_NUMBER: _builtins.int
@@ -120,25 +120,25 @@ class Cluster(_message.Message):
         MESH_POLICY_FIELD_NUMBER: _builtins.int
         SERVICE_CIDRS_FIELD_NUMBER: _builtins.int
         kubeconfig: _builtins.str
-        """A kubeconfig as YAML or JSON, at most 64 KiB. It must hold its credentials itself: exec, auth-provider and
-        names of files are refused. Of its contexts only the chosen one is kept, sealed under the installation's key; it
-        is in no reply.
+        """A kubeconfig as YAML or JSON, at most 64 KiB. It must contain its credentials: `exec`, auth providers and file
+        references are rejected. Only the selected context is kept, encrypted with the installation's key. Never
+        returned.
         """
         context: _builtins.str
-        """The kubeconfig's context to use; its current-context where empty."""
+        """Optional. The kubeconfig context to use. Defaults to the kubeconfig's `current-context`."""
         secret: _builtins.str
-        """NAMESPACE/NAME of a Secret with the key `kubeconfig`, in the cluster that the applier runs in."""
+        """Optional. A Secret with a `kubeconfig` key, as `NAMESPACE/NAME`, in the cluster in which the applier runs."""
         in_cluster: _builtins.bool
-        """The applier runs in this cluster, and uses its own service account."""
+        """Optional. Set if the applier runs in this cluster and uses its own service account."""
         istio_revision: _builtins.str
-        """Istio's revision, such as `canary`; the default one where empty."""
+        """Optional. Istio revision, such as `canary`. Defaults to the default revision."""
         root_namespace: _builtins.str
-        """Istio's root namespace; istio-system where empty."""
+        """Optional. Istio's root namespace. Defaults to `istio-system`."""
         mesh_policy: Global___Cluster.KubernetesTarget.MeshPolicy.ValueType
-        """Where a mesh-wide outbound policy is written; BOTH where not set."""
+        """Optional. Where mesh-wide outbound policies are written. Defaults to BOTH."""
         @_builtins.property
         def service_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """The cluster's own service ranges; as the cluster tells them where empty."""
+            """Optional. The cluster's own service ranges as CIDR, at most 256. Defaults to what the cluster reports."""
 
         def __init__(
             self,
@@ -160,7 +160,7 @@ class Cluster(_message.Message):
 
     @_typing.final
     class Restart(_message.Message):
-        """How far a restart of workloads is. Workloads are written KIND/NAMESPACE/NAME."""
+        """Progress of a workload restart. Workloads are identified as `KIND/NAMESPACE/NAME`."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -171,25 +171,25 @@ class Cluster(_message.Message):
         class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Cluster.Restart._State.ValueType], _builtins.type):
             DESCRIPTOR: _descriptor.EnumDescriptor
             STATE_UNSPECIFIED: Cluster.Restart._State.ValueType  # 0
-            """No applier has taken it up yet."""
+            """Not started by an applier yet."""
             RUNNING: Cluster.Restart._State.ValueType  # 1
-            """Workloads are being restarted, one after the other."""
+            """Workloads are being restarted, one at a time."""
             DONE: Cluster.Restart._State.ValueType  # 2
-            """All are back."""
+            """All workloads are available again."""
             STOPPED: Cluster.Restart._State.ValueType  # 3
-            """One did not come back, so the others were left alone; see failed and message."""
+            """One workload did not become available, and the remaining ones were not restarted; see `failed` and `message`."""
 
         class State(_State, metaclass=_StateEnumTypeWrapper):
-            """Where the restart stands."""
+            """State of a restart."""
 
         STATE_UNSPECIFIED: Cluster.Restart.State.ValueType  # 0
-        """No applier has taken it up yet."""
+        """Not started by an applier yet."""
         RUNNING: Cluster.Restart.State.ValueType  # 1
-        """Workloads are being restarted, one after the other."""
+        """Workloads are being restarted, one at a time."""
         DONE: Cluster.Restart.State.ValueType  # 2
-        """All are back."""
+        """All workloads are available again."""
         STOPPED: Cluster.Restart.State.ValueType  # 3
-        """One did not come back, so the others were left alone; see failed and message."""
+        """One workload did not become available, and the remaining ones were not restarted; see `failed` and `message`."""
 
         ID_FIELD_NUMBER: _builtins.int
         STATE_FIELD_NUMBER: _builtins.int
@@ -197,16 +197,16 @@ class Cluster(_message.Message):
         FAILED_FIELD_NUMBER: _builtins.int
         MESSAGE_FIELD_NUMBER: _builtins.int
         id: _builtins.str
-        """Which restart it is: restart_id of the reply to RestartWorkloads."""
+        """ID of the restart: the `restart_id` returned by RestartWorkloads."""
         state: Global___Cluster.Restart.State.ValueType
-        """Where it stands."""
+        """State of the restart."""
         failed: _builtins.str
-        """The workload that did not come back, where the restart stopped."""
+        """The workload that did not become available, if any."""
         message: _builtins.str
-        """What happened, for people."""
+        """Human-readable details."""
         @_builtins.property
         def done(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """The workloads that are back."""
+            """Workloads that were restarted and are available again."""
 
         def __init__(
             self,
@@ -225,7 +225,7 @@ class Cluster(_message.Message):
 
     @_typing.final
     class Status(_message.Message):
-        """What the appliers know of a cluster."""
+        """The observed state of a cluster, as reported by its applier."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -236,25 +236,25 @@ class Cluster(_message.Message):
         class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Cluster.Status._State.ValueType], _builtins.type):
             DESCRIPTOR: _descriptor.EnumDescriptor
             STATE_UNSPECIFIED: Cluster.Status._State.ValueType  # 0
-            """No applier has reported on it yet."""
+            """No applier has reported on the cluster yet."""
             ONLINE: Cluster.Status._State.ValueType  # 1
-            """It is reached."""
+            """The cluster is reachable."""
             OFFLINE: Cluster.Status._State.ValueType  # 2
-            """It is not."""
+            """The cluster is unreachable."""
             HELD: Cluster.Status._State.ValueType  # 3
-            """A guard holds every change back; see reason."""
+            """A guard is holding back all changes to the cluster; see `reason`."""
 
         class State(_State, metaclass=_StateEnumTypeWrapper):
-            """Whether an applier reaches it."""
+            """Whether the applier can reach the cluster."""
 
         STATE_UNSPECIFIED: Cluster.Status.State.ValueType  # 0
-        """No applier has reported on it yet."""
+        """No applier has reported on the cluster yet."""
         ONLINE: Cluster.Status.State.ValueType  # 1
-        """It is reached."""
+        """The cluster is reachable."""
         OFFLINE: Cluster.Status.State.ValueType  # 2
-        """It is not."""
+        """The cluster is unreachable."""
         HELD: Cluster.Status.State.ValueType  # 3
-        """A guard holds every change back; see reason."""
+        """A guard is holding back all changes to the cluster; see `reason`."""
 
         STATE_FIELD_NUMBER: _builtins.int
         REASON_FIELD_NUMBER: _builtins.int
@@ -275,34 +275,34 @@ class Cluster(_message.Message):
         OBSERVE_TIME_FIELD_NUMBER: _builtins.int
         MUTATING_ADMISSION_POLICY_FIELD_NUMBER: _builtins.int
         state: Global___Cluster.Status.State.ValueType
-        """Whether it is reached."""
+        """Whether the applier can reach the cluster."""
         reason: _builtins.str
-        """Stable UPPER_SNAKE reason, where the state needs one."""
+        """Stable UPPER_SNAKE_CASE reason for the state, if it needs one."""
         message: _builtins.str
-        """What happened, for people."""
+        """Human-readable details."""
         applied_revision: _builtins.int
-        """Revision its configuration holds."""
+        """Revision that the cluster's configuration is at."""
         verified_revision: _builtins.int
         """Revision last verified by probes."""
         agents: _builtins.int
-        """Agents attached from its workloads."""
+        """Number of agents attached from the cluster's workloads."""
         kubernetes_version: _builtins.str
-        """Version of Kubernetes there; empty where it is none, or not known."""
+        """Kubernetes version; empty if unknown or not a Kubernetes cluster."""
         istio_version: _builtins.str
-        """Version of Istio there; empty where it is not known."""
+        """Istio version; empty if unknown."""
         ambient: _builtins.bool
-        """Whether workloads of it are in Istio's ambient mode, which has no sidecars."""
+        """Whether some workloads are in Istio's ambient mode, which does not use sidecars."""
         stale_workloads: _builtins.int
-        """Workloads that run under older interception rules; see ListStaleWorkloads."""
+        """Number of workloads running under older interception rules; see ListStaleWorkloads."""
         drifted_objects: _builtins.int
-        """Objects of ours that somebody else changed and that are not healed; see ListDrift."""
+        """Number of managed objects that another client changed and that were not restored; see ListDrift."""
         policy_gaps: _builtins.int
-        """What a mesh-wide REGISTRY_ONLY does not hold; see ListPolicyGaps."""
+        """Number of objects that a mesh-wide REGISTRY_ONLY policy does not cover; see ListPolicyGaps."""
         approval_token: _builtins.str
-        """Where it is HELD: stands for just what ApproveDeletion or AcceptStoreReset would say yes to."""
+        """Set while `state` is HELD: identifies the pending change that ApproveDeletion or AcceptStoreReset would approve."""
         mutating_admission_policy: _builtins.bool
-        """Whether the cluster serves MutatingAdmissionPolicy, so that interception for a namespace or a workload holds for
-        each new pod; where it does not, it is written into the pod template when RestartWorkloads restarts a workload.
+        """Whether the cluster serves MutatingAdmissionPolicy, so that interception for a namespace or workload applies to
+        each new pod. If not, RestartWorkloads writes it to the pod template when it restarts a workload.
         """
         @_builtins.property
         def last_seen_time(self) -> _timestamp_pb2.Timestamp:
@@ -310,15 +310,15 @@ class Cluster(_message.Message):
 
         @_builtins.property
         def service_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """Its own service ranges, as it tells them."""
+            """The cluster's own service ranges, as reported by the cluster."""
 
         @_builtins.property
         def restart(self) -> Global___Cluster.Restart:
-            """The restart of workloads that was last taken up."""
+            """Progress of the latest workload restart that an applier started."""
 
         @_builtins.property
         def observe_time(self) -> _timestamp_pb2.Timestamp:
-            """When what it holds besides ours was last looked at; not set where it never was."""
+            """When the cluster's unmanaged configuration was last observed; not set if it never was."""
 
         def __init__(
             self,
@@ -380,14 +380,14 @@ class Cluster(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     ADOPTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Resource name: `meshes/{mesh}/clusters/{id}`."""
     etag: _builtins.str
-    """Opaque version; send it back in a request's etag to change only what you have seen."""
+    """Opaque version of the cluster. Send it back in a request's `etag` to avoid overwriting concurrent changes."""
     revision: _builtins.int
-    """Revision of the last change to it."""
+    """Revision of the last change to the cluster."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels that cluster selectors match."""
+        """Optional. Labels that cluster selectors match, at most 64."""
 
     @_builtins.property
     def local(self) -> Global___Cluster.LocalTarget:
@@ -395,7 +395,7 @@ class Cluster(_message.Message):
 
     @_builtins.property
     def directory(self) -> Global___Cluster.DirectoryTarget:
-        """A folder of YAML files."""
+        """A directory of YAML files."""
 
     @_builtins.property
     def kubernetes(self) -> Global___Cluster.KubernetesTarget:
@@ -403,19 +403,19 @@ class Cluster(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was registered."""
+        """When the cluster was registered."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """When the cluster was last changed."""
 
     @_builtins.property
     def status(self) -> Global___Cluster.Status:
-        """What the appliers know of it."""
+        """The observed state of the cluster."""
 
     @_builtins.property
     def adopted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Objects that are not ours and may be changed where they stand in the way, as KIND/NAMESPACE/NAME; see AdoptObject."""
+        """Unmanaged objects that mesh-egress is allowed to change, as `KIND/NAMESPACE/NAME`; see AdoptObject."""
 
     def __init__(
         self,

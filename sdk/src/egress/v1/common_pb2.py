@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65gress/v1/common.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x93\x01\n\x05Scope\x12\x17\n\tnamespace\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12=\n\x0cmatch_labels\x18\x02 \x03(\x0b\x32!.egress.v1.Scope.MatchLabelsEntryB\x04\xe2\x41\x01\x01\x1a\x32\n\x10MatchLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa6\x01\n\x0f\x43lusterSelector\x12\x16\n\x08\x63lusters\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x12G\n\x0cmatch_labels\x18\x02 \x03(\x0b\x32+.egress.v1.ClusterSelector.MatchLabelsEntryB\x04\xe2\x41\x01\x01\x1a\x32\n\x10MatchLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x02\n\x07\x46inding\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\x08severity\x18\x02 \x01(\x0e\x32\x1b.egress.v1.Finding.SeverityB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x66ield\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08resource\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63\x61use\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03\x66ix\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tforceable\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rrelated_codes\x18\x08 \x03(\tB\x04\xe2\x41\x01\x03\"F\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x08\n\x04INFO\x10\x01\x12\x0b\n\x07WARNING\x10\x02\x12\t\n\x05\x45RROR\x10\x03\"O\n\x04Plan\x12\x1b\n\rlint_revision\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12*\n\x06groups\x18\x02 \x03(\x0b\x32\x14.egress.v1.PlanGroupB\x04\xe2\x41\x01\x03\"\x8c\x01\n\tPlanGroup\x12\x16\n\x08\x63lusters\x18\x01 \x03(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rcluster_count\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12/\n\x07objects\x18\x03 \x03(\x0b\x32\x18.egress.v1.PlannedObjectB\x04\xe2\x41\x01\x03\x12\x19\n\x0bunsupported\x18\x04 \x03(\tB\x04\xe2\x41\x01\x03\"\xe1\x01\n\rPlannedObject\x12\x35\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x1f.egress.v1.PlannedObject.ActionB\x04\xe2\x41\x01\x03\x12\x12\n\x04kind\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x64iff\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"D\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\n\n\x06\x43REATE\x10\x01\x12\n\n\x06UPDATE\x10\x02\x12\n\n\x06\x44\x45LETE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65gress/v1/common.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x93\x01\n\x05Scope\x12\x17\n\tnamespace\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12=\n\x0cmatch_labels\x18\x02 \x03(\x0b\x32!.egress.v1.Scope.MatchLabelsEntryB\x04\xe2\x41\x01\x01\x1a\x32\n\x10MatchLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa6\x01\n\x0f\x43lusterSelector\x12\x16\n\x08\x63lusters\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x12G\n\x0cmatch_labels\x18\x02 \x03(\x0b\x32+.egress.v1.ClusterSelector.MatchLabelsEntryB\x04\xe2\x41\x01\x01\x1a\x32\n\x10MatchLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa8\x02\n\x07\x46inding\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\x08severity\x18\x02 \x01(\x0e\x32\x1b.egress.v1.Finding.SeverityB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x66ield\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08resource\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63\x61use\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03\x66ix\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0csuppressible\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rrelated_codes\x18\x08 \x03(\tB\x04\xe2\x41\x01\x03\"F\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x08\n\x04INFO\x10\x01\x12\x0b\n\x07WARNING\x10\x02\x12\t\n\x05\x45RROR\x10\x03\"J\n\x04Plan\x12\x16\n\x08revision\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12*\n\x06groups\x18\x02 \x03(\x0b\x32\x14.egress.v1.PlanGroupB\x04\xe2\x41\x01\x03\"\x8c\x01\n\tPlanGroup\x12\x16\n\x08\x63lusters\x18\x01 \x03(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rcluster_count\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12/\n\x07objects\x18\x03 \x03(\x0b\x32\x18.egress.v1.PlannedObjectB\x04\xe2\x41\x01\x03\x12\x19\n\x0bunsupported\x18\x04 \x03(\tB\x04\xe2\x41\x01\x03\"\xe1\x01\n\rPlannedObject\x12\x35\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x1f.egress.v1.PlannedObject.ActionB\x04\xe2\x41\x01\x03\x12\x12\n\x04kind\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x64iff\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"D\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\n\n\x06\x43REATE\x10\x01\x12\n\n\x06UPDATE\x10\x02\x12\n\n\x06\x44\x45LETE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,12 +56,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDING'].fields_by_name['cause']._serialized_options = b'\342A\001\003'
   _globals['_FINDING'].fields_by_name['fix']._loaded_options = None
   _globals['_FINDING'].fields_by_name['fix']._serialized_options = b'\342A\001\003'
-  _globals['_FINDING'].fields_by_name['forceable']._loaded_options = None
-  _globals['_FINDING'].fields_by_name['forceable']._serialized_options = b'\342A\001\003'
+  _globals['_FINDING'].fields_by_name['suppressible']._loaded_options = None
+  _globals['_FINDING'].fields_by_name['suppressible']._serialized_options = b'\342A\001\003'
   _globals['_FINDING'].fields_by_name['related_codes']._loaded_options = None
   _globals['_FINDING'].fields_by_name['related_codes']._serialized_options = b'\342A\001\003'
-  _globals['_PLAN'].fields_by_name['lint_revision']._loaded_options = None
-  _globals['_PLAN'].fields_by_name['lint_revision']._serialized_options = b'\342A\001\003'
+  _globals['_PLAN'].fields_by_name['revision']._loaded_options = None
+  _globals['_PLAN'].fields_by_name['revision']._serialized_options = b'\342A\001\003'
   _globals['_PLAN'].fields_by_name['groups']._loaded_options = None
   _globals['_PLAN'].fields_by_name['groups']._serialized_options = b'\342A\001\003'
   _globals['_PLANGROUP'].fields_by_name['clusters']._loaded_options = None
@@ -91,15 +91,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTERSELECTOR_MATCHLABELSENTRY']._serialized_start=168
   _globals['_CLUSTERSELECTOR_MATCHLABELSENTRY']._serialized_end=218
   _globals['_FINDING']._serialized_start=390
-  _globals['_FINDING']._serialized_end=683
-  _globals['_FINDING_SEVERITY']._serialized_start=613
-  _globals['_FINDING_SEVERITY']._serialized_end=683
-  _globals['_PLAN']._serialized_start=685
-  _globals['_PLAN']._serialized_end=764
-  _globals['_PLANGROUP']._serialized_start=767
-  _globals['_PLANGROUP']._serialized_end=907
-  _globals['_PLANNEDOBJECT']._serialized_start=910
-  _globals['_PLANNEDOBJECT']._serialized_end=1135
-  _globals['_PLANNEDOBJECT_ACTION']._serialized_start=1067
-  _globals['_PLANNEDOBJECT_ACTION']._serialized_end=1135
+  _globals['_FINDING']._serialized_end=686
+  _globals['_FINDING_SEVERITY']._serialized_start=616
+  _globals['_FINDING_SEVERITY']._serialized_end=686
+  _globals['_PLAN']._serialized_start=688
+  _globals['_PLAN']._serialized_end=762
+  _globals['_PLANGROUP']._serialized_start=765
+  _globals['_PLANGROUP']._serialized_end=905
+  _globals['_PLANNEDOBJECT']._serialized_start=908
+  _globals['_PLANNEDOBJECT']._serialized_end=1133
+  _globals['_PLANNEDOBJECT_ACTION']._serialized_start=1065
+  _globals['_PLANNEDOBJECT_ACTION']._serialized_end=1133
 # @@protoc_insertion_point(module_scope)

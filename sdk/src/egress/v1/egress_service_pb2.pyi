@@ -41,28 +41,30 @@ class SetOutboundPolicyRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}; may be empty where outbound_policy.name is set."""
+    """The mesh: `meshes/{mesh}`. Optional if `outbound_policy.name` is set."""
     outbound_policy_id: _builtins.str
-    """Id of the policy. Where empty, made of scope and cluster selector: `default` for the mesh on all clusters, else
-    the namespace and a digest of labels and selector.
+    """Optional. ID of the policy. Defaults to an ID derived from scope and cluster selector: `default` for the whole mesh
+    on all clusters, otherwise the namespace and a digest.
     """
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Go ahead only if the resource does not exist."""
+    """Optional. If true, the request fails with ALREADY_EXISTS if the resource already exists."""
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def outbound_policy(self) -> _outbound_policy_pb2.OutboundPolicy:
-        """The policy; replaces all of the old one."""
+        """Required. The policy. It replaces all fields of an existing policy."""
 
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -97,19 +99,19 @@ class SetOutboundPolicyResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def outbound_policy(self) -> _outbound_policy_pb2.OutboundPolicy:
-        """The policy as it now is; with validate_only, as it would be."""
+        """The policy after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -135,7 +137,7 @@ class GetOutboundPolicyRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/outboundPolicies/{id}"""
+    """Required. Name of the policy: `meshes/{mesh}/outboundPolicies/{id}`."""
     def __init__(
         self,
         *,
@@ -161,15 +163,19 @@ class ListOutboundPoliciesRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}"""
+    """Required. The mesh: `meshes/{mesh}`."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `mode = "REGISTRY_ONLY"`. Fields: name, mode, scope.namespace."""
+    """Optional. Conditions joined by AND, such as `mode = "REGISTRY_ONLY"`. Filterable fields: name, mode,
+    scope.namespace.
+    """
     order_by: _builtins.str
-    """`name` (the default) or `name desc`."""
+    """Optional. `name` (the default) or `name desc`."""
     def __init__(
         self,
         *,
@@ -196,7 +202,7 @@ class ListOutboundPoliciesResponse(_message.Message):
     OUTBOUND_POLICIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def outbound_policies(self) -> _containers.RepeatedCompositeFieldContainer[_outbound_policy_pb2.OutboundPolicy]:
         """The policies."""
@@ -229,20 +235,24 @@ class DeleteOutboundPolicyRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/outboundPolicies/{id}"""
+    """Required. Name of the policy: `meshes/{mesh}/outboundPolicies/{id}`."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is deleted must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -275,19 +285,19 @@ class DeleteOutboundPolicyResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def outbound_policy(self) -> _outbound_policy_pb2.OutboundPolicy:
-        """The policy as it last was."""
+        """The policy before it was deleted."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -323,34 +333,36 @@ class UpsertServiceEntryRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}, or meshes/{mesh} for the YAML's namespace (`default` where it names none);
-    may be empty where service_entry.name is set.
+    """The namespace: `meshes/{mesh}/namespaces/{namespace}`; or `meshes/{mesh}` to use the namespace in the YAML, or
+    `default` if there is none. Optional if `service_entry.name` is set.
     """
     service_entry_id: _builtins.str
-    """Id of the entry; may be empty where service_entry.name or the YAML's metadata.name is set."""
+    """ID of the entry. Optional if `service_entry.name` or the YAML's `metadata.name` is set."""
     istio_yaml: _builtins.str
-    """As one Istio ServiceEntry in YAML."""
+    """The entry as the YAML of an Istio ServiceEntry. At most 256 KiB."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Go ahead only if the resource does not exist."""
+    """Optional. If true, the request fails with ALREADY_EXISTS if the resource already exists."""
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def service_entry(self) -> _service_entry_pb2.ServiceEntry:
-        """As fields."""
+        """The entry as fields."""
 
     @_builtins.property
     def cluster_selector(self) -> _common_pb2.ClusterSelector:
-        """The clusters an entry given as YAML applies to; an entry given as fields has its own."""
+        """Optional. The clusters an entry given as YAML applies to. Entries given as fields have their own selector."""
 
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -389,19 +401,19 @@ class UpsertServiceEntryResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def service_entry(self) -> _service_entry_pb2.ServiceEntry:
-        """The entry as it now is; with validate_only, as it would be."""
+        """The entry after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -427,7 +439,7 @@ class GetServiceEntryRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}"""
+    """Required. Name of the entry: `meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}`."""
     def __init__(
         self,
         *,
@@ -453,15 +465,19 @@ class ListServiceEntriesRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}; namespace `-` means all."""
+    """Required. The namespace: `meshes/{mesh}/namespaces/{namespace}`. Use namespace `-` for all namespaces."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `hosts:"www.aliyun.com"`. Fields: name, hosts, resolution, location."""
+    """Optional. Conditions joined by AND, such as `hosts:"www.aliyun.com"`. Filterable fields: name, hosts, resolution,
+    location.
+    """
     order_by: _builtins.str
-    """`name` (the default) or `name desc`."""
+    """Optional. `name` (the default) or `name desc`."""
     def __init__(
         self,
         *,
@@ -488,7 +504,7 @@ class ListServiceEntriesResponse(_message.Message):
     SERVICE_ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def service_entries(self) -> _containers.RepeatedCompositeFieldContainer[_service_entry_pb2.ServiceEntry]:
         """The entries."""
@@ -521,20 +537,24 @@ class DeleteServiceEntryRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}"""
+    """Required. Name of the entry: `meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}`."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is deleted must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -567,19 +587,19 @@ class DeleteServiceEntryResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def service_entry(self) -> _service_entry_pb2.ServiceEntry:
-        """The entry as it last was."""
+        """The entry before it was deleted."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -616,38 +636,42 @@ class InjectFaultRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}, or meshes/{mesh} for the YAML's namespace (`default` where it names none);
-    may be empty where fault.name is set.
+    """The namespace: `meshes/{mesh}/namespaces/{namespace}`; or `meshes/{mesh}` to use the namespace in the YAML, or
+    `default` if there is none. Optional if `fault.name` is set.
     """
     fault_id: _builtins.str
-    """Id of the fault. Where empty: the name in the YAML's metadata, else made of the host."""
+    """Optional. ID of the fault. Defaults to the YAML's `metadata.name`, or to an ID derived from the host."""
     istio_yaml: _builtins.str
-    """As one Istio VirtualService in YAML whose HTTP routes carry a fault."""
+    """The fault as the YAML of an Istio VirtualService whose HTTP routes have a fault. At most 256 KiB."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Go ahead only if the resource does not exist."""
+    """Optional. If true, the request fails with ALREADY_EXISTS if the resource already exists."""
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def fault(self) -> _fault_pb2.Fault:
-        """As fields."""
+        """The fault as fields."""
 
     @_builtins.property
     def cluster_selector(self) -> _common_pb2.ClusterSelector:
-        """The clusters a fault given as YAML applies to; a fault given as fields has its own."""
+        """Optional. The clusters a fault given as YAML applies to. Faults given as fields have their own selector."""
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long a fault given as YAML lives; a fault given as fields has its own."""
+        """Optional. Lifetime of a fault given as YAML. Defaults to 10 minutes; at most 24 hours. Faults given as fields have
+        their own `ttl`.
+        """
 
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -687,19 +711,19 @@ class InjectFaultResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def fault(self) -> _fault_pb2.Fault:
-        """The fault as it now is; with validate_only, as it would be."""
+        """The fault after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -725,7 +749,7 @@ class GetFaultRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}/faults/{id}"""
+    """Required. Name of the fault: `meshes/{mesh}/namespaces/{namespace}/faults/{id}`."""
     def __init__(
         self,
         *,
@@ -751,15 +775,17 @@ class ListFaultsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}; namespace `-` means all."""
+    """Required. The namespace: `meshes/{mesh}/namespaces/{namespace}`. Use namespace `-` for all namespaces."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `host = "www.aliyun.com"`. Fields: name, host."""
+    """Optional. Conditions joined by AND, such as `host = "www.aliyun.com"`. Filterable fields: name, host."""
     order_by: _builtins.str
-    """`name` (the default) or `name desc`."""
+    """Optional. `name` (the default) or `name desc`."""
     def __init__(
         self,
         *,
@@ -786,10 +812,10 @@ class ListFaultsResponse(_message.Message):
     FAULTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[_fault_pb2.Fault]:
-        """The page."""
+        """The faults."""
 
     def __init__(
         self,
@@ -819,20 +845,24 @@ class ClearFaultRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}/faults/{id}"""
+    """Required. Name of the fault: `meshes/{mesh}/namespaces/{namespace}/faults/{id}`."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is deleted must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -865,19 +895,19 @@ class ClearFaultResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def fault(self) -> _fault_pb2.Fault:
-        """The fault as it last was."""
+        """The fault before it was cleared."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -911,26 +941,30 @@ class SetInterceptionCIDRsRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}; may be empty where interception.name is set."""
+    """The mesh: `meshes/{mesh}`. Optional if `interception.name` is set."""
     interception_id: _builtins.str
-    """Id of the interception. Where empty, made of scope and cluster selector, as for outbound policies."""
+    """Optional. ID of the interception. Defaults to an ID derived from scope and cluster selector: `default` for the
+    whole mesh on all clusters, otherwise the namespace and a digest.
+    """
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Go ahead only if the resource does not exist."""
+    """Optional. If true, the request fails with ALREADY_EXISTS if the resource already exists."""
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def interception(self) -> _interception_pb2.Interception:
-        """The interception; replaces all of the old one."""
+        """Required. The interception. It replaces all fields of an existing interception."""
 
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -965,19 +999,19 @@ class SetInterceptionCIDRsResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def interception(self) -> _interception_pb2.Interception:
-        """The interception as it now is; with validate_only, as it would be."""
+        """The interception after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -1003,7 +1037,7 @@ class GetInterceptionRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/interceptions/{id}"""
+    """Required. Name of the interception: `meshes/{mesh}/interceptions/{id}`."""
     def __init__(
         self,
         *,
@@ -1029,15 +1063,17 @@ class ListInterceptionsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}"""
+    """Required. The mesh: `meshes/{mesh}`."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `scope.namespace = "prod"`. Fields: name, scope.namespace."""
+    """Optional. Conditions joined by AND, such as `scope.namespace = "prod"`. Filterable fields: name, scope.namespace."""
     order_by: _builtins.str
-    """`name` (the default) or `name desc`."""
+    """Optional. `name` (the default) or `name desc`."""
     def __init__(
         self,
         *,
@@ -1064,10 +1100,10 @@ class ListInterceptionsResponse(_message.Message):
     INTERCEPTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def interceptions(self) -> _containers.RepeatedCompositeFieldContainer[_interception_pb2.Interception]:
-        """The page."""
+        """The interceptions."""
 
     def __init__(
         self,
@@ -1097,20 +1133,24 @@ class DeleteInterceptionRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/interceptions/{id}"""
+    """Required. Name of the interception: `meshes/{mesh}/interceptions/{id}`."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is deleted must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -1143,19 +1183,19 @@ class DeleteInterceptionResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def interception(self) -> _interception_pb2.Interception:
-        """The interception as it last was."""
+        """The interception before it was deleted."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ if _version_not_supported:
 
 
 class EgressServiceStub(object):
-    """How workloads of a mesh reach the outside world.
+    """Controls and verifies how workloads in a mesh reach external services.
     """
 
     def __init__(self, channel):
@@ -139,18 +139,18 @@ class EgressServiceStub(object):
 
 
 class EgressServiceServicer(object):
-    """How workloads of a mesh reach the outside world.
+    """Controls and verifies how workloads in a mesh reach external services.
     """
 
     def SetOutboundPolicy(self, request, context):
-        """Creates an outbound policy, or replaces one wholly.
+        """Creates or fully replaces an outbound policy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOutboundPolicy(self, request, context):
-        """Returns one outbound policy.
+        """Returns an outbound policy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,28 +164,28 @@ class EgressServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteOutboundPolicy(self, request, context):
-        """Deletes an outbound policy; what holds then is the next one in rank, or the mesh's default.
+        """Deletes an outbound policy. The next-ranked policy then applies, or the mesh's default if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpsertServiceEntry(self, request, context):
-        """Creates a service entry, or replaces one wholly. Takes the fields or Istio's own YAML.
+        """Creates or fully replaces a service entry. Accepts fields or the YAML of an Istio ServiceEntry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetServiceEntry(self, request, context):
-        """Returns one service entry.
+        """Returns a service entry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListServiceEntries(self, request, context):
-        """Lists the service entries of a namespace; with namespace `-`, of all.
+        """Lists the service entries of a namespace, or of all namespaces if the namespace is `-`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,42 +199,43 @@ class EgressServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def InjectFault(self, request, context):
-        """Disturbs requests to an external service for a limited time. Takes the fields or Istio's own VirtualService YAML.
+        """Injects a fault into requests to an external service for a limited time, or fully replaces one. Accepts fields or
+        the YAML of an Istio VirtualService.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetFault(self, request, context):
-        """Returns one fault.
+        """Returns a fault.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFaults(self, request, context):
-        """Lists the faults of a namespace; with namespace `-`, of all.
+        """Lists the faults of a namespace, or of all namespaces if the namespace is `-`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClearFault(self, request, context):
-        """Ends a fault before its time.
+        """Ends a fault before it expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetInterceptionCIDRs(self, request, context):
-        """Sets which outbound connections go through the sidecar at all; replaces an interception wholly.
+        """Sets which outbound connections are redirected to the sidecar. Creates or fully replaces an interception.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInterception(self, request, context):
-        """Returns one interception.
+        """Returns an interception.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -248,29 +249,31 @@ class EgressServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteInterception(self, request, context):
-        """Deletes an interception; what holds then is the next one in rank, or everything is intercepted.
+        """Deletes an interception. The next-ranked interception then applies, or all connections are intercepted if there is
+        none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRegistry(self, request, context):
-        """Lists the registry as one namespace of one cluster sees it: hosts and ports, who registers them, who shadows whom.
+        """Lists the service registry as seen from one namespace of a cluster: hosts and ports, what registers them, and what
+        shadows what.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Explain(self, request, context):
-        """Says what will happen to a destination, and by which resource. Sends no traffic.
+        """Explains what will happen to a connection, and which resource decides it. Does not send traffic.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Probe(self, request, context):
-        """Makes a connection from a workload, as `curl -I` in it would, and says what the mesh did with it, what the policy
-        says it should have done, and the evidence.
+        """Connects to a destination from a workload, as running `curl -I` in it would. Returns what the mesh did with the
+        connection, what policy says it should have done, and the evidence.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -383,7 +386,7 @@ def add_EgressServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EgressService(object):
-    """How workloads of a mesh reach the outside world.
+    """Controls and verifies how workloads in a mesh reach external services.
     """
 
     @staticmethod

@@ -33,101 +33,113 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EgressServiceStub:
-    """How workloads of a mesh reach the outside world."""
+    """Controls and verifies how workloads in a mesh reach external services."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EgressServiceAsyncStub: ...
     SetOutboundPolicy: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.SetOutboundPolicyRequest, _egress_service_pb2.SetOutboundPolicyResponse]
-    """Creates an outbound policy, or replaces one wholly."""
+    """Creates or fully replaces an outbound policy."""
     GetOutboundPolicy: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.GetOutboundPolicyRequest, _outbound_policy_pb2.OutboundPolicy]
-    """Returns one outbound policy."""
+    """Returns an outbound policy."""
     ListOutboundPolicies: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.ListOutboundPoliciesRequest, _egress_service_pb2.ListOutboundPoliciesResponse]
     """Lists the outbound policies of a mesh."""
     DeleteOutboundPolicy: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteOutboundPolicyRequest, _egress_service_pb2.DeleteOutboundPolicyResponse]
-    """Deletes an outbound policy; what holds then is the next one in rank, or the mesh's default."""
+    """Deletes an outbound policy. The next-ranked policy then applies, or the mesh's default if there is none."""
     UpsertServiceEntry: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.UpsertServiceEntryRequest, _egress_service_pb2.UpsertServiceEntryResponse]
-    """Creates a service entry, or replaces one wholly. Takes the fields or Istio's own YAML."""
+    """Creates or fully replaces a service entry. Accepts fields or the YAML of an Istio ServiceEntry."""
     GetServiceEntry: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.GetServiceEntryRequest, _service_entry_pb2.ServiceEntry]
-    """Returns one service entry."""
+    """Returns a service entry."""
     ListServiceEntries: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.ListServiceEntriesRequest, _egress_service_pb2.ListServiceEntriesResponse]
-    """Lists the service entries of a namespace; with namespace `-`, of all."""
+    """Lists the service entries of a namespace, or of all namespaces if the namespace is `-`."""
     DeleteServiceEntry: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteServiceEntryRequest, _egress_service_pb2.DeleteServiceEntryResponse]
     """Deletes a service entry."""
     InjectFault: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.InjectFaultRequest, _egress_service_pb2.InjectFaultResponse]
-    """Disturbs requests to an external service for a limited time. Takes the fields or Istio's own VirtualService YAML."""
+    """Injects a fault into requests to an external service for a limited time, or fully replaces one. Accepts fields or
+    the YAML of an Istio VirtualService.
+    """
     GetFault: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.GetFaultRequest, _fault_pb2.Fault]
-    """Returns one fault."""
+    """Returns a fault."""
     ListFaults: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.ListFaultsRequest, _egress_service_pb2.ListFaultsResponse]
-    """Lists the faults of a namespace; with namespace `-`, of all."""
+    """Lists the faults of a namespace, or of all namespaces if the namespace is `-`."""
     ClearFault: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.ClearFaultRequest, _egress_service_pb2.ClearFaultResponse]
-    """Ends a fault before its time."""
+    """Ends a fault before it expires."""
     SetInterceptionCIDRs: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.SetInterceptionCIDRsRequest, _egress_service_pb2.SetInterceptionCIDRsResponse]
-    """Sets which outbound connections go through the sidecar at all; replaces an interception wholly."""
+    """Sets which outbound connections are redirected to the sidecar. Creates or fully replaces an interception."""
     GetInterception: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.GetInterceptionRequest, _interception_pb2.Interception]
-    """Returns one interception."""
+    """Returns an interception."""
     ListInterceptions: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.ListInterceptionsRequest, _egress_service_pb2.ListInterceptionsResponse]
     """Lists the interceptions of a mesh."""
     DeleteInterception: _grpc.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteInterceptionRequest, _egress_service_pb2.DeleteInterceptionResponse]
-    """Deletes an interception; what holds then is the next one in rank, or everything is intercepted."""
+    """Deletes an interception. The next-ranked interception then applies, or all connections are intercepted if there is
+    none.
+    """
     ListRegistry: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ListRegistryRequest, _explain_pb2.ListRegistryResponse]
-    """Lists the registry as one namespace of one cluster sees it: hosts and ports, who registers them, who shadows whom."""
+    """Lists the service registry as seen from one namespace of a cluster: hosts and ports, what registers them, and what
+    shadows what.
+    """
     Explain: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainRequest, _explain_pb2.ExplainResponse]
-    """Says what will happen to a destination, and by which resource. Sends no traffic."""
+    """Explains what will happen to a connection, and which resource decides it. Does not send traffic."""
     Probe: _grpc.UnaryUnaryMultiCallable[_probe_pb2.ProbeRequest, _probe_pb2.ProbeResponse]
-    """Makes a connection from a workload, as `curl -I` in it would, and says what the mesh did with it, what the policy
-    says it should have done, and the evidence.
+    """Connects to a destination from a workload, as running `curl -I` in it would. Returns what the mesh did with the
+    connection, what policy says it should have done, and the evidence.
     """
 
 @_typing.type_check_only
 class EgressServiceAsyncStub(EgressServiceStub):
-    """How workloads of a mesh reach the outside world."""
+    """Controls and verifies how workloads in a mesh reach external services."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SetOutboundPolicy: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.SetOutboundPolicyRequest, _egress_service_pb2.SetOutboundPolicyResponse]  # type: ignore[assignment]
-    """Creates an outbound policy, or replaces one wholly."""
+    """Creates or fully replaces an outbound policy."""
     GetOutboundPolicy: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.GetOutboundPolicyRequest, _outbound_policy_pb2.OutboundPolicy]  # type: ignore[assignment]
-    """Returns one outbound policy."""
+    """Returns an outbound policy."""
     ListOutboundPolicies: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.ListOutboundPoliciesRequest, _egress_service_pb2.ListOutboundPoliciesResponse]  # type: ignore[assignment]
     """Lists the outbound policies of a mesh."""
     DeleteOutboundPolicy: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteOutboundPolicyRequest, _egress_service_pb2.DeleteOutboundPolicyResponse]  # type: ignore[assignment]
-    """Deletes an outbound policy; what holds then is the next one in rank, or the mesh's default."""
+    """Deletes an outbound policy. The next-ranked policy then applies, or the mesh's default if there is none."""
     UpsertServiceEntry: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.UpsertServiceEntryRequest, _egress_service_pb2.UpsertServiceEntryResponse]  # type: ignore[assignment]
-    """Creates a service entry, or replaces one wholly. Takes the fields or Istio's own YAML."""
+    """Creates or fully replaces a service entry. Accepts fields or the YAML of an Istio ServiceEntry."""
     GetServiceEntry: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.GetServiceEntryRequest, _service_entry_pb2.ServiceEntry]  # type: ignore[assignment]
-    """Returns one service entry."""
+    """Returns a service entry."""
     ListServiceEntries: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.ListServiceEntriesRequest, _egress_service_pb2.ListServiceEntriesResponse]  # type: ignore[assignment]
-    """Lists the service entries of a namespace; with namespace `-`, of all."""
+    """Lists the service entries of a namespace, or of all namespaces if the namespace is `-`."""
     DeleteServiceEntry: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteServiceEntryRequest, _egress_service_pb2.DeleteServiceEntryResponse]  # type: ignore[assignment]
     """Deletes a service entry."""
     InjectFault: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.InjectFaultRequest, _egress_service_pb2.InjectFaultResponse]  # type: ignore[assignment]
-    """Disturbs requests to an external service for a limited time. Takes the fields or Istio's own VirtualService YAML."""
+    """Injects a fault into requests to an external service for a limited time, or fully replaces one. Accepts fields or
+    the YAML of an Istio VirtualService.
+    """
     GetFault: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.GetFaultRequest, _fault_pb2.Fault]  # type: ignore[assignment]
-    """Returns one fault."""
+    """Returns a fault."""
     ListFaults: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.ListFaultsRequest, _egress_service_pb2.ListFaultsResponse]  # type: ignore[assignment]
-    """Lists the faults of a namespace; with namespace `-`, of all."""
+    """Lists the faults of a namespace, or of all namespaces if the namespace is `-`."""
     ClearFault: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.ClearFaultRequest, _egress_service_pb2.ClearFaultResponse]  # type: ignore[assignment]
-    """Ends a fault before its time."""
+    """Ends a fault before it expires."""
     SetInterceptionCIDRs: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.SetInterceptionCIDRsRequest, _egress_service_pb2.SetInterceptionCIDRsResponse]  # type: ignore[assignment]
-    """Sets which outbound connections go through the sidecar at all; replaces an interception wholly."""
+    """Sets which outbound connections are redirected to the sidecar. Creates or fully replaces an interception."""
     GetInterception: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.GetInterceptionRequest, _interception_pb2.Interception]  # type: ignore[assignment]
-    """Returns one interception."""
+    """Returns an interception."""
     ListInterceptions: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.ListInterceptionsRequest, _egress_service_pb2.ListInterceptionsResponse]  # type: ignore[assignment]
     """Lists the interceptions of a mesh."""
     DeleteInterception: _aio.UnaryUnaryMultiCallable[_egress_service_pb2.DeleteInterceptionRequest, _egress_service_pb2.DeleteInterceptionResponse]  # type: ignore[assignment]
-    """Deletes an interception; what holds then is the next one in rank, or everything is intercepted."""
+    """Deletes an interception. The next-ranked interception then applies, or all connections are intercepted if there is
+    none.
+    """
     ListRegistry: _aio.UnaryUnaryMultiCallable[_explain_pb2.ListRegistryRequest, _explain_pb2.ListRegistryResponse]  # type: ignore[assignment]
-    """Lists the registry as one namespace of one cluster sees it: hosts and ports, who registers them, who shadows whom."""
+    """Lists the service registry as seen from one namespace of a cluster: hosts and ports, what registers them, and what
+    shadows what.
+    """
     Explain: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainRequest, _explain_pb2.ExplainResponse]  # type: ignore[assignment]
-    """Says what will happen to a destination, and by which resource. Sends no traffic."""
+    """Explains what will happen to a connection, and which resource decides it. Does not send traffic."""
     Probe: _aio.UnaryUnaryMultiCallable[_probe_pb2.ProbeRequest, _probe_pb2.ProbeResponse]  # type: ignore[assignment]
-    """Makes a connection from a workload, as `curl -I` in it would, and says what the mesh did with it, what the policy
-    says it should have done, and the evidence.
+    """Connects to a destination from a workload, as running `curl -I` in it would. Returns what the mesh did with the
+    connection, what policy says it should have done, and the evidence.
     """
 
 class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
-    """How workloads of a mesh reach the outside world."""
+    """Controls and verifies how workloads in a mesh reach external services."""
 
     @_abc_1.abstractmethod
     def SetOutboundPolicy(
@@ -135,7 +147,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.SetOutboundPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.SetOutboundPolicyResponse, _abc.Awaitable[_egress_service_pb2.SetOutboundPolicyResponse]]:
-        """Creates an outbound policy, or replaces one wholly."""
+        """Creates or fully replaces an outbound policy."""
 
     @_abc_1.abstractmethod
     def GetOutboundPolicy(
@@ -143,7 +155,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.GetOutboundPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_outbound_policy_pb2.OutboundPolicy, _abc.Awaitable[_outbound_policy_pb2.OutboundPolicy]]:
-        """Returns one outbound policy."""
+        """Returns an outbound policy."""
 
     @_abc_1.abstractmethod
     def ListOutboundPolicies(
@@ -159,7 +171,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.DeleteOutboundPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.DeleteOutboundPolicyResponse, _abc.Awaitable[_egress_service_pb2.DeleteOutboundPolicyResponse]]:
-        """Deletes an outbound policy; what holds then is the next one in rank, or the mesh's default."""
+        """Deletes an outbound policy. The next-ranked policy then applies, or the mesh's default if there is none."""
 
     @_abc_1.abstractmethod
     def UpsertServiceEntry(
@@ -167,7 +179,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.UpsertServiceEntryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.UpsertServiceEntryResponse, _abc.Awaitable[_egress_service_pb2.UpsertServiceEntryResponse]]:
-        """Creates a service entry, or replaces one wholly. Takes the fields or Istio's own YAML."""
+        """Creates or fully replaces a service entry. Accepts fields or the YAML of an Istio ServiceEntry."""
 
     @_abc_1.abstractmethod
     def GetServiceEntry(
@@ -175,7 +187,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.GetServiceEntryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_entry_pb2.ServiceEntry, _abc.Awaitable[_service_entry_pb2.ServiceEntry]]:
-        """Returns one service entry."""
+        """Returns a service entry."""
 
     @_abc_1.abstractmethod
     def ListServiceEntries(
@@ -183,7 +195,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.ListServiceEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.ListServiceEntriesResponse, _abc.Awaitable[_egress_service_pb2.ListServiceEntriesResponse]]:
-        """Lists the service entries of a namespace; with namespace `-`, of all."""
+        """Lists the service entries of a namespace, or of all namespaces if the namespace is `-`."""
 
     @_abc_1.abstractmethod
     def DeleteServiceEntry(
@@ -199,7 +211,9 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.InjectFaultRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.InjectFaultResponse, _abc.Awaitable[_egress_service_pb2.InjectFaultResponse]]:
-        """Disturbs requests to an external service for a limited time. Takes the fields or Istio's own VirtualService YAML."""
+        """Injects a fault into requests to an external service for a limited time, or fully replaces one. Accepts fields or
+        the YAML of an Istio VirtualService.
+        """
 
     @_abc_1.abstractmethod
     def GetFault(
@@ -207,7 +221,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.GetFaultRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fault_pb2.Fault, _abc.Awaitable[_fault_pb2.Fault]]:
-        """Returns one fault."""
+        """Returns a fault."""
 
     @_abc_1.abstractmethod
     def ListFaults(
@@ -215,7 +229,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.ListFaultsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.ListFaultsResponse, _abc.Awaitable[_egress_service_pb2.ListFaultsResponse]]:
-        """Lists the faults of a namespace; with namespace `-`, of all."""
+        """Lists the faults of a namespace, or of all namespaces if the namespace is `-`."""
 
     @_abc_1.abstractmethod
     def ClearFault(
@@ -223,7 +237,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.ClearFaultRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.ClearFaultResponse, _abc.Awaitable[_egress_service_pb2.ClearFaultResponse]]:
-        """Ends a fault before its time."""
+        """Ends a fault before it expires."""
 
     @_abc_1.abstractmethod
     def SetInterceptionCIDRs(
@@ -231,7 +245,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.SetInterceptionCIDRsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.SetInterceptionCIDRsResponse, _abc.Awaitable[_egress_service_pb2.SetInterceptionCIDRsResponse]]:
-        """Sets which outbound connections go through the sidecar at all; replaces an interception wholly."""
+        """Sets which outbound connections are redirected to the sidecar. Creates or fully replaces an interception."""
 
     @_abc_1.abstractmethod
     def GetInterception(
@@ -239,7 +253,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.GetInterceptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_interception_pb2.Interception, _abc.Awaitable[_interception_pb2.Interception]]:
-        """Returns one interception."""
+        """Returns an interception."""
 
     @_abc_1.abstractmethod
     def ListInterceptions(
@@ -255,7 +269,9 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _egress_service_pb2.DeleteInterceptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_egress_service_pb2.DeleteInterceptionResponse, _abc.Awaitable[_egress_service_pb2.DeleteInterceptionResponse]]:
-        """Deletes an interception; what holds then is the next one in rank, or everything is intercepted."""
+        """Deletes an interception. The next-ranked interception then applies, or all connections are intercepted if there is
+        none.
+        """
 
     @_abc_1.abstractmethod
     def ListRegistry(
@@ -263,7 +279,9 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _explain_pb2.ListRegistryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_explain_pb2.ListRegistryResponse, _abc.Awaitable[_explain_pb2.ListRegistryResponse]]:
-        """Lists the registry as one namespace of one cluster sees it: hosts and ports, who registers them, who shadows whom."""
+        """Lists the service registry as seen from one namespace of a cluster: hosts and ports, what registers them, and what
+        shadows what.
+        """
 
     @_abc_1.abstractmethod
     def Explain(
@@ -271,7 +289,7 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _explain_pb2.ExplainRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_explain_pb2.ExplainResponse, _abc.Awaitable[_explain_pb2.ExplainResponse]]:
-        """Says what will happen to a destination, and by which resource. Sends no traffic."""
+        """Explains what will happen to a connection, and which resource decides it. Does not send traffic."""
 
     @_abc_1.abstractmethod
     def Probe(
@@ -279,8 +297,8 @@ class EgressServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _probe_pb2.ProbeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_probe_pb2.ProbeResponse, _abc.Awaitable[_probe_pb2.ProbeResponse]]:
-        """Makes a connection from a workload, as `curl -I` in it would, and says what the mesh did with it, what the policy
-        says it should have done, and the evidence.
+        """Connects to a destination from a workload, as running `curl -I` in it would. Returns what the mesh did with the
+        connection, what policy says it should have done, and the evidence.
         """
 
 def add_EgressServiceServicer_to_server(servicer: EgressServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

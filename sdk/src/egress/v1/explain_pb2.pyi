@@ -52,14 +52,14 @@ class ExplainRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """meshes/{mesh}/clusters/{id}: where the workload runs."""
+    """Required. The workload's cluster: `meshes/{mesh}/clusters/{id}`."""
     namespace: _builtins.str
-    """Namespace of the workload; `default` where empty."""
+    """Optional. Namespace of the workload. Defaults to `default`."""
     url: _builtins.str
-    """The destination: an http, https, tls or tcp URL."""
+    """Required. The destination: an http, https, tls or tcp URL. At most 2048 characters."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels of the workload."""
+        """Optional. Labels of the workload."""
 
     def __init__(
         self,
@@ -79,13 +79,13 @@ Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 
 @_typing.final
 class ExplainResponse(_message.Message):
-    """Response for Explain: what will happen to a destination, and by which resource. No traffic is sent."""
+    """Response for Explain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Candidate(_message.Message):
-        """A resource that has a say, or an object on the cluster that is not ours, and what became of it."""
+        """A resource, or an unmanaged object on the cluster, that could decide what happens to the connection."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -94,13 +94,13 @@ class ExplainResponse(_message.Message):
         WINS_FIELD_NUMBER: _builtins.int
         REASON_FIELD_NUMBER: _builtins.int
         resource: _builtins.str
-        """Its name; an object that is not ours is called KIND/NAMESPACE/NAME, such as `Sidecar/shop/default`."""
+        """Name of the resource; unmanaged objects are identified as `KIND/NAMESPACE/NAME`, such as `Sidecar/shop/default`."""
         revision: _builtins.int
-        """Revision of its last change; 0 for an object that is not ours."""
+        """Revision of the resource's last change; 0 for an unmanaged object."""
         wins: _builtins.bool
         """Whether it decides."""
         reason: _builtins.str
-        """Why it decides, or why not."""
+        """Why it decides, or why it does not."""
         def __init__(
             self,
             *,
@@ -121,22 +121,22 @@ class ExplainResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """Revision that was looked at."""
+    """Revision that the explanation is based on."""
     @_builtins.property
     def expected(self) -> _probe_pb2.ProbeResponse.Expectation:
-        """What will happen."""
+        """The expected outcome."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """In words, step by step, as a connection goes its way."""
+        """Human-readable explanation, in the order in which the connection is processed."""
 
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainResponse.Candidate]:
-        """Every resource that could have decided, the winners first."""
+        """All resources and objects that could decide, the deciding ones first."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """What is worth knowing about it."""
+        """Findings about the destination."""
 
     def __init__(
         self,
@@ -168,19 +168,21 @@ class ListRegistryRequest(_message.Message):
     ORDER_BY_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. The cluster: `meshes/{mesh}/clusters/{id}`."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `host = "www.aliyun.com"`. Fields: host, port, owner, owner_kind,
-    visible.
+    """Optional. Conditions joined by AND, such as `host = "www.aliyun.com"`. Filterable fields: host, port, owner,
+    owner_kind, visible.
     """
     order_by: _builtins.str
-    """`host` (the default) or `host desc`."""
+    """Optional. `host` (the default) or `host desc`."""
     namespace: _builtins.str
-    """The namespace whose view is asked for; `default` where empty."""
+    """Optional. The namespace whose view of the registry is returned. Defaults to `default`."""
     def __init__(
         self,
         *,
@@ -212,29 +214,29 @@ class ListRegistryResponse(_message.Message):
     class _OwnerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ListRegistryResponse._OwnerKind.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         OWNER_KIND_UNSPECIFIED: ListRegistryResponse._OwnerKind.ValueType  # 0
-        """Not given."""
+        """Not set."""
         RESOURCE: ListRegistryResponse._OwnerKind.ValueType  # 1
         """A service entry of this mesh."""
         SERVICE_ENTRY: ListRegistryResponse._OwnerKind.ValueType  # 2
-        """A ServiceEntry on the cluster that is not ours."""
+        """An unmanaged ServiceEntry on the cluster."""
         SERVICE: ListRegistryResponse._OwnerKind.ValueType  # 3
-        """A Service of the cluster."""
+        """A Kubernetes Service on the cluster."""
 
     class OwnerKind(_OwnerKind, metaclass=_OwnerKindEnumTypeWrapper):
-        """What registers a host."""
+        """The kind of object that registers a host."""
 
     OWNER_KIND_UNSPECIFIED: ListRegistryResponse.OwnerKind.ValueType  # 0
-    """Not given."""
+    """Not set."""
     RESOURCE: ListRegistryResponse.OwnerKind.ValueType  # 1
     """A service entry of this mesh."""
     SERVICE_ENTRY: ListRegistryResponse.OwnerKind.ValueType  # 2
-    """A ServiceEntry on the cluster that is not ours."""
+    """An unmanaged ServiceEntry on the cluster."""
     SERVICE: ListRegistryResponse.OwnerKind.ValueType  # 3
-    """A Service of the cluster."""
+    """A Kubernetes Service on the cluster."""
 
     @_typing.final
     class Item(_message.Message):
-        """One host and port of the registry."""
+        """A host and port in the registry."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -248,23 +250,23 @@ class ListRegistryResponse(_message.Message):
         OWNER_KIND_FIELD_NUMBER: _builtins.int
         MANAGER_FIELD_NUMBER: _builtins.int
         host: _builtins.str
-        """Host."""
+        """Host name."""
         port: _builtins.int
-        """Port."""
+        """Port number."""
         protocol: _builtins.str
-        """Protocol of the port, as in Istio."""
+        """Istio protocol of the port."""
         owner: _builtins.str
-        """Name of the resource that registers it; an object that is not ours is called KIND/NAMESPACE/NAME."""
+        """Name of the resource that registers the host; unmanaged objects are identified as `KIND/NAMESPACE/NAME`."""
         visible: _builtins.bool
-        """Whether the namespace sees it."""
+        """Whether the item is visible to the namespace."""
         shadowed_by: _builtins.str
-        """Name of the resource or object that takes it away from this one in the namespace; empty where none does."""
+        """Name of the resource or object that takes precedence over this one in the namespace; empty if there is none."""
         reason: _builtins.str
-        """Why it is not visible, or what shadows it and by which rule."""
+        """Why the item is not visible, or by which rule it is shadowed."""
         owner_kind: Global___ListRegistryResponse.OwnerKind.ValueType
-        """What kind of thing its owner is."""
+        """What kind of object the owner is."""
         manager: _builtins.str
-        """Field manager that last wrote an owner that is not ours, such as `helm`; empty where that is not known."""
+        """Field manager that last wrote an unmanaged owner, such as `helm`; empty if unknown."""
         def __init__(
             self,
             *,
@@ -288,12 +290,12 @@ class ListRegistryResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     revision: _builtins.int
-    """Revision that was looked at."""
+    """Revision that the list is based on."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListRegistryResponse.Item]:
-        """The page."""
+        """The hosts and ports."""
 
     def __init__(
         self,

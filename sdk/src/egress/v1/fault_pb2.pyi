@@ -24,25 +24,25 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Fault(_message.Message):
-    """A delay or an error put into requests to an external service, for a limited time. It works on HTTP ports only: what is
-    inside TLS a sidecar does not see.
+    """A time-limited delay or error injected into requests to an external service. Works on HTTP ports only: a sidecar
+    cannot see inside TLS.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Delay(_message.Message):
-        """Requests wait before they go out."""
+        """Delays requests before they are forwarded."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
         PERCENT_FIELD_NUMBER: _builtins.int
         FIXED_DELAY_FIELD_NUMBER: _builtins.int
         percent: _builtins.float
-        """Share of the requests, above 0 to 100; 100 where not set. 0 is refused."""
+        """Optional. Percentage of requests to delay, above 0 and at most 100. Defaults to 100; 0 is rejected."""
         @_builtins.property
         def fixed_delay(self) -> _duration_pb2.Duration:
-            """How long; above 0, and not longer than the fault's ttl."""
+            """Required. Duration of the delay, above 0 and at most the fault's `ttl`."""
 
         def __init__(
             self,
@@ -60,7 +60,7 @@ class Fault(_message.Message):
 
     @_typing.final
     class Abort(_message.Message):
-        """Requests are answered with an error and never go out."""
+        """Answers requests with an error instead of forwarding them."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -68,11 +68,11 @@ class Fault(_message.Message):
         HTTP_STATUS_FIELD_NUMBER: _builtins.int
         GRPC_STATUS_FIELD_NUMBER: _builtins.int
         percent: _builtins.float
-        """Share of the requests, above 0 to 100; 100 where not set. 0 is refused."""
+        """Optional. Percentage of requests to abort, above 0 and at most 100. Defaults to 100; 0 is rejected."""
         http_status: _builtins.int
-        """An HTTP status, 200 to 599."""
+        """An HTTP status code, 200 to 599."""
         grpc_status: _builtins.str
-        """A gRPC status by name, such as UNAVAILABLE. A client that speaks plain HTTP sees 200."""
+        """The name of a gRPC status code, such as `UNAVAILABLE`. Clients that use plain HTTP get status 200."""
         def __init__(
             self,
             *,
@@ -129,54 +129,56 @@ class Fault(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}/faults/{id}"""
+    """Resource name: `meshes/{mesh}/namespaces/{namespace}/faults/{id}`."""
     host: _builtins.str
-    """The host whose requests are disturbed; some entry must register it."""
+    """Required. The host whose requests are affected. It must be in the service registry."""
     source_namespace: _builtins.str
-    """Namespace of the asking workload; empty means any."""
+    """Optional. Namespace of the calling workload; empty means any namespace."""
     etag: _builtins.str
-    """Opaque version; send it back in a request's etag to change only what you have seen."""
+    """Opaque version of the fault. Send it back in a request's `etag` to avoid overwriting concurrent changes."""
     revision: _builtins.int
-    """Revision of the last change to it."""
+    """Revision of the last change to the fault."""
     @_builtins.property
     def delay(self) -> Global___Fault.Delay:
-        """Requests wait."""
+        """Optional. Delays requests. At least one of `delay` and `abort` must be set."""
 
     @_builtins.property
     def abort(self) -> Global___Fault.Abort:
-        """Requests fail."""
+        """Optional. Aborts requests. At least one of `delay` and `abort` must be set."""
 
     @_builtins.property
     def ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Ports of the host; empty means all its HTTP ports."""
+        """Optional. Ports of the host to affect, at most 64; empty means all its HTTP ports."""
 
     @_builtins.property
     def match_headers(self) -> _containers.RepeatedCompositeFieldContainer[_service_entry_pb2.HeaderMatch]:
-        """Headers a request must carry, all of them."""
+        """Optional. Headers that a request must match; all of them must match. At most 32."""
 
     @_builtins.property
     def source_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels the asking workload must carry."""
+        """Optional. Labels that the calling workload must have."""
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long it lives from the moment it is accepted: 10 min where not set, at most 24 h."""
+        """Optional. Lifetime of the fault, counted from when it is accepted. Defaults to 10 minutes; at most 24 hours."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends, by the store's clock. Clusters remove it by themselves, whoever is away."""
+        """When the fault expires, by the store's clock. Appliers remove an expired fault from their clusters even if the
+        store is unavailable.
+        """
 
     @_builtins.property
     def cluster_selector(self) -> _common_pb2.ClusterSelector:
-        """The clusters it applies to; empty means all."""
+        """Optional. The clusters the fault applies to; empty means all clusters."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the fault was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """When the fault was last changed."""
 
     def __init__(
         self,

@@ -39,26 +39,28 @@ class RegisterClusterRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}; may be empty where cluster.name is set."""
+    """The mesh: `meshes/{mesh}`. Optional if `cluster.name` is set."""
     cluster_id: _builtins.str
-    """Id of the cluster; may be empty where cluster.name is set."""
+    """ID of the cluster. Optional if `cluster.name` is set."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Go ahead only if the resource does not exist."""
+    """Optional. If true, the request fails with ALREADY_EXISTS if the resource already exists."""
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The registration."""
+        """Required. The cluster to register."""
 
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -93,19 +95,19 @@ class RegisterClusterResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The cluster as it now is."""
+        """The cluster after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -131,7 +133,7 @@ class GetClusterRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. Name of the cluster: `meshes/{mesh}/clusters/{id}`."""
     def __init__(
         self,
         *,
@@ -157,15 +159,17 @@ class ListClustersRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}"""
+    """Required. The mesh: `meshes/{mesh}`."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `labels.env = "prod"`. Fields: name, labels.KEY."""
+    """Optional. Conditions joined by AND, such as `labels.env = "prod"`. Filterable fields: name, labels.KEY."""
     order_by: _builtins.str
-    """`name` (the default) or `name desc`."""
+    """Optional. `name` (the default) or `name desc`."""
     def __init__(
         self,
         *,
@@ -192,7 +196,7 @@ class ListClustersResponse(_message.Message):
     CLUSTERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def clusters(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.Cluster]:
         """The clusters."""
@@ -225,22 +229,26 @@ class UpdateClusterRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The cluster by its name, with the labels it is to have. Its target can't change and may be left out."""
+        """Required. The cluster with its name and its new labels. The target cannot be changed and may be omitted."""
 
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -273,19 +281,19 @@ class UpdateClusterResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The cluster as it now is."""
+        """The cluster after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -318,22 +326,28 @@ class DeregisterClusterRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. Name of the cluster: `meshes/{mesh}/clusters/{id}`."""
     cleanup: _builtins.bool
-    """First remove from the cluster what is ours. It must be reachable then."""
+    """Optional. Removes all managed objects from the cluster first, and waits until that is done. The cluster must be
+    reachable.
+    """
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is deleted must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -367,19 +381,19 @@ class DeregisterClusterResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The registration as it last was."""
+        """The cluster before it was deregistered."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -399,7 +413,7 @@ Global___DeregisterClusterResponse: _TypeAlias = DeregisterClusterResponse  # no
 
 @_typing.final
 class Agent(_message.Message):
-    """An agent that is attached."""
+    """An attached agent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -430,15 +444,15 @@ class Agent(_message.Message):
     WORKLOAD_CLUSTER_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
-    """Its name, such as the pod's."""
+    """Name of the agent, such as the name of its pod."""
     cluster: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """The cluster with the configuration of its workload: `meshes/{mesh}/clusters/{id}`."""
     namespace: _builtins.str
     """Namespace of its workload."""
     workload_cluster: _builtins.str
-    """The data-plane cluster its workload runs in, where that is another."""
+    """The data-plane cluster in which its workload runs, if different from `cluster`."""
     version: _builtins.str
-    """Its version."""
+    """Version of the agent."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels of its workload."""
@@ -473,15 +487,19 @@ class ListAgentsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/clusters/{id}; cluster `-` means all."""
+    """Required. The cluster: `meshes/{mesh}/clusters/{id}`. Use cluster `-` for all clusters."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `namespace = "prod"`. Fields: agent, cluster, namespace, labels.KEY."""
+    """Optional. Conditions joined by AND, such as `namespace = "prod"`. Filterable fields: agent, cluster, namespace,
+    labels.KEY.
+    """
     order_by: _builtins.str
-    """`agent` (the default) or `agent desc`."""
+    """Optional. `agent` (the default) or `agent desc`."""
     def __init__(
         self,
         *,
@@ -508,10 +526,10 @@ class ListAgentsResponse(_message.Message):
     AGENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agent]:
-        """The page."""
+        """The agents."""
 
     def __init__(
         self,
@@ -535,7 +553,7 @@ class ResyncRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. Name of the cluster: `meshes/{mesh}/clusters/{id}`."""
     def __init__(
         self,
         *,
@@ -557,7 +575,7 @@ class ResyncResponse(_message.Message):
 
     APPLIED_REVISION_FIELD_NUMBER: _builtins.int
     applied_revision: _builtins.int
-    """Revision the cluster held when it was asked for."""
+    """Revision that the cluster had applied when the resync was requested."""
     def __init__(
         self,
         *,
@@ -579,7 +597,7 @@ class GetMeshRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}"""
+    """Required. Name of the mesh: `meshes/{mesh}`."""
     def __init__(
         self,
         *,
@@ -607,22 +625,26 @@ class UpdateMeshRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def mesh(self) -> _mesh_pb2.Mesh:
-        """The mesh by its name, with what it is to have."""
+        """Required. The mesh with its name and its new settings."""
 
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -655,19 +677,19 @@ class UpdateMeshResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def mesh(self) -> _mesh_pb2.Mesh:
-        """The mesh as it now is."""
+        """The mesh after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -697,15 +719,19 @@ class ListDriftRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/clusters/{id}; cluster `-` means all."""
+    """Required. The cluster: `meshes/{mesh}/clusters/{id}`. Use cluster `-` for all clusters."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `healed = false`. Fields: cluster, kind, object_kind, namespace, name, resource, manager, healed."""
+    """Optional. Conditions joined by AND, such as `healed = false`. Filterable fields: cluster, type, kind,
+    namespace, name, resource, manager, healed.
+    """
     order_by: _builtins.str
-    """`cluster` (the default) or `cluster desc`."""
+    """Optional. `cluster` (the default) or `cluster desc`."""
     def __init__(
         self,
         *,
@@ -732,10 +758,10 @@ class ListDriftResponse(_message.Message):
     DRIFTED_OBJECTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def drifted_objects(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.DriftedObject]:
-        """The page."""
+        """The drifted objects."""
 
     def __init__(
         self,
@@ -763,15 +789,19 @@ class ListPolicyGapsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/clusters/{id}; cluster `-` means all."""
+    """Required. The cluster: `meshes/{mesh}/clusters/{id}`. Use cluster `-` for all clusters."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `namespace = "prod"`. Fields: cluster, kind, object_kind, namespace, name."""
+    """Optional. Conditions joined by AND, such as `namespace = "prod"`. Filterable fields: cluster, type, kind,
+    namespace, name.
+    """
     order_by: _builtins.str
-    """`cluster` (the default) or `cluster desc`."""
+    """Optional. `cluster` (the default) or `cluster desc`."""
     def __init__(
         self,
         *,
@@ -799,14 +829,14 @@ class ListPolicyGapsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     OBSERVATIONS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def policy_gaps(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.PolicyGap]:
-        """The page."""
+        """The policy gaps."""
 
     @_builtins.property
     def observations(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.Observation]:
-        """When each cluster asked about was looked at, and what is left out; on the first page only."""
+        """How recent and how complete the list is for each requested cluster; returned with the first page only."""
 
     def __init__(
         self,
@@ -835,15 +865,19 @@ class ListStaleWorkloadsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """meshes/{mesh}/clusters/{id}; cluster `-` means all."""
+    """Required. The cluster: `meshes/{mesh}/clusters/{id}`. Use cluster `-` for all clusters."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1000 means 1000."""
+    """Optional. The maximum number of items to return. Defaults to 50; values above 1000 are reduced to 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter and order."""
+    """Optional. The `next_page_token` of the previous page, which must have been requested with the same parent, filter
+    and order.
+    """
     filter: _builtins.str
-    """Conditions joined by AND, such as `namespace = "prod"`. Fields: cluster, kind, namespace, name."""
+    """Optional. Conditions joined by AND, such as `namespace = "prod"`. Filterable fields: cluster, kind, namespace,
+    name.
+    """
     order_by: _builtins.str
-    """`cluster` (the default) or `cluster desc`."""
+    """Optional. `cluster` (the default) or `cluster desc`."""
     def __init__(
         self,
         *,
@@ -871,14 +905,14 @@ class ListStaleWorkloadsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     OBSERVATIONS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty on the last."""
+    """Token for the next page; empty on the last page."""
     @_builtins.property
     def stale_workloads(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.StaleWorkload]:
-        """The page."""
+        """The stale workloads."""
 
     @_builtins.property
     def observations(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.Observation]:
-        """When each cluster asked about was looked at, and what is left out; on the first page only."""
+        """How recent and how complete the list is for each requested cluster; returned with the first page only."""
 
     def __init__(
         self,
@@ -910,22 +944,26 @@ class AdoptObjectRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. Name of the cluster: `meshes/{mesh}/clusters/{id}`."""
     object: _builtins.str
-    """The object, as KIND/NAMESPACE/NAME, such as Sidecar/prod/default."""
+    """Required. The object as `KIND/NAMESPACE/NAME`, such as `Sidecar/prod/default`."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -959,19 +997,19 @@ class AdoptObjectResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The cluster as it now is."""
+        """The cluster after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -1004,22 +1042,26 @@ class ReleaseObjectRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. Name of the cluster: `meshes/{mesh}/clusters/{id}`."""
     object: _builtins.str
-    """The object, as KIND/NAMESPACE/NAME, such as Sidecar/prod/default."""
+    """Required. The object as `KIND/NAMESPACE/NAME`, such as `Sidecar/prod/default`."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -1053,19 +1095,19 @@ class ReleaseObjectResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The cluster as it now is."""
+        """The cluster after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -1098,22 +1140,28 @@ class ApproveDeletionRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. Name of the cluster: `meshes/{mesh}/clusters/{id}`."""
     token: _builtins.str
-    """What is said yes to: approval_token of the cluster's status. Where it is empty, whatever is held at this moment."""
+    """Optional. The `approval_token` in the cluster's status. If set, the request fails with ABORTED unless the pending
+    deletion still has this token; if empty, the deletion that is currently pending is approved.
+    """
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -1147,19 +1195,19 @@ class ApproveDeletionResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The cluster as it now is."""
+        """The cluster after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -1192,22 +1240,28 @@ class AcceptStoreResetRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. Name of the cluster: `meshes/{mesh}/clusters/{id}`."""
     token: _builtins.str
-    """What is said yes to: approval_token of the cluster's status. Where it is empty, whatever is held at this moment."""
+    """Optional. The `approval_token` in the cluster's status. If set, the request fails with ABORTED unless the cluster
+    is still held with this token; if empty, the current state is accepted.
+    """
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -1241,19 +1295,19 @@ class AcceptStoreResetResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The cluster as it now is."""
+        """The cluster after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,
@@ -1286,24 +1340,30 @@ class RestartWorkloadsRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SUPPRESS_FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Required. Name of the cluster: `meshes/{mesh}/clusters/{id}`."""
     request_id: _builtins.str
-    """Idempotency id: the same id, caller and body is one change. At most 128 printable ASCII characters."""
+    """Optional. Idempotency key: requests with the same key, caller and body result in a single change. At most 128
+    printable ASCII characters without spaces.
+    """
     etag: _builtins.str
-    """Go ahead only if this is the resource's current etag."""
+    """Optional. If set, the request fails with ABORTED unless it matches the resource's current etag."""
     create_only: _builtins.bool
-    """Refused: what is changed must exist. It is here because every mutating request has it."""
+    """Must not be set: the resource must already exist. The field is here because all mutating requests share the same
+    options.
+    """
     validate_only: _builtins.bool
-    """Check everything, change nothing, and return findings and plan."""
+    """Optional. If true, validates the request and returns the findings and the plan without changing anything."""
     reason: _builtins.str
-    """Why; kept in the change. At most 1024 bytes."""
+    """Optional. Why the change is made; recorded in the change. At most 1024 bytes."""
     @_builtins.property
     def workloads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The workloads, as KIND/NAMESPACE/NAME, such as Deployment/prod/web; none means all that are stale by then."""
+        """Optional. The workloads as `KIND/NAMESPACE/NAME`, such as `Deployment/prod/web`, at most 1000. If empty, restarts
+        all workloads that are stale when the restart begins.
+        """
 
     @_builtins.property
     def suppress_findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of forceable findings to override."""
+        """Optional. Codes of suppressible findings that should not block the change, such as `EGR0101`. At most 32."""
 
     def __init__(
         self,
@@ -1337,22 +1397,22 @@ class RestartWorkloadsResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     RESTART_ID_FIELD_NUMBER: _builtins.int
     restart_id: _builtins.str
-    """Which restart it is in the cluster's status."""
+    """ID of the restart in the cluster's status."""
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster:
-        """The cluster as it now is."""
+        """The cluster after the change; if `validate_only` is true, as it would be."""
 
     @_builtins.property
     def change(self) -> _change_pb2.Change:
-        """The change; not set with validate_only."""
+        """The resulting change; not set if `validate_only` is true."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
-        """Lint results."""
+        """Lint findings about the change."""
 
     @_builtins.property
     def plan(self) -> _common_pb2.Plan:
-        """What would change on the clusters; only with validate_only."""
+        """What would change on the clusters; set only if `validate_only` is true."""
 
     def __init__(
         self,

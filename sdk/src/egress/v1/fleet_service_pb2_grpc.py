@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class FleetServiceStub(object):
-    """The clusters that policy is delivered to.
+    """Manages meshes and the clusters that policy is delivered to.
     """
 
     def __init__(self, channel):
@@ -125,19 +125,19 @@ class FleetServiceStub(object):
 
 
 class FleetServiceServicer(object):
-    """The clusters that policy is delivered to.
+    """Manages meshes and the clusters that policy is delivered to.
     """
 
     def RegisterCluster(self, request, context):
-        """Registers a cluster, or replaces the registration of one. What was adopted, approved, accepted and restarted there
-        stays so; a Kubernetes target that does not say how the cluster is reached keeps the credentials it had.
+        """Registers a cluster, or replaces its registration. Adopted objects, approvals and restarts are kept. A Kubernetes
+        target that does not specify how to access the cluster keeps the access it had.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCluster(self, request, context):
-        """Returns one cluster.
+        """Returns a cluster.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,100 +151,100 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCluster(self, request, context):
-        """Replaces labels of a cluster; its target stays.
+        """Replaces the labels of a cluster. Its target cannot be changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeregisterCluster(self, request, context):
-        """Forgets a cluster. What is on it stays as it is, unless cleanup asks to remove what is ours first.
+        """Deregisters a cluster. Its configuration is left in place, unless `cleanup` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAgents(self, request, context):
-        """Lists the agents that are attached now.
+        """Lists the agents that are currently attached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Resync(self, request, context):
-        """Has an applier look at a cluster afresh and mend what differs. Answers at once.
+        """Triggers a full resync of a cluster: its applier reads it again and corrects any drift. Returns immediately.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDrift(self, request, context):
-        """Lists the objects of ours that somebody else changed.
+        """Lists the managed objects that another client changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPolicyGaps(self, request, context):
-        """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why.
+        """Lists workloads and Sidecars that a mesh-wide REGISTRY_ONLY policy does not cover.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListStaleWorkloads(self, request, context):
-        """Lists the workloads that run under older interception rules until they are restarted.
+        """Lists workloads that run under older interception rules until they are restarted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AdoptObject(self, request, context):
-        """Allows to change an object that is not ours where it stands in the way. What it was before is kept on the cluster,
-        and is put back by ReleaseObject and by a deregistration with cleanup.
+        """Allows mesh-egress to change an unmanaged object that conflicts with policy. The object's previous state is kept on
+        the cluster, and restored by ReleaseObject or by deregistering the cluster with `cleanup`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseObject(self, request, context):
-        """Takes an adoption back: the object becomes what it was before it.
+        """Releases an adopted object and restores its previous state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApproveDeletion(self, request, context):
-        """Approves the deletion that a guard holds back on a cluster, just that one.
+        """Approves the deletion that a guard is holding back on a cluster. Later deletions need their own approval.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcceptStoreReset(self, request, context):
-        """Has a cluster follow this store although it was last driven by another state of it, which is lost.
+        """Accepts this store for a cluster that was last managed by a lost or restored store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestartWorkloads(self, request, context):
-        """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
-        it is stands in the cluster's status. It takes the place of a restart that is under way.
+        """Restarts workloads one at a time, and stops at the first that does not become available again. Returns immediately;
+        progress is reported in the cluster's status. Replaces a restart that is in progress.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMesh(self, request, context):
-        """Returns one mesh.
+        """Returns a mesh.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateMesh(self, request, context):
-        """Replaces display name and labels of a mesh; its drift policy stays where none is given.
+        """Replaces the display name and labels of a mesh, and its drift policy if one is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -347,7 +347,7 @@ def add_FleetServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FleetService(object):
-    """The clusters that policy is delivered to.
+    """Manages meshes and the clusters that policy is delivered to.
     """
 
     @staticmethod

@@ -29,101 +29,101 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FleetServiceStub:
-    """The clusters that policy is delivered to."""
+    """Manages meshes and the clusters that policy is delivered to."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FleetServiceAsyncStub: ...
     RegisterCluster: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RegisterClusterRequest, _fleet_service_pb2.RegisterClusterResponse]
-    """Registers a cluster, or replaces the registration of one. What was adopted, approved, accepted and restarted there
-    stays so; a Kubernetes target that does not say how the cluster is reached keeps the credentials it had.
+    """Registers a cluster, or replaces its registration. Adopted objects, approvals and restarts are kept. A Kubernetes
+    target that does not specify how to access the cluster keeps the access it had.
     """
     GetCluster: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetClusterRequest, _cluster_pb2.Cluster]
-    """Returns one cluster."""
+    """Returns a cluster."""
     ListClusters: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListClustersRequest, _fleet_service_pb2.ListClustersResponse]
     """Lists the clusters of a mesh."""
     UpdateCluster: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateClusterRequest, _fleet_service_pb2.UpdateClusterResponse]
-    """Replaces labels of a cluster; its target stays."""
+    """Replaces the labels of a cluster. Its target cannot be changed."""
     DeregisterCluster: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.DeregisterClusterRequest, _fleet_service_pb2.DeregisterClusterResponse]
-    """Forgets a cluster. What is on it stays as it is, unless cleanup asks to remove what is ours first."""
+    """Deregisters a cluster. Its configuration is left in place, unless `cleanup` is set."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListAgentsRequest, _fleet_service_pb2.ListAgentsResponse]
-    """Lists the agents that are attached now."""
+    """Lists the agents that are currently attached."""
     Resync: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ResyncRequest, _fleet_service_pb2.ResyncResponse]
-    """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+    """Triggers a full resync of a cluster: its applier reads it again and corrects any drift. Returns immediately."""
     ListDrift: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListDriftRequest, _fleet_service_pb2.ListDriftResponse]
-    """Lists the objects of ours that somebody else changed."""
+    """Lists the managed objects that another client changed."""
     ListPolicyGaps: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListPolicyGapsRequest, _fleet_service_pb2.ListPolicyGapsResponse]
-    """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
+    """Lists workloads and Sidecars that a mesh-wide REGISTRY_ONLY policy does not cover."""
     ListStaleWorkloads: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListStaleWorkloadsRequest, _fleet_service_pb2.ListStaleWorkloadsResponse]
-    """Lists the workloads that run under older interception rules until they are restarted."""
+    """Lists workloads that run under older interception rules until they are restarted."""
     AdoptObject: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.AdoptObjectRequest, _fleet_service_pb2.AdoptObjectResponse]
-    """Allows to change an object that is not ours where it stands in the way. What it was before is kept on the cluster,
-    and is put back by ReleaseObject and by a deregistration with cleanup.
+    """Allows mesh-egress to change an unmanaged object that conflicts with policy. The object's previous state is kept on
+    the cluster, and restored by ReleaseObject or by deregistering the cluster with `cleanup`.
     """
     ReleaseObject: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ReleaseObjectRequest, _fleet_service_pb2.ReleaseObjectResponse]
-    """Takes an adoption back: the object becomes what it was before it."""
+    """Releases an adopted object and restores its previous state."""
     ApproveDeletion: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ApproveDeletionRequest, _fleet_service_pb2.ApproveDeletionResponse]
-    """Approves the deletion that a guard holds back on a cluster, just that one."""
+    """Approves the deletion that a guard is holding back on a cluster. Later deletions need their own approval."""
     AcceptStoreReset: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.AcceptStoreResetRequest, _fleet_service_pb2.AcceptStoreResetResponse]
-    """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
+    """Accepts this store for a cluster that was last managed by a lost or restored store."""
     RestartWorkloads: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RestartWorkloadsRequest, _fleet_service_pb2.RestartWorkloadsResponse]
-    """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
-    it is stands in the cluster's status. It takes the place of a restart that is under way.
+    """Restarts workloads one at a time, and stops at the first that does not become available again. Returns immediately;
+    progress is reported in the cluster's status. Replaces a restart that is in progress.
     """
     GetMesh: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMeshRequest, _mesh_pb2.Mesh]
-    """Returns one mesh."""
+    """Returns a mesh."""
     UpdateMesh: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMeshRequest, _fleet_service_pb2.UpdateMeshResponse]
-    """Replaces display name and labels of a mesh; its drift policy stays where none is given."""
+    """Replaces the display name and labels of a mesh, and its drift policy if one is set."""
 
 @_typing.type_check_only
 class FleetServiceAsyncStub(FleetServiceStub):
-    """The clusters that policy is delivered to."""
+    """Manages meshes and the clusters that policy is delivered to."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterCluster: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RegisterClusterRequest, _fleet_service_pb2.RegisterClusterResponse]  # type: ignore[assignment]
-    """Registers a cluster, or replaces the registration of one. What was adopted, approved, accepted and restarted there
-    stays so; a Kubernetes target that does not say how the cluster is reached keeps the credentials it had.
+    """Registers a cluster, or replaces its registration. Adopted objects, approvals and restarts are kept. A Kubernetes
+    target that does not specify how to access the cluster keeps the access it had.
     """
     GetCluster: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetClusterRequest, _cluster_pb2.Cluster]  # type: ignore[assignment]
-    """Returns one cluster."""
+    """Returns a cluster."""
     ListClusters: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListClustersRequest, _fleet_service_pb2.ListClustersResponse]  # type: ignore[assignment]
     """Lists the clusters of a mesh."""
     UpdateCluster: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateClusterRequest, _fleet_service_pb2.UpdateClusterResponse]  # type: ignore[assignment]
-    """Replaces labels of a cluster; its target stays."""
+    """Replaces the labels of a cluster. Its target cannot be changed."""
     DeregisterCluster: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.DeregisterClusterRequest, _fleet_service_pb2.DeregisterClusterResponse]  # type: ignore[assignment]
-    """Forgets a cluster. What is on it stays as it is, unless cleanup asks to remove what is ours first."""
+    """Deregisters a cluster. Its configuration is left in place, unless `cleanup` is set."""
     ListAgents: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListAgentsRequest, _fleet_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
-    """Lists the agents that are attached now."""
+    """Lists the agents that are currently attached."""
     Resync: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ResyncRequest, _fleet_service_pb2.ResyncResponse]  # type: ignore[assignment]
-    """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+    """Triggers a full resync of a cluster: its applier reads it again and corrects any drift. Returns immediately."""
     ListDrift: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListDriftRequest, _fleet_service_pb2.ListDriftResponse]  # type: ignore[assignment]
-    """Lists the objects of ours that somebody else changed."""
+    """Lists the managed objects that another client changed."""
     ListPolicyGaps: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListPolicyGapsRequest, _fleet_service_pb2.ListPolicyGapsResponse]  # type: ignore[assignment]
-    """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
+    """Lists workloads and Sidecars that a mesh-wide REGISTRY_ONLY policy does not cover."""
     ListStaleWorkloads: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListStaleWorkloadsRequest, _fleet_service_pb2.ListStaleWorkloadsResponse]  # type: ignore[assignment]
-    """Lists the workloads that run under older interception rules until they are restarted."""
+    """Lists workloads that run under older interception rules until they are restarted."""
     AdoptObject: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.AdoptObjectRequest, _fleet_service_pb2.AdoptObjectResponse]  # type: ignore[assignment]
-    """Allows to change an object that is not ours where it stands in the way. What it was before is kept on the cluster,
-    and is put back by ReleaseObject and by a deregistration with cleanup.
+    """Allows mesh-egress to change an unmanaged object that conflicts with policy. The object's previous state is kept on
+    the cluster, and restored by ReleaseObject or by deregistering the cluster with `cleanup`.
     """
     ReleaseObject: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ReleaseObjectRequest, _fleet_service_pb2.ReleaseObjectResponse]  # type: ignore[assignment]
-    """Takes an adoption back: the object becomes what it was before it."""
+    """Releases an adopted object and restores its previous state."""
     ApproveDeletion: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ApproveDeletionRequest, _fleet_service_pb2.ApproveDeletionResponse]  # type: ignore[assignment]
-    """Approves the deletion that a guard holds back on a cluster, just that one."""
+    """Approves the deletion that a guard is holding back on a cluster. Later deletions need their own approval."""
     AcceptStoreReset: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.AcceptStoreResetRequest, _fleet_service_pb2.AcceptStoreResetResponse]  # type: ignore[assignment]
-    """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
+    """Accepts this store for a cluster that was last managed by a lost or restored store."""
     RestartWorkloads: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RestartWorkloadsRequest, _fleet_service_pb2.RestartWorkloadsResponse]  # type: ignore[assignment]
-    """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
-    it is stands in the cluster's status. It takes the place of a restart that is under way.
+    """Restarts workloads one at a time, and stops at the first that does not become available again. Returns immediately;
+    progress is reported in the cluster's status. Replaces a restart that is in progress.
     """
     GetMesh: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetMeshRequest, _mesh_pb2.Mesh]  # type: ignore[assignment]
-    """Returns one mesh."""
+    """Returns a mesh."""
     UpdateMesh: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMeshRequest, _fleet_service_pb2.UpdateMeshResponse]  # type: ignore[assignment]
-    """Replaces display name and labels of a mesh; its drift policy stays where none is given."""
+    """Replaces the display name and labels of a mesh, and its drift policy if one is set."""
 
 class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The clusters that policy is delivered to."""
+    """Manages meshes and the clusters that policy is delivered to."""
 
     @_abc_1.abstractmethod
     def RegisterCluster(
@@ -131,8 +131,8 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.RegisterClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.RegisterClusterResponse, _abc.Awaitable[_fleet_service_pb2.RegisterClusterResponse]]:
-        """Registers a cluster, or replaces the registration of one. What was adopted, approved, accepted and restarted there
-        stays so; a Kubernetes target that does not say how the cluster is reached keeps the credentials it had.
+        """Registers a cluster, or replaces its registration. Adopted objects, approvals and restarts are kept. A Kubernetes
+        target that does not specify how to access the cluster keeps the access it had.
         """
 
     @_abc_1.abstractmethod
@@ -141,7 +141,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.GetClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.Cluster, _abc.Awaitable[_cluster_pb2.Cluster]]:
-        """Returns one cluster."""
+        """Returns a cluster."""
 
     @_abc_1.abstractmethod
     def ListClusters(
@@ -157,7 +157,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.UpdateClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.UpdateClusterResponse, _abc.Awaitable[_fleet_service_pb2.UpdateClusterResponse]]:
-        """Replaces labels of a cluster; its target stays."""
+        """Replaces the labels of a cluster. Its target cannot be changed."""
 
     @_abc_1.abstractmethod
     def DeregisterCluster(
@@ -165,7 +165,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.DeregisterClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.DeregisterClusterResponse, _abc.Awaitable[_fleet_service_pb2.DeregisterClusterResponse]]:
-        """Forgets a cluster. What is on it stays as it is, unless cleanup asks to remove what is ours first."""
+        """Deregisters a cluster. Its configuration is left in place, unless `cleanup` is set."""
 
     @_abc_1.abstractmethod
     def ListAgents(
@@ -173,7 +173,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ListAgentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ListAgentsResponse, _abc.Awaitable[_fleet_service_pb2.ListAgentsResponse]]:
-        """Lists the agents that are attached now."""
+        """Lists the agents that are currently attached."""
 
     @_abc_1.abstractmethod
     def Resync(
@@ -181,7 +181,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ResyncRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ResyncResponse, _abc.Awaitable[_fleet_service_pb2.ResyncResponse]]:
-        """Has an applier look at a cluster afresh and mend what differs. Answers at once."""
+        """Triggers a full resync of a cluster: its applier reads it again and corrects any drift. Returns immediately."""
 
     @_abc_1.abstractmethod
     def ListDrift(
@@ -189,7 +189,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ListDriftRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ListDriftResponse, _abc.Awaitable[_fleet_service_pb2.ListDriftResponse]]:
-        """Lists the objects of ours that somebody else changed."""
+        """Lists the managed objects that another client changed."""
 
     @_abc_1.abstractmethod
     def ListPolicyGaps(
@@ -197,7 +197,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ListPolicyGapsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ListPolicyGapsResponse, _abc.Awaitable[_fleet_service_pb2.ListPolicyGapsResponse]]:
-        """Lists what a mesh-wide REGISTRY_ONLY does not hold, and why."""
+        """Lists workloads and Sidecars that a mesh-wide REGISTRY_ONLY policy does not cover."""
 
     @_abc_1.abstractmethod
     def ListStaleWorkloads(
@@ -205,7 +205,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ListStaleWorkloadsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ListStaleWorkloadsResponse, _abc.Awaitable[_fleet_service_pb2.ListStaleWorkloadsResponse]]:
-        """Lists the workloads that run under older interception rules until they are restarted."""
+        """Lists workloads that run under older interception rules until they are restarted."""
 
     @_abc_1.abstractmethod
     def AdoptObject(
@@ -213,8 +213,8 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.AdoptObjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.AdoptObjectResponse, _abc.Awaitable[_fleet_service_pb2.AdoptObjectResponse]]:
-        """Allows to change an object that is not ours where it stands in the way. What it was before is kept on the cluster,
-        and is put back by ReleaseObject and by a deregistration with cleanup.
+        """Allows mesh-egress to change an unmanaged object that conflicts with policy. The object's previous state is kept on
+        the cluster, and restored by ReleaseObject or by deregistering the cluster with `cleanup`.
         """
 
     @_abc_1.abstractmethod
@@ -223,7 +223,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ReleaseObjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ReleaseObjectResponse, _abc.Awaitable[_fleet_service_pb2.ReleaseObjectResponse]]:
-        """Takes an adoption back: the object becomes what it was before it."""
+        """Releases an adopted object and restores its previous state."""
 
     @_abc_1.abstractmethod
     def ApproveDeletion(
@@ -231,7 +231,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ApproveDeletionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ApproveDeletionResponse, _abc.Awaitable[_fleet_service_pb2.ApproveDeletionResponse]]:
-        """Approves the deletion that a guard holds back on a cluster, just that one."""
+        """Approves the deletion that a guard is holding back on a cluster. Later deletions need their own approval."""
 
     @_abc_1.abstractmethod
     def AcceptStoreReset(
@@ -239,7 +239,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.AcceptStoreResetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.AcceptStoreResetResponse, _abc.Awaitable[_fleet_service_pb2.AcceptStoreResetResponse]]:
-        """Has a cluster follow this store although it was last driven by another state of it, which is lost."""
+        """Accepts this store for a cluster that was last managed by a lost or restored store."""
 
     @_abc_1.abstractmethod
     def RestartWorkloads(
@@ -247,8 +247,8 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.RestartWorkloadsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.RestartWorkloadsResponse, _abc.Awaitable[_fleet_service_pb2.RestartWorkloadsResponse]]:
-        """Restarts workloads, one after the other, and stops at the first that does not come back. Answers at once; how far
-        it is stands in the cluster's status. It takes the place of a restart that is under way.
+        """Restarts workloads one at a time, and stops at the first that does not become available again. Returns immediately;
+        progress is reported in the cluster's status. Replaces a restart that is in progress.
         """
 
     @_abc_1.abstractmethod
@@ -257,7 +257,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.GetMeshRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mesh_pb2.Mesh, _abc.Awaitable[_mesh_pb2.Mesh]]:
-        """Returns one mesh."""
+        """Returns a mesh."""
 
     @_abc_1.abstractmethod
     def UpdateMesh(
@@ -265,6 +265,6 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.UpdateMeshRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.UpdateMeshResponse, _abc.Awaitable[_fleet_service_pb2.UpdateMeshResponse]]:
-        """Replaces display name and labels of a mesh; its drift policy stays where none is given."""
+        """Replaces the display name and labels of a mesh, and its drift policy if one is set."""
 
 def add_FleetServiceServicer_to_server(servicer: FleetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,7 +22,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Interception(_message.Message):
-    """Which outbound connections go through the sidecar at all. Read when a workload starts; exclude beats include."""
+    """Which outbound connections are redirected to the sidecar. Read when a pod starts; running pods keep the rules they
+    started with. Exclusions take precedence over inclusions.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -40,46 +42,48 @@ class Interception(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/interceptions/{id}"""
+    """Resource name: `meshes/{mesh}/interceptions/{id}`."""
     include_service_cidrs: _builtins.bool
-    """Each cluster's own service ranges are intercepted, beside include_cidrs."""
+    """Optional. Also intercepts each cluster's own service ranges, in addition to `include_cidrs`."""
     none: _builtins.bool
-    """Nothing is intercepted but include_outbound_ports. It must be said: an empty range would be read so by accident."""
+    """Optional. Intercepts no range, only `include_outbound_ports`. Must be set explicitly, so that an empty list of
+    ranges cannot turn interception off by accident.
+    """
     etag: _builtins.str
-    """Opaque version; send it back in a request's etag to change only what you have seen."""
+    """Opaque version of the interception. Send it back in a request's `etag` to avoid overwriting concurrent changes."""
     revision: _builtins.int
-    """Revision of the last change to it."""
+    """Revision of the last change to the interception."""
     @_builtins.property
     def scope(self) -> _common_pb2.Scope:
-        """Where it holds; empty means the whole mesh."""
+        """The workloads the interception applies to; empty means the whole mesh. Immutable."""
 
     @_builtins.property
     def include_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ranges that are intercepted, as CIDR; empty, or `*` alone, means all."""
+        """Optional. CIDR ranges whose traffic is intercepted, at most 256. Empty, or only `*`, means all ranges."""
 
     @_builtins.property
     def exclude_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ranges that are not, as CIDR."""
+        """Optional. CIDR ranges whose traffic bypasses the sidecar, at most 256."""
 
     @_builtins.property
     def include_outbound_ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Ports that are intercepted whatever the address."""
+        """Optional. Ports that are intercepted regardless of the address, at most 256."""
 
     @_builtins.property
     def exclude_outbound_ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Ports that are not, whatever the address."""
+        """Optional. Ports that bypass the sidecar regardless of the address, at most 256."""
 
     @_builtins.property
     def cluster_selector(self) -> _common_pb2.ClusterSelector:
-        """The clusters it applies to; empty means all."""
+        """Optional. The clusters the interception applies to; empty means all clusters."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the interception was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """When the interception was last changed."""
 
     def __init__(
         self,

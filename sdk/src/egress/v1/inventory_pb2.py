@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x65gress/v1/inventory.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x02\n\rDriftedObject\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.egress.v1.DriftedObject.KindB\x04\xe2\x41\x01\x03\x12\x19\n\x0bobject_kind\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08resource\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07manager\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65tect_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\theal_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"A\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x43HANGED\x10\x01\x12\x0b\n\x07MISSING\x10\x02\x12\t\n\x05\x45XTRA\x10\x03\"\xac\x02\n\tPolicyGap\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x19.egress.v1.PolicyGap.KindB\x04\xe2\x41\x01\x03\x12\x19\n\x0bobject_kind\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\"{\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14SIDECAR_WITHOUT_MODE\x10\x01\x12\x16\n\x12SIDECAR_ALLOWS_ANY\x10\x02\x12\x10\n\x0cNOT_CAPTURED\x10\x03\x12\x0c\n\x08\x45XCLUDED\x10\x04\x12\x0b\n\x07\x41MBIENT\x10\x05\"\xab\x01\n\rStaleWorkload\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04kind\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nstale_pods\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04pods\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\"y\n\x0bObservation\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x0cobserve_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\romitted_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x65gress/v1/inventory.proto\x12\tegress.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n\rDriftedObject\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x31\n\x04type\x18\x02 \x01(\x0e\x32\x1d.egress.v1.DriftedObject.TypeB\x04\xe2\x41\x01\x03\x12\x12\n\x04kind\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08resource\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07manager\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65tect_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\theal_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"A\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x43HANGED\x10\x01\x12\x0b\n\x07MISSING\x10\x02\x12\t\n\x05\x45XTRA\x10\x03\"\xa5\x02\n\tPolicyGap\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12-\n\x04type\x18\x02 \x01(\x0e\x32\x19.egress.v1.PolicyGap.TypeB\x04\xe2\x41\x01\x03\x12\x12\n\x04kind\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\"{\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14SIDECAR_WITHOUT_MODE\x10\x01\x12\x16\n\x12SIDECAR_ALLOWS_ANY\x10\x02\x12\x10\n\x0cNOT_CAPTURED\x10\x03\x12\x0c\n\x08\x45XCLUDED\x10\x04\x12\x0b\n\x07\x41MBIENT\x10\x05\"\xab\x01\n\rStaleWorkload\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04kind\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tnamespace\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nstale_pods\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04pods\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\"y\n\x0bObservation\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x0cobserve_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\romitted_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DRIFTEDOBJECT'].fields_by_name['cluster']._loaded_options = None
   _globals['_DRIFTEDOBJECT'].fields_by_name['cluster']._serialized_options = b'\342A\001\003'
+  _globals['_DRIFTEDOBJECT'].fields_by_name['type']._loaded_options = None
+  _globals['_DRIFTEDOBJECT'].fields_by_name['type']._serialized_options = b'\342A\001\003'
   _globals['_DRIFTEDOBJECT'].fields_by_name['kind']._loaded_options = None
   _globals['_DRIFTEDOBJECT'].fields_by_name['kind']._serialized_options = b'\342A\001\003'
-  _globals['_DRIFTEDOBJECT'].fields_by_name['object_kind']._loaded_options = None
-  _globals['_DRIFTEDOBJECT'].fields_by_name['object_kind']._serialized_options = b'\342A\001\003'
   _globals['_DRIFTEDOBJECT'].fields_by_name['namespace']._loaded_options = None
   _globals['_DRIFTEDOBJECT'].fields_by_name['namespace']._serialized_options = b'\342A\001\003'
   _globals['_DRIFTEDOBJECT'].fields_by_name['name']._loaded_options = None
@@ -53,10 +53,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRIFTEDOBJECT'].fields_by_name['heal_time']._serialized_options = b'\342A\001\003'
   _globals['_POLICYGAP'].fields_by_name['cluster']._loaded_options = None
   _globals['_POLICYGAP'].fields_by_name['cluster']._serialized_options = b'\342A\001\003'
+  _globals['_POLICYGAP'].fields_by_name['type']._loaded_options = None
+  _globals['_POLICYGAP'].fields_by_name['type']._serialized_options = b'\342A\001\003'
   _globals['_POLICYGAP'].fields_by_name['kind']._loaded_options = None
   _globals['_POLICYGAP'].fields_by_name['kind']._serialized_options = b'\342A\001\003'
-  _globals['_POLICYGAP'].fields_by_name['object_kind']._loaded_options = None
-  _globals['_POLICYGAP'].fields_by_name['object_kind']._serialized_options = b'\342A\001\003'
   _globals['_POLICYGAP'].fields_by_name['namespace']._loaded_options = None
   _globals['_POLICYGAP'].fields_by_name['namespace']._serialized_options = b'\342A\001\003'
   _globals['_POLICYGAP'].fields_by_name['name']._loaded_options = None
@@ -84,15 +84,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OBSERVATION'].fields_by_name['omitted_count']._loaded_options = None
   _globals['_OBSERVATION'].fields_by_name['omitted_count']._serialized_options = b'\342A\001\003'
   _globals['_DRIFTEDOBJECT']._serialized_start=107
-  _globals['_DRIFTEDOBJECT']._serialized_end=490
-  _globals['_DRIFTEDOBJECT_KIND']._serialized_start=425
-  _globals['_DRIFTEDOBJECT_KIND']._serialized_end=490
-  _globals['_POLICYGAP']._serialized_start=493
-  _globals['_POLICYGAP']._serialized_end=793
-  _globals['_POLICYGAP_KIND']._serialized_start=670
-  _globals['_POLICYGAP_KIND']._serialized_end=793
-  _globals['_STALEWORKLOAD']._serialized_start=796
-  _globals['_STALEWORKLOAD']._serialized_end=967
-  _globals['_OBSERVATION']._serialized_start=969
-  _globals['_OBSERVATION']._serialized_end=1090
+  _globals['_DRIFTEDOBJECT']._serialized_end=483
+  _globals['_DRIFTEDOBJECT_TYPE']._serialized_start=418
+  _globals['_DRIFTEDOBJECT_TYPE']._serialized_end=483
+  _globals['_POLICYGAP']._serialized_start=486
+  _globals['_POLICYGAP']._serialized_end=779
+  _globals['_POLICYGAP_TYPE']._serialized_start=656
+  _globals['_POLICYGAP_TYPE']._serialized_end=779
+  _globals['_STALEWORKLOAD']._serialized_start=782
+  _globals['_STALEWORKLOAD']._serialized_end=953
+  _globals['_OBSERVATION']._serialized_start=955
+  _globals['_OBSERVATION']._serialized_end=1076
 # @@protoc_insertion_point(module_scope)

@@ -20,40 +20,40 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class DriftedObject(_message.Message):
-    """An object of ours on a cluster that somebody else changed."""
+    """A managed object that another client changed on a cluster."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    class _Kind:
+    class _Type:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
 
-    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DriftedObject._Kind.ValueType], _builtins.type):
+    class _TypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DriftedObject._Type.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
-        KIND_UNSPECIFIED: DriftedObject._Kind.ValueType  # 0
+        TYPE_UNSPECIFIED: DriftedObject._Type.ValueType  # 0
         """Not set."""
-        CHANGED: DriftedObject._Kind.ValueType  # 1
-        """It is another than it was."""
-        MISSING: DriftedObject._Kind.ValueType  # 2
-        """It is gone."""
-        EXTRA: DriftedObject._Kind.ValueType  # 3
-        """It carries our label, and is none of ours."""
+        CHANGED: DriftedObject._Type.ValueType  # 1
+        """The object was changed."""
+        MISSING: DriftedObject._Type.ValueType  # 2
+        """The object was deleted."""
+        EXTRA: DriftedObject._Type.ValueType  # 3
+        """The object has the label of managed objects, but mesh-egress did not create it."""
 
-    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
-        """How it differs from what was last applied."""
+    class Type(_Type, metaclass=_TypeEnumTypeWrapper):
+        """How the object differs from what was last applied."""
 
-    KIND_UNSPECIFIED: DriftedObject.Kind.ValueType  # 0
+    TYPE_UNSPECIFIED: DriftedObject.Type.ValueType  # 0
     """Not set."""
-    CHANGED: DriftedObject.Kind.ValueType  # 1
-    """It is another than it was."""
-    MISSING: DriftedObject.Kind.ValueType  # 2
-    """It is gone."""
-    EXTRA: DriftedObject.Kind.ValueType  # 3
-    """It carries our label, and is none of ours."""
+    CHANGED: DriftedObject.Type.ValueType  # 1
+    """The object was changed."""
+    MISSING: DriftedObject.Type.ValueType  # 2
+    """The object was deleted."""
+    EXTRA: DriftedObject.Type.ValueType  # 3
+    """The object has the label of managed objects, but mesh-egress did not create it."""
 
     CLUSTER_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
-    OBJECT_KIND_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
@@ -61,33 +61,33 @@ class DriftedObject(_message.Message):
     DETECT_TIME_FIELD_NUMBER: _builtins.int
     HEAL_TIME_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
-    kind: Global___DriftedObject.Kind.ValueType
-    """How it differs."""
-    object_kind: _builtins.str
-    """Kind of the object, such as ServiceEntry."""
+    """Cluster: `meshes/{mesh}/clusters/{id}`."""
+    type: Global___DriftedObject.Type.ValueType
+    """How the object differs."""
+    kind: _builtins.str
+    """Kubernetes kind of the object, such as `ServiceEntry`."""
     namespace: _builtins.str
     """Namespace of the object."""
     name: _builtins.str
     """Name of the object."""
     resource: _builtins.str
-    """Name of the resource that the object carries out."""
+    """Name of the resource that the object implements."""
     manager: _builtins.str
-    """Who changed it: the field manager, as far as the cluster tells."""
+    """Field manager that changed the object, if the cluster reports it."""
     @_builtins.property
     def detect_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was seen."""
+        """When the drift was detected."""
 
     @_builtins.property
     def heal_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was brought back; not set while it is left as it is."""
+        """When the object was restored; not set if it has not been."""
 
     def __init__(
         self,
         *,
         cluster: _builtins.str = ...,
-        kind: Global___DriftedObject.Kind.ValueType = ...,
-        object_kind: _builtins.str = ...,
+        type: Global___DriftedObject.Type.ValueType = ...,
+        kind: _builtins.str = ...,
         namespace: _builtins.str = ...,
         name: _builtins.str = ...,
         resource: _builtins.str = ...,
@@ -97,7 +97,7 @@ class DriftedObject(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["detect_time", b"detect_time", "heal_time", b"heal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "detect_time", b"detect_time", "heal_time", b"heal_time", "kind", b"kind", "manager", b"manager", "name", b"name", "namespace", b"namespace", "object_kind", b"object_kind", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "detect_time", b"detect_time", "heal_time", b"heal_time", "kind", b"kind", "manager", b"manager", "name", b"name", "namespace", b"namespace", "resource", b"resource", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -105,76 +105,76 @@ Global___DriftedObject: _TypeAlias = DriftedObject  # noqa: Y015
 
 @_typing.final
 class PolicyGap(_message.Message):
-    """Something that a mesh-wide REGISTRY_ONLY does not hold."""
+    """A namespace, Sidecar or workload that a mesh-wide REGISTRY_ONLY policy does not cover."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    class _Kind:
+    class _Type:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
 
-    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PolicyGap._Kind.ValueType], _builtins.type):
+    class _TypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PolicyGap._Type.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
-        KIND_UNSPECIFIED: PolicyGap._Kind.ValueType  # 0
+        TYPE_UNSPECIFIED: PolicyGap._Type.ValueType  # 0
         """Not set."""
-        SIDECAR_WITHOUT_MODE: PolicyGap._Kind.ValueType  # 1
-        """A Sidecar of its namespace says nothing of outbound traffic, so MeshConfig decides."""
-        SIDECAR_ALLOWS_ANY: PolicyGap._Kind.ValueType  # 2
-        """A Sidecar of its namespace lets everything out."""
-        NOT_CAPTURED: PolicyGap._Kind.ValueType  # 3
-        """Its traffic does not go through a sidecar."""
-        EXCLUDED: PolicyGap._Kind.ValueType  # 4
-        """Some of its traffic is kept from its sidecar."""
-        AMBIENT: PolicyGap._Kind.ValueType  # 5
-        """It is in ambient mode, which has no sidecars."""
+        SIDECAR_WITHOUT_MODE: PolicyGap._Type.ValueType  # 1
+        """A Sidecar in the namespace does not set outboundTrafficPolicy, so MeshConfig decides."""
+        SIDECAR_ALLOWS_ANY: PolicyGap._Type.ValueType  # 2
+        """A Sidecar in the namespace allows any destination."""
+        NOT_CAPTURED: PolicyGap._Type.ValueType  # 3
+        """The workload's traffic is not redirected to a sidecar."""
+        EXCLUDED: PolicyGap._Type.ValueType  # 4
+        """Some of the workload's traffic bypasses its sidecar."""
+        AMBIENT: PolicyGap._Type.ValueType  # 5
+        """The workload is in ambient mode, which does not use sidecars."""
 
-    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
-        """Why it is not held."""
+    class Type(_Type, metaclass=_TypeEnumTypeWrapper):
+        """Why the policy has no effect."""
 
-    KIND_UNSPECIFIED: PolicyGap.Kind.ValueType  # 0
+    TYPE_UNSPECIFIED: PolicyGap.Type.ValueType  # 0
     """Not set."""
-    SIDECAR_WITHOUT_MODE: PolicyGap.Kind.ValueType  # 1
-    """A Sidecar of its namespace says nothing of outbound traffic, so MeshConfig decides."""
-    SIDECAR_ALLOWS_ANY: PolicyGap.Kind.ValueType  # 2
-    """A Sidecar of its namespace lets everything out."""
-    NOT_CAPTURED: PolicyGap.Kind.ValueType  # 3
-    """Its traffic does not go through a sidecar."""
-    EXCLUDED: PolicyGap.Kind.ValueType  # 4
-    """Some of its traffic is kept from its sidecar."""
-    AMBIENT: PolicyGap.Kind.ValueType  # 5
-    """It is in ambient mode, which has no sidecars."""
+    SIDECAR_WITHOUT_MODE: PolicyGap.Type.ValueType  # 1
+    """A Sidecar in the namespace does not set outboundTrafficPolicy, so MeshConfig decides."""
+    SIDECAR_ALLOWS_ANY: PolicyGap.Type.ValueType  # 2
+    """A Sidecar in the namespace allows any destination."""
+    NOT_CAPTURED: PolicyGap.Type.ValueType  # 3
+    """The workload's traffic is not redirected to a sidecar."""
+    EXCLUDED: PolicyGap.Type.ValueType  # 4
+    """Some of the workload's traffic bypasses its sidecar."""
+    AMBIENT: PolicyGap.Type.ValueType  # 5
+    """The workload is in ambient mode, which does not use sidecars."""
 
     CLUSTER_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
-    OBJECT_KIND_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
-    kind: Global___PolicyGap.Kind.ValueType
-    """Why it is not held."""
-    object_kind: _builtins.str
-    """Kind of the object: Namespace, Sidecar, Pod or the like."""
+    """Cluster: `meshes/{mesh}/clusters/{id}`."""
+    type: Global___PolicyGap.Type.ValueType
+    """Why the policy has no effect."""
+    kind: _builtins.str
+    """Kubernetes kind of the object, such as `Namespace`, `Sidecar` or `Pod`."""
     namespace: _builtins.str
     """Namespace of the object."""
     name: _builtins.str
     """Name of the object."""
     reason: _builtins.str
-    """The same for people."""
+    """Human-readable explanation."""
     def __init__(
         self,
         *,
         cluster: _builtins.str = ...,
-        kind: Global___PolicyGap.Kind.ValueType = ...,
-        object_kind: _builtins.str = ...,
+        type: Global___PolicyGap.Type.ValueType = ...,
+        kind: _builtins.str = ...,
         namespace: _builtins.str = ...,
         name: _builtins.str = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace", "object_kind", b"object_kind", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace", "reason", b"reason", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -182,7 +182,7 @@ Global___PolicyGap: _TypeAlias = PolicyGap  # noqa: Y015
 
 @_typing.final
 class StaleWorkload(_message.Message):
-    """A workload whose pods were created under older interception rules; they run under them until it is restarted."""
+    """A workload with pods that started under older interception rules and keep them until they are restarted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -194,19 +194,19 @@ class StaleWorkload(_message.Message):
     PODS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Cluster: `meshes/{mesh}/clusters/{id}`."""
     kind: _builtins.str
-    """Deployment, StatefulSet, DaemonSet, or Pod for one that nobody owns."""
+    """`Deployment`, `StatefulSet` or `DaemonSet`; `Pod` for a pod without an owner."""
     namespace: _builtins.str
-    """Its namespace."""
+    """Namespace of the workload."""
     name: _builtins.str
-    """Its name."""
+    """Name of the workload."""
     stale_pods: _builtins.int
-    """How many of its pods are older."""
+    """Number of pods with older rules."""
     pods: _builtins.int
-    """How many pods it has."""
+    """Total number of pods."""
     reason: _builtins.str
-    """How they differ from what a new one would get, for people."""
+    """Human-readable description of how the pods' rules differ from those of a new pod."""
     def __init__(
         self,
         *,
@@ -228,7 +228,7 @@ Global___StaleWorkload: _TypeAlias = StaleWorkload  # noqa: Y015
 
 @_typing.final
 class Observation(_message.Message):
-    """How good a list is that was seen on clusters: what was not looked at is not in it."""
+    """How complete and how recent a cluster's part of a list is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -236,12 +236,12 @@ class Observation(_message.Message):
     OBSERVE_TIME_FIELD_NUMBER: _builtins.int
     OMITTED_COUNT_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """meshes/{mesh}/clusters/{id}"""
+    """Cluster: `meshes/{mesh}/clusters/{id}`."""
     omitted_count: _builtins.int
-    """How many more there are than a cluster's record has room for."""
+    """Number of items left out because the cluster's record is limited in size."""
     @_builtins.property
     def observe_time(self) -> _timestamp_pb2.Timestamp:
-        """When the cluster was looked at; not set where it never was."""
+        """When the cluster was last observed; not set if it never was."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Mesh(_message.Message):
-    """One policy domain: the unit of revision order. The mesh `default` exists from the start."""
+    """A policy domain and the unit of revision order. The mesh `default` always exists."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,21 +33,21 @@ class Mesh(_message.Message):
     class _DriftPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Mesh._DriftPolicy.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         DRIFT_POLICY_UNSPECIFIED: Mesh._DriftPolicy.ValueType  # 0
-        """In a request: as it was. A mesh that nobody has told heals."""
+        """In an update: keeps the current policy. A mesh without a policy heals."""
         HEAL: Mesh._DriftPolicy.ValueType  # 1
-        """It is brought back."""
+        """The object is restored."""
         REPORT: Mesh._DriftPolicy.ValueType  # 2
-        """It is left as it is, until the next change of ours to it, and reported."""
+        """The drift is reported. The object stays as it is until mesh-egress next changes it."""
 
     class DriftPolicy(_DriftPolicy, metaclass=_DriftPolicyEnumTypeWrapper):
-        """What happens to an object of ours that somebody else changed on a cluster."""
+        """What happens when a managed object is changed on a cluster by another client."""
 
     DRIFT_POLICY_UNSPECIFIED: Mesh.DriftPolicy.ValueType  # 0
-    """In a request: as it was. A mesh that nobody has told heals."""
+    """In an update: keeps the current policy. A mesh without a policy heals."""
     HEAL: Mesh.DriftPolicy.ValueType  # 1
-    """It is brought back."""
+    """The object is restored."""
     REPORT: Mesh.DriftPolicy.ValueType  # 2
-    """It is left as it is, until the next change of ours to it, and reported."""
+    """The drift is reported. The object stays as it is until mesh-egress next changes it."""
 
     @_typing.final
     class LabelsEntry(_message.Message):
@@ -78,26 +78,26 @@ class Mesh(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     DRIFT_POLICY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}"""
+    """Resource name: `meshes/{mesh}`."""
     display_name: _builtins.str
-    """A name for people, at most 63 characters."""
+    """Optional. Human-readable name. At most 63 characters."""
     etag: _builtins.str
-    """Opaque version; send it back in a request's etag to change only what you have seen."""
+    """Opaque version of the mesh. Send it back in a request's `etag` to avoid overwriting concurrent changes."""
     revision: _builtins.int
-    """Revision of the last change to it."""
+    """Revision of the last change to the mesh."""
     drift_policy: Global___Mesh.DriftPolicy.ValueType
-    """What happens to drift."""
+    """Optional. What happens to drift. Defaults to HEAL."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels for people and tools."""
+        """Optional. Labels for clients and tools; mesh-egress does not interpret them."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the mesh was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """When the mesh was last changed."""
 
     def __init__(
         self,

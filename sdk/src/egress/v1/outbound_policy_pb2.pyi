@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OutboundPolicy(_message.Message):
-    """Whether sidecars let traffic out to destinations that no one registered."""
+    """Whether sidecars allow traffic to destinations that are not in the service registry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,24 +32,24 @@ class OutboundPolicy(_message.Message):
     class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[OutboundPolicy._Mode.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         MODE_UNSPECIFIED: OutboundPolicy._Mode.ValueType  # 0
-        """Not set; refused."""
+        """Not set; rejected."""
         ALLOW_ANY: OutboundPolicy._Mode.ValueType  # 1
-        """It passes."""
+        """The traffic passes through."""
         REGISTRY_ONLY: OutboundPolicy._Mode.ValueType  # 2
-        """It is blocked: HTTP answers 502, other connections are closed. Not a security boundary: a workload that
-        bypasses its sidecar is not held by it.
+        """The traffic is blocked: HTTP requests get a 502, other connections are closed. This is not a security boundary: a
+        workload that bypasses its sidecar is not restricted.
         """
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
         """What happens to traffic whose destination is not in the service registry."""
 
     MODE_UNSPECIFIED: OutboundPolicy.Mode.ValueType  # 0
-    """Not set; refused."""
+    """Not set; rejected."""
     ALLOW_ANY: OutboundPolicy.Mode.ValueType  # 1
-    """It passes."""
+    """The traffic passes through."""
     REGISTRY_ONLY: OutboundPolicy.Mode.ValueType  # 2
-    """It is blocked: HTTP answers 502, other connections are closed. Not a security boundary: a workload that
-    bypasses its sidecar is not held by it.
+    """The traffic is blocked: HTTP requests get a 502, other connections are closed. This is not a security boundary: a
+    workload that bypasses its sidecar is not restricted.
     """
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -61,28 +61,28 @@ class OutboundPolicy(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/outboundPolicies/{id}"""
+    """Resource name: `meshes/{mesh}/outboundPolicies/{id}`."""
     mode: Global___OutboundPolicy.Mode.ValueType
-    """What to do with unregistered destinations."""
+    """Required. What happens to traffic to unregistered destinations."""
     etag: _builtins.str
-    """Opaque version; send it back in a request's etag to change only what you have seen."""
+    """Opaque version of the policy. Send it back in a request's `etag` to avoid overwriting concurrent changes."""
     revision: _builtins.int
-    """Revision of the last change to it."""
+    """Revision of the last change to the policy."""
     @_builtins.property
     def scope(self) -> _common_pb2.Scope:
-        """Where it holds; empty means the whole mesh."""
+        """The workloads the policy applies to; empty means the whole mesh. Immutable."""
 
     @_builtins.property
     def cluster_selector(self) -> _common_pb2.ClusterSelector:
-        """The clusters it applies to; empty means all."""
+        """Optional. The clusters the policy applies to; empty means all clusters."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the policy was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """When the policy was last changed."""
 
     def __init__(
         self,

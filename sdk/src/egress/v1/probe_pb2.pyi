@@ -56,28 +56,34 @@ class ProbeRequest(_message.Message):
     MIN_APPLIED_REVISION_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """meshes/{mesh}/clusters/{id}: where the workload runs."""
+    """Required. The workload's cluster: `meshes/{mesh}/clusters/{id}`."""
     namespace: _builtins.str
-    """Namespace of the workload; empty means any that has an agent."""
+    """Optional. Namespace of the workload; empty selects any namespace that has an agent."""
     url: _builtins.str
-    """What to ask: an http or https URL, or tls://HOST:PORT and tcp://HOST:PORT, which only connect."""
+    """Required. The destination: an http or https URL, or `tls://HOST:PORT` or `tcp://HOST:PORT` to only connect. At most
+    2048 characters.
+    """
     method: _builtins.str
-    """HTTP method: HEAD (the default) or GET. Bodies are never read, redirects never followed. No word for tls and tcp."""
+    """Optional. HTTP method: `HEAD` (the default) or `GET`. Response bodies are not read and redirects are not followed.
+    Ignored for tls and tcp URLs.
+    """
     resolve: _builtins.str
-    """Address to dial instead of asking DNS for the URL's host."""
+    """Optional. IP address to connect to instead of resolving the URL's host."""
     min_applied_revision: _builtins.int
-    """Wait, within the call's deadline, until the cluster holds at least this revision."""
+    """Optional. Waits until the cluster has applied at least this revision, within the deadline of the call and at most
+    60 seconds.
+    """
     count: _builtins.int
-    """How many attempts, one after the other: 1 where not set, at most 100. At the call's deadline the answer holds those
-    that were made.
+    """Optional. Number of attempts, made one after the other. Defaults to 1; at most 100. If the deadline of the call
+    expires, the response has the attempts made so far.
     """
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Further request headers, at most 32; Host can't be set."""
+        """Optional. Additional request headers, at most 32. `Host` cannot be set."""
 
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """How long an attempt may take: 10 s where not set, at most 30 s."""
+        """Optional. Timeout of each attempt. Defaults to 10 seconds; at most 30 seconds."""
 
     def __init__(
         self,
@@ -115,43 +121,43 @@ class ProbeResponse(_message.Message):
         OUTCOME_UNSPECIFIED: ProbeResponse._Outcome.ValueType  # 0
         """Not set."""
         REGISTERED: ProbeResponse._Outcome.ValueType  # 1
-        """It went out through a registered service."""
+        """The connection went out through a registered service."""
         PASSTHROUGH: ProbeResponse._Outcome.ValueType  # 2
-        """It went out although no one registered its destination."""
+        """The connection went out although its destination is not registered."""
         BLOCKED: ProbeResponse._Outcome.ValueType  # 3
-        """The sidecar refused it."""
+        """The sidecar blocked the connection."""
         UNREACHABLE: ProbeResponse._Outcome.ValueType  # 4
-        """The sidecar let it go, and the destination could not be reached."""
+        """The sidecar forwarded the connection, but the destination could not be reached."""
         INCONCLUSIVE: ProbeResponse._Outcome.ValueType  # 5
-        """The evidence does not allow a verdict."""
+        """The evidence is not sufficient for a verdict."""
         FAULTED: ProbeResponse._Outcome.ValueType  # 6
-        """The sidecar disturbed it as a fault asks for: delayed it, or answered with the fault's error."""
+        """A fault was injected: the request was delayed, or aborted with the fault's error."""
         BYPASSED: ProbeResponse._Outcome.ValueType  # 7
-        """The sidecar never saw it: interception leaves the destination out."""
+        """The connection bypassed the sidecar because interception excludes the destination."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
-        """What the mesh did with a connection. Decided from evidence of the sidecar, never from a status code alone."""
+        """What the mesh did with a connection. Based on evidence from the sidecar, never on a status code alone."""
 
     OUTCOME_UNSPECIFIED: ProbeResponse.Outcome.ValueType  # 0
     """Not set."""
     REGISTERED: ProbeResponse.Outcome.ValueType  # 1
-    """It went out through a registered service."""
+    """The connection went out through a registered service."""
     PASSTHROUGH: ProbeResponse.Outcome.ValueType  # 2
-    """It went out although no one registered its destination."""
+    """The connection went out although its destination is not registered."""
     BLOCKED: ProbeResponse.Outcome.ValueType  # 3
-    """The sidecar refused it."""
+    """The sidecar blocked the connection."""
     UNREACHABLE: ProbeResponse.Outcome.ValueType  # 4
-    """The sidecar let it go, and the destination could not be reached."""
+    """The sidecar forwarded the connection, but the destination could not be reached."""
     INCONCLUSIVE: ProbeResponse.Outcome.ValueType  # 5
-    """The evidence does not allow a verdict."""
+    """The evidence is not sufficient for a verdict."""
     FAULTED: ProbeResponse.Outcome.ValueType  # 6
-    """The sidecar disturbed it as a fault asks for: delayed it, or answered with the fault's error."""
+    """A fault was injected: the request was delayed, or aborted with the fault's error."""
     BYPASSED: ProbeResponse.Outcome.ValueType  # 7
-    """The sidecar never saw it: interception leaves the destination out."""
+    """The connection bypassed the sidecar because interception excludes the destination."""
 
     @_typing.final
     class Quantiles(_message.Message):
-        """How long the attempts took, over those that got an answer."""
+        """Distribution of the duration of attempts that got a response."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -162,23 +168,23 @@ class ProbeResponse(_message.Message):
         MAX_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def min(self) -> _duration_pb2.Duration:
-            """The fastest."""
+            """The fastest attempt."""
 
         @_builtins.property
         def p50(self) -> _duration_pb2.Duration:
-            """Half were at most this."""
+            """The median."""
 
         @_builtins.property
         def p90(self) -> _duration_pb2.Duration:
-            """Nine of ten were at most this."""
+            """The 90th percentile."""
 
         @_builtins.property
         def p99(self) -> _duration_pb2.Duration:
-            """99 of 100 were at most this."""
+            """The 99th percentile."""
 
         @_builtins.property
         def max(self) -> _duration_pb2.Duration:
-            """The slowest."""
+            """The slowest attempt."""
 
         def __init__(
             self,
@@ -197,7 +203,7 @@ class ProbeResponse(_message.Message):
 
     @_typing.final
     class Expectation(_message.Message):
-        """What the policy says should have happened."""
+        """What should happen according to policy."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -205,13 +211,13 @@ class ProbeResponse(_message.Message):
         RESOURCE_FIELD_NUMBER: _builtins.int
         REVISION_FIELD_NUMBER: _builtins.int
         outcome: Global___ProbeResponse.Outcome.ValueType
-        """The outcome by policy."""
+        """The expected outcome."""
         resource: _builtins.str
-        """Name of the resource that decides it; an object on the cluster that is not ours is called KIND/NAMESPACE/NAME,
-        such as `Sidecar/shop/default`. Empty where a default decides.
+        """Name of the resource that decides; unmanaged objects on the cluster are identified as `KIND/NAMESPACE/NAME`, such
+        as `Sidecar/shop/default`. Empty if a default applies.
         """
         revision: _builtins.int
-        """Revision of that resource's last change."""
+        """Revision of the resource's last change."""
         def __init__(
             self,
             *,
@@ -256,24 +262,24 @@ class ProbeResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     QUANTILES_FIELD_NUMBER: _builtins.int
     outcome: Global___ProbeResponse.Outcome.ValueType
-    """What happened: the outcome that most attempts had; INCONCLUSIVE where no single one leads."""
+    """The most frequent outcome of the attempts; INCONCLUSIVE if there is a tie."""
     agrees: _builtins.bool
-    """Whether every attempt that has an outcome had one that expected allows; a fault with a percentage below 100 allows
-    REGISTERED too. False where the evidence allowed no verdict.
+    """Whether the most frequent outcome and that of every conclusive attempt are as expected. A fault with a percentage
+    below 100 also allows REGISTERED. False if the evidence is not sufficient for a verdict.
     """
     curl: _builtins.str
-    """A curl command that does the same from inside the workload."""
+    """An equivalent curl command to run in the workload."""
     agent: _builtins.str
     """The agent that made the attempts."""
     applied_revision: _builtins.int
-    """Revision the cluster held when they were made."""
+    """Revision that the cluster had applied when the attempts were made."""
     @_builtins.property
     def expected(self) -> Global___ProbeResponse.Expectation:
-        """What should have happened."""
+        """The outcome expected by policy."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeAttempt]:
-        """The attempts, in order; fewer than asked for where the call's deadline came first."""
+        """The attempts in order; fewer than requested if the deadline of the call expired."""
 
     @_builtins.property
     def causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeCause]:
@@ -281,11 +287,11 @@ class ProbeResponse(_message.Message):
 
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """How many attempts had which outcome, by its name."""
+        """Number of attempts with each outcome, keyed by the outcome's name."""
 
     @_builtins.property
     def quantiles(self) -> Global___ProbeResponse.Quantiles:
-        """How long they took; not set where none got an answer."""
+        """How long the attempts took; not set if none got a response."""
 
     def __init__(
         self,
@@ -313,13 +319,13 @@ Global___ProbeResponse: _TypeAlias = ProbeResponse  # noqa: Y015
 
 @_typing.final
 class ProbeAttempt(_message.Message):
-    """One connection made by a probe, and the evidence gathered around it."""
+    """A connection made by a probe, with the evidence gathered about it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Timings(_message.Message):
-        """How long the parts of an attempt took."""
+        """Duration of each phase of an attempt."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -330,11 +336,11 @@ class ProbeAttempt(_message.Message):
         TOTAL_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def resolve(self) -> _duration_pb2.Duration:
-            """DNS lookup."""
+            """DNS resolution."""
 
         @_builtins.property
         def connect(self) -> _duration_pb2.Duration:
-            """TCP connect, to the sidecar where captured."""
+            """TCP connect; to the sidecar if the connection was captured."""
 
         @_builtins.property
         def tls(self) -> _duration_pb2.Duration:
@@ -342,11 +348,11 @@ class ProbeAttempt(_message.Message):
 
         @_builtins.property
         def response(self) -> _duration_pb2.Duration:
-            """From the request to the response headers."""
+            """From sending the request to receiving the response headers."""
 
         @_builtins.property
         def total(self) -> _duration_pb2.Duration:
-            """All of it."""
+            """The whole attempt."""
 
         def __init__(
             self,
@@ -365,7 +371,7 @@ class ProbeAttempt(_message.Message):
 
     @_typing.final
     class Header(_message.Message):
-        """One response header."""
+        """A response header."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -398,28 +404,28 @@ class ProbeAttempt(_message.Message):
     CAPTURED_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     status: _builtins.int
-    """HTTP status; 0 where there was no response."""
+    """HTTP status; 0 if there was no response."""
     http_version: _builtins.str
-    """HTTP version of the response, such as HTTP/1.1."""
+    """HTTP version of the response, such as `HTTP/1.1`."""
     tls_error: _builtins.str
-    """Why the TLS handshake failed, where it did."""
+    """Why the TLS handshake failed, if it did."""
     error: _builtins.str
-    """Why the connection failed otherwise, where it did."""
+    """Why the connection failed otherwise, if it did."""
     address: _builtins.str
-    """Address and port that were dialled."""
+    """IP address and port that the agent connected to."""
     upstream: _builtins.str
-    """Envoy cluster whose counters moved; empty where none did."""
+    """Envoy cluster whose counters changed; empty if none did."""
     captured: _builtins.bool
-    """Whether the sidecar's interception caught the connection."""
+    """Whether the connection was redirected to the sidecar."""
     outcome: Global___ProbeResponse.Outcome.ValueType
-    """What this attempt came to."""
+    """Outcome of this attempt."""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeAttempt.Header]:
-        """Response headers in order, at most 64; of a probe's first three attempts only, to keep the answer small."""
+        """Response headers in order, at most 64. Only returned for the first three attempts of a probe."""
 
     @_builtins.property
     def timings(self) -> Global___ProbeAttempt.Timings:
-        """How long it took."""
+        """How long the attempt took."""
 
     def __init__(
         self,
@@ -445,7 +451,7 @@ Global___ProbeAttempt: _TypeAlias = ProbeAttempt  # noqa: Y015
 
 @_typing.final
 class ProbeCause(_message.Message):
-    """A reason for an outcome, with what was seen."""
+    """A reason for an outcome, with its evidence."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -453,11 +459,11 @@ class ProbeCause(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """Stable UPPER_SNAKE code."""
+    """Stable UPPER_SNAKE_CASE code."""
     text: _builtins.str
-    """For people."""
+    """Human-readable explanation."""
     evidence: _builtins.str
-    """What was seen, word for word."""
+    """The observed evidence, verbatim."""
     def __init__(
         self,
         *,

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ServiceEntry(_message.Message):
-    """An external service added to the mesh's registry. The fields are those of Istio's ServiceEntry."""
+    """An external service added to the mesh's service registry. The fields correspond to those of Istio's ServiceEntry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,33 +35,33 @@ class ServiceEntry(_message.Message):
     class _ResolutionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ServiceEntry._Resolution.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         RESOLUTION_UNSPECIFIED: ServiceEntry._Resolution.ValueType  # 0
-        """The same as NONE, as in Istio."""
+        """Same as NONE, as in Istio."""
         NONE: ServiceEntry._Resolution.ValueType  # 1
-        """Connections go to the address the workload dialled."""
+        """Connections are forwarded to the address that the workload connected to."""
         STATIC: ServiceEntry._Resolution.ValueType  # 2
-        """To the addresses in endpoints."""
+        """Connections are forwarded to the addresses in `endpoints`."""
         DNS: ServiceEntry._Resolution.ValueType  # 3
-        """Each proxy resolves the host (or the endpoints' names) and balances over all addresses."""
+        """Each proxy resolves the host, or the names in `endpoints`, and balances over all addresses."""
         DNS_ROUND_ROBIN: ServiceEntry._Resolution.ValueType  # 4
-        """Each proxy resolves the host and uses one address of the answer at a time."""
+        """Each proxy resolves the host and uses one address of the response at a time."""
         DYNAMIC_DNS: ServiceEntry._Resolution.ValueType  # 5
-        """The proxy resolves the name of each request; for wildcard hosts."""
+        """The proxy resolves the name in each request; for wildcard hosts."""
 
     class Resolution(_Resolution, metaclass=_ResolutionEnumTypeWrapper):
-        """How the addresses of the service are found."""
+        """How the addresses of the service are determined."""
 
     RESOLUTION_UNSPECIFIED: ServiceEntry.Resolution.ValueType  # 0
-    """The same as NONE, as in Istio."""
+    """Same as NONE, as in Istio."""
     NONE: ServiceEntry.Resolution.ValueType  # 1
-    """Connections go to the address the workload dialled."""
+    """Connections are forwarded to the address that the workload connected to."""
     STATIC: ServiceEntry.Resolution.ValueType  # 2
-    """To the addresses in endpoints."""
+    """Connections are forwarded to the addresses in `endpoints`."""
     DNS: ServiceEntry.Resolution.ValueType  # 3
-    """Each proxy resolves the host (or the endpoints' names) and balances over all addresses."""
+    """Each proxy resolves the host, or the names in `endpoints`, and balances over all addresses."""
     DNS_ROUND_ROBIN: ServiceEntry.Resolution.ValueType  # 4
-    """Each proxy resolves the host and uses one address of the answer at a time."""
+    """Each proxy resolves the host and uses one address of the response at a time."""
     DYNAMIC_DNS: ServiceEntry.Resolution.ValueType  # 5
-    """The proxy resolves the name of each request; for wildcard hosts."""
+    """The proxy resolves the name in each request; for wildcard hosts."""
 
     class _Location:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -70,21 +70,21 @@ class ServiceEntry(_message.Message):
     class _LocationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ServiceEntry._Location.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         LOCATION_UNSPECIFIED: ServiceEntry._Location.ValueType  # 0
-        """The same as MESH_EXTERNAL, as in Istio."""
+        """Same as MESH_EXTERNAL, as in Istio."""
         MESH_EXTERNAL: ServiceEntry._Location.ValueType  # 1
-        """Outside: no mutual TLS."""
+        """Outside the mesh: mutual TLS is not used."""
         MESH_INTERNAL: ServiceEntry._Location.ValueType  # 2
-        """Inside: a workload that is not in the cluster's own registry."""
+        """Inside the mesh: a workload that is not in the cluster's own registry."""
 
     class Location(_Location, metaclass=_LocationEnumTypeWrapper):
         """Whether the service is part of the mesh."""
 
     LOCATION_UNSPECIFIED: ServiceEntry.Location.ValueType  # 0
-    """The same as MESH_EXTERNAL, as in Istio."""
+    """Same as MESH_EXTERNAL, as in Istio."""
     MESH_EXTERNAL: ServiceEntry.Location.ValueType  # 1
-    """Outside: no mutual TLS."""
+    """Outside the mesh: mutual TLS is not used."""
     MESH_INTERNAL: ServiceEntry.Location.ValueType  # 2
-    """Inside: a workload that is not in the cluster's own registry."""
+    """Inside the mesh: a workload that is not in the cluster's own registry."""
 
     NAME_FIELD_NUMBER: _builtins.int
     HOSTS_FIELD_NUMBER: _builtins.int
@@ -101,50 +101,56 @@ class ServiceEntry(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     TRAFFIC_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}"""
+    """Resource name: `meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}`."""
     resolution: Global___ServiceEntry.Resolution.ValueType
-    """How addresses are found."""
+    """Optional. How addresses are determined. Defaults to NONE."""
     location: Global___ServiceEntry.Location.ValueType
-    """Whether the service is part of the mesh."""
+    """Optional. Whether the service is part of the mesh. Defaults to MESH_EXTERNAL."""
     etag: _builtins.str
-    """Opaque version; send it back in a request's etag to change only what you have seen."""
+    """Opaque version of the entry. Send it back in a request's `etag` to avoid overwriting concurrent changes."""
     revision: _builtins.int
-    """Revision of the last change to it."""
+    """Revision of the last change to the entry."""
     @_builtins.property
     def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """DNS names, at most 256; a leading `*.` stands for every name below it."""
+        """Required. DNS names, at most 256. A leading `*.` matches all names below it."""
 
     @_builtins.property
     def ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServicePort]:
-        """Ports of the service, at most 64, with unique numbers and names."""
+        """Required. Ports of the service, at most 64, with unique numbers and names."""
 
     @_builtins.property
     def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Endpoint]:
-        """Where the service is served; required with STATIC, allowed with DNS, refused with NONE."""
+        """Optional. Where the service runs, at most 1000. Required with resolution STATIC, allowed with DNS, rejected with
+        NONE.
+        """
 
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """IP addresses or CIDR ranges that workloads dial. Without one, a TCP port takes every connection to that port."""
+        """Optional. IP addresses or CIDR ranges that workloads connect to, at most 256. Without addresses, a TCP port matches
+        all connections to that port.
+        """
 
     @_builtins.property
     def export_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Namespaces that see the entry: `*` (the default), `.` (its own), or names."""
+        """Optional. Namespaces that can see the entry: `*` (the default), `.` (its own namespace), or names. At most 256."""
 
     @_builtins.property
     def cluster_selector(self) -> _common_pb2.ClusterSelector:
-        """The clusters it applies to; empty means all."""
+        """Optional. The clusters the entry applies to; empty means all clusters."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the entry was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """When the entry was last changed."""
 
     @_builtins.property
     def traffic(self) -> Global___TrafficSettings:
-        """How requests and connections to it are treated; needs a VirtualService or DestinationRule beside the entry."""
+        """Optional. How requests and connections to the service are handled. Implemented by a VirtualService or
+        DestinationRule in addition to the ServiceEntry.
+        """
 
     def __init__(
         self,
@@ -174,7 +180,7 @@ Global___ServiceEntry: _TypeAlias = ServiceEntry  # noqa: Y015
 
 @_typing.final
 class TrafficSettings(_message.Message):
-    """How traffic to an external service is treated. Timeout, retries and routes hold for HTTP ports only."""
+    """How traffic to an external service is handled. `timeout`, `retries` and `routes` apply to HTTP ports only."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -186,27 +192,29 @@ class TrafficSettings(_message.Message):
     OUTLIER_DETECTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """How long a request may take, retries included; at most 1 h."""
+        """Optional. Timeout of a request, including retries. At most 1 hour."""
 
     @_builtins.property
     def retries(self) -> Global___Retries:
-        """When and how often a request is tried again."""
+        """Optional. Retry policy."""
 
     @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
-        """Where requests go instead, by what they carry; the first that matches wins. What none matches goes to the entry's own host."""
+        """Optional. Routes requests to other hosts, at most 64 routes. The first matching route applies; requests that match
+        none go to the entry's own host.
+        """
 
     @_builtins.property
     def tls_origination(self) -> Global___TlsOrigination:
-        """The sidecar speaks TLS to the service, so that workloads may speak HTTP."""
+        """Optional. Lets workloads use plain HTTP while the sidecar uses TLS to the service."""
 
     @_builtins.property
     def connection_limits(self) -> Global___ConnectionLimits:
-        """Limits of connections and requests."""
+        """Optional. Limits for connections and requests."""
 
     @_builtins.property
     def outlier_detection(self) -> Global___OutlierDetection:
-        """Takes failing addresses out of the balance for a while."""
+        """Optional. Ejects failing addresses from load balancing for some time."""
 
     def __init__(
         self,
@@ -228,7 +236,7 @@ Global___TrafficSettings: _TypeAlias = TrafficSettings  # noqa: Y015
 
 @_typing.final
 class Retries(_message.Message):
-    """When and how often a request is tried again."""
+    """Retry policy for failed requests."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -236,14 +244,14 @@ class Retries(_message.Message):
     PER_TRY_TIMEOUT_FIELD_NUMBER: _builtins.int
     RETRY_ON_FIELD_NUMBER: _builtins.int
     attempts: _builtins.int
-    """Tries beyond the first, 0 to 20; 0 turns Istio's own default of 2 off."""
+    """Optional. Number of retries, 0 to 20. 0 disables retries, including Istio's default of 2."""
     @_builtins.property
     def per_try_timeout(self) -> _duration_pb2.Duration:
-        """How long one try may take."""
+        """Optional. Timeout of each attempt, including the first."""
 
     @_builtins.property
     def retry_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Envoy's conditions, such as `5xx` or `connect-failure`; empty means Istio's default."""
+        """Optional. Envoy's retry conditions, such as `5xx` or `connect-failure`; empty means Istio's default."""
 
     def __init__(
         self,
@@ -262,7 +270,7 @@ Global___Retries: _TypeAlias = Retries  # noqa: Y015
 
 @_typing.final
 class Route(_message.Message):
-    """Where the requests go that carry what `match_headers` asks for."""
+    """Routes requests that match all of `match_headers`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -270,11 +278,11 @@ class Route(_message.Message):
     DESTINATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match_headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeaderMatch]:
-        """Headers a request must carry, all of them; empty matches every request."""
+        """Optional. Headers that a request must match, at most 32; empty matches every request."""
 
     @_builtins.property
     def destinations(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeightedDestination]:
-        """Where they go, by weight."""
+        """Required. The destinations, at most 32."""
 
     def __init__(
         self,
@@ -292,7 +300,7 @@ Global___Route: _TypeAlias = Route  # noqa: Y015
 
 @_typing.final
 class HeaderMatch(_message.Message):
-    """What a request header must be."""
+    """A condition on a request header."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -301,13 +309,13 @@ class HeaderMatch(_message.Message):
     PREFIX_FIELD_NUMBER: _builtins.int
     REGEX_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name, in lower case."""
+    """Required. Name of the header, in lower case."""
     exact: _builtins.str
-    """The whole value."""
+    """The exact value."""
     prefix: _builtins.str
-    """Its beginning."""
+    """A prefix of the value."""
     regex: _builtins.str
-    """An RE2 expression for the whole of it."""
+    """An RE2 regular expression that matches the entire value."""
     def __init__(
         self,
         *,
@@ -328,7 +336,7 @@ Global___HeaderMatch: _TypeAlias = HeaderMatch  # noqa: Y015
 
 @_typing.final
 class WeightedDestination(_message.Message):
-    """One of several places that requests go to."""
+    """A destination with its share of the requests."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -336,11 +344,13 @@ class WeightedDestination(_message.Message):
     PORT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     host: _builtins.str
-    """A host that some entry registers."""
+    """Required. A host in the service registry."""
     port: _builtins.int
-    """Its port; 0 means the port that was asked."""
+    """Optional. Port of the host. Defaults to the port of the request."""
     weight: _builtins.int
-    """Share of the requests. The weights of a route add up to 100; a single destination may leave it out."""
+    """Optional. Percentage of requests. The weights of a route must add up to 100; a single destination does not need
+    one.
+    """
     def __init__(
         self,
         *,
@@ -358,7 +368,7 @@ Global___WeightedDestination: _TypeAlias = WeightedDestination  # noqa: Y015
 
 @_typing.final
 class TlsOrigination(_message.Message):
-    """The sidecar speaks TLS to the service."""
+    """Originates TLS connections to the service in the sidecar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -366,11 +376,11 @@ class TlsOrigination(_message.Message):
     SNI_FIELD_NUMBER: _builtins.int
     INSECURE_SKIP_VERIFY_FIELD_NUMBER: _builtins.int
     port: _builtins.int
-    """The HTTP port that workloads ask; 80 where not set. Its target_port is where TLS is spoken."""
+    """Optional. The HTTP port that workloads use. Defaults to 80. TLS is used on its `target_port`."""
     sni: _builtins.str
-    """Server name that is sent; the host where empty."""
+    """Optional. Server name (SNI) to send. Defaults to the host."""
     insecure_skip_verify: _builtins.bool
-    """Do not check the service's certificate."""
+    """Optional. Disables verification of the service's certificate."""
     def __init__(
         self,
         *,
@@ -388,7 +398,7 @@ Global___TlsOrigination: _TypeAlias = TlsOrigination  # noqa: Y015
 
 @_typing.final
 class ConnectionLimits(_message.Message):
-    """Limits towards one external service, for each sidecar."""
+    """Limits for connections to an external service, per sidecar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -397,14 +407,14 @@ class ConnectionLimits(_message.Message):
     MAX_PENDING_REQUESTS_FIELD_NUMBER: _builtins.int
     MAX_REQUESTS_PER_CONNECTION_FIELD_NUMBER: _builtins.int
     max_connections: _builtins.int
-    """Open connections; 0 means no limit."""
+    """Optional. Maximum number of open connections; 0 means no limit."""
     max_pending_requests: _builtins.int
-    """Requests that wait for a connection; 0 means no limit."""
+    """Optional. Maximum number of requests waiting for a connection; 0 means no limit."""
     max_requests_per_connection: _builtins.int
-    """Requests over one connection; 0 means no limit."""
+    """Optional. Maximum number of requests per connection; 0 means no limit."""
     @_builtins.property
     def connect_timeout(self) -> _duration_pb2.Duration:
-        """How long a connection may take to come about."""
+        """Optional. Timeout for establishing a connection."""
 
     def __init__(
         self,
@@ -424,7 +434,7 @@ Global___ConnectionLimits: _TypeAlias = ConnectionLimits  # noqa: Y015
 
 @_typing.final
 class OutlierDetection(_message.Message):
-    """Takes failing addresses out of the balance for a while."""
+    """Ejects failing addresses from load balancing for some time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -433,16 +443,18 @@ class OutlierDetection(_message.Message):
     BASE_EJECTION_TIME_FIELD_NUMBER: _builtins.int
     MAX_EJECTION_PERCENT_FIELD_NUMBER: _builtins.int
     consecutive_5xx_errors: _builtins.int
-    """Server errors in a row before an address is taken out; 0 means Istio's default of 5."""
+    """Optional. Number of consecutive 5xx errors before an address is ejected; 0 means Istio's default of 5."""
     max_ejection_percent: _builtins.int
-    """The largest share of addresses that may be out, 0 to 100; 0 means Istio's default of 10."""
+    """Optional. Maximum percentage of addresses that may be ejected, 0 to 100; 0 means Istio's default of 10."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """How often addresses are looked at; 10 s where not set."""
+        """Optional. Interval between checks. Defaults to 10 seconds."""
 
     @_builtins.property
     def base_ejection_time(self) -> _duration_pb2.Duration:
-        """How long an address stays out, times the number of times it was; 30 s where not set."""
+        """Optional. How long an address is ejected, multiplied by the number of times it has been ejected. Defaults to 30
+        seconds.
+        """
 
     def __init__(
         self,
@@ -462,7 +474,7 @@ Global___OutlierDetection: _TypeAlias = OutlierDetection  # noqa: Y015
 
 @_typing.final
 class ServicePort(_message.Message):
-    """One port of an external service."""
+    """A port of an external service."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -473,17 +485,17 @@ class ServicePort(_message.Message):
     class _ProtocolEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ServicePort._Protocol.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         PROTOCOL_UNSPECIFIED: ServicePort._Protocol.ValueType  # 0
-        """Not set; refused."""
+        """Not set; rejected."""
         HTTP: ServicePort._Protocol.ValueType  # 1
         """HTTP/1.1."""
         HTTPS: ServicePort._Protocol.ValueType  # 2
-        """TLS whose inside the sidecar does not see, carrying HTTP."""
+        """HTTP over TLS that the sidecar does not terminate."""
         GRPC: ServicePort._Protocol.ValueType  # 3
         """gRPC over HTTP/2 without TLS."""
         HTTP2: ServicePort._Protocol.ValueType  # 4
         """HTTP/2 without TLS."""
         TLS: ServicePort._Protocol.ValueType  # 5
-        """Any TLS whose inside the sidecar does not see."""
+        """TLS that the sidecar does not terminate."""
         TCP: ServicePort._Protocol.ValueType  # 6
         """Opaque TCP."""
         MONGO: ServicePort._Protocol.ValueType  # 7
@@ -492,20 +504,20 @@ class ServicePort(_message.Message):
         """gRPC-Web over HTTP."""
 
     class Protocol(_Protocol, metaclass=_ProtocolEnumTypeWrapper):
-        """What is spoken on a port. It decides what a sidecar can see and do."""
+        """Protocol of a port. Determines what the sidecar can see and do."""
 
     PROTOCOL_UNSPECIFIED: ServicePort.Protocol.ValueType  # 0
-    """Not set; refused."""
+    """Not set; rejected."""
     HTTP: ServicePort.Protocol.ValueType  # 1
     """HTTP/1.1."""
     HTTPS: ServicePort.Protocol.ValueType  # 2
-    """TLS whose inside the sidecar does not see, carrying HTTP."""
+    """HTTP over TLS that the sidecar does not terminate."""
     GRPC: ServicePort.Protocol.ValueType  # 3
     """gRPC over HTTP/2 without TLS."""
     HTTP2: ServicePort.Protocol.ValueType  # 4
     """HTTP/2 without TLS."""
     TLS: ServicePort.Protocol.ValueType  # 5
-    """Any TLS whose inside the sidecar does not see."""
+    """TLS that the sidecar does not terminate."""
     TCP: ServicePort.Protocol.ValueType  # 6
     """Opaque TCP."""
     MONGO: ServicePort.Protocol.ValueType  # 7
@@ -518,13 +530,13 @@ class ServicePort(_message.Message):
     PROTOCOL_FIELD_NUMBER: _builtins.int
     TARGET_PORT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """1 to 65535."""
+    """Required. Port number, 1 to 65535."""
     name: _builtins.str
-    """Unique within the entry; made of protocol and number where not set."""
+    """Optional. Name of the port, unique within the entry. Defaults to the protocol and the number."""
     protocol: Global___ServicePort.Protocol.ValueType
-    """What is spoken."""
+    """Required. Protocol of the port."""
     target_port: _builtins.int
-    """Port of the endpoints, where it differs from number."""
+    """Optional. Port of the endpoints. Defaults to `number`."""
     def __init__(
         self,
         *,
@@ -543,7 +555,7 @@ Global___ServicePort: _TypeAlias = ServicePort  # noqa: Y015
 
 @_typing.final
 class Endpoint(_message.Message):
-    """One place an external service is served from."""
+    """An address that an external service is reachable at."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -593,18 +605,18 @@ class Endpoint(_message.Message):
     LOCALITY_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     address: _builtins.str
-    """IP address; with resolution DNS also a DNS name."""
+    """Required. IP address; with resolution DNS or DNS_ROUND_ROBIN, a DNS name is also allowed."""
     locality: _builtins.str
-    """Locality as region/zone/subzone."""
+    """Optional. Locality, as `region/zone/subzone`."""
     weight: _builtins.int
-    """Share of the traffic relative to the other endpoints; 0 means 1."""
+    """Optional. Load balancing weight relative to the other endpoints. Defaults to 1."""
     @_builtins.property
     def ports(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Port number by the name of one of the entry's ports, where it differs from it."""
+        """Optional. Port numbers of this endpoint by port name, for ports that differ from the entry's."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels of the endpoint."""
+        """Optional. Labels of the endpoint."""
 
     def __init__(
         self,

@@ -125,7 +125,7 @@ async def contain(task: Task, work: Coroutine[Any, Any, None], **details: str) -
     """Runs `work` once. A failure is logged and counted, and goes no further."""
     try:
         await work
-    except Exception as error:  # noqa: BLE001 - whoever waits for its result gets none, in time
+    except Exception as error:  # noqa: BLE001 - a caller that waits for the result times out
         _report(task, error, details)
 
 

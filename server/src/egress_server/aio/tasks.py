@@ -1,7 +1,8 @@
-"""The registry of background tasks: everything that runs beside the calls of a process, and how each is restarted.
+"""The registry of background tasks: everything that runs besides the calls of a process, and how it is restarted.
 
-A task that is not listed here can't be started. docs/processes.md shows the list to operators, and tests/supervision
-lets each of them fail; both are compared with it, so a new task needs a row there and a scenario.
+A task that is not listed here can't be started. docs/processes.md shows the list to operators, and
+tests/integration/supervision lets each of them fail. Both are compared with this list, so a new task needs a row there
+and a scenario.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from enum import Enum
 
 from egress_server.aio.backoff import Backoff
 
-_STORE = Backoff(0.5, 4.0)
+_STORE = Backoff(0.5, 2.0)
 """For tasks that use the store: soon back when it is."""
 _CLUSTER = Backoff(1.0, 10.0)
 """For tasks of one cluster."""
@@ -63,7 +64,7 @@ class Task(Enum):
     FAULT_TTL = Supervision("fault-ttl", backoff=Backoff(1.0, 2.0))
     CLUSTER_WATCH = Supervision("cluster-watch", backoff=Backoff(0.5, 30.0))
     VERIFIER = Supervision("verifier", backoff=_CLUSTER)
-    INVENTORY_WRITER = Supervision("inventory-writer", backoff=_CLUSTER)
+    INVENTORY_WRITER = Supervision("inventory-writer", backoff=Backoff(1.0, 2.0))
     RESTARTS = Supervision("restarts", backoff=_CLUSTER, steady=15.0)
     # Of one Kubernetes cluster
     INFORMER = Supervision("informer", backoff=Backoff(3.0, 10.0, jitter=0.2))

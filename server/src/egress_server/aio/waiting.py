@@ -1,4 +1,4 @@
-"""Waits that something else may cut short, and tasks that don't outlive the call that needs them."""
+"""Waits that something else may cut short, locks by key, and tasks that don't outlive the call that needs them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -127,6 +127,29 @@ class Unbroken(Generic[T]):
     async def cancel(self) -> None:
         """Cancels them and waits until they have ended."""
         await cancel_and_wait(*self._tasks)
+
+
+class KeyedLocks:
+    """Mutual exclusion by key, for callers that would otherwise collide and start again. A lock is kept only while it
+    is held or waited for."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        """Holds the lock of `key`; waiters get it in the order they came."""
+        lock, users = self._locks.get(key) or (asyncio.Lock(), 0)
+        self._locks[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            users = self._locks[key][1] - 1
+            if users:
+                self._locks[key] = (lock, users)
+            else:
+                del self._locks[key]
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

@@ -1,2 +1,2 @@
-"""The gRPC door. Thin: bytes in, pipeline, bytes out; parsing happens behind it, where a malformed message gets an
-error of ours instead of the library's."""
+"""The gRPC transport: passes bytes to the pipeline and back. The pipeline parses them, so that a malformed message gets
+the API's own error instead of that of the library."""

@@ -1,4 +1,4 @@
-"""The agents' stream. Like every door it takes raw bytes, so that a malformed message gets an error of ours."""
+"""Serves the agent stream. Takes raw bytes like all RPCs, so that a malformed message gets the API's own error."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -10,10 +10,13 @@ from grpc_status import rpc_status
 from egress.v1 import agent_service_pb2 as pb
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.domain.model.errors import EgressError, InvalidArgument
-from egress_server.pipeline.pipeline import Pipeline, RpcCall, StatusError
-from egress_server.pipeline.status import refusal_of
+from egress_server.pipeline.method import RpcCall
+from egress_server.pipeline.pipeline import Pipeline
+from egress_server.pipeline.status import StatusError, status_error
+from egress_server.wire.table import permission
 
-PERMISSION = "egress.agents.attach"
+_SERVICE = pb.DESCRIPTOR.services_by_name["AgentService"]
+_ATTACH = _SERVICE.methods_by_name["Attach"]
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
@@ -23,17 +26,17 @@ def attach_handler(pipeline: Pipeline, sessions: Sessions) -> grpc.GenericRpcHan
     async def attach(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         try:
-            await pipeline.admit(PERMISSION, "-", RpcCall("grpc", context.peer(), metadata))
+            await pipeline.admit(permission(_ATTACH), "-", RpcCall("grpc", context.peer(), metadata))
             async with aclosing(sessions.attach(_parsed(requests))) as responses:
                 async for response in responses:
                     yield response.SerializeToString()
         except EgressError as error:
-            await context.abort_with_status(rpc_status.to_status(refusal_of(error).status))
-        except StatusError as refusal:
-            await context.abort_with_status(rpc_status.to_status(refusal.status))
+            await context.abort_with_status(rpc_status.to_status(status_error(error).status))
+        except StatusError as error:
+            await context.abort_with_status(rpc_status.to_status(error.status))
 
     return grpc.method_handlers_generic_handler(
-        "egress.v1.AgentService", {"Attach": grpc.stream_stream_rpc_method_handler(attach)}
+        _SERVICE.full_name, {_ATTACH.name: grpc.stream_stream_rpc_method_handler(attach)}
     )
 
 
@@ -42,4 +45,6 @@ async def _parsed(requests: AsyncIterator[bytes]) -> AsyncIterator[pb.AttachRequ
         try:
             yield pb.AttachRequest.FromString(request)
         except DecodeError:
-            raise InvalidArgument("the message is no AttachRequest", reason="MALFORMED_REQUEST") from None
+            raise InvalidArgument(
+                "message is not a valid egress.v1.AttachRequest", reason="MALFORMED_REQUEST"
+            ) from None

@@ -1,4 +1,4 @@
-"""The gRPC server: generic handlers over raw bytes for every method of the tables, the agents' stream, health and
+"""The gRPC server: generic handlers over raw bytes for all methods of the table, the agent stream, health and
 reflection."""
 
 import asyncio
@@ -15,17 +15,19 @@ from grpc_status import rpc_status
 
 from egress_server.agents.grpc_options import SERVER_OPTIONS
 from egress_server.aio.waiting import scoped
-from egress_server.pipeline.pipeline import Method, Pipeline, RpcCall, StatusError, StreamMethod
+from egress_server.pipeline.method import Method, RpcCall, StreamMethod
+from egress_server.pipeline.pipeline import Pipeline
+from egress_server.pipeline.status import StatusError
 
-# Above the pipeline's own limit, so that a request only a little too large gets our error rather than the library's.
+# Above the pipeline's limit, so that a request that is slightly too large gets the API's error, not the library's.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
     *SERVER_OPTIONS,
 )
-LAST_WORDS_SECONDS = 1.0
-"""How long replies and ends of streams may take to leave when the server stops."""
+FLUSH_SECONDS = 1.0
+"""Time for sending the last responses and the ends of streams when the server stops."""
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 Unary = Callable[[bytes, _Context], Awaitable[bytes]]
 Stream = Callable[[bytes, _Context], AsyncIterator[bytes]]
@@ -56,43 +58,43 @@ class Server:
         reflection.enable_server_reflection(names, self._server, descriptor_pool.Default())
 
     def listen(self, address: str) -> str:
-        """Binds `address` (HOST:PORT or unix:PATH) and returns it with the port that was taken.
+        """Binds `address` (HOST:PORT or unix:PATH) and returns it with the actual port.
 
-        Raises OSError where it can't.
+        Raises OSError if that is not possible.
         """
         is_unix = address.startswith("unix:")
         if is_unix and _is_served(address.removeprefix("unix:")):
-            raise OSError(f"can't listen on {address} for gRPC: another process serves there")
+            raise OSError(f"cannot listen on {address} for gRPC: another process is listening there")
         try:
             port = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"can't listen on {address} for gRPC: is it in use?") from error
+            raise OSError(f"cannot listen on {address} for gRPC: is it in use?") from error
         return address if is_unix else f"{address.rpartition(':')[0]}:{port}"
 
     async def start(self) -> None:
-        """Serves, and says so on the health service."""
+        """Starts serving, and sets the health service to SERVING."""
         await self._server.start()
         for service in ("", *self._services):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace: float) -> None:
-        """Says on the health service that it goes, takes no more calls, and gives those under way `grace` seconds.
+        """Sets the health service to NOT_SERVING, rejects new calls, and waits `grace` seconds for those in progress.
 
-        Agents' streams never end by themselves: they are ended once no call is left that may need them, and what
-        still is open then, such as a watch of the health service, is cut.
+        Agent streams do not end on their own. They are ended when there are no more calls that may need them; what is
+        still open then, such as a watch of the health service, is cancelled.
         """
         await self._health.enter_graceful_shutdown()
         async with scoped(self._server.stop(grace)) as (stopping,):
             async with scoped(self._calls.wait_none()) as (idle,):
                 await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
             self._end_streams()
-            await asyncio.wait((stopping,), timeout=LAST_WORDS_SECONDS)
+            await asyncio.wait((stopping,), timeout=FLUSH_SECONDS)
             await self._server.stop(None)
             await stopping
 
 
 def _is_served(path: str) -> bool:
-    """Whether somebody answers on a unix socket; gRPC would take it from them without a word."""
+    """Whether a process accepts connections on a unix socket; gRPC would silently take the path over."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(path)
@@ -102,7 +104,7 @@ def _is_served(path: str) -> bool:
 
 
 class _Calls:
-    """Counts the calls under way."""
+    """Counts the calls in progress."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -119,12 +121,12 @@ class _Calls:
             self._none.set()
 
     async def wait_none(self) -> None:
-        """Returns as soon as there is none."""
+        """Returns as soon as there are none."""
         await self._none.wait()
 
 
 class _Handlers(grpc.GenericRpcHandler):
-    """Finds the handler of a path in the method tables."""
+    """Finds the handler of a path in the method table."""
 
     def __init__(
         self,
@@ -147,14 +149,14 @@ class _Handlers(grpc.GenericRpcHandler):
 
 def _unary(pipeline: Pipeline, method: Method, version: str, calls: _Calls) -> Unary:
     async def call(request: bytes, context: _Context) -> bytes:
-        if not method.mutates:  # a change says its time itself, and on the path of a write each header counts
+        if not method.mutates:  # a change has its own time, and each header adds to the cost of a write
             context.set_trailing_metadata(_trailers(version))
         try:
             with calls:
-                answer = await pipeline.unary(method, request, _call(context))
-        except StatusError as refusal:
-            await context.abort_with_status(rpc_status.to_status(refusal.status))
-        return answer.SerializeToString()
+                response = await pipeline.unary(method, request, _call(context))
+        except StatusError as error:
+            await context.abort_with_status(rpc_status.to_status(error.status))
+        return response.SerializeToString()
 
     return call
 
@@ -163,11 +165,11 @@ def _stream(pipeline: Pipeline, method: StreamMethod, version: str) -> Stream:
     async def call(request: bytes, context: _Context) -> AsyncIterator[bytes]:
         context.set_trailing_metadata(_trailers(version))
         try:
-            async with aclosing(pipeline.stream(method, request, _call(context))) as answers:
-                async for answer in answers:
-                    yield answer.SerializeToString()
-        except StatusError as refusal:
-            await context.abort_with_status(rpc_status.to_status(refusal.status))
+            async with aclosing(pipeline.stream(method, request, _call(context))) as responses:
+                async for response in responses:
+                    yield response.SerializeToString()
+        except StatusError as error:
+            await context.abort_with_status(rpc_status.to_status(error.status))
 
     return call
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from egress_server.commands.mutate import Mutation, Options, mutate
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import ChangeType
-from egress_server.domain.model.resources import Cluster, Mesh, Resource, TargetKind
+from egress_server.domain.model.clusters import Cluster, LocalTarget, Mesh
+from egress_server.domain.model.resources import Resource
 from egress_server.ports.identity import Principal
 
 _CALLER = Caller(Principal("system:egressd"), "egressd.start")
@@ -13,7 +14,7 @@ _CALLER = Caller(Principal("system:egressd"), "egressd.start")
 
 def local_clusters(mesh: str, ids: Sequence[str]) -> list[Cluster]:
     """The registrations of local clusters."""
-    return [Cluster(f"meshes/{mesh}/clusters/{id_}", TargetKind.LOCAL) for id_ in ids]
+    return [Cluster(f"meshes/{mesh}/clusters/{id_}", LocalTarget()) for id_ in ids]
 
 
 async def bootstrap(services: Services, mesh: str, clusters: Sequence[Cluster] = ()) -> None:

@@ -16,11 +16,11 @@ from egress_server.config import ApplySettings, ProcessSettings, RunSettings
 from egress_server.delivery.manager import ControllerManager
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.delivery.standby import StandbyApplier
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.store.known_clusters import KnownClusters
-from egress_server.store.opening import OpenStore, open_agent_bus
+from egress_server.store.open import OpenStore, open_agent_bus
 
 VERSION = version_of("egress-server")
 MESH = "default"

@@ -57,7 +57,7 @@ async def run(settings: RunSettings, stop: asyncio.Event, on_ready: OnReady) -> 
             opened,
             targets,
             agents,
-            # An embedded store has one applier, which takes its clusters back at once whatever leases were left.
+            # An embedded store has one applier, which takes its clusters back immediately, whatever leases are left.
             owner="egressd" if opened.embedded else process,
             settings=DeliverySettings(known_destinations=local.known_destinations),
         )

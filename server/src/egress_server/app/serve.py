@@ -24,7 +24,7 @@ from egress_server.domain.model.names import ResourceKind
 from egress_server.ports.agents import AgentSessions
 from egress_server.ports.clock import system_clock, uuid_ids
 from egress_server.ports.identity import Sealer
-from egress_server.store.opening import OpenStore
+from egress_server.store.open import OpenStore
 from egress_server.telemetry import metrics
 from egress_server.telemetry.tracing import configure_tracing
 

@@ -67,7 +67,7 @@ class WebServer:
         self.address = address
         self._drain_seconds = drain_seconds
         self._make = make
-        self._listener = socket.socket()
+        self._listener: socket.socket | None = None
         self._server: HttpServer | None = None
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -75,23 +75,23 @@ class WebServer:
 
     async def start(self) -> None:
         """Listens; `address` then has the port that was taken. Raises OSError if that is not possible."""
-        self._listener.close()
-        self._listener = _bound(self.address)
-        self.address = f"{self.address.rpartition(':')[0]}:{self._listener.getsockname()[1]}"
+        self._listener = listener = _bound(self.address)
+        self.address = f"{self.address.rpartition(':')[0]}:{listener.getsockname()[1]}"
         self._task.start(Task.HTTP_SERVER, self._serve, stop=self._stopping)
         await self._started.wait()
 
     async def stop(self) -> None:
         """Accepts no more requests, lets those under way end, closes."""
         self._stopping.set()
-        self._listener.close()
+        if self._listener is not None:
+            self._listener.close()
         if self._server is not None:
             self._server.should_exit = True
         await self._task.wait()
 
     async def _serve(self) -> None:
         """Serves until `stop`. A server that ends before that has failed."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._listener is None:
             return
         server = self._server = self._make(self._config(), self._started)
         try:

@@ -1,4 +1,4 @@
-"""The store of a process: an embedded one that opens at once or not at all, or an external one that is waited for."""
+"""The store of a process: an embedded one, which must open at the start, or an external one, which is waited for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from egress_server.aio.backoff import Backoff
 from egress_server.aio.supervisor import HEALTH
 from egress_server.domain.model.errors import EgressError, Unavailable
 from egress_server.gateway.ops import Health
-from egress_server.store.opening import OpenStore, open_store
+from egress_server.store.open import OpenStore, open_store
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)

@@ -6,12 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from egress_server.app.local_clusters import LocalClusters
+from egress_server.domain.model.clusters import (
+    Cluster,
+    DirectoryTarget,
+    KubernetesTarget,
+    LocalTarget,
+    kubernetes_settings,
+)
 from egress_server.domain.model.errors import PermanentError
 from egress_server.domain.model.names import Name, ResourceKind
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, TargetKind
 from egress_server.ports.identity import Sealer
 from egress_server.ports.target import Target
-from egress_server.targets.directory.target import DirectoryTarget
+from egress_server.targets.directory.target import YamlDirectoryTarget
 from egress_server.targets.kubernetes.factory import open_kubernetes
 from egress_server.targets.kubernetes.target import Kubernetes
 
@@ -32,11 +38,11 @@ class DirectAccess:
     def registration(self, mesh: str) -> Cluster:
         """What is known of the cluster without the store."""
         name = str(Name(mesh, ResourceKind.CLUSTER, self.cluster))
-        return Cluster(name, TargetKind.KUBERNETES, kubernetes=KubernetesTarget())
+        return Cluster(name, KubernetesTarget())
 
     async def open(self, cluster: Cluster) -> Kubernetes:
         """The target. Raises as open_kubernetes, and PermanentError if the file can't be read."""
-        registered = cluster.kubernetes or KubernetesTarget()
+        registered = kubernetes_settings(cluster)
         if self.kubeconfig is None:
             reached = replace(registered, kubeconfig="", secret="", in_cluster=True)
         else:
@@ -45,7 +51,7 @@ class DirectAccess:
             except (OSError, UnicodeDecodeError) as error:
                 raise PermanentError("CREDENTIALS_REFUSED", f"can't read {self.kubeconfig}: {error}") from None
             reached = replace(registered, kubeconfig=text, context=self.context)
-        return await open_kubernetes(replace(cluster, kubernetes=reached), _Unsealed())
+        return await open_kubernetes(replace(cluster, target=reached), _Unsealed())
 
 
 class _Unsealed:
@@ -89,27 +95,27 @@ class TargetFactory:
         if reach.only and cluster.id not in reach.only:
             return False
         match cluster.target:
-            case TargetKind.LOCAL:
+            case LocalTarget():
                 return cluster.id in reach.local
-            case TargetKind.DIRECTORY:
+            case DirectoryTarget():
                 return reach.directory_root is not None
-            case TargetKind.KUBERNETES:
-                return reach.direct is not None or _has_credentials(cluster)
+            case KubernetesTarget() as target:
+                return reach.direct is not None or _has_credentials(target)
 
     async def open(self, cluster: Cluster) -> Target:
         """See the port."""
         match cluster.target:
-            case TargetKind.LOCAL if self._local is not None:
+            case LocalTarget() if self._local is not None:
                 return await self._local.open(cluster)
-            case TargetKind.LOCAL:
+            case LocalTarget():
                 raise PermanentError("UNSUPPORTED", "local clusters are only available in `egressd run`")
-            case TargetKind.DIRECTORY:
-                return self._directory(cluster)
-            case TargetKind.KUBERNETES if self._reach.direct is not None:
+            case DirectoryTarget(path=path):
+                return self._directory(path or cluster.id)
+            case KubernetesTarget() if self._reach.direct is not None:
                 return await self._reach.direct.open(cluster)
-            case TargetKind.KUBERNETES if _has_credentials(cluster):
+            case KubernetesTarget() as target if _has_credentials(target):
                 return await open_kubernetes(cluster, self._sealer)
-            case TargetKind.KUBERNETES:
+            case KubernetesTarget():
                 raise PermanentError(
                     "CREDENTIALS_MISSING",
                     "the cluster is registered without credentials: register it again with a kubeconfig, or start "
@@ -121,15 +127,14 @@ class TargetFactory:
         if self._local is not None:
             await self._local.forget(cluster_id)
 
-    def _directory(self, cluster: Cluster) -> DirectoryTarget:
+    def _directory(self, path: str) -> YamlDirectoryTarget:
         if self._reach.directory_root is None:
             raise PermanentError(
                 "DIRECTORY_TARGETS_DISABLED",
                 "directory clusters are disabled; start egressd with --directory-root",
             )
-        return DirectoryTarget(self._reach.directory_root, cluster.path or cluster.id)
+        return YamlDirectoryTarget(self._reach.directory_root, path)
 
 
-def _has_credentials(cluster: Cluster) -> bool:
-    settings = cluster.kubernetes or KubernetesTarget()
-    return bool(settings.kubeconfig or settings.secret or settings.in_cluster)
+def _has_credentials(target: KubernetesTarget) -> bool:
+    return bool(target.kubeconfig or target.secret or target.in_cluster)

@@ -1,4 +1,5 @@
-"""The machine's own user may do everything; nobody else can reach a server that listens on loopback only."""
+"""Without authentication every caller is the user that runs the server, and may do everything: it listens on loopback
+only."""
 
 import os
 import pwd
@@ -15,7 +16,7 @@ class LocalUser:
         try:
             name = pwd.getpwuid(uid).pw_name
         except KeyError:
-            name = str(uid)  # as in a container that runs with a number of its own
+            name = str(uid)  # for example in a container with an arbitrary user id
         self._principal = Principal(f"user:{name}")
 
     async def authenticate(self, metadata: Mapping[str, str], peer: str) -> Principal:

@@ -1,7 +1,7 @@
-"""Credentials of clusters are sealed wherever they are kept: in the store, its history, its backups.
+"""Seals credentials of clusters wherever they are stored: in Redis, its history, its backups.
 
-AES-SIV needs no nonce: equal texts under one key are sealed alike, which is what makes a repeated request the same one,
-and nothing is lost by it but that equality shows. Whoever has the data without the key has nothing.
+AES-SIV needs no nonce: equal texts under one key have equal sealed forms, so a repeated request is recognized as such.
+The price is that equality shows. Without the key the data is useless.
 """
 
 import base64
@@ -20,8 +20,8 @@ _PURPOSE = [b"mesh-egress credentials"]
 
 
 class KeyFileSealer:
-    """See ports.secrets.Sealer. The key is base64 in a file; where `make` is set, a missing one is made at the first
-    sealing. The file is read once, when it is first needed."""
+    """See ports.identity.Sealer. The key is base64 in a file, which is read once, when it is first needed. With `make`,
+    a missing file is created at the first sealing."""
 
     def __init__(self, path: Path, *, make: bool) -> None:
         self._path = path
@@ -29,7 +29,7 @@ class KeyFileSealer:
         self._cipher: AESSIV | None = None
 
     def check(self) -> None:
-        """Raises FailedPrecondition CREDENTIALS_KEY_INVALID where the key must be there and is not, or is none."""
+        """Raises FailedPrecondition CREDENTIALS_KEY_INVALID if the key is invalid, or missing without `make`."""
         if self._path.exists() or not self._make:
             self._loaded()
 
@@ -45,13 +45,13 @@ class KeyFileSealer:
         try:
             cipher = self._loaded()
             if not sealed.startswith(_VERSION):
-                raise ValueError("not of a known form")
+                raise ValueError("unknown version")
             return cipher.decrypt(base64.b64decode(sealed[len(_VERSION) :], validate=True), _PURPOSE).decode()
         except (FailedPrecondition, InvalidTag, ValueError):
             raise PermanentError(
                 "CREDENTIALS_UNREADABLE",
-                f"the cluster's credentials were not sealed with the key in {self._path}: give this process the key "
-                "of the installation (EGRESSD_CREDENTIALS_KEY_FILE), or register the cluster again",
+                f"the cluster's credentials were not sealed with the key in {self._path}: give this process the "
+                "installation's key (EGRESSD_CREDENTIALS_KEY_FILE), or register the cluster again",
             ) from None
 
     def _loaded(self) -> AESSIV:
@@ -64,22 +64,22 @@ class KeyFileSealer:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             create_secret(self._path, base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
         except OSError as error:
-            raise self._unfit(error.strerror or "can't be made") from None
+            raise self._invalid(error.strerror or "can't be created") from None
 
     def _read(self) -> bytes:
         try:
             key = base64.b64decode(self._path.read_bytes().strip(), validate=True)
         except OSError as error:
-            raise self._unfit(error.strerror or "can't be read") from None
+            raise self._invalid(error.strerror or "can't be read") from None
         except ValueError:
-            raise self._unfit("is not base64") from None
+            raise self._invalid("is not base64") from None
         if len(key) != KEY_BYTES:
-            raise self._unfit(f"has {len(key)} bytes")
+            raise self._invalid(f"has {len(key)} bytes")
         return key
 
-    def _unfit(self, why: str) -> FailedPrecondition:
+    def _invalid(self, problem: str) -> FailedPrecondition:
         return FailedPrecondition(
-            f"the key of the credentials, {self._path}: {why}; it must hold {KEY_BYTES} random bytes in base64: "
+            f"credentials key {self._path}: {problem}; it must hold {KEY_BYTES} random bytes in base64: "
             f"head -c {KEY_BYTES} /dev/urandom | base64 -w0",
             reason="CREDENTIALS_KEY_INVALID",
             metadata={"path": str(self._path)},

@@ -1,4 +1,4 @@
-"""Runs the agent of a pod on an event loop until a signal."""
+"""Runs the agent of a workload until a signal."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from egress_server.telemetry.logs import configure_logs
 
 
 def serve_agent(settings: AgentSettings) -> int:
-    """Serves until SIGINT or SIGTERM; the exit code: 0 after a stop, 1 where there is no Linux to look at."""
+    """Serves until SIGINT or SIGTERM; the exit code: 0 after a stop, 1 if this machine can't run it."""
     configure_logs(settings.log_level)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

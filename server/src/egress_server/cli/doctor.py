@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from egress_server.domain.model.errors import EgressError
-from egress_server.store.embedded.server import find_redis_server, version_of
+from egress_server.store.embedded.binaries import choose_server, installed_servers
 from egress_server.targets.local.envoy import envoy_binary
 
 _LEAST_FILES = 1024
@@ -45,7 +45,7 @@ def _checks(data_dir: Path) -> Iterator[Check]:
     system = f"{platform.system()} {platform.machine()}"
     yield Check("system", system == "Linux x86_64", system, "egressd runs on Linux x86-64")
     yield Check("python", sys.version_info >= (3, 11), platform.python_version(), "Python 3.11 or newer is required")
-    yield _program("redis-server", _redis_version)
+    yield _program("store", _store_version)
     yield _program("envoy", _envoy_version)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield Check("open files", soft >= _LEAST_FILES, str(soft), f"raise the limit: ulimit -n {_LEAST_FILES}")
@@ -61,10 +61,9 @@ def _program(name: str, version: Callable[[], str]) -> Check:
         return Check(name, False, "not found", str(error))
 
 
-def _redis_version() -> str:
-    """Version and path; raises EgressError that says how to install one."""
-    server = find_redis_server()
-    return f"{asyncio.run(version_of(server))} ({server})"
+def _store_version() -> str:
+    """Release and path of the embedded store's server; raises EgressError that says how to install one."""
+    return str(asyncio.run(choose_server(installed_servers())))
 
 
 def _envoy_version() -> str:

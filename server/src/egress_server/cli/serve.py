@@ -1,4 +1,4 @@
-"""Runs a process of the server on an event loop until a signal, and says in words why it could not start."""
+"""Runs a process of the server until a signal, and prints the reason if it can't start."""
 
 import asyncio
 import gc
@@ -20,22 +20,22 @@ from egress_server.telemetry.logs import configure_logs
 
 
 def run(settings: RunSettings) -> int:
-    """All in one; the exit code as of `_until_signal`."""
+    """All in one; returns the exit code, see `_until_signal`."""
     return _until_signal(settings.log_level, lambda stop: run_process.run(settings, stop, _announce))
 
 
 def serve(settings: ServeSettings) -> int:
-    """The API; the exit code as of `_until_signal`."""
+    """The API; returns the exit code, see `_until_signal`."""
     return _until_signal(settings.log_level, lambda stop: serve_process.serve(settings, stop, _announce))
 
 
 def apply(settings: ApplySettings) -> int:
-    """The applier; the exit code as of `_until_signal`."""
+    """The applier; returns the exit code, see `_until_signal`."""
     return _until_signal(settings.log_level, lambda stop: apply_process.apply(settings, stop, _announce_applier))
 
 
 def _until_signal(log_level: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
-    """Works until SIGINT or SIGTERM; the exit code: 0 after a stop, 1 where it could not start."""
+    """Works until SIGINT or SIGTERM; the exit code: 0 after a stop, 1 if it could not start."""
     configure_logs(log_level)
 
     async def main() -> None:
@@ -54,7 +54,7 @@ def _until_signal(log_level: str, work: Callable[[asyncio.Event], Coroutine[Any,
 
 
 def _announce(addresses: Addresses) -> None:
-    # What was made at start lives as long as the process: later collections need not look at it.
+    # Objects created at start live as long as the process: later collections need not visit them.
     gc.collect()
     gc.freeze()
     print(f"egressd is ready: grpc {addresses.grpc}, http {addresses.http}", flush=True)
@@ -63,5 +63,5 @@ def _announce(addresses: Addresses) -> None:
     print(f"  docs     http://{addresses.http}/docs\n  stop     Ctrl-C", flush=True)
 
 
-def _announce_applier(pages: str) -> None:
-    print(f"egressd applies: http {pages}", flush=True)
+def _announce_applier(address: str) -> None:
+    print(f"egressd applies: http {address}", flush=True)

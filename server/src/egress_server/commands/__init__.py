@@ -1,4 +1,1 @@
-"""One use case a file: what it means to set, upsert, list, delete or probe.
-
-Commands raise the domain's errors and know no transport, so both wires behave the same.
-"""
+"""Use cases, independent of the transport: they take a decoded command and raise domain errors."""

@@ -1,7 +1,7 @@
-"""What happens in a mesh, for any number of watchers: read once, kept for a while, handed out at everybody's own pace.
+"""The events of a mesh for any number of watchers: read once, and kept in memory for a while.
 
-Watchers pull: each knows how far it is, and reads on from there when it is woken. A slow one costs the others nothing
-and holds nothing up; one that falls behind what is kept here reads from the store until it has caught up.
+Watchers pull: each keeps its own position and continues from there when it is woken. A slow watcher does not delay the
+others. One that falls behind what is kept in memory reads from the store until it has caught up.
 """
 
 import asyncio
@@ -13,29 +13,30 @@ from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.domain.model.changes import Change
 from egress_server.domain.model.errors import EgressError, Unavailable
-from egress_server.domain.model.status import ClusterStatus, Rollout, standing
+from egress_server.domain.model.rollout import Rollout, cluster_rollout
+from egress_server.domain.model.status import ClusterStatus
 from egress_server.ports.store import Replica, Store
 
 _BATCH = 500
 
 
 class Gap(Exception):
-    """The store no longer has the change that comes next."""
+    """The next change is no longer in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """A cluster's last record, and by how many writes of records it was there at the latest."""
+    """A cluster's last status, and the number of status writes after which it is known to be there."""
 
     status: ClusterStatus
     number: int
 
 
 class ChangeBroadcaster:
-    """The changes and clusters of one mesh as they come along.
+    """The changes and cluster statuses of one mesh.
 
-    At least `kept` changes stay in memory. `keep_alive` (seconds) is after how long a watcher hears that nothing
-    happens, `patience` how long a cursor may be ahead of this process.
+    At least `kept` changes stay in memory. `keep_alive` is the time in seconds after which a watcher without events
+    gets a keep-alive, `patience` the time in seconds that a cursor may be ahead of this process.
     """
 
     def __init__(
@@ -64,12 +65,14 @@ class ChangeBroadcaster:
 
     @asynccontextmanager
     async def join(self) -> AsyncIterator[asyncio.Event]:
-        """An event that is set when there may be news; raises Unavailable DRAINING once closed."""
+        """An event that is set when there may be something to read. Raises Unavailable SERVER_STOPPING if closed."""
         if self.closed:
-            raise Unavailable("this server is about to stop", reason="DRAINING", retry_after=1.0)
+            raise Unavailable("the server is shutting down", reason="SERVER_STOPPING", retry_after=1.0)
         news = asyncio.Event()
         self._watchers.add(news)
         if not self._reader:
+            # Before the reader's first turn: what is committed until then must not be read by each watcher.
+            self._follow_epoch()
             self._reader.start(Task.CHANGE_BROADCASTER, self._read, expected=(EgressError,), mesh=self._mesh)
         try:
             yield news
@@ -79,13 +82,13 @@ class ChangeBroadcaster:
                 await self._reader.close()
 
     def close(self) -> None:
-        """Wakes all watchers: what they read from is `closed`."""
+        """Sets `closed` and wakes all watchers."""
         self.closed = True
         self._wake()
 
     async def changes(self, after: int) -> Sequence[Change]:
-        """Some of the changes that follow revision `after`, the first of them next to it; none where there is none
-        yet. Raises Gap, and what the store raises."""
+        """Some of the changes after revision `after`, starting with the next one; empty if there are none yet. Raises
+        Gap, and what the store raises."""
         if after >= self._newest:
             return ()
         if self._recent and self._recent[0].revision <= after + 1:
@@ -94,7 +97,7 @@ class ChangeBroadcaster:
         return await self.stored(after)
 
     async def stored(self, after: int, count: int = _BATCH) -> Sequence[Change]:
-        """The same from the store itself, however new its changes are."""
+        """The same, read from the store."""
         due = after < self._replica.snapshot.revision
         found = await self._store.changes(self._mesh, before=None, after=after, count=count, newest_first=False)
         if (found and found[0].revision != after + 1) or (due and not found):
@@ -102,10 +105,13 @@ class ChangeBroadcaster:
         return found
 
     def rollouts(self, after: int) -> list[tuple[int, Rollout]]:
-        """Where the clusters stand whose records came after that many writes, with the number to go on from."""
+        """Rollouts of the clusters whose status was written after `after` writes, each with the number to continue
+        from."""
         found = sorted((each.number, id_) for id_, each in self._standings.items() if each.number > after)
         clusters = ((number, id_, self._replica.snapshot.cluster(id_)) for number, id_ in found)
-        return [(number, standing(c, self._standings[id_].status)) for number, id_, c in clusters if c is not None]
+        return [
+            (number, cluster_rollout(c, self._standings[id_].status)) for number, id_, c in clusters if c is not None
+        ]
 
     def _wake(self) -> None:
         for news in self._watchers:
@@ -119,10 +125,8 @@ class ChangeBroadcaster:
                 await anext(wakeups)
 
     async def _take_in(self) -> None:
+        self._follow_epoch()
         snapshot = self._replica.snapshot
-        if snapshot.epoch != self._epoch or snapshot.revision < self._newest:
-            self._epoch, self._standings = snapshot.epoch, {}
-            self._start_at(snapshot.revision)
         if snapshot.revision - self._newest > self._kept:
             self._start_at(snapshot.revision - self._kept)
         self._take_statuses()
@@ -137,6 +141,13 @@ class ChangeBroadcaster:
         if len(self._recent) > 2 * self._kept:
             del self._recent[: -self._kept]
 
+    def _follow_epoch(self) -> None:
+        """Starts over if the store is another one, or was rewound."""
+        snapshot = self._replica.snapshot
+        if snapshot.epoch != self._epoch or snapshot.revision < self._newest:
+            self._epoch, self._standings = snapshot.epoch, {}
+            self._start_at(snapshot.revision)
+
     def _start_at(self, revision: int) -> None:
         self._newest, self._recent = revision, []
 
@@ -150,5 +161,5 @@ class ChangeBroadcaster:
 
 
 def _essence(status: ClusterStatus) -> ClusterStatus:
-    """What of a record is worth telling: not that it was written again."""
+    """The part of a status whose change is an event."""
     return replace(status, last_seen_time=None, fence=0)

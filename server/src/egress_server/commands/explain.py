@@ -1,4 +1,4 @@
-"""What will happen to a destination and by which resource, and the registry that one namespace sees. No traffic."""
+"""Explains what will happen to a connection, and lists the registry as one namespace sees it. Sends no traffic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,33 +9,33 @@ from egress_server.domain.explain.explain import Explanation, explain
 from egress_server.domain.model.names import Name
 from egress_server.domain.model.paging import ListQuery, page_of
 from egress_server.domain.simulate.evaluate import Request
-from egress_server.domain.simulate.registry import Item, registry
+from egress_server.domain.simulate.registry import RegistryItem, registry
 
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """Explain a connection of a workload on `cluster`."""
+    """Explain a request of a workload on `cluster`."""
 
     cluster: Name
-    asked: Request
+    request: Request
 
     @property
     def mesh(self) -> str:
-        """The mesh it is about."""
+        """ID of the mesh."""
         return self.cluster.mesh
 
 
 async def explain_destination(services: Services, caller: Caller, query: Explain) -> Explanation:
-    """The explanation, as of this process's snapshot; raises NotFound CLUSTER_NOT_FOUND."""
+    """The explanation, based on this process's snapshot. Raises NotFound CLUSTER_NOT_FOUND."""
     replica = services.replica(query.cluster.mesh)
     cluster = find_cluster(replica, query.cluster)
-    wanted, told = cluster_view(replica, cluster, services.clock())
-    return explain(replica.snapshot, wanted, query.asked, told)
+    view, report = cluster_view(replica, cluster, services.clock())
+    return explain(replica.snapshot, view, query.request, report)
 
 
 @dataclass(frozen=True, slots=True)
 class ListRegistry:
-    """One page of what workloads of `namespace` on `cluster` see."""
+    """A page of the registry that workloads of `namespace` on `cluster` see."""
 
     cluster: Name
     namespace: str
@@ -43,39 +43,39 @@ class ListRegistry:
 
     @property
     def mesh(self) -> str:
-        """The mesh it is about."""
+        """ID of the mesh."""
         return self.cluster.mesh
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryPage:
-    """One page, as of `revision`; `managers` is who wrote what is not ours, by the object's name."""
+    """A page, based on `revision`. `managers` has the last field manager of each unmanaged object, by its name."""
 
-    items: tuple[Item, ...]
+    items: tuple[RegistryItem, ...]
     next_page_token: str
     revision: int
     managers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def list_registry(services: Services, caller: Caller, query: ListRegistry) -> RegistryPage:
-    """One page in the order of hosts, then ports; raises NotFound CLUSTER_NOT_FOUND, InvalidArgument for a bad token or
+    """One page, ordered by host and port. Raises NotFound CLUSTER_NOT_FOUND, InvalidArgument for a bad token or
     filter."""
     replica = services.replica(query.cluster.mesh)
     cluster = find_cluster(replica, query.cluster)
-    wanted, _ = cluster_view(replica, cluster, services.clock())
-    items = {_key(item): item for item in registry(wanted, query.namespace)}
+    view, _ = cluster_view(replica, cluster, services.clock())
+    items = {_key(item): item for item in registry(view, query.namespace)}
     page = page_of(sorted(items), query.listing, lambda key: _fields(items[key]))
     found = tuple(items[key] for key in page.keys)
-    return RegistryPage(found, page.next_page_token, wanted.revision, wanted.beside.managers)
+    return RegistryPage(found, page.next_page_token, view.revision, view.foreign.managers)
 
 
-def _key(item: Item) -> str:
+def _key(item: RegistryItem) -> str:
     """Sorts by host, port and owner; a space sorts before every character of a host."""
     return f"{item.host} {item.port.number:05} {item.entry.name}"
 
 
-def _fields(item: Item) -> dict[str, str | int]:
-    """What a filter may ask for."""
+def _fields(item: RegistryItem) -> dict[str, str | int]:
+    """The filterable fields."""
     return {
         "host": item.host,
         "port": item.port.number,

@@ -1,4 +1,4 @@
-"""The `curl -I` of the document, with a verdict: an agent connects, evidence decides, policy is held against it."""
+"""Probes a destination: an agent connects, the evidence is judged, and the verdict is compared with policy."""
 
 import asyncio
 import time
@@ -14,25 +14,33 @@ from egress_server.domain.model.errors import (
     InvalidArgument,
     Violation,
 )
+from egress_server.domain.model.limits import MAX_APPLIED_WAIT
 from egress_server.domain.model.names import Name
-from egress_server.domain.probe.judge import Attempt, Cause, Evidence, Expectation, Verdict, is_disturbed, judge
-from egress_server.domain.probe.verdicts import ProbeSummary, Quantiles, quantiles, summarize
-from egress_server.domain.simulate.evaluate import evaluate
+from egress_server.domain.probe.evidence import Attempt, Evidence
+from egress_server.domain.probe.judge import is_disturbed, judge
+from egress_server.domain.probe.verdicts import (
+    Cause,
+    Expectation,
+    ProbeSummary,
+    Quantiles,
+    Verdict,
+    quantiles,
+    summarize,
+)
+from egress_server.domain.simulate.evaluate import predict
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Replica
 
 MAX_TRIES = 3
-# What of the call's time is kept to bring the answer home, in seconds.
-_LAST_SECONDS = 0.25
-MAX_WAIT = 60.0  # seconds for a revision to be applied; the call's own deadline holds as well
-# What the agent refuses because of the request; its other troubles make a probe inconclusive.
+_REPLY_SECONDS = 0.25  # time of a call reserved for returning the response
+# Refusals caused by the request. An agent's other problems make a probe inconclusive.
 _REFUSALS = frozenset({"ADDRESS_FORBIDDEN", "METHOD_FORBIDDEN", "REQUEST_INVALID"})
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask `count` times from a workload in `namespace` (empty: any) of `cluster`, once it holds
-    `min_applied_revision`."""
+    """Make `count` attempts from a workload in `namespace` of `cluster`, after it has applied `min_applied_revision`.
+    An empty namespace means any."""
 
     cluster: Name
     namespace: str
@@ -42,13 +50,13 @@ class Probe:
 
     @property
     def mesh(self) -> str:
-        """The mesh it is about."""
+        """ID of the mesh."""
         return self.cluster.mesh
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """One attempt that was made."""
+class JudgedAttempt:
+    """An attempt with its verdict."""
 
     evidence: Evidence
     verdict: Verdict
@@ -56,13 +64,13 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What happened, what should have, and what was seen. `cut_short` says why there are fewer attempts than asked
-    for, if there are."""
+    """What happened, what was expected, and the evidence. `cut_short` is why there are fewer attempts than requested,
+    if there are."""
 
     agent: AgentInfo
     attempt: Attempt
-    made: tuple[Made, ...]
-    tally: ProbeSummary
+    attempts: tuple[JudgedAttempt, ...]
+    summary: ProbeSummary
     quantiles: Quantiles | None
     expected: Expectation
     applied_revision: int
@@ -70,25 +78,25 @@ class ProbeResult:
 
 
 async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult:
-    """Runs a probe; at the call's deadline it returns the attempts that were made.
+    """Runs a probe. At the deadline of the call it returns the attempts made so far.
 
-    Raises NotFound CLUSTER_NOT_FOUND, FailedPrecondition NO_AGENT, InvalidArgument ADDRESS_FORBIDDEN, and what the
-    agent's session raises before the first attempt is made.
+    Raises NotFound CLUSTER_NOT_FOUND, FailedPrecondition NO_AGENT, InvalidArgument ADDRESS_FORBIDDEN, and, before the
+    first attempt is complete, what the agent's session raises.
     """
     replica = services.replica(query.cluster.mesh)
     cluster = find_cluster(replica, query.cluster)
     await _wait_applied(services, replica, query)
     agent = _choose_agent(services, query)
-    # As of the moment before: a fault may end, or a policy change, while a request waits.
-    wanted, _ = cluster_view(replica, cluster, services.clock())
-    made: list[Made] = []
+    # From before the attempts: a fault may expire, or a policy may change, while a request waits.
+    view, _ = cluster_view(replica, cluster, services.clock())
+    made: list[JudgedAttempt] = []
     cut_short = await _attempts(services, caller, query, agent, made)
-    expected = _expected(wanted, agent, query.attempt, made[0].evidence)
+    expected = _expected(view, agent, query.attempt, made[0].evidence)
     return ProbeResult(
         agent=agent,
         attempt=query.attempt,
-        made=tuple(made),
-        tally=summarize([each.verdict for each in made], expected),
+        attempts=tuple(made),
+        summary=summarize([each.verdict for each in made], expected),
         quantiles=quantiles(m.evidence.timings.total or 0.0 for m in made if m.evidence.answered),
         expected=expected,
         applied_revision=_applied(replica, query),
@@ -97,36 +105,36 @@ async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult
 
 
 async def _attempts(
-    services: Services, caller: Caller, query: Probe, agent: AgentInfo, made: list[Made]
+    services: Services, caller: Caller, query: Probe, agent: AgentInfo, made: list[JudgedAttempt]
 ) -> tuple[Cause, ...]:
-    """Adds to `made` what is made, one after the other; the answer says why that is less than asked for."""
-    left = None if caller.deadline is None else caller.deadline - time.monotonic() - _LAST_SECONDS
+    """Makes the attempts one after the other and adds them to `made`. Returns why there are fewer than requested."""
+    left = None if caller.deadline is None else caller.deadline - time.monotonic() - _REPLY_SECONDS
     try:
         async with asyncio.timeout(left if query.count > 1 else None):
             while len(made) < query.count:
                 made.append(await _attempt(services, query, agent))
     except TimeoutError:
         if not made:
-            raise DeadlineExceeded("the call's deadline passed before an attempt was made") from None
-        why = "the call's deadline"
+            raise DeadlineExceeded("the deadline expired before an attempt was complete") from None
+        cause = "the deadline of the call expired"
     except EgressError as error:
         if not made:
             raise
-        why = f"{error.reason}: {error.message}"
+        cause = f"{error.reason}: {error.message}"
     else:
         return ()
-    return (Cause("CUT_SHORT", "fewer attempts were made than asked for", f"{len(made)} of {query.count}: {why}"),)
+    return (Cause("CUT_SHORT", "fewer attempts were made than requested", f"{len(made)} of {query.count}: {cause}"),)
 
 
-def _expected(wanted: Effective, agent: AgentInfo, attempt: Attempt, evidence: Evidence) -> Expectation:
-    """What the policy says of the attempts; `evidence` tells the address that was dialled."""
+def _expected(view: Effective, agent: AgentInfo, attempt: Attempt, evidence: Evidence) -> Expectation:
+    """What policy says about the attempts. `evidence` has the address that the agent connected to."""
     address = attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
     headers = {"user-agent": f"mesh-egress-probe/{agent.version}", "accept": "*/*", **attempt.headers}
-    return evaluate(wanted, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
+    return predict(view, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
 
 
-async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> Made:
-    """Asks again while other traffic disturbs the counters."""
+async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> JudgedAttempt:
+    """An attempt, repeated while other traffic disturbs the counters."""
     for _ in range(MAX_TRIES):
         evidence = await services.agents.attempt(query.cluster.mesh, agent, query.attempt)
         if evidence.refused in _REFUSALS:
@@ -139,7 +147,7 @@ async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> Made:
         verdict = judge(query.attempt.destination, evidence)
         if not is_disturbed(verdict):
             break
-    return Made(evidence, verdict)
+    return JudgedAttempt(evidence, verdict)
 
 
 def _choose_agent(services: Services, query: Probe) -> AgentInfo:
@@ -147,7 +155,7 @@ def _choose_agent(services: Services, query: Probe) -> AgentInfo:
     if agent is None:
         where = f"namespace {query.namespace} of {query.cluster.id}" if query.namespace else query.cluster.id
         raise FailedPrecondition(
-            f"no agent is attached from {where}; start one beside a workload there",
+            f"no agent is attached from {where}; start one in a workload there",
             reason="NO_AGENT",
             metadata={"cluster": query.cluster.id, "namespace": query.namespace},
             retry_after=1.0,
@@ -160,12 +168,12 @@ async def _wait_applied(services: Services, replica: Replica, query: Probe) -> N
         return
     with replica.watch() as wakeups:
         try:
-            async with services.patience(MAX_WAIT):
+            async with services.patience(MAX_APPLIED_WAIT):
                 while _applied(replica, query) < query.min_applied_revision:
                     await anext(wakeups)
         except TimeoutError:
             raise DeadlineExceeded(
-                f"{query.cluster.id} holds revision {_applied(replica, query)}, not yet {query.min_applied_revision}",
+                f"{query.cluster.id} is at revision {_applied(replica, query)}, not {query.min_applied_revision} yet",
                 reason="NOT_APPLIED_YET",
                 metadata={"cluster": query.cluster.id, "applied_revision": str(_applied(replica, query))},
             ) from None

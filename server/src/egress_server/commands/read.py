@@ -1,8 +1,9 @@
-"""Getting and listing resources from the snapshot; no call to the store."""
+"""Gets and lists resources from the snapshot, without a call to the store."""
 
 import sys
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Any
 
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import Versioned
@@ -19,13 +20,13 @@ class Get:
 
     @property
     def mesh(self) -> str:
-        """The mesh it is about."""
+        """ID of the mesh."""
         return self.name.mesh
 
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """Resources of a kind; `namespace` None means all of them, or that the kind has none."""
+    """Resources of a kind. `namespace` is None for all namespaces, and for kinds without one."""
 
     mesh: str
     kind: ResourceKind
@@ -35,15 +36,15 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """Resources with the epoch that their etags belong to."""
+    """Resources of the requested kind, with the epoch that their etags belong to."""
 
     epoch: str
-    resources: tuple[Versioned, ...]
+    resources: tuple[Versioned[Any], ...]
     next_page_token: str = ""
 
 
 async def get(services: Services, caller: Caller, query: Get) -> ReadResult:
-    """The resource; raises NotFound."""
+    """The resource. Raises NotFound."""
     snapshot = services.replica(query.name.mesh).snapshot
     versioned = snapshot.get(str(query.name))
     if versioned is None:
@@ -54,7 +55,7 @@ async def get(services: Services, caller: Caller, query: Get) -> ReadResult:
 
 
 async def list_resources(services: Services, caller: Caller, query: ListOf) -> ReadResult:
-    """One page, in the order of names; raises InvalidArgument for a bad token or filter."""
+    """One page, ordered by name. Raises InvalidArgument for a bad token or filter."""
     snapshot = services.replica(query.mesh).snapshot
     by_name = snapshot.of_kind(query.kind)
     names = snapshot.names(query.kind)

@@ -1,11 +1,11 @@
-"""What every use case is given: the ports, and who calls."""
+"""What every command gets: the ports, and the caller."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from egress_server.aio.locks import KeyedLocks
+from egress_server.aio.waiting import KeyedLocks
 from egress_server.commands.change_broadcaster import ChangeBroadcaster
 from egress_server.domain.model.errors import NotFound
 from egress_server.ports.agents import AgentSessions
@@ -16,7 +16,7 @@ from egress_server.ports.store import Replica, Store
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The ports that use cases work with. `replicas` are by mesh id."""
+    """The ports that commands use. `replicas` and `feeds` are by mesh ID."""
 
     store: Store
     replicas: Mapping[str, Replica]
@@ -30,14 +30,14 @@ class Services:
     _waits: set[asyncio.Timeout] = field(init=False, default_factory=set)
 
     def replica(self, mesh: str) -> Replica:
-        """This process's copy of a mesh; raises NotFound MESH_NOT_FOUND."""
+        """This process's copy of a mesh. Raises NotFound MESH_NOT_FOUND."""
         replica = self.replicas.get(mesh)
         if replica is None:
             raise NotFound(f"mesh {mesh!r} does not exist", reason="MESH_NOT_FOUND", metadata={"mesh": mesh})
         return replica
 
     def feed(self, mesh: str) -> ChangeBroadcaster:
-        """What watchers of a mesh read from; raises NotFound MESH_NOT_FOUND."""
+        """The events of a mesh, for watchers. Raises NotFound MESH_NOT_FOUND."""
         replica = self.replica(mesh)
         if mesh not in self.feeds:
             self.feeds[mesh] = ChangeBroadcaster(self.store, replica, mesh)
@@ -45,8 +45,8 @@ class Services:
 
     @asynccontextmanager
     async def patience(self, seconds: float) -> AsyncIterator[None]:
-        """Raises TimeoutError after `seconds`, and at once where the process is to stop: what was waited for is told
-        as far as it has come."""
+        """Raises TimeoutError after `seconds`, or immediately when the process stops: the caller then returns the state
+        reached."""
         async with asyncio.timeout(0.0 if self.stopping.is_set() else seconds) as wait:
             self._waits.add(wait)
             try:
@@ -55,7 +55,7 @@ class Services:
                 self._waits.discard(wait)
 
     def end_streams(self) -> None:
-        """Ends all streams and waits: the process is to stop."""
+        """Ends all streams and waits, because the process is stopping."""
         self.stopping.set()
         for mesh in self.replicas:
             self.feed(mesh).close()
@@ -65,9 +65,11 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls which method, the trace the call belongs to, and when nobody waits for it any more, by
-    time.monotonic() (None: never). `traceparent` is the W3C header for what follows from the call; empty where the
-    call is not sampled."""
+    """Who calls which method.
+
+    `deadline` is a time.monotonic() value, None if there is no deadline. `traceparent` is the W3C header for work that
+    the call causes; empty if the call is not sampled.
+    """
 
     principal: Principal
     method: str

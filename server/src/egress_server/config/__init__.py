@@ -1,4 +1,4 @@
-"""Settings: what each process can be told, by flag or by environment variable, checked before anything starts."""
+"""Settings of each process, from flags and environment variables, checked before anything starts."""
 
 from egress_server.config.settings import (
     AgentSettings,

@@ -1,4 +1,4 @@
-"""What each process can be told. A field is the one place for an option: its name, type, default, help and environment
+"""The settings of each process. A field is the one place for an option: its name, type, default, help and environment
 variable (EGRESSD_ and the field's name, for the agent EGRESSD_AGENT_).
 """
 

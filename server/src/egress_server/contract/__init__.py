@@ -1,1 +1,1 @@
-"""Messages to the domain and back. Reading collects problems; writing cannot fail."""
+"""Converts between messages and the domain. Reading collects problems; writing cannot fail."""

@@ -1,4 +1,4 @@
-"""Attempts and their evidence on the agents' stream: proto to domain and back."""
+"""Converts the messages of the agent stream: attempts and their evidence."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,14 +10,14 @@ from egress.v1 import agent_service_pb2 as pb
 from egress.v1 import probe_pb2
 from egress_server.domain.model.errors import invalid
 from egress_server.domain.model.names import Name, ResourceKind, check_label, expect_name
-from egress_server.domain.probe.judge import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 
 _LONGEST_NAME = 253
 
 
 def hello_to_proto(mesh: str, info: AgentInfo) -> pb.AttachRequest.Hello:
-    """Who an agent is."""
+    """The message that identifies an agent."""
     return pb.AttachRequest.Hello(
         cluster=str(Name(mesh, ResourceKind.CLUSTER, info.cluster)),
         namespace=info.namespace,
@@ -29,7 +29,7 @@ def hello_to_proto(mesh: str, info: AgentInfo) -> pb.AttachRequest.Hello:
 
 
 def hello_to_domain(hello: pb.AttachRequest.Hello) -> tuple[str, AgentInfo]:
-    """The mesh and the agent; raises InvalidArgument naming the field."""
+    """The mesh and the agent. Raises InvalidArgument naming the field."""
     cluster = expect_name("hello.cluster", hello.cluster, ResourceKind.CLUSTER)
     if not 0 < len(hello.agent) <= _LONGEST_NAME or not hello.agent.isprintable():
         raise invalid("hello.agent", f"must be 1 to {_LONGEST_NAME} printable characters")
@@ -45,7 +45,7 @@ def hello_to_domain(hello: pb.AttachRequest.Hello) -> tuple[str, AgentInfo]:
 
 
 def command_to_proto(command_id: str, attempt: Attempt) -> pb.AttemptCommand:
-    """An attempt to make."""
+    """The command to make an attempt."""
     command = pb.AttemptCommand(
         id=command_id,
         url=attempt.destination.url,
@@ -58,7 +58,7 @@ def command_to_proto(command_id: str, attempt: Attempt) -> pb.AttemptCommand:
 
 
 def command_to_domain(command: pb.AttemptCommand) -> Attempt:
-    """An attempt to make; raises ValueError where the URL is none that the server writes."""
+    """The attempt to make. Raises ValueError if the URL does not have the form that the server writes."""
     return Attempt(
         destination=_destination(command.url),
         method=command.method,
@@ -69,7 +69,7 @@ def command_to_domain(command: pb.AttemptCommand) -> Attempt:
 
 
 def result_to_proto(command_id: str, evidence: Evidence) -> pb.AttemptResult:
-    """What came of an attempt."""
+    """The result of an attempt."""
     return pb.AttemptResult(
         id=command_id,
         attempt=attempt_to_proto(evidence),
@@ -93,17 +93,17 @@ def result_to_proto(command_id: str, evidence: Evidence) -> pb.AttemptResult:
 
 
 def result_to_domain(result: pb.AttemptResult) -> Evidence:
-    """What came of an attempt."""
-    seen = result.attempt
+    """The evidence in the result of an attempt."""
+    attempt = result.attempt
     return Evidence(
-        captured=seen.captured,
-        status=seen.status,
-        http_version=seen.http_version,
-        headers=tuple((header.name, header.value) for header in seen.headers),
-        tls_error=seen.tls_error,
-        error=seen.error,
-        timings=_timings_to_domain(seen.timings),
-        address=seen.address,
+        captured=attempt.captured,
+        status=attempt.status,
+        http_version=attempt.http_version,
+        headers=tuple((header.name, header.value) for header in attempt.headers),
+        tls_error=attempt.tls_error,
+        error=attempt.error,
+        timings=_timings_to_domain(attempt.timings),
+        address=attempt.address,
         upstreams=tuple(
             UpstreamDelta(u.cluster, u.address, u.cx_total, u.cx_connect_fail, u.rq_total) for u in result.upstreams
         ),
@@ -117,7 +117,7 @@ def result_to_domain(result: pb.AttemptResult) -> Evidence:
 
 
 def attempt_to_proto(evidence: Evidence, upstream: str = "") -> probe_pb2.ProbeAttempt:
-    """What an attempt shows of itself; `upstream` is the Envoy cluster that the verdict names."""
+    """The attempt as a probe returns it. `upstream` is the Envoy cluster that the verdict names."""
     return probe_pb2.ProbeAttempt(
         status=evidence.status,
         http_version=evidence.http_version,
@@ -175,7 +175,7 @@ def _duration(seconds: float | None) -> Duration | None:
 
 
 def _destination(url: str) -> Destination:
-    """The destination of a URL as `Destination.url` writes it. Anything else is refused, not guessed at."""
+    """The destination of a URL as `Destination.url` writes it. Raises ValueError for any other form."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https", "tls", "tcp"} or not parts.hostname:
         raise ValueError(f"not an http, https, tls or tcp URL: {url[:80]!r}")
@@ -185,5 +185,5 @@ def _destination(url: str) -> Destination:
     if not destination.only_connects:
         destination = replace(destination, path=path)
     if destination.url != url or not (destination.only_connects or path.startswith("/")):
-        raise ValueError(f"not a URL in its plain form: {url[:80]!r}")
+        raise ValueError(f"not a URL in canonical form: {url[:80]!r}")
     return destination

@@ -1,14 +1,16 @@
-"""Changes, rollouts and plans to messages."""
+"""Converts changes, rollouts and plans to messages."""
 
 import difflib
 from collections.abc import Sequence
 
 from egress.v1 import change_pb2, common_pb2
-from egress_server.contract.common import EnumField, encode_finding, write_time
+from egress_server.contract.common import EnumField, write_finding, write_time
 from egress_server.domain.diff.plan import Group, ObjectChange, Plan
 from egress_server.domain.model.changes import Change, ChangeType, Durability
+from egress_server.domain.model.limits import MAX_PLAN_SAMPLE
 from egress_server.domain.model.objects import IstioObject
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem, Rollout, RolloutState, summary
+from egress_server.domain.model.rollout import Rollout, RolloutState, summarize_rollouts
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.formats.strict_yaml import dump
 
 _TYPE = EnumField(change_pb2.Change.Type, ChangeType)
@@ -17,7 +19,7 @@ _STATE = EnumField(change_pb2.ClusterRollout.State, RolloutState)
 
 
 def write_change(change: Change, rollouts: Sequence[Rollout] = ()) -> change_pb2.Change:
-    """A change, with the summary of its rollouts where they are given."""
+    """A change, with a summary of its rollouts if they are given."""
     record = change.record
     return change_pb2.Change(
         name=change.name,
@@ -31,13 +33,13 @@ def write_change(change: Change, rollouts: Sequence[Rollout] = ()) -> change_pb2
         accept_time=write_time(change.accept_time),
         durability=_DURABILITY.write(record.durability),
         trace_id=record.trace_id,
-        findings=[encode_finding(finding) for finding in record.findings],
-        summary=summary(rollouts),
+        findings=[write_finding(finding) for finding in record.findings],
+        summary=summarize_rollouts(rollouts),
     )
 
 
 def write_rollout(rollout: Rollout) -> change_pb2.ClusterRollout:
-    """What became of a change on one cluster."""
+    """The state of a change on one cluster."""
     status = rollout.status or ClusterStatus(rollout.cluster.id, Phase.SETTLED)
     return change_pb2.ClusterRollout(
         cluster=rollout.cluster.name,
@@ -59,17 +61,14 @@ def _write_problem(problem: Problem | None) -> change_pb2.ClusterRollout.Error |
     )
 
 
-MAX_SAMPLE = 10
-
-
 def write_plan(plan: Plan) -> common_pb2.Plan:
     """A plan."""
-    return common_pb2.Plan(lint_revision=plan.revision, groups=[_write_group(group) for group in plan.groups])
+    return common_pb2.Plan(revision=plan.revision, groups=[_write_group(group) for group in plan.groups])
 
 
 def _write_group(group: Group) -> common_pb2.PlanGroup:
     return common_pb2.PlanGroup(
-        clusters=group.clusters[:MAX_SAMPLE],
+        clusters=group.clusters[:MAX_PLAN_SAMPLE],
         cluster_count=len(group.clusters),
         objects=[_write_change(change) for change in group.changes],
     )

@@ -1,42 +1,48 @@
-"""Cluster to the domain and back, and its status to a message."""
+"""Converts clusters, their status, and what appliers have observed on them."""
 
 from collections.abc import Iterable
 
 from egress.v1 import cluster_pb2 as pb
+from egress.v1 import inventory_pb2
 from egress_server.contract.common import EnumField, write_time
 from egress_server.domain.model.changes import Versioned, make_etag
+from egress_server.domain.model.clusters import (
+    Cluster,
+    DirectoryTarget,
+    KubernetesTarget,
+    LocalTarget,
+    MeshPolicyBackend,
+)
+from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.objects import ROOT_NAMESPACE
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, TargetKind
-from egress_server.domain.model.status import ClusterStatus, Phase, RestartProgress, RestartState
-from egress_server.domain.observed.inventory import Inventory
+from egress_server.domain.model.status import ClusterStatus, Drift, DriftKind, Phase, RestartProgress, RestartState
+from egress_server.domain.observed.inventory import Inventory, PolicyGap, PolicyGapKind, StaleWorkload
 from egress_server.domain.validate import Problems
-from egress_server.formats.kubeconfig import KubeconfigError, cut_kubeconfig
+from egress_server.formats.kubeconfig import KubeconfigError, extract_context
 
 _MESH_POLICY = EnumField(pb.Cluster.KubernetesTarget.MeshPolicy, MeshPolicyBackend, MeshPolicyBackend.BOTH)
 
 
 def read_cluster(message: pb.Cluster, name: str, problems: Problems) -> Cluster:
-    """The registration as it came; it must name a target. A kubeconfig is still plain, and cut to what is needed."""
+    """The cluster, which must have a target. Its kubeconfig is reduced to the selected context, and not sealed yet."""
     labels = dict(message.labels)
     match message.WhichOneof("target"):
         case "local":
-            return Cluster(name, TargetKind.LOCAL, labels, service_cidrs=_lower(message.local.service_cidrs))
+            return Cluster(name, LocalTarget(_lower(message.local.service_cidrs)), labels)
         case "directory":
             directory = message.directory
-            return Cluster(name, TargetKind.DIRECTORY, labels, directory.path, _lower(directory.service_cidrs))
+            return Cluster(name, DirectoryTarget(directory.path, _lower(directory.service_cidrs)), labels)
         case "kubernetes":
-            target = _read_kubernetes(message.kubernetes, problems.at("kubernetes"))
-            cidrs = _lower(message.kubernetes.service_cidrs)
-            return Cluster(name, TargetKind.KUBERNETES, labels, service_cidrs=cidrs, kubernetes=target)
-    problems.at("target").add("must be set; this version knows: local, directory, kubernetes")
-    return Cluster(name, TargetKind.LOCAL, labels)
+            return Cluster(name, _read_kubernetes(message.kubernetes, problems.at("kubernetes")), labels)
+    problems.at("target").add("must be set: one of local, directory, kubernetes")
+    return Cluster(name, LocalTarget(), labels)
 
 
 def _read_kubernetes(message: pb.Cluster.KubernetesTarget, problems: Problems) -> KubernetesTarget:
     kubeconfig, context = "", message.context
     if message.kubeconfig:
         try:
-            kept = cut_kubeconfig(message.kubeconfig, context)
+            kept = extract_context(message.kubeconfig, context)
         except KubeconfigError as error:
             problems.at("kubeconfig").add(str(error))
         else:
@@ -49,6 +55,7 @@ def _read_kubernetes(message: pb.Cluster.KubernetesTarget, problems: Problems) -
         istio_revision=message.istio_revision,
         root_namespace=message.root_namespace or ROOT_NAMESPACE,
         mesh_policy=_MESH_POLICY.read(message.mesh_policy, problems.at("mesh_policy")),
+        service_cidrs=_lower(message.service_cidrs),
     )
 
 
@@ -57,22 +64,22 @@ def _lower(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def write_cluster(
-    versioned: Versioned,
+    versioned: Versioned[Cluster],
     epoch: str,
     status: ClusterStatus | None = None,
     inventory: Inventory | None = None,
     agents: int = 0,
 ) -> pb.Cluster:
-    """The registration as of a revision, with what is known of the cluster now."""
+    """The cluster at a revision, with its current status."""
     cluster = versioned.resource
-    assert isinstance(cluster, Cluster)
+    target = cluster.target
     return pb.Cluster(
         name=cluster.name,
         labels=cluster.labels,
-        local=_write_local(cluster),
-        directory=_write_directory(cluster),
-        kubernetes=_write_kubernetes(cluster),
-        adopted=cluster.adopted,
+        local=_write_local(target) if isinstance(target, LocalTarget) else None,
+        directory=_write_directory(target) if isinstance(target, DirectoryTarget) else None,
+        kubernetes=_write_kubernetes(target) if isinstance(target, KubernetesTarget) else None,
+        adopted=cluster.orders.adopted,
         etag=make_etag(epoch, versioned.revision),
         revision=versioned.revision,
         create_time=write_time(versioned.create_time),
@@ -81,23 +88,16 @@ def write_cluster(
     )
 
 
-def _write_local(cluster: Cluster) -> pb.Cluster.LocalTarget | None:
-    if cluster.target is not TargetKind.LOCAL:
-        return None
-    return pb.Cluster.LocalTarget(service_cidrs=cluster.service_cidrs)
+def _write_local(target: LocalTarget) -> pb.Cluster.LocalTarget:
+    return pb.Cluster.LocalTarget(service_cidrs=target.service_cidrs)
 
 
-def _write_directory(cluster: Cluster) -> pb.Cluster.DirectoryTarget | None:
-    if cluster.target is not TargetKind.DIRECTORY:
-        return None
-    return pb.Cluster.DirectoryTarget(path=cluster.path, service_cidrs=cluster.service_cidrs)
+def _write_directory(target: DirectoryTarget) -> pb.Cluster.DirectoryTarget:
+    return pb.Cluster.DirectoryTarget(path=target.path, service_cidrs=target.service_cidrs)
 
 
-def _write_kubernetes(cluster: Cluster) -> pb.Cluster.KubernetesTarget | None:
-    """All but the kubeconfig, which is never shown, sealed or not."""
-    target = cluster.kubernetes
-    if target is None:
-        return None
+def _write_kubernetes(target: KubernetesTarget) -> pb.Cluster.KubernetesTarget:
+    """Everything except the kubeconfig, which is never returned, sealed or not."""
     return pb.Cluster.KubernetesTarget(
         context=target.context,
         secret=target.secret,
@@ -105,7 +105,7 @@ def _write_kubernetes(cluster: Cluster) -> pb.Cluster.KubernetesTarget | None:
         istio_revision=target.istio_revision,
         root_namespace=target.root_namespace,
         mesh_policy=_MESH_POLICY.write(target.mesh_policy),
-        service_cidrs=cluster.service_cidrs,
+        service_cidrs=target.service_cidrs,
     )
 
 
@@ -120,12 +120,12 @@ _RESTART = EnumField(pb.Cluster.Restart.State, RestartState)
 
 
 def write_status(status: ClusterStatus | None, inventory: Inventory | None, agents: int) -> pb.Cluster.Status:
-    """The status, of the applier's record, what it saw there, and the number of attached agents."""
+    """The status from the applier's record, the inventory and the number of attached agents."""
     message = pb.Cluster.Status(agents=agents)
     if status is not None:
         _write_record(status, message)
     if inventory is not None:
-        _write_seen(inventory, message)
+        _write_inventory(inventory, message)
     return message
 
 
@@ -146,7 +146,7 @@ def _write_record(status: ClusterStatus, message: pb.Cluster.Status) -> None:
     )
 
 
-def _write_seen(inventory: Inventory, message: pb.Cluster.Status) -> None:
+def _write_inventory(inventory: Inventory, message: pb.Cluster.Status) -> None:
     capabilities = inventory.capabilities
     message.MergeFrom(
         pb.Cluster.Status(
@@ -171,3 +171,52 @@ def _write_restart(progress: RestartProgress | None) -> pb.Cluster.Restart | Non
         failed=progress.failed,
         message=progress.message,
     )
+
+
+_DRIFT = EnumField(inventory_pb2.DriftedObject.Type, DriftKind)
+_POLICY_GAP = EnumField(inventory_pb2.PolicyGap.Type, PolicyGapKind)
+
+
+def write_drift(mesh: str, cluster: str, drift: Drift) -> inventory_pb2.DriftedObject:
+    """A drifted object."""
+    return inventory_pb2.DriftedObject(
+        cluster=cluster_name(mesh, cluster),
+        type=_DRIFT.write(drift.kind),
+        kind=drift.object_kind,
+        namespace=drift.namespace,
+        name=drift.name,
+        resource=drift.resource,
+        manager=drift.manager,
+        detect_time=write_time(drift.seen_time),
+        heal_time=write_time(drift.heal_time),
+    )
+
+
+def write_policy_gap(mesh: str, cluster: str, gap: PolicyGap) -> inventory_pb2.PolicyGap:
+    """A policy gap."""
+    return inventory_pb2.PolicyGap(
+        cluster=cluster_name(mesh, cluster),
+        type=_POLICY_GAP.write(gap.kind),
+        kind=gap.object_kind,
+        namespace=gap.namespace,
+        name=gap.name,
+        reason=gap.why,
+    )
+
+
+def write_stale_workload(mesh: str, cluster: str, workload: StaleWorkload) -> inventory_pb2.StaleWorkload:
+    """A workload under older interception rules."""
+    return inventory_pb2.StaleWorkload(
+        cluster=cluster_name(mesh, cluster),
+        kind=workload.kind,
+        namespace=workload.namespace,
+        name=workload.name,
+        stale_pods=workload.stale_pods,
+        pods=workload.pods,
+        reason=workload.why,
+    )
+
+
+def cluster_name(mesh: str, id_: str) -> str:
+    """The resource name of a cluster."""
+    return str(Name(mesh, ResourceKind.CLUSTER, id_))

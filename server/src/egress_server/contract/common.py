@@ -1,4 +1,4 @@
-"""Pieces that several messages share: enums, times, scopes, selectors, header matches."""
+"""Converts what several messages share: enums, times, scopes, selectors, header matches, findings."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,7 +10,8 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from egress.v1 import common_pb2
 from egress.v1 import service_entry_pb2 as pb
 from egress_server.domain.model.findings import Finding
-from egress_server.domain.model.resources import ClusterSelector, HeaderMatch, MatchKind, Scope
+from egress_server.domain.model.resources import HeaderMatch, MatchKind
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems
 
 E = TypeVar("E", bound=Enum)
@@ -18,10 +19,11 @@ _ALL_CLUSTERS = ClusterSelector()
 
 
 class EnumField(Generic[E]):
-    """An enum of the contract and the domain's, by name. Made once: descriptors are slow to ask."""
+    """Converts between a proto enum and the domain enum with the same names. Built once, because descriptors are
+    slow."""
 
     def __init__(self, wrapper: Any, choices: type[E], default: E | None = None) -> None:
-        """`default` is what 0 means; None says that the field must be set."""
+        """`default` is the meaning of 0; None if the field is required."""
         self._numbers = {choices[name]: number for name, number in wrapper.items() if name in choices.__members__}
         self._values = {number: value for value, number in self._numbers.items()}
         self._fallback = default or next(iter(choices))
@@ -29,22 +31,21 @@ class EnumField(Generic[E]):
             self._values[0] = default
 
     def read(self, number: int, problems: Problems) -> E:
-        """The domain's value. Proto enums are open: a number that we don't know arrives as it is, and is refused
-        here by its path."""
+        """The domain value. Proto enums are open, so an unknown number gets here and is reported with its path."""
         value = self._values.get(number)
         if value is None:
-            said = f"{number} is not known; " if number else ""
-            problems.add(f"{said}must be one of {', '.join(choice.name for choice in self._numbers)}")
+            unknown = f"{number} is unknown; " if number else ""
+            problems.add(f"{unknown}must be one of {', '.join(choice.name for choice in self._numbers)}")
             return self._fallback
         return value
 
     def write(self, value: E) -> Any:
-        """The number, which the generated code types as an enum of its own."""
+        """The number. The generated code has a separate type for each enum."""
         return self._numbers[value]
 
 
 def write_time(time: datetime | None) -> timestamp_pb2.Timestamp | None:
-    """A time as a Timestamp, to the millisecond as the store keeps it."""
+    """A time as a Timestamp with milliseconds, the precision of the store."""
     if time is None:
         return None
     seconds, milliseconds = divmod(round(time.timestamp() * 1000), 1000)
@@ -52,7 +53,7 @@ def write_time(time: datetime | None) -> timestamp_pb2.Timestamp | None:
 
 
 def write_duration(seconds: float | None) -> duration_pb2.Duration | None:
-    """Seconds as a Duration, to the microsecond."""
+    """Seconds as a Duration with microseconds."""
     if seconds is None:
         return None
     duration = duration_pb2.Duration()
@@ -61,13 +62,13 @@ def write_duration(seconds: float | None) -> duration_pb2.Duration | None:
 
 
 def read_seconds(duration: duration_pb2.Duration) -> float:
-    """A Duration in seconds; anything beyond a century is cut, so that arithmetic stays sane."""
+    """A Duration in seconds, limited to a century so that arithmetic cannot overflow."""
     limit = 100 * 365 * 86400
     return max(-limit, min(duration.seconds, limit)) + duration.nanos / 1e9
 
 
 def read_optional_seconds(message: Any, field: str) -> float | None:
-    """The Duration in a field of `message` in seconds; None where it is not set."""
+    """The Duration in a field of `message` in seconds; None if it is not set."""
     return read_seconds(getattr(message, field)) if message.HasField(field) else None
 
 
@@ -77,7 +78,7 @@ def read_scope(message: common_pb2.Scope) -> Scope:
 
 
 def write_scope(scope: Scope) -> common_pb2.Scope | None:
-    """A scope; None for the mesh."""
+    """A scope; None for the whole mesh."""
     if scope == Scope():
         return None
     return common_pb2.Scope(namespace=scope.namespace, match_labels=scope.match_labels)
@@ -98,23 +99,23 @@ def write_selector(selector: ClusterSelector) -> common_pb2.ClusterSelector | No
 
 
 def read_headers(messages: Iterable[pb.HeaderMatch]) -> tuple[HeaderMatch, ...]:
-    """The matches as they came."""
-    return tuple(_read(message) for message in messages)
+    """Header matches."""
+    return tuple(_read_header(message) for message in messages)
 
 
-def _read(message: pb.HeaderMatch) -> HeaderMatch:
-    given = message.WhichOneof("value")
-    if given is None:
+def _read_header(message: pb.HeaderMatch) -> HeaderMatch:
+    kind = message.WhichOneof("value")
+    if kind is None:
         return HeaderMatch(message.name)
-    return HeaderMatch(message.name, MatchKind(given), getattr(message, given))
+    return HeaderMatch(message.name, MatchKind(kind), getattr(message, kind))
 
 
 def write_headers(matches: Iterable[HeaderMatch]) -> list[pb.HeaderMatch]:
-    """The matches."""
-    return [_write(match) for match in matches]
+    """Header matches."""
+    return [_write_header(match) for match in matches]
 
 
-def _write(match: HeaderMatch) -> pb.HeaderMatch:
+def _write_header(match: HeaderMatch) -> pb.HeaderMatch:
     match match.kind:
         case MatchKind.EXACT:
             return pb.HeaderMatch(name=match.name, exact=match.value)
@@ -125,8 +126,8 @@ def _write(match: HeaderMatch) -> pb.HeaderMatch:
     return pb.HeaderMatch(name=match.name)
 
 
-def encode_finding(finding: Finding) -> common_pb2.Finding:
-    """A lint result as a message."""
+def write_finding(finding: Finding) -> common_pb2.Finding:
+    """A lint finding."""
     return common_pb2.Finding(
         code=finding.code,
         severity=common_pb2.Finding.Severity.Value(finding.severity.value),
@@ -134,6 +135,6 @@ def encode_finding(finding: Finding) -> common_pb2.Finding:
         resource=finding.resource,
         cause=finding.cause,
         fix=finding.fix,
-        forceable=finding.forceable,
+        suppressible=finding.forceable,
         related_codes=finding.related_codes,
     )

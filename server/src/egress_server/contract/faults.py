@@ -1,4 +1,4 @@
-"""Fault to the domain and back."""
+"""Converts faults."""
 
 from egress.v1 import fault_pb2 as pb
 from egress_server.contract.common import (
@@ -13,19 +13,19 @@ from egress_server.contract.common import (
 )
 from egress_server.domain.desired.effective import expire_time
 from egress_server.domain.model.changes import Versioned, make_etag
+from egress_server.domain.model.limits import DEFAULT_FAULT_TTL
 from egress_server.domain.model.resources import Abort, Delay, Fault
 
-DEFAULT_TTL = 600.0  # seconds
 _ALWAYS = 100.0
 
 
 def read_fault(message: pb.Fault, name: str) -> Fault:
-    """The fault as it came, with its host in lower case."""
+    """The fault with its host in lower case."""
     ttl = read_optional_seconds(message, "ttl")
     return Fault(
         name=name,
         host=message.host.lower(),
-        ttl=DEFAULT_TTL if ttl is None else ttl,
+        ttl=DEFAULT_FAULT_TTL if ttl is None else ttl,
         delay=_read_delay(message.delay) if message.HasField("delay") else None,
         abort=_read_abort(message.abort) if message.HasField("abort") else None,
         ports=tuple(message.ports),
@@ -36,10 +36,9 @@ def read_fault(message: pb.Fault, name: str) -> Fault:
     )
 
 
-def write_fault(versioned: Versioned, epoch: str) -> pb.Fault:
-    """The fault as of a revision. One that was cleared has ended then."""
+def write_fault(versioned: Versioned[Fault], epoch: str) -> pb.Fault:
+    """The fault at a revision. A cleared fault expired when it was cleared."""
     fault = versioned.resource
-    assert isinstance(fault, Fault)
     end = versioned.update_time if versioned.deleted else expire_time(versioned)
     return pb.Fault(
         name=fault.name,

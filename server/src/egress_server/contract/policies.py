@@ -1,16 +1,17 @@
-"""OutboundPolicy, Interception and Mesh to the domain and back."""
+"""Converts outbound policies, interceptions and meshes."""
 
 from egress.v1 import interception_pb2, mesh_pb2, outbound_policy_pb2
 from egress_server.contract.common import EnumField, read_scope, read_selector, write_scope, write_selector, write_time
 from egress_server.domain.model.changes import Versioned, make_etag
-from egress_server.domain.model.resources import DriftPolicy, Interception, Mesh, OutboundMode, OutboundPolicy
+from egress_server.domain.model.clusters import DriftPolicy, Mesh
+from egress_server.domain.model.resources import Interception, OutboundMode, OutboundPolicy
 from egress_server.domain.validate import Problems
 
 _MODE = EnumField(outbound_policy_pb2.OutboundPolicy.Mode, OutboundMode)
 
 
 def read_outbound_policy(message: outbound_policy_pb2.OutboundPolicy, name: str, problems: Problems) -> OutboundPolicy:
-    """The policy as it came; only its enum is checked here."""
+    """The policy. Only its mode is checked."""
     return OutboundPolicy(
         name=name,
         mode=_MODE.read(message.mode, problems.at("mode")),
@@ -19,10 +20,9 @@ def read_outbound_policy(message: outbound_policy_pb2.OutboundPolicy, name: str,
     )
 
 
-def write_outbound_policy(versioned: Versioned, epoch: str) -> outbound_policy_pb2.OutboundPolicy:
-    """The policy as of a revision."""
+def write_outbound_policy(versioned: Versioned[OutboundPolicy], epoch: str) -> outbound_policy_pb2.OutboundPolicy:
+    """The policy at a revision."""
     policy = versioned.resource
-    assert isinstance(policy, OutboundPolicy)
     return outbound_policy_pb2.OutboundPolicy(
         name=policy.name,
         mode=_MODE.write(policy.mode),
@@ -39,12 +39,12 @@ _ALL = ("*",)
 
 
 def read_interception(message: interception_pb2.Interception, name: str, problems: Problems) -> Interception:
-    """The interception as it came; `*` alone is an empty list, which means the same."""
+    """The interception. `*` as the only range becomes an empty list, which means the same."""
     include = tuple(cidr.lower() for cidr in message.include_cidrs)
     if include == _ALL:
         for field in ("none", "include_service_cidrs"):
             if getattr(message, field):
-                problems.at(field).add("include_cidrs says '*', which is all; leave one of them out")
+                problems.at(field).add("cannot be combined with include_cidrs '*', which means all ranges")
         include = ()
     return Interception(
         name=name,
@@ -59,10 +59,9 @@ def read_interception(message: interception_pb2.Interception, name: str, problem
     )
 
 
-def write_interception(versioned: Versioned, epoch: str) -> interception_pb2.Interception:
-    """The interception as of a revision."""
+def write_interception(versioned: Versioned[Interception], epoch: str) -> interception_pb2.Interception:
+    """The interception at a revision."""
     policy = versioned.resource
-    assert isinstance(policy, Interception)
     return interception_pb2.Interception(
         name=policy.name,
         scope=write_scope(policy.scope),
@@ -84,15 +83,14 @@ _DRIFT_POLICY = EnumField(mesh_pb2.Mesh.DriftPolicy, DriftPolicy, DriftPolicy.HE
 
 
 def read_mesh(message: mesh_pb2.Mesh, name: str, problems: Problems) -> Mesh:
-    """The mesh as it came; where it says nothing of drift, it heals."""
+    """The mesh. Drift is healed by default."""
     drift_policy = _DRIFT_POLICY.read(message.drift_policy, problems.at("drift_policy"))
     return Mesh(name, message.display_name, dict(message.labels), drift_policy)
 
 
-def write_mesh(versioned: Versioned, epoch: str) -> mesh_pb2.Mesh:
-    """The mesh as of a revision."""
+def write_mesh(versioned: Versioned[Mesh], epoch: str) -> mesh_pb2.Mesh:
+    """The mesh at a revision."""
     mesh = versioned.resource
-    assert isinstance(mesh, Mesh)
     return mesh_pb2.Mesh(
         name=mesh.name,
         display_name=mesh.display_name,

@@ -1,4 +1,4 @@
-"""Probe requests to the domain; probe results, explanations and registry items to messages."""
+"""Converts probe requests, and the results of probes, explanations and the registry."""
 
 import re
 import shlex
@@ -7,76 +7,74 @@ from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from egress.v1 import explain_pb2, probe_pb2
-from egress_server.contract.common import encode_finding, write_duration
+from egress_server.contract.common import write_duration, write_finding
 from egress_server.domain.explain.candidates import Candidate
 from egress_server.domain.explain.explain import Explanation
-from egress_server.domain.probe.judge import Attempt, Destination, Expectation
-from egress_server.domain.probe.verdicts import Quantiles
-from egress_server.domain.simulate.registry import Item
+from egress_server.domain.model.limits import MAX_PROBE_HEADER_VALUE, MAX_PROBE_HEADERS, MAX_URL
+from egress_server.domain.probe.evidence import Attempt, Destination
+from egress_server.domain.probe.verdicts import Expectation, Quantiles
+from egress_server.domain.simulate.registry import RegistryItem
 from egress_server.domain.validate import Problems
 
-MAX_URL = 2048
-MAX_HEADERS = 32
-MAX_HEADER = 4096
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _DNS_NAME = re.compile(r"(?=.{1,254}\Z)[a-z0-9_][-a-z0-9_]{0,62}(?:\.[a-z0-9_][-a-z0-9_]{0,62})*\.?")
 _METHODS = ("HEAD", "GET")
 _SCHEMES = ("http", "https", "tls", "tcp")
-_USUAL_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 # Set by the probe itself, or about the connection rather than the request.
 _OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"})
 
 
 def read_destination(url: str, problems: Problems) -> Destination:
-    """Where a URL points; a stand-in where it is wrong."""
-    nowhere = Destination("http", "invalid", 80)
+    """The destination of a URL; a placeholder if the URL is invalid."""
+    placeholder = Destination("http", "invalid", 80)
     if not url:
-        problems.add("must be set: an http, https, tls or tcp URL")
-        return nowhere
+        problems.add("must be an http, https, tls or tcp URL")
+        return placeholder
     if len(url) > MAX_URL or any(ord(char) <= 32 or ord(char) >= 127 for char in url):
         problems.add(f"must be at most {MAX_URL} printable ASCII characters without spaces")
-        return nowhere
+        return placeholder
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        problems.add(f"is no URL: {error}")
-        return nowhere
-    if wrong := _what_is_wrong_with_url(parts, port):
-        problems.add(wrong)
-        return nowhere
+        problems.add(f"is not a valid URL: {error}")
+        return placeholder
+    if problem := _url_problem(parts, port):
+        problems.add(problem)
+        return placeholder
     host = (parts.hostname or "").rstrip(".")
-    if parts.scheme not in _USUAL_PORTS:
+    if parts.scheme not in _DEFAULT_PORTS:
         return Destination(parts.scheme, host, port or 0)
     path = parts.path or "/"
     return Destination(
         scheme=parts.scheme,
         host=host,
-        port=port or _USUAL_PORTS[parts.scheme],
+        port=port or _DEFAULT_PORTS[parts.scheme],
         path=f"{path}?{parts.query}" if parts.query else path,
     )
 
 
-def _what_is_wrong_with_url(parts: SplitResult, port: int | None) -> str | None:
+def _url_problem(parts: SplitResult, port: int | None) -> str | None:
     if parts.scheme not in _SCHEMES:
         return "must begin with http://, https://, tls:// or tcp://"
     if parts.username is not None or parts.password is not None:
-        return "must not carry user or password"
+        return "must not contain a user name or password"
     if not _is_host(parts.hostname or ""):
-        return "must name a host, by a DNS name or an IP address"
+        return "must have a DNS name or an IP address as its host"
     if port == 0:
         return "port 0 must be 1 to 65535"
-    if parts.scheme not in _USUAL_PORTS:
-        return _what_is_wrong_with_address(parts, port)
+    if parts.scheme not in _DEFAULT_PORTS:
+        return _address_problem(parts, port)
     return None
 
 
-def _what_is_wrong_with_address(parts: SplitResult, port: int | None) -> str | None:
-    """tls and tcp only connect."""
+def _address_problem(parts: SplitResult, port: int | None) -> str | None:
+    """The problem of a tls or tcp URL, which only connects."""
     if port is None:
-        return f"must name a port, as in {parts.scheme}://{parts.hostname}:443"
+        return f"must have a port, as in {parts.scheme}://{parts.hostname}:443"
     if parts.path not in {"", "/"} or parts.query:
-        return f"must be no more than {parts.scheme}://HOST:PORT: a path is for http and https"
+        return f"must be {parts.scheme}://HOST:PORT; only http and https URLs can have a path"
     return None
 
 
@@ -92,30 +90,32 @@ def _is_host(text: str) -> bool:
 def read_attempt(
     request: probe_pb2.ProbeRequest, destination: Destination, timeout: float, problems: Problems
 ) -> Attempt:
-    """The attempt a request asks for."""
+    """The attempt that a request describes."""
     method = request.method or "HEAD"
     if method not in _METHODS:
         problems.at("method").add("must be HEAD or GET")
     if request.headers and destination.only_connects:
-        problems.at("headers").add(f"no request is sent to a {destination.scheme} URL")
+        problems.at("headers").add(f"cannot be used with a {destination.scheme} URL: no request is sent")
     _check_headers(dict(request.headers), problems.at("headers"))
     return Attempt(destination, method, dict(request.headers), request.resolve, timeout)
 
 
 def _check_headers(headers: dict[str, str], problems: Problems) -> None:
-    if len(headers) > MAX_HEADERS:
-        problems.add(f"has {len(headers)}; at most {MAX_HEADERS} are allowed")
+    if len(headers) > MAX_PROBE_HEADERS:
+        problems.add(f"has {len(headers)}; at most {MAX_PROBE_HEADERS} are allowed")
     for name, value in sorted(headers.items()):
         if not _TOKEN.fullmatch(name):
-            problems.key(name[:64]).add("must be a header name")
+            problems.key(name[:64]).add("must be a valid header name")
         elif name.lower() in _OWN_HEADERS:
-            problems.key(name).add("is set by the probe itself")
-        if len(value) > MAX_HEADER or any(ord(char) < 32 or ord(char) >= 127 for char in value):
-            problems.key(name[:64]).add(f"the value must be at most {MAX_HEADER} printable ASCII characters")
+            problems.key(name).add("is set by the probe and cannot be overridden")
+        if len(value) > MAX_PROBE_HEADER_VALUE or any(ord(char) < 32 or ord(char) >= 127 for char in value):
+            problems.key(name[:64]).add(
+                f"the value must be at most {MAX_PROBE_HEADER_VALUE} printable ASCII characters"
+            )
 
 
 def write_expectation(expected: Expectation) -> probe_pb2.ProbeResponse.Expectation:
-    """What should have happened."""
+    """What should happen according to policy."""
     return probe_pb2.ProbeResponse.Expectation(
         outcome=probe_pb2.ProbeResponse.Outcome.Value(expected.outcome.value),
         resource=expected.resource,
@@ -124,7 +124,7 @@ def write_expectation(expected: Expectation) -> probe_pb2.ProbeResponse.Expectat
 
 
 def curl_command(attempt: Attempt) -> str:
-    """A curl command that asks the same; certificates are not checked, as the question is what the mesh does."""
+    """An equivalent curl command. It does not check certificates, because the question is what the mesh does."""
     destination = attempt.destination
     if destination.only_connects:
         words = ["curl", "-sSv"]
@@ -136,7 +136,7 @@ def curl_command(attempt: Attempt) -> str:
         words += ["-H", shlex.quote(f"{name}: {value}")]
     if attempt.resolve:
         words += ["--resolve", shlex.quote(f"{destination.host}:{destination.port}:{attempt.resolve}")]
-    # curl has no scheme that only connects: telnet does for TCP, and of https the handshake is what counts.
+    # curl has no scheme that only connects. telnet works for TCP; for TLS the handshake of https is what matters.
     scheme = {"tcp": "telnet", "tls": "https"}.get(destination.scheme, destination.scheme)
     url = f"{scheme}{destination.url.removeprefix(destination.scheme)}"
     words += ["--max-time", f"{attempt.timeout:g}", shlex.quote(url)]
@@ -144,7 +144,7 @@ def curl_command(attempt: Attempt) -> str:
 
 
 def write_quantiles(quantiles: Quantiles | None) -> probe_pb2.ProbeResponse.Quantiles | None:
-    """How long attempts took."""
+    """The distribution of durations."""
     if quantiles is None:
         return None
     return probe_pb2.ProbeResponse.Quantiles(
@@ -157,18 +157,18 @@ def write_quantiles(quantiles: Quantiles | None) -> probe_pb2.ProbeResponse.Quan
 
 
 def write_explanation(explanation: Explanation) -> explain_pb2.ExplainResponse:
-    """What will happen, and why."""
+    """An explanation."""
     return explain_pb2.ExplainResponse(
         expected=write_expectation(explanation.expected),
         steps=explanation.steps,
         candidates=map(_write_candidate, explanation.candidates),
-        findings=map(encode_finding, explanation.findings),
+        findings=map(write_finding, explanation.findings),
         revision=explanation.revision,
     )
 
 
-def write_item(item: Item, managers: Mapping[str, str]) -> explain_pb2.ListRegistryResponse.Item:
-    """One host and port."""
+def write_item(item: RegistryItem, managers: Mapping[str, str]) -> explain_pb2.ListRegistryResponse.Item:
+    """A host and port in the registry."""
     return explain_pb2.ListRegistryResponse.Item(
         host=item.host,
         port=item.port.number,
@@ -176,7 +176,7 @@ def write_item(item: Item, managers: Mapping[str, str]) -> explain_pb2.ListRegis
         owner=item.entry.name,
         visible=item.visible,
         shadowed_by=item.shadowed_by,
-        reason=item.why,
+        reason=item.reason,
         owner_kind=explain_pb2.ListRegistryResponse.OwnerKind.Value(item.owner_kind.value),
         manager=managers.get(item.entry.name, ""),
     )
@@ -184,5 +184,5 @@ def write_item(item: Item, managers: Mapping[str, str]) -> explain_pb2.ListRegis
 
 def _write_candidate(candidate: Candidate) -> explain_pb2.ExplainResponse.Candidate:
     return explain_pb2.ExplainResponse.Candidate(
-        resource=candidate.resource, revision=candidate.revision, wins=candidate.wins, reason=candidate.why
+        resource=candidate.resource, revision=candidate.revision, wins=candidate.wins, reason=candidate.reason
     )

@@ -74,8 +74,8 @@ class ClusterController:
     async def _attempt(self) -> None:
         """Reconciles while we hold the lease, or pauses if we don't get it.
 
-        If another applier holds it, that one also ends the cluster's faults. While the store can't be reached nobody
-        knows who holds it, so every applier ends them.
+        If another applier holds it, that one also ends the cluster's faults. While the store can't be reached it is not
+        known who holds it, so every applier ends them.
         """
         context, ttl = self._context, self._context.settings.lease
         lease = HeldLease(

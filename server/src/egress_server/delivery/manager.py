@@ -9,11 +9,10 @@ import structlog
 
 from egress_server.aio.supervisor import supervise
 from egress_server.aio.tasks import Task
-from egress_server.delivery.context import ApplierContext
+from egress_server.delivery.context import ApplierContext, RevisionDigests, StoreClock
 from egress_server.delivery.controller import ClusterController
 from egress_server.delivery.faults.expirer import FaultExpirer
 from egress_server.delivery.settings import DeliverySettings
-from egress_server.delivery.store_reads import RevisionDigests, StoreClock
 from egress_server.delivery.writers import StatusWriter, drop_inventory
 from egress_server.domain.model.errors import EgressError
 from egress_server.ports.agents import AgentSessions

@@ -1,4 +1,4 @@
-"""Restarts workloads on request, one after the other, beside the reconcile loop.
+"""Restarts workloads on request, one after the other, concurrently with the reconcile loop.
 
 Progress is in the cluster's status after each, so that an applier that takes the cluster over continues from there. The
 first workload that does not become ready ends the request: the cause would likely affect the next one, too.
@@ -15,8 +15,8 @@ import structlog
 from egress_server.delivery.context import INTERNAL_ERROR, ApplierContext
 from egress_server.delivery.leases import HeldLease, LeaseLost
 from egress_server.delivery.target_handle import TargetHandle
+from egress_server.domain.model.clusters import RestartOrder
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.domain.model.resources import RestartOrder
 from egress_server.domain.model.status import RestartProgress, RestartState
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
 

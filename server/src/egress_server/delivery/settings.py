@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from egress_server.aio.backoff import Backoff
-from egress_server.domain.probe.judge import Destination
+from egress_server.domain.probe.evidence import Destination
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from egress_server.aio.supervisor import supervise
 from egress_server.aio.tasks import Task
 from egress_server.delivery.faults.ttl_enforcer import FaultTTLEnforcer
 from egress_server.delivery.target_handle import TargetHandle
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster
 from egress_server.ports.clock import Clock, system_clock
 from egress_server.ports.target import Targets
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
+from egress_server.domain.model.clusters import Cluster, ClusterTarget
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.model.resources import Cluster
 from egress_server.ports.target import Target, Targets
 
 
@@ -24,7 +25,7 @@ class TargetHandle:
             cluster = self._registration()
             if cluster is None:
                 raise TransientError("NOT_REGISTERED", f"cluster {self._cluster} is no longer registered")
-            if self._opened is not None and _location(self._opened[0]) != _location(cluster):
+            if self._opened is not None and _access(self._opened[0]) != _access(cluster):
                 await self.close()
                 await self._targets.forget(self._cluster)
             if self._opened is None:
@@ -38,5 +39,6 @@ class TargetHandle:
             await opened[1].close()
 
 
-def _location(cluster: Cluster) -> tuple[object, ...]:
-    return cluster.target, cluster.path, cluster.kubernetes
+def _access(cluster: Cluster) -> ClusterTarget:
+    """How the cluster is reached. Its service ranges do not matter to an open target."""
+    return replace(cluster.target, service_cidrs=())

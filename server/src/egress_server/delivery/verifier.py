@@ -19,8 +19,8 @@ from egress_server.domain.model.status import ClusterStatus, Problem
 from egress_server.domain.probe.judge import judge
 from egress_server.domain.verify import (
     Agreement,
-    Gone,
     PlannedProbe,
+    Removed,
     Subject,
     Workload,
     changed,
@@ -55,8 +55,8 @@ class Verifier:
         self._applied: Effective | None = None
         self._target: Target | None = None
         self._patient_until = 0.0
-        self._pending: dict[str, Gone | None] = {}
-        self._recheck: dict[str, Gone | None] = {}
+        self._pending: dict[str, Removed | None] = {}
+        self._recheck: dict[str, Removed | None] = {}
         self._wake = asyncio.Event()
         self._round = Interruptible()
         self._suspended = False
@@ -174,7 +174,7 @@ class Verifier:
         """What is wrong with the effect of a resource, or with probing it; None if all probes agree."""
         if subject.obstacle:
             return Problem("NOT_PROBED", subject.obstacle)
-        for check in subject.checks:
+        for check in subject.probes:
             if problem := await self._probe(now, check, agents[check.workload.agent]):
                 return problem
         return None

@@ -1,5 +1,5 @@
-"""The document's story on real parts of one machine: a server, an embedded Redis, an Envoy, an agent, and small
-stand-ins for the outside world.
+"""The document's steps on real components of one machine: a server, an embedded Redis, an Envoy, an agent, and a local
+stand-in for the external site.
 
-It drives the product through the very commands a user types, in processes of their own, and checks every answer.
+The demo runs the commands that a user types, each in its own process, and checks every answer.
 """

@@ -1,4 +1,1 @@
-"""Text that people hand us, Istio's YAML and our own, to and from the domain.
-
-Kept apart from `wire` because a file means the same whichever door it comes through.
-"""
+"""Files that users provide, such as Istio's YAML and kubeconfigs, to and from the domain."""

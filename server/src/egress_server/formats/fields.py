@@ -1,4 +1,4 @@
-"""Reads an untyped mapping field by field, collecting problems with their paths and unknown fields."""
+"""Reads an untyped mapping field by field; collects problems with their paths, including unknown fields."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,44 +11,44 @@ E = TypeVar("E", bound=Enum)
 
 
 class Fields:
-    """One mapping. Every reader gives an empty value where the field is absent or wrong."""
+    """One mapping. Every reader returns an empty value if the field is missing or invalid."""
 
     def __init__(self, mapping: Mapping[str, Any], problems: Problems) -> None:
         self._mapping = mapping
-        self._asked: set[str] = set()
+        self._read: set[str] = set()
         self.problems = problems
 
     def _get(self, name: str) -> Any:
-        self._asked.add(name)
+        self._read.add(name)
         return self._mapping.get(name)
 
     def has(self, name: str) -> bool:
-        """Whether the field is there at all."""
+        """Whether the field is present."""
         return self._mapping.get(name) is not None
 
     def ignore(self, name: str) -> None:
-        """The field may be there and says nothing to us."""
-        self._asked.add(name)
+        """Accept and ignore the field."""
+        self._read.add(name)
 
     def refuse_rest(self) -> None:
-        """Whatever was not asked for is a problem: nothing is dropped without a word."""
+        """Every field that has not been read is a problem: none is silently dropped."""
         for name in self._mapping:
-            if name not in self._asked:
-                self.problems.at(name).add("this field is not supported; remove it")
+            if name not in self._read:
+                self.problems.at(name).add("is not a supported field; remove it")
 
     def refuse_others(self, *names: str) -> None:
-        """Refuses what is not one of `names`."""
-        self._asked.update(names)
+        """Refuse all fields but `names`."""
+        self._read.update(names)
         self.refuse_rest()
 
-    def refuse(self, name: str, why: str) -> None:
-        """Refuses one field, where it is there, by a text of its own."""
-        self._asked.add(name)
+    def refuse(self, name: str, reason: str) -> None:
+        """Refuse one field, if it is present, for this reason."""
+        self._read.add(name)
         if name in self._mapping:
-            self.problems.at(name).add(why)
+            self.problems.at(name).add(reason)
 
     def child(self, name: str) -> "Fields":
-        """A mapping below."""
+        """A nested mapping."""
         value = self._get(name)
         if not isinstance(value, dict):
             if value is not None:
@@ -74,11 +74,11 @@ class Fields:
         return tuple(_text(value, self.problems.at(name, index)) for index, value in enumerate(self._list(name)))
 
     def number(self, name: str) -> int:
-        """A whole number of 32 bits; 0 where absent."""
+        """A 32-bit integer; 0 if missing."""
         return _number(self._get(name), self.problems.at(name))
 
     def decimal(self, name: str) -> float:
-        """A number; 0 where absent."""
+        """A number; 0 if missing."""
         value = self._get(name)
         if value is None:
             return 0.0
@@ -88,7 +88,7 @@ class Fields:
         return float(value)
 
     def duration(self, name: str) -> float:
-        """A duration in seconds; 0 where absent."""
+        """A duration in seconds; 0 if missing."""
         text = self.text(name)
         try:
             return parse_duration(text) if text else 0.0
@@ -97,7 +97,7 @@ class Fields:
             return 0.0
 
     def children_by_name(self, name: str) -> Iterator[tuple[str, "Fields"]]:
-        """A mapping of mappings; an empty one may be left out."""
+        """A mapping of mappings; null is an empty one."""
         child = self.child(name)
         for key, value in child._mapping.items():
             here = child.problems.key(key)
@@ -111,12 +111,12 @@ class Fields:
         return {key: _text(value, child.problems.key(key)) for key, value in child._mapping.items()}
 
     def numbers_by_name(self, name: str) -> dict[str, int]:
-        """A mapping of whole numbers."""
+        """A mapping of integers."""
         child = self.child(name)
         return {key: _number(value, child.problems.key(key)) for key, value in child._mapping.items()}
 
     def choice(self, name: str, choices: type[E], default: E | None) -> E:
-        """One of an enumeration by its value, whatever the case; `default` None means that it must be given."""
+        """A member of an enumeration by its value, ignoring case; if `default` is None, the field is required."""
         value = self.text(name)
         if not value and default is not None:
             return default
@@ -140,7 +140,7 @@ def _text(value: Any, problems: Problems) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        problems.add("must be text" if isinstance(value, dict | list) else "must be text; put it in quotes")
+        problems.add("must be a string" if isinstance(value, dict | list) else "must be a string; put it in quotes")
         return ""
     return value
 
@@ -149,7 +149,7 @@ def _number(value: Any, problems: Problems) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
-        problems.add("must be a whole number")
+        problems.add("must be an integer")
         return 0
     return value
 
@@ -159,12 +159,12 @@ _PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(h|ms|m|s|us|µs|
 
 
 def parse_duration(text: str) -> float:
-    """Seconds; raises ValueError with a text for people."""
+    """Parse a Go duration to seconds; raises ValueError with a human-readable message."""
     seconds, position = 0.0, 0
     while position < len(text) or not text:
         part = _PART.match(text, position)
         if part is None:
-            raise ValueError("must be a duration such as 5s, 1.5s or 100ms")
+            raise ValueError("not a valid duration; use a format such as 5s, 1.5s or 100ms")
         seconds += float(part[1]) * _UNITS[part[2]]
         position = part.end()
     return seconds

@@ -1,4 +1,4 @@
-"""A kubeconfig as data only: nothing that it names is run or read."""
+"""Kubeconfigs as data only: no program or file that they name is run or read."""
 
 import base64
 import binascii
@@ -24,13 +24,13 @@ _IMPERSONATION = ("as", "as-uid", "as-groups", "as-user-extra")
 
 
 class KubeconfigError(ValueError):
-    """The kubeconfig can't be used; the message says why, for people, and holds no secret."""
+    """The kubeconfig can't be used; the human-readable message says why and contains no secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kubeconfig:
-    """One context of a kubeconfig: where the API server is, how it proves who it is, and how we do. What is not given
-    is empty; certificates are PEM."""
+    """One context of a kubeconfig: the API server's address, how it is authenticated, and the client's credentials.
+    What is not set is empty; certificates are in PEM."""
 
     server: str
     authority: str = ""
@@ -45,21 +45,23 @@ class Kubeconfig:
 
 
 def read_kubeconfig(config: Mapping[str, Any], context: str = "") -> Kubeconfig:
-    """The context of that name, or the current one. Raises KubeconfigError; also for what stands elsewhere in it, as
-    the context can be changed later."""
+    """The context of this name, or the current one. Raises KubeconfigError, also for problems elsewhere in the
+    kubeconfig, because the context may be changed later."""
     refuse_references(config)
     name = context or _text(config, "current-context", "")
     if not name:
-        raise KubeconfigError("there is no current-context, and none was named")
+        raise KubeconfigError("no current-context is set, and no context was specified")
     chosen = _named(config, "contexts", "context", name)
     cluster = _named(config, "clusters", "cluster", _text(chosen, "cluster", f"context {name}"))
     user_name = _text(chosen, "user", f"context {name}")
     user = _named(config, "users", "user", user_name) if user_name else {}
     for key in _IMPERSONATION:
         if user.get(key):
-            raise KubeconfigError(f"user {user_name!r} acts as another one ({key}), which is not done here")
+            raise KubeconfigError(f"user {user_name!r} uses impersonation ({key}), which is not supported")
     if bool(user.get("client-certificate-data")) != bool(user.get("client-key-data")):
-        raise KubeconfigError(f"user {user_name!r} has only one of client-certificate-data and client-key-data")
+        raise KubeconfigError(
+            f"user {user_name!r} must have both client-certificate-data and client-key-data, or neither"
+        )
     return Kubeconfig(
         server=_server(cluster),
         authority=_pem(cluster, "certificate-authority-data"),
@@ -75,12 +77,12 @@ def read_kubeconfig(config: Mapping[str, Any], context: str = "") -> Kubeconfig:
 
 
 def refuse_references(config: Mapping[str, Any]) -> None:
-    """Raises KubeconfigError where any cluster or user names a program or a file."""
+    """Raises KubeconfigError if any cluster or user refers to a program or a file."""
     for user in _entries(config, "users"):
         for key in _PROGRAMS:
             if _inner(user, "user").get(key) is not None:
                 raise KubeconfigError(
-                    f"user {user.get('name')!r} has {key}: nothing that a kubeconfig names is run; "
+                    f"user {user.get('name')!r} has {key}, but programs in a kubeconfig are never run; "
                     "use a token or a client certificate"
                 )
     for part, files in _FILES.items():
@@ -88,8 +90,8 @@ def refuse_references(config: Mapping[str, Any]) -> None:
             for key, inline in files.items():
                 if _inner(entry, part).get(key) is not None:
                     raise KubeconfigError(
-                        f"{part} {entry.get('name')!r} names a file in {key}: files are not read; "
-                        f"put its content inline as {inline}"
+                        f"{part} {entry.get('name')!r} refers to a file in {key}, but files are never read; "
+                        f"use {inline} with the contents of the file"
                     )
 
 
@@ -99,7 +101,7 @@ def _server(cluster: Mapping[str, Any]) -> str:
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise KubeconfigError("the cluster's server must be a URL such as https://host:6443")
     if "@" in parts.netloc or not server.isprintable():
-        raise KubeconfigError("the cluster's server must be a plain URL, without a user in it")
+        raise KubeconfigError("the cluster's server must be a URL without user information")
     return server.rstrip("/")
 
 
@@ -116,7 +118,7 @@ def _named(config: Mapping[str, Any], section: str, part: str, name: str) -> Map
     for entry in _entries(config, section):
         if entry.get("name") == name:
             return _inner(entry, part)
-    raise KubeconfigError(f"there is no {name!r} among its {section}")
+    raise KubeconfigError(f"{section} has no entry {name!r}")
 
 
 def _entries(config: Mapping[str, Any], section: str) -> Iterable[Mapping[str, Any]]:
@@ -138,7 +140,7 @@ def _text(mapping: Mapping[str, Any], key: str, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise KubeconfigError(f"{where}{' ' if where else ''}{key} must be text")
+        raise KubeconfigError(f"{where}{' ' if where else ''}{key} must be a string")
     return value
 
 
@@ -147,7 +149,7 @@ def _pem(mapping: Mapping[str, Any], key: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError):
-        raise KubeconfigError(f"{key} must be a PEM in base64") from None
+        raise KubeconfigError(f"{key} must be base64-encoded PEM") from None
 
 
 MAX_BYTES = 64 * 1024
@@ -155,47 +157,48 @@ _LINE = re.compile(r"line \d+")
 
 
 @dataclass(frozen=True, slots=True)
-class KeptKubeconfig:
-    """One context of a kubeconfig in the one form that is kept."""
+class ExtractedContext:
+    """One context of a kubeconfig, in the canonical form that is stored."""
 
     context: str
     text: str
 
 
-def load_kubeconfig(text: str) -> dict[str, Any]:
-    """The kubeconfig as data. Raises KubeconfigError by place: the YAML reader's own words repeat what stands there."""
+def parse_kubeconfig(text: str) -> dict[str, Any]:
+    """Parse a kubeconfig. Raises KubeconfigError with the line only, because the YAML parser's messages quote the
+    contents."""
     if len(text.encode()) > MAX_BYTES:
         raise KubeconfigError(f"has more than {MAX_BYTES} bytes")
     try:
         return load_mapping(text)
     except YamlError as error:
-        where = _LINE.search(str(error))
+        line = _LINE.search(str(error))
     raise KubeconfigError(
-        f"can't be read{f' ({where.group()})' if where else ''}: must be one kubeconfig as plain YAML or JSON, without "
-        "aliases, tags, or a key that is set twice"
+        f"can't be parsed{f' ({line.group()})' if line else ''}: must be a single YAML or JSON document without "
+        "aliases, tags or duplicate keys"
     )
 
 
-def cut_kubeconfig(text: str, context: str = "") -> KeptKubeconfig:
-    """What `context` needs of the text, the current one where that is empty. Raises KubeconfigError where it is not
-    there or can't be used; other contexts don't matter."""
-    config = load_kubeconfig(text)
+def extract_context(text: str, context: str = "") -> ExtractedContext:
+    """The parts of the kubeconfig that `context` needs; empty means the current one. Raises KubeconfigError if it does
+    not exist or can't be used; problems of other contexts don't matter."""
+    config = parse_kubeconfig(text)
     name = context or config.get("current-context")
     if not (isinstance(name, str) and name):
-        raise KubeconfigError("there is no current-context; say which context is meant")
-    alone = _named_entries(config, "contexts", name)
-    inner = alone[0].get("context") if alone else None
-    ways: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
+        raise KubeconfigError("no current-context is set; specify a context")
+    chosen = _named_entries(config, "contexts", name)
+    inner = chosen[0].get("context") if chosen else None
+    refs: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
     only = {
-        "contexts": alone or config.get("contexts"),
-        "clusters": _named_entries(config, "clusters", ways.get("cluster")),
-        "users": _named_entries(config, "users", ways.get("user")),
+        "contexts": chosen or config.get("contexts"),
+        "clusters": _named_entries(config, "clusters", refs.get("cluster")),
+        "users": _named_entries(config, "users", refs.get("user")),
     }
-    return KeptKubeconfig(name, _written(name, read_kubeconfig(only, name)))
+    return ExtractedContext(name, _written(name, read_kubeconfig(only, name)))
 
 
 def _named_entries(config: Mapping[str, Any], section: str, name: object) -> list[dict[str, Any]]:
-    """The first entry of that name, as for kubectl; none where there is none."""
+    """The first entry of this name, which is the one that kubectl uses; empty if there is none."""
     entries = config.get(section)
     found = [e for e in entries if isinstance(e, dict) and e.get("name") == name] if isinstance(entries, list) else []
     return found[:1]

@@ -1,15 +1,14 @@
-"""The header by which a dialer tells a proxy the connection's original addresses.
+"""The header with which a client passes a connection's original addresses to a proxy.
 
-Why it exists: a meshed pod's connections reach its sidecar by iptables, which keep the original
-destination on the socket. Where there is no iptables, the PROXY protocol (version 2) carries it.
-Source: the specification "The PROXY protocol", section 2.2, by HAProxy.
+In a meshed pod, iptables redirect connections to the sidecar and keep the original destination on the socket. Without
+iptables, the PROXY protocol (version 2) carries it. Source: "The PROXY protocol", section 2.2, by HAProxy.
 """
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
 Endpoint = tuple[str, int]
-"""An IP address in text and a port."""
+"""An IP address as text, and a port."""
 
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 _VERSION_2_PROXY = 0x21
@@ -20,12 +19,12 @@ def encode_header(source: Endpoint, destination: Endpoint) -> bytes:
     """Return the version 2 header of a TCP connection from `source` to `destination`.
 
     Raises:
-        ValueError: an address is no IP address, a port is not 0 to 65535, or the families differ
-            (the format has one family for both).
+        ValueError: an address is not an IP address, a port is not 0 to 65535, or the IP versions differ (the format has
+            one for both).
     """
     (from_ip, from_port), (to_ip, to_port) = _parse(source), _parse(destination)
     if from_ip.version != to_ip.version:
-        raise ValueError(f"{from_ip} and {to_ip} are of different IP versions")
+        raise ValueError(f"{from_ip} and {to_ip} have different IP versions")
     addresses = from_ip.packed + to_ip.packed + struct.pack("!HH", from_port, to_port)
     family = _TCP_OVER[from_ip.version]
     return _SIGNATURE + struct.pack("!BBH", _VERSION_2_PROXY, family, len(addresses)) + addresses

@@ -1,4 +1,4 @@
-"""Istio's ServiceEntry to the domain: ours strictly, foreign ones leniently."""
+"""Istio's ServiceEntry to the domain: strictly for users' input, leniently for foreign objects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ _API_VERSIONS = frozenset(f"networking.istio.io/{version}" for version in ("v1",
 
 
 def read_object(text: str, kind: str, problems: Problems) -> tuple[Fields, Fields] | None:
-    """Metadata and spec of the `kind` in `text`; None, with a problem, where it is something else.
+    """Metadata and spec of the `kind` in `text`; None, with a problem, if it is of another kind.
 
-    Raises YamlError where the text is no YAML we read.
+    Raises YamlError if the text is not YAML that strict_yaml accepts.
     """
     top = Fields(load_mapping(text), problems)
     if not _is_kind(top, kind):
@@ -29,7 +29,7 @@ def read_object(text: str, kind: str, problems: Problems) -> tuple[Fields, Field
 def _is_kind(top: Fields, kind: str) -> bool:
     version, found = top.text("apiVersion"), top.text("kind")
     if found != kind:
-        top.problems.at("kind").add(f"must be {kind}, not {found or 'empty'}")
+        top.problems.at("kind").add(f"must be {kind}, not {found}" if found else f"must be {kind}")
         return False
     if version not in _API_VERSIONS:
         top.problems.at("apiVersion").add(f"must be networking.istio.io/v1, v1beta1 or v1alpha3, not {version!r}")
@@ -39,8 +39,8 @@ def _is_kind(top: Fields, kind: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ParsedServiceEntry:
-    """A ServiceEntry as written, its values not yet checked. `id` and `namespace` are empty where the YAML does not
-    say; the entry itself has no name yet."""
+    """A ServiceEntry as written, not validated yet. `id` and `namespace` are empty if the YAML omits them; the entry
+    itself has no name yet."""
 
     id: str
     namespace: str
@@ -48,9 +48,9 @@ class ParsedServiceEntry:
 
 
 def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | None:
-    """The ServiceEntry in `text`; adds to `problems` what can't be read, and gives None where nothing can.
+    """The ServiceEntry in `text`. Adds what can't be read to `problems`; None if it is not a ServiceEntry.
 
-    Raises YamlError where the text is no YAML we read.
+    Raises YamlError if the text is not YAML that strict_yaml accepts.
     """
     parts = read_object(text, "ServiceEntry", problems)
     if parts is None:
@@ -99,21 +99,21 @@ def _endpoint(fields: Fields) -> Endpoint:
 
 
 def yaml_path(field: str) -> str:
-    """A path of the entry in the YAML's own terms, such as spec.ports[0].targetPort."""
+    """The YAML path of a field of the entry, such as spec.ports[0].targetPort."""
     steps, bracket, key = field.partition('["')
     steps = steps.replace("target_port", "targetPort").replace("export_to", "exportTo")
     return f"spec.{steps}{bracket}{key}"
 
 
-_MOST_PORT = 65535
+_MAX_PORT = 65535
 
 
 def read_foreign_entry(name: str, spec: Mapping[str, Any]) -> ServiceEntry | None:
-    """The entry in an object's spec, under that name; None where it says nothing that can be understood."""
+    """The entry in the spec of a foreign object, with this name; None if it is invalid."""
     try:
         hosts = tuple(str(host).lower() for host in spec["hosts"])
         ports = tuple(read_port(port, str(port.get("protocol") or "")) for port in spec.get("ports") or ())
-        if not hosts or not all(0 < port.number <= _MOST_PORT for port in ports):
+        if not hosts or not all(0 < port.number <= _MAX_PORT for port in ports):
             return None
         return ServiceEntry(
             name=name,
@@ -130,7 +130,7 @@ def read_foreign_entry(name: str, spec: Mapping[str, Any]) -> ServiceEntry | Non
 
 
 def read_port(port: Mapping[str, Any], protocol: str) -> ServicePort:
-    """A port; what Istio knows no more of than that it is TCP, or finds out by itself, stands as TCP."""
+    """A port. Protocols that Istio treats as TCP, or detects by itself, are read as TCP."""
     number = int(port.get("number") or port["port"])
     known = next((each for each in Protocol if each.value == protocol.upper()), Protocol.TCP)
     target = port.get("targetPort")

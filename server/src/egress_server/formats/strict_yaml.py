@@ -1,4 +1,4 @@
-"""YAML as strictly as a control plane must read it: one document, no aliases, no duplicate keys, no tags, bounded.
+"""YAML read as strictly as a control plane should: one document of limited size, no aliases, duplicate keys or tags.
 
 PyYAML keeps the last of two equal keys, expands aliases without limit, and reads 1:20 as 80 and 010 as 8; each of
 these has broken meshes before.
@@ -10,16 +10,17 @@ from typing import Any
 
 import yaml
 
-MAX_LENGTH = 256 * 1024  # reading takes most of a second of everybody's time
+MAX_LENGTH = 256 * 1024  # characters; parsing these blocks the event loop for most of a second
 MAX_DEPTH = 64
 _LOST_INDENTATION = re.compile(
     r"^(metadata|spec):[ \t]*\r?\n(?:[ \t]*\r?\n)*"
     r"(?![ \t]|---|\.\.\.|#|(?:apiVersion|kind|metadata|spec|status):)(\S[^\r\n]*)",
     re.M,
 )
-# What plain text means where it is no text, and how it may begin. The rest of YAML 1.1 (dates, octal and sexagesimal
-# numbers, merges) is not understood: a number of another form is a float here, which no field of ours takes.
-_MEANINGS = tuple(
+# Plain scalars that are not strings, by tag, with the characters they may start with. The rest of YAML 1.1 (dates,
+# octal and sexagesimal numbers, merge keys) is not supported: a number of another form is a float, which no field
+# takes.
+_SCALARS = tuple(
     (f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), firsts)
     for tag, pattern, firsts in (
         ("null", "~|null|Null|NULL|", ["", *"~nN"]),
@@ -31,56 +32,56 @@ _MEANINGS = tuple(
 
 
 class YamlError(ValueError):
-    """The text can't be read; the message says what and where, for people."""
+    """The text can't be parsed; the human-readable message says why and where."""
 
 
 class _Loader(yaml.CSafeLoader):
-    """Refuses duplicate keys; a key is always the text that it was."""
+    """Refuses duplicate keys, and reads every key as the string that was written."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         mapping: dict[Hashable, Any] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise YamlError(f"line {line}: a key must be plain text")
+                raise YamlError(f"line {line}: a key must be a plain string")
             if key.value in mapping:
-                raise YamlError(f"line {line}: {key.value!r:.80} is set twice")
+                raise YamlError(f"line {line}: duplicate key {key.value!r:.80}")
             mapping[key.value] = self.construct_object(value, deep)
         return mapping
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern, firsts in _MEANINGS if first in firsts]
-    for first in {first for *_, firsts in _MEANINGS for first in firsts}
+    first: [(tag, pattern) for tag, pattern, firsts in _SCALARS if first in firsts]
+    for first in {first for *_, firsts in _SCALARS for first in firsts}
 }
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Puts in quotes what PyYAML, or we, would not read as text; writes what stands twice twice, as we read no
-    aliases."""
+    """Quotes strings that PyYAML or this module would not read as strings, and never writes aliases, which are refused
+    on reading."""
 
     def ignore_aliases(self, _: object) -> bool:
         """Always."""
         return True
 
 
-for _meaning in _MEANINGS:
-    _Dumper.add_implicit_resolver(*_meaning)
+for _scalar in _SCALARS:
+    _Dumper.add_implicit_resolver(*_scalar)
 
 
 def load_mapping(text: str) -> dict[str, Any]:
-    """The one mapping in `text`; its keys are texts. Raises YamlError."""
+    """Parse the only mapping in `text`, whose keys are strings. Raises YamlError."""
     if len(text) > MAX_LENGTH:
-        raise YamlError(f"has {len(text)} characters; at most {MAX_LENGTH} are read")
+        raise YamlError(f"has {len(text)} characters; at most {MAX_LENGTH} are allowed")
     if lost := _LOST_INDENTATION.search(text):
         line = text.count("\n", 0, lost.start()) + 1
         raise YamlError(
-            f"the indentation is lost: nothing is indented below '{lost.group(1)}:' (line {line}); "
-            f"'{lost.group(2)[:40]}' must be indented to belong to it"
+            f"line {line}: the indentation is missing below '{lost.group(1)}:'; "
+            f"indent '{lost.group(2)[:40]}' and the lines that belong to it"
         )
     try:
         _check_events(text)
-        # A SafeLoader by another name: it makes YAML's own types and nothing else.
+        # A subclass of SafeLoader: it creates YAML's own types only.
         value = yaml.load(text, Loader=_Loader)
     except YamlError:
         raise
@@ -91,7 +92,7 @@ def load_mapping(text: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:
         raise YamlError(str(error).partition("\n")[0]) from error
     if not isinstance(value, dict):
-        raise YamlError("must be one object with apiVersion, kind, metadata and spec")
+        raise YamlError("must be an object with apiVersion, kind, metadata and spec")
     return value
 
 
@@ -105,16 +106,16 @@ def _check_events(text: str) -> None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise YamlError(f"{_line(event)}: a second document; send one at a time")
+                raise YamlError(f"{_line(event)}: only one document is allowed")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise YamlError(f"{_line(event)}: nested deeper than {MAX_DEPTH} levels")
 
 
 def _line(event: yaml.Event) -> str:
-    return f"line {event.start_mark.line + 1}" if event.start_mark else "somewhere"
+    return f"line {event.start_mark.line + 1}" if event.start_mark else "at an unknown line"
 
 
 def dump(value: Any) -> str:
-    """`value` as block YAML in the order of its keys, as people write Kubernetes objects."""
+    """`value` as block YAML in the order of its keys, the way Kubernetes objects are written."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=120)

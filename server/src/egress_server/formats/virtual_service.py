@@ -1,43 +1,44 @@
-"""Istio's VirtualService to a fault: what people inject faults with today goes in unchanged.
+"""Istio's VirtualService to a fault: VirtualServices that inject faults today can be used unchanged.
 
-A fault disturbs requests and lets them go where they went. A VirtualService can do much more, and what is more is
-refused by its path: taken over in part, it would do something else than its author reads in it.
+A fault affects requests but does not change their destination. A VirtualService can do much more, and everything else
+is refused by its path: if only a part were accepted, it would not do what its author intended.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, Labels, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.selectors import Labels
 from egress_server.domain.validate import Problems
 from egress_server.formats.fields import Fields
 from egress_server.formats.service_entry import read_object
 
-_NO_PERCENT = "Istio reads a missing percentage as never; set percentage 100 to mean always"
-_SHARE, _SHARE_OLD = "percentage.value", "percent"
+_NO_PERCENT = "is required: to Istio, a missing percentage means never; use 100 for always"
+_PERCENT, _DEPRECATED_PERCENT = "percentage.value", "percent"
 _VALUED = (MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedFault:
-    """A fault as written, its values not yet checked. `id` and `namespace` are empty where the YAML does not say; the
-    fault itself has no name and no ttl yet. `places` are paths in the YAML by path of the fault."""
+    """A fault as written, not validated yet. `id` and `namespace` are empty if the YAML omits them; the fault itself
+    has no name and no ttl yet. `paths` maps paths of the fault to paths in the YAML."""
 
     id: str
     namespace: str
     fault: Fault
-    places: Mapping[str, str]
+    paths: Mapping[str, str]
 
     def yaml_path(self, field: str) -> str:
-        """Where in the YAML a path of the fault stands."""
-        known = [place for place in self.places if field == place or field.startswith((f"{place}.", f"{place}["))]
+        """The YAML path of a field of the fault."""
+        known = [path for path in self.paths if field == path or field.startswith((f"{path}.", f"{path}["))]
         nearest = max(known, key=len, default="")
-        return self.places[nearest] + field[len(nearest) :] if nearest else f"spec.{field}"
+        return self.paths[nearest] + field[len(nearest) :] if nearest else f"spec.{field}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """One match block: its conditions, and the port (0 for any) it holds them for."""
+    """One match block: its conditions, and the port that they apply to (0 for any)."""
 
     port: int
     headers: tuple[HeaderMatch, ...]
@@ -46,15 +47,15 @@ class _Match:
 
     @property
     def conditions(self) -> object:
-        """What it asks for besides the port; the order of headers says nothing."""
+        """All conditions except the port; the order of headers is irrelevant."""
         return sorted((h.name, h.kind.value, h.value) for h in self.headers), self.source_labels, self.source_namespace
 
 
 def parse_fault(text: str, problems: Problems) -> ParsedFault | None:
-    """The fault in the VirtualService in `text`; adds to `problems` what can't be read or kept, and gives None where
-    nothing can be read.
+    """The fault in the VirtualService in `text`. Adds what can't be read or represented to `problems`; None if there is
+    no fault.
 
-    Raises YamlError where the text is no YAML we read.
+    Raises YamlError if the text is not YAML that strict_yaml accepts.
     """
     parts = read_object(text, "VirtualService", problems)
     if parts is None:
@@ -63,50 +64,50 @@ def parse_fault(text: str, problems: Problems) -> ParsedFault | None:
     host = _host(spec)
     routes = list(spec.children("http"))
     for name in ("tcp", "tls"):
-        spec.refuse(name, "a fault works on HTTP requests only; remove it")
+        spec.refuse(name, "a fault applies to HTTP requests only; remove this field")
     spec.refuse_rest()
-    index = _faulty(routes, spec.problems.at("http"))
+    index = _find_fault(routes, spec.problems.at("http"))
     if index is None:
         return None
     _check_fallbacks(routes, index, host)
-    fault, places = _read_fault(routes[index], host, f"spec.http[{index}]")
-    return ParsedFault(metadata.text("name"), metadata.text("namespace"), fault, places)
+    fault, paths = _read_fault(routes[index], host, f"spec.http[{index}]")
+    return ParsedFault(metadata.text("name"), metadata.text("namespace"), fault, paths)
 
 
 def _host(spec: Fields) -> str:
     hosts = spec.texts("hosts")
     if len(hosts) != 1:
-        spec.problems.at("hosts").add(f"has {len(hosts)}; a fault is for exactly one host")
+        spec.problems.at("hosts").add(f"must have exactly one host, not {len(hosts)}")
     for index, gateway in enumerate(spec.texts("gateways")):
         if gateway != "mesh":
-            spec.problems.at("gateways", index).add(
-                "a fault is for workloads of the mesh, not for a gateway; remove it"
-            )
+            spec.problems.at("gateways", index).add("must be mesh: a fault applies to workloads, not to gateways")
     if spec.texts("exportTo") not in {(), ("*",)}:
-        spec.problems.at("exportTo").add("a fault is for every namespace; limit it by sourceNamespace in a match")
+        spec.problems.at("exportTo").add(
+            "is not supported; use sourceNamespace in a match to restrict the fault to a namespace"
+        )
     return hosts[0].lower() if hosts else ""
 
 
-def _faulty(routes: list[Fields], problems: Problems) -> int | None:
-    """Position of the one route with a fault."""
+def _find_fault(routes: list[Fields], problems: Problems) -> int | None:
+    """The position of the only route with a fault."""
     found = [index for index, route in enumerate(routes) if route.has("fault")]
     if not found:
-        problems.add("no route carries a fault")
+        problems.add("no route has a fault")
         return None
     for index in found[1:]:
-        problems.at(index, "fault").add(f"http[{found[0]}] carries a fault as well; inject one fault at a time")
+        problems.at(index, "fault").add(f"http[{found[0]}] already has a fault; inject one fault at a time")
     return found[0]
 
 
-def _check_fallbacks(routes: list[Fields], faulty: int, host: str) -> None:
-    """Beside the fault only what is always there anyway may stand: a last route for all other requests."""
+def _check_fallbacks(routes: list[Fields], fault: int, host: str) -> None:
+    """Besides the fault, only a last route for all other requests is allowed."""
     for index, route in enumerate(routes):
-        if index == faulty or route.has("fault"):
+        if index == fault or route.has("fault"):
             continue
-        if index < faulty:
-            route.problems.add("takes requests away from the fault below it; put a fallback last, and remove others")
-        route.refuse("match", "without a fault only a fallback for all other requests is kept; remove it")
-        _read_treatment(route, host)
+        if index < fault:
+            route.problems.add("takes precedence over the route with the fault; only a fallback after it is allowed")
+        route.refuse("match", "is not allowed in a route without a fault, which must match all other requests")
+        _read_action(route, host)
 
 
 def _read_fault(route: Fields, host: str, path: str) -> tuple[Fault, dict[str, str]]:
@@ -117,10 +118,10 @@ def _read_fault(route: Fields, host: str, path: str) -> tuple[Fault, dict[str, s
     for index, match in enumerate(matches[1:], 1):
         if match.conditions != matches[0].conditions:
             route.problems.at("match", index).add(
-                "may differ from match[0] in its port only: blocks are alternatives; inject a fault for each"
+                "may differ from match[0] only in its port; inject a separate fault for other conditions"
             )
-    _read_treatment(route, host)
-    asked = matches[0] if matches else _Match(0, (), {}, "")
+    _read_action(route, host)
+    first = matches[0] if matches else _Match(0, (), {}, "")
     ports = tuple(match.port for match in matches) if all(match.port for match in matches) else ()
     parsed = Fault(
         name="",
@@ -129,13 +130,15 @@ def _read_fault(route: Fields, host: str, path: str) -> tuple[Fault, dict[str, s
         delay=_delay(parts["delay"]) if "delay" in parts else None,
         abort=_abort(parts["abort"]) if "abort" in parts else None,
         ports=ports,
-        match_headers=asked.headers,
-        source_labels=asked.source_labels,
-        source_namespace=asked.source_namespace,
+        match_headers=first.headers,
+        source_labels=first.source_labels,
+        source_namespace=first.source_namespace,
     )
-    shares = {name: _SHARE_OLD if fields.has(_SHARE_OLD) else _SHARE for name, fields in parts.items()}
-    places = {f"{name}.percent": f"{path}.fault.{name}.{share}" for name, share in shares.items()}
-    return parsed, places | _places(parsed, path)
+    percents = {
+        name: _DEPRECATED_PERCENT if fields.has(_DEPRECATED_PERCENT) else _PERCENT for name, fields in parts.items()
+    }
+    paths = {f"{name}.percent": f"{path}.fault.{name}.{percent}" for name, percent in percents.items()}
+    return parsed, paths | _paths(parsed, path)
 
 
 def _delay(fields: Fields) -> Delay:
@@ -147,17 +150,17 @@ def _delay(fields: Fields) -> Delay:
 def _abort(fields: Fields) -> Abort:
     abort = Abort(fields.number("httpStatus"), fields.text("grpcStatus"), _percent(fields))
     if abort.http_status and abort.grpc_status:
-        fields.problems.at("grpcStatus").add("set httpStatus or grpcStatus, not both")
+        fields.problems.at("grpcStatus").add("only one of httpStatus and grpcStatus may be set")
     fields.refuse_rest()
     return abort
 
 
 def _percent(fields: Fields) -> float:
-    """The share of requests, in today's form (percentage.value) or the one before it (percent)."""
+    """The percentage of requests, in the current form (percentage.value) or the deprecated one (percent)."""
     percentage = fields.child("percentage")
     if fields.has("percent"):
         if fields.has("percentage"):
-            fields.problems.at("percent").add("set percentage or percent, not both")
+            fields.problems.at("percent").add("only one of percentage and percent may be set")
         return float(fields.number("percent"))
     if not percentage.has("value"):
         fields.problems.at("percentage").add(_NO_PERCENT)
@@ -181,31 +184,33 @@ def _match(fields: Fields) -> _Match:
 def _header(name: str, fields: Fields) -> HeaderMatch:
     given = [kind for kind in _VALUED if fields.has(kind.value)]
     if len(given) > 1:
-        fields.problems.add("set one of exact, prefix and regex")
+        fields.problems.add("only one of exact, prefix and regex may be set")
     fields.refuse_others(*(kind.value for kind in _VALUED))
     return HeaderMatch(name, given[0], fields.text(given[0].value)) if given else HeaderMatch(name)
 
 
-def _read_treatment(route: Fields, host: str) -> None:
-    """All that a route does besides its fault: it must send everything to `host`."""
+def _read_action(route: Fields, host: str) -> None:
+    """Everything in a route besides its fault: it must send all requests to `host`."""
     destinations = list(route.children("route"))
     if len(destinations) != 1:
-        route.problems.at("route").add(f"must send everything to {host}")
+        route.problems.at("route").add(f"must have exactly one destination, {host}")
     for fields in destinations:
         destination = fields.child("destination")
         if destination.text("host").lower() != host:
-            destination.problems.at("host").add(f"must be {host}: a fault sends requests where they were going")
+            destination.problems.at("host").add(
+                f"must be {host}, because a fault does not change the destination of requests"
+            )
         if fields.number("weight") not in {0, 100}:
-            fields.problems.at("weight").add("must be 100 or left out")
+            fields.problems.at("weight").add("must be 100 or omitted")
         destination.refuse_rest()
         fields.refuse_rest()
     for name in ("timeout", "retries"):
-        route.refuse(name, f"belongs to the service entry; set traffic.{name} there and remove it here")
+        route.refuse(name, f"is a setting of the service entry; set traffic.{name} there instead")
     route.ignore("name")
     route.refuse_rest()
 
 
-def _places(fault: Fault, route: str) -> dict[str, str]:
+def _paths(fault: Fault, route: str) -> dict[str, str]:
     headers = (
         (f"match_headers[{i}]", f'{route}.match[0].headers["{h.name}"]') for i, h in enumerate(fault.match_headers)
     )

@@ -1,1 +1,1 @@
-"""The REST door: routes taken from the contract's own annotations, through the same pipeline."""
+"""The REST transport: routes from the contract's google.api.http annotations, through the same pipeline as gRPC."""

@@ -1,5 +1,5 @@
-"""`/docs`: Swagger UI from files of an installed package. Nothing is loaded from elsewhere, and the page says so to the
-browser by its Content-Security-Policy."""
+"""`/docs`: Swagger UI from the files of an installed package. A Content-Security-Policy ensures that nothing is loaded
+from elsewhere."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,13 +9,13 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 _PACKAGE = "mkdocs_swagger_ui_tag"
-"""A package for another tool, of which only the Swagger UI 5 files are used; it is never imported."""
+"""A package for another tool. Only its Swagger UI 5 files are used; it is never imported."""
 _FILES = {
     "swagger-ui.css": "stylesheets/swagger-ui.css",
     "swagger-ui-bundle.js": "javascripts/swagger-ui-bundle.js",
 }
 
-# Swagger UI writes style attributes and data: images of its own; scripts come from here alone.
+# Swagger UI uses style attributes and data: images; scripts only come from this server.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -38,7 +38,7 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-# validatorUrl null: the default sends the document's address to a public validator.
+# validatorUrl null: the default sends the URL of the document to a public validator.
 _START = """SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
@@ -50,8 +50,8 @@ _START = """SwaggerUIBundle({
 
 
 def docs_routes() -> list[Route]:
-    """The page, where / leads too, its start script and the two files of Swagger UI. Raises RuntimeError where those
-    are missing."""
+    """The page, a redirect to it from /, its start script and the files of Swagger UI. Raises RuntimeError if these are
+    missing."""
 
     async def page(_: Request) -> Response:
         return Response(_PAGE, media_type="text/html", headers=_HEADERS)
@@ -76,6 +76,6 @@ def _file(name: str, path: Path) -> Route:
 def _assets() -> dict[str, Path]:
     spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError(f"the package {_PACKAGE}, which carries Swagger UI, is not installed")
+        raise RuntimeError(f"package {_PACKAGE}, which contains Swagger UI, is not installed")
     base = Path(spec.submodule_search_locations[0]) / "swagger-ui"
     return {name: base / path for name, path in _FILES.items()}

@@ -1,4 +1,4 @@
-"""Pages for operators and their tools: alive, ready, metrics."""
+"""Endpoints for operators: liveness, readiness, metrics."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from egress_server.domain.model.errors import EgressError
-from egress_server.gateway.endpoint import headers_of
-from egress_server.gateway.errors import send_refusal
 from egress_server.gateway.origin_guard import Guard
-from egress_server.pipeline.status import refusal_of
+from egress_server.gateway.requests import headers_of
+from egress_server.gateway.responses import send_error
+from egress_server.pipeline.status import status_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ Readiness = Callable[[], Awaitable[Health]]
 
 
 def operation_routes(readiness: Readiness, metrics: Callable[[], bytes]) -> list[Route]:
-    """The routes; none of them goes through the pipeline, so they answer when the store is away."""
+    """The routes. They do not use the pipeline, so they work without the store."""
 
     async def alive(_: Request) -> Response:
         return _json(200, {"alive": True})
@@ -55,12 +55,12 @@ def operation_routes(readiness: Readiness, metrics: Callable[[], bytes]) -> list
 
 
 def operations_app(readiness: Readiness, metrics: Callable[[], bytes], otherwise: EgressError) -> ASGIApp:
-    """These pages and nothing else: whatever else is asked for gets `otherwise`."""
-    refusal = refusal_of(otherwise)
+    """An app with only these endpoints. All other requests get the error `otherwise`."""
+    error = status_error(otherwise)
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await send_refusal(send, refusal.status, headers_of(scope))
+            await send_error(send, error.status, headers_of(scope))
         else:
             await WebSocketClose()(scope, receive, send)
 

@@ -1,1 +1,1 @@
-"""The one path of every call, whatever the transport."""
+"""The path that every call takes, whatever its transport."""

@@ -1,15 +1,13 @@
-"""The one path of a call, whatever the wire.
+"""The path of a call: authenticate, decode, authorize, command, encode.
 
-Identity, decode, authorize, command, encode; around them one span and two metrics, and every error turned into a
-Status exactly once. The doors (api, gateway) hand over bytes or a message and get a message or a Refusal.
+A call has one span and two metrics, and each error becomes a Status exactly once. The transports (api, gateway) pass
+bytes or a message, and get a message or a StatusError.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Protocol
 
 import structlog
 from google.protobuf.message import DecodeError, Message
@@ -18,64 +16,15 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, InvalidArgument
-from egress_server.pipeline.status import StatusError, internal_error, refusal_of
+from egress_server.domain.model.limits import MAX_REQUEST_BYTES
+from egress_server.pipeline.method import Command, Method, RpcCall, StreamMethod
+from egress_server.pipeline.status import StatusError, internal_error, status_error
 from egress_server.pipeline.write_batcher import WriteBatcher
 from egress_server.ports.identity import Authenticator, Authorizer
 from egress_server.telemetry import metrics
 
-__all__ = ["MAX_REQUEST_BYTES", "Method", "Pipeline", "RpcCall", "StatusError", "StreamMethod"]
-
-MAX_REQUEST_BYTES = 1024 * 1024
 _propagator = TraceContextTextMapPropagator()
 _log = structlog.get_logger(__name__)
-
-
-class Command(Protocol):
-    """A decoded and checked request: whatever else it has, it is about a mesh."""
-
-    @property
-    def mesh(self) -> str:
-        """The mesh's id; what may be done is decided by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One RPC: how it is read, what it needs permission for, what does it, how the answer is written.
-
-    `mutates` says that it commits, and so goes in by groups (see gate.py).
-    """
-
-    path: str
-    request_type: type[Message]
-    response_type: type[Message]
-    permission: str
-    decode: Callable[[Any], Command]
-    run: Callable[[Services, Caller, Any], Awaitable[Any]]
-    encode: Callable[[Any], Message]
-    mutates: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StreamMethod:
-    """One RPC that answers with a stream; `run` is an async generator of what is to be written."""
-
-    path: str
-    request_type: type[Message]
-    response_type: type[Message]
-    permission: str
-    decode: Callable[[Any], Command]
-    run: Callable[[Services, Caller, Any], AsyncGenerator[Any, None]]
-    encode: Callable[[Any], Message]
-
-
-@dataclass(frozen=True, slots=True)
-class RpcCall:
-    """What a door knows of a call. `metadata` has lower-case keys; `deadline` is time.monotonic() seconds."""
-
-    transport: str
-    peer: str
-    metadata: Mapping[str, str]
-    deadline: float | None = None
 
 
 class Pipeline:
@@ -86,22 +35,22 @@ class Pipeline:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._tracer = trace.get_tracer("egress_server")
-        self._gate = WriteBatcher()
+        self._batcher = WriteBatcher()
 
     async def unary(self, method: Method, request: bytes | Message, call: RpcCall) -> Message:
-        """The answer; raises Refusal, and nothing else but cancellation."""
+        """The response. Raises StatusError, and nothing else except cancellation."""
         begin = time.perf_counter()
         code = "CANCELLED"
         span = self._span(method.path, call)
-        # By hand, as the library's context managers cost more than the span itself.
+        # Attached by hand, because the library's context managers cost more than the span itself.
         token = context.attach(trace.set_span_in_context(span))
         try:
-            answer = await self._within_deadline(method, request, call, span)
+            response = await self._within_deadline(method, request, call, span)
             code = "OK"
-            return answer
+            return response
         except Exception as error:
-            code, refusal = _refused(error, method.path, span)
-            raise refusal from error
+            code, failure = _failed(error, method.path, span)
+            raise failure from error
         finally:
             context.detach(token)
             span.end()
@@ -111,7 +60,7 @@ class Pipeline:
     async def stream(
         self, method: StreamMethod, request: bytes | Message, call: RpcCall
     ) -> AsyncGenerator[Message, None]:
-        """The answers as they come; raises as `unary` does. Its span ends with the first of them."""
+        """The responses as they arrive. Raises like `unary`. The span ends with the first response."""
         code = "CANCELLED"
         span = self._span(method.path, call)
         try:
@@ -124,20 +73,20 @@ class Pipeline:
                         yield method.encode(result)
             code = "OK"
         except Exception as error:
-            code, refusal = _refused(error, method.path, span)
-            raise refusal from error
+            code, failure = _failed(error, method.path, span)
+            raise failure from error
         finally:
             if span.is_recording():
                 span.end()
             metrics.requests(method.path, call.transport, code).inc()
 
     async def admit(self, permission: str, mesh: str, call: RpcCall) -> None:
-        """Lets a stream begin; raises Refusal."""
+        """Authenticates and authorizes a stream. Raises StatusError."""
         try:
             principal = await self._authenticator.authenticate(call.metadata, call.peer)
             await self._authorizer.authorize(principal, permission, mesh)
         except EgressError as error:
-            raise refusal_of(error) from error
+            raise status_error(error) from error
 
     def _span(self, path: str, call: RpcCall) -> trace.Span:
         parent = _propagator.extract(call.metadata) if "traceparent" in call.metadata else None
@@ -147,20 +96,20 @@ class Pipeline:
         self, method: Method, request: bytes | Message, call: RpcCall, span: trace.Span
     ) -> Message:
         if call.deadline is None:
-            return await self._in_turn(method, request, call, span)
+            return await self._batched(method, request, call, span)
         timeout = asyncio.timeout(call.deadline - time.monotonic())
         try:
             async with timeout:
-                return await self._in_turn(method, request, call, span)
+                return await self._batched(method, request, call, span)
         except TimeoutError:
             if not timeout.expired():
                 raise
-            raise DeadlineExceeded("the call's deadline has passed") from None
+            raise DeadlineExceeded("the deadline of the call has expired") from None
 
-    async def _in_turn(self, method: Method, request: bytes | Message, call: RpcCall, span: trace.Span) -> Message:
-        if not method.mutates:
+    async def _batched(self, method: Method, request: bytes | Message, call: RpcCall, span: trace.Span) -> Message:
+        if not method.batched:
             return await self._run(method, request, call, span)
-        async with self._gate:
+        async with self._batcher:
             return await self._run(method, request, call, span)
 
     async def _run(self, method: Method, request: bytes | Message, call: RpcCall, span: trace.Span) -> Message:
@@ -170,22 +119,22 @@ class Pipeline:
     async def _admitted(
         self, method: Method | StreamMethod, request: bytes | Message, call: RpcCall, span: trace.Span
     ) -> tuple[Caller, Command]:
-        """Who calls, and what is asked, once it is known that they may."""
+        """The authenticated and authorized caller, and the decoded request."""
         principal = await self._authenticator.authenticate(call.metadata, call.peer)
         command = method.decode(_parse(method, request))
         await self._authorizer.authorize(principal, method.permission, command.mesh)
         return Caller(principal, method.path, _trace_id(span), call.deadline, _traceparent(span)), command
 
 
-def _refused(error: Exception, path: str, span: trace.Span) -> tuple[str, StatusError]:
-    """What a failed call is counted as, and what its caller sees."""
+def _failed(error: Exception, path: str, span: trace.Span) -> tuple[str, StatusError]:
+    """The code that a failed call is counted under, and the error for the caller."""
     if isinstance(error, EgressError):
         if span.is_recording():
             span.set_attribute("egress.reason", error.reason)
             span.set_status(trace.StatusCode.ERROR, error.message)
-        return error.code.name, refusal_of(error)
+        return error.code.name, status_error(error)
     span.set_status(trace.StatusCode.ERROR)
-    _log.error("call failed", method=path, trace_id=_trace_id(span), exc_info=error)
+    _log.error("call_failed", method=path, trace_id=_trace_id(span), exc_info=error)
     return "INTERNAL", internal_error(_trace_id(span))
 
 
@@ -203,7 +152,7 @@ def _parse(method: Method | StreamMethod, request: bytes | Message) -> Message:
         return request
     if len(request) > MAX_REQUEST_BYTES:
         raise InvalidArgument(
-            f"the request has more than {MAX_REQUEST_BYTES} bytes",
+            f"request is larger than {MAX_REQUEST_BYTES} bytes",
             reason="REQUEST_TOO_LARGE",
             metadata={"limit_bytes": str(MAX_REQUEST_BYTES)},
         )
@@ -211,5 +160,5 @@ def _parse(method: Method | StreamMethod, request: bytes | Message) -> Message:
         return method.request_type.FromString(request)
     except DecodeError:
         raise InvalidArgument(
-            f"the request is no {method.request_type.DESCRIPTOR.full_name}", reason="MALFORMED_REQUEST"
+            f"request body is not a valid {method.request_type.DESCRIPTOR.full_name}", reason="MALFORMED_REQUEST"
         ) from None

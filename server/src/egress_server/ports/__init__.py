@@ -1,5 +1,4 @@
-"""What the commands need from the outside, as protocols.
+"""What the server needs from outside, as protocols whose docstrings are promises.
 
-Adapters implement them and only `app` picks the adapters, so a use case can be read, and tested,
-without knowing Redis, Istio or gRPC.
+Only `app` picks the adapters that implement them, so a use case can be read and tested without Redis, Istio or gRPC.
 """

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,16 @@ class AgentInfo:
 
 
 class AgentSessions(Protocol):
-    """The agents attached at this moment."""
+    """The agents that are attached now."""
 
     def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
-        """Agents of a cluster; of one namespace where given."""
+        """Agents of a cluster; of one namespace if given."""
 
     def choose(self, mesh: str, cluster: str, namespace: str = "") -> AgentInfo | None:
-        """The one of them to ask next: the least busy; None where there is none."""
+        """The one of them to ask next, which is the least busy; None if there is none."""
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
-        """Has the agent make one connection.
+        """Makes one connection from the agent.
 
         Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY (8 are queued), DeadlineExceeded
         AGENT_NOT_RESPONDING.

@@ -6,24 +6,24 @@ from uuid import uuid4
 
 
 class Ids(Protocol):
-    """Makes unique ids."""
+    """Generates unique ids."""
 
     def __call__(self) -> str:
         """A new id: printable ASCII, never repeated."""
 
 
 class Clock(Protocol):
-    """Tells the wall-clock time; only for display, never to decide."""
+    """The wall-clock time, for display only: decisions use Monotonic or the store's clock."""
 
     def __call__(self) -> datetime:
         """Now, timezone-aware."""
 
 
 class Monotonic(Protocol):
-    """Tells a time that only goes forward, to measure and to decide by."""
+    """A clock that only goes forward, to measure and to decide by."""
 
     def __call__(self) -> float:
-        """Seconds since some moment in the past, as time.monotonic and as the event loop's time."""
+        """Seconds since some moment in the past, as time.monotonic and the event loop's time."""
 
 
 def system_clock() -> datetime:

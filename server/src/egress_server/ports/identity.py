@@ -1,4 +1,4 @@
-"""Who calls and whether they may, and the sealing of secrets. The authorizer is called on every RPC."""
+"""Authentication, authorization, and the sealing of secrets. The authorizer is called on every RPC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ class Principal:
 
 
 class Authenticator(Protocol):
-    """Finds out who calls."""
+    """Identifies the caller."""
 
     async def authenticate(self, metadata: Mapping[str, str], peer: str) -> Principal:
         """The caller; raises EgressError UNAUTHENTICATED."""
 
 
 class Authorizer(Protocol):
-    """Decides whether a caller may."""
+    """Decides whether a caller is allowed to do something."""
 
     async def authorize(self, principal: Principal, permission: str, mesh: str) -> None:
-        """Returns where allowed; raises PermissionDenied."""
+        """Returns if it is allowed; raises PermissionDenied otherwise."""
 
 
 class Sealer(Protocol):
-    """Seals text under the key of the installation. Equal texts are sealed alike, so that a repeated request is the
-    same one."""
+    """Seals text under the key of the installation. Equal texts have equal sealed forms, so that a repeated request is
+    recognized as such."""
 
     def seal(self, text: str) -> str:
         """The sealed form, printable ASCII."""
 
     def open(self, sealed: str) -> str:
-        """The text. Raises PermanentError CREDENTIALS_UNREADABLE where the key is another, or the text is damaged."""
+        """The text. Raises PermanentError CREDENTIALS_UNREADABLE if it was sealed with another key, or is damaged."""

@@ -1,4 +1,4 @@
-"""What the delivery loop needs of a kind of cluster.
+"""A kind of cluster, as the reconcile loop needs it.
 
 Gather, then project and plan (pure), then apply: the loop reads what the cluster holds, projects desired state onto
 what this kind of cluster can hold, compares the two, and applies the difference. Failures are TransientError or
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import IstioObject, ObjectKey
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import Problem
 from egress_server.domain.observed.inventory import Inventory
 

@@ -1,4 +1,4 @@
-"""The one truth: Redis, its scripts, and the embedded server.
+"""The store of desired state: Redis or Valkey, its Lua scripts, and the embedded server.
 
-The only room that knows Redis. Its exceptions stop here: callers see the domain's errors.
+Nothing else knows Redis. Its exceptions end here: callers see the domain's errors.
 """

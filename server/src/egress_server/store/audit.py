@@ -1,9 +1,9 @@
-"""The audit chain: what shows that nobody has edited, removed or cut off a record.
+"""The audit chain: detects audit records that were edited, removed or truncated.
 
-Each audit record carries a digest, made in the same commit. A sealer chains them afterwards over the gap-free
-revisions: chain(r) = sha256(chain(r-1) | r | time | previous revision | digest). The chain's head and, where old
-records were forgotten, its base live in one hash. Who can rewrite everything can rewrite the chain too: against that
-helps only a head that was written down elsewhere.
+Each audit record carries a digest, written in the same commit. A sealer chains the records afterwards over the gap-free
+revisions: chain(r) = sha256(chain(r-1) | r | time | previous revision | digest). The chain's head and, if old records
+were deleted, its base are kept in one hash. An attacker who can rewrite everything can rewrite the chain too; only a
+copy of the head kept elsewhere detects that.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ class Link:
     chain: str
 
     def after(self, entry: Entry) -> "Link":
-        """The next link, over one audit entry."""
+        """The next link, computed from one audit entry."""
         fields = dict(pairs(entry[1]))
         revision = number_of(entry)
         parts = (fields[b"t"], fields[b"p"], fields[b"d"])
@@ -38,14 +38,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """From where to where the chain goes."""
+    """The two ends of the chain."""
 
     base: Link
     head: Link
 
 
 async def read_seal(connection: RedisConnection, keys: MeshKeys) -> Seal:
-    """How far the mesh's chain goes."""
+    """The ends of the mesh's chain."""
     fields = ("base_revision", "base_chain", "revision", "chain")
     base, base_chain, head, head_chain = await connection.call("HMGET", keys.seal, *fields)
     return Seal(
@@ -55,7 +55,7 @@ async def read_seal(connection: RedisConnection, keys: MeshKeys) -> Seal:
 
 
 async def seal_more(connection: RedisConnection, keys: MeshKeys) -> int:
-    """Chains a batch of records that are not yet; returns how many. Stops before a gap: verification tells of it."""
+    """Chains a batch of unsealed records; returns how many. Stops at a gap, which verification reports."""
     head = (await read_seal(connection, keys)).head
     link, count = head, 0
     for entry in await _entries(connection, keys, head.revision):
@@ -68,7 +68,7 @@ async def seal_more(connection: RedisConnection, keys: MeshKeys) -> int:
 
 
 async def trim(connection: RedisConnection, keys: MeshKeys, *, before_ms: int) -> int:
-    """Forgets a batch of sealed records from before a time (ms since 1970); returns how many."""
+    """Deletes a batch of sealed records from before a time (ms since 1970); returns how many."""
     seal = await read_seal(connection, keys)
     link, count = seal.base, 0
     for entry in await _entries(connection, keys, seal.base.revision):
@@ -86,7 +86,7 @@ async def trim(connection: RedisConnection, keys: MeshKeys, *, before_ms: int) -
 
 
 async def verify(connection: RedisConnection, mesh: str) -> AsyncIterator[str]:
-    """What is wrong with the audit trail, as sentences; nothing where it is whole."""
+    """The problems of the audit trail, as sentences; none if it is intact."""
     keys = MeshKeys(mesh)
     seal = await read_seal(connection, keys)
     newest = int(await connection.call("HGET", keys.meta, "revision") or 0)
@@ -116,12 +116,12 @@ def _problems(entry: Entry, version: bytes | None) -> list[str]:
 
 
 async def _versions(connection: RedisConnection, keys: MeshKeys, entries: Sequence[Entry]) -> list[bytes | None]:
-    """The resource as of each entry, None where that version is no longer kept."""
+    """The resource as of each entry, None if that version is no longer kept."""
     reads = []
     for entry in entries:
         name = decode_record(dict(pairs(entry[1]))[b"r"]).resource
         reads.append(("XRANGE", keys.history(name), entry[0], entry[0]))
-    replies = await connection.read_at_once(*reads)
+    replies = await connection.read_together(*reads)
     return [reply[0][1][1] if reply else None for reply in replies]
 
 

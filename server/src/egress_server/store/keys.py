@@ -1,4 +1,4 @@
-"""Where in Redis a mesh lives. All its keys share one hash tag, so that one script may touch them in a cluster."""
+"""The Redis keys of a mesh. All of them share one hash tag, so that one script may use them in a Redis Cluster."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -11,19 +11,19 @@ class Retention:
     """How much history is kept."""
 
     versions: int = 50
-    """Versions of each resource; also kept after its deletion, for `changes_days`."""
+    """Versions of each resource; after its deletion they are kept for `changes_days`."""
     changes_days: int = 30
-    """Days that changes (audit records) are kept; only sealed ones are ever forgotten."""
+    """Days that changes (audit records) are kept; unsealed ones are never deleted."""
     request_seconds: int = 3600
-    """Seconds in which a repeated request id gives the first answer."""
+    """Seconds during which a repeated request id returns the first outcome."""
     log_entries: int = 10_000
-    """Entries (about) of the stream that processes follow; one that lags further reloads everything."""
+    """Approximate length of the stream that replicas follow; one that lags further behind reloads everything."""
     status_entries: int = 1_000
-    """The same for the stream of the appliers' records."""
+    """The same for the stream of cluster status records."""
     buckets: int = 50_000
-    """Buckets above which those are forgotten that have not changed for `bucket_revisions`."""
+    """If there are more buckets than this, those unchanged for `bucket_revisions` are deleted."""
     bucket_revisions: int = 10_000
-    """A snapshot that is further behind than this finds forgotten buckets stale."""
+    """A commit on a snapshot further behind than this is stale if it reads a deleted bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +32,28 @@ class MeshKeys:
 
     mesh: str
     meta: str = field(init=False)
-    """Hash: epoch, revision (of the last change), floor (see forget.lua), status (number of the last write)."""
+    """Hash: epoch, revision (of the last change), floor (see forget.lua), status (count of status writes)."""
     last: str = field(init=False)
-    """Hash: the revision at which each bucket changed last."""
+    """Hash: the revision at which each bucket last changed."""
     resources: str = field(init=False)
-    """Hash: present resources by name."""
+    """Hash: the resources that exist, by name."""
     audit: str = field(init=False)
-    """Stream: one record a revision, its id is REVISION-0."""
+    """Stream: one record per revision, with the id REVISION-0."""
     seal: str = field(init=False)
-    """Hash: how far the audit chain goes and where it begins."""
+    """Hash: base and head of the audit chain."""
     log: str = field(init=False)
-    """Stream: the name of the resource that each revision changed; a hint for followers."""
+    """Stream: the name of the resource that each revision changed; a hint for replicas."""
     status: str = field(init=False)
-    """Hash: the appliers' last record of each cluster."""
+    """Hash: the last status record of each cluster."""
     inventories: str = field(init=False)
-    """Hash: what the appliers last saw of each cluster besides ours."""
+    """Hash: the last inventory of each cluster."""
     status_log: str = field(init=False)
-    """Stream: the appliers' records; ids count the writes."""
+    """Stream: status records as they are written, and the names of clusters with a new inventory or a resync request;
+    ids count the writes."""
     fences: str = field(init=False)
-    """Hash: the fence last given out for each cluster."""
+    """Hash: the fence last issued for each cluster."""
     processes: str = field(init=False)
-    """Set: the processes that hold agents, and some that are gone."""
+    """Set: the processes that have agents attached, and some that are gone."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -75,25 +76,25 @@ class MeshKeys:
         return f"egress:{{{self.mesh}}}:history:{resource}"
 
     def lease(self, cluster: str) -> str:
-        """String: who drives the cluster."""
+        """String: the owner of the lease on the cluster."""
         return f"egress:{{{self.mesh}}}:lease:{cluster}"
 
     def sessions(self, process: str) -> str:
-        """Hash with an end: the agents that a process holds, and the version of that."""
+        """Hash that expires: the agents attached to a process, and the version of that list."""
         return f"egress:{{{self.mesh}}}:sessions:{process}"
 
     def inbox(self, process: str) -> str:
-        """List: messages for a process (ports.switchboard)."""
+        """List: messages for a process (ports.agent_bus)."""
         return f"egress:{{{self.mesh}}}:inbox:{process}"
 
     def request(self, request: RequestKey) -> str:
-        """String: what the request did. Hashed, because clients choose how long their ids are."""
+        """String: the outcome of a request. Hashed, because clients choose the length of their ids."""
         parts = (request.principal, request.method, request.request_id)
         digest = sha256("\0".join(parts).encode()).hexdigest()
         return f"egress:{{{self.mesh}}}:request:{digest}"
 
     def of_commit(self, resource: str, request: RequestKey) -> tuple[str, ...]:
-        """The keys of commit.lua, in its order."""
+        """The keys of commit.lua, in order."""
         return (
             self.meta,
             self.request(request),

@@ -1,5 +1,5 @@
-"""The registrations that an applier last knew, in a file: by them it finds its clusters when it is started while the
-store is away. Credentials are sealed in the file as they are in the store.
+"""A file with the clusters that an applier last knew: with it, an applier that starts while the store is unavailable
+can still reach them. Credentials are sealed in the file as they are in the store.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster
 from egress_server.durable import replace_file
 from egress_server.ports.store import Replica
 
@@ -25,14 +25,14 @@ class _Content(msgspec.Struct):
 
 
 class KnownClusters:
-    """The registrations of `mesh` in a file of `folder`, readable by us alone."""
+    """The registered clusters of `mesh`, in a file of `folder` that only this user can read."""
 
     def __init__(self, folder: Path, mesh: str) -> None:
         self._path = folder / FILE
         self._mesh = mesh
 
     def read(self) -> Sequence[Cluster]:
-        """What was written last; none where nothing was, or nothing that can be read."""
+        """What was written last; empty if there is no file or it can't be read."""
         try:
             content = msgspec.json.decode(self._path.read_bytes(), type=_Content)
         except FileNotFoundError:
@@ -43,7 +43,7 @@ class KnownClusters:
         return content.clusters if content.mesh == self._mesh else ()
 
     async def keep(self, replica: Replica) -> None:
-        """Writes whenever a registration changes, until cancelled."""
+        """Writes the file whenever a registration changes, until cancelled."""
         written: Sequence[Cluster] | None = None
         with replica.watch() as changes:
             while True:
@@ -54,7 +54,7 @@ class KnownClusters:
                 await anext(changes)
 
     def _write(self, clusters: Sequence[Cluster]) -> None:
-        """A file that can't be written is told of, and does not stop anything else."""
+        """A failure is logged and stops nothing else."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_file(self._path, msgspec.json.encode(_Content(self._mesh, tuple(clusters))), private=True)

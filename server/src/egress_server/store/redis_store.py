@@ -1,4 +1,4 @@
-"""The store port on Redis: every method is one script or one read."""
+"""The port Store on Redis: every method is one script or one read."""
 
 import time
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from egress_server.domain.model.changes import Change, Versioned
 from egress_server.domain.model.errors import Aborted
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.store import Commit, Committed, Lease, RequestKey, Stale
@@ -32,7 +33,7 @@ mesh_keys = lru_cache(maxsize=1024)(MeshKeys)
 
 
 class RedisStore:
-    """See ports.store.Store. Closing the connection is its owner's business."""
+    """See ports.store.Store. It does not close the connection."""
 
     def __init__(self, connection: RedisConnection, retention: Retention | None = None) -> None:
         self._connection = connection
@@ -95,13 +96,13 @@ class RedisStore:
             versioned = await self.newest(mesh, change.record.resource)
         return Committed(change, versioned) if versioned else None
 
-    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned | None:
+    async def version_at(self, mesh: str, resource: str, revision: int) -> Versioned[Resource] | None:
         """See the port."""
         at = f"{revision}-0"
         entries = await self._connection.call("XRANGE", mesh_keys(mesh).history(resource), at, at)
         return decode_versioned(resource, entries[0][1][1]) if entries else None
 
-    async def newest(self, mesh: str, resource: str) -> Versioned | None:
+    async def newest(self, mesh: str, resource: str) -> Versioned[Resource] | None:
         """See the port."""
         history = mesh_keys(mesh).history(resource)
         entries = await self._connection.call("XREVRANGE", history, "+", "-", "COUNT", 1)
@@ -161,7 +162,7 @@ class RedisStore:
         )
 
     async def acquire(self, mesh: str, cluster: str, owner: str, ttl: float) -> Lease | None:
-        """See the port. The lease in the store ends after ours: it begins when the request arrives there."""
+        """See the port. The store's lease outlasts the returned deadline: it starts when the request arrives."""
         keys = mesh_keys(mesh)
         asked = time.monotonic()
         fence: int | None = await self._connection.run(
@@ -187,7 +188,7 @@ class RedisStore:
     async def _replay(self, mesh: str, revision: int) -> Committed:
         found = await self.change(mesh, revision)
         if found is None:
-            # Only where the operator keeps changes for less time than request ids.
+            # Only if changes are kept for a shorter time than request ids.
             raise Aborted(
                 f"this request was committed as revision {revision}, which is no longer kept",
                 reason="REQUEST_ID_REUSED",
@@ -207,7 +208,7 @@ def _committed(commit: Commit, revision: int, previous: int, accept_ms: int, cre
 
 def _reused(request: RequestKey) -> Aborted:
     return Aborted(
-        f"request id {request.request_id!r} was used before with another request; choose a new one",
+        f"request id {request.request_id!r} was already used for a different request; use a new one",
         reason="REQUEST_ID_REUSED",
         metadata={"request_id": request.request_id},
     )

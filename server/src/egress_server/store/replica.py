@@ -1,8 +1,8 @@
-"""This process's copy of one mesh: loaded once, then kept current by the two streams.
+"""This process's replica of one mesh: loaded once, then kept current by two streams.
 
-A stream is a hint, the store is the truth. Entries of the log name resources; their present values are read. Where
-entries are missing (lost, trimmed away, another epoch) everything is loaded anew, and every few seconds the head is
-compared, in case the missing entry was the last one. One blocked read a process, whatever it serves.
+The streams are hints; the store is the source of truth. Log entries name resources, whose current values are then read.
+If entries are missing (lost, trimmed, another epoch), everything is reloaded; every few seconds the head is compared,
+in case the missing entry was the last one. One blocked read per process, however many callers it serves.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from egress_server.aio.tasks import Task
 from egress_server.domain.desired.snapshot import Snapshot, Update
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.errors import Unavailable
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.domain.observed.inventory_index import Inventories
@@ -36,17 +37,17 @@ from egress_server.store.codec import (
 )
 from egress_server.store.keys import MeshKeys
 from egress_server.store.redis.connection import RedisConnection
-from egress_server.store.watchers import Watchers
+from egress_server.store.wakeups import Wakeups
 
 _log = structlog.get_logger(__name__)
 
 _BLOCK_MS = 2_000
 _CHECK_SECONDS = 5.0
 _COALESCE_SECONDS = 0.005
-"""Rest after news, so that a burst of commits is read in one go."""
+"""Pause after a change, so that a burst of commits is read in one batch."""
 _BATCH = 1_000
 _ARRIVALS = 256
-"""Changes whose arrival is remembered."""
+"""Number of changes whose arrival is kept."""
 
 
 class _Head(NamedTuple):
@@ -56,7 +57,7 @@ class _Head(NamedTuple):
 
 
 class RedisReplica:
-    """See ports.store.Replica. The connection must be its own: it spends its time in blocked reads."""
+    """See ports.store.Replica. It needs a separate connection: it spends its time in blocked reads."""
 
     def __init__(self, connection: RedisConnection, mesh: str) -> None:
         self._connection = connection
@@ -68,12 +69,12 @@ class RedisReplica:
         self._resyncs: Counter[str] = Counter()
         self._arrivals: deque[Arrival] = deque(maxlen=_ARRIVALS)
         self._ahead = 0
-        self._wakeups = Watchers()
+        self._wakeups = Wakeups()
         self._check_at = 0.0
         self._follower = Background()
 
     async def start(self) -> None:
-        """Loads everything and begins to follow. Raises Unavailable."""
+        """Loads everything and starts to follow. Raises Unavailable."""
         await self._load()
         self._follower.start(Task.STORE_REPLICA, self._follow, expected=(Unavailable,), mesh=self._keys.mesh)
 
@@ -111,12 +112,12 @@ class RedisReplica:
         return [arrival for arrival in self._arrivals if after < arrival.revision <= upto]
 
     def committed(self, outcome: Committed) -> None:
-        """See the port. An outcome that does not follow on our copy is left to the stream."""
+        """See the port. An outcome that is not the replica's next revision is left to the stream."""
         revision = outcome.change.revision
         if revision == self._snapshot.revision + 1 and revision > self._ahead:
             self._snapshot.apply(Update(revision, outcome.versioned))
             self._arrivals.append(Arrival(revision, outcome.change.accept_time, outcome.traceparent))
-            self._wakeups.tell(revision)
+            self._wakeups.notify(revision)
 
     async def wait_revision(self, revision: int, timeout: float) -> bool:
         """See the port."""
@@ -134,33 +135,33 @@ class RedisReplica:
             await asyncio.sleep(_COALESCE_SECONDS)
 
     async def _read(self, block_ms: int | None) -> bool:
-        """Takes in what the streams have since our place in them; False where that is nothing."""
+        """Applies what the streams have gained since the last read; False if nothing."""
         block = () if block_ms is None else ("BLOCK", block_ms)
         keys = self._keys
         at = (f"{self._snapshot.revision}-0", f"{self._status_number}-0")
         reply: list[tuple[bytes, list[Entry]]] | None = await self._connection.call(
             "XREAD", "COUNT", _BATCH, *block, "STREAMS", keys.log, keys.status_log, *at
         )
-        news = dict(reply or ())
+        streams = dict(reply or ())
         revision, number = self._snapshot.revision, self._status_number
-        whole = await self._take_log(news.get(keys.log.encode(), ()))
-        whole = whole and await self._take_statuses(news.get(keys.status_log.encode(), ()))
-        if not whole:
+        complete = await self._apply_log(streams.get(keys.log.encode(), ()))
+        complete = complete and await self._apply_status_log(streams.get(keys.status_log.encode(), ()))
+        if not complete:
             _log.warning("store_entries_missing", mesh=keys.mesh, revision=self._snapshot.revision)
             await self._load()
         if (revision, number) != (self._snapshot.revision, self._status_number):
-            self._wakeups.tell(self._snapshot.revision)
-        return bool(news)
+            self._wakeups.notify(self._snapshot.revision)
+        return bool(streams)
 
-    async def _take_log(self, entries: Sequence[Entry]) -> bool:
-        """Applies what the named resources are now; False where an entry is missing."""
+    async def _apply_log(self, entries: Sequence[Entry]) -> bool:
+        """Applies the current values of the named resources; False if an entry is missing."""
         own = self._snapshot.revision
         changed = [(n, *_named(entry)) for entry in entries if (n := number_of(entry)) > own]
         if not changed:
             return True
         if not _contiguous([own, *(number for number, _, _ in changed)]):
             return False
-        # Of a resource named twice only the later entry counts: the value is the same.
+        # If a resource is named twice, the later entry counts: the value is the same.
         last = {name: number for number, name, _ in changed}
         times: dict[str, datetime] = {}
         values = await self._connection.call("HMGET", self._keys.resources, *last)
@@ -168,8 +169,8 @@ class RedisReplica:
             versioned = decode_versioned(name, value) if value else await self._gone(name)
             if versioned is None:
                 return False
-            # A value may be newer than its entry. Its own entry is still to come; until then an own commit from
-            # in between must not put the older state back.
+            # A value may be newer than its entry, and its own entry is still to come. Until then `committed` must not
+            # put back the state of a revision in between.
             self._ahead = max(self._ahead, versioned.revision)
             self._snapshot.apply(Update(number, versioned))
             times[name] = versioned.update_time
@@ -177,13 +178,13 @@ class RedisReplica:
         self._arrivals += [Arrival(n, times[name], traceparent) for n, name, traceparent in changed if n > known]
         return True
 
-    async def _gone(self, name: str) -> Versioned | None:
+    async def _gone(self, name: str) -> Versioned[Resource] | None:
         """The last version of a deleted resource."""
         newest: list[Entry] = await self._connection.call("XREVRANGE", self._keys.history(name), "+", "-", "COUNT", 1)
         return decode_versioned(name, newest[0][1][1]) if newest else None
 
-    async def _take_statuses(self, entries: Sequence[Entry]) -> bool:
-        """Takes over the records in the entries; False where an entry is missing."""
+    async def _apply_status_log(self, entries: Sequence[Entry]) -> bool:
+        """Applies the records in the entries; False if an entry is missing."""
         if not _contiguous([self._status_number, *(number_of(entry) for entry in entries)]):
             return False
         await self._read_inventories(entries)
@@ -198,7 +199,7 @@ class RedisReplica:
         return True
 
     async def _read_inventories(self, entries: Sequence[Entry]) -> None:
-        """Reads the inventories that the entries name, as they are now."""
+        """Reads the current inventories that the entries name."""
         fields = {field.decode() for entry in entries for field, _ in pairs(entry[1])}
         named = [f.removeprefix(INVENTORY_PREFIX) for f in sorted(fields) if f.startswith(INVENTORY_PREFIX)]
         if not named:
@@ -211,7 +212,7 @@ class RedisReplica:
                 self._inventories.drop(cluster)
 
     async def _check(self) -> None:
-        """Compares heads: finds lost entries behind which nothing came, and a store that is another one now."""
+        """Compares heads: detects lost entries at the end of a stream, and a store that was replaced by another one."""
         self._check_at = asyncio.get_running_loop().time() + _CHECK_SECONDS
         snapshot, revision, number = self._snapshot, self._snapshot.revision, self._status_number
         head = _head(await self._connection.call("HMGET", self._keys.meta, *_Head._fields))
@@ -221,19 +222,19 @@ class RedisReplica:
         if head.epoch != snapshot.epoch or head.revision < revision or head.status < number:
             _log.error("store_rewound", mesh=self._keys.mesh, revision=revision, head=head.revision)
             await self._load()
-            self._wakeups.tell(self._snapshot.revision)
+            self._wakeups.notify(self._snapshot.revision)
             return
         while self._snapshot.revision < head.revision or self._status_number < head.status:
             if not await self._read(None):
                 _log.warning("store_entries_missing", mesh=self._keys.mesh, head=head.revision)
                 await self._load()
-                self._wakeups.tell(self._snapshot.revision)
+                self._wakeups.notify(self._snapshot.revision)
 
     async def _load(self) -> None:
-        """Reads everything as of one moment."""
+        """Loads everything as of one moment."""
         keys, known = self._keys, self._snapshot
         revision = known.revision
-        meta, resources, statuses, inventories = await self._connection.read_at_once(
+        meta, resources, statuses, inventories = await self._connection.read_together(
             ("HMGET", keys.meta, *_Head._fields),
             ("HGETALL", keys.resources),
             ("HGETALL", keys.status),
@@ -245,7 +246,7 @@ class RedisReplica:
         known.inventories = self._inventories
         self._status_number = head.status
         if head.epoch == known.epoch and revision <= head.revision < known.revision:
-            return  # own commits have carried the snapshot past what was read
+            return  # `committed` has moved the snapshot past what was read
         versions = [decode_versioned(name.decode(), value) for name, value in pairs(resources)]
         self._snapshot = Snapshot(keys.mesh, head.epoch, head.revision, versions, inventories=self._inventories)
         self._ahead = head.revision
@@ -258,7 +259,7 @@ def _head(meta: list[bytes | None]) -> _Head:
 
 
 def _named(entry: Entry) -> tuple[str, str]:
-    """The resource that an entry of the log names, and the trace of who changed it."""
+    """The resource that a log entry names, and the trace of the call that changed it."""
     fields = dict(pairs(entry[1]))
     return fields[b"k"].decode(), fields.get(b"t", b"").decode()
 

@@ -1,6 +1,6 @@
-"""What must happen now and then and never on the path of a call: sealing the audit chain and forgetting old things.
+"""Periodic work off the path of any call: sealing the audit chain and deleting what is past retention.
 
-Every process does it; the scripts let only one win.
+Every process does it; the scripts let only one of them win.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _SCAN = 500
 
 
 class Upkeep:
-    """Seals and forgets in the background, between `start` and `close`."""
+    """Seals and deletes in the background, between `start` and `close`."""
 
     def __init__(self, connection: RedisConnection, mesh: str, retention: Retention) -> None:
         self._connection = connection
@@ -32,20 +32,20 @@ class Upkeep:
         self._forget_at = 0.0
 
     def start(self) -> None:
-        """Begins."""
+        """Starts the background work."""
         self._task.start(Task.STORE_UPKEEP, self._run, expected=(Unavailable,), mesh=self._keys.mesh)
 
     async def close(self) -> None:
-        """Ends."""
+        """Stops it."""
         await self._task.close()
 
     async def seal(self) -> None:
-        """Chains all audit records that are not yet."""
+        """Chains all unsealed audit records."""
         while await seal_more(self._connection, self._keys):
             pass
 
     async def forget(self) -> None:
-        """Forgets sealed changes past their time, and buckets that have not changed for long."""
+        """Deletes sealed changes past retention, and buckets that have not changed for long."""
         seconds, _ = await self._connection.call("TIME")
         before_ms = int(seconds) * 1000 - self._retention.changes_days * _DAY_MS
         while await trim(self._connection, self._keys, before_ms=before_ms):

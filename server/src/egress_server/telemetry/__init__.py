@@ -1,1 +1,1 @@
-"""The names of our logs, metrics and spans, in one place: operators build on them."""
+"""Logs, metrics and spans. Their names are in one place, because operators build on them."""

@@ -1,5 +1,5 @@
-"""Logs as JSON lines on standard error, one event a line. No request bodies and no credentials ever: a traceback has
-its lines of code and never the values of variables."""
+"""Logs: one JSON event per line on standard error. They never contain request bodies or credentials: a traceback has
+lines of code, but no values of variables."""
 
 import logging
 import sys
@@ -23,8 +23,7 @@ _RENDER: tuple[Processor, ...] = (
 
 
 def configure_logs(level: str, stream: TextIO | None = None) -> None:
-    """Sends events of `level` and above to `stream`, standard error by default; of libraries, only what is at least a
-    warning."""
+    """Sends events of `level` and above to `stream`, standard error by default. Libraries log warnings and above."""
     number = logging.getLevelNamesMapping()[level.upper()]
     stream = stream or sys.stderr
     structlog.configure(

@@ -9,7 +9,7 @@ import yaml
 
 from egress_server.domain.model.objects import MANAGED_BY, ObjectKey
 from egress_server.domain.model.resources import Resource
-from egress_server.targets.directory.target import WITNESS_FILE, DirectoryTarget
+from egress_server.targets.directory.target import WITNESS_FILE, YamlDirectoryTarget
 from tests.contract.target.benches.bench import TargetBench, Topic
 from tests.support.meshes import cluster, interception
 from tests.support.target_driver import TargetDriver
@@ -106,6 +106,6 @@ class DirectoryBench(TargetBench):
         return self._folder / key.namespace / f"{key.kind.lower()}-{key.name}.yaml"
 
     def _open(self) -> TargetDriver:
-        driver = TargetDriver(DirectoryTarget(self._root, "east"), cluster())
+        driver = TargetDriver(YamlDirectoryTarget(self._root, "east"), cluster())
         self._drivers.append(driver)
         return driver

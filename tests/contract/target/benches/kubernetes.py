@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Protocol
 
 from kubernetes.aio.client import Configuration
 
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, MeshPolicyBackend
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
+from egress_server.domain.model.resources import Resource
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.connection import ApiConnection
 from egress_server.targets.kubernetes.target import Kubernetes
@@ -20,8 +21,7 @@ from tests.support.target_driver import TargetDriver
 
 CLUSTER = Cluster(
     "meshes/default/clusters/c0",
-    TargetKind.KUBERNETES,
-    kubernetes=KubernetesTarget(mesh_policy=MeshPolicyBackend.SIDECAR),
+    KubernetesTarget(mesh_policy=MeshPolicyBackend.SIDECAR),
 )
 _ISTIO = "/apis/networking.istio.io/v1"
 _PLURALS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from egress_server.domain.model.resources import Resolution, Resource
-from egress_server.targets.local.target import LocalTarget
+from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.contract.target.benches.bench import TargetBench, Topic
 from tests.support.meshes import cluster, entry
 from tests.support.target_driver import TargetDriver
@@ -27,7 +27,7 @@ class LocalBench(TargetBench):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._target: LocalTarget | None = None
+        self._target: LocalEnvoyTarget | None = None
 
     async def reset(self) -> None:
         """Makes it a new cluster, which was never managed."""
@@ -64,7 +64,7 @@ class LocalBench(TargetBench):
         """See TargetBench."""
         (self._folder / "state.json").write_text('{"objects": [')
 
-    async def _start(self) -> LocalTarget:
-        target = LocalTarget(self._folder, name="contract", namespace="default", resolve=())
+    async def _start(self) -> LocalEnvoyTarget:
+        target = LocalEnvoyTarget(self._folder, name="contract", namespace="default", resolve=())
         await target.start()
         return target

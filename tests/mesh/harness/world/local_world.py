@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from egress_server.demo.outside import Outside
+from egress_server.demo.environment import ExternalSite
 
 GREETING = b"J\x00\x00\x00\x0a8.0.36\x00"
 """A server that speaks first, as MySQL does."""
@@ -18,7 +18,7 @@ def serving(folder: Path, http: list[str], databases: list[str]) -> Iterator[lis
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    outside = Outside(folder)
+    outside = ExternalSite(folder)
     try:
         asyncio.run_coroutine_threadsafe(outside.__aenter__(), loop).result()
         server = asyncio.run_coroutine_threadsafe(asyncio.start_server(_greet, "127.0.0.1", 0), loop).result()

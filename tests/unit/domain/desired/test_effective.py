@@ -1,9 +1,10 @@
-"""Which policies hold on a cluster."""
+"""Which policies take effect on a cluster."""
 
 import pytest
 
 from egress_server.domain.desired.effective import effective
-from egress_server.domain.model.resources import ClusterSelector, OutboundPolicy, Scope
+from egress_server.domain.model.resources import OutboundPolicy
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.simulate.outbound_mode import effective_mode
 from tests.support.meshes import BIRTH, History, cluster, entry, policy
 
@@ -31,14 +32,14 @@ ELSEWHERE = ClusterSelector(match_labels={"region": "us"})
     ids=["labels beat all", "whatever the order", "named beats labels", "older beats newer", "not selected"],
 )
 def test_one_policy_a_scope(policies: list[OutboundPolicy], winner: str) -> None:
-    """Of the policies for one scope the one that aims closest wins; of equals the older."""
+    """Of the policies for one scope the one with the closest selector wins; of equals the oldest."""
     snapshot = History(EAST, *policies).snapshot
     (held,) = effective(snapshot, EAST, BIRTH).outbound.values()
     assert held.name.endswith(f"/{winner}")
 
 
 def test_scopes_stand_side_by_side() -> None:
-    """Policies of different scopes don't displace each other; the closest to a workload decides."""
+    """Policies of different scopes don't displace each other; the closest to a workload applies."""
     labels = {"app": "crawler", "tier": "batch"}
     mesh = policy("REGISTRY_ONLY", "mesh")
     lab = policy("ALLOW_ANY", "lab", scope=Scope("lab"))
@@ -53,7 +54,7 @@ def test_scopes_stand_side_by_side() -> None:
 
 
 def test_entries_of_the_cluster_with_their_revisions_and_births() -> None:
-    """Entries for other clusters are not here; a change moves an entry's revision, never its birth."""
+    """Entries for other clusters are left out; a change updates an entry's revision, but not its create time."""
     history = History(EAST, entry("bank"), entry("shop", cluster_selector=ELSEWHERE))
     before = effective(history.snapshot, EAST, BIRTH)
     revision = history.set(entry("bank", hosts=("new.example.com",)))
@@ -61,11 +62,11 @@ def test_entries_of_the_cluster_with_their_revisions_and_births() -> None:
     name = entry("bank").name
     assert [held.name for held in after.entries] == [name]
     assert (after.revision, after.revisions) == (revision, {name: revision})
-    assert after.created == before.created
+    assert after.create_times == before.create_times
 
 
 def test_deleted_policy_gives_way() -> None:
-    """When the strongest policy goes, the next one holds."""
+    """If the highest-ranked policy is deleted, the next one applies."""
     strong = policy("ALLOW_ANY", "one", cluster_selector=HERE)
     history = History(EAST, policy("REGISTRY_ONLY", "all"), strong)
     history.delete(strong)

@@ -1,18 +1,19 @@
-"""Desired state in memory, and the indexes over it."""
+"""Desired state in memory, and its indexes."""
 
 from datetime import UTC, datetime
 
 from egress_server.domain.desired.snapshot import Snapshot, Update, buckets_of
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import ClusterSelector, OutboundPolicy, Scope, ServiceEntry
+from egress_server.domain.model.resources import OutboundPolicy, ServiceEntry
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from tests.support.meshes import MESH, History, cluster, entry, policy
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def test_buckets() -> None:
-    """What a change touches: its own key, and what blocking rules look at through it."""
+    """A change touches its own key, and the buckets through which blocking rules read it."""
     bank = entry("bank", hosts=("a.example.com", "b.example.com"))
     assert buckets_of(bank) == {f"key/{bank.name}", "host/a.example.com", "host/b.example.com"}
     scoped = policy("ALLOW_ANY", scope=Scope("lab", {"b": "2", "a": "1"}))
@@ -22,7 +23,7 @@ def test_buckets() -> None:
 
 
 def test_names_stay_sorted() -> None:
-    """Names come in order, through creations, updates and deletions."""
+    """Names are sorted, through creations, updates and deletions."""
     history = History(entry("b"), entry("d"))
     assert [name[-1] for name in history.snapshot.names(ResourceKind.SERVICE_ENTRY)] == ["b", "d"]
     history.set(entry("a"))
@@ -32,7 +33,7 @@ def test_names_stay_sorted() -> None:
 
 
 def test_host_index_follows() -> None:
-    """An entry is found by the hosts it has now, and no longer by those it had."""
+    """An entry is found by its current hosts, and no longer by former ones."""
     history = History(entry("bank", hosts=("a.example.com", "b.example.com")))
     history.set(entry("bank", hosts=("b.example.com", "c.example.com")))
     found = {host: list(history.snapshot.entries_with_host(f"{host}.example.com")) for host in "abc"}
@@ -52,7 +53,7 @@ def test_clusters() -> None:
 
 
 def test_old_updates_are_skipped() -> None:
-    """The same update twice, or an older one, changes nothing: streams repeat themselves."""
+    """The same update twice, or an older one, changes nothing, because streams repeat entries."""
     history = History(entry("bank"))
     snapshot = history.snapshot
     revision = history.set(entry("bank", hosts=("new.example.com",)))
@@ -64,7 +65,7 @@ def test_old_updates_are_skipped() -> None:
 
 
 def test_deleting_what_is_not_there() -> None:
-    """A deletion of something unknown only moves the revision."""
+    """Deleting something unknown only advances the revision."""
     history = History()
     revision = history.snapshot.revision + 1
     history.snapshot.apply(Update(revision, Versioned(entry("bank"), revision, NOW, NOW, deleted=True)))
@@ -73,7 +74,7 @@ def test_deleting_what_is_not_there() -> None:
 
 
 def test_copy_leaves_the_original() -> None:
-    """A plan's copy holds the mutation; the snapshot does not."""
+    """A plan's copy contains the mutation; the snapshot does not."""
     history = History(policy("ALLOW_ANY"))
     new = policy("REGISTRY_ONLY")
     copy = history.snapshot.copy_with(new, deleted=False, like=Versioned(new, 0, NOW, NOW))

@@ -6,7 +6,8 @@ from egress_server.domain.desired.effective import effective
 from egress_server.domain.diff.plan import Action, diff, make_plan
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.objects import key_of
-from egress_server.domain.model.resources import ClusterSelector, Resource
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.render import render
 from tests.support.meshes import History, cluster, entry, policy
 
@@ -14,12 +15,13 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def objects(*resources: Resource) -> dict[object, object]:
-    """The objects of these by key."""
+    """The objects of these resources by key."""
     return {key_of(obj): obj for obj in render(effective(History(cluster(), *resources).snapshot, cluster(), NOW))}
 
 
 def test_diff() -> None:
-    """Each object that comes, changes or goes is named with both states, in the order of keys; equal ones are not."""
+    """Each object that is created, changed or deleted is listed with both states, in the order of keys; equal ones are
+    not."""
     before = objects(entry("a"), entry("b"), entry("c"))
     after = objects(entry("b", hosts=("new.example.com",)), entry("c"), entry("d"))
     changes = diff(before, after.values())  # type: ignore[arg-type]
@@ -41,7 +43,7 @@ def test_nothing_to_do() -> None:
 
 
 def test_plan_groups_equal_clusters() -> None:
-    """Clusters where the same would happen share a group; where nothing would, there is none."""
+    """Clusters with equal changes share a group; clusters without changes are in none."""
     clusters = [cluster("east"), cluster("north"), cluster("west"), cluster("south")]
     history = History(*clusters, policy("REGISTRY_ONLY", cluster_selector=ClusterSelector(clusters=("west",))))
     before = history.snapshot
@@ -55,7 +57,7 @@ def test_plan_groups_equal_clusters() -> None:
 
 
 def test_plan_of_different_groups() -> None:
-    """Where it differs what would happen, the clusters are apart."""
+    """Clusters with different changes are in different groups."""
     history = History(
         cluster("east"), cluster("west"), entry("a", cluster_selector=ClusterSelector(clusters=("west",)))
     )

@@ -1,4 +1,4 @@
-"""Which addresses nobody may be sent to, in every disguise that leads there."""
+"""Forbidden addresses, in every form that leads to them."""
 
 from ipaddress import IPv4Address, IPv6Address
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.model.addresses import host_port, why_forbidden
+from egress_server.domain.model.addresses import address_problem, host_port
 
 FORBIDDEN = [
     *("127.0.0.1", "127.1.2.3", "127.255.255.255", "::1", "::1%lo"),
@@ -30,36 +30,36 @@ ALLOWED = [
 
 @pytest.mark.parametrize("address", FORBIDDEN)
 def test_forbidden(address: str) -> None:
-    """An address that leads back into the infrastructure is forbidden, and the reason names it as it was given."""
-    why = why_forbidden(address)
+    """An address that leads back into the infrastructure is forbidden, and the reason quotes it as given."""
+    why = address_problem(address)
     assert why is not None
     assert why.startswith(f"{address} is ")
 
 
 @pytest.mark.parametrize("address", ALLOWED)
 def test_allowed(address: str) -> None:
-    """Public and private addresses are fine, also where IPv6 carries them."""
-    assert why_forbidden(address) is None
+    """Public and private addresses are allowed, even if embedded in IPv6."""
+    assert address_problem(address) is None
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "127.1", "2130706433", "0x7f.1", "010.0.0.1", "1.2.3.4:80", "[::1]"])
 def test_no_address(text: str) -> None:
-    """What is no canonical IP address is refused, not guessed at."""
+    """What is not a canonical IP address is refused rather than guessed."""
     with pytest.raises(ValueError, match="does not appear to be"):
-        why_forbidden(text)
+        address_problem(text)
 
 
 @given(st.ip_addresses(v=4))
 def test_disguises_change_nothing(address: IPv4Address) -> None:
-    """An IPv4 address that is forbidden stays so in every IPv6 form that is turned into it."""
+    """A forbidden IPv4 address is forbidden in every IPv6 form that embeds it."""
     number = int(address)
     disguises = (
         IPv6Address((0xFFFF << 32) | number),
         IPv6Address((0x2002 << 112) | (number << 80) | 1),
         IPv6Address((0x0064FF9B << 96) | number),
     )
-    if why_forbidden(str(address)):
-        assert all(why_forbidden(str(disguise)) for disguise in disguises)
+    if address_problem(str(address)):
+        assert all(address_problem(str(disguise)) for disguise in disguises)
 
 
 def test_host_port() -> None:

@@ -1,4 +1,4 @@
-"""Resource names: how they are built, taken apart and refused."""
+"""Resource names: how they are built, parsed and refused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,14 +32,14 @@ _LABEL_63, _LABEL_64 = "a" * 63, "a" * 64
     ],
 )
 def test_a_name_comes_back_whole(text: str, name: Name) -> None:
-    """Taken apart and built again, a name is what it was."""
+    """Parsing and formatting a name returns the same name."""
     assert parse_name(text) == name
     assert str(name) == text
 
 
 @pytest.mark.parametrize("text", ["", "meshes", "clusters/c", "meshes/m/clusters", "meshes/m/namespaces/n"])
 def test_what_is_no_name_is_a_value_error(text: str) -> None:
-    """Names from the store are trusted; anything else is a mistake of ours."""
+    """Names from the store are trusted; anything else is a bug."""
     with pytest.raises(ValueError, match="not a resource name"):
         parse_name(text)
 
@@ -57,7 +57,7 @@ def test_what_is_no_name_is_a_value_error(text: str) -> None:
     ],
 )
 def test_good_names_are_taken(kind: ResourceKind, text: str) -> None:
-    """Ids are labels; those of service entries and faults may have dots, as names of objects."""
+    """Ids are labels; those of service entries and faults may contain dots, like object names."""
     assert str(expect_name("name", text, kind)) == text
 
 
@@ -81,7 +81,7 @@ def test_good_names_are_taken(kind: ResourceKind, text: str) -> None:
         (ResourceKind.SERVICE_ENTRY, "meshes/m/namespaces/N/serviceEntries/a", "namespace 'N' must be"),
         (ResourceKind.SERVICE_ENTRY, "meshes/m/namespaces/-/serviceEntries/a", "namespace '-' must be"),
         (ResourceKind.SERVICE_ENTRY, "meshes/m/namespaces/n/serviceEntries/a..b", "id 'a..b' must be"),
-        (ResourceKind.SERVICE_ENTRY, f"meshes/m/namespaces/n/serviceEntries/{'a.' * 126}aa", "at most 253 in all"),
+        (ResourceKind.SERVICE_ENTRY, f"meshes/m/namespaces/n/serviceEntries/{'a.' * 126}aa", "at most 253 in total"),
         (ResourceKind.SERVICE_ENTRY, "x" * 1000, r"'x{77}\.\.\.' must look like"),
     ],
 )
@@ -119,7 +119,7 @@ _READERS: dict[str, Callable[..., Any]] = {
     ],
 )
 def test_parents_and_changes_are_read(reader: str, text: str, answer: object) -> None:
-    """What stands above resources has names as well."""
+    """Parents and changes have names as well."""
     assert _READERS[reader]("parent", text) == answer
 
 
@@ -142,12 +142,12 @@ def test_parents_and_changes_are_read(reader: str, text: str, answer: object) ->
     ],
 )
 def test_bad_parents_and_changes_are_refused(reader: str, text: str) -> None:
-    """A revision is at most 18 plain digits, so that no number overflows anywhere."""
+    """A revision has at most 18 digits, so that no number overflows anywhere."""
     with pytest.raises(InvalidArgument) as caught:
         _READERS[reader]("parent", text)
     assert caught.value.violations[0].field == "parent"
 
 
 def test_a_dash_stands_for_all_namespaces_where_allowed() -> None:
-    """Lists take `-` for every namespace."""
+    """Lists accept `-` for all namespaces."""
     assert expect_namespace("parent", "meshes/default/namespaces/-", wildcard=True) == ("default", "-")

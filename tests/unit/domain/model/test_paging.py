@@ -1,4 +1,4 @@
-"""Lists: filters, tokens, order, and pages that add up to the whole."""
+"""Lists: filters, tokens, order, and pages that add up to the whole list."""
 
 import base64
 from typing import Any
@@ -17,7 +17,7 @@ from egress_server.domain.model.paging import (
     parse_listing,
     revision_after,
 )
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from tests.support.meshes import cluster, entry, policy
 
 FIELDS = ("name", "hosts", "labels.", "mode", "scope.namespace")
@@ -47,34 +47,34 @@ def parse(**fields: Any) -> ListQuery:
     ],
 )
 def test_filters_are_conditions_joined_by_and(text: str, conditions: list[tuple[str, str, str]]) -> None:
-    """Values stand in quotes or alone; a backslash keeps what follows."""
+    """Values may be quoted; a backslash escapes the next character."""
     assert parse(filter_text=text).conditions == tuple(Condition(*parts) for parts in conditions)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name", "must be conditions"),
-        ("name =", "must be conditions"),
-        ('name = "x', "must be conditions"),
-        ("name > 3", "must be conditions"),
-        ("= x", "must be conditions"),
-        ('(name = "x")', "must be conditions"),
-        ('NOT name = "x"', "must be conditions"),
-        ("secret = x", "'secret' can't be filtered by; use one of name, hosts"),
-        ("__class__ = x", "can't be filtered by"),
-        ("name.x = x", "can't be filtered by"),
+        ("name", "must consist of conditions"),
+        ("name =", "must consist of conditions"),
+        ('name = "x', "must consist of conditions"),
+        ("name > 3", "must consist of conditions"),
+        ("= x", "must consist of conditions"),
+        ('(name = "x")', "must consist of conditions"),
+        ('NOT name = "x"', "must consist of conditions"),
+        ("secret = x", "can't filter by 'secret'; supported fields are name, hosts"),
+        ("__class__ = x", "can't filter by"),
+        ("name.x = x", "can't filter by"),
         ("name = a mode = b", "joined by AND"),
         ("name = a OR name = b", "joined by AND"),
         ("name = a and name = b", "joined by AND"),
         ("name = a AND ", "missing after AND"),
         ("name = a AND", "joined by AND"),
-        ("AND name = a", "must be conditions"),
+        ("AND name = a", "must consist of conditions"),
         ("x" * 2049, "at most 2048"),
     ],
 )
 def test_bad_filters_are_refused(text: str, said: str) -> None:
-    """What is no filter of ours is refused by its field, never taken for something else."""
+    """An invalid filter is refused by its field, and never interpreted as something else."""
     with pytest.raises(InvalidArgument, match=said) as caught:
         parse(filter_text=text)
     assert caught.value.violations[0].field == "filter"
@@ -101,7 +101,7 @@ def test_bad_filters_are_refused(text: str, said: str) -> None:
     ],
 )
 def test_conditions_look_at_the_resource(item: object, text: str, met: bool) -> None:
-    """Enums compare by value, lists by what they hold, missing labels as empty."""
+    """Enums compare by value, lists by their elements, and missing labels as empty."""
     assert matches(item, parse(filter_text=text).conditions) is met
 
 
@@ -112,7 +112,7 @@ def test_page_sizes_are_bounded(asked: int, given: int) -> None:
 
 
 def test_a_negative_page_size_is_refused() -> None:
-    """Nothing is guessed."""
+    """It is not coerced."""
     with pytest.raises(InvalidArgument, match="page_size"):
         parse(page_size=-1)
 
@@ -128,13 +128,13 @@ def test_a_negative_page_size_is_refused() -> None:
     ],
 )
 def test_order_is_by_the_key(order_by: str, descends: bool, descending: bool) -> None:
-    """Up or down by the key; the list has a default."""
+    """Ascending or descending by the key, with a default per list."""
     assert parse(order_by=order_by, descends=descends).descending is descending
 
 
 @pytest.mark.parametrize("order_by", ["mode", "name down", "name desc desc", "name, mode", "desc", "NAME"])
 def test_other_orders_are_refused(order_by: str) -> None:
-    """There is one key to order by."""
+    """Only the key can be ordered by."""
     with pytest.raises(InvalidArgument, match="must be 'name' or 'name desc'"):
         parse(order_by=order_by)
 
@@ -158,7 +158,7 @@ _TOKEN = make_token("key", parse(filter_text="name = a", parent="meshes/a"))
     ],
 )
 def test_a_token_is_good_for_its_own_list_only(fields: dict[str, str]) -> None:
-    """A token of another filter, parent or order, or no token at all, is refused."""
+    """A token for another filter, parent or order, or an invalid one, is refused."""
     with pytest.raises(InvalidArgument, match="page_token") as caught:
         parse(**fields)
     assert caught.value.violations[0].field == "page_token"
@@ -166,7 +166,7 @@ def test_a_token_is_good_for_its_own_list_only(fields: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("key", ["x", "-1", "²", "1" * 19, "9" * 5000])
 def test_a_forged_revision_is_no_token(key: str) -> None:
-    """A token that names no revision is refused, whoever made it."""
+    """A token without a revision is refused."""
     listing = parse(page_token=make_token(key, parse()))
     with pytest.raises(InvalidArgument, match="page_token"):
         revision_after(listing)
@@ -209,7 +209,7 @@ def _nothing(_: str) -> dict[str, str]:
 
 @given(_keys, _keys, st.integers(1, 5))
 def test_a_list_that_changes_between_pages_repeats_nothing(first: list[str], then: list[str], size: int) -> None:
-    """The next page begins after the last key of the one before, also where that key has gone."""
+    """The next page starts after the last key of the previous one, even if that key has been deleted."""
     page = page_of(first, parse(page_size=size), _nothing)
     if page.next_page_token:
         rest = page_of(then, parse(page_size=1000, page_token=page.next_page_token), _nothing)
@@ -218,7 +218,7 @@ def test_a_list_that_changes_between_pages_repeats_nothing(first: list[str], the
 
 @given(st.text(max_size=60))
 def test_any_filter_is_read_or_refused(text: str) -> None:
-    """No text does anything else than give conditions or an error about the filter."""
+    """Any text gives either conditions or an error about the filter."""
     try:
         parse(filter_text=text)
     except InvalidArgument as error:
@@ -227,7 +227,7 @@ def test_any_filter_is_read_or_refused(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_any_token_is_read_or_refused(text: str) -> None:
-    """No text is more than a bad token."""
+    """Any text is either a token or an invalid one."""
     try:
         parse(page_token=text)
     except InvalidArgument as error:

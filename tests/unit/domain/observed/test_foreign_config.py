@@ -1,11 +1,12 @@
-"""What is not ours beside what is: names, short names, and what the egress hosts of a Sidecar let through."""
+"""Foreign configuration: names, short names, and what the egress hosts of a Sidecar import."""
 
 import pytest
 
-from egress_server.domain.desired.cluster_view import obstacles, with_inventory
+from egress_server.domain.desired.cluster_view import current_obstacles, with_inventory
 from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.model.names import namespace_of
-from egress_server.domain.model.resources import Resource, Scope
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.foreign_config import ForeignConfig, imports, sidecar_name, virtual_service_name
 from tests.support.inventories import AFTER, BEFORE, foreign, inventory, kubernetes, routes, service, sidecar
@@ -13,53 +14,53 @@ from tests.support.meshes import BIRTH, History, entry, policy, ports
 
 
 def held(*resources: Resource) -> Effective:
-    """What a Kubernetes cluster is to hold."""
+    """The desired state of a Kubernetes cluster."""
     east = kubernetes()
     return effective(History(east, *resources).snapshot, east, BIRTH)
 
 
 def test_without_an_inventory() -> None:
-    """Nothing is known of a cluster that nobody has looked at."""
+    """Without an inventory no foreign configuration is known."""
     wanted = held(entry())
     assert with_inventory(wanted, None) is wanted
-    assert not wanted.beside.known
-    assert wanted.in_sight == wanted.entries
+    assert not wanted.foreign.known
+    assert wanted.all_entries == wanted.entries
 
 
 def test_what_others_have_put_there() -> None:
-    """Entries and Services stand beside ours, under names that can't be taken for those of resources."""
+    """Foreign entries and Services are added under names that can't be mistaken for those of resources."""
     seen = with_inventory(
         held(entry("ours")), inventory(entries=(foreign("legacy", namespace="shop"),), services=(service(),))
     )
-    ours, theirs, web = (next(e for e in seen.in_sight if e.name.endswith(end)) for end in ("ours", "legacy", "web"))
+    ours, theirs, web = (next(e for e in seen.all_entries if e.name.endswith(end)) for end in ("ours", "legacy", "web"))
     assert (theirs.name, web.name) == ("ServiceEntry/shop/legacy", "Service/shop/web")
     assert [namespace_of(e.name) for e in (ours, theirs, web)] == ["default", "shop", "shop"]
-    assert seen.birth(theirs.name) == BEFORE < seen.birth(ours.name)
+    assert seen.create_time(theirs.name) == BEFORE < seen.create_time(ours.name)
     assert seen.entries == (ours,)
-    assert seen.beside.known
-    assert seen.beside.complete
+    assert seen.foreign.known
+    assert seen.foreign.complete
 
 
 def test_what_is_ours_by_now() -> None:
-    """An entry with the name of one of ours, and what was adopted, is not taken for somebody else's."""
+    """An entry with the name of a managed one, and an adopted one, do not count as foreign."""
     east = kubernetes(adopted=("ServiceEntry/shop/legacy", "VirtualService/shop/theirs"))
     wanted = effective(History(east, entry("bank")).snapshot, east, BIRTH)
     there = inventory(
         entries=(foreign("bank"), foreign("legacy", namespace="shop")), virtual_services=(routes("a.example.com"),)
     )
-    assert with_inventory(wanted, there).in_sight == wanted.entries
-    assert with_inventory(wanted, there).beside.virtual_services == ()
+    assert with_inventory(wanted, there).all_entries == wanted.entries
+    assert with_inventory(wanted, there).foreign.virtual_services == ()
 
 
 def test_services_without_an_address() -> None:
-    """Only by HTTP can they be told from others; what else they have is where their pods are."""
+    """A headless Service is only distinguished by HTTP; its other ports listen at its pods."""
     headless = service(addresses=(), ports=ports("80:HTTP", "3306:TCP"), create_time=None)
-    (entry_,) = with_inventory(held(), inventory(services=(headless,))).beside.entries
+    (entry_,) = with_inventory(held(), inventory(services=(headless,))).foreign.entries
     assert entry_.ports == ports("80:HTTP")
 
 
 def test_virtual_services() -> None:
-    """The oldest first, hosts in full; those for gateways only don't count."""
+    """Oldest first, with full hosts; those for gateways only are left out."""
     there = inventory(
         virtual_services=(
             routes("web", "*", born=AFTER),
@@ -67,36 +68,36 @@ def test_virtual_services() -> None:
             routes("b.example.com"),
         )
     )
-    seen = with_inventory(held(), there).beside.virtual_services
+    seen = with_inventory(held(), there).foreign.virtual_services
     assert [vs.hosts for vs in seen] == [("b.example.com",), ("web.shop.svc.cluster.local", "*")]
     assert virtual_service_name(seen[0]) == "VirtualService/shop/theirs"
 
 
 def test_service_ranges() -> None:
-    """Those of the registration hold; without any, those that were found."""
+    """The ranges of the registration take precedence over discovered ones."""
     found = inventory(service_cidrs=("10.200.0.0/16",))
-    assert with_inventory(held(), found).cluster.service_cidrs == ("10.200.0.0/16",)
+    assert with_inventory(held(), found).cluster.target.service_cidrs == ("10.200.0.0/16",)
     east = kubernetes(service_cidrs=("10.96.0.0/12",))
     wanted = effective(History(east).snapshot, east, BIRTH)
-    assert with_inventory(wanted, found).cluster.service_cidrs == ("10.96.0.0/12",)
+    assert with_inventory(wanted, found).cluster.target.service_cidrs == ("10.96.0.0/12",)
 
 
 def test_left_out() -> None:
-    """What was left out of services or entries makes the rest of them less than the whole."""
-    assert not with_inventory(held(), inventory(left_out={"services": 3})).beside.complete
-    assert with_inventory(held(), inventory(left_out={"sidecars": 3})).beside.complete
+    """If services or entries were left out, the configuration is not complete."""
+    assert not with_inventory(held(), inventory(left_out={"services": 3})).foreign.complete
+    assert with_inventory(held(), inventory(left_out={"sidecars": 3})).foreign.complete
 
 
-def test_titles() -> None:
-    """Resources are called by their name; objects say whose they are."""
+def test_descriptions() -> None:
+    """Resources are described by their name, foreign objects with their field manager."""
     there = inventory(entries=(foreign("legacy", namespace="shop"),), sidecars=(sidecar(),))
-    title = with_inventory(held(), there).beside.title
-    assert title(entry().name) == entry().name
-    assert title("ServiceEntry/shop/legacy") == "ServiceEntry shop/legacy (not ours, by helm)"
-    assert title(sidecar_name(sidecar())) == "Sidecar default/theirs (not ours, by helm)"
-    assert title("ConfigMap/istio-system/istio") == "ConfigMap istio-system/istio (not ours)"
-    assert title("Service/shop/web") == "Service shop/web"
-    assert title("") == ""
+    describe = with_inventory(held(), there).foreign.describe
+    assert describe(entry().name) == entry().name
+    assert describe("ServiceEntry/shop/legacy") == "ServiceEntry shop/legacy (unmanaged, last changed by helm)"
+    assert describe(sidecar_name(sidecar())) == "Sidecar default/theirs (unmanaged, last changed by helm)"
+    assert describe("ConfigMap/istio-system/istio") == "ConfigMap istio-system/istio (unmanaged)"
+    assert describe("Service/shop/web") == "Service shop/web"
+    assert describe("") == ""
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_titles() -> None:
     ],
 )
 def test_short_names(host: str, full: str) -> None:
-    """A Service answers to the names that DNS completes for a workload of the namespace."""
+    """A Service is reached by the names that DNS completes for a workload of the namespace."""
     services = {(ns, "web"): f"web.{ns}.svc.cluster.local" for ns in ("default", "shop")}
     assert ForeignConfig(services=services).full_name("default", host) == full
 
@@ -136,12 +137,12 @@ def test_short_names(host: str, full: str) -> None:
     ],
 )
 def test_egress_hosts(egress: tuple[str, ...], seen: bool) -> None:
-    """A host of another namespace is seen where an egress host has it and none takes it out."""
+    """A host in another namespace is visible if an egress host matches it and none excludes it."""
     assert imports(sidecar(*egress), "default", "shop", "bank.example.com") is seen
 
 
 def test_egress_hosts_and_wildcards() -> None:
-    """The client's own namespace is `.`; a wildcard is seen only where all that it stands for is."""
+    """The client's own namespace is `.`; a wildcard is visible only if everything that it matches is."""
     assert imports(sidecar("./*"), "default", "default", "bank.example.com")
     assert imports(sidecar("*/*.example.com"), "default", "shop", "*.example.com")
     assert imports(sidecar("*/*.com"), "default", "shop", "*.example.com")
@@ -150,13 +151,16 @@ def test_egress_hosts_and_wildcards() -> None:
 
 
 def test_obstacles() -> None:
-    """What the applier could not put there is not held, until the resource changes."""
+    """A resource that the applier could not write is not held, until it changes."""
     lab = policy("ALLOW_ANY", scope=Scope("lab"))
     wanted = held(entry(), lab)
     revision = wanted.revisions[lab.name]
     problem = Problem("NAMESPACE_MISSING", "no namespace lab")
     status = ClusterStatus("east", Phase.SETTLED, revision, obstacles={lab.name: problem})
-    assert obstacles(wanted, status) == {lab.name: problem}
-    assert obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision - 1, obstacles={lab.name: problem})) == {}
-    assert obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision)) == {}
-    assert obstacles(wanted, None) == {}
+    assert current_obstacles(wanted, status) == {lab.name: problem}
+    assert (
+        current_obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision - 1, obstacles={lab.name: problem}))
+        == {}
+    )
+    assert current_obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision)) == {}
+    assert current_obstacles(wanted, None) == {}

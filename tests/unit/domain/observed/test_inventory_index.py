@@ -1,4 +1,4 @@
-"""Inventories of many clusters, looked up by host, port and namespace; a newer record takes the place of the last."""
+"""Inventories of many clusters, looked up by host, port and namespace; a newer record replaces the last one."""
 
 from egress_server.domain.model.listener_protocol import ListenerProtocol
 from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind
@@ -11,7 +11,7 @@ GAP = PolicyGap(PolicyGapKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no s
 
 
 def full(cluster: str) -> Inventories:
-    """Of one cluster that has something of each kind."""
+    """The inventory of one cluster that has something of each kind."""
     return Inventories(
         [
             inventory(
@@ -28,7 +28,7 @@ def full(cluster: str) -> Inventories:
 
 
 def test_found_by_what_it_is_about() -> None:
-    """Each thing is found by its host, port or namespace, on the cluster that has it."""
+    """Each object is found by its host, port or namespace, on the cluster that has it."""
     known = full("a")
     assert list(known) == ["a"]
     assert len(known) == 1
@@ -36,30 +36,31 @@ def test_found_by_what_it_is_about() -> None:
     assert [n.entry.name for n in known.with_host(HOST)["a"]] == ["ServiceEntry/default/bank"]
     assert [n.entry.name for n in known.on_port(80, ListenerProtocol.HTTP)["a"]] == ["Service/shop/web"]
     assert [n.entry.name for n in known.on_port(443, ListenerProtocol.SNI)["a"]] == ["ServiceEntry/default/bank"]
-    assert known.routing("*.example.com")["a"].name == "theirs"
-    assert [row["a"].egress_hosts for row in known.restricting()] == [("./*",)]
+    assert known.virtual_service_for("*.example.com")["a"].name == "theirs"
+    assert [row["a"].egress_hosts for row in known.restricting_sidecars()] == [("./*",)]
     assert known.policy_gaps("shop") == {"a": (GAP,)}
     assert list(known.namespaces_with_gaps()) == [{"a": (GAP,)}]
     assert known.has_namespace("shop")
 
 
 def test_newer_record() -> None:
-    """It takes the place of the cluster's last one, and leaves those of others alone."""
+    """It replaces the cluster's last one, and leaves those of other clusters alone."""
     known = full("a")
     known.put(full("b")["b"])
     known.put(inventory("a"))
     assert list(known.with_host(HOST)) == ["b"]
-    assert list(known.routing(HOST)) == ["b"]
+    assert list(known.virtual_service_for(HOST)) == ["b"]
     known.put(inventory("b"))
-    assert (known.with_host(HOST), known.routing(HOST), known.policy_gaps("shop")) == ({}, {}, {})
+    assert (known.with_host(HOST), known.virtual_service_for(HOST), known.policy_gaps("shop")) == ({}, {}, {})
     assert known.on_port(80, ListenerProtocol.HTTP) == {}
-    assert list(known.restricting()) == []
+    assert list(known.restricting_sidecars()) == []
     assert not known.has_namespace("shop")
     assert len(known) == 2
 
 
 def test_dropped() -> None:
-    """Nothing of a cluster without a record is found, and the others stay; one that never had any is no mistake."""
+    """Nothing is found of a cluster whose inventory was dropped, and the others stay; dropping an unknown one is
+    fine."""
     known = full("a")
     known.put(full("b")["b"])
     known.drop("a")
@@ -68,5 +69,5 @@ def test_dropped() -> None:
     assert list(known.with_host(HOST)) == ["b"]
     assert known.policy_gaps("shop") == {"b": (GAP,)}
     known.drop("b")
-    assert (list(known), known.with_host(HOST), list(known.restricting())) == ([], {}, [])
+    assert (list(known), known.with_host(HOST), list(known.restricting_sidecars())) == ([], {}, [])
     assert not known.has_namespace("shop")

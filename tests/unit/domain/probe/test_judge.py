@@ -1,4 +1,4 @@
-"""From evidence to verdict: every row of the table, and what must not be mistaken for it."""
+"""From evidence to verdict: every row of the table, and evidence that must not be mistaken for it."""
 
 from dataclasses import dataclass, replace
 
@@ -7,16 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egress_server.domain.model.names import matches_host
-from egress_server.domain.probe.judge import (
-    Destination,
-    Evidence,
-    LiveFault,
-    Outcome,
-    Timings,
-    UpstreamDelta,
-    is_disturbed,
-    judge,
-)
+from egress_server.domain.probe.evidence import Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.judge import is_disturbed, judge
+from egress_server.domain.probe.verdicts import Outcome
 
 HOST = "www.aliyun.com"
 HTTP = Destination("http", HOST, 80)
@@ -50,7 +43,7 @@ GRPC_5 = replace(GRPC_200, headers=(("grpc-status", "5"),))
 
 
 def served(milliseconds: int) -> tuple[tuple[str, str], ...]:
-    """Headers by which the sidecar says how long the destination took."""
+    """Headers in which the sidecar reports how long the destination took."""
     return (("server", "envoy"), ("x-envoy-upstream-service-time", str(milliseconds)))
 
 
@@ -63,7 +56,7 @@ def one(cluster: str, address: str = DIALLED) -> UpstreamDelta:
 
 
 def failed(cluster: str, times: int = 1) -> UpstreamDelta:
-    """Connections that were never made."""
+    """Connections that could not be established."""
     return UpstreamDelta(cluster, DIALLED, cx_total=times, cx_connect_fail=times)
 
 
@@ -141,7 +134,7 @@ CASES = [
     # It was refused.
     Case("blocked, http", HTTP, BLOCKED_502, (), Outcome.BLOCKED, "BLOCKED_HTTP"),
     Case("blocked, https", HTTPS, TLS_CUT, (), Outcome.BLOCKED, "BLOCKED_CLOSED"),
-    Case("blocked, http on a port nobody reads", HTTP, CLOSED, (), Outcome.BLOCKED, "BLOCKED_CLOSED"),
+    Case("blocked, HTTP on an unregistered port", HTTP, CLOSED, (), Outcome.BLOCKED, "BLOCKED_CLOSED"),
     Case(
         *("blocked while others pass through", HTTP, BLOCKED_502, (one(PASSTHROUGH, "198.51.100.1:80"),)),
         *(Outcome.BLOCKED, "BLOCKED_HTTP"),
@@ -183,8 +176,8 @@ CASES = [
         *("silence in TLS", HTTPS, replace(SEEN, tls_error="timed out in the TLS handshake"), ()),
         *(Outcome.INCONCLUSIVE, "TIMED_OUT"),
     ),
-    Case("answered by nobody", HTTP, MOVED, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
-    Case("TLS by nobody", HTTPS, TLS_DONE, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
+    Case("answered without an upstream", HTTP, MOVED, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
+    Case("TLS without an upstream", HTTPS, TLS_DONE, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
     Case("a 503 without reason", HTTP, ENVOY_503, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
     Case(
         *("a route to what is not there", HTTP, replace(ENVOY_503, routed_to=(ENTRY,), unknown_clusters=(ENTRY,)), ()),
@@ -247,7 +240,7 @@ CASES = [
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
-        *("slow, and nobody says who", HTTP, replace(SLOW, headers=()), (one(ENTRY),)),
+        *("slow, for an unknown reason", HTTP, replace(SLOW, headers=()), (one(ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
@@ -296,7 +289,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_verdict(case: Case) -> None:
-    """Each kind of evidence has its verdict, with one cause that quotes what was seen."""
+    """Each kind of evidence has its verdict, with one cause that quotes the evidence."""
     verdict = judge(case.destination, replace(case.evidence, upstreams=case.upstreams, warming_clusters=case.warming))
     assert (verdict.outcome, verdict.causes[0].code) == (case.outcome, case.code)
     assert verdict.upstream == case.upstream
@@ -305,7 +298,7 @@ def test_verdict(case: Case) -> None:
 
 
 def test_cause_quotes_counters() -> None:
-    """A cause shows the counters word for word."""
+    """A cause quotes the counters."""
     verdict = judge(HTTP, replace(MOVED, upstreams=(one(ENTRY),)))
     assert verdict.causes[0].evidence == (
         "outbound|80||www.aliyun.com at 203.0.113.10:80: cx_total +1, cx_connect_fail +0, rq_total +1"
@@ -313,9 +306,9 @@ def test_cause_quotes_counters() -> None:
 
 
 def test_cause_quotes_the_answer() -> None:
-    """A cause without counters shows the answer instead."""
+    """A cause without counters quotes the answer instead."""
     verdict = judge(HTTP, BLOCKED_502)
-    assert verdict.causes[0].evidence == ("HTTP/1.1 502, server: envoy; no upstream counter of www.aliyun.com moved")
+    assert verdict.causes[0].evidence == ("HTTP/1.1 502, server: envoy; no upstream counter of www.aliyun.com changed")
 
 
 @pytest.mark.parametrize(
@@ -333,7 +326,7 @@ def test_cause_quotes_the_answer() -> None:
     ],
 )
 def test_matches_host(pattern: str, host: str, matches: bool) -> None:
-    """A wildcard takes what is below it and nothing else."""
+    """A wildcard matches subdomains and nothing else."""
     assert matches_host(pattern, host) is matches
 
 
@@ -349,7 +342,7 @@ def test_matches_host(pattern: str, host: str, matches: bool) -> None:
     ],
 )
 def test_url(destination: Destination, url: str) -> None:
-    """A destination is written with brackets and ports only where they are needed."""
+    """A destination is written with brackets and port only if they are needed."""
     assert destination.url == url
 
 
@@ -386,8 +379,8 @@ _evidence = st.builds(
 
 @given(st.sampled_from([HTTP, HTTPS, TLS, TCP]), _evidence)
 def test_judge_is_total(destination: Destination, evidence: Evidence) -> None:
-    """Any evidence gets a verdict with a cause; what was not captured is BYPASSED or nothing; an upstream is named
-    where the connection was let go, and only there or where a fault held it back first."""
+    """Any evidence gets a verdict with a cause; what was not captured is BYPASSED or inconclusive; an upstream is named
+    only if the connection was sent, or a fault delayed it first."""
     verdict = judge(destination, evidence)
     assert verdict.causes[0].code.isupper()
     if verdict.outcome is not Outcome.INCONCLUSIVE:
@@ -402,8 +395,8 @@ def test_judge_is_total(destination: Destination, evidence: Evidence) -> None:
 
 
 @given(_evidence)
-def test_blocked_means_nothing_of_ours_moved(evidence: Evidence) -> None:
-    """BLOCKED is never said where a counter of the destination moved."""
+def test_blocked_means_no_counter_changed(evidence: Evidence) -> None:
+    """The verdict is never BLOCKED if a counter of the destination changed."""
     if judge(HTTP, evidence).outcome is Outcome.BLOCKED:
         assert not any(
             u.cluster == ENTRY and (u.cx_total > 0 or u.cx_connect_fail > 0 or u.rq_total > 0)
@@ -412,17 +405,17 @@ def test_blocked_means_nothing_of_ours_moved(evidence: Evidence) -> None:
 
 
 def test_causes_of_a_fault() -> None:
-    """Causes name the route, its VirtualService, what the fault does and the times that show it."""
+    """Causes name the route, its VirtualService, the effect of the fault and the times that prove it."""
     (abort,) = judge(HTTP, replace(ENVOY_503, live_faults=(ABORT,))).causes
     assert abort.text == (
-        "route fault-default.f of VirtualService default/egress-www answers requests with HTTP 503, "
-        "and this one never left"
+        "route fault-default.f of VirtualService default/egress-www aborts requests with HTTP 503, "
+        "and this one never left the sidecar"
     )
-    assert abort.evidence == "HTTP/1.1 503, server: envoy; no upstream counter of www.aliyun.com moved"
+    assert abort.evidence == "HTTP/1.1 503, server: envoy; no upstream counter of www.aliyun.com changed"
     delay, way = judge(HTTP, replace(SLOW, upstreams=(one(ENTRY),))).causes
     assert delay.text == (
         "route fault-default.d of VirtualService default/egress-www delays requests by 2 s, "
-        "and this one was held back before it went out"
+        "and this one was delayed before it was sent"
     )
     assert delay.evidence == "answered after 2.010 s, of which the destination took 0.012 s"
     assert way.code == "REGISTERED_UPSTREAM"

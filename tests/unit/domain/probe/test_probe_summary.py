@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.probe.judge import Cause, Expectation, Outcome, Verdict
-from egress_server.domain.probe.verdicts import Quantiles, quantiles, summarize
+from egress_server.domain.probe.verdicts import Cause, Expectation, Outcome, Quantiles, Verdict, quantiles, summarize
 
 R, F, B, I = Outcome.REGISTERED, Outcome.FAULTED, Outcome.BLOCKED, Outcome.INCONCLUSIVE  # noqa: E741
 REGISTERED = Expectation(R)
@@ -13,7 +12,7 @@ SOMETIMES = Expectation(F, also=(R,))
 
 
 def verdicts(*outcomes: Outcome) -> list[Verdict]:
-    """Verdicts whose causes say which is which."""
+    """Verdicts with distinguishable causes."""
     return [Verdict(o, "", (Cause(o.value, "text", str(number)),)) for number, o in enumerate(outcomes)]
 
 
@@ -41,22 +40,22 @@ def verdicts(*outcomes: Outcome) -> list[Verdict]:
     ],
 )
 def test_outcome(outcomes: tuple[Outcome, ...], expected: Expectation, outcome: Outcome, agrees: bool) -> None:
-    """The outcome is what most attempts had; it agrees where all that tells is allowed."""
+    """The outcome is the most frequent one; the summary agrees if all relevant outcomes are allowed."""
     result = summarize(verdicts(*outcomes), expected)
     assert (result.outcome, result.agrees) == (outcome, agrees)
     assert sum(result.counts.values()) == len(outcomes)
 
 
 def test_causes() -> None:
-    """Each cause of the outcome stands once, as it was first seen; a draw is a cause too, before those of both."""
+    """Each cause of the outcome is listed once, as it first occurred; a draw is a cause too, and comes first."""
     assert summarize(verdicts(B, R, R, R), REGISTERED).causes == (Cause("REGISTERED", "text", "1"),)
     draw = summarize(verdicts(R, B, R, B), REGISTERED).causes
     assert [cause.code for cause in draw] == ["NO_MAJORITY", "REGISTERED", "BLOCKED"]
-    assert draw[0].evidence == "REGISTERED and BLOCKED lead with 4 attempts in all"
+    assert draw[0].evidence == "REGISTERED and BLOCKED are equally frequent in 4 attempts"
 
 
 def test_quantiles() -> None:
-    """Quantiles are times that were measured, by nearest rank."""
+    """Quantiles are measured times, by nearest rank."""
     hundred = quantiles(second / 100 for second in range(100, 0, -1))
     assert hundred == Quantiles(0.01, 0.50, 0.90, 0.99, 1.00)
     assert quantiles([0.2, 0.1, 0.3]) == Quantiles(0.1, 0.2, 0.3, 0.3, 0.3)

@@ -1,5 +1,5 @@
-"""What Istio's CRDs and webhook say of the objects that we render: the CRDs' schemas as they are, and the rules beyond
-them once more in our own words. Each check raises AssertionError."""
+"""What Istio's CRDs and webhook require of rendered objects: the CRDs' own schemas, and the rules beyond them,
+implemented a second time. Each check raises AssertionError."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _RETRY_BUDGET = {"attempts", "perTryTimeout", "retryOn"}
 
 
 def _strict(schema: Any) -> Any:
-    """A CRD's schema in which an unknown field is an error: the API server would drop it without a word."""
+    """A CRD's schema in which an unknown field is an error, because the API server would silently drop it."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
@@ -40,7 +40,7 @@ _VALIDATORS = {
 
 
 def check(obj: Part) -> None:
-    """Raises AssertionError for what Istio, or Kubernetes before it, would refuse."""
+    """Raises AssertionError if Istio or Kubernetes would reject the object."""
     assert OBJECT_NAME.fullmatch(obj["metadata"]["name"])
     assert LABEL.fullmatch(obj["metadata"]["namespace"])
     if validator := _VALIDATORS.get(obj["kind"]):
@@ -186,7 +186,7 @@ def _duration(text: str) -> None:
 
 
 def _interception(spec: Part) -> None:
-    """What the injector puts into the arguments of its init container."""
+    """The injector passes these values as arguments to its init container."""
     for name in ("includeIPRanges", "excludeIPRanges"):
         ranges = spec[name].replace(SERVICE_CIDRS, "10.96.0.0/12")  # as a cluster's target does
         assert not re.search(r"[^0-9a-f:./,]", ranges) or ranges == "*"

@@ -1,4 +1,4 @@
-"""The rules of Istio's objects refuse what Istio would."""
+"""The rules of Istio's objects reject what Istio would reject."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.unit.domain.render.istio_rules import check
     "policy", [{"mode": "NOPE"}, {"mode": "ALLOW_ANY", "unknown": 1}, {"mode": 1}], ids=["value", "field", "type"]
 )
 def test_schema_is_strict(policy: dict[str, Any]) -> None:
-    """A value, field or type that the CRD does not know is an error with its path."""
+    """A value, field or type that is not in the CRD is an error with its path."""
     obj = {"kind": "Sidecar", "metadata": {"name": "a", "namespace": "b"}, "spec": {"outboundTrafficPolicy": policy}}
     with pytest.raises(AssertionError, match="outboundTrafficPolicy"):
         check(obj)

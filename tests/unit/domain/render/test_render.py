@@ -1,4 +1,4 @@
-"""Policy to Istio objects, as bytes that people have read."""
+"""Policy to Istio objects, compared with reviewed golden files."""
 
 import json
 from dataclasses import replace
@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.lint.engine import lint
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.objects import IstioObject, key_of, resource_of
-from egress_server.domain.model.resources import Cluster, Fault, Interception, OutboundPolicy, Resource, ServiceEntry
+from egress_server.domain.model.resources import Fault, Interception, OutboundPolicy, Resource, ServiceEntry
 from egress_server.domain.render import render
 from egress_server.formats.strict_yaml import dump
+from egress_server.store.cluster_record import ClusterRecord, from_record
 from tests.golden.compare import assert_golden
 from tests.support.meshes import BIRTH, History
 from tests.support.paths import ROOT
@@ -59,10 +61,10 @@ def resource(data: dict[str, Any]) -> Resource:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_golden(case: Path, update_golden: bool) -> None:
-    """Each case renders to its committed objects, which Istio takes."""
-    told = yaml.safe_load((case / "policy.yaml").read_text())
-    where = msgspec.convert(told["cluster"], Cluster)
-    objects = rendered(where, *(resource(data) for data in told["resources"]))
+    """Each case renders to its committed objects, which satisfy Istio's rules."""
+    written = yaml.safe_load((case / "policy.yaml").read_text())
+    where = from_record(msgspec.convert(written["cluster"], ClusterRecord))
+    objects = rendered(where, *(resource(data) for data in written["resources"]))
     for obj in objects:
         check(obj)
     made = {file_name(obj): dump(obj).encode() for obj in objects}
@@ -70,7 +72,7 @@ def test_golden(case: Path, update_golden: bool) -> None:
 
 
 def test_every_case_is_there() -> None:
-    """The cases are found, so that none is passed over in silence."""
+    """The cases are found, so that none is silently skipped."""
     assert len(CASES) >= 7
 
 
@@ -91,9 +93,8 @@ def test_total_and_stable(
     intercepted: list[Interception],
     random: Random,
 ) -> None:
-    """Whatever is valid, and blocked by no rule of lint about an entry by itself, renders to objects that Istio takes,
-    of ours, with distinct keys in order; the order in which things were kept
-    and labels were written down makes no difference to a byte."""
+    """Whatever is valid, and not blocked by a lint rule about an entry alone, renders to managed objects that Istio
+    accepts, with distinct keys in order; the order of resources and labels does not change a byte."""
     entries = [entry for entry in entries if not refused_by_istio(entry)]
     aimed = aim(disturbing, entries)
     resources: list[Resource] = [*entries, *aimed, *policies, *intercepted]
@@ -109,12 +110,12 @@ def test_total_and_stable(
 
 
 def refused_by_istio(entry: ServiceEntry) -> bool:
-    """Whether lint knows that Istio's webhook refuses it; who forces that hears it from the cluster."""
+    """Whether lint knows that Istio's webhook rejects it."""
     return any(finding.code in {"EGR0103", "EGR0104"} for finding in lint(History().snapshot, entry).findings)
 
 
 def aim(disturbing: list[Fault], entries: list[ServiceEntry]) -> list[Fault]:
-    """Every second fault at a host that is registered, so that routes and faults meet."""
+    """Every second fault applies to a registered host, so that routes and faults meet."""
     hosts = [host for entry in entries for host in entry.hosts] or ["nobody.example.com"]
     return [
         replace(each, host=hosts[number % len(hosts)]) if number % 2 else each for number, each in enumerate(disturbing)
@@ -122,7 +123,7 @@ def aim(disturbing: list[Fault], entries: list[ServiceEntry]) -> list[Fault]:
 
 
 def shuffled(wanted: Effective, random: Random) -> Effective:
-    """The same, with all that has no order of its own in another one."""
+    """The same, with everything that has no order of its own in another order."""
     entries = [turned_entry(entry, random) for entry in wanted.entries]
     random.shuffle(entries)
     return replace(
@@ -134,7 +135,7 @@ def shuffled(wanted: Effective, random: Random) -> Effective:
             replace(a, fault=replace(a.fault, source_labels=shuffle(a.fault.source_labels, random)))
             for a in wanted.faults
         ),
-        created=shuffle(wanted.created, random),
+        create_times=shuffle(wanted.create_times, random),
     )
 
 

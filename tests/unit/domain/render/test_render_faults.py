@@ -1,4 +1,4 @@
-"""Faults on the routes of an entry: header conditions of both as one, and routes that each fault has for itself."""
+"""Faults on the routes of an entry: merged header conditions, and separate routes for each fault."""
 
 from datetime import timedelta
 
@@ -7,9 +7,8 @@ import pytest
 from egress_server.domain.desired.effective import effective
 from egress_server.domain.model.resources import HeaderMatch, MatchKind, Route, TrafficSettings, WeightedDestination
 from egress_server.domain.render import render
-from egress_server.domain.render.expired_faults import strip_ended
-from egress_server.domain.render.header_matches import both
-from egress_server.domain.render.virtual_service import resources_in
+from egress_server.domain.render.expired_faults import strip_expired
+from egress_server.domain.render.virtual_service import merge_headers, resources_in
 from tests.support.meshes import BIRTH, History, cluster, entry, fault
 
 EXACT, PREFIX, REGEX = MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX
@@ -37,7 +36,7 @@ def x(kind: MatchKind, value: str) -> HeaderMatch:
 )
 def test_the_narrower_one_holds(one: HeaderMatch, other: HeaderMatch, narrower: HeaderMatch) -> None:
     """Whichever of the two is the route's."""
-    assert both([one], [other]) == both([other], [one]) == (narrower,)
+    assert merge_headers([one], [other]) == merge_headers([other], [one]) == (narrower,)
 
 
 @pytest.mark.parametrize(
@@ -50,31 +49,31 @@ def test_the_narrower_one_holds(one: HeaderMatch, other: HeaderMatch, narrower: 
     ],
 )
 def test_no_request_meets_both(one: HeaderMatch, other: HeaderMatch) -> None:
-    """A pair that excludes itself has no route."""
-    assert both([one], [other]) is None
-    assert both([other], [one]) is None
+    """Contradicting conditions give no route."""
+    assert merge_headers([one], [other]) is None
+    assert merge_headers([other], [one]) is None
 
 
 def test_different_headers_stand_side_by_side() -> None:
-    """In the order in which they are named, the route's first."""
+    """In the order in which they are given, the route's first."""
     y = HeaderMatch("y", EXACT, "1")
-    assert both([y], [PRESENT]) == (y, PRESENT)
+    assert merge_headers([y], [PRESENT]) == (y, PRESENT)
 
 
 def test_two_expressions() -> None:
-    """Where no single condition says both, the fault's does."""
-    assert both([x(REGEX, "a.*")], [x(REGEX, ".*b")]) == (x(REGEX, ".*b"),)
+    """If no single condition expresses both, the fault's is used."""
+    assert merge_headers([x(REGEX, "a.*")], [x(REGEX, ".*b")]) == (x(REGEX, ".*b"),)
 
 
 def test_faults_do_not_share_routes() -> None:
-    """However alike their names are, taking one fault's routes out leaves the other's."""
+    """However similar their names are, removing one fault's routes keeps the other's."""
     one = fault("b-c", namespace="a", ttl=60.0)
     other = fault("c", namespace="a-b", ttl=600.0)
     routed = fault("b-c-1", namespace="a", ttl=600.0)
     bank = entry(traffic=TrafficSettings(routes=(Route((WeightedDestination("blue.example.com"),), (PRESENT,)),)))
     history = History(cluster(), bank, one, other, routed)
     objects = render(effective(history.snapshot, cluster(), BIRTH))
-    left = strip_ended(objects, BIRTH + timedelta(seconds=120))
+    left = strip_expired(objects, BIRTH + timedelta(seconds=120))
     names = [route["name"] for obj in left if obj["kind"] == "VirtualService" for route in obj["spec"]["http"]]
     assert sorted(names) == [
         *("fallback", "fault-a-b.c", "fault-a-b.c/1", "fault-a.b-c-1", "fault-a.b-c-1/1", "route-0"),
@@ -82,7 +81,7 @@ def test_faults_do_not_share_routes() -> None:
 
 
 def test_an_object_names_the_resources_that_it_carries_out() -> None:
-    """Of a disturbed host these are its faults, and its entry only where that asks for something there."""
+    """For a host with faults these are the faults, and its entry only if that requires routes."""
     plain = entry("bank", hosts=("bank.example",))
     settings = entry("shop", hosts=("shop.example",), traffic=TrafficSettings(timeout=1.0))
     slow, wild = fault("slow", host="bank.example"), fault("wild", host="wild.example")

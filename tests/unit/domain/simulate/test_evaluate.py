@@ -1,11 +1,13 @@
-"""What the policy says of a destination."""
+"""What policy does with a destination."""
 
 import pytest
 
 from egress_server.domain.desired.effective import Effective, effective
-from egress_server.domain.model.resources import Resource, Scope
-from egress_server.domain.probe.judge import Destination, Expectation, Outcome
-from egress_server.domain.simulate.evaluate import Request, decide, evaluate
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.selectors import Scope
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Expectation, Outcome
+from egress_server.domain.simulate.evaluate import Request, evaluate, predict
 from tests.support.meshes import BIRTH, History, cluster, entry, policy, ports
 
 HTTP = Destination("http", "bank.example.com", 80)
@@ -15,7 +17,7 @@ OTHER = Destination("http", "other.example.com", 80)
 
 
 def held(*resources: Resource) -> Effective:
-    """What one cluster holds of these, set in this order."""
+    """The policy in effect on one cluster, given these resources in this order."""
     return effective(History(cluster(), *resources).snapshot, cluster(), BIRTH)
 
 
@@ -35,8 +37,8 @@ def held(*resources: Resource) -> Effective:
 def test_table(
     resources: list[Resource], destination: Destination, outcome: Outcome, decided_by: str, revision: int
 ) -> None:
-    """The entry decides where one serves the destination, else the policy of the workload, else Istio's default."""
-    assert evaluate(held(*resources), "default", destination) == Expectation(outcome, decided_by, revision)
+    """An entry for the destination decides, else the policy of the workload, else Istio's default."""
+    assert predict(held(*resources), "default", destination) == Expectation(outcome, decided_by, revision)
 
 
 @pytest.mark.parametrize(
@@ -55,15 +57,15 @@ def test_table(
     ],
 )
 def test_protocols(protocol: str, scheme: str, serves: bool) -> None:
-    """HTTP ports go by Host, TLS ports by server name, opaque ones take anything."""
+    """HTTP ports go by Host, TLS ports by server name, and opaque ones capture everything."""
     wanted = held(entry("bank", ports=ports(f"8000:{protocol}")))
-    found = decide(wanted, Request(Destination(scheme, "bank.example.com", 8000), "default")).taker
+    found = evaluate(wanted, Request(Destination(scheme, "bank.example.com", 8000), "default")).owner
     assert (found is not None) is serves
 
 
 def owner(*entries: Resource, namespace: str = "default", destination: Destination = HTTP) -> str | None:
-    """NAMESPACE/ID of the entry that serves."""
-    found = decide(held(*entries), Request(destination, namespace)).taker
+    """NAMESPACE/ID of the entry that gets the connection."""
+    found = evaluate(held(*entries), Request(destination, namespace)).owner
     return f"{found.entry.namespace}/{found.entry.name.rpartition('/')[2]}" if found else None
 
 
@@ -71,7 +73,7 @@ HOSTS = ("bank.example.com",)
 
 
 def test_exact_host_beats_wildcard_and_longer_beats_shorter() -> None:
-    """The closest host pattern serves, whatever its age; where it lacks the port, the next one does."""
+    """The closest host pattern wins, whatever its age; if it lacks the port, the next one does."""
     wide = entry("wide", hosts=("*.com",))
     narrow = entry("narrow", hosts=("*.example.com",))
     exact = entry("exact", hosts=HOSTS)
@@ -81,7 +83,7 @@ def test_exact_host_beats_wildcard_and_longer_beats_shorter() -> None:
 
 
 def test_own_namespace_beats_older_and_else_the_oldest_wins() -> None:
-    """Of entries for one host the client's own namespace wins even when newer, else the oldest; a later change does not
+    """Of entries for one host the client's own namespace wins even if newer, else the oldest; a later change does not
     make an entry younger."""
     shop, prod = entry("s", namespace="shop", hosts=HOSTS), entry("p", namespace="prod", hosts=HOSTS)
     assert owner(shop, prod, namespace="prod") == "prod/p"
@@ -90,7 +92,7 @@ def test_own_namespace_beats_older_and_else_the_oldest_wins() -> None:
 
 
 def test_namespaces_do_not_merge() -> None:
-    """An entry of the winning namespace takes ports of the host away that only another namespace's entry has."""
+    """An entry of the preferred namespace hides ports of the host that only another namespace's entry has."""
     shop = entry("s", namespace="shop", hosts=HOSTS, ports=ports("81:HTTP"))
     prod = entry("p", namespace="prod", hosts=HOSTS, ports=ports("80:HTTP"))
     assert owner(shop, prod, namespace="prod") == "prod/p"
@@ -99,7 +101,7 @@ def test_namespaces_do_not_merge() -> None:
 
 
 def test_ports_merge_within_a_namespace() -> None:
-    """Entries of one namespace share a host; of two for one port the older serves."""
+    """Entries of one namespace share a host; of two for one port the older one is used."""
     first = entry("first", hosts=HOSTS, ports=ports("443:TLS"))
     second = entry("second", hosts=HOSTS, ports=ports("80:HTTP", "443:TCP"))
     assert owner(first, second) == "default/second"
@@ -118,12 +120,12 @@ def test_ports_merge_within_a_namespace() -> None:
     ],
 )
 def test_visibility(export_to: tuple[str, ...], namespace: str, seen: bool) -> None:
-    """An entry serves only the namespaces that it is exported to."""
+    """An entry applies only to the namespaces that it is exported to."""
     assert (owner(entry("bank", export_to=export_to), namespace=namespace) is not None) is seen
 
 
 def test_labels_choose_the_policy() -> None:
-    """A policy for some workloads of a namespace decides for those only."""
+    """A policy for some workloads of a namespace applies to those only."""
     wanted = held(policy("REGISTRY_ONLY", "m"), policy("ALLOW_ANY", "w", scope=Scope("default", {"app": "crawler"})))
-    assert evaluate(wanted, "default", HTTP, {"app": "crawler"}).outcome is Outcome.PASSTHROUGH
-    assert evaluate(wanted, "default", HTTP, {"app": "web"}).outcome is Outcome.BLOCKED
+    assert predict(wanted, "default", HTTP, {"app": "crawler"}).outcome is Outcome.PASSTHROUGH
+    assert predict(wanted, "default", HTTP, {"app": "web"}).outcome is Outcome.BLOCKED

@@ -1,4 +1,4 @@
-"""Which connections iptables hand to the sidecar: the rules in their order, as a real mesh was seen to have them."""
+"""Which connections iptables redirect to the sidecar: the rules in their order, as observed on a real mesh."""
 
 from ipaddress import ip_address, ip_network
 
@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egress_server.domain.render.policies import ALL, render_interception
-from egress_server.domain.simulate.interception import EVERYTHING, Rules, captured, read_rules, rule
+from egress_server.domain.simulate.interception import (
+    CAPTURE_ALL,
+    CaptureRules,
+    decide_capture,
+    is_captured,
+    parse_rules,
+)
 from tests.support.meshes import cluster, interception
 
 HTTP = 80
@@ -17,71 +23,72 @@ V6 = "2001:db8::7"
 
 
 @pytest.mark.parametrize(
-    ("rules", "address", "port", "is_captured", "why"),
+    ("rules", "address", "port", "expected", "reason"),
     [
-        (EVERYTHING, INSIDE, HTTP, True, "all addresses are included"),
-        (EVERYTHING, V6, HTTP, True, "all addresses are included"),
-        (Rules(include=("203.0.113.0/24",)), INSIDE, HTTP, True, "in the included range 203.0.113.0/24"),
-        (Rules(include=("203.0.113.0/24",)), OUTSIDE, HTTP, False, "in none of the included ranges"),
+        (CAPTURE_ALL, INSIDE, HTTP, True, "all addresses are included"),
+        (CAPTURE_ALL, V6, HTTP, True, "all addresses are included"),
+        (CaptureRules(include=("203.0.113.0/24",)), INSIDE, HTTP, True, "in the included range 203.0.113.0/24"),
+        (CaptureRules(include=("203.0.113.0/24",)), OUTSIDE, HTTP, False, "not in any of the included ranges"),
         # What only the cluster knows.
-        (Rules(include=("SERVICE_CIDRS", "203.0.113.0/24")), INSIDE, HTTP, True, "in the included range"),
-        (Rules(include=("SERVICE_CIDRS",)), INSIDE, HTTP, None, "one of the cluster's services, not known here"),
+        (CaptureRules(include=("SERVICE_CIDRS", "203.0.113.0/24")), INSIDE, HTTP, True, "in the included range"),
+        (CaptureRules(include=("SERVICE_CIDRS",)), INSIDE, HTTP, None, "service ranges, which are not known"),
         # Exclude beats include.
-        (Rules(exclude=("203.0.113.10/32",)), INSIDE, HTTP, False, "in the excluded range 203.0.113.10/32"),
-        (Rules(("203.0.113.0/24",), ("203.0.113.0/28",)), INSIDE, HTTP, False, "in the excluded range"),
-        (Rules(("203.0.113.10/32",), ("203.0.113.0/24",)), INSIDE, HTTP, False, "in the excluded range"),
-        # Excluded ports beat included ones, and everything else.
-        (Rules(include_ports=frozenset({80}), exclude_ports=frozenset({80})), INSIDE, HTTP, False, "80 is excluded"),
-        (Rules(exclude_ports=frozenset({80})), INSIDE, HTTP, False, "port 80 is excluded"),
-        (Rules(exclude_ports=frozenset({80})), INSIDE, 81, True, "all addresses"),
+        (CaptureRules(exclude=("203.0.113.10/32",)), INSIDE, HTTP, False, "in the excluded range 203.0.113.10/32"),
+        (CaptureRules(("203.0.113.0/24",), ("203.0.113.0/28",)), INSIDE, HTTP, False, "in the excluded range"),
+        (CaptureRules(("203.0.113.10/32",), ("203.0.113.0/24",)), INSIDE, HTTP, False, "in the excluded range"),
+        # Excluded ports take precedence over included ones, and over everything else.
+        (CaptureRules((), (), frozenset({80}), frozenset({80})), INSIDE, HTTP, False, "port 80 is excluded"),
+        (CaptureRules(exclude_ports=frozenset({80})), INSIDE, HTTP, False, "port 80 is excluded"),
+        (CaptureRules(exclude_ports=frozenset({80})), INSIDE, 81, True, "all addresses"),
         # Included ports are captured whatever the address, as long as that is not excluded.
-        (Rules((), include_ports=frozenset({80})), INSIDE, HTTP, True, "port 80 is included, whatever the address"),
-        (Rules(("198.51.100.0/24",), include_ports=frozenset({80})), INSIDE, HTTP, True, "port 80 is included"),
-        (Rules((), ("203.0.113.0/24",), frozenset({80})), INSIDE, HTTP, False, "in the excluded range"),
+        (CaptureRules((), include_ports=frozenset({80})), INSIDE, HTTP, True, "port 80 is included for every address"),
+        (CaptureRules(("198.51.100.0/24",), include_ports=frozenset({80})), INSIDE, HTTP, True, "port 80 is included"),
+        (CaptureRules((), ("203.0.113.0/24",), frozenset({80})), INSIDE, HTTP, False, "in the excluded range"),
         # Nothing but included ports.
-        (Rules(include=()), INSIDE, HTTP, False, "no address is included"),
-        (Rules((), include_ports=frozenset({443})), INSIDE, HTTP, False, "no address is included"),
+        (CaptureRules(include=()), INSIDE, HTTP, False, "no address is included"),
+        (CaptureRules((), include_ports=frozenset({443})), INSIDE, HTTP, False, "no address is included"),
         # 0.0.0.0/0 is all of IPv4; IPv6 stands beside it.
-        (Rules(include=("0.0.0.0/0",)), INSIDE, HTTP, True, "in the included range 0.0.0.0/0"),
-        (Rules(include=("0.0.0.0/0",)), V6, HTTP, False, "in none of the included ranges"),
-        (Rules(include=("10.0.0.0/8", "2001:db8::/32")), V6, HTTP, True, "in the included range 2001:db8::/32"),
-        (Rules(exclude=("2001:db8::/32",)), V6, HTTP, False, "in the excluded range 2001:db8::/32"),
+        (CaptureRules(include=("0.0.0.0/0",)), INSIDE, HTTP, True, "in the included range 0.0.0.0/0"),
+        (CaptureRules(include=("0.0.0.0/0",)), V6, HTTP, False, "not in any of the included ranges"),
+        (CaptureRules(include=("10.0.0.0/8", "2001:db8::/32")), V6, HTTP, True, "in the included range 2001:db8::/32"),
+        (CaptureRules(exclude=("2001:db8::/32",)), V6, HTTP, False, "in the excluded range 2001:db8::/32"),
         # Host bits are masked.
-        (Rules(include=("203.0.113.77/24",)), INSIDE, HTTP, True, "in the included range 203.0.113.77/24"),
+        (CaptureRules(include=("203.0.113.77/24",)), INSIDE, HTTP, True, "in the included range 203.0.113.77/24"),
     ],
 )  # fmt: skip
-def test_table(rules: Rules, address: str, port: int, is_captured: bool | None, why: str) -> None:
-    """Excluded ports, excluded ranges, included ports, included ranges: the first that fits decides, and says so."""
-    assert rule(rules, address, port).captured is is_captured
-    assert captured(rules, address, port) is (is_captured is True)
-    assert why in rule(rules, address, port).why
+def test_table(rules: CaptureRules, address: str, port: int, expected: bool | None, reason: str) -> None:
+    """Excluded ports, excluded ranges, included ports, included ranges: the first match decides, and gives the
+    reason."""
+    assert decide_capture(rules, address, port).captured is expected
+    assert is_captured(rules, address, port) is (expected is True)
+    assert reason in decide_capture(rules, address, port).reason
 
 
 @pytest.mark.parametrize(
     ("rules", "is_captured"),
     [
-        (EVERYTHING, True),
-        (Rules(include=()), False),
-        (Rules(include=("203.0.113.0/24",)), None),
-        (Rules(exclude=("203.0.113.0/24",)), None),
-        (Rules(exclude=("203.0.113.0/24",), exclude_ports=frozenset({80})), False),
-        (Rules(include=("203.0.113.0/24",), include_ports=frozenset({80})), True),
-        (Rules(exclude=("203.0.113.0/24",), include_ports=frozenset({80})), None),
+        (CAPTURE_ALL, True),
+        (CaptureRules(include=()), False),
+        (CaptureRules(include=("203.0.113.0/24",)), None),
+        (CaptureRules(exclude=("203.0.113.0/24",)), None),
+        (CaptureRules(exclude=("203.0.113.0/24",), exclude_ports=frozenset({80})), False),
+        (CaptureRules(include=("203.0.113.0/24",), include_ports=frozenset({80})), True),
+        (CaptureRules(exclude=("203.0.113.0/24",), include_ports=frozenset({80})), None),
     ],
 )  # fmt: skip
-def test_address_that_is_not_known(rules: Rules, is_captured: bool | None) -> None:
-    """Without an address only rules that need none decide."""
-    assert rule(rules, "", HTTP).captured is is_captured
+def test_address_that_is_not_known(rules: CaptureRules, is_captured: bool | None) -> None:
+    """Without an address only rules that don't need one decide."""
+    assert decide_capture(rules, "", HTTP).captured is is_captured
 
 
 def test_no_address() -> None:
-    """What is no IP address is refused, not guessed at."""
+    """What is not an IP address is refused rather than guessed."""
     with pytest.raises(ValueError, match="does not appear"):
-        captured(EVERYTHING, "www.aliyun.com", HTTP)
+        is_captured(CAPTURE_ALL, "www.aliyun.com", HTTP)
 
 
 def test_rules_of_a_policy() -> None:
-    """A rendered interception is read back as it was meant; service ranges are the cluster's; none is none."""
+    """The rules of a rendered interception are those that the policy means; service ranges are the cluster's."""
     policy = interception(
         include_cidrs=("203.0.113.0/24", "2001:db8::/32"),
         exclude_cidrs=("203.0.113.10/32",),
@@ -89,12 +96,12 @@ def test_rules_of_a_policy() -> None:
         exclude_outbound_ports=(22, 25),
     )
     spec = render_interception(policy, cluster())["spec"]
-    assert read_rules(spec) == Rules(
+    assert parse_rules(spec) == CaptureRules(
         ("203.0.113.0/24", "2001:db8::/32"), ("203.0.113.10/32",), frozenset({3306}), frozenset({22, 25})
     )
-    assert read_rules(render_interception(interception(), cluster())["spec"]) == EVERYTHING
-    assert read_rules(render_interception(interception(none=True), cluster())["spec"]) == Rules(include=())
-    assert read_rules(None) == EVERYTHING
+    assert parse_rules(render_interception(interception(), cluster())["spec"]) == CAPTURE_ALL
+    assert parse_rules(render_interception(interception(none=True), cluster())["spec"]) == CaptureRules(include=())
+    assert parse_rules(None) == CAPTURE_ALL
 
 
 _ranges = st.lists(
@@ -104,7 +111,7 @@ _ranges = st.lists(
     max_size=3,
 ).map(tuple)
 _ports = st.frozensets(st.sampled_from([80, 443, 3306]))
-_rules = st.builds(Rules, _ranges, _ranges.map(lambda r: tuple(x for x in r if x != ALL)), _ports, _ports)
+_rules = st.builds(CaptureRules, _ranges, _ranges.map(lambda r: tuple(x for x in r if x != ALL)), _ports, _ports)
 _addresses = st.sampled_from([INSIDE, OUTSIDE, V6, "203.0.113.11", "2001:db9::1"])
 
 
@@ -114,10 +121,10 @@ def _in(address: str, ranges: tuple[str, ...]) -> bool:
 
 
 @given(_rules, _addresses, st.sampled_from([80, 443, 3306]))
-def test_order_of_rules(rules: Rules, address: str, port: int) -> None:
-    """The same as the rules say one by one; and no address decides otherwise than an unknown one."""
+def test_order_of_rules(rules: CaptureRules, address: str, port: int) -> None:
+    """The same as the rules one by one; and a known address never contradicts an unknown one."""
     excluded = port in rules.exclude_ports or _in(address, rules.exclude)
     included = port in rules.include_ports or _in(address, rules.include)
-    assert captured(rules, address, port) is (included and not excluded)
-    unknown = rule(rules, "", port).captured
-    assert unknown is None or unknown is captured(rules, address, port)
+    assert is_captured(rules, address, port) is (included and not excluded)
+    unknown = decide_capture(rules, "", port).captured
+    assert unknown is None or unknown is is_captured(rules, address, port)

@@ -1,4 +1,4 @@
-"""Which outbound mode holds for a workload: Sidecars of ours and of others, and MeshConfig behind them."""
+"""Which outbound mode applies to a workload: managed and foreign Sidecars, and MeshConfig."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ import pytest
 
 from egress_server.domain.desired.cluster_view import with_inventory
 from egress_server.domain.desired.effective import Effective, effective
-from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend, Resource, Scope
+from egress_server.domain.model.clusters import MeshPolicyBackend
+from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import ForeignSidecar
-from egress_server.domain.simulate.outbound_mode import EffectiveMode, config_map, effective_mode
+from egress_server.domain.simulate.outbound_mode import EffectiveMode, effective_mode, istio_config_map
 from tests.support.inventories import AFTER, BEFORE, inventory, kubernetes, sidecar
 from tests.support.meshes import BIRTH, History, policy
 
@@ -21,17 +23,17 @@ LABELS = {"app": "web", "tier": "1"}
 def seen(
     *there: Resource | ForeignSidecar, backend: MeshPolicyBackend = MeshPolicyBackend.BOTH, **fields: Any
 ) -> Effective:
-    """A cluster with these policies of ours and Sidecars of others."""
-    east = kubernetes(kubernetes=KubernetesTarget(mesh_policy=backend))
+    """A cluster with these managed policies and foreign Sidecars."""
+    east = kubernetes(mesh_policy=backend)
     policies = [each for each in there if not isinstance(each, ForeignSidecar)]
     sidecars = tuple(each for each in there if isinstance(each, ForeignSidecar))
     wanted = effective(History(east, *policies).snapshot, east, BIRTH)
     return with_inventory(wanted, inventory(sidecars=sidecars, **fields))
 
 
-def said(holds: EffectiveMode) -> tuple[str, str]:
-    """The mode, and the end of the name of who says it."""
-    return holds.mode, (holds.policy.name if holds.policy else holds.speaker).rpartition("/")[2]
+def said(mode: EffectiveMode) -> tuple[str, str]:
+    """The mode, and the end of the name of its source."""
+    return mode.mode, (mode.policy.name if mode.policy else mode.source).rpartition("/")[2]
 
 
 ROOT = sidecar(namespace="istio-system", name="root", mode="ALLOW_ANY")
@@ -61,7 +63,7 @@ FOR_WEB = sidecar(match_labels={"app": "web"}, name="web", mode="REGISTRY_ONLY")
 def test_without_labels(
     there: tuple[Resource | ForeignSidecar, ...], mesh_mode: str, expected: tuple[str, str]
 ) -> None:
-    """The namespace's Sidecar displaces the root's wholly; one without a mode leaves it to MeshConfig."""
+    """The namespace's Sidecar replaces the root's entirely; one without a mode falls back to MeshConfig."""
     assert said(effective_mode(seen(*there, mesh_mode=mesh_mode), "default")) == expected
 
 
@@ -77,30 +79,31 @@ def test_without_labels(
     ],
 )
 def test_with_labels(there: tuple[Resource | ForeignSidecar, ...], expected: tuple[str, str]) -> None:
-    """The oldest Sidecar that selects the workload comes before all others."""
+    """The oldest Sidecar that selects the workload takes precedence over all others."""
     assert said(effective_mode(seen(*there), "default", LABELS)) == expected
 
 
 def test_one_back_end_alone() -> None:
-    """Without a Sidecar of ours the root's rules; without MeshConfig what has no mode policy_gaps."""
+    """Without a managed Sidecar the root's mode applies; without MeshConfig, a Sidecar without a mode is a policy
+    gap."""
     config, root = MeshPolicyBackend.MESH_CONFIG, MeshPolicyBackend.SIDECAR
     assert said(effective_mode(seen(STRICT, backend=config), "default")) == ("REGISTRY_ONLY", "all")
     assert said(effective_mode(seen(STRICT, ROOT, backend=config), "default")) == ("ALLOW_ANY", "root")
     assert said(effective_mode(seen(STRICT, MUTE, backend=config), "default")) == ("REGISTRY_ONLY", "all")
     escaped = effective_mode(seen(STRICT, MUTE, backend=root, mesh_mode="ALLOW_ANY"), "default")
     assert said(escaped) == ("ALLOW_ANY", "istio")
-    assert escaped.lets_pass
-    assert not effective_mode(seen(STRICT, backend=root), "default").lets_pass
+    assert escaped.allows_unregistered
+    assert not effective_mode(seen(STRICT, backend=root), "default").allows_unregistered
 
 
 def test_oldest_of_two() -> None:
-    """Of two Sidecars without a selector the oldest holds."""
+    """Of two Sidecars without a selector the older one applies."""
     two = (sidecar(name="b", mode="ALLOW_ANY", born=BEFORE), sidecar(name="a", mode="REGISTRY_ONLY", born=BIRTH))
     assert said(effective_mode(seen(*two), "default")) == ("ALLOW_ANY", "b")
 
 
 def test_whose_egress_hosts_hold() -> None:
-    """A policy of ours goes into the Sidecar that is there, or takes over the egress hosts of the one it displaces."""
+    """A managed policy is added to an existing Sidecar, or copies the egress hosts of the one that it displaces."""
     assert effective_mode(seen(SHOP, MUTE), "default").sidecar == MUTE
     assert effective_mode(seen(SHOP, ROOT), "default").sidecar == ROOT
     assert effective_mode(seen(WEB, MUTE, ROOT), "default", LABELS).sidecar == MUTE
@@ -110,7 +113,10 @@ def test_whose_egress_hosts_hold() -> None:
 
 
 def test_revisions_have_their_own_config() -> None:
-    """The ConfigMap of a revision bears its name."""
-    east = kubernetes(kubernetes=KubernetesTarget(istio_revision="canary"))
-    assert config_map(effective(History(east).snapshot, east, BIRTH), "istio") == "ConfigMap/istio-system/istio-canary"
-    assert config_map(seen(), "istio") == "ConfigMap/istio-system/istio"
+    """The name of the ConfigMap contains the revision."""
+    east = kubernetes(istio_revision="canary")
+    assert (
+        istio_config_map(effective(History(east).snapshot, east, BIRTH), "istio")
+        == "ConfigMap/istio-system/istio-canary"
+    )
+    assert istio_config_map(seen(), "istio") == "ConfigMap/istio-system/istio"

@@ -1,4 +1,4 @@
-"""What policy says of connections: interception, faults with their conditions, listeners by address and port."""
+"""What policy does with connections: interception, faults with their conditions, listeners by address and port."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,12 +13,13 @@ from egress_server.domain.model.resources import (
     MatchKind,
     Resource,
     Route,
-    Scope,
     TrafficSettings,
     WeightedDestination,
 )
-from egress_server.domain.probe.judge import Destination, Expectation, Outcome
-from egress_server.domain.simulate.evaluate import Request, decide, evaluate
+from egress_server.domain.model.selectors import Scope
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Expectation, Outcome
+from egress_server.domain.simulate.evaluate import Request, evaluate, predict
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
 
 HOST = "bank.example.com"
@@ -29,26 +30,26 @@ BLOCK = policy("REGISTRY_ONLY")
 
 
 def held(*resources: Resource) -> Effective:
-    """What one cluster holds of these, set in this order."""
+    """The policy in effect on one cluster, given these resources in this order."""
     return effective(History(cluster(), *resources).snapshot, cluster(), BIRTH)
 
 
 def outcome(*resources: Resource, to: Destination = HTTP, namespace: str = "default", **more: Any) -> Outcome:
     """The outcome that policy asks for."""
-    return evaluate(held(*resources), namespace, to, **more).outcome
+    return predict(held(*resources), namespace, to, **more).outcome
 
 
 def test_interception_decides_first() -> None:
-    """What interception leaves out is BYPASSED by it, whatever else is set; elsewhere it has no say."""
+    """Excluded connections are BYPASSED, whatever else is set; for others, interception does not decide."""
     out = interception(exclude_cidrs=("203.0.113.0/24",))
     wanted = held(BLOCK, BANK, fault(), out)
-    assert evaluate(wanted, "default", HTTP, address="203.0.113.9") == Expectation(Outcome.BYPASSED, out.name, 6)
-    assert evaluate(wanted, "default", HTTP, address="198.51.100.9").outcome is Outcome.FAULTED
-    assert evaluate(wanted, "default", HTTP).outcome is Outcome.FAULTED
+    assert predict(wanted, "default", HTTP, address="203.0.113.9") == Expectation(Outcome.BYPASSED, out.name, 6)
+    assert predict(wanted, "default", HTTP, address="198.51.100.9").outcome is Outcome.FAULTED
+    assert predict(wanted, "default", HTTP).outcome is Outcome.FAULTED
 
 
 def test_interception_of_the_workload() -> None:
-    """The interception of the workload's labels holds before that of its namespace and of the mesh, each wholly."""
+    """The interception for the workload's labels replaces that of its namespace, and that the mesh's, each entirely."""
     mesh = interception("m", none=True)
     namespace = interception("n", scope=Scope("default"))
     workload = interception("w", scope=Scope("default", {"app": "web"}), exclude_outbound_ports=(443,))
@@ -60,7 +61,7 @@ def test_interception_of_the_workload() -> None:
 
 
 def test_address_as_host() -> None:
-    """A URL whose host is an address says which one is dialled."""
+    """A URL whose host is an address determines the address that is dialed."""
     out = interception(include_cidrs=("2001:db8::/32",))
     assert outcome(out, to=Destination("https", "2001:db8::1", 443)) is Outcome.PASSTHROUGH
     assert outcome(out, to=Destination("https", "203.0.113.9", 443)) is Outcome.BYPASSED
@@ -93,9 +94,9 @@ def test_address_as_host() -> None:
     ],
 )  # fmt: skip
 def test_conditions_of_a_fault(fields: dict[str, Any], more: dict[str, Any], fits: bool) -> None:
-    """A fault disturbs requests to its host that meet all of its conditions, and no others."""
+    """A fault applies to requests to its host that satisfy all of its conditions, and to no others."""
     disturbing = fault(**fields)
-    expected = evaluate(held(BANK, disturbing), "default", HTTP, **more)
+    expected = predict(held(BANK, disturbing), "default", HTTP, **more)
     if fits:
         assert expected == Expectation(Outcome.FAULTED, disturbing.name, 4)
     else:
@@ -113,32 +114,32 @@ def test_conditions_of_a_fault(fields: dict[str, Any], more: dict[str, Any], fit
     ],
 )
 def test_fault_that_may_spare(fields: dict[str, Any], sometimes: bool) -> None:
-    """Where a fault throws dice, or only the sidecar can say whether it fits, REGISTERED agrees as well."""
-    expected = evaluate(held(BANK, fault(**fields)), "default", HTTP, headers={"accept": "text"})
+    """If a fault has a percentage, or only the sidecar can tell whether it matches, REGISTERED agrees as well."""
+    expected = predict(held(BANK, fault(**fields)), "default", HTTP, headers={"accept": "text"})
     assert expected.outcome is Outcome.FAULTED
     assert expected.allows(Outcome.FAULTED)
     assert expected.allows(Outcome.REGISTERED) is sometimes
 
 
 def test_order_of_faults() -> None:
-    """The first fault that fits decides: the one that asks for more, of equals the older."""
+    """The first matching fault applies: the one with the most conditions, of equals the oldest."""
     plain, other = fault("plain"), fault("other")
     narrow = fault("narrow", match_headers=(HeaderMatch("x-a"),))
     wanted = held(BANK, plain, other, narrow)
-    assert evaluate(wanted, "default", HTTP).resource == plain.name
-    assert evaluate(wanted, "default", HTTP, headers={"x-a": "1"}).resource == narrow.name
+    assert predict(wanted, "default", HTTP).resource == plain.name
+    assert predict(wanted, "default", HTTP, headers={"x-a": "1"}).resource == narrow.name
 
 
 @pytest.mark.parametrize("protocol", ["HTTPS", "TLS", "TCP"])
 def test_fault_needs_http(protocol: str) -> None:
-    """On a port whose requests the sidecar does not see a fault does nothing."""
+    """On a port where the sidecar sees no requests, a fault has no effect."""
     bank = entry("bank", ports=ports(f"8443:{protocol}"))
     to = Destination("http" if protocol == "TCP" else "https", HOST, 8443)
     assert outcome(bank, fault(), to=to) is Outcome.REGISTERED
 
 
 def test_fault_of_an_entry_that_is_not_seen() -> None:
-    """A fault goes where the oldest entry for its host is exported to."""
+    """A fault is exported to the same namespaces as the oldest entry for its host."""
     hidden = entry("h", namespace="prod", hosts=(HOST,), export_to=(".",))
     assert outcome(hidden, BANK, fault()) is Outcome.REGISTERED
     assert outcome(BANK, hidden, fault()) is Outcome.FAULTED
@@ -146,51 +147,51 @@ def test_fault_of_an_entry_that_is_not_seen() -> None:
 
 @pytest.mark.parametrize("to", [HTTPS, Destination("https", "other.example.com", 443), Destination("tcp", HOST, 443)])
 def test_tls_at_a_single_address(to: Destination) -> None:
-    """Its listener tells nothing apart: whatever is dialled there is the entry's."""
+    """Its listener distinguishes nothing: whatever is dialed there goes to the entry."""
     there = entry("bank", addresses=("203.0.113.7",), ports=ports("443:TLS"))
     assert outcome(BLOCK, there, to=to, address="203.0.113.7") is Outcome.REGISTERED
     assert outcome(BLOCK, there, to=to, address="203.0.113.8") is Outcome.BLOCKED
 
 
 def test_fault_without_an_entry() -> None:
-    """A fault for a host that nobody registered works on port 80 alone, and what it spares there goes nowhere."""
+    """A fault for an unregistered host applies on port 80 only, and requests that it skips lead nowhere."""
     some = fault(abort=Abort(503, percent=10.0))
     faulted = Expectation(Outcome.FAULTED, some.name, 3, also=(Outcome.BLOCKED,))
-    assert evaluate(held(some), "default", HTTP) == faulted
+    assert predict(held(some), "default", HTTP) == faulted
     assert outcome(some, to=Destination("http", HOST, 8080)) is Outcome.PASSTHROUGH
     assert outcome(entry("wide", hosts=("*.example.com",)), some) is Outcome.FAULTED
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "TLS"])
 def test_a_host_that_is_registered_there_does_not_stray(protocol: str) -> None:
-    """Whatever it is registered as: then its requests are nobody's."""
+    """Whatever protocol it is registered with."""
     opaque = entry("bank", ports=ports(f"80:{protocol}", "8080:HTTP"), addresses=("203.0.113.7",))
     assert outcome(opaque, fault(), address="198.51.100.7") is Outcome.PASSTHROUGH
 
 
 def test_a_host_that_is_taken_from_another_namespace_strays_too() -> None:
-    """Its port there is as good as none."""
+    """A port that is hidden by another namespace counts as unregistered."""
     own, other = entry("own", hosts=(HOST,), ports=ports("8080:HTTP")), entry("other", namespace="prod", hosts=(HOST,))
     assert outcome(other, own) is Outcome.PASSTHROUGH
     assert outcome(other, own, fault()) is Outcome.FAULTED
 
 
 def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
-    """There its routes take what the outbound policy would decide on, and send it nowhere."""
+    """There its routes apply before the outbound policy, and lead nowhere."""
     elsewhere, some = entry("bank", ports=ports("8080:HTTP")), fault(ports=(8080,))
     assert outcome(elsewhere) is Outcome.PASSTHROUGH
     assert outcome(elsewhere, fault()) is Outcome.FAULTED
-    assert evaluate(held(elsewhere, some), "default", HTTP) == Expectation(Outcome.BLOCKED, some.name, 4)
+    assert predict(held(elsewhere, some), "default", HTTP) == Expectation(Outcome.BLOCKED, some.name, 4)
     slow = replace(elsewhere, traffic=TrafficSettings(timeout=3.0))
-    assert evaluate(held(slow), "default", HTTP) == Expectation(Outcome.BLOCKED, slow.name, 3)
+    assert predict(held(slow), "default", HTTP) == Expectation(Outcome.BLOCKED, slow.name, 3)
     led = replace(elsewhere, traffic=TrafficSettings(routes=(Route((WeightedDestination("other.example.com"),)),)))
     assert outcome(led) is Outcome.INCONCLUSIVE
     assert outcome(replace(slow, export_to=("prod",))) is Outcome.PASSTHROUGH
 
 
 def listener(*resources: Resource, to: Destination, address: str = "") -> tuple[Outcome, str]:
-    """Outcome and the id of what decides, under REGISTRY_ONLY."""
-    expected = evaluate(held(BLOCK, *resources), "default", to, address=address)
+    """Outcome and the id of the resource that decides, under REGISTRY_ONLY."""
+    expected = predict(held(BLOCK, *resources), "default", to, address=address)
     return expected.outcome, expected.resource.rpartition("/")[2]
 
 
@@ -218,13 +219,13 @@ NARROW = entry("narrow", ports=ports("3306:TCP"), addresses=("203.0.113.0/28", "
     ],
 )
 def test_tcp_by_address(entries: tuple[Resource, ...], address: str, decides: str | None) -> None:
-    """The single address before the smallest range, before the entry that takes every connection to the port."""
+    """The single address before the smallest range, before an entry that captures every connection to the port."""
     expected = (Outcome.REGISTERED, decides) if decides else (Outcome.BLOCKED, "all")
     assert listener(*entries, to=TCP, address=address) == expected
 
 
 def test_tcp_without_knowing_the_address() -> None:
-    """Without an address the host's own entry is taken to be dialled at its addresses."""
+    """If the address is unknown, the host's own entry is assumed to be dialed at its addresses."""
     assert listener(entry("db", ports=ports("3306:TCP"), addresses=("203.0.113.9",)), to=TCP) == (
         Outcome.REGISTERED,
         "db",
@@ -235,7 +236,8 @@ def test_tcp_without_knowing_the_address() -> None:
 
 @pytest.mark.parametrize("scheme", ["https", "tls"])
 def test_tls_by_server_name(scheme: str) -> None:
-    """TLS goes by server name; what has none, and what nobody has, goes to TCP without addresses, if there is one."""
+    """TLS goes by server name; without one, or with an unregistered one, it goes to TCP without addresses, if there is
+    any."""
     rest = entry("rest", ports=ports("443:TCP"))
     assert listener(BANK, rest, to=Destination(scheme, HOST, 443)) == (Outcome.REGISTERED, "bank")
     assert listener(BANK, rest, to=Destination(scheme, "x.example.com", 443)) == (
@@ -248,7 +250,7 @@ def test_tls_by_server_name(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["https", "tls"])
 def test_tls_on_an_http_port(scheme: str) -> None:
-    """TLS to a port that is declared HTTP goes as what nobody registered; other hosts' TLS there is served."""
+    """TLS to a port that is declared as HTTP counts as unregistered; TLS to other hosts on it is registered."""
     plain, to = entry("plain", ports=ports("443:HTTP")), Destination(scheme, "plain.example.com", 443)
     assert listener(plain, to=to) == (Outcome.BLOCKED, "all")
     assert outcome(plain, to=to) is Outcome.PASSTHROUGH
@@ -257,7 +259,7 @@ def test_tls_on_an_http_port(scheme: str) -> None:
 
 
 def test_http_beside_tcp() -> None:
-    """HTTP is told from the rest by its first bytes, unless it goes to an address that a range of TCP has."""
+    """HTTP is detected by its first bytes, unless it goes to an address in a range of TCP."""
     web, rest = entry("web", ports=ports("8000:HTTP")), entry("rest", ports=ports("8000:TCP"))
     to, other = Destination("http", "web.example.com", 8000), Destination("http", HOST, 8000)
     assert listener(web, rest, to=to) == (Outcome.REGISTERED, "web")
@@ -271,34 +273,34 @@ def test_http_beside_tcp() -> None:
 
 
 def test_silence_where_the_sidecar_waits() -> None:
-    """A TCP connection to a port where the sidecar waits for first words comes to nothing that can be told."""
+    """A TCP connection to a port where the sidecar waits for the client's first bytes is inconclusive."""
     for protocol in ("HTTP", "TLS"):
         it = entry("it", ports=ports(f"3306:{protocol}", "80:HTTP"))
-        assert evaluate(held(it), "default", TCP) == Expectation(Outcome.INCONCLUSIVE, it.name, 3)
+        assert predict(held(it), "default", TCP) == Expectation(Outcome.INCONCLUSIVE, it.name, 3)
     assert outcome(to=Destination("tcp", HOST, 80)) is Outcome.INCONCLUSIVE
 
 
 def test_http_by_address() -> None:
-    """An address of an entry stands for its host in a request."""
+    """An address of an entry replaces its host in a request."""
     assert outcome(entry("bank", addresses=("203.0.113.9",)), to=Destination("http", "203.0.113.9", 80)) is (
         Outcome.REGISTERED
     )
 
 
 def test_final_dot() -> None:
-    """A final dot is part of no host."""
+    """A trailing dot is not part of the host."""
     for scheme, port in (("http", 80), ("https", 443), ("tls", 443)):
         assert outcome(BANK, to=Destination(scheme, f"{HOST}.", port)) is Outcome.REGISTERED
 
 
 def test_decision_names_every_step() -> None:
-    """A decision holds what was found on the way, not only the end of it."""
+    """An evaluation contains the result of each step, not only the outcome."""
     out = interception()
-    decision = decide(held(BLOCK, BANK, fault(), out), Request(HTTP, "default"))
+    decision = evaluate(held(BLOCK, BANK, fault(), out), Request(HTTP, "default"))
     assert decision.interception == out
-    assert decision.ruling.captured
-    assert decision.taker is not None
-    assert decision.taker.entry == BANK
+    assert decision.capture.captured
+    assert decision.owner is not None
+    assert decision.owner.entry == BANK
     assert decision.fault is not None
     assert decision.fault.fault == fault()
-    assert decision.holding.policy == BLOCK
+    assert decision.outbound_mode.policy == BLOCK

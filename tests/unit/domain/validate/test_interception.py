@@ -1,16 +1,17 @@
-"""What is right and wrong with an interception by itself: one row a rule."""
+"""Validation of interceptions: one row per rule."""
 
 from typing import Any
 
 import pytest
 
-from egress_server.domain.model.resources import ClusterSelector, Interception, Scope
+from egress_server.domain.model.resources import Interception
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems, check_resource
 from tests.support.violations import violations_of
 
 
 def problems_of(**fields: Any) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong with an interception."""
+    """Field and description of all problems of an interception."""
     problems = Problems()
     check_resource(Interception("meshes/default/interceptions/i", **fields), problems)
     return violations_of(problems.raise_if_any)
@@ -29,7 +30,7 @@ VALID: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", VALID)
 def test_right(case: str) -> None:
-    """Nothing is found where nothing is wrong."""
+    """Valid interceptions have no problems."""
     assert problems_of(**VALID[case]) == []
 
 
@@ -47,25 +48,29 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing": ({"exclude_cidrs": ("",)}, "exclude_cidrs[0]", "must be a CIDR range"),
     "long prefix": ({"include_cidrs": ("10.0.0.0/33",)}, "include_cidrs[0]", "must be a CIDR range"),
     "twice": ({"include_cidrs": ("10.0.0.0/8", "10.0.0.0/8")}, "include_cidrs[1]", "already listed at [0]"),
-    "all and more": ({"include_cidrs": ("*", "10.0.0.0/8")}, "include_cidrs", "stands alone"),
+    "all and more": ({"include_cidrs": ("*", "10.0.0.0/8")}, "include_cidrs", "must be the only one"),
     "exclude all": ({"exclude_cidrs": ("*",)}, "exclude_cidrs", "set none"),
-    "none and some": ({"none": True, "include_cidrs": ("10.0.0.0/8",)}, "none", "leave include_cidrs out"),
-    "none and services": ({"none": True, "include_service_cidrs": True}, "none", "leave include_service_cidrs out"),
-    "port": ({"exclude_outbound_ports": (65536,)}, "exclude_outbound_ports[0]", "1 to 65535"),
+    "none and some": ({"none": True, "include_cidrs": ("10.0.0.0/8",)}, "none", "can't be combined with include_cidrs"),
+    "none and services": (
+        {"none": True, "include_service_cidrs": True},
+        "none",
+        "can't be combined with include_service_cidrs",
+    ),
+    "port": ({"exclude_outbound_ports": (65536,)}, "exclude_outbound_ports[0]", "between 1 and 65535"),
     "port twice": ({"include_outbound_ports": (1, 1)}, "include_outbound_ports[1]", "already listed at [0]"),
     "port both ways": (
         {"include_outbound_ports": (1, 80), "exclude_outbound_ports": (80,)},
         "include_outbound_ports[1]",
-        "which wins",
+        "which takes precedence",
     ),
-    "labels of no namespace": ({"scope": Scope("", {"app": "x"})}, "scope.match_labels", "needs a namespace"),
+    "labels of no namespace": ({"scope": Scope("", {"app": "x"})}, "scope.match_labels", "requires a namespace"),
     "selector": ({"cluster_selector": ClusterSelector(("East",))}, "cluster_selector.clusters[0]", "cluster id"),
 }
 
 
 @pytest.mark.parametrize("case", INVALID)
 def test_wrong(case: str) -> None:
-    """One thing is wrong, and it is said where."""
+    """There is one problem, at the right field."""
     fields, path, text = INVALID[case]
     found = problems_of(**fields)
     assert [field for field, _ in found] == [path]

@@ -1,4 +1,4 @@
-"""Objects and workloads as people write them."""
+"""Validation of references to objects and workloads."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.violations import violations_of
 
 
 def wrong_object(text: str) -> list[str]:
-    """What is wrong with an object."""
+    """The problem of a reference to an object."""
     problems = Problems("object")
     check_object(text, problems)
     return [said for _, said in violations_of(problems.raise_if_any)]
@@ -26,7 +26,7 @@ def wrong_object(text: str) -> list[str]:
     ],
 )
 def test_objects(text: str) -> None:
-    """Of the kinds that we write."""
+    """Of the kinds that mesh-egress writes."""
     assert wrong_object(text) == []
 
 
@@ -45,11 +45,11 @@ def test_objects(text: str) -> None:
         ("Sidecar/prod/a\n", "Sidecar/NAMESPACE/NAME"),
         ("Sidecar/prod/" + "a" * 254, "Sidecar/NAMESPACE/NAME"),
         ("MutatingAdmissionPolicy/x", "MutatingAdmissionPolicy//NAME"),
-        ("MutatingAdmissionPolicy/a/x", "belongs to no namespace"),
+        ("MutatingAdmissionPolicy/a/x", "is cluster-scoped"),
     ],
 )
 def test_what_is_no_object(text: str, said: str) -> None:
-    """It is said how it is written."""
+    """The message says how it must be written."""
     (found,) = wrong_object(text)
     assert said in found
 
@@ -65,7 +65,7 @@ def test_what_is_no_object(text: str, said: str) -> None:
     ],
 )
 def test_workloads(workloads: list[str], places: list[str]) -> None:
-    """Of kinds that can be restarted, each once."""
+    """Of kinds that can be restarted, without duplicates."""
     problems = Problems("workloads")
     check_workloads(workloads, problems)
     assert [field for field, _ in violations_of(problems.raise_if_any)] == places

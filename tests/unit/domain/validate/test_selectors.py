@@ -1,9 +1,11 @@
-"""Rules of labels, scopes and cluster selectors, and how problems are gathered."""
+"""Validation of labels, scopes and cluster selectors, and how problems are collected."""
 
 import pytest
 
+from egress_server.domain.model.clusters import Cluster, Mesh
 from egress_server.domain.model.errors import InvalidArgument
-from egress_server.domain.model.resources import Cluster, ClusterSelector, Mesh, OutboundPolicy, Scope
+from egress_server.domain.model.resources import OutboundPolicy
+from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems, check_resource
 from tests.support.meshes import MESH, cluster, policy
 from tests.support.violations import violations_of
@@ -12,7 +14,7 @@ Selected = OutboundPolicy | Cluster | Mesh
 
 
 def problems_of(resource: Selected) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong."""
+    """Field and description of all problems."""
     problems = Problems("here")
     check_resource(resource, problems)
     return violations_of(problems.raise_if_any)
@@ -33,7 +35,7 @@ def problems_of(resource: Selected) -> list[tuple[str, str]]:
     ],
 )
 def test_good_ones_are_taken(resource: Selected) -> None:
-    """Nothing is wrong with them."""
+    """Valid ones have no problems."""
     assert problems_of(resource) == []
 
 
@@ -54,7 +56,7 @@ def test_good_ones_are_taken(resource: Selected) -> None:
         (policy("ALLOW_ANY", scope=Scope("istio-system")), "here.scope.namespace", "whole mesh"),
         (policy("ALLOW_ANY", scope=Scope("Prod")), "here.scope.namespace", "must be a namespace"),
         (policy("ALLOW_ANY", scope=Scope("a" * 64)), "here.scope.namespace", "must be a namespace"),
-        (policy("ALLOW_ANY", scope=Scope("", {"app": "x"})), "here.scope.match_labels", "needs a namespace"),
+        (policy("ALLOW_ANY", scope=Scope("", {"app": "x"})), "here.scope.match_labels", "requires a namespace"),
         (
             policy("ALLOW_ANY", scope=Scope("prod", {"a": "*"})),
             'here.scope.match_labels["a"]',
@@ -63,7 +65,7 @@ def test_good_ones_are_taken(resource: Selected) -> None:
         (
             policy("ALLOW_ANY", cluster_selector=ClusterSelector(("a",), {"b": "c"})),
             "here.cluster_selector",
-            "not both",
+            "may be set",
         ),
         (
             policy("ALLOW_ANY", cluster_selector=ClusterSelector(("",))),
@@ -78,19 +80,19 @@ def test_good_ones_are_taken(resource: Selected) -> None:
     ],
 )
 def test_bad_ones_are_refused_with_their_place(resource: Selected, field: str, said: str) -> None:
-    """Exactly one thing is wrong, and the report names its field."""
+    """There is exactly one problem, at the right field."""
     found = problems_of(resource)
     assert [where for where, _ in found] == [field]
     assert said in found[0][1]
 
 
 def test_nothing_wrong_raises_nothing() -> None:
-    """Only problems are raised."""
+    """Without problems nothing is raised."""
     Problems().raise_if_any()
 
 
 def test_places_share_one_list() -> None:
-    """What is added below is raised above, the first in the message and the rest counted."""
+    """A problem added at a deeper path is raised by the top; the message quotes the first and counts the rest."""
     problems = Problems()
     problems.at("a", 0, "b").add("is wrong")
     problems.at("c").key("k").add("is wrong too")
@@ -102,7 +104,7 @@ def test_places_share_one_list() -> None:
 
 
 def test_any_key_has_a_place() -> None:
-    """Also an empty one, and one that looks like a position."""
+    """Even an empty one, and one that looks like a position."""
     problems = Problems("a")
     for step in ("", "b", "[0]"):
         problems.at(step).add("x")

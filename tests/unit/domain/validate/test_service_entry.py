@@ -1,10 +1,11 @@
-"""What is right and wrong with a service entry by itself: one row a rule."""
+"""Validation of service entries: one row per rule."""
 
 from typing import Any
 
 import pytest
 
-from egress_server.domain.model.resources import ClusterSelector, Endpoint, Protocol, Resolution, ServicePort
+from egress_server.domain.model.resources import Endpoint, Protocol, Resolution, ServicePort
+from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.validate import Problems, check_resource
 from tests.support.meshes import entry, ports
 from tests.support.violations import violations_of
@@ -14,7 +15,7 @@ ROUND_ROBIN, DYNAMIC = Resolution.DNS_ROUND_ROBIN, Resolution.DYNAMIC_DNS
 
 
 def at(address: str, **fields: Any) -> dict[str, Any]:
-    """Fields of an entry with one endpoint that STATIC resolution finds."""
+    """Fields of an entry with one endpoint and resolution STATIC."""
     return {"resolution": STATIC, "endpoints": (Endpoint(address, **fields),)}
 
 
@@ -24,7 +25,7 @@ def port(number: int, name: str = "p", protocol: Protocol = Protocol.HTTP, targe
 
 
 def problems_of(fields: dict[str, Any]) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong with an entry of namespace prod with `fields`."""
+    """Field and description of all problems of an entry in namespace prod with `fields`."""
     problems = Problems()
     check_resource(entry(namespace="prod", **fields), problems)
     return violations_of(problems.raise_if_any)
@@ -70,12 +71,12 @@ VALID: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("fields", VALID.values(), ids=VALID)
 def test_what_istio_takes_is_taken(fields: dict[str, Any]) -> None:
-    """Nothing is wrong with it."""
+    """What Istio accepts has no problems."""
     assert problems_of(fields) == []
 
 
 INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no host": ({"hosts": ()}, "hosts", "needs at least 1 host"),
+    "no host": ({"hosts": ()}, "hosts", "at least 1 host is required"),
     "257 hosts": ({"hosts": tuple(f"h{i}.a" for i in range(257))}, "hosts", "has 257; at most 256"),
     "host twice": ({"hosts": ("a.b", "c.d", "a.b")}, "hosts[2]", "already listed at [0]"),
     "empty host": ({"hosts": ("",)}, "hosts[0]", "must be a DNS name"),
@@ -93,35 +94,35 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "label of 64": ({"hosts": (f"{'a' * 64}.b",)}, "hosts[0]", "must be a DNS name"),
     "254 in all": ({"hosts": (".".join(["a" * 49] * 5) + ".coms",)}, "hosts[0]", "must be a DNS name"),
     "umlaut": ({"hosts": ("bücher.example",)}, "hosts[0]", "xn-- form"),
-    "address as host": ({"hosts": ("203.0.113.7",)}, "hosts[0]", "must be a name; put IP addresses"),
+    "address as host": ({"hosts": ("203.0.113.7",)}, "hosts[0]", "must be a DNS name; list IP addresses"),
     "localhost": ({"hosts": ("localhost",)}, "hosts[0]", "the workload itself"),
     "below localhost": ({"hosts": ("a.localhost",)}, "hosts[0]", "the workload itself"),
-    "no port": ({"ports": ()}, "ports", "needs at least 1 port"),
+    "no port": ({"ports": ()}, "ports", "at least 1 port is required"),
     "65 ports": ({"ports": tuple(port(i, f"p{i}") for i in range(1, 66))}, "ports", "at most 64"),
-    "port 0": ({"ports": (port(0),)}, "ports[0].number", "0 must be 1 to 65535"),
-    "port 65536": ({"ports": (port(65536),)}, "ports[0].number", "65536 must be 1 to 65535"),
+    "port 0": ({"ports": (port(0),)}, "ports[0].number", "0 must be between 1 and 65535"),
+    "port 65536": ({"ports": (port(65536),)}, "ports[0].number", "65536 must be between 1 and 65535"),
     "negative port": ({"ports": (port(-1),)}, "ports[0].number", "-1 must be"),
     "number twice": ({"ports": (port(80, "a"), port(80, "b"))}, "ports[1].number", "already used by ports[0]"),
     "name twice": ({"ports": (port(80), port(81))}, "ports[1].name", "p is already used by ports[0]"),
-    "bad name": ({"ports": (port(80, "Http"),)}, "ports[0].name", "lower-case"),
+    "bad name": ({"ports": (port(80, "Http"),)}, "ports[0].name", "lowercase"),
     "name of 64": ({"ports": (port(80, "a" * 64),)}, "ports[0].name", "1 to 63"),
     "target port": ({"ports": (port(80, target_port=65536),)}, "ports[0].target_port", "65536 must be"),
     "hosts by TCP": (
         {"hosts": ("a.b", "c.d"), "ports": ports("80:HTTP", "3306:TCP"), "resolution": DNS},
         "ports[1].protocol",
-        "TCP does not tell hosts apart",
+        "TCP carries no host name",
     ),
     "hosts by MONGO": (
         {"hosts": ("a.b", "c.d"), "ports": ports("27017:MONGO"), "resolution": DNS},
         "ports[0].protocol",
-        "MONGO does not tell",
+        "MONGO carries no host name",
     ),
     "endpoints passed on": (
         {"resolution": NONE, "endpoints": (Endpoint("203.0.113.7"),)},
         "endpoints",
-        "NONE sends to the dialled address",
+        "must be empty with resolution NONE",
     ),
-    "static to nowhere": ({"resolution": STATIC}, "endpoints", "STATIC needs at least one"),
+    "static to nowhere": ({"resolution": STATIC}, "endpoints", "STATIC requires at least one"),
     "round robin of two": (
         {"resolution": ROUND_ROBIN, "endpoints": (Endpoint("a.b"), Endpoint("c.d"))},
         "endpoints",
@@ -145,7 +146,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "endpoint by socket": (at("unix:///run/x"), "endpoints[0].address", "must be an IP address"),
     "endpoint of an interface": (at("2001:db8::7%eth0"), "endpoints[0].address", "must be an IP address"),
-    "endpoint port of nobody": (at("203.0.113.7", ports={"x": 80}), 'endpoints[0].ports["x"]', "is not the name"),
+    "unknown endpoint port": (at("203.0.113.7", ports={"x": 80}), 'endpoints[0].ports["x"]', "is not the name"),
     "endpoint port 0": (at("203.0.113.7", ports={"http-80": 0}), 'endpoints[0].ports["http-80"]', "0 must be"),
     "endpoint label": (at("203.0.113.7", labels={"a b": "c"}), 'endpoints[0].labels["a b"]', "label key"),
     "endpoint weight": (at("203.0.113.7", weight=-1), "endpoints[0].weight", "must not be negative"),
@@ -157,17 +158,17 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "netmask": ({"addresses": ("10.0.0.0/255.0.0.0",)}, "addresses[0]", "must be an IP address, or a CIDR"),
     "leading zeros": ({"addresses": ("10.0.0.01",)}, "addresses[0]", "must be an IP address"),
     "interface": ({"addresses": ("2001:db8::1%eth0",)}, "addresses[0]", "must be an IP address"),
-    "everything": ({"addresses": ("0.0.0.0/0",)}, "addresses[0]", "takes every address"),
-    "everything of IPv6": ({"addresses": ("::/0",)}, "addresses[0]", "takes every address"),
-    "range by DNS": ({"resolution": DNS, "addresses": ("10.0.0.0/8",)}, "addresses[0]", "a range needs resolution"),
+    "everything": ({"addresses": ("0.0.0.0/0",)}, "addresses[0]", "matches every address"),
+    "everything of IPv6": ({"addresses": ("::/0",)}, "addresses[0]", "matches every address"),
+    "range by DNS": ({"resolution": DNS, "addresses": ("10.0.0.0/8",)}, "addresses[0]", "a range requires resolution"),
     "export twice": ({"export_to": ("a", "a")}, "export_to[1]", "already listed"),
-    "export to nobody": ({"export_to": ("~",)}, "export_to[0]", "must be a namespace"),
-    "export to all and one": ({"export_to": ("*", "a")}, "export_to", "leave the others out"),
-    "export to its own twice": ({"export_to": (".", "prod")}, "export_to", "'.' is prod"),
+    "invalid export": ({"export_to": ("~",)}, "export_to[0]", "must be a namespace"),
+    "export to all and one": ({"export_to": ("*", "a")}, "export_to", "must be the only one"),
+    "export to its own twice": ({"export_to": (".", "prod")}, "export_to", "'.' means prod"),
     "both selectors": (
         {"cluster_selector": ClusterSelector(("east",), {"env": "prod"})},
         "cluster_selector",
-        "set clusters or match_labels",
+        "only one of clusters and match_labels",
     ),
     "bad cluster": (
         {"cluster_selector": ClusterSelector(("east", "We st"))},
@@ -179,19 +180,19 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize(("fields", "field", "said"), INVALID.values(), ids=INVALID)
 def test_what_istio_refuses_is_refused_with_its_place(fields: dict[str, Any], field: str, said: str) -> None:
-    """Exactly one thing is wrong, and the report names its field."""
+    """There is exactly one problem, at the right field."""
     found = problems_of(fields)
     assert [where for where, _ in found] == [field]
     assert said in found[0][1]
 
 
 def test_all_that_is_wrong_is_reported_at_once() -> None:
-    """A caller mends a request in one go."""
+    """A caller can fix a request in one go."""
     found = problems_of({"hosts": ("*",), "ports": (port(0),), "addresses": ("x",), "export_to": ("~",)})
     assert [field for field, _ in found] == ["hosts[0]", "ports[0].number", "addresses[0]", "export_to[0]"]
 
 
 def test_the_report_of_a_huge_entry_is_no_larger_than_its_limits() -> None:
-    """Beyond a list's limit its elements are not looked at."""
+    """Elements beyond a list's limit are not checked."""
     found = problems_of({"ports": (port(0),) * 10_000})
     assert len(found) < 200

@@ -1,4 +1,4 @@
-"""What is right and wrong with the traffic settings of an entry: one row a rule."""
+"""Validation of the traffic settings of an entry: one row per rule."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ BLUE = WeightedDestination("blue.example.com")
 
 
 def problems_of(settings: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong with an entry that treats its traffic so."""
+    """Field and description of all problems of an entry with these traffic settings."""
     problems = Problems()
     whole = {"resolution": Resolution.DNS, **fields, "traffic": TrafficSettings(**settings)}
     check_resource(entry(**whole), problems)
@@ -34,17 +34,17 @@ def problems_of(settings: dict[str, Any], **fields: Any) -> list[tuple[str, str]
 
 
 def headers(*matches: HeaderMatch) -> dict[str, Any]:
-    """One route by headers."""
+    """One route with header matches."""
     return {"routes": (Route((BLUE,), matches),)}
 
 
 def regex(text: str) -> dict[str, Any]:
-    """One route by an expression."""
+    """One route with a regular expression."""
     return headers(HeaderMatch("x", REGEX, text))
 
 
 def split(*weights: int) -> dict[str, Any]:
-    """One route over several places."""
+    """One route with several destinations."""
     return {
         "routes": (Route(tuple(WeightedDestination(f"d{i}.example.com", 0, w) for i, w in enumerate(weights))),),
     }
@@ -90,7 +90,7 @@ VALID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("case", VALID)
 def test_right(case: str) -> None:
-    """Nothing is found where nothing is wrong."""
+    """Valid settings have no problems."""
     settings, fields = VALID[case]
     assert problems_of(settings, **fields) == []
 
@@ -98,38 +98,38 @@ def test_right(case: str) -> None:
 R0 = "traffic.routes[0]"
 H0 = f"{R0}.match_headers[0]"
 INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
-    "zero timeout": ({"timeout": 0.0}, {}, "traffic.timeout", "more than 0"),
-    "negative timeout": ({"timeout": -1.0}, {}, "traffic.timeout", "more than 0"),
+    "zero timeout": ({"timeout": 0.0}, {}, "traffic.timeout", "greater than 0"),
+    "negative timeout": ({"timeout": -1.0}, {}, "traffic.timeout", "greater than 0"),
     "over an hour": ({"timeout": 3600.001}, {}, "traffic.timeout", "at most 1 h"),
     "finer than a millisecond": ({"timeout": 0.0005}, {}, "traffic.timeout", "whole milliseconds"),
     "a nanosecond": ({"timeout": 1e-9}, {}, "traffic.timeout", "whole milliseconds"),
-    "not a number": ({"timeout": float("nan")}, {}, "traffic.timeout", "more than 0"),
-    "timeout of TLS": ({"timeout": 1.0}, {"ports": ports("443:TLS")}, "traffic.timeout", "there is none"),
-    "retries of TCP": ({"retries": Retries(1)}, {"ports": ports("1:TCP")}, "traffic.retries", "there is none"),
-    "routes of TLS": (split(100), {"ports": ports("443:HTTPS")}, "traffic.routes", "there is none"),
+    "not a number": ({"timeout": float("nan")}, {}, "traffic.timeout", "greater than 0"),
+    "timeout of TLS": ({"timeout": 1.0}, {"ports": ports("443:TLS")}, "traffic.timeout", "requires a port"),
+    "retries of TCP": ({"retries": Retries(1)}, {"ports": ports("1:TCP")}, "traffic.retries", "requires a port"),
+    "routes of TLS": (split(100), {"ports": ports("443:HTTPS")}, "traffic.routes", "requires a port"),
     "requests of TCP": (
         {"connection_limits": ConnectionLimits(max_pending_requests=1)},
         {"ports": ports("1:TCP")},
         "traffic.connection_limits.max_pending_requests",
-        "there is none",
+        "requires a port",
     ),
-    "21 attempts": ({"retries": Retries(21)}, {}, "traffic.retries.attempts", "0 to 20"),
-    "negative attempts": ({"retries": Retries(-1)}, {}, "traffic.retries.attempts", "0 to 20"),
+    "21 attempts": ({"retries": Retries(21)}, {}, "traffic.retries.attempts", "between 0 and 20"),
+    "negative attempts": ({"retries": Retries(-1)}, {}, "traffic.retries.attempts", "between 0 and 20"),
     "how to try again, but not at all": (
         {"retries": Retries(0, None, ("5xx",))},
         {},
         "traffic.retries.attempts",
-        "turns retries off",
+        "disables retries",
     ),
-    "try for ever": ({"retries": Retries(1, 0.0)}, {}, "traffic.retries.per_try_timeout", "more than 0"),
+    "try for ever": ({"retries": Retries(1, 0.0)}, {}, "traffic.retries.per_try_timeout", "greater than 0"),
     "unknown condition": ({"retries": Retries(1, None, ("5xx", "5XX"))}, {}, "traffic.retries.retry_on[1]", "503"),
     "good status": ({"retries": Retries(1, None, ("200",))}, {}, "traffic.retries.retry_on[0]", "503"),
     "condition twice": ({"retries": Retries(1, None, ("5xx", "5xx"))}, {}, "traffic.retries.retry_on[1]", "already"),
     "no place": ({"routes": (Route(()),)}, {}, f"{R0}.destinations", "at least 1"),
-    "weights too small": (split(50, 49), {}, f"{R0}.destinations", "add up to 99"),
-    "no weights": (split(0, 0), {}, f"{R0}.destinations", "add up to 0"),
-    "half of one": (split(50), {}, f"{R0}.destinations", "add up to 50"),
-    "negative weight": (split(-1, 51, 50), {}, f"{R0}.destinations[0].weight", "0 to 100"),
+    "weights too small": (split(50, 49), {}, f"{R0}.destinations", "must add up to 100, not 99"),
+    "no weights": (split(0, 0), {}, f"{R0}.destinations", "must add up to 100, not 0"),
+    "half of one": (split(50), {}, f"{R0}.destinations", "must add up to 100, not 50"),
+    "negative weight": (split(-1, 51, 50), {}, f"{R0}.destinations[0].weight", "between 0 and 100"),
     "place that is no name": (
         {"routes": (Route((WeightedDestination("a b"),)),)},
         {},
@@ -146,18 +146,18 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"routes": (Route((WeightedDestination("a.b", 65536),)),)},
         {},
         f"{R0}.destinations[0].port",
-        "1 to 65535",
+        "between 1 and 65535",
     ),
     "route behind the rest": (
         {"routes": (Route((BLUE,)), Route((BLUE,), (HeaderMatch("x"),)))},
         {},
         "traffic.routes[1]",
-        "routes[0] takes every request",
+        "routes[0] matches every request",
     ),
-    "upper-case header": (headers(HeaderMatch("X-User")), {}, f"{H0}.name", "lower case"),
-    "no header": (headers(HeaderMatch("")), {}, f"{H0}.name", "lower case"),
-    "pseudo-header": (headers(HeaderMatch(":path")), {}, f"{H0}.name", "lower case"),
-    "header that is none": (headers(HeaderMatch("method", EXACT, "GET")), {}, f"{H0}.name", "does not read method"),
+    "upper-case header": (headers(HeaderMatch("X-User")), {}, f"{H0}.name", "in lowercase"),
+    "no header": (headers(HeaderMatch("")), {}, f"{H0}.name", "in lowercase"),
+    "pseudo-header": (headers(HeaderMatch(":path")), {}, f"{H0}.name", "in lowercase"),
+    "header that is none": (headers(HeaderMatch("method", EXACT, "GET")), {}, f"{H0}.name", "does not treat method"),
     "header twice": (
         headers(HeaderMatch("x"), HeaderMatch("x", EXACT, "v")),
         {},
@@ -166,13 +166,13 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     ),
     "empty value": (headers(HeaderMatch("x", EXACT)), {}, f"{H0}.exact", "must not be empty"),
     "control character": (headers(HeaderMatch("x", PREFIX, "a\nb")), {}, f"{H0}.prefix", "control"),
-    "broken regex": (regex("(a"), {}, f"{H0}.regex", "no regular expression"),
+    "broken regex": (regex("(a"), {}, f"{H0}.regex", "not a valid regular expression"),
     "long regex": (regex("a" * 257), {}, f"{H0}.regex", "at most 256"),
-    "lookahead": (regex("(?=a)"), {}, f"{H0}.regex", "RE2 does not know groups"),
-    "lookbehind": (regex("(?<!a)b"), {}, f"{H0}.regex", "RE2 does not know groups"),
-    "backreference": (regex(r"(a)\1"), {}, f"{H0}.regex", r"RE2 does not know \1"),
-    "named backreference": (regex("(?P<n>a)(?P=n)"), {}, f"{H0}.regex", "RE2 does not know groups"),
-    "end as Python has it": (regex(r"a\Z"), {}, f"{H0}.regex", r"RE2 does not know \Z"),
+    "lookahead": (regex("(?=a)"), {}, f"{H0}.regex", "groups that start with (?"),
+    "lookbehind": (regex("(?<!a)b"), {}, f"{H0}.regex", "groups that start with (?"),
+    "backreference": (regex(r"(a)\1"), {}, f"{H0}.regex", r"RE2 does not support \1"),
+    "named backreference": (regex("(?P<n>a)(?P=n)"), {}, f"{H0}.regex", "groups that start with (?"),
+    "end as Python has it": (regex(r"a\Z"), {}, f"{H0}.regex", r"RE2 does not support \Z"),
     "possessive": (regex("a++"), {}, f"{H0}.regex", "possessive"),
     "many repeats": (regex("a{1001}"), {}, f"{H0}.regex", "at most 1000"),
     "repeats of repeats": (regex("(?:(ab{50}){3}c){10}"), {}, f"{H0}.regex", "multiplied"),
@@ -223,7 +223,7 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"connection_limits": ConnectionLimits(1, 0.0)},
         {},
         "traffic.connection_limits.connect_timeout",
-        "more than 0",
+        "greater than 0",
     ),
     "negative errors": (
         {"outlier_detection": OutlierDetection(-1)},
@@ -235,14 +235,14 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"outlier_detection": OutlierDetection(max_ejection_percent=101)},
         {},
         "traffic.outlier_detection.max_ejection_percent",
-        "0 to 100",
+        "between 0 and 100",
     ),
 }
 
 
 @pytest.mark.parametrize("case", INVALID)
 def test_wrong(case: str) -> None:
-    """One thing is wrong, and it is said where."""
+    """There is one problem, at the right field."""
     settings, fields, path, text = INVALID[case]
     found = problems_of(settings, **fields)
     assert [field for field, _ in found] == [path]

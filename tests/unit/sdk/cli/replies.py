@@ -31,7 +31,7 @@ WARNING = Finding(
     cause="no entry in sight",
     fix="add one",
 )
-ERROR = Finding(code="EGR0101", severity=Finding.ERROR, cause="two protocols", fix="use one", forceable=True)
+ERROR = Finding(code="EGR0101", severity=Finding.ERROR, cause="two protocols", fix="use one", suppressible=True)
 SET = SetOutboundPolicyResponse(outbound_policy=POLICY, change=CHANGE, findings=[WARNING])
 PLANNED = PlannedObject(
     action=PlannedObject.UPDATE,
@@ -40,7 +40,7 @@ PLANNED = PlannedObject(
     name="default",
     diff="--- live\n+++ planned\n@@ -1 +1 @@\n-  mode: ALLOW_ANY\n+  mode: REGISTRY_ONLY\n",
 )
-PLAN = Plan(lint_revision=16, groups=[PlanGroup(clusters=["a", "b"], cluster_count=3, objects=[PLANNED])])
+PLAN = Plan(revision=16, groups=[PlanGroup(clusters=["a", "b"], cluster_count=3, objects=[PLANNED])])
 DRY = SetOutboundPolicyResponse(outbound_policy=POLICY, findings=[WARNING], plan=PLAN)
 
 ENTRY = ServiceEntry(

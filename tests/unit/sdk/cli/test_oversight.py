@@ -19,8 +19,8 @@ def test_drift(ctl: Run, server: FakeServer) -> None:
     """What differs, who did it, and whether it was brought back."""
     drifted = DriftedObject(
         cluster=NAME,
-        kind=DriftedObject.CHANGED,
-        object_kind="Sidecar",
+        type=DriftedObject.CHANGED,
+        kind="Sidecar",
         namespace="prod",
         name="default",
         resource="r",
@@ -52,8 +52,8 @@ def test_escapes(ctl: Run, server: FakeServer) -> None:
     """Each with its reason; and what the list lacks is said beside it."""
     gap = PolicyGap(
         cluster=NAME,
-        kind=PolicyGap.SIDECAR_WITHOUT_MODE,
-        object_kind="Sidecar",
+        type=PolicyGap.SIDECAR_WITHOUT_MODE,
+        kind="Sidecar",
         namespace="a",
         name="b",
         reason="no mode",

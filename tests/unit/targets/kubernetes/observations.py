@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from egress_server.domain.desired.effective import effective
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, MeshPolicyBackend, Orders
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey
-from egress_server.domain.model.resources import Cluster, KubernetesTarget, MeshPolicyBackend, Resource, TargetKind
+from egress_server.domain.model.resources import Resource
 from egress_server.domain.observed.inventory import Capabilities
 from egress_server.domain.render import render
 from egress_server.ports.target import Projection
@@ -66,7 +67,7 @@ def observe(*objects: CachedObject, saved: Mapping[ObjectKey, SavedFields] | Non
 def cluster(*adopted: str, **more: Any) -> Cluster:
     """A Kubernetes cluster on which these objects are adopted."""
     settings = KubernetesTarget(mesh_policy=more.pop("mesh_policy", MeshPolicyBackend.SIDECAR))
-    return Cluster("meshes/default/clusters/c0", TargetKind.KUBERNETES, kubernetes=settings, adopted=adopted, **more)
+    return Cluster("meshes/default/clusters/c0", settings, orders=Orders(adopted), **more)
 
 
 def projected(cluster: Cluster, observed: Observation, *resources: Resource) -> Projection:

@@ -16,7 +16,7 @@ from egress_server.agents.grpc_options import AGENT_OPTIONS, ATTACH_PATH
 from egress_server.aio.backoff import Backoff
 from egress_server.aio.waiting import scoped
 from egress_server.contract.agent import command_to_domain, hello_to_proto, result_to_proto
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 
 _log = structlog.get_logger(__name__)

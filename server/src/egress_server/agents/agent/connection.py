@@ -18,7 +18,7 @@ from egress_server.agents.agent.http_head import ExchangeFailed, Head, exchange
 from egress_server.agents.agent.resolver import DialTarget
 from egress_server.aio.waiting import scoped
 from egress_server.domain.model.addresses import host_port
-from egress_server.domain.probe.judge import TIMED_OUT, Destination, Evidence, Timings
+from egress_server.domain.probe.evidence import TIMED_OUT, Destination, Evidence, Timings
 
 # How often to check whether a silent connection has got through.
 _POLL_SECONDS = 0.05

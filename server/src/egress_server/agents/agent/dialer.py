@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 
 from egress_server.agents.agent.resolver import DialTarget, Endpoint
-from egress_server.domain.simulate.interception import captured, read_rules
+from egress_server.domain.simulate.interception import is_captured, parse_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class LocalDialer:
 
     async def __call__(self, target: DialTarget) -> Dialled:
         """Connects to Envoy; raises OSError if it does not respond. Around it nothing is sent yet."""
-        if captured(read_rules(self._interception()), *target.dialled):
+        if is_captured(parse_rules(self._interception()), *target.dialled):
             return Dialled(await self._connect(target.dialled, target.upstream), captured=True)
         family = socket.AF_INET6 if ip_address(target.upstream[0]).version == 6 else socket.AF_INET
         direct = socket.socket(family, socket.SOCK_STREAM)

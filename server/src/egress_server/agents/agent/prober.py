@@ -15,7 +15,8 @@ from egress_server.agents.agent.dialer import Dialer, NoRoute
 from egress_server.agents.agent.http_head import request
 from egress_server.agents.agent.resolver import DialTarget, Endpoint, Resolver, api_server_message
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
-from egress_server.domain.probe.judge import Attempt, Evidence, shares_port
+from egress_server.domain.probe.evidence import Attempt, Evidence
+from egress_server.domain.probe.judge import shares_port
 
 _METHODS = frozenset({"HEAD", "GET"})
 

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from egress_server.domain.model.addresses import why_forbidden
-from egress_server.domain.probe.judge import Destination
+from egress_server.domain.model.addresses import address_problem
+from egress_server.domain.probe.evidence import Destination
 
 Endpoint = tuple[str, int]
 """An IP address and a port."""
@@ -100,7 +100,7 @@ class Resolver:
         if address in self._api_server:
             return api_server_message(address)
         try:
-            return why_forbidden(address)
+            return address_problem(address)
         except ValueError:
             return f"{address} is not an IP address"
 

@@ -19,7 +19,7 @@ from egress_server.agents.sessions.sessions import GRACE_SECONDS, MAX_QUEUED, Se
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus, AgentRefusal, AgentReply, AgentRequest, RemoteAgent
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.clock import Ids, Monotonic

@@ -19,7 +19,7 @@ from egress_server.domain.model.errors import (
     Unavailable,
     invalid,
 )
-from egress_server.domain.probe.judge import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import RemoteAgent
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.clock import Clock, system_clock

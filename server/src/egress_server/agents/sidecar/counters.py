@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from egress_server.domain.model.addresses import host_port
-from egress_server.domain.probe.judge import UpstreamDelta
+from egress_server.domain.probe.evidence import UpstreamDelta
 
 
 class Host(NamedTuple):

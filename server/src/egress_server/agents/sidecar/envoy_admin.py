@@ -11,7 +11,8 @@ import orjson
 
 from egress_server.agents.sidecar.counters import Counters, Host, changes_between, parse
 from egress_server.agents.sidecar.live_config import LiveRoute, listeners_page, live_route, sees_requests
-from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER, Destination, UpstreamDelta, serves, shares_port
+from egress_server.domain.probe.evidence import Destination, UpstreamDelta
+from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER, serves, shares_port
 
 _TIMEOUT_SECONDS = 5.0
 

@@ -1,1 +1,1 @@
-"""The history of a mesh: listing, waiting, watching, reverting."""
+"""The history of a mesh: list, wait for, watch and revert changes."""

@@ -1,4 +1,4 @@
-"""The history of a mesh, and what became of each change on the clusters."""
+"""The history of a mesh, and the rollout of each change to the clusters."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,11 @@ from egress_server.commands.services import Caller, Services
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.changes import Change
 from egress_server.domain.model.errors import NotFound
+from egress_server.domain.model.limits import MAX_PAGE_SIZE
 from egress_server.domain.model.names import change_name
-from egress_server.domain.model.paging import MAX_PAGE_SIZE, ListQuery, make_token, matches, page_of, revision_after
+from egress_server.domain.model.paging import ListQuery, make_token, matches, page_of, revision_after
 from egress_server.domain.model.resources import Resource
-from egress_server.domain.model.status import Rollout, concerned, reached, rollout
+from egress_server.domain.model.rollout import Rollout, affected_clusters, change_rollout, has_reached
 from egress_server.ports.store import Committed, Replica
 
 
@@ -23,7 +24,7 @@ class ChangeRef:
 
 @dataclass(frozen=True, slots=True)
 class ListChanges:
-    """Changes of a mesh, by revision."""
+    """The changes of a mesh, ordered by revision."""
 
     mesh: str
     listing: ListQuery
@@ -31,20 +32,20 @@ class ListChanges:
 
 @dataclass(frozen=True, slots=True)
 class ListRollouts:
-    """Rollouts of one change, by cluster."""
+    """The rollouts of a change, ordered by cluster."""
 
     change: ChangeRef
     listing: ListQuery
 
     @property
     def mesh(self) -> str:
-        """The mesh it is about."""
+        """ID of the mesh."""
         return self.change.mesh
 
 
 @dataclass(frozen=True, slots=True)
 class WaitChange:
-    """Wait until a change is applied, or `verified`, everywhere; at most `timeout` seconds."""
+    """Wait at most `timeout` seconds until a change is applied, or if `verified` is set, verified everywhere."""
 
     change: ChangeRef
     verified: bool
@@ -52,7 +53,7 @@ class WaitChange:
 
     @property
     def mesh(self) -> str:
-        """The mesh it is about."""
+        """ID of the mesh."""
         return self.change.mesh
 
 
@@ -82,7 +83,7 @@ class ChangeState:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """How far a change had come when the wait ended."""
+    """The state of a change when the wait ended. `behind` are the rollouts that had not reached the requested state."""
 
     state: ChangeState
     reached: bool
@@ -91,36 +92,36 @@ class Waited:
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """A change and the states of its resource around it."""
+    """A change with its resource before and after."""
 
     committed: Committed
     before: Resource | None
 
     def rollouts(self, replica: Replica) -> tuple[Rollout, ...]:
-        """The rollouts as of this moment."""
+        """The current rollouts."""
         change, after = self.committed.change, self.committed.versioned
         snapshot, statuses = replica.snapshot, replica.statuses
         last = _last_revision(snapshot, change, deleted=after.deleted)
         return tuple(
-            rollout(
+            change_rollout(
                 cluster,
                 statuses.get(cluster.id),
                 revision=change.revision,
                 resource=change.record.resource,
                 last_revision=last,
             )
-            for cluster in concerned(snapshot.clusters(), self.before, after.resource)
+            for cluster in affected_clusters(snapshot.clusters(), self.before, after.resource)
         )
 
 
 async def get_change(services: Services, caller: Caller, query: ChangeRef) -> ChangeState:
-    """The change with its rollouts; raises NotFound CHANGE_NOT_FOUND."""
+    """The change with its rollouts. Raises NotFound CHANGE_NOT_FOUND."""
     subject = await _subject(services, query)
     return ChangeState(subject.committed.change, subject.rollouts(services.replica(query.mesh)))
 
 
 async def list_changes(services: Services, caller: Caller, query: ListChanges) -> ChangePage:
-    """One page; a filter is applied to what is read, so that a page costs what it looks through."""
+    """One page. A filter is applied while reading, so the cost is that of the changes read, not of those returned."""
     services.replica(query.mesh)
     listing = query.listing
     newest_first = listing.descending
@@ -147,7 +148,7 @@ async def list_changes(services: Services, caller: Caller, query: ListChanges) -
 
 
 async def list_rollouts(services: Services, caller: Caller, query: ListRollouts) -> RolloutPage:
-    """One page of what became of a change; raises NotFound CHANGE_NOT_FOUND."""
+    """One page of rollouts. Raises NotFound CHANGE_NOT_FOUND."""
     state = await get_change(services, caller, query.change)
     by_cluster = {r.cluster.name: r for r in state.rollouts}
     page = page_of(sorted(by_cluster), query.listing, lambda key: {"cluster": key, "state": by_cluster[key].state})
@@ -155,7 +156,7 @@ async def list_rollouts(services: Services, caller: Caller, query: ListRollouts)
 
 
 async def wait_change(services: Services, caller: Caller, query: WaitChange) -> Waited:
-    """Waits; at the timeout, and where the process is to stop, it returns what was reached. Raises NotFound
+    """Waits. When the timeout expires or the process stops, returns the state reached. Raises NotFound
     CHANGE_NOT_FOUND."""
     replica = services.replica(query.change.mesh)
     subject = await _subject(services, query.change)
@@ -173,7 +174,7 @@ async def wait_change(services: Services, caller: Caller, query: WaitChange) -> 
 
 def _waited(subject: _Subject, replica: Replica, query: WaitChange) -> Waited:
     rollouts = subject.rollouts(replica)
-    behind = tuple(r for r in rollouts if not reached(r.state, verified=query.verified))
+    behind = tuple(r for r in rollouts if not has_reached(r.state, verified=query.verified))
     return Waited(ChangeState(subject.committed.change, rollouts), not behind, behind)
 
 
@@ -183,7 +184,7 @@ async def _subject(services: Services, query: ChangeRef) -> _Subject:
     if committed is None:
         name = change_name(query.mesh, query.revision)
         raise NotFound(
-            f"{name} does not exist or is past its retention", reason="CHANGE_NOT_FOUND", metadata={"change": name}
+            f"{name} does not exist or is no longer retained", reason="CHANGE_NOT_FOUND", metadata={"change": name}
         )
     change = committed.change
     before = None
@@ -193,8 +194,8 @@ async def _subject(services: Services, query: ChangeRef) -> _Subject:
 
 
 def _last_revision(snapshot: Snapshot, change: Change, *, deleted: bool) -> int:
-    """Revision of the last change to the change's resource. Where it is gone by a later deletion whose revision is
-    not at hand, the newest revision stands for it."""
+    """Revision of the last change to the resource. The revision of a later deletion is not known here; the newest
+    revision is used instead."""
     versioned = snapshot.get(change.record.resource)
     if versioned is not None:
         return versioned.revision

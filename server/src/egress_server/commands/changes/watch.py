@@ -1,8 +1,8 @@
-"""Watching a mesh from a cursor on, with nothing missed: across reconnects, restarts and slow readers.
+"""Watches a mesh from a cursor on without missing events: across reconnects, restarts and slow readers.
 
-A cursor says how far a watcher is: the revision of the last change, and how many writes of the clusters' records it has
-seen. Changes come each, by revision. Of clusters the newest record counts: what lies between two looks is skipped, and
-after a reconnect one may come twice.
+A cursor is the position of a watcher: the revision of the last change, and the number of status writes it has seen.
+Every change is sent, in order. Of each cluster only the newest status is sent: intermediate ones are skipped, and after
+a reconnect one may be sent twice.
 """
 
 import asyncio
@@ -15,26 +15,26 @@ from egress_server.commands.change_broadcaster import ChangeBroadcaster, Gap
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.changes import Change
 from egress_server.domain.model.errors import OutOfRange, invalid
-from egress_server.domain.model.status import Rollout
+from egress_server.domain.model.rollout import Rollout
 from egress_server.ports.store import Replica
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a watcher is."""
+    """The position of a watcher."""
 
     epoch: str
     revision: int
     status_number: int
 
     def __str__(self) -> str:
-        """Its opaque form."""
+        """The opaque form."""
         text = f"{self.epoch}:{self.revision}:{self.status_number}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def parse_cursor(text: str) -> Cursor:
-    """The cursor in its opaque form; raises InvalidArgument."""
+    """The cursor from its opaque form. Raises InvalidArgument."""
     try:
         plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
         epoch, revision, status_number = plain.split(":")
@@ -51,7 +51,7 @@ def _count(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WatchChanges:
-    """Watch `mesh` after `cursor`, or from now on where that is None."""
+    """Watch `mesh` after `cursor`, or from now on if it is None."""
 
     mesh: str
     cursor: Cursor | None
@@ -60,7 +60,7 @@ class WatchChanges:
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """What happened, and the cursor to go on from; with nothing in it, it only says that the stream lives."""
+    """What happened, and the cursor to continue from. Without a change or rollout it is a keep-alive."""
 
     cursor: Cursor
     change: Change | None = None
@@ -68,9 +68,9 @@ class WatchEvent:
 
 
 async def watch_changes(services: Services, caller: Caller, query: WatchChanges) -> AsyncGenerator[WatchEvent, None]:
-    """Events until the process is to stop; the first one comes at once and has nothing but a cursor.
+    """Events until the process stops. The first one is sent immediately and only has a cursor.
 
-    Raises NotFound MESH_NOT_FOUND, OutOfRange CURSOR_EXPIRED, Unavailable DRAINING.
+    Raises NotFound MESH_NOT_FOUND, OutOfRange CURSOR_EXPIRED, Unavailable SERVER_STOPPING.
     """
     replica, feed = services.replica(query.mesh), services.feed(query.mesh)
     async with feed.join() as news:
@@ -82,7 +82,7 @@ async def watch_changes(services: Services, caller: Caller, query: WatchChanges)
             try:
                 changes = await feed.changes(at.revision)
             except Gap:
-                raise _expired(at, "what came next is past its retention") from None
+                raise _expired(at, "the next change is no longer retained") from None
             for change in changes:
                 at = replace(at, revision=change.revision)
                 yield WatchEvent(at, change=change)
@@ -96,28 +96,28 @@ async def watch_changes(services: Services, caller: Caller, query: WatchChanges)
 
 
 async def _begin(replica: Replica, feed: ChangeBroadcaster, cursor: Cursor | None) -> Cursor:
-    """Where to start: a cursor is checked now, so that what is wrong with it is said before anything else."""
+    """The cursor to start at. A given cursor is checked here, so that an error is the first thing the watcher gets."""
     if cursor is None:
         return Cursor(_short(replica), replica.snapshot.revision, replica.status_number)
     if cursor.epoch != _short(replica):
-        raise _expired(cursor, "it is of another store")
+        raise _expired(cursor, "it belongs to a different store")
     if not await replica.wait_revision(cursor.revision, feed.patience):
-        raise _expired(cursor, f"the store does not have its revision {cursor.revision}")
+        raise _expired(cursor, f"the store does not have revision {cursor.revision}")
     try:
         await feed.stored(cursor.revision, count=1)
     except Gap:
-        raise _expired(cursor, "what came next is past its retention") from None
+        raise _expired(cursor, "the next change is no longer retained") from None
     return replace(cursor, status_number=min(cursor.status_number, replica.status_number))
 
 
 def _check_history(replica: Replica, at: Cursor) -> None:
-    """A store that is replaced or restored under us has another history."""
+    """A store that was replaced or restored in the meantime has a different history."""
     if at.epoch != _short(replica) or replica.snapshot.revision < at.revision:
-        raise _expired(at, "the store was replaced or restored meanwhile")
+        raise _expired(at, "the store was replaced or restored")
 
 
 def _rollouts(feed: ChangeBroadcaster, at: Cursor) -> Iterator[WatchEvent]:
-    """Clusters by their number of writes; the cursor moves past a number with the last of it only."""
+    """Rollouts ordered by number of writes; the cursor moves past a number only with the last rollout that has it."""
     found = feed.rollouts(at.status_number)
     for index, (number, rollout) in enumerate(found):
         if index + 1 == len(found) or found[index + 1][0] > number:
@@ -138,9 +138,9 @@ async def _within(news: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def _expired(cursor: Cursor, why: str) -> OutOfRange:
+def _expired(cursor: Cursor, cause: str) -> OutOfRange:
     return OutOfRange(
-        f"the cursor can't be gone on from: {why}. List the changes, then watch without a cursor",
+        f"the cursor has expired: {cause}. List the changes, then watch without a cursor",
         reason="CURSOR_EXPIRED",
         metadata={"cursor": str(cursor)},
     )

@@ -1,1 +1,1 @@
-"""Clusters: registration, what is observed on them, and what people decide about them."""
+"""Clusters: registration, observations, and decisions by operators."""

@@ -1,4 +1,4 @@
-"""Clusters with what appliers and agents report about them, and requests to look again or restart workloads."""
+"""Clusters with what appliers and agents report about them; resyncs and workload restarts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,10 +8,10 @@ from egress_server.commands.read import Get, ListOf, ReadResult, get, list_resou
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.changes import ChangeType
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, RestartOrder
 from egress_server.domain.model.errors import FailedPrecondition, NotFound
 from egress_server.domain.model.names import Name, ResourceKind, parse_name
 from egress_server.domain.model.paging import ListQuery, page_of
-from egress_server.domain.model.resources import Cluster, Resource, RestartOrder, TargetKind
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.agents import AgentInfo
@@ -19,16 +19,16 @@ from egress_server.ports.agents import AgentInfo
 
 @dataclass(frozen=True, slots=True)
 class FoundClusters:
-    """Registrations, with status, inventory and number of attached agents by cluster id."""
+    """Registered clusters, with status, inventory and number of attached agents by cluster ID."""
 
-    found: ReadResult
+    registered: ReadResult
     statuses: Mapping[str, ClusterStatus]
     inventories: Mapping[str, Inventory]
     agents: Mapping[str, int]
 
 
 async def get_cluster(services: Services, caller: Caller, query: Get) -> FoundClusters:
-    """One cluster; raises NotFound."""
+    """One cluster. Raises NotFound."""
     return _with_status(services, query.mesh, await get(services, caller, query))
 
 
@@ -37,16 +37,16 @@ async def list_clusters(services: Services, caller: Caller, query: ListOf) -> Fo
     return _with_status(services, query.mesh, await list_resources(services, caller, query))
 
 
-def _with_status(services: Services, mesh: str, found: ReadResult) -> FoundClusters:
-    ids = [v.resource.id for v in found.resources if isinstance(v.resource, Cluster)]
+def _with_status(services: Services, mesh: str, registered: ReadResult) -> FoundClusters:
+    ids = [versioned.resource.id for versioned in registered.resources]
     agents = {id_: len(services.agents.attached(mesh, id_)) for id_ in ids}
     replica = services.replica(mesh)
-    return FoundClusters(found, replica.statuses, replica.inventories, agents)
+    return FoundClusters(registered, replica.statuses, replica.inventories, agents)
 
 
 @dataclass(frozen=True, slots=True)
 class ListAgents:
-    """Agents of one cluster by its id, or of all where that is empty."""
+    """The agents of one cluster by its ID, or of all clusters if it is empty."""
 
     mesh: str
     cluster: str
@@ -64,18 +64,18 @@ class AgentPage:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """Have a cluster looked at afresh."""
+    """Read a cluster again and correct any drift."""
 
     name: Name
 
     @property
     def mesh(self) -> str:
-        """The mesh it is about."""
+        """ID of the mesh."""
         return self.name.mesh
 
 
 async def list_agents(services: Services, caller: Caller, query: ListAgents) -> AgentPage:
-    """One page, in the order of their names; raises NotFound where the cluster is not registered."""
+    """One page, ordered by name. Raises NotFound if the cluster is not registered."""
     ids = cluster_ids(services.replica(query.mesh).snapshot, query.mesh, query.cluster)
     by_key = {
         f"{info.agent}/{info.cluster}/{info.namespace}": info
@@ -87,8 +87,8 @@ async def list_agents(services: Services, caller: Caller, query: ListAgents) -> 
 
 
 async def resync(services: Services, caller: Caller, command: Resync) -> ClusterStatus | None:
-    """Asks the cluster's applier, wherever it runs; returns the cluster's record as of now, None where there is none.
-    Raises NotFound where it is not registered."""
+    """Requests a resync from the cluster's applier. Returns the cluster's current status, None if there is none. Raises
+    NotFound if the cluster is not registered."""
     replica = services.replica(command.mesh)
     _check_registered(replica.snapshot, command.name)
     await services.store.ask_resync(command.mesh, command.name.id)
@@ -96,7 +96,7 @@ async def resync(services: Services, caller: Caller, command: Resync) -> Cluster
 
 
 def cluster_ids(snapshot: Snapshot, mesh: str, cluster: str) -> Sequence[str]:
-    """The id `cluster`, or those of all where that is empty; raises NotFound where it is not registered."""
+    """The ID `cluster`, or those of all clusters if it is empty. Raises NotFound if the cluster is not registered."""
     if not cluster:
         return [each.id for each in snapshot.clusters()]
     _check_registered(snapshot, Name(mesh, ResourceKind.CLUSTER, cluster))
@@ -108,22 +108,21 @@ def _check_registered(snapshot: Snapshot, name: Name) -> None:
         raise NotFound(f"{name} does not exist", reason="RESOURCE_NOT_FOUND", metadata={"resource": str(name)})
 
 
-def expect_kubernetes(resource: Resource) -> Cluster:
-    """The cluster; raises FailedPrecondition TARGET_UNSUPPORTED where it is no Kubernetes cluster."""
-    assert isinstance(resource, Cluster)
-    if resource.target is not TargetKind.KUBERNETES:
+def expect_kubernetes(cluster: Cluster) -> Cluster:
+    """The cluster itself. Raises FailedPrecondition TARGET_UNSUPPORTED if it is not a Kubernetes cluster."""
+    if not isinstance(cluster.target, KubernetesTarget):
         raise FailedPrecondition(
-            f"{resource.id} is a {resource.target.value} cluster; only Kubernetes clusters have objects and workloads "
-            "that are not ours",
+            f"{cluster.id} is a {cluster.target.kind} cluster; only Kubernetes clusters have unmanaged objects and "
+            "workloads",
             reason="TARGET_UNSUPPORTED",
-            metadata={"cluster": resource.id, "target": resource.target.value},
+            metadata={"cluster": cluster.id, "target": cluster.target.kind},
         )
-    return resource
+    return cluster
 
 
 @dataclass(frozen=True, slots=True)
 class RestartWorkloads:
-    """Order a restart on the cluster called `name`; without `workloads`, of all that are stale."""
+    """Restart `workloads` on the cluster called `name`, or all stale workloads if empty."""
 
     name: str
     options: Options
@@ -131,17 +130,18 @@ class RestartWorkloads:
 
     @property
     def mesh(self) -> str:
-        """The mesh it is about."""
+        """ID of the mesh."""
         return parse_name(self.name).mesh
 
 
-async def restart_workloads(services: Services, caller: Caller, command: RestartWorkloads) -> MutationOutcome:
-    """Orders the restart, and takes the place of one before it. Raises FailedPrecondition TARGET_UNSUPPORTED and what
-    mutate raises."""
+async def restart_workloads(services: Services, caller: Caller, command: RestartWorkloads) -> MutationOutcome[Cluster]:
+    """Orders the restart, which replaces an earlier one. Raises FailedPrecondition TARGET_UNSUPPORTED and what mutate
+    raises."""
     order = RestartOrder(services.ids(), command.workloads)
 
-    def amend(before: Resource) -> Cluster:
-        return replace(expect_kubernetes(before), restart=order)
+    def amend(before: Cluster) -> Cluster:
+        cluster = expect_kubernetes(before)
+        return replace(cluster, orders=replace(cluster.orders, restart=order))
 
     mutation = Mutation(command.name, ChangeType.RESTART, None, command.options, amend)
     return await mutate(services, caller, mutation)

@@ -1,4 +1,4 @@
-"""What appliers have seen on clusters: drift of what is ours, what policy does not hold, workloads with older rules."""
+"""What appliers have observed on clusters: drift of managed objects, policy gaps, workloads with older rules."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ListObservations:
-    """What was seen on one cluster by its id, or on all where that is empty."""
+    """What was observed on one cluster by its ID, or on all clusters if it is empty."""
 
     mesh: str
     cluster: str
@@ -26,16 +26,16 @@ class ListObservations:
 
 @dataclass(frozen=True, slots=True)
 class ClusterObservation:
-    """How good a cluster's part of a list is: when it was looked at (None: never), and how many more there are."""
+    """When a cluster was observed (None: never), and how many items are left out of its part of a list."""
 
     cluster: str
     time: datetime | None
-    left_out: int
+    omitted: int
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationPage(Generic[T]):
-    """One page of what was seen, each with its cluster's id. `observed` is empty on all pages but the first."""
+    """One page of items, each with the ID of its cluster. Only the first page has `observed`."""
 
     mesh: str
     items: tuple[tuple[str, T], ...]
@@ -44,7 +44,7 @@ class ObservationPage(Generic[T]):
 
 
 async def list_drift(services: Services, caller: Caller, query: ListObservations) -> ObservationPage[Drift]:
-    """One page of drift; raises NotFound where the cluster is not registered."""
+    """One page of drifted objects. Raises NotFound if the cluster is not registered."""
     replica = services.replica(query.mesh)
     statuses = replica.statuses
     ids = cluster_ids(replica.snapshot, query.mesh, query.cluster)
@@ -53,7 +53,7 @@ async def list_drift(services: Services, caller: Caller, query: ListObservations
 
 
 async def list_policy_gaps(services: Services, caller: Caller, query: ListObservations) -> ObservationPage[PolicyGap]:
-    """One page of what a mesh-wide REGISTRY_ONLY does not hold; raises NotFound where the cluster is not registered."""
+    """One page of what a mesh-wide REGISTRY_ONLY does not cover. Raises NotFound if the cluster is not registered."""
     replica = services.replica(query.mesh)
     known, ids = replica.inventories, cluster_ids(replica.snapshot, query.mesh, query.cluster)
     found = ((id_, gap) for id_ in ids if id_ in known for gap in known[id_].policy_gaps)
@@ -63,7 +63,7 @@ async def list_policy_gaps(services: Services, caller: Caller, query: ListObserv
 async def list_stale_workloads(
     services: Services, caller: Caller, query: ListObservations
 ) -> ObservationPage[StaleWorkload]:
-    """One page of workloads under older interception rules; raises NotFound where the cluster is not registered."""
+    """One page of workloads under older interception rules. Raises NotFound if the cluster is not registered."""
     replica = services.replica(query.mesh)
     known, ids = replica.inventories, cluster_ids(replica.snapshot, query.mesh, query.cluster)
     found = ((id_, workload) for id_ in ids if id_ in known for workload in known[id_].stale_workloads)
@@ -76,8 +76,8 @@ def _drift_key(drift: Drift) -> tuple[str, ...]:
 
 def _drift_fields(drift: Drift) -> dict[str, object]:
     return {
-        "kind": drift.kind,
-        "object_kind": drift.object_kind,
+        "type": drift.kind,
+        "kind": drift.object_kind,
         "namespace": drift.namespace,
         "name": drift.name,
         "resource": drift.resource,
@@ -92,8 +92,8 @@ def _policy_gap_key(gap: PolicyGap) -> tuple[str, ...]:
 
 def _policy_gap_fields(gap: PolicyGap) -> dict[str, object]:
     return {
-        "kind": gap.kind,
-        "object_kind": gap.object_kind,
+        "type": gap.kind,
+        "kind": gap.object_kind,
         "namespace": gap.namespace,
         "name": gap.name,
     }
@@ -110,7 +110,7 @@ def _workload_fields(workload: StaleWorkload) -> dict[str, object]:
 def _observed(
     replica: Replica, ids: Iterable[str], kind: str, query: ListObservations
 ) -> tuple[ClusterObservation, ...]:
-    """Of each cluster; `kind` is what its inventory calls what is listed."""
+    """For each cluster. `kind` is the inventory field with the listed items."""
     if query.listing.after:
         return ()
     known = {id_: replica.inventories.get(id_) for id_ in ids}

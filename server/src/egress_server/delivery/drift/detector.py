@@ -1,8 +1,8 @@
 """Drift: what other clients change in managed objects while this applier is responsible for them.
 
 What a cluster was left with is kept in memory. Its status in the store has a digest of that, so that the next applier
-knows whether anything was changed meanwhile. If desired state has moved on as well by then, the two can't be told
-apart: the cluster is brought to desired state, and nothing is reported as drift.
+knows whether anything was changed meanwhile. If desired state has moved on as well by then, the two can't be
+distinguished: the cluster is brought to desired state, and nothing is reported as drift.
 """
 
 from collections import defaultdict
@@ -15,10 +15,19 @@ import msgspec
 import structlog
 
 from egress_server.delivery.context import ApplierContext
-from egress_server.domain.diff.drift import Objects, carried_out, claimed_by, drift_of, drifted, healed, held_back, same
+from egress_server.domain.diff.drift import (
+    Objects,
+    annotated_resource,
+    drift_record,
+    find_drift,
+    healed,
+    objects_of,
+    resources_of,
+    same,
+)
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.model.status import ClusterStatus, Drift, DriftKind
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.ports.target import Live
 from egress_server.telemetry import metrics
 
@@ -76,15 +85,15 @@ class DriftDetector:
         now, left = self._context.store_clock.now(), self._left
         found = {
             key: kind
-            for key, kind in drifted(left, live.objects, now).items()
+            for key, kind in find_drift(left, live.objects, now).items()
             if key not in self._uncertain and live.objects.get(key) != desired.get(key)
         }
         resources = self._close(found)
         for key, kind in found.items():
             if not self._is_open(key) or self._records[key].kind is not kind:
-                drift = drift_of(key, kind, left, live.objects, live.changed_by.get(key, ""), self._context.clock())
+                drift = drift_record(key, kind, left, live.objects, live.changed_by.get(key, ""), self._context.clock())
                 self._open(key, drift, report=report)
-                resources |= set(carried_out(left[key])) if key in left else {drift.resource}
+                resources |= set(resources_of(left[key])) if key in left else {drift.resource}
         unchanged = [key for key in found if same(left.get(key), desired.get(key), now)]
         leave = frozenset(key for key in unchanged if report or self._is_contested(key))
         return DetectedDrift(leave, frozenset(resources))
@@ -95,7 +104,7 @@ class DriftDetector:
 
     def applied(self, live: Live, desired: Objects, *, changed: frozenset[ObjectKey], refused: Collection[str]) -> None:
         """The cluster holds what is `desired`, except for the resources that it refused: `changed` are corrected."""
-        back = held_back(refused, desired)
+        back = objects_of(refused, desired)
         for key in [key for key in changed - back if self._is_open(key) and self._records[key].resource not in refused]:
             self._corrections[key].append(self._context.monotonic())
             self._resolve(key)
@@ -166,11 +175,11 @@ def _except(resources: Collection[str], desired: Objects, live: Objects) -> Obje
     """The desired objects, with those of `resources` as they are on the cluster."""
     if not resources:
         return desired
-    back = held_back(resources, desired)
-    kept = {key: obj for key, obj in live.items() if key in back or claimed_by(obj) in resources}
+    back = objects_of(resources, desired)
+    kept = {key: obj for key, obj in live.items() if key in back or annotated_resource(obj) in resources}
     return {key: obj for key, obj in desired.items() if key not in back} | kept
 
 
 def _digest(objects: Objects) -> str:
-    plain = strip_ended([objects[key] for key in sorted(objects)], _NEVER)
+    plain = strip_expired([objects[key] for key in sorted(objects)], _NEVER)
     return sha256(_encoder.encode(plain)).hexdigest()

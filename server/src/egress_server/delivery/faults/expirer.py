@@ -13,8 +13,9 @@ from egress_server.delivery.context import ApplierContext
 from egress_server.domain.desired.effective import expire_time
 from egress_server.domain.desired.snapshot import buckets_of
 from egress_server.domain.model.changes import ChangeRecord, ChangeType, Versioned
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.names import ResourceKind
-from egress_server.domain.model.resources import Cluster, Fault
+from egress_server.domain.model.resources import Fault, Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.ports.store import Commit, RequestKey, Stale
 from egress_server.telemetry import metrics
@@ -73,7 +74,7 @@ class FaultExpirer:
             return True
         return status.faults_ended_to is not None and status.faults_ended_to >= end
 
-    async def _expire(self, versioned: Versioned) -> None:
+    async def _expire(self, versioned: Versioned[Resource]) -> None:
         """Commits, unless the fault has changed or another applier was faster."""
         replica, fault = self._context.replica, versioned.resource
         snapshot = replica.snapshot

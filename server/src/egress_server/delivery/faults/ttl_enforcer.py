@@ -13,7 +13,7 @@ from egress_server.aio.backoff import Backoff
 from egress_server.aio.waiting import wait_for_event
 from egress_server.delivery.target_handle import TargetHandle
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.domain.render.expired_faults import all_ends
+from egress_server.domain.render.expired_faults import expire_times
 
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class FaultTTLEnforcer:
         except (TransientError, PermanentError) as error:
             _log.warning("fault_scan_failed", cluster=self._cluster, reason=error.reason, message=error.message)
             return _SCAN_RETRY_SECONDS
-        self.schedule(all_ends(live.objects.values()))
+        self.schedule(expire_times(live.objects.values()))
         return _SCAN_SECONDS
 
     async def run(self) -> None:

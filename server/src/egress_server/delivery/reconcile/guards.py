@@ -12,17 +12,15 @@ from hashlib import sha256
 
 from egress_server.delivery.context import ApplierContext
 from egress_server.delivery.leases import HeldLease, LeaseLost
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.limits import MASS_DELETION_COUNT, MASS_DELETION_SHARE
 from egress_server.domain.model.objects import ObjectKey
-from egress_server.domain.model.resources import Cluster, TargetKind
 from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND
 from egress_server.domain.render import policies
-from egress_server.domain.render.virtual_service import is_for_faults_alone
+from egress_server.domain.render.virtual_service import only_injects_faults
 from egress_server.ports.target import Live, Witness
 
-MANY = 5
-MUCH = 0.2
-"""A deletion of more objects than this, and of more than this share of the managed ones, must be approved."""
 _EXAMPLES = 3
 _REPLICA_PATIENCE_SECONDS = 5.0
 
@@ -41,7 +39,7 @@ async def check_witness(witness: Witness, cluster: Cluster, context: ApplierCont
     """Whether this store reconciled the cluster last and has forgotten nothing since; False if it did not, and was
     accepted nevertheless. Raises HeldByGuard if it was not accepted, LeaseLost if a newer applier was at work."""
     replica, digests = context.replica, context.digests
-    if witness_token(witness) == cluster.accepted:
+    if witness_token(witness) == cluster.orders.accepted:
         return False
     epoch = replica.snapshot.epoch
     if witness.epoch != epoch:
@@ -67,11 +65,15 @@ def check_deletions(delete: Sequence[ObjectKey], live: Live, cluster: Cluster) -
     effect only when they are merged. What ends faults is never held, nor the cleanup of a deregistered cluster, nor
     policies that only take effect at the next restart.
     """
-    if cluster.target is not TargetKind.KUBERNETES or cluster.draining:
+    if not isinstance(cluster.target, KubernetesTarget) or cluster.draining:
         return
-    losing = sorted(key for key in delete if key.kind != policies.KIND and not is_for_faults_alone(live.objects[key]))
+    losing = sorted(key for key in delete if key.kind != policies.KIND and not only_injects_faults(live.objects[key]))
     token = deletion_token(losing, live.witness)
-    if len(losing) <= MANY or len(losing) <= MUCH * len(live.objects) or token == cluster.approved:
+    if (
+        len(losing) <= MASS_DELETION_COUNT
+        or len(losing) <= MASS_DELETION_SHARE * len(live.objects)
+        or token == cluster.orders.approved
+    ):
         return
     examples = ", ".join(f"{key.kind} {key.namespace}/{key.name}" for key in losing[:_EXAMPLES])
     raise HeldByGuard(

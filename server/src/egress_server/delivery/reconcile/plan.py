@@ -8,14 +8,14 @@ from egress_server.delivery.context import ApplierContext
 from egress_server.delivery.drift.detector import DriftDetector
 from egress_server.delivery.leases import HeldLease
 from egress_server.delivery.reconcile.guards import check_deletions, check_witness
-from egress_server.domain.desired.effective import Effective, effective, faults_ended_to, without
+from egress_server.domain.desired.effective import Effective, effective, last_expiry, without
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.diff.drift import Objects
 from egress_server.domain.diff.plan import diff
+from egress_server.domain.model.clusters import Cluster, DriftPolicy, Mesh
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import Cluster, DriftPolicy, Mesh
 from egress_server.domain.model.status import Problem
 from egress_server.domain.render import render
 from egress_server.ports.target import Live, Target, Witness
@@ -39,7 +39,7 @@ class ReconcilePlan:
     """Whether the cluster remembers just that already."""
     fault_ends: tuple[datetime, ...]
     """When the faults end that it should hold."""
-    faults_ended_to: datetime | None
+    last_expiry: datetime | None
     """The latest end of a fault that has ended and is still in desired state."""
     drifted: frozenset[str]
     """Resources whose objects other clients have changed, or changed back, since the last reconcile."""
@@ -69,7 +69,7 @@ async def plan_reconcile(
     snapshot, cluster = context.replica.snapshot, _registered(cluster_id, context)
     # All as of this moment: the snapshot moves on while the digest is read.
     now = context.store_clock.now()
-    wanted, ended_to = effective(snapshot, cluster, now), faults_ended_to(snapshot, cluster, now)
+    wanted, ended_to = effective(snapshot, cluster, now), last_expiry(snapshot, cluster, now)
     digest = await context.digests.of(wanted.revision)
     if digest is None:
         raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} of this process")
@@ -115,7 +115,7 @@ def _plan(
         new_witness=new_witness,
         witness_is_current=(live.witness and replace(live.witness, fence=witness.fence)) == new_witness,
         fault_ends=tuple(active.expire_time for active in wanted.faults),
-        faults_ended_to=ended_to,
+        last_expiry=ended_to,
         drifted=detected.resources,
     )
 
@@ -129,5 +129,5 @@ def _reports_drift(snapshot: Snapshot) -> bool:
 def _age(wanted: Effective, obj: IstioObject) -> tuple[float, ObjectKey]:
     """Sorts policies first, then entries from the oldest; those of equal age by key."""
     name = resource_of(obj)
-    born = wanted.created[name].timestamp() if parse_name(name).kind is ResourceKind.SERVICE_ENTRY else 0.0
+    born = wanted.create_times[name].timestamp() if parse_name(name).kind is ResourceKind.SERVICE_ENTRY else 0.0
     return born, key_of(obj)

@@ -30,7 +30,7 @@ from egress_server.domain.desired.effective import without
 from egress_server.domain.model.errors import EgressError, PermanentError, TransientError
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.inventory import Inventory
-from egress_server.domain.render.expired_faults import all_ends
+from egress_server.domain.render.expired_faults import expire_times
 from egress_server.ports.target import PERMISSIONS_MISSING, Applied, Target
 from egress_server.telemetry import metrics
 from egress_server.telemetry.tracing import apply_span
@@ -136,7 +136,7 @@ class Reconciler:
         self._inventory.submit(live.inventory)
         self._restarts.observed(live.inventory)
         # Faults end even if a guard forbids all other changes.
-        live_ends = all_ends(live.objects.values())
+        live_ends = expire_times(live.objects.values())
         self._faults.schedule(live_ends)
         plan = await plan_reconcile(self._cluster, target, live, self._context, self.lease, self._drift)
         self._reconciled = (plan.witness.epoch, plan.witness.revision)
@@ -192,14 +192,14 @@ class Reconciler:
             drift=self._drift.records,
             stale_workloads=_stale_count(plan.live.inventory),
             applied_digest=self._drift.digest if plan.has_changes or not digest else digest,
-            faults_ended_to=plan.faults_ended_to or self._status.faults_ended_to,
+            faults_ended_to=plan.last_expiry or self._status.faults_ended_to,
         )
         metrics.RECONCILES.labels("changed" if plan.has_changes else "unchanged").inc()
         if settled != self._status or not plan.is_noop:
             self._status = settled
             self._report(apply_time=self._context.clock())
         cluster = plan.served.cluster
-        self._restarts.ordered(None if cluster.draining else cluster.restart)
+        self._restarts.ordered(None if cluster.draining else cluster.orders.restart)
         self._verifier.applied(without(plan.served, obstacles), target, plan.drifted)
 
     async def _wait_for_next(self, started: float, retry: RetryDecision | None) -> None:

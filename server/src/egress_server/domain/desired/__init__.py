@@ -1,1 +1,1 @@
-"""What a mesh should look like: snapshots, lookups, the effective state of a cluster, plans and drift."""
+"""Desired state: the snapshot of a mesh, its indexes, and the policy in effect on one cluster."""

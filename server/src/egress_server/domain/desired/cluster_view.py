@@ -1,7 +1,7 @@
-"""A cluster as its sidecars see it: what we want of it, less what it does not hold, and what others have put there."""
+"""A cluster as its sidecars see it: the desired state, without what the cluster does not hold, plus foreign objects."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.model.status import ClusterStatus, Problem
@@ -10,38 +10,59 @@ from egress_server.domain.observed.foreign_services import foreign_services, vir
 from egress_server.domain.observed.inventory import Inventory
 
 
-def obstacles(wanted: Effective, status: ClusterStatus | None) -> Mapping[str, Problem]:
-    """What the cluster does not hold, by resource name, and why. A resource that has changed since counts as held: that
-    it is not is something the applier has yet to find."""
+@dataclass(frozen=True, slots=True)
+class ClusterReport:
+    """What the applier of a cluster has reported. `obstacles` are the resources that the cluster does not hold, by
+    name."""
+
+    status: ClusterStatus | None = None
+    inventory: Inventory | None = None
+    obstacles: Mapping[str, Problem] = field(default_factory=dict)
+
+
+NO_REPORT = ClusterReport()
+
+
+def current_obstacles(effective: Effective, status: ClusterStatus | None) -> Mapping[str, Problem]:
+    """The resources that the cluster does not hold, by name, with the reasons. A resource that has changed since the
+    last apply is not among them, because the applier has not tried its new state yet."""
     if status is None or not status.obstacles:
         return {}
     return {
         name: problem
         for name, problem in status.obstacles.items()
-        if wanted.revisions.get(name, 0) <= status.applied_revision
+        if effective.revisions.get(name, 0) <= status.applied_revision
     }
 
 
-def with_inventory(wanted: Effective, inventory: Inventory | None) -> Effective:
-    """`wanted` with all that the cluster holds besides, as a sidecar sees it; without an inventory nothing is known of
-    that. What has the name of one of ours can only be ours by now, and what was adopted has ours in it."""
+def with_inventory(effective: Effective, inventory: Inventory | None) -> Effective:
+    """`effective` with the foreign objects on the cluster as a sidecar sees them; without an inventory none are known.
+
+    An object with the name of a managed one must have become managed since, and an adopted object contains managed
+    fields, so neither counts as foreign.
+    """
     if inventory is None:
-        return wanted
-    ours, adopted = {entry.name for entry in wanted.entries}, frozenset(wanted.cluster.adopted)
-    found = [n for n in foreign_services(inventory) if n.resource not in ours and n.entry.name not in adopted]
-    managers = {each.entry.name: each.owner for each in found if each.resource}
+        return effective
+    managed, adopted = {entry.name for entry in effective.entries}, frozenset(effective.cluster.orders.adopted)
+    services = [
+        service
+        for service in foreign_services(inventory)
+        if service.resource not in managed and service.entry.name not in adopted
+    ]
+    managers = {service.entry.name: service.manager for service in services if service.resource}
     managers |= {sidecar_name(sidecar): sidecar.owner for sidecar in inventory.sidecars}
     managers |= {virtual_service_name(vs): vs.owner for vs in inventory.virtual_services}
-    cidrs = wanted.cluster.service_cidrs or inventory.service_cidrs
+    target = effective.cluster.target
+    cidrs = target.service_cidrs or inventory.service_cidrs
     routes = (vs for vs in virtual_services(inventory) if virtual_service_name(vs) not in adopted)
     return replace(
-        wanted,
-        cluster=replace(wanted.cluster, service_cidrs=cidrs),
-        beside=ForeignConfig(
+        effective,
+        cluster=replace(effective.cluster, target=replace(target, service_cidrs=cidrs)),
+        foreign=ForeignConfig(
             known=True,
             complete=not (inventory.left_out.keys() & {"services", "entries"}),
-            entries=tuple(each.entry for each in found),
-            created={each.entry.name: each.born for each in found},
+            entries=tuple(service.entry for service in services),
+            create_times={service.entry.name: service.create_time for service in services},
             managers=managers,
             services={(service.namespace, service.name): service.host for service in inventory.services},
             virtual_services=tuple(routes),

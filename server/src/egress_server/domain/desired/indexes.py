@@ -1,8 +1,8 @@
-"""What lint looks through instead of looking at everything: desired state by host, by listener, by scope, by viewer.
+"""Indexes of the desired state, so that lint never scans it: by host, listener, scope and visibility.
 
-An upsert must cost the same beside ten entries and beside ten thousand. So the entries that share a port, of which
-there may be thousands, stand together by who sees them and on which clusters: a rule asks for one that a given
-workload may see, and takes the first.
+An upsert must cost the same among ten entries and among ten thousand. Thousands of entries may share a port, so they
+are grouped by who sees them and on which clusters: a rule asks for one that a given workload may see, and takes the
+first.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.model.resources import (
-    ClusterSelector,
     Fault,
     Interception,
     OutboundMode,
@@ -21,31 +20,36 @@ from egress_server.domain.model.resources import (
     Scoped,
     ServiceEntry,
 )
-from egress_server.domain.model.selectors import EVERYONE, selectors_overlap, visible_namespaces
+from egress_server.domain.model.selectors import (
+    ANY_NAMESPACE,
+    ClusterSelector,
+    selectors_overlap,
+    visible_namespaces,
+)
 
 DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 6379, 9042, 27017})
 """SQL Server, Oracle, MySQL, PostgreSQL, Redis, Cassandra, MongoDB."""
-_ANYONE = "any viewer"
-_ALL = "all entries"
-_DATABASE = "entries with a database port"
+_ALL_VIEWERS = "all viewers"
+_ALL_ENTRIES = "all entries"
+_DATABASE_ENTRIES = "entries with a database port"
 _Row = tuple[ClusterSelector, dict[str, ServiceEntry]]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 class Indexes:
-    """Kept in step by the snapshot, which adds and removes whole resources."""
+    """The indexes of one snapshot, which adds and removes whole resources."""
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, dict[Hashable, _Row]] = defaultdict(dict)
         self._faults: dict[str, dict[str, Fault]] = {}
         self._policies: dict[tuple[type, str], dict[str, Scoped]] = {}
         self._registry_only: Counter[str] = Counter()
-        self._dns_hosts: Counter[str] = Counter()
+        self._dns_names: Counter[str] = Counter()
         self._namespaces: Counter[str] = Counter()
 
     def add(self, resource: Resource) -> None:
-        """`resource` is there now."""
+        """Index `resource`."""
         self._count(resource, 1)
         match resource:
             case ServiceEntry():
@@ -58,7 +62,7 @@ class Indexes:
                 self._policies.setdefault(_scope_key(resource), {})[resource.name] = resource
 
     def remove(self, resource: Resource) -> None:
-        """`resource`, exactly as it was added, is gone."""
+        """Remove `resource`, which must be exactly as it was added."""
         self._count(resource, -1)
         match resource:
             case ServiceEntry():
@@ -75,48 +79,50 @@ class Indexes:
                 _discard(self._policies, _scope_key(resource), resource.name)
 
     def faults_on(self, host: str) -> Mapping[str, Fault]:
-        """Faults for exactly `host`, by name."""
+        """The faults for exactly `host`, by name."""
         return self._faults.get(host, {})
 
-    def rivals(self, policy: Scoped) -> Iterator[Scoped]:
-        """The other policies of its kind for its scope."""
+    def same_scope(self, policy: Scoped) -> Iterator[Scoped]:
+        """The other policies of the same kind for the same scope."""
         same = self._policies.get(_scope_key(policy), {})
         return (other for other in same.values() if other.name != policy.name)
 
-    def entries(self, seen_by: Collection[str], on: ClusterSelector) -> Iterator[ServiceEntry]:
-        """Entries that one of the namespaces `seen_by` (`*`: any at all) may see on a cluster that `on` may select."""
-        return self._find(_ALL, seen_by, on)
+    def entries(self, viewers: Collection[str], clusters: ClusterSelector) -> Iterator[ServiceEntry]:
+        """The entries visible to one of the namespaces `viewers` (`*`: to any) on a cluster that `clusters` may
+        match."""
+        return self._find(_ALL_ENTRIES, viewers, clusters)
 
-    def database_entries(self, seen_by: Collection[str], on: ClusterSelector) -> Iterator[ServiceEntry]:
-        """The same of entries that have a port of DATABASE_PORTS."""
-        return self._find(_DATABASE, seen_by, on)
+    def database_entries(self, viewers: Collection[str], clusters: ClusterSelector) -> Iterator[ServiceEntry]:
+        """The same, for entries with one of DATABASE_PORTS."""
+        return self._find(_DATABASE_ENTRIES, viewers, clusters)
 
-    def beside(self, entry: ServiceEntry, number: int, how: ListenerProtocol) -> Iterator[ServiceEntry]:
-        """Other entries whose port `number` uses its listener so, and that a workload may see together with `entry`."""
+    def sharing_port(self, entry: ServiceEntry, number: int, how: ListenerProtocol) -> Iterator[ServiceEntry]:
+        """The other entries whose port `number` uses its listener like this, and that some workload may see together
+        with `entry`."""
         found = self._find((number, how), visible_namespaces(entry), entry.cluster_selector)
         return (other for other in found if other.name != entry.name)
 
     def is_registry_only(self, namespace: str) -> bool:
-        """Whether some policy puts `namespace` (empty: the mesh), or workloads in it, under REGISTRY_ONLY."""
+        """Whether some policy sets REGISTRY_ONLY for `namespace` (empty: the mesh) or for workloads in it."""
         return self._registry_only[namespace] > 0
 
     def registry_only_namespaces(self) -> Iterator[str]:
-        """The namespaces for which that is so, the mesh as an empty one."""
+        """The namespaces for which is_registry_only is true; the mesh is the empty one."""
         return iter(self._registry_only)
 
-    def knows(self, namespace: str) -> bool:
-        """Whether any resource is in `namespace` or speaks of its workloads."""
+    def is_referenced(self, namespace: str) -> bool:
+        """Whether any resource belongs to `namespace` or applies to its workloads."""
         return self._namespaces[namespace] > 0
 
-    def dns_hosts(self, viewer: str) -> int:
-        """How many names the sidecars resolve on account of entries exported to `viewer`: a namespace, or `*`."""
-        return self._dns_hosts[viewer]
+    def dns_names(self, viewer: str) -> int:
+        """How many names sidecars resolve because of entries exported to `viewer`: a namespace, or `*`."""
+        return self._dns_names[viewer]
 
-    def _find(self, key: Hashable, seen_by: Collection[str], on: ClusterSelector) -> Iterator[ServiceEntry]:
-        views = (_ANYONE,) if EVERYONE in seen_by else (EVERYONE, *seen_by)
-        for view in views:
-            for selector, entries in self._entries.get((key, view), {}).values():
-                if selectors_overlap(selector, on):
+    def _find(self, key: Hashable, viewers: Collection[str], clusters: ClusterSelector) -> Iterator[ServiceEntry]:
+        tables = (_ALL_VIEWERS,) if ANY_NAMESPACE in viewers else (ANY_NAMESPACE, *viewers)
+        for viewer in tables:
+            for selector, entries in self._entries.get((key, viewer), {}).values():
+                if selectors_overlap(selector, clusters):
                     yield from entries.values()
 
     def _count(self, resource: Resource, by: int) -> None:
@@ -125,7 +131,7 @@ class Indexes:
                 _add(self._namespaces, resource.namespace, by)
                 if names := dns_names(resource):
                     for viewer in visible_namespaces(resource):
-                        _add(self._dns_hosts, viewer, by * names)
+                        _add(self._dns_names, viewer, by * names)
             case Fault():
                 _add(self._namespaces, resource.namespace, by)
                 _add(self._namespaces, resource.source_namespace, by)
@@ -138,25 +144,25 @@ class Indexes:
 
 
 def dns_names(entry: ServiceEntry) -> int:
-    """How many names every sidecar that sees `entry` keeps resolving for it."""
+    """How many names each sidecar that sees `entry` keeps resolving for it."""
     if entry.resolution not in {Resolution.DNS, Resolution.DNS_ROUND_ROBIN}:
         return 0
     return len(entry.endpoints) or len(entry.hosts)
 
 
 def _places(entry: ServiceEntry) -> Iterator[tuple[Hashable, Hashable]]:
-    """Where the entry stands: tables by key and viewer, rows in them by cluster selector."""
+    """Where the entry is indexed: tables by key and viewer, and in each a row by cluster selector."""
     selector = entry.cluster_selector
     row = (selector.clusters, tuple(sorted(selector.match_labels.items())))
-    keys: set[Hashable] = {_ALL}
+    keys: set[Hashable] = {_ALL_ENTRIES}
     for port in entry.ports:
         if how := listener_protocol(entry, port):
             keys.add((port.number, how))
         if port.number in DATABASE_PORTS:
-            keys.add(_DATABASE)
-    for view in (_ANYONE, *visible_namespaces(entry)):
+            keys.add(_DATABASE_ENTRIES)
+    for viewer in (_ALL_VIEWERS, *visible_namespaces(entry)):
         for key in keys:
-            yield (key, view), row
+            yield (key, viewer), row
 
 
 def _scope_key(policy: Scoped) -> tuple[type, str]:

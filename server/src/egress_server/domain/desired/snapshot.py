@@ -1,8 +1,8 @@
-"""The desired state of one mesh at one revision, in memory, with the indexes that commands and lint look through.
+"""The desired state of one mesh at one revision, in memory, with the indexes that commands and lint use.
 
 It is mutable and belongs to one event loop: a command reads it without awaiting, so it always sees one revision.
-Buckets name the parts of it that a blocking rule may look at; the store refuses a commit if one of the buckets it
-looked at has changed meanwhile.
+Buckets name the parts of it that a blocking rule may read; the store refuses a commit if one of the buckets that were
+read has changed since.
 """
 
 from collections import defaultdict
@@ -11,22 +11,16 @@ from dataclasses import dataclass
 
 from egress_server.domain.desired.indexes import Indexes
 from egress_server.domain.model.changes import Versioned
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.listener_protocol import tcp_without_addresses
 from egress_server.domain.model.names import ResourceKind, parse_name
-from egress_server.domain.model.resources import (
-    Cluster,
-    ClusterSelector,
-    Fault,
-    Interception,
-    OutboundPolicy,
-    Resource,
-    ServiceEntry,
-)
+from egress_server.domain.model.resources import Fault, Interception, OutboundPolicy, Resource, ServiceEntry
+from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.observed.inventory_index import Inventories
 
 
 def buckets_of(resource: Resource) -> frozenset[str]:
-    """The buckets that a change of `resource`, from or to this state, touches."""
+    """The buckets affected by a change of `resource` from or to this state."""
     own = f"key/{resource.name}"
     match resource:
         case ServiceEntry(hosts=hosts):
@@ -45,10 +39,10 @@ def buckets_of(resource: Resource) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one revision did to one resource. `versioned.deleted` says that it is gone."""
+    """What one revision did to one resource; `versioned.deleted` if it deleted it."""
 
     revision: int
-    versioned: Versioned
+    versioned: Versioned[Resource]
 
 
 class Snapshot:
@@ -59,7 +53,7 @@ class Snapshot:
         mesh: str,
         epoch: str,
         revision: int,
-        resources: Iterable[Versioned],
+        resources: Iterable[Versioned[Resource]],
         *,
         for_lint: bool = True,
         inventories: Inventories | None = None,
@@ -68,9 +62,9 @@ class Snapshot:
         self.epoch = epoch
         self.revision = revision
         self.inventories = Inventories() if inventories is None else inventories
-        """What the clusters hold besides ours, as new as this process knows it: of no revision."""
+        """The foreign objects on the clusters, as last reported to this process; not part of any revision."""
         self._indexes = Indexes() if for_lint else None
-        self._by_kind: dict[ResourceKind, dict[str, Versioned]] = {kind: {} for kind in ResourceKind}
+        self._by_kind: dict[ResourceKind, dict[str, Versioned[Resource]]] = {kind: {} for kind in ResourceKind}
         self._sorted: dict[ResourceKind, list[str]] = {}
         self._by_host: dict[str, dict[str, ServiceEntry]] = defaultdict(dict)
         for versioned in resources:
@@ -78,45 +72,45 @@ class Snapshot:
 
     @property
     def indexes(self) -> Indexes:
-        """What lint looks through. A copy that was made for a plan has none."""
+        """The indexes for lint. A copy made for a plan has none."""
         assert self._indexes is not None
         return self._indexes
 
-    def get(self, name: str) -> Versioned | None:
-        """The resource called `name`, or None."""
+    def get(self, name: str) -> Versioned[Resource] | None:
+        """The resource of this name, or None."""
         return self._by_kind[parse_name(name).kind].get(name)
 
-    def of_kind(self, kind: ResourceKind) -> Mapping[str, Versioned]:
-        """All resources of a kind by name, in no order."""
+    def of_kind(self, kind: ResourceKind) -> Mapping[str, Versioned[Resource]]:
+        """All resources of a kind by name, unordered."""
         return self._by_kind[kind]
 
     def names(self, kind: ResourceKind) -> list[str]:
-        """Names of a kind in order; sorted once and kept until one comes or goes. Not to be changed."""
+        """The sorted names of a kind, cached until one is added or removed. Must not be modified."""
         if kind not in self._sorted:
             self._sorted[kind] = sorted(self._by_kind[kind])
         return self._sorted[kind]
 
     def entry(self, name: str) -> ServiceEntry | None:
-        """The service entry called `name`, or None."""
+        """The service entry of this name, or None."""
         versioned = self._by_kind[ResourceKind.SERVICE_ENTRY].get(name)
         return versioned.resource if versioned and isinstance(versioned.resource, ServiceEntry) else None
 
     def entries_with_host(self, host: str) -> Mapping[str, ServiceEntry]:
-        """Service entries that list exactly `host`, by name."""
+        """The service entries that list exactly `host`, by name."""
         return self._by_host.get(host, {})
 
     def clusters(self, selector: ClusterSelector | None = None) -> list[Cluster]:
-        """Registered clusters, by name; those that `selector` selects where one is given."""
+        """The registered clusters in the order of their names; with `selector` only those that it matches."""
         found = (self._by_kind[ResourceKind.CLUSTER][name].resource for name in self.names(ResourceKind.CLUSTER))
         return [c for c in found if isinstance(c, Cluster) and (selector is None or selector.selects(c))]
 
     def cluster(self, cluster_id: str) -> Cluster | None:
-        """The registered cluster with this id."""
+        """The registered cluster with this id, or None."""
         versioned = self._by_kind[ResourceKind.CLUSTER].get(f"meshes/{self.mesh}/clusters/{cluster_id}")
         return versioned.resource if versioned and isinstance(versioned.resource, Cluster) else None
 
     def apply(self, update: Update) -> None:
-        """Moves to `update.revision`; revisions at or before the present one are skipped."""
+        """Advance to `update.revision`. Updates at or before the current revision are ignored."""
         if update.revision <= self.revision:
             return
         self._remove(update.versioned.resource.name)
@@ -124,15 +118,15 @@ class Snapshot:
             self._put(update.versioned)
         self.revision = update.revision
 
-    def copy_with(self, resource: Resource, *, deleted: bool, like: Versioned) -> "Snapshot":
-        """A copy in which `resource` is set or deleted, for plans; `like` lends the times."""
+    def copy_with(self, resource: Resource, *, deleted: bool, like: Versioned[Resource]) -> "Snapshot":
+        """A copy in which `resource` is set or deleted, for plans, with the times of `like`."""
         everything = (v for by_name in self._by_kind.values() for v in by_name.values())
         other = Snapshot(self.mesh, self.epoch, self.revision, everything, for_lint=False)
         version = Versioned(resource, self.revision + 1, like.create_time, like.update_time, deleted)
         other.apply(Update(self.revision + 1, version))
         return other
 
-    def _put(self, versioned: Versioned) -> None:
+    def _put(self, versioned: Versioned[Resource]) -> None:
         resource = versioned.resource
         kind = parse_name(resource.name).kind
         if resource.name not in self._by_kind[kind]:

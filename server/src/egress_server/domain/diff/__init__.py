@@ -1,1 +1,1 @@
-"""Differences between two sets of objects: what a mutation would change, and what others changed."""
+"""Differences between two sets of objects: what a mutation would change, and what other clients changed."""

@@ -1,4 +1,4 @@
-"""What a mutation would do to the clusters, and what an applier has to do: the difference of two sets of objects."""
+"""Plans: the difference between two sets of objects, of what a mutation would change or an applier has to do."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from enum import Enum
 
 from egress_server.domain.desired.effective import effective
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.render import render
 
 
 class Action(Enum):
-    """What happens to an object."""
+    """What to do with an object."""
 
     CREATE = "CREATE"
     UPDATE = "UPDATE"
@@ -22,7 +22,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ObjectChange:
-    """One object before and after; None where it does not exist."""
+    """One object before and after; None if it does not exist."""
 
     key: ObjectKey
     before: IstioObject | None
@@ -30,7 +30,7 @@ class ObjectChange:
 
     @property
     def action(self) -> Action:
-        """What happens to it."""
+        """What to do with it."""
         if self.before is None:
             return Action.CREATE
         return Action.DELETE if self.after is None else Action.UPDATE
@@ -38,7 +38,7 @@ class ObjectChange:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Clusters, by id, for which the plan is the same."""
+    """The ids of clusters that share one plan."""
 
     clusters: tuple[str, ...]
     changes: tuple[ObjectChange, ...]
@@ -46,21 +46,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would change, computed at `revision`. Clusters where nothing changes are in no group."""
+    """What would change, computed at `revision`. Clusters on which nothing changes are in no group."""
 
     revision: int
     groups: tuple[Group, ...]
 
 
 def diff(before: Mapping[ObjectKey, IstioObject], after: Iterable[IstioObject]) -> tuple[ObjectChange, ...]:
-    """What turns `before` into `after`, in the order of keys."""
-    wanted = {key_of(obj): obj for obj in after}
-    changes = (ObjectChange(key, before.get(key), wanted.get(key)) for key in sorted(before.keys() | wanted.keys()))
+    """The changes from `before` to `after`, in the order of keys."""
+    desired = {key_of(obj): obj for obj in after}
+    changes = (ObjectChange(key, before.get(key), desired.get(key)) for key in sorted(before.keys() | desired.keys()))
     return tuple(change for change in changes if change.before != change.after)
 
 
 def make_plan(before: Snapshot, after: Snapshot, clusters: Iterable[Cluster], now: datetime) -> Plan:
-    """What moving from `before` to `after` would do to `clusters`, at `now`, grouped by equal changes."""
+    """What changing `before` to `after` would do to `clusters` at `now`; clusters with equal changes form a group."""
     groups: list[tuple[tuple[ObjectChange, ...], list[str]]] = []
     for cluster in clusters:
         old = {key_of(obj): obj for obj in _objects(before, cluster.id, now)}
@@ -76,6 +76,6 @@ def make_plan(before: Snapshot, after: Snapshot, clusters: Iterable[Cluster], no
 
 
 def _objects(snapshot: Snapshot, cluster_id: str, now: datetime) -> tuple[IstioObject, ...]:
-    """What the cluster should hold, by its labels as of then; nothing where it is not registered."""
+    """The desired objects of a cluster, given its labels in `snapshot`; none if it is not registered."""
     cluster = snapshot.cluster(cluster_id)
     return render(effective(snapshot, cluster, now)) if cluster else ()

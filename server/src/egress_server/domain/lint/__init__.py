@@ -1,1 +1,1 @@
-"""Lint: one rule a file, grouped by what it looks at; `rule.py` defines a rule, `engine.py` runs them."""
+"""Lint: one rule per file, grouped by subject. rule.py defines what a rule is, engine.py finds and runs them."""

@@ -1,1 +1,1 @@
-"""The nouns: resources, names, changes, errors, findings, lists, and what is known about clusters."""
+"""Resources and their names, changes, errors, findings, lists, and the reported state of clusters."""

@@ -1,7 +1,7 @@
-"""Addresses that no probe may dial and no service entry may point at, since they lead back into the infrastructure.
+"""Addresses that no probe may dial and no service entry may contain, because they lead back into the infrastructure.
 
-Private ranges are allowed: a bank's partner is often reached over one. Loopback, link-local and the clouds' metadata
-services are not: from a workload they are never an external service, and a probe to them reads secrets.
+Private ranges are allowed: partners such as banks are often reached over one. Loopback, link-local and cloud metadata
+addresses are not: to a workload they are never an external service, and a probe to them could read secrets.
 """
 
 from collections.abc import Iterator
@@ -12,35 +12,35 @@ _Address = IPv4Address | IPv6Address
 _METADATA = {
     "100.100.100.200": "the metadata service of Alibaba Cloud",
     "168.63.129.16": "the platform address of Azure",
-    "169.254.169.254": "the metadata service of the clouds",
+    "169.254.169.254": "a cloud metadata service",
     "192.0.0.192": "the metadata service of Oracle Cloud",
     "fd20:ce::254": "the metadata service of Google Cloud",
 }
-# Instance metadata, DNS, time and pod credentials each have an address there.
+# Instance metadata, DNS, time and pod credentials are all served from this range.
 _AWS_LOCAL = IPv6Network("fd00:ec2::/32")
 # Linux connects these to itself or nowhere.
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
-# IPv6 that carries an IPv4 address in its last 32 bits: RFC 6052 (NAT64), RFC 8215 (NAT64 of one's own), RFC 2765
+# IPv6 prefixes that embed an IPv4 address in the last 32 bits: RFC 6052 (NAT64), RFC 8215 (local-use NAT64), RFC 2765
 # (translated), RFC 4291 (compatible).
 _LAST_32_BITS = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
-_OWN_NAT64 = IPv6Network("64:ff9b:1::/48")
-# RFC 5214: an interface identifier that begins so ends with the IPv4 address of the other end of a tunnel.
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+# RFC 5214: an interface identifier with this prefix ends with the IPv4 address of the other end of a tunnel.
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
-def why_forbidden(text: str) -> str | None:
-    """What is wrong with an IP address as a destination, for people; None where it is fine.
+def address_problem(text: str) -> str | None:
+    """Why an IP address is forbidden as a destination; None if it is allowed.
 
-    Raises ValueError where `text` is no IP address.
+    Raises ValueError if `text` is not an IP address.
     """
     address = ip_address(text.partition("%")[0])
-    for meaning in (address, *_embedded(address)):
-        if what := _what(meaning):
-            return f"{text} is {what}"
+    for candidate in (address, *_embedded(address)):
+        if kind := _forbidden_kind(candidate):
+            return f"{text} is {kind}"
     return None
 
 
-def _what(address: _Address) -> str | None:
+def _forbidden_kind(address: _Address) -> str | None:
     if known := _METADATA.get(str(address)):
         return known
     checks = (
@@ -53,11 +53,11 @@ def _what(address: _Address) -> str | None:
         (isinstance(address, IPv4Address) and address in _THIS_NETWORK, "an address of 'this network'"),
         (str(address) == "255.255.255.255", "the broadcast address"),
     )
-    return next((what for wrong, what in checks if wrong), None)
+    return next((kind for forbidden, kind in checks if forbidden), None)
 
 
 def _embedded(address: _Address) -> Iterator[IPv4Address]:
-    """The IPv4 addresses that an IPv6 one may be turned into on its way."""
+    """The IPv4 addresses that an IPv6 address may be translated to on its way."""
     if isinstance(address, IPv4Address):
         return
     number = int(address)
@@ -67,7 +67,7 @@ def _embedded(address: _Address) -> Iterator[IPv4Address]:
         yield address.sixtofour
     if address.teredo:
         yield address.teredo[1]
-    if address in _OWN_NAT64 and not number & 0xFFFFFFFF:
+    if address in _LOCAL_NAT64 and not number & 0xFFFFFFFF:
         # RFC 6052, section 2.2, for a prefix of 48 bits: 16 bits, 8 zero bits, 16 bits.
         yield IPv4Address((number >> 48 & 0xFFFF0000) | (number >> 40 & 0xFFFF))
     elif any(address in net for net in _LAST_32_BITS) or (number >> 32) & 0xFFFFFFFF in _ISATAP:
@@ -75,5 +75,5 @@ def _embedded(address: _Address) -> Iterator[IPv4Address]:
 
 
 def host_port(address: str, port: int) -> str:
-    """An IP address and a port as one text; IPv6 stands in brackets."""
+    """ADDRESS:PORT, with an IPv6 address in brackets."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

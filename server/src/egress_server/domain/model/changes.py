@@ -1,9 +1,10 @@
-"""Changes: the mesh's totally ordered, gap-free history, and what of it the store hands back."""
+"""Changes: the totally ordered, gap-free history of a mesh, and resources as of a revision."""
 
 import base64
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Generic, TypeVar
 
 from egress_server.domain.model.findings import Finding
 from egress_server.domain.model.names import change_name
@@ -11,7 +12,7 @@ from egress_server.domain.model.resources import Resource
 
 
 class ChangeType(Enum):
-    """What a change did."""
+    """The kind of a change."""
 
     CREATE = "CREATE"
     SET = "SET"
@@ -33,14 +34,14 @@ class ChangeType(Enum):
 
 
 class Durability(Enum):
-    """What was known of a write when it was acknowledged. LOCAL: flushed to the primary's disk."""
+    """How durable a write was when it was acknowledged. LOCAL: flushed to the primary's disk."""
 
     LOCAL = "LOCAL"
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
-    """The part of a change that is known before the store accepts it; this is what the audit digest covers."""
+    """The part of a change that is known before the store accepts it, which is what the audit digest covers."""
 
     type: ChangeType
     resource: str
@@ -54,7 +55,7 @@ class ChangeRecord:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An accepted mutation. Times are timezone-aware, by the store's clock."""
+    """An accepted mutation. Times are timezone-aware and come from the store's clock."""
 
     mesh: str
     revision: int
@@ -68,11 +69,14 @@ class Change:
         return change_name(self.mesh, self.revision)
 
 
-@dataclass(frozen=True, slots=True)
-class Versioned:
-    """A resource as of one revision. `resource` is the last state also where the revision deleted it."""
+R = TypeVar("R", bound=Resource, covariant=True)
 
-    resource: Resource
+
+@dataclass(frozen=True, slots=True)
+class Versioned(Generic[R]):
+    """A resource as of one revision. If the revision deleted it, `resource` is its last state."""
+
+    resource: R
     revision: int
     create_time: datetime
     update_time: datetime

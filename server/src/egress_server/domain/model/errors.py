@@ -1,7 +1,7 @@
-"""Errors as data: what went wrong, where, and what the caller may do about it.
+"""Errors as data: what went wrong, where, and what the caller can do about it.
 
-Everything below the pipeline raises these; the pipeline alone turns them into a google.rpc.Status. Reasons are
-stable and upper-case (AIP-193), so that scripts may branch on them.
+Everything below the pipeline raises these, and only the pipeline converts them to a google.rpc.Status. Reasons are
+stable and in UPPER_SNAKE_CASE (AIP-193), so that scripts can branch on them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from egress_server.domain.model.findings import Finding
 
 
 class Code(Enum):
-    """Canonical codes of google.rpc.Code that we use; values are the wire numbers."""
+    """The codes of google.rpc.Code in use, with their wire numbers."""
 
     CANCELLED = 1
     INVALID_ARGUMENT = 3
@@ -33,16 +33,16 @@ class Code(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One bad field: its path in proto names, such as `service_entry.ports[1].number`, and what is wrong with it."""
+    """One invalid field: its path in proto names, such as `service_entry.ports[1].number`, and the problem."""
 
     field: str
     description: str
 
 
 class EgressError(Exception):
-    """Base of all errors a caller may see.
+    """Base class of all errors that a caller may see.
 
-    `metadata` carries each dynamic word of the message; `retry_after` is in seconds.
+    `metadata` holds each dynamic part of the message; `retry_after` is in seconds.
     """
 
     code: ClassVar[Code] = Code.INTERNAL
@@ -68,77 +68,77 @@ class EgressError(Exception):
 
 
 class InvalidArgument(EgressError):
-    """The request is wrong whatever the state of the system."""
+    """The request is invalid regardless of the state of the system."""
 
     code = Code.INVALID_ARGUMENT
     reason = "INVALID_FIELD"
 
 
 class NotFound(EgressError):
-    """The named thing does not exist."""
+    """The named resource does not exist."""
 
     code = Code.NOT_FOUND
     reason = "NOT_FOUND"
 
 
 class AlreadyExists(EgressError):
-    """create_only was set and the resource exists."""
+    """create_only was set, but the resource already exists."""
 
     code = Code.ALREADY_EXISTS
     reason = "ALREADY_EXISTS"
 
 
 class FailedPrecondition(EgressError):
-    """The request is right, and the state of the system forbids it."""
+    """The request is valid, but the state of the system does not allow it."""
 
     code = Code.FAILED_PRECONDITION
     reason = "FAILED_PRECONDITION"
 
 
 class Aborted(EgressError):
-    """Somebody else was faster; look again and retry."""
+    """A concurrent change got in the way; read the resource again and retry."""
 
     code = Code.ABORTED
     reason = "ABORTED"
 
 
 class OutOfRange(EgressError):
-    """What is asked for lies behind what is kept."""
+    """The requested revision is older than the retained history."""
 
     code = Code.OUT_OF_RANGE
     reason = "OUT_OF_RANGE"
 
 
 class PermissionDenied(EgressError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated but not allowed to do this."""
 
     code = Code.PERMISSION_DENIED
     reason = "PERMISSION_DENIED"
 
 
 class ResourceExhausted(EgressError):
-    """A limit is reached; `retry_after` says when to come back."""
+    """A limit has been reached; `retry_after` says when to retry."""
 
     code = Code.RESOURCE_EXHAUSTED
     reason = "RESOURCE_EXHAUSTED"
 
 
 class Unavailable(EgressError):
-    """Something we need is away just now; a retry may succeed."""
+    """A dependency is unavailable; a retry may succeed."""
 
     code = Code.UNAVAILABLE
     reason = "UNAVAILABLE"
 
 
 class DeadlineExceeded(EgressError):
-    """The call's deadline passed first."""
+    """The call's deadline expired before it was done."""
 
     code = Code.DEADLINE_EXCEEDED
     reason = "DEADLINE_EXCEEDED"
 
 
 class Unimplemented(EgressError):
-    """No such method."""
+    """The method does not exist."""
 
     code = Code.UNIMPLEMENTED
     reason = "UNIMPLEMENTED"
@@ -157,7 +157,7 @@ def invalid_fields(violations: Sequence[Violation]) -> InvalidArgument:
 
 
 class TransientError(Exception):
-    """An applier's word for: try again, after `retry_after` seconds where given."""
+    """Raised by a target if a retry may succeed, after `retry_after` seconds if given."""
 
     def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -167,7 +167,7 @@ class TransientError(Exception):
 
 
 class PermanentError(Exception):
-    """An applier's word for: trying the same again is useless until the desired state or the cluster changes."""
+    """Raised by a target if a retry is useless until the desired state or the cluster changes."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -1,11 +1,11 @@
-"""Lint results as data. They stand apart because errors carry them as well as changes."""
+"""Lint results as data. A module of its own, because both errors and changes carry them."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Severity(Enum):
-    """How bad a finding is. Only ERROR blocks."""
+    """How severe a finding is. Only ERROR blocks a mutation."""
 
     INFO = "INFO"
     WARNING = "WARNING"
@@ -14,7 +14,8 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One lint result. `field` is a path below the resource in proto names; codes are permanent."""
+    """One lint result. `field` is a path below the resource in proto names; codes are permanent. `forceable` means that
+    the caller may suppress it."""
 
     code: str
     severity: Severity

@@ -1,9 +1,8 @@
-"""The names that a local cluster knows without DNS: `--resolve HOST:PORT:ADDRESS[:PORT2]`.
+"""Names that a local cluster resolves without DNS: `--resolve HOST:PORT:ADDRESS[:PORT2]`.
 
-Why it exists: tests and the demo stand in for external hosts with servers on loopback, on ports
-that need no root. The option is curl's `--resolve`, with PORT2 as in its `--connect-to`. It is also
-the one list of loopback addresses that probes may reach, so nothing but the command line may extend
-it.
+Tests and the demo replace external hosts with servers on loopback, on ports that don't need root. The option works
+like curl's `--resolve`, with PORT2 as in curl's `--connect-to`. It is also the only list of loopback addresses that
+probes may reach, so nothing but the command line may extend it.
 """
 
 from dataclasses import dataclass
@@ -14,8 +13,7 @@ _FORM = "HOST:PORT:ADDRESS[:PORT2]"
 
 @dataclass(frozen=True, slots=True)
 class HostOverride:
-    """Connections to `host`:`port` go to `address`; there, `port2` is the port that really
-    listens."""
+    """Connections to `host`:`port` go to `address`:`port2` instead."""
 
     host: str
     port: int
@@ -24,10 +22,10 @@ class HostOverride:
 
 
 def parse_host_override(text: str) -> HostOverride:
-    """Read one option value. An IPv6 ADDRESS stands in brackets; PORT2 defaults to PORT.
+    """Parse one option value. An IPv6 ADDRESS is written in brackets; PORT2 defaults to PORT.
 
     Raises:
-        ValueError: says which part is wrong.
+        ValueError: names the invalid part.
     """
     host, _, rest = text.partition(":")
     port, _, rest = rest.partition(":")
@@ -47,7 +45,7 @@ def _split_address(text: str, rest: str) -> tuple[str, str | None]:
     if rest.startswith("["):
         inside, closed, after = rest[1:].partition("]")
         if not closed or (after and not after.startswith(":")):
-            raise ValueError(f"{text!r}: an IPv6 ADDRESS is written [ADDRESS], then :PORT2 if any")
+            raise ValueError(f"{text!r}: an IPv6 ADDRESS must be written [ADDRESS], optionally followed by :PORT2")
         address, port2 = inside, after[1:] if after else None
     else:
         address, colon, after = rest.partition(":")
@@ -57,7 +55,7 @@ def _split_address(text: str, rest: str) -> tuple[str, str | None]:
     except ValueError:
         raise ValueError(f"{text!r}: ADDRESS {address!r} is not an IP address") from None
     if isinstance(parsed, IPv6Address) != rest.startswith("["):
-        raise ValueError(f"{text!r}: brackets are for IPv6 addresses, and only for them")
+        raise ValueError(f"{text!r}: an IPv4 ADDRESS must not be in brackets")
     return str(parsed), port2
 
 

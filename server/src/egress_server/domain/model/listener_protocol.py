@@ -1,8 +1,8 @@
-"""What a port of a service entry asks of a sidecar's listener, since that is where strangers get into each other's way.
+"""How a port of a service entry uses a sidecar's listener, which is where unrelated entries affect each other.
 
-A sidecar has one listener a port for all that is told apart by what is spoken or by address range, and where HTTP or
-TLS is among it, it waits for the client's first bytes. Only TLS and TCP ports of entries with single addresses have
-listeners of their own, one an address.
+A sidecar has one listener per port for all traffic that it distinguishes by protocol or by address range. If any of it
+is HTTP or TLS, the listener waits for the client's first bytes. Only TLS and TCP ports of entries with single addresses
+have listeners of their own, one per address.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ class ListenerProtocol(Enum):
     """By server name."""
     RANGE = auto()
     """TCP by address range."""
-    TAKES_ALL = auto()
-    """TCP without addresses: takes every connection to the port and sends it to the entry's host."""
-    PASSES_ALL = auto()
-    """TCP without addresses, resolution NONE: takes every connection and sends it where it was going."""
+    CATCH_ALL = auto()
+    """TCP without addresses: captures every connection to the port and sends it to the entry's host."""
+    CATCH_ALL_PASSTHROUGH = auto()
+    """TCP without addresses, resolution NONE: captures every connection and sends it to its original destination."""
 
 
-OPAQUE = (ListenerProtocol.RANGE, ListenerProtocol.TAKES_ALL, ListenerProtocol.PASSES_ALL)
-"""Those where the server may be the one that speaks first."""
+OPAQUE = (ListenerProtocol.RANGE, ListenerProtocol.CATCH_ALL, ListenerProtocol.CATCH_ALL_PASSTHROUGH)
+"""The ones whose server may speak first."""
 
 
 def listener_protocol(entry: ServiceEntry, port: ServicePort) -> ListenerProtocol | None:
-    """How `port` of `entry` uses the shared listener; None where it does not."""
+    """How `port` of `entry` uses the shared listener; None if it does not use it."""
     if port.protocol.is_http:
         return ListenerProtocol.HTTP
     if entry.addresses and not any("/" in address for address in entry.addresses):
@@ -40,11 +40,13 @@ def listener_protocol(entry: ServiceEntry, port: ServicePort) -> ListenerProtoco
         return ListenerProtocol.SNI
     if entry.addresses:
         return ListenerProtocol.RANGE
-    return ListenerProtocol.PASSES_ALL if entry.resolution is Resolution.NONE else ListenerProtocol.TAKES_ALL
+    if entry.resolution is Resolution.NONE:
+        return ListenerProtocol.CATCH_ALL_PASSTHROUGH
+    return ListenerProtocol.CATCH_ALL
 
 
 def tcp_without_addresses(entry: ServiceEntry) -> Iterator[tuple[int, ServicePort]]:
-    """The ports of `entry` that take every connection to their number, with their positions."""
+    """The ports of `entry` that capture every connection to their number, with their positions."""
     if entry.addresses:
         return
     for index, port in enumerate(entry.ports):

@@ -1,4 +1,4 @@
-"""Resource names (AIP-122): the one place that knows how they are built and taken apart."""
+"""Resource names (AIP-122): the only place that builds and parses them."""
 
 import re
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from functools import lru_cache
 
 from egress_server.domain.model.errors import invalid
 
-# RFC 1123 label, as Kubernetes demands of namespaces and as Istio's names stay valid everywhere.
+# RFC 1123 label: what Kubernetes requires of namespaces, and valid as any other name, too.
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _LABEL_RE = re.compile(_LABEL)
-# RFC 1123 subdomain, as Kubernetes demands of object names.
+# RFC 1123 subdomain: what Kubernetes requires of object names.
 _SUBDOMAIN_RE = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 
 
 class ResourceKind(Enum):
-    """Kinds of resources, by their collection's name."""
+    """Kinds of resources, by the name of their collection."""
 
     MESH = "meshes"
     CLUSTER = "clusters"
@@ -31,7 +31,7 @@ _BY_COLLECTION = {kind.value: kind for kind in ResourceKind}
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A resource name taken apart. `namespace` is empty for kinds without one, `id` is the mesh for a mesh."""
+    """A parsed resource name. `namespace` is empty for kinds without one; the `id` of a mesh is the mesh."""
 
     mesh: str
     kind: ResourceKind
@@ -48,7 +48,7 @@ class Name:
 
 @lru_cache(maxsize=16_384)
 def parse_name(text: str) -> Name:
-    """The name in `text`, of a name that was checked before (from the store). Raises ValueError."""
+    """Parse a name that has been validated before, such as one from the store. Raises ValueError."""
     match text.split("/"):
         case ["meshes", mesh]:
             return Name(mesh, ResourceKind.MESH, mesh)
@@ -60,53 +60,53 @@ def parse_name(text: str) -> Name:
 
 
 def object_name(kind: str, namespace: str, name: str) -> str:
-    """What an object on a cluster is called: KIND/NAMESPACE/NAME. No resource has three parts."""
+    """The name of an object on a cluster: KIND/NAMESPACE/NAME. No resource name has three parts."""
     return f"{kind}/{namespace}/{name}"
 
 
 def is_resource(name: str) -> bool:
-    """Whether `name` is a resource's, and not that of an object which is not ours."""
+    """Whether `name` is the name of a resource rather than of a foreign object."""
     return name.startswith("meshes/")
 
 
 def namespace_of(name: str) -> str:
-    """The namespace in a resource's or an object's name; empty where it has none."""
+    """The namespace in the name of a resource or object; empty if it has none."""
     return parse_name(name).namespace if is_resource(name) else name.split("/")[1]
 
 
 def check_id(kind: ResourceKind, field: str, text: str) -> str:
-    """`text`, which must be the id of a `kind`; raises InvalidArgument naming `field`.
+    """Return `text`, which must be a valid id for a `kind`; raises InvalidArgument for `field`.
 
-    What may come from an object of Kubernetes is called as that is. Other ids are labels, so that what is made of
-    them stays short enough for an object's name.
+    Resources that may be imported from Kubernetes objects allow the names of such objects. Other ids are labels, so
+    that names derived from them are short enough for an object.
     """
     return (check_object_id if kind in _NAMESPACED else check_label)(field, text, "id")
 
 
 def check_label(field: str, text: str, what: str) -> str:
-    """`text`, which must be an RFC 1123 label; raises InvalidArgument naming `field`."""
+    """Return `text`, which must be an RFC 1123 label; raises InvalidArgument for `field`."""
     if not _LABEL_RE.fullmatch(text):
         raise invalid(
             field,
-            f"{what} {_shown(text)} must be 1 to 63 lower-case letters, digits or '-', "
-            "and begin and end with a letter or digit",
+            f"{what} {_quoted(text)} must be 1 to 63 lowercase letters, digits or '-', "
+            "and start and end with a letter or digit",
         )
     return text
 
 
 def check_object_id(field: str, text: str, what: str) -> str:
-    """`text`, which must be an RFC 1123 subdomain, as names of Kubernetes objects; raises InvalidArgument."""
+    """Return `text`, which must be an RFC 1123 subdomain like a Kubernetes object name; raises InvalidArgument."""
     if not _SUBDOMAIN_RE.fullmatch(text):
         raise invalid(
             field,
-            f"{what} {_shown(text)} must be lower-case letters, digits, '-' or '.', at most 253 in all "
-            "and 63 between dots, and begin and end with a letter or digit",
+            f"{what} {_quoted(text)} must be lowercase letters, digits, '-' or '.', at most 253 in total "
+            "and 63 between dots, and start and end with a letter or digit",
         )
     return text
 
 
 def expect_name(field: str, text: str, kind: ResourceKind) -> Name:
-    """The name of a `kind` in `text`, every part checked; raises InvalidArgument naming `field`."""
+    """Parse and validate the name of a `kind`; raises InvalidArgument for `field`."""
     pattern = (
         f"meshes/{{mesh}}/namespaces/{{namespace}}/{kind.value}/{{id}}"
         if kind in _NAMESPACED
@@ -121,26 +121,26 @@ def expect_name(field: str, text: str, kind: ResourceKind) -> Name:
             check_label(field, mesh, "mesh")
             check_label(field, namespace, "namespace")
             return Name(mesh, kind, check_id(kind, field, id_), namespace)
-    raise invalid(field, f"{_shown(text)} must look like {pattern}")
+    raise invalid(field, f"{_quoted(text)} must look like {pattern}")
 
 
 def expect_mesh(field: str, text: str) -> str:
-    """The mesh id of `meshes/{mesh}`; raises InvalidArgument naming `field`."""
+    """The mesh id of `meshes/{mesh}`; raises InvalidArgument for `field`."""
     match text.split("/"):
         case ["meshes", mesh]:
             return check_label(field, mesh, "mesh")
-    raise invalid(field, f"{_shown(text)} must look like meshes/{{mesh}}")
+    raise invalid(field, f"{_quoted(text)} must look like meshes/{{mesh}}")
 
 
 def expect_namespace(field: str, text: str, *, wildcard: bool = False) -> tuple[str, str]:
-    """Mesh and namespace of `meshes/{mesh}/namespaces/{namespace}`; with `wildcard`, `-` stands for all."""
+    """Mesh and namespace of `meshes/{mesh}/namespaces/{namespace}`; with `wildcard`, `-` means all namespaces."""
     match text.split("/"):
         case ["meshes", mesh, "namespaces", namespace]:
             check_label(field, mesh, "mesh")
             if not (wildcard and namespace == "-"):
                 check_label(field, namespace, "namespace")
             return mesh, namespace
-    raise invalid(field, f"{_shown(text)} must look like meshes/{{mesh}}/namespaces/{{namespace}}")
+    raise invalid(field, f"{_quoted(text)} must look like meshes/{{mesh}}/namespaces/{{namespace}}")
 
 
 def change_name(mesh: str, revision: int) -> str:
@@ -149,20 +149,20 @@ def change_name(mesh: str, revision: int) -> str:
 
 
 def expect_change(field: str, text: str) -> tuple[str, int]:
-    """Mesh and revision of a change's name; raises InvalidArgument naming `field`."""
+    """Mesh and revision of the name of a change; raises InvalidArgument for `field`."""
     match text.split("/"):
         case ["meshes", mesh, "changes", revision] if revision.isascii() and revision.isdigit() and len(revision) <= 18:
             return check_label(field, mesh, "mesh"), int(revision)
-    raise invalid(field, f"{_shown(text)} must look like meshes/{{mesh}}/changes/{{revision}}")
+    raise invalid(field, f"{_quoted(text)} must look like meshes/{{mesh}}/changes/{{revision}}")
 
 
-def _shown(text: str) -> str:
-    """`text` quoted, and cut where somebody sends a novel."""
+def _quoted(text: str) -> str:
+    """`text` in quotes, truncated to a sensible length."""
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
 def matches_host(pattern: str, host: str) -> bool:
-    """Whether `host` is `pattern`, or below it where it begins with `*.`; `*` is every host."""
+    """Whether `host` equals `pattern`, or is a subdomain of a `*.` pattern; `*` matches every host."""
     if pattern.startswith("*."):
         return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
     return pattern in {"*", host}

@@ -1,22 +1,22 @@
-"""Istio objects as plain dicts, and what every managed object carries."""
+"""Istio objects as plain dicts, and the metadata that every managed object carries."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from egress_server.domain.model.resources import Cluster
+from egress_server.domain.model.clusters import Cluster, kubernetes_settings
 
 IstioObject = dict[str, Any]
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "mesh-egress"}
 RESOURCE_ANNOTATION = "egress.mesh/resource"
 FAULT_EXPIRY_ANNOTATION = "egress.mesh/fault-expiry"
-"""When each fault route of a VirtualService ends: JSON of route name to RFC 3339 time."""
+"""When each fault route of a VirtualService expires: a JSON map of route name to RFC 3339 time."""
 ROOT_NAMESPACE = "istio-system"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectKey:
-    """Identity of an object on a cluster."""
+    """The identity of an object on a cluster."""
 
     kind: str
     namespace: str
@@ -24,8 +24,8 @@ class ObjectKey:
 
 
 def root_namespace(cluster: Cluster) -> str:
-    """The namespace whose configuration holds for a cluster's whole mesh."""
-    return cluster.kubernetes.root_namespace if cluster.kubernetes else ROOT_NAMESPACE
+    """Istio's root namespace on a cluster, whose configuration applies to the whole mesh."""
+    return kubernetes_settings(cluster).root_namespace
 
 
 def key_of(obj: IstioObject) -> ObjectKey:
@@ -34,13 +34,13 @@ def key_of(obj: IstioObject) -> ObjectKey:
 
 
 def resource_of(obj: IstioObject) -> str:
-    """Name of the resource the object was rendered from."""
+    """The name of the resource that the object was rendered from."""
     name: str = obj["metadata"]["annotations"][RESOURCE_ANNOTATION]
     return name
 
 
 def istio_object(kind: str, namespace: str, name: str, resource: str, spec: dict[str, Any]) -> IstioObject:
-    """An object of networking.istio.io/v1 marked as ours."""
+    """A networking.istio.io/v1 object marked as managed by mesh-egress."""
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": kind,
@@ -55,5 +55,5 @@ def istio_object(kind: str, namespace: str, name: str, resource: str, spec: dict
 
 
 def duration(seconds: float) -> str:
-    """A protobuf duration such as 5s or 0.25s; to the millisecond, and never 0 for what is not."""
+    """A protobuf duration such as 5s or 0.25s, rounded to milliseconds but never to 0."""
     return f"{max(seconds, 0.001):.3f}".rstrip("0").rstrip(".") + "s"

@@ -1,6 +1,7 @@
-"""Paging, filter and order of lists (AIP-158, AIP-160, AIP-132), as much of them as we promise.
+"""Paging, filtering and ordering of lists: the supported subset of AIP-158, AIP-160 and AIP-132.
 
-A filter is conditions joined by AND: `FIELD = VALUE`, `FIELD != VALUE`, or `FIELD:VALUE` (a list has the value).
+A filter consists of conditions joined by AND: `FIELD = VALUE`, `FIELD != VALUE`, or `FIELD:VALUE` (a list contains the
+value).
 """
 
 import base64
@@ -13,11 +14,9 @@ from enum import Enum
 from typing import Any
 
 from egress_server.domain.model.errors import invalid
+from egress_server.domain.model.limits import DEFAULT_PAGE_SIZE, MAX_FILTER, MAX_PAGE_SIZE
 
-DEFAULT_PAGE_SIZE = 50
-MAX_PAGE_SIZE = 1000
-MAX_FILTER = 2048
-_NO_TOKEN = "is not a token of this list with this parent, filter and order"
+_INVALID_TOKEN = "is not valid for this list; use a next_page_token returned for the same parent, filter and order"
 _CONDITION = re.compile(
     r"""\s*([A-Za-z_][A-Za-z0-9_./-]*)\s*(=|!=|:)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"']+)\s*"""
 )
@@ -36,7 +35,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a list request asks for; `after` is the last key of the page before, empty on the first."""
+    """The parsed parameters of a list request; `after` is the last key of the previous page, empty on the first
+    page."""
 
     page_size: int
     after: str
@@ -47,7 +47,7 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Keys of one page, and the token of the next (empty on the last)."""
+    """The keys of one page, and the token of the next one (empty on the last page)."""
 
     keys: tuple[str, ...]
     next_page_token: str
@@ -64,10 +64,10 @@ def parse_listing(
     descends: bool = False,
     parent: str = "",
 ) -> ListQuery:
-    """The listing of a request; raises InvalidArgument naming the request's field.
+    """Parse the parameters of a list request; raises InvalidArgument for the field of the request.
 
-    `fields` are the filterable ones (`labels.` allows any key below it); `key_field` the one to order by, and
-    `descends` its default direction. `parent` is part of what a token is good for.
+    `fields` are the filterable ones (`labels.` allows any key below it), `key_field` is the one to order by, and
+    `descends` its default direction. A page token is only valid for the same `parent`.
     """
     if page_size < 0:
         raise invalid("page_size", "must not be negative")
@@ -83,7 +83,8 @@ def parse_listing(
 
 
 def page_of(keys: Sequence[str], listing: ListQuery, item: Callable[[str], Any]) -> Page:
-    """The page of `keys` (sorted upwards) whose items the filter lets through; cost is that of the page."""
+    """The next page of `keys` (in ascending order) whose items match the filter. The cost is proportional to the
+    page."""
     if listing.descending:
         end = bisect_left(keys, listing.after) if listing.after else len(keys)
         candidates = range(end - 1, -1, -1)
@@ -100,19 +101,19 @@ def page_of(keys: Sequence[str], listing: ListQuery, item: Callable[[str], Any])
 
 
 def revision_after(listing: ListQuery) -> int | None:
-    """The last revision of the page before, of a list whose keys are revisions; raises InvalidArgument."""
+    """The last revision of the previous page, for a list whose keys are revisions; raises InvalidArgument."""
     if listing.after and not _REVISION.fullmatch(listing.after):
-        raise invalid("page_token", _NO_TOKEN)
+        raise invalid("page_token", _INVALID_TOKEN)
     return int(listing.after) if listing.after else None
 
 
 def make_token(key: str, listing: ListQuery) -> str:
-    """The opaque token of the page after `key`."""
+    """The opaque token for the page after `key`."""
     return base64.urlsafe_b64encode(f"{key}\n{_digest(listing.fingerprint)}".encode()).decode().rstrip("=")
 
 
 def matches(item: Any, conditions: Sequence[Condition]) -> bool:
-    """Whether an item (a dataclass or a mapping) meets all conditions."""
+    """Whether an item (a dataclass or a mapping) satisfies all conditions."""
     return all(_meets(_value(item, condition.field), condition) for condition in conditions)
 
 
@@ -135,16 +136,16 @@ def _parse_filter(text: str, fields: Sequence[str]) -> tuple[Condition, ...]:
     while position < len(text) and text[position:].strip():
         found = _CONDITION.match(text, position)
         if found is None:
-            raise invalid("filter", 'must be conditions such as name = "x" joined by AND')
+            raise invalid("filter", 'must consist of conditions such as name = "x", joined by AND')
         field, operator, value = found.groups()
         if not any(field == known or (known.endswith(".") and field.startswith(known)) for known in fields):
-            raise invalid("filter", f"{field!r} can't be filtered by; use one of {', '.join(fields)}")
+            raise invalid("filter", f"can't filter by {field!r}; supported fields are {', '.join(fields)}")
         conditions.append(Condition(field, operator, _unquoted(value)))
         position = found.end()
         if position < len(text):
             joined = _AND.match(text, position)
             if joined is None:
-                raise invalid("filter", "conditions are joined by AND")
+                raise invalid("filter", "conditions must be joined by AND")
             position = joined.end()
             if not text[position:].strip():
                 raise invalid("filter", "a condition is missing after AND")
@@ -183,5 +184,5 @@ def _open_token(token: str, fingerprint: str) -> str:
     except ValueError:
         key = digest = ""
     if not key or digest != _digest(fingerprint):
-        raise invalid("page_token", _NO_TOKEN)
+        raise invalid("page_token", _INVALID_TOKEN)
     return key

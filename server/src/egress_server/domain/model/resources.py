@@ -1,47 +1,15 @@
-"""Desired state: what callers set, the store keeps and clusters are driven to.
+"""Desired state: what callers set, the store keeps and appliers reconcile clusters to.
 
-The dataclasses are also the stored form (as JSON), so a field once released is never renamed or given another
-meaning; new fields need a default.
+The dataclasses are also the stored form (as JSON): a released field is never renamed or given another meaning, and a
+new field needs a default. Clusters are the exception, see store.cluster_record.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum
 
+from egress_server.domain.model.clusters import Cluster, Mesh
 from egress_server.domain.model.names import Name, namespace_of, parse_name
-
-Labels = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where a policy holds. An empty namespace is the mesh; labels only go with a namespace."""
-
-    namespace: str = ""
-    match_labels: Labels = field(default_factory=dict)
-
-    def key(self) -> str:
-        """Canonical text: equal for equal scopes."""
-        labels = ",".join(f"{k}={v}" for k, v in sorted(self.match_labels.items()))
-        return f"{self.namespace}/{labels}"
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterSelector:
-    """Which clusters a resource applies to: by id, by labels, or (both empty) all."""
-
-    clusters: tuple[str, ...] = ()
-    match_labels: Labels = field(default_factory=dict)
-
-    def selects(self, cluster: "Cluster") -> bool:
-        """Whether `cluster` is meant."""
-        if self.clusters:
-            return cluster.id in self.clusters
-        return all(cluster.labels.get(key) == value for key, value in self.match_labels.items())
-
-    @property
-    def rank(self) -> int:
-        """Of two policies for one scope the higher rank wins: named clusters, then labels, then all."""
-        return 2 if self.clusters else 1 if self.match_labels else 0
+from egress_server.domain.model.selectors import ClusterSelector, Labels, Scope
 
 
 class OutboundMode(Enum):
@@ -66,7 +34,7 @@ class Protocol(Enum):
     @property
     def is_http(self) -> bool:
         """Whether the sidecar sees requests: routes, faults and Host matching work."""
-        # Compared by identity: a set would hash members by a method in Python, and this is asked all the time.
+        # Compared by identity: a set would call a Python-level __hash__, and this property is on hot paths.
         return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB)
 
     @property
@@ -101,29 +69,6 @@ class MatchKind(Enum):
     PRESENT = "present"
 
 
-class TargetKind(Enum):
-    """How a cluster is driven."""
-
-    LOCAL = "local"
-    DIRECTORY = "directory"
-    KUBERNETES = "kubernetes"
-
-
-class DriftPolicy(Enum):
-    """What happens to an object of ours that somebody else changed."""
-
-    HEAL = "HEAL"
-    REPORT = "REPORT"
-
-
-class MeshPolicyBackend(Enum):
-    """Where a mesh-wide outbound policy is written in a Kubernetes cluster."""
-
-    BOTH = "BOTH"
-    SIDECAR = "SIDECAR"
-    MESH_CONFIG = "MESH_CONFIG"
-
-
 @dataclass(frozen=True, slots=True)
 class ServicePort:
     """One port of an external service. `target_port` 0 means the same as `number`."""
@@ -135,13 +80,13 @@ class ServicePort:
 
     @classmethod
     def of(cls, number: int, protocol: Protocol, name: str, target_port: int) -> "ServicePort":
-        """A port as given; without a name it is called by protocol and number, unique as the numbers are."""
+        """A port as given. The default name consists of protocol and number, so it is as unique as the number."""
         return cls(number, protocol, name or f"{protocol.value.lower()}-{number}", target_port)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One place a service is served from. `ports` maps port names to numbers; `weight` 0 means 1."""
+    """An address that serves the service. `ports` maps port names to numbers; `weight` 0 means 1."""
 
     address: str
     ports: dict[str, int] = field(default_factory=dict)
@@ -152,7 +97,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class HeaderMatch:
-    """What a request header must be; `kind` is exact, prefix, regex or present (then without a value)."""
+    """A condition on a request header: `kind` is exact, prefix, regex, or present (which has no value)."""
 
     name: str
     kind: MatchKind = MatchKind.PRESENT
@@ -161,7 +106,7 @@ class HeaderMatch:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """Tries beyond the first; `per_try_timeout` in seconds, None for no limit of its own."""
+    """Attempts after the first one; `per_try_timeout` in seconds, None for no limit of its own."""
 
     attempts: int
     per_try_timeout: float | None = None
@@ -170,7 +115,7 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class WeightedDestination:
-    """One of several places that requests go to; `port` 0 means the port that was asked."""
+    """One of several destinations of a route; `port` 0 means the port of the request."""
 
     host: str
     port: int = 0
@@ -179,7 +124,7 @@ class WeightedDestination:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the requests go that carry all of `match_headers`."""
+    """The destinations of requests that match all of `match_headers`."""
 
     destinations: tuple[WeightedDestination, ...]
     match_headers: tuple[HeaderMatch, ...] = ()
@@ -187,7 +132,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class TlsOrigination:
-    """The sidecar speaks TLS for requests to the HTTP port `port`; an empty `sni` means the host."""
+    """The sidecar originates TLS for requests to the HTTP port `port`; an empty `sni` means the host."""
 
     port: int = 80
     sni: str = ""
@@ -196,7 +141,7 @@ class TlsOrigination:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Limits for each sidecar; 0 means none. `connect_timeout` in seconds."""
+    """Limits of each sidecar; 0 means no limit. `connect_timeout` in seconds."""
 
     max_connections: int = 0
     connect_timeout: float | None = None
@@ -206,7 +151,7 @@ class ConnectionLimits:
 
 @dataclass(frozen=True, slots=True)
 class OutlierDetection:
-    """Takes failing addresses out for a while; 0 and None mean Istio's defaults. Times in seconds."""
+    """Ejects failing addresses for a while; 0 and None mean Istio's defaults. Times in seconds."""
 
     consecutive_5xx_errors: int = 0
     interval: float | None = None
@@ -216,7 +161,7 @@ class OutlierDetection:
 
 @dataclass(frozen=True, slots=True)
 class TrafficSettings:
-    """How traffic to an external service is treated; what is None or empty is left to Istio. `timeout` in seconds."""
+    """How traffic to an external service is handled; Istio decides what is None or empty. `timeout` in seconds."""
 
     timeout: float | None = None
     retries: Retries | None = None
@@ -225,77 +170,15 @@ class TrafficSettings:
     connection_limits: ConnectionLimits | None = None
     outlier_detection: OutlierDetection | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Mesh:
-    """One policy domain."""
-
-    name: str
-    display_name: str = ""
-    labels: Labels = field(default_factory=dict)
-    drift_policy: DriftPolicy = DriftPolicy.HEAL
-
-
-@dataclass(frozen=True, slots=True)
-class KubernetesTarget:
-    """How a Kubernetes cluster is reached and driven.
-
-    `kubeconfig` is sealed wherever it is kept (ports.secrets.Sealer). With none of `kubeconfig`, `secret` and
-    `in_cluster` the applier must have been given its own way to the cluster. `secret` is NAMESPACE/NAME of a Secret in
-    the cluster that the applier runs in, with the key `kubeconfig`.
-    """
-
-    kubeconfig: str = field(default="", repr=False)
-    context: str = ""
-    secret: str = ""
-    in_cluster: bool = False
-    istio_revision: str = ""
-    """Istio's revision, such as canary: part of the names of its ConfigMaps. Empty is the default one."""
-    root_namespace: str = "istio-system"
-    mesh_policy: MeshPolicyBackend = MeshPolicyBackend.BOTH
-
-
-@dataclass(frozen=True, slots=True)
-class RestartOrder:
-    """Have workloads restarted, one after the other. Each is KIND/NAMESPACE/NAME; none means all that run old
-    interception rules. `id` tells one order from the next."""
-
-    id: str
-    workloads: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A place where policy is applied."""
-
-    name: str
-    target: TargetKind
-    labels: Labels = field(default_factory=dict)
-    path: str = ""
-    """Of a directory target: its folder below the server's --directory-root; the id where empty."""
-    service_cidrs: tuple[str, ...] = ()
-    draining: bool = False
-    """What is ours goes away from the cluster, because it is about to be deregistered."""
-    kubernetes: KubernetesTarget | None = None
-    """Of a Kubernetes target, and of no other."""
-    adopted: tuple[str, ...] = ()
-    """Objects that are not ours and may be changed where they stand in the way, as KIND/NAMESPACE/NAME."""
-    approved: str = ""
-    """Token of the deletion that somebody approved (domain.rollout.Problem)."""
-    accepted: str = ""
-    """Token of the witness that may be overruled: the cluster is to follow this store from there on."""
-    restart: RestartOrder | None = None
-    """The last restart that was asked for."""
-
     @property
-    def id(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition("/")[2]
+    def routes_requests(self) -> bool:
+        """Whether these settings need a VirtualService."""
+        return self.timeout is not None or self.retries is not None or bool(self.routes)
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundPolicy:
-    """Whether traffic to unregistered destinations may leave."""
+    """Whether traffic to unregistered destinations may leave the mesh."""
 
     name: str
     mode: OutboundMode
@@ -320,11 +203,11 @@ class ServiceEntry:
 
     @property
     def namespace(self) -> str:
-        """The namespace it lives in."""
+        """The namespace that it belongs to."""
         return namespace_of(self.name)
 
     def visible_to(self, namespace: str) -> bool:
-        """Whether workloads of `namespace` see it (exportTo; empty means all, as by Istio's default)."""
+        """Whether workloads of `namespace` see it (exportTo; empty means all namespaces, Istio's default)."""
         own = self.namespace
         return not self.export_to or any(
             to == "*" or to == namespace or (to == "." and own == namespace) for to in self.export_to
@@ -333,7 +216,7 @@ class ServiceEntry:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Requests wait `seconds`; `percent` is above 0 to 100."""
+    """Delays requests by `seconds`; `percent` is greater than 0 and at most 100."""
 
     seconds: float
     percent: float = 100.0
@@ -341,7 +224,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """Requests are answered with `http_status`, or where that is 0 with `grpc_status`."""
+    """Answers requests with `http_status` or, if that is 0, with `grpc_status`."""
 
     http_status: int = 0
     grpc_status: str = ""
@@ -350,7 +233,8 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Disturbs requests to `host` for `ttl` seconds from its last update, by the store's clock."""
+    """Injects a delay or an abort into requests to `host` for `ttl` seconds after its last update, by the store's
+    clock."""
 
     name: str
     host: str
@@ -365,14 +249,14 @@ class Fault:
 
     @property
     def namespace(self) -> str:
-        """The namespace it lives in."""
+        """The namespace that it belongs to."""
         return parse_name(self.name).namespace
 
 
 @dataclass(frozen=True, slots=True)
 class Interception:
-    """Which outbound connections go through the sidecar. Empty `include_cidrs` means all, unless `none` or
-    `include_service_cidrs` is set; exclude beats include."""
+    """Which outbound connections the sidecar captures. Empty `include_cidrs` means all of them, unless `none` or
+    `include_service_cidrs` is set; exclude takes precedence over include."""
 
     name: str
     scope: Scope = Scope()
@@ -387,16 +271,11 @@ class Interception:
 
 Resource = Mesh | Cluster | OutboundPolicy | ServiceEntry | Fault | Interception
 Selected = OutboundPolicy | ServiceEntry | Fault | Interception
-"""Resources that apply to the clusters they select."""
+"""Resources with a cluster selector."""
 Scoped = OutboundPolicy | Interception
-"""Resources of which the strongest of a scope holds."""
+"""Resources of which only the highest-ranked one per scope takes effect."""
 
 
 def name_of(resource: Resource) -> Name:
-    """The resource's name taken apart."""
+    """The parsed name of a resource."""
     return parse_name(resource.name)
-
-
-def is_routed(traffic: TrafficSettings) -> bool:
-    """Whether such settings need a VirtualService."""
-    return traffic.timeout is not None or traffic.retries is not None or bool(traffic.routes)

@@ -1,1 +1,1 @@
-"""What appliers observe on a cluster and do not manage, and lookups in it."""
+"""What appliers observe on the clusters and mesh-egress does not manage."""

@@ -1,32 +1,33 @@
-"""What is on a cluster besides our policies and decides as well, in the form in which it stands beside them.
+"""The configuration on a cluster that mesh-egress does not manage but that takes effect as well.
 
-Objects that are not ours are called KIND/NAMESPACE/NAME, where ours have a resource name: no code takes one for the
-other, and no renderer ever sees them.
+Foreign objects are named KIND/NAMESPACE/NAME, managed ones have a resource name: the two can't be confused, and no
+renderer ever gets a foreign object.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from egress_server.domain.model.names import object_name
+from egress_server.domain.model.names import is_resource, object_name
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.observed.inventory import ForeignSidecar, ForeignVirtualService
 
-_HERE, _ALL, _NOT = ".", "*", "~"
+_OWN_NAMESPACE, _ANY, _NOT = ".", "*", "~"
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignConfig:
-    """`entries` are the services of the mesh and the entries of others, `created` their births, `managers` who wrote
-    what, by object name; `services` the host of each Service by (namespace, name).
+    """`entries` are the mesh's Services and the foreign entries; `create_times` and `managers` (the last field manager)
+    are by object name; `services` is the host of each Service by (namespace, name).
 
-    `known` says that the cluster was looked at; `complete` that nothing was left out of what registers hosts and ports.
+    `known` means that the cluster has been observed, `complete` that nothing was left out of what registers hosts and
+    ports.
     """
 
     known: bool = False
     complete: bool = False
     entries: tuple[ServiceEntry, ...] = ()
-    created: Mapping[str, datetime] = field(default_factory=dict)
+    create_times: Mapping[str, datetime] = field(default_factory=dict)
     managers: Mapping[str, str] = field(default_factory=dict)
     services: Mapping[tuple[str, str], str] = field(default_factory=dict)
     virtual_services: tuple[ForeignVirtualService, ...] = ()
@@ -35,18 +36,14 @@ class ForeignConfig:
     injector: Mapping[str, str] = field(default_factory=dict)
     root_namespace: str = "istio-system"
 
-    def title(self, name: str) -> str:
-        """A resource or object for people: who it belongs to where it is not ours."""
-        kind, _, rest = name.partition("/")
-        if kind == "meshes" or not rest:
+    def describe(self, name: str) -> str:
+        """A resource or object for messages, such as `Sidecar shop/default (unmanaged, last changed by kubectl)`."""
+        if not name or is_resource(name):
             return name
-        by = self.managers.get(name, "")
-        if kind == "Service":
-            return f"Service {rest}"
-        return f"{kind} {rest} (not ours{f', by {by}' if by else ''})"
+        return describe_object(name, self.managers.get(name, ""))
 
     def full_name(self, namespace: str, host: str) -> str:
-        """The host of the Service that `host` is short for, as a workload of `namespace` says it; else `host`."""
+        """The host of the Service that a workload of `namespace` means by the short name `host`; else `host`."""
         match host.split("."):
             case [name]:
                 return self.services.get((namespace, name), host)
@@ -55,40 +52,48 @@ class ForeignConfig:
         return host
 
 
-NOTHING_KNOWN = ForeignConfig()
+NOT_OBSERVED = ForeignConfig()
+
+
+def describe_object(name: str, manager: str) -> str:
+    """A foreign object for messages, given its KIND/NAMESPACE/NAME and its last field manager (empty if unknown)."""
+    kind, _, rest = name.partition("/")
+    if kind == "Service":
+        return f"Service {rest}"
+    return f"{kind} {rest} (unmanaged{f', last changed by {manager}' if manager else ''})"
 
 
 def sidecar_name(sidecar: ForeignSidecar) -> str:
-    """A Sidecar's object name."""
+    """The object name of a Sidecar."""
     return object_name("Sidecar", sidecar.namespace, sidecar.name)
 
 
 def virtual_service_name(virtual_service: ForeignVirtualService) -> str:
-    """A VirtualService's object name."""
+    """The object name of a VirtualService."""
     return object_name("VirtualService", virtual_service.namespace, virtual_service.name)
 
 
 def imports(sidecar: ForeignSidecar, client: str, namespace: str, host: str) -> bool:
     """Whether the egress hosts of `sidecar` let workloads of the namespace `client` see a `host` that is registered in
-    `namespace`. Each is NAMESPACE/HOST, where `.` is the client's own and `*` any namespace; `~NAMESPACE/HOST` takes
-    out again."""
+    `namespace`. Each egress host is NAMESPACE/HOST, where `.` is the client's own namespace and `*` any;
+    `~NAMESPACE/HOST` excludes hosts again."""
     if not sidecar.egress_hosts:
         return True
     imported = False
     for text in sidecar.egress_hosts:
-        where, _, pattern = text.partition("/")
-        out = where.startswith(_NOT)
-        where = (where[1:] or _ALL) if out else where
-        where = client if where == _HERE else where
-        if where in {_ALL, namespace} and _within(host, pattern):
-            if out:
+        scope, _, pattern = text.partition("/")
+        excluded = scope.startswith(_NOT)
+        scope = (scope[1:] or _ANY) if excluded else scope
+        scope = client if scope == _OWN_NAMESPACE else scope
+        if scope in {_ANY, namespace} and _includes(pattern, host):
+            if excluded:
                 return False
             imported = True
     return imported
 
 
-def _within(host: str, pattern: str) -> bool:
-    """Whether every name that `host` stands for is one of `pattern`."""
+def _includes(pattern: str, host: str) -> bool:
+    """Whether every name that `host` matches is matched by `pattern` as well."""
     if pattern == "*" or host == pattern:
         return True
     return pattern.startswith("*") and host.removeprefix("*").endswith(pattern[1:])

@@ -1,4 +1,5 @@
-"""What an inventory holds, in the form in which it stands beside our own: named as objects, hosts in full."""
+"""The contents of an inventory in a form that can be compared with managed resources: named as objects, with full
+hosts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -6,6 +7,7 @@ from datetime import UTC, datetime
 
 from egress_server.domain.model.names import object_name, parse_name
 from egress_server.domain.model.resources import Location, Resolution, ServiceEntry
+from egress_server.domain.observed.foreign_config import describe_object
 from egress_server.domain.observed.inventory import ForeignVirtualService, Inventory, KnownService
 
 CLUSTER_DOMAIN = "cluster.local"
@@ -15,23 +17,28 @@ _SERVICE, _ENTRY = "Service", "ServiceEntry"
 
 @dataclass(frozen=True, slots=True)
 class ForeignService:
-    """A Service, or an entry of others, on a cluster, as an entry of ours would be. `resource` is what a resource of
-    ours for the same object would be called; empty for a Service."""
+    """A Service or a foreign ServiceEntry on a cluster, converted to an entry. `manager` is its last field manager;
+    `resource` is the name that a managed resource for the same object would have, empty for a Service."""
 
     cluster: str
     entry: ServiceEntry
-    born: datetime
-    owner: str = ""
+    create_time: datetime
+    manager: str = ""
     resource: str = ""
+
+    @property
+    def description(self) -> str:
+        """The object for messages."""
+        return describe_object(self.entry.name, self.manager)
 
 
 def is_service(entry: ServiceEntry) -> bool:
-    """Whether it stands for a Service of the cluster."""
+    """Whether the entry was converted from a Service of the cluster."""
     return entry.name.startswith(f"{_SERVICE}/")
 
 
 def foreign_services(inventory: Inventory) -> Iterator[ForeignService]:
-    """The Services, then the entries of others."""
+    """The Services, then the foreign entries."""
     for service in inventory.services:
         yield ForeignService(inventory.cluster, _service(service), service.create_time or _OLDEST)
     for foreign in inventory.entries:
@@ -42,15 +49,15 @@ def foreign_services(inventory: Inventory) -> Iterator[ForeignService]:
 
 
 def virtual_services(inventory: Inventory) -> Iterator[ForeignVirtualService]:
-    """The VirtualServices of others that sidecars heed, the oldest first."""
+    """The foreign VirtualServices that apply to sidecars, oldest first."""
     for vs in sorted(inventory.virtual_services, key=lambda vs: (vs.create_time, vs.name, vs.namespace)):
         if vs.mesh:
-            yield replace(vs, hosts=tuple(_in_full(host, vs.namespace) for host in vs.hosts))
+            yield replace(vs, hosts=tuple(_full_host(host, vs.namespace) for host in vs.hosts))
 
 
 def _service(service: KnownService) -> ServiceEntry:
-    """A Service as an entry. One without an address listens only where its pods are, but for HTTP, which is told apart
-    by host."""
+    """A Service as an entry. A port of a headless Service listens only at the addresses of its pods, unless it is HTTP,
+    which is distinguished by host."""
     return ServiceEntry(
         name=object_name(_SERVICE, service.namespace, service.name),
         hosts=(service.host,),
@@ -62,6 +69,6 @@ def _service(service: KnownService) -> ServiceEntry:
     )
 
 
-def _in_full(host: str, namespace: str) -> str:
-    """A host without a dot is a Service beside the object that names it."""
+def _full_host(host: str, namespace: str) -> str:
+    """A host without a dot is a Service in the namespace of the object."""
     return host if "." in host or host == "*" else f"{host}.{namespace}.svc.{CLUSTER_DOMAIN}"

@@ -1,25 +1,27 @@
-"""What an applier sees on a cluster and does not own, compact and bounded: one record a cluster.
+"""Inventory: what an applier observes on a cluster and does not manage, as one compact and bounded record per cluster.
 
-Explain, the registry and lint take it as a further input: what is not ours decides as well. A cluster has more than
-fits; what was left out is counted in `left_out`, and whoever reads the record says so.
+Explain, the registry and lint use it as a further input, because foreign objects take effect as well. If a cluster has
+more objects than fit, `left_out` counts the rest, and readers of the record mention it. Stored as JSON: a released
+field is never renamed, and a new one needs a default.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from egress_server.domain.model.resources import Labels, ServiceEntry, ServicePort
+from egress_server.domain.model.resources import ServiceEntry, ServicePort
+from egress_server.domain.model.selectors import Labels
 
 MAX_ITEMS = 2_000
-"""At most so many of each kind are kept; a record stays below about 1 MiB."""
+"""The maximum number of objects of each kind, which keeps a record below about 1 MiB."""
 MAX_POLICY_GAPS = 500
 MAX_WORKLOADS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class KnownService:
-    """A Kubernetes Service, as its host in the mesh's registry. `addresses` are its cluster IPs; none where it is
-    headless. A port whose protocol Istio finds out by itself stands as TCP."""
+    """A Kubernetes Service with its host in the mesh's registry. `addresses` are its cluster IPs, empty if it is
+    headless. A port whose protocol Istio detects by itself is listed as TCP."""
 
     namespace: str
     name: str
@@ -32,8 +34,7 @@ class KnownService:
 
 @dataclass(frozen=True, slots=True)
 class ForeignEntry:
-    """A ServiceEntry that is not ours. `entry.name` has the form of ours, so that it can stand beside them; `owner` is
-    its last field manager."""
+    """A foreign ServiceEntry. `entry.name` has the form of a resource name; `owner` is the last field manager."""
 
     entry: ServiceEntry
     create_time: datetime
@@ -42,9 +43,9 @@ class ForeignEntry:
 
 @dataclass(frozen=True, slots=True)
 class ForeignVirtualService:
-    """A VirtualService that is not ours. `mesh` says that sidecars heed it (and not only gateways); `faults` that some
-    route of it injects one, `answers` that requests may be answered by it: redirected, responded to directly, or with
-    404 where no route fits."""
+    """A foreign VirtualService. `mesh`: it applies to sidecars, not only to gateways. `faults`: one of its routes
+    injects a fault. `answers`: it may answer requests itself, by a redirect, a direct response, or with 404 if no route
+    matches. `owner` is the last field manager."""
 
     namespace: str
     name: str
@@ -59,8 +60,9 @@ class ForeignVirtualService:
 
 @dataclass(frozen=True, slots=True)
 class ForeignSidecar:
-    """A Sidecar that is not ours. `mode` is the outbound mode it comes to, REGISTRY_ONLY where it is written as an
-    empty object; empty where it says nothing. `egress_hosts` is empty where it does not restrict."""
+    """A foreign Sidecar. `mode` is its effective outbound mode, REGISTRY_ONLY if outboundTrafficPolicy is an empty
+    object, and empty if it has none. `egress_hosts` is empty if it does not restrict them. `owner` is the last field
+    manager."""
 
     namespace: str
     name: str
@@ -72,7 +74,7 @@ class ForeignSidecar:
 
 
 class PolicyGapKind(Enum):
-    """Why something is not held by a mesh-wide REGISTRY_ONLY."""
+    """Why a mesh-wide REGISTRY_ONLY policy is not enforced."""
 
     SIDECAR_WITHOUT_MODE = "SIDECAR_WITHOUT_MODE"
     SIDECAR_ALLOWS_ANY = "SIDECAR_ALLOWS_ANY"
@@ -83,7 +85,7 @@ class PolicyGapKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyGap:
-    """A namespace, Sidecar or pod that policy does not hold, and why, for people."""
+    """A namespace, Sidecar or pod on which policy is not enforced, and a human-readable reason."""
 
     kind: PolicyGapKind
     object_kind: str
@@ -95,7 +97,7 @@ class PolicyGap:
 @dataclass(frozen=True, slots=True)
 class StaleWorkload:
     """A workload whose pods were created under older interception rules. `kind` is Deployment, StatefulSet, DaemonSet,
-    Pod (one that nobody owns), or another controller's."""
+    Pod (one without an owner), or the kind of another controller."""
 
     kind: str
     namespace: str
@@ -106,13 +108,13 @@ class StaleWorkload:
 
     @property
     def restartable(self) -> bool:
-        """Whether a restart brings new pods: of any other kind somebody has to do that by hand."""
+        """Whether a rolling restart recreates its pods; for every other kind that must be done manually."""
         return self.kind in {"Deployment", "StatefulSet", "DaemonSet"}
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a cluster can do. Versions are as it tells them; empty where it does not."""
+    """What a cluster supports. Versions are empty if the cluster does not report them."""
 
     kubernetes_version: str = ""
     istio_version: str = ""
@@ -124,12 +126,12 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The record of one cluster. `mesh_mode` is what its MeshConfig comes to by itself (ALLOW_ANY, REGISTRY_ONLY, ...);
-    empty where that is not known.
+    """The record of one cluster. `mesh_mode` is the effective mode of its MeshConfig without managed fields (ALLOW_ANY,
+    REGISTRY_ONLY, ...), empty if unknown.
 
-    `injector` is what the injector's values come to where nothing of ours is in them: includeIPRanges,
-    excludeIPRanges, includeOutboundPorts and excludeOutboundPorts, comma-joined as they are written there; empty where
-    that is not known. `workloads` is how many workloads have a sidecar, by namespace.
+    `injector` holds the injector's effective values without managed fields: includeIPRanges, excludeIPRanges,
+    includeOutboundPorts and excludeOutboundPorts, comma-separated as in its configuration; empty if unknown.
+    `workloads` is the number of workloads with a sidecar, by namespace.
     """
 
     cluster: str

@@ -1,7 +1,7 @@
-"""The inventories of a mesh's clusters, with what lint looks up in them.
+"""The inventories of a mesh's clusters, with the indexes that lint uses.
 
-A write must cost the same beside one cluster and beside a thousand. So what others hold is found by host, by port and
-by namespace, whatever the number of clusters, and a rule takes the first few clusters that it concerns.
+A write must cost the same with one cluster and with a thousand. So foreign objects are indexed by host, port and
+namespace across all clusters, and a rule takes the first few clusters that are relevant.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ V = TypeVar("V")
 
 
 class _Index(Generic[K, V]):
-    """Rows by key, in each row what a cluster has."""
+    """Rows by key, and in each row a value per cluster."""
 
     def __init__(self) -> None:
         self._rows: dict[K, dict[str, V]] = defaultdict(dict)
@@ -40,7 +40,7 @@ class _Index(Generic[K, V]):
 
 
 class Inventories(Mapping[str, Inventory]):
-    """By cluster id. It belongs to one event loop, as the snapshot does."""
+    """The inventories by cluster id. Like the snapshot, it belongs to one event loop."""
 
     def __init__(self, records: Iterable[Inventory] = ()) -> None:
         self._records: dict[str, Inventory] = {}
@@ -54,24 +54,24 @@ class Inventories(Mapping[str, Inventory]):
             self.put(record)
 
     def __getitem__(self, cluster: str) -> Inventory:
-        """The record of a cluster."""
+        """The inventory of a cluster."""
         return self._records[cluster]
 
     def __iter__(self) -> Iterator[str]:
-        """The ids of the clusters that have one."""
+        """The ids of the clusters that have an inventory."""
         return iter(self._records)
 
     def __len__(self) -> int:
-        """How many clusters have one."""
+        """The number of clusters that have an inventory."""
         return len(self._records)
 
     def put(self, record: Inventory) -> None:
-        """`record` takes the place of the cluster's last one."""
+        """Replace the inventory of the record's cluster."""
         cluster = record.cluster
         self._records[cluster] = record
-        there = list(foreign_services(record))
-        self._hosts.put(cluster, _grouped((host, n) for n in there for host in n.entry.hosts))
-        self._ports.put(cluster, _grouped(((number, how), n) for n in there for number, how in _shared_ports(n)))
+        services = list(foreign_services(record))
+        self._hosts.put(cluster, _grouped((host, s) for s in services for host in s.entry.hosts))
+        self._ports.put(cluster, _grouped(((number, how), s) for s in services for number, how in _shared_ports(s)))
         routes: dict[str, ForeignVirtualService] = {}
         for vs in virtual_services(record):
             for host in vs.hosts:
@@ -83,43 +83,43 @@ class Inventories(Mapping[str, Inventory]):
         self._namespaces.put(cluster, dict.fromkeys(record.namespaces, True))
 
     def drop(self, cluster: str) -> None:
-        """The cluster has none any more."""
+        """Remove the inventory of a cluster."""
         if cluster in self._records:
             self.put(Inventory(cluster, self._records[cluster].observe_time))
             del self._records[cluster]
 
     def with_host(self, host: str) -> Mapping[str, tuple[ForeignService, ...]]:
-        """Who registers exactly `host` besides us, by cluster."""
+        """The foreign services that register exactly `host`, by cluster."""
         return self._hosts.row(host)
 
     def on_port(self, number: int, how: ListenerProtocol) -> Mapping[str, tuple[ForeignService, ...]]:
-        """Whose port `number` uses its listener so, by cluster."""
+        """The foreign services whose port `number` uses its listener like this, by cluster."""
         return self._ports.row((number, how))
 
-    def routing(self, host: str) -> Mapping[str, ForeignVirtualService]:
-        """The oldest VirtualService of others for exactly `host`, by cluster."""
+    def virtual_service_for(self, host: str) -> Mapping[str, ForeignVirtualService]:
+        """The oldest foreign VirtualService for exactly `host`, by cluster."""
         return self._routes.row(host)
 
-    def restricting(self) -> Iterator[Mapping[str, ForeignSidecar]]:
-        """The Sidecars of others that restrict what a whole namespace sees: equal ones at once, by cluster."""
+    def restricting_sidecars(self) -> Iterator[Mapping[str, ForeignSidecar]]:
+        """The foreign Sidecars that restrict what a whole namespace sees. Each row holds equal ones, by cluster."""
         return self._sidecars.rows()
 
     def policy_gaps(self, namespace: str) -> Mapping[str, tuple[PolicyGap, ...]]:
-        """What of a namespace no policy holds, by cluster."""
+        """The policy gaps in a namespace, by cluster."""
         return self._policy_gaps.row(namespace)
 
     def namespaces_with_gaps(self) -> Iterator[Mapping[str, tuple[PolicyGap, ...]]]:
-        """The same of all namespaces, one after the other."""
+        """The policy gaps of all namespaces, one row per namespace."""
         return self._policy_gaps.rows()
 
     def has_namespace(self, namespace: str) -> bool:
-        """Whether some cluster has it."""
+        """Whether some cluster has this namespace."""
         return bool(self._namespaces.row(namespace))
 
 
-def _shared_ports(neighbour: ForeignService) -> Iterator[tuple[int, ListenerProtocol]]:
-    for port in neighbour.entry.ports:
-        if how := listener_protocol(neighbour.entry, port):
+def _shared_ports(service: ForeignService) -> Iterator[tuple[int, ListenerProtocol]]:
+    for port in service.entry.ports:
+        if how := listener_protocol(service.entry, port):
             yield port.number, how
 
 

@@ -1,18 +1,18 @@
-"""Attempts at a destination and all that is seen of them, before anyone judges."""
+"""Connection attempts and the evidence of what happened to them, before any verdict."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 TIMED_OUT = "timed out"
-"""What the errors of an attempt say when its time was over."""
+"""The error of an attempt that exceeded its timeout contains this text."""
 
-_USUAL_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a probe goes. `scheme` is http, https, tls or tcp; `host` lower-case without brackets; `path` counts for
-    http and https only."""
+    """The destination of a probe. `scheme` is http, https, tls or tcp; `host` is in lowercase and without brackets;
+    `path` is used for http and https only."""
 
     scheme: str
     host: str
@@ -21,29 +21,29 @@ class Destination:
 
     @property
     def only_connects(self) -> bool:
-        """Whether the connection itself is the question, and no request is sent."""
+        """Whether the probe only connects and sends no request."""
         return self.scheme in {"tls", "tcp"}
 
     @property
     def speaks_tls(self) -> bool:
-        """Whether the client begins with a TLS handshake."""
+        """Whether the client starts with a TLS handshake."""
         return self.scheme in {"https", "tls"}
 
     @property
     def authority(self) -> str:
-        """Host, and the port where it is not the scheme's own; what the Host header says."""
+        """The value of the Host header: the host, and the port unless it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _USUAL_PORTS.get(self.scheme) else f"{host}:{self.port}"
+        return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The URL again."""
+        """The destination as a URL."""
         return f"{self.scheme}://{self.authority}{'' if self.only_connects else self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One connection to make. `resolve` is the address to dial instead of asking DNS; `timeout` in seconds."""
+    """One connection to make. `resolve` is the address to dial instead of resolving the host; `timeout` in seconds."""
 
     destination: Destination
     method: str = "HEAD"
@@ -54,7 +54,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Parts of an attempt, in seconds; None where it did not come so far."""
+    """The phases of an attempt, in seconds; None for those that it did not reach."""
 
     resolve: float | None = None
     connect: float | None = None
@@ -65,9 +65,9 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamDelta:
-    """How the counters of one upstream host of the sidecar moved during an attempt.
+    """How the counters of one upstream host of the sidecar changed during an attempt.
 
-    An empty address stands for a cluster that has no host at all: its names could not be resolved.
+    An empty address means a cluster without any host, because its names could not be resolved.
     """
 
     cluster: str
@@ -78,14 +78,14 @@ class UpstreamDelta:
 
     @property
     def moved(self) -> bool:
-        """Whether any of them did."""
+        """Whether any of them changed."""
         return self.cx_total > 0 or self.cx_connect_fail > 0 or self.rq_total > 0
 
 
 @dataclass(frozen=True, slots=True)
 class LiveFault:
-    """A fault on the sidecar's live route of an attempt. `virtual_service` is NAMESPACE/NAME, `delay` in seconds (0 for
-    none); an abort has an `http_status` or a `grpc_status`."""
+    """A fault on the sidecar's live route for an attempt. `virtual_service` is NAMESPACE/NAME, `delay` in seconds (0
+    for none); an abort has an `http_status` or a `grpc_status`."""
 
     route: str
     virtual_service: str = ""
@@ -96,11 +96,11 @@ class LiveFault:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that an agent saw of one attempt.
+    """Everything that an agent observed of one attempt.
 
-    `address` is where the connection was to go, ADDRESS:PORT; `refused` the agent's own reason for not connecting.
-    `routed_to` are the Envoy clusters, and `live_faults` the faults, of the routes that the request may have taken;
-    `unknown_clusters` those of them that the sidecar does not have.
+    `address` is the destination of the connection, ADDRESS:PORT; `refused` is the agent's own reason for not
+    connecting. `routed_to` and `live_faults` are the Envoy clusters and the faults of the routes that the request may
+    have taken; `unknown_clusters` are those clusters that the sidecar does not have.
     """
 
     captured: bool
@@ -121,21 +121,21 @@ class Evidence:
 
     @property
     def answered(self) -> bool:
-        """Whether the attempt came to its end: a response, a handshake or a connection, as was asked."""
+        """Whether the attempt was completed: with a response, a handshake or a connection, as requested."""
         return bool(self.address) and not (self.refused or self.error or self.tls_error)
 
     @property
     def timed_out(self) -> bool:
-        """Whether its time was over before that."""
+        """Whether it timed out before that."""
         return TIMED_OUT in self.error or TIMED_OUT in self.tls_error
 
     @property
     def answer(self) -> str:
-        """What the client saw, in a few words."""
+        """What the client observed, in a few words."""
         if self.status:
-            return f"{self.http_version} {self.status}, server: {self.header('server') or 'not given'}"
-        return self.tls_error or self.error or "no answer and no error"
+            return f"{self.http_version} {self.status}, server: {self.header('server') or 'not set'}"
+        return self.tls_error or self.error or "no response and no error"
 
     def header(self, name: str) -> str:
-        """The first response header of this lower-case name; empty where there is none."""
+        """The first response header of this lowercase name; empty if there is none."""
         return next((value for key, value in self.headers if key.lower() == name), "")

@@ -1,4 +1,4 @@
-"""What one attempt, and several together, come to, and what policy expected of them."""
+"""Verdicts on single attempts, summaries of several, and what policy expects of them."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from math import ceil
 
 
 class Outcome(Enum):
-    """What happened to a connection; the meanings are in the contract."""
+    """What happened to a connection; the API defines the meanings."""
 
     REGISTERED = "REGISTERED"
     PASSTHROUGH = "PASSTHROUGH"
@@ -21,7 +21,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why an outcome is what it is, with what was seen."""
+    """The reason for an outcome, with the evidence."""
 
     code: str
     text: str
@@ -30,7 +30,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Outcome of one attempt; `upstream` is the Envoy cluster that decided it, if any."""
+    """The outcome of one attempt; `upstream` is the Envoy cluster that determined it, if any."""
 
     outcome: Outcome
     upstream: str
@@ -39,8 +39,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the policy says. `resource` is empty where a default decides; `also` are outcomes that agree as well, as
-    where a fault throws dice."""
+    """The outcome that policy asks for. `resource` is empty if a default decides; `also` are further outcomes that
+    agree, such as those of requests that a fault with a percentage skips."""
 
     outcome: Outcome
     resource: str = ""
@@ -48,14 +48,14 @@ class Expectation:
     also: tuple[Outcome, ...] = ()
 
     def allows(self, outcome: Outcome) -> bool:
-        """Whether an outcome agrees."""
+        """Whether an outcome agrees with it."""
         return outcome is self.outcome or outcome in self.also
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeSummary:
-    """`outcome` is the one that most attempts had; where several lead it is INCONCLUSIVE. `counts` are by outcome, in
-    the order in which they were first seen."""
+    """Several attempts together. `outcome` is the most frequent one, or INCONCLUSIVE if several are equally frequent;
+    `counts` are by outcome, in the order of first occurrence."""
 
     outcome: Outcome
     counts: dict[Outcome, int]
@@ -65,7 +65,7 @@ class ProbeSummary:
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """Seconds, each one that was measured (nearest rank)."""
+    """Quantiles in seconds, each a measured value (nearest rank)."""
 
     min: float
     p50: float
@@ -75,25 +75,25 @@ class Quantiles:
 
 
 def summarize(verdicts: Sequence[Verdict], expected: Expectation) -> ProbeSummary:
-    """What at least one verdict comes to.
+    """The summary of at least one verdict.
 
-    It agrees where the leaders and all that had a verdict are allowed: one blocked connection of a hundred is as wrong
-    as a hundred are, while one that other traffic disturbed says nothing.
+    It agrees if the most frequent outcomes and all conclusive ones are allowed: one blocked connection in a hundred is
+    as wrong as a hundred are, while one that other traffic disturbed proves nothing.
     """
     counts = Counter(verdict.outcome for verdict in verdicts)
     most = max(counts.values())
     leaders = [outcome for outcome, count in counts.items() if count == most]
-    telling = {*leaders, *(outcome for outcome in counts if outcome is not Outcome.INCONCLUSIVE)}
+    relevant = {*leaders, *(outcome for outcome in counts if outcome is not Outcome.INCONCLUSIVE)}
     return ProbeSummary(
         outcome=leaders[0] if len(leaders) == 1 else Outcome.INCONCLUSIVE,
         counts=dict(counts),
         causes=tuple(_causes(verdicts, leaders)),
-        agrees=all(expected.allows(outcome) for outcome in telling),
+        agrees=all(expected.allows(outcome) for outcome in relevant),
     )
 
 
 def quantiles(seconds: Iterable[float]) -> Quantiles | None:
-    """The quantiles; None of nothing."""
+    """The quantiles; None if there are no values."""
     ordered = sorted(seconds)
     if not ordered:
         return None
@@ -102,12 +102,12 @@ def quantiles(seconds: Iterable[float]) -> Quantiles | None:
 
 
 def _causes(verdicts: Sequence[Verdict], leaders: Sequence[Outcome]) -> list[Cause]:
-    """Each cause of the leading outcomes once, as it was first seen."""
+    """Each cause of the most frequent outcomes, as it first occurred."""
     found: dict[str, Cause] = {}
     if len(leaders) > 1:
         names = " and ".join(outcome.value for outcome in leaders)
-        text = "as many attempts had one outcome as another"
-        found["NO_MAJORITY"] = Cause("NO_MAJORITY", text, f"{names} lead with {len(verdicts)} attempts in all")
+        text = "no outcome occurred more often than the others"
+        found["NO_MAJORITY"] = Cause("NO_MAJORITY", text, f"{names} are equally frequent in {len(verdicts)} attempts")
     for verdict in verdicts:
         if verdict.outcome in leaders:
             for cause in verdict.causes:

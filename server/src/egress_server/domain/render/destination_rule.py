@@ -1,7 +1,7 @@
-"""TLS origination, connection limits and outlier detection to Istio's DestinationRule: one for a host that needs one.
+"""TLS origination, connection limits and outlier detection to Istio's DestinationRule, one per host that needs it.
 
-TLS is spoken for one port only (portLevelSettings): a rule for the whole host would put TLS into the TLS that workloads
-already speak on 443. Settings of a port replace those of the host wholly, so limits are said there again.
+TLS is originated on one port only (portLevelSettings): a rule for the whole host would wrap the TLS that workloads
+already use on 443 in TLS again. Port-level settings replace those of the host entirely, so limits are repeated there.
 """
 
 from typing import Any
@@ -9,14 +9,14 @@ from typing import Any
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.model.objects import IstioObject, duration, istio_object
 from egress_server.domain.model.resources import ConnectionLimits, OutlierDetection, TlsOrigination, TrafficSettings
-from egress_server.domain.render.host_settings import HostTraffic, hosts_of
+from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
 
 Part = dict[str, Any]
 
 
-def render_destination_rules(wanted: Effective) -> list[IstioObject]:
+def render_destination_rules(effective: Effective) -> list[IstioObject]:
     """The objects of all hosts that need one."""
-    rules = ((traffic, _policy(traffic)) for traffic in hosts_of(wanted))
+    rules = ((traffic, _policy(traffic)) for traffic in all_host_traffic(effective))
     return [_render(traffic, policy) for traffic, policy in rules if policy]
 
 
@@ -41,27 +41,27 @@ def _policy(traffic: HostTraffic) -> Part:
 
 def _common(settings: TrafficSettings) -> Part:
     policy: Part = {}
-    if settings.connection_limits and (pool := _pool(settings.connection_limits)):
+    if settings.connection_limits and (pool := _connection_pool(settings.connection_limits)):
         policy["connectionPool"] = pool
     if settings.outlier_detection:
-        policy["outlierDetection"] = _outlier(settings.outlier_detection)
+        policy["outlierDetection"] = _outlier_detection(settings.outlier_detection)
     return policy
 
 
-def _pool(limits: ConnectionLimits) -> Part:
-    tcp = _given(
+def _connection_pool(limits: ConnectionLimits) -> Part:
+    tcp = _non_empty(
         maxConnections=limits.max_connections,
         connectTimeout=None if limits.connect_timeout is None else duration(limits.connect_timeout),
     )
-    http = _given(
+    http = _non_empty(
         http1MaxPendingRequests=limits.max_pending_requests,
         maxRequestsPerConnection=limits.max_requests_per_connection,
     )
-    return _given(tcp=tcp, http=http)
+    return _non_empty(tcp=tcp, http=http)
 
 
-def _outlier(detection: OutlierDetection) -> Part:
-    return _given(
+def _outlier_detection(detection: OutlierDetection) -> Part:
+    return _non_empty(
         consecutive5xxErrors=detection.consecutive_5xx_errors,
         interval=None if detection.interval is None else duration(detection.interval),
         baseEjectionTime=None if detection.base_ejection_time is None else duration(detection.base_ejection_time),
@@ -70,8 +70,8 @@ def _outlier(detection: OutlierDetection) -> Part:
 
 
 def _tls(origination: TlsOrigination) -> Part:
-    """Without a server name Istio sends the host and checks the certificate for it; with one it checks only what
-    subjectAltNames say."""
+    """Without an SNI Istio sends the host and validates the certificate against it; with one it validates only against
+    subjectAltNames."""
     tls: Part = {"mode": "SIMPLE"}
     if origination.sni:
         tls |= {"sni": origination.sni, "subjectAltNames": [origination.sni]}
@@ -80,5 +80,5 @@ def _tls(origination: TlsOrigination) -> Part:
     return tls
 
 
-def _given(**fields: Any) -> Part:
+def _non_empty(**fields: Any) -> Part:
     return {name: value for name, value in fields.items() if value}

@@ -1,5 +1,5 @@
-"""Takes ended faults out of rendered objects, by what the objects themselves say: for whoever holds them while the
-store, and perhaps everything else of ours, is away."""
+"""Removes expired faults from rendered objects, based on the objects alone: this works while the store, and possibly
+everything else of mesh-egress, is unavailable."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,32 +8,32 @@ from datetime import datetime
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
 
 
-def strip_ended(objects: Sequence[IstioObject], now: datetime) -> list[IstioObject]:
-    """The objects without the routes of faults that have ended at `now`. One that would be left with nothing but its
-    last route stays: what it does is what happens without it."""
+def strip_expired(objects: Sequence[IstioObject], now: datetime) -> list[IstioObject]:
+    """The objects without the routes of faults that have expired at `now`. An object that is left with nothing but its
+    fallback route stays, because it then behaves as if it did not exist."""
     return [_stripped(obj, now) for obj in objects]
 
 
-def all_ends(objects: Iterable[IstioObject]) -> frozenset[datetime]:
-    """When the faults in the objects end."""
-    return frozenset(end for obj in objects for end in _ends(obj).values())
+def expire_times(objects: Iterable[IstioObject]) -> frozenset[datetime]:
+    """When the faults in the objects expire."""
+    return frozenset(end for obj in objects for end in _expiry(obj).values())
 
 
-def _ends(obj: IstioObject) -> dict[str, datetime]:
+def _expiry(obj: IstioObject) -> dict[str, datetime]:
     text = obj["metadata"].get("annotations", {}).get(FAULT_EXPIRY_ANNOTATION, "{}")
     return {route: datetime.fromisoformat(end) for route, end in json.loads(text).items()}
 
 
 def _stripped(obj: IstioObject, now: datetime) -> IstioObject:
-    ends = _ends(obj)
-    ended = {route for route, end in ends.items() if end <= now}
-    if not ended:
+    expiry = _expiry(obj)
+    expired = {route for route, end in expiry.items() if end <= now}
+    if not expired:
         return obj
-    left = {route: end.isoformat() for route, end in ends.items() if route not in ended}
+    left = {route: end.isoformat() for route, end in expiry.items() if route not in expired}
     annotations = {k: v for k, v in obj["metadata"]["annotations"].items() if k != FAULT_EXPIRY_ANNOTATION}
     if left:
         annotations[FAULT_EXPIRY_ANNOTATION] = json.dumps(left, sort_keys=True)
-    http = [route for route in obj["spec"]["http"] if route.get("name") not in ended]
+    http = [route for route in obj["spec"]["http"] if route.get("name") not in expired]
     return {
         **obj,
         "metadata": {**obj["metadata"], "annotations": annotations},

@@ -1,11 +1,12 @@
-"""OutboundPolicy to Istio's Sidecar; Interception to a kind of our own, in the injector's terms."""
+"""OutboundPolicy to Istio's Sidecar; Interception to a kind of our own, in the terms of Istio's injector."""
 
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.domain.model.objects import IstioObject, istio_object, root_namespace
-from egress_server.domain.model.resources import Cluster, Interception, OutboundPolicy, TargetKind, name_of
+from egress_server.domain.model.resources import Interception, OutboundPolicy, name_of
 
 
 def render_outbound_policy(policy: OutboundPolicy, cluster: Cluster) -> IstioObject:
-    """The Sidecar that carries the policy's mode, in the namespace of its scope."""
+    """The Sidecar with the policy's mode, in the namespace of its scope."""
     spec: IstioObject = {"outboundTrafficPolicy": {"mode": policy.mode.value}}
     if policy.scope.match_labels:
         spec["workloadSelector"] = {"labels": dict(sorted(policy.scope.match_labels.items()))}
@@ -15,15 +16,15 @@ def render_outbound_policy(policy: OutboundPolicy, cluster: Cluster) -> IstioObj
 
 API_VERSION = "egress.mesh/v1"
 KIND = "Interception"
-"""Of the object. A Kubernetes cluster that holds it as it is only remembers it, for restarts that somebody asks for."""
+"""Kind of the object. A Kubernetes cluster that holds it unchanged only records it, for restarts on request."""
 ALL = "*"
 SERVICE_CIDRS = "SERVICE_CIDRS"
-"""Among the included ranges, stands for those of a Kubernetes cluster's services where its registration does not name
-them: the cluster itself knows."""
+"""Placeholder among the included ranges for the service ranges of a Kubernetes cluster whose registration does not list
+them: the applier discovers them."""
 
 
 def render_interception(policy: Interception, cluster: Cluster) -> IstioObject:
-    """The object; the cluster lends its own service ranges where the policy asks for them."""
+    """The object, including the cluster's own service ranges if the policy asks for them."""
     spec: IstioObject = {
         "includeIPRanges": _included(policy, cluster),
         "excludeIPRanges": ",".join(policy.exclude_cidrs),
@@ -44,10 +45,11 @@ def _included(policy: Interception, cluster: Cluster) -> str:
     if not policy.include_cidrs and not policy.include_service_cidrs:
         return ALL
     service = _service_cidrs(cluster) if policy.include_service_cidrs else ()
-    # Without a single range nothing would be intercepted, which a policy has to ask for by `none`.
+    # Without any range nothing would be intercepted, which a policy must request with `none`.
     return ",".join(dict.fromkeys((*policy.include_cidrs, *service))) or ALL
 
 
 def _service_cidrs(cluster: Cluster) -> tuple[str, ...]:
-    unknown = cluster.target is TargetKind.KUBERNETES and not cluster.service_cidrs
-    return (SERVICE_CIDRS,) if unknown else cluster.service_cidrs
+    cidrs = cluster.target.service_cidrs
+    unknown = isinstance(cluster.target, KubernetesTarget) and not cidrs
+    return (SERVICE_CIDRS,) if unknown else cidrs

@@ -1,4 +1,4 @@
-"""ServiceEntry to Istio's ServiceEntry. Fields that say what is Istio's default anyway are left out."""
+"""ServiceEntry to Istio's ServiceEntry. Fields with Istio's default value are omitted."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from egress_server.domain.model.resources import Endpoint, ServiceEntry, Service
 
 
 def render_service_entry(entry: ServiceEntry) -> IstioObject:
-    """The object of the same namespace and name."""
+    """The object with the same namespace and name."""
     spec: dict[str, Any] = {
         "hosts": list(entry.hosts),
         "ports": [_port(port) for port in entry.ports],

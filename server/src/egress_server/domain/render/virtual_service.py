@@ -1,12 +1,14 @@
-"""Timeouts, retries, routes and faults to Istio's VirtualService: one for each host that needs one.
+"""Timeouts, retries, routes and faults to Istio's VirtualService, one per host that needs it.
 
-Istio does not merge VirtualServices of one host, the oldest wins wholly; so all that concerns a host is in one object.
-Routes are tried in order, and a request that no route matches is answered with 404: there is always a last route
-without conditions. Each fault's routes are named after it, and the object says when each ends, so that whoever holds
-the object can take an ended fault out of it without asking anyone.
+Istio does not merge the VirtualServices of a host, it uses the oldest; so everything about a host is in one object.
+Routes are tried in order, and a request that matches none is answered with 404: the last route always matches. The
+routes of a fault are named after it, and the object says when each of them expires, so that anyone who holds the object
+can remove an expired fault from it without further information.
 """
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from egress_server.domain.desired.effective import Effective
@@ -15,37 +17,35 @@ from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObj
 from egress_server.domain.model.resources import (
     Fault,
     HeaderMatch,
+    MatchKind,
     Retries,
     Route,
     ServiceEntry,
     TrafficSettings,
     WeightedDestination,
 )
-from egress_server.domain.render.header_matches import both, render_headers
-from egress_server.domain.render.host_settings import HostTraffic, hosts_of
+from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
 
 Part = dict[str, Any]
 _NO_SETTINGS = TrafficSettings()
 
 
-def render_virtual_services(wanted: Effective) -> list[IstioObject]:
+def render_virtual_services(effective: Effective) -> list[IstioObject]:
     """The objects of all hosts that need one."""
-    return [_render(traffic) for traffic in hosts_of(wanted) if asking_for_one(traffic)]
+    return [_render(traffic) for traffic in all_host_traffic(effective) if virtual_service_sources(traffic)]
 
 
-def asking_for_one(traffic: HostTraffic) -> list[str]:
-    """The resources for which a host needs an object: faults first, then its entry; none where it needs none."""
-    asking = [active.fault.name for active in traffic.faults]
-    if traffic.entry is not None and has_routes(traffic.entry):
-        asking.append(traffic.entry.name)
-    return asking
+def virtual_service_sources(traffic: HostTraffic) -> list[str]:
+    """The resources that require an object for the host: faults first, then its entry; empty if none does."""
+    sources = [active.fault.name for active in traffic.faults]
+    if traffic.entry is not None and needs_routes(traffic.entry):
+        sources.append(traffic.entry.name)
+    return sources
 
 
-def has_routes(entry: ServiceEntry) -> bool:
-    """Whether an entry asks for routes of its own for its hosts."""
-    settings = entry.traffic
-    routed = settings.timeout is not None or settings.retries is not None or bool(settings.routes)
-    return routed and any(port.protocol.is_http for port in entry.ports)
+def needs_routes(entry: ServiceEntry) -> bool:
+    """Whether an entry requires a VirtualService for its hosts."""
+    return entry.traffic.routes_requests and any(port.protocol.is_http for port in entry.ports)
 
 
 def _render(traffic: HostTraffic) -> IstioObject:
@@ -56,12 +56,12 @@ def _render(traffic: HostTraffic) -> IstioObject:
     for active in traffic.faults:
         for number, route in enumerate(routes):
             name = _fault_route_name(active.fault, number)
-            headers = both(route.match_headers, active.fault.match_headers)
+            headers = merge_headers(route.match_headers, active.fault.match_headers)
             if headers is None:
                 continue
-            http.append(_faulted(name, active.fault, headers, _treatment(route, settings)))
+            http.append(_fault_route(name, active.fault, headers, _action(route, settings)))
             expiry[name] = active.expire_time.isoformat()
-    http += [_plain(number, route, settings, last=route is routes[-1]) for number, route in enumerate(routes)]
+    http += [_plain_route(number, route, settings, last=route is routes[-1]) for number, route in enumerate(routes)]
     spec: Part = {"hosts": [traffic.host], "http": http}
     if traffic.entry and traffic.entry.export_to:
         spec["exportTo"] = list(traffic.entry.export_to)
@@ -72,18 +72,18 @@ def _render(traffic: HostTraffic) -> IstioObject:
 
 
 def resources_in(obj: IstioObject) -> tuple[str, ...]:
-    """The resources that an object carries out: more than the one it is rendered from, where a host is disturbed."""
+    """The resources that an object implements: the one it is rendered from, and the faults in it."""
     origin = resource_of(obj)
     if obj["kind"] != "VirtualService":
         return (origin,)
     mesh = parse_name(origin).mesh
     faults = [str(_fault_of(route["name"], mesh)) for route in obj["spec"]["http"] if "fault" in route]
-    speaks = not faults or not is_for_faults_alone(obj)
-    return tuple(dict.fromkeys((*((origin,) if speaks else ()), *faults)))
+    implements_origin = not faults or not only_injects_faults(obj)
+    return tuple(dict.fromkeys((*((origin,) if implements_origin else ()), *faults)))
 
 
-def is_for_faults_alone(obj: IstioObject) -> bool:
-    """Whether an object is a VirtualService that does nothing but disturb, or did until its faults were taken out."""
+def only_injects_faults(obj: IstioObject) -> bool:
+    """Whether an object is a VirtualService that exists only for faults, even if they have been removed from it."""
     if obj["kind"] != "VirtualService":
         return False
     plain = [route for route in obj["spec"].get("http", ()) if "fault" not in route]
@@ -97,11 +97,11 @@ def _fault_of(route: str, mesh: str) -> Name:
 
 
 def _fault_route_name(fault: Fault, number: int) -> str:
-    """Of no two faults the same, since routes are taken out by name: a namespace has no dot, and no id a slash."""
+    """Unique per fault, because routes are removed by name: a namespace contains no dot, and an id no slash."""
     return f"fault-{fault.namespace}.{parse_name(fault.name).id}" + (f"/{number}" if number else "")
 
 
-def _faulted(name: str, fault: Fault, headers: tuple[HeaderMatch, ...], treatment: Part) -> Part:
+def _fault_route(name: str, fault: Fault, headers: tuple[HeaderMatch, ...], action: Part) -> Part:
     base: Part = {"headers": render_headers(headers)}
     if fault.source_labels:
         base["sourceLabels"] = dict(sorted(fault.source_labels.items()))
@@ -113,14 +113,14 @@ def _faulted(name: str, fault: Fault, headers: tuple[HeaderMatch, ...], treatmen
         "name": name,
         **({"match": match} if match else {}),
         "fault": _fault(fault),
-        **treatment,
+        **action,
     }
 
 
-def _plain(number: int, route: Route, settings: TrafficSettings, *, last: bool) -> Part:
+def _plain_route(number: int, route: Route, settings: TrafficSettings, *, last: bool) -> Part:
     headers = render_headers(route.match_headers)
     match = {"match": [{"headers": headers}]} if headers else {}
-    return {"name": "fallback" if last else f"route-{number}", **match, **_treatment(route, settings)}
+    return {"name": "fallback" if last else f"route-{number}", **match, **_action(route, settings)}
 
 
 def _fault(fault: Fault) -> Part:
@@ -140,7 +140,7 @@ def _fault(fault: Fault) -> Part:
     return rendered
 
 
-def _treatment(route: Route, settings: TrafficSettings) -> Part:
+def _action(route: Route, settings: TrafficSettings) -> Part:
     rendered: Part = {"route": [_destination(destination) for destination in route.destinations]}
     if settings.timeout is not None:
         rendered["timeout"] = duration(settings.timeout)
@@ -163,3 +163,45 @@ def _retries(retries: Retries) -> Part:
     if retries.retry_on:
         rendered["retryOn"] = ",".join(retries.retry_on)
     return rendered
+
+
+def render_headers(matches: Iterable[HeaderMatch]) -> Part:
+    """Istio's form, by header; an empty condition only requires that the header is present."""
+    return {m.name: {} if m.kind is MatchKind.PRESENT else {m.kind.value: m.value} for m in matches}
+
+
+_NARROWEST_FIRST = {MatchKind.EXACT: 0, MatchKind.REGEX: 1, MatchKind.PREFIX: 2, MatchKind.PRESENT: 3}
+
+
+def merge_headers(route: Iterable[HeaderMatch], fault: Iterable[HeaderMatch]) -> tuple[HeaderMatch, ...] | None:
+    """The conditions that hold if those of both `route` and `fault` do; None if no request satisfies both.
+
+    Istio allows one condition per header. If a route and a fault match the same header, both conditions must hold, or
+    the fault would send requests where the route never sent them.
+    """
+    merged = {match.name: match for match in route}
+    for match in fault:
+        other = merged.get(match.name)
+        both = _merge(other, match) if other else match
+        if both is None:
+            return None
+        merged[match.name] = both
+    return tuple(merged.values())
+
+
+def _merge(route: HeaderMatch, fault: HeaderMatch) -> HeaderMatch | None:
+    """The narrower of two conditions if the other one includes it. That can't be decided for a regular expression and a
+    condition that is not exact: there the expression is used, and the fault's if both are expressions."""
+    narrow, wide = sorted((fault, route), key=lambda match: (_NARROWEST_FIRST[match.kind], -len(match.value)))
+    if narrow.kind is MatchKind.REGEX:
+        return fault if wide.kind is MatchKind.REGEX else narrow
+    return narrow if _satisfies(narrow.value, wide) else None
+
+
+def _satisfies(value: str, wide: HeaderMatch) -> bool:
+    """Whether a header with this value, or with this prefix, satisfies `wide`."""
+    if wide.kind is MatchKind.EXACT:
+        return value == wide.value
+    if wide.kind is MatchKind.PREFIX:
+        return value.startswith(wide.value)
+    return wide.kind is MatchKind.PRESENT or re.fullmatch(wide.value, value) is not None

@@ -1,1 +1,1 @@
-"""What the mesh will do with a connection, computed the way istiod and the sidecar decide it."""
+"""What the mesh will do with a connection, decided the way istiod and the sidecar do. Start reading at evaluate.py."""

@@ -1,7 +1,7 @@
-"""What the policy says of a connection, as the sidecar of the asking workload decides.
+"""What policy does with a connection, as the sidecar of the client workload decides it.
 
-The order is that of the connection's way: interception, the listener of its port, the registry, the faults on its
-route, and for what nobody registered the outbound policy.
+The steps are in the order of the connection's path: interception, the listener of its port, the registry, the faults on
+its route and, for unregistered destinations, the outbound policy.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,31 +9,31 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from egress_server.domain.desired.effective import ActiveFault, Effective
-from egress_server.domain.model.resources import Interception, Labels
+from egress_server.domain.model.names import matches_host
+from egress_server.domain.model.resources import Fault, Interception, Resource, Scoped, ServiceEntry
+from egress_server.domain.model.selectors import Labels
 from egress_server.domain.observed.foreign_config import virtual_service_name
 from egress_server.domain.observed.inventory import ForeignVirtualService
-from egress_server.domain.probe.judge import Destination, Expectation, Outcome
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Expectation, Outcome
 from egress_server.domain.render.policies import render_interception
-from egress_server.domain.simulate.interception import Rules, Ruling, read_rules, rule
-from egress_server.domain.simulate.outbound_mode import EffectiveMode, config_map, effective_mode
-from egress_server.domain.simulate.registry import Item, assumes_http, hosts_that_matter, http_in_sight, registry
-from egress_server.domain.simulate.routing import (
-    ClientWorkload,
-    Listener,
-    Routing,
-    find_listener,
-    may_spare,
-    route,
-    seen_through,
+from egress_server.domain.simulate.interception import CaptureDecision, CaptureRules, decide_capture, parse_rules
+from egress_server.domain.simulate.listener import Listener, find_listener
+from egress_server.domain.simulate.outbound_mode import INJECTOR, EffectiveMode, effective_mode, istio_config_map
+from egress_server.domain.simulate.registry import (
+    RegistryItem,
+    assumes_http,
+    has_visible_http,
+    registry,
+    relevant_hosts,
 )
-
-INJECTOR = "istio-sidecar-injector"
+from egress_server.domain.simulate.routing import ClientWorkload, Routing, may_not_apply, route
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A connection as a workload makes it. `address` is the IP address it dials, empty where that is not known;
-    `headers` are those of its request."""
+    """A connection that a workload makes. `address` is the IP address that it dials, empty if unknown; `headers` are
+    those of its request."""
 
     destination: Destination
     namespace: str
@@ -44,28 +44,33 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Each step of the decision, and its result. `asked` is normalized; `items` are the registry's on this port,
-    `taker` the one that gets the connection, `routing` the rules that route a request, `holding` the outbound mode
-    for connections that no item takes."""
+    """The result of each step, and the outcome. `request` is normalized; `items` are the registry's items on this port,
+    `owner` is the one that gets the connection, `routing` is what routes a request, and `outbound_mode` applies to
+    connections that no item gets."""
 
-    asked: Request
-    expected: Expectation
+    request: Request
+    expectation: Expectation
     interception: Interception | None
-    ruling: Ruling
-    items: tuple[Item, ...]
+    capture: CaptureDecision
+    items: tuple[RegistryItem, ...]
     listener: Listener
-    taker: Item | None
+    owner: RegistryItem | None
     routing: Routing
-    holding: EffectiveMode
+    outbound_mode: EffectiveMode
 
     @property
     def fault(self) -> ActiveFault | None:
-        """What of ours disturbs the request."""
+        """The managed fault that applies to the request."""
         return self.routing.fault
 
+    @property
+    def sees_requests(self) -> bool:
+        """Whether the sidecar sees the requests in the connection, which faults require."""
+        return self.listener.sees_requests(self.request.destination)
 
-def evaluate(
-    wanted: Effective,
+
+def predict(
+    effective: Effective,
     namespace: str,
     destination: Destination,
     labels: Labels | None = None,
@@ -73,61 +78,73 @@ def evaluate(
     address: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Expectation:
-    """The outcome that policy asks for, and the resource that decides it, for a workload with `labels`.
+    """The outcome that policy asks for, and the resource that decides it, for a workload with `labels`. Cheaper than
+    `evaluate`, as it considers relevant hosts only.
 
-    Where the `address` that it dials is not known, the connection counts as captured, and as one to the addresses of
-    the entry for its host.
+    If the `address` that it dials is unknown, the connection counts as captured and goes to the addresses of the entry
+    for its host.
     """
-    asked = _plain(wanted, Request(destination, namespace, labels or {}, address, headers or {}))
-    return _decided(wanted, asked, hosts_that_matter(wanted, asked.destination, asked.address)).expected
+    request = _normalized(effective, Request(destination, namespace, labels or {}, address, headers or {}))
+    hosts = relevant_hosts(effective, request.destination, request.address)
+    return _evaluate(effective, request, hosts).expectation
 
 
-def decide(wanted: Effective, asked: Request) -> Evaluation:
-    """What becomes of the connection, and by what."""
-    return _decided(wanted, _plain(wanted, asked), None)
+def evaluate(effective: Effective, request: Request) -> Evaluation:
+    """What happens to the connection, step by step."""
+    return _evaluate(effective, _normalized(effective, request), None)
 
 
-def _decided(wanted: Effective, asked: Request, hosts: Collection[str] | None) -> Evaluation:
-    """The decision by the items of these hosts; of all of them where None."""
-    to = asked.destination
-    interception = wanted.interception_for(asked.namespace, asked.labels)
-    holds = effective_mode(wanted, asked.namespace, asked.labels)
-    items = registry(wanted, asked.namespace, to.port, hosts, asked.labels)
-    # Where only some hosts are looked at, the others may still have made the port what it is.
-    is_http = hosts is not None and http_in_sight(wanted, asked.namespace, to.port, holds.sidecar)
-    listener = find_listener(items, to, asked.address, assumed_http=is_http or assumes_http(wanted, to.port))
-    taker = listener.taker(to, asked.address)
+def may_apply(resource: Resource, request: Request) -> bool:
+    """Whether a resource could affect the connection if the cluster held it."""
+    host = request.destination.host
+    if isinstance(resource, ServiceEntry):
+        return any(matches_host(pattern, host) for pattern in resource.hosts)
+    if isinstance(resource, Fault):
+        return matches_host(resource.host, host)
+    return isinstance(resource, Scoped) and resource.scope.namespace in {"", request.namespace}
+
+
+def _evaluate(effective: Effective, request: Request, hosts: Collection[str] | None) -> Evaluation:
+    """The evaluation given the items of these hosts, or of all hosts if None."""
+    to = request.destination
+    interception = effective.interception_for(request.namespace, request.labels)
+    mode = effective_mode(effective, request.namespace, request.labels)
+    items = registry(effective, request.namespace, to.port, hosts, request.labels)
+    # If only some hosts are considered, the other ones may still make it an HTTP port.
+    is_http = hosts is not None and has_visible_http(effective, request.namespace, to.port, mode.sidecar)
+    listener = find_listener(items, to, request.address, assumed_http=is_http or assumes_http(effective, to.port))
+    owner = listener.owner(to, request.address)
     routing = Routing()
-    if seen_through(listener, to):
-        client = ClientWorkload(asked.namespace, asked.labels, holds.sidecar)
-        routing = route(wanted, taker, to, client, asked.headers)
-    decision = Evaluation(
-        asked=asked,
-        expected=Expectation(Outcome.INCONCLUSIVE),
+    if listener.sees_requests(to):
+        client = ClientWorkload(request.namespace, request.labels, mode.sidecar)
+        routing = route(effective, owner, to, client, request.headers)
+    evaluation = Evaluation(
+        request=request,
+        expectation=Expectation(Outcome.INCONCLUSIVE),
         interception=interception,
-        ruling=rule(_rules(wanted, interception), asked.address, to.port),
+        capture=decide_capture(_capture_rules(effective, interception), request.address, to.port),
         items=tuple(items),
         listener=listener,
-        taker=taker,
+        owner=owner,
         routing=routing,
-        holding=holds,
+        outbound_mode=mode,
     )
-    return replace(decision, expected=_expected(wanted, to, decision))
+    return replace(evaluation, expectation=_expectation(effective, evaluation))
 
 
-def _rules(wanted: Effective, interception: Interception | None) -> Rules:
-    """What is written into pods: by our policy, else by the injector's own values."""
+def _capture_rules(effective: Effective, interception: Interception | None) -> CaptureRules:
+    """The rules in the workload's pods: those of the managed policy, else the injector's own."""
     if interception:
-        return read_rules(render_interception(interception, wanted.cluster)["spec"])
-    return read_rules(wanted.beside.injector or None)
+        return parse_rules(render_interception(interception, effective.cluster)["spec"])
+    return parse_rules(effective.foreign.injector or None)
 
 
-def _plain(wanted: Effective, asked: Request) -> Request:
-    """A final dot is DNS's and part of no Host or server name; a host that is an address is the one that is dialled; a
-    short one of a Service stands for all of it."""
-    host = wanted.beside.full_name(asked.namespace, asked.destination.host.rstrip("."))
-    destination = replace(asked.destination, host=host)
-    return replace(asked, destination=destination, address=_as_address(asked.address or destination.host))
+def _normalized(effective: Effective, request: Request) -> Request:
+    """DNS allows a trailing dot, which is not part of a Host header or server name; a host that is an IP address is the
+    address being dialed; and a short name of a Service is replaced by its full name."""
+    host = effective.foreign.full_name(request.namespace, request.destination.host.rstrip("."))
+    destination = replace(request.destination, host=host)
+    return replace(request, destination=destination, address=_as_address(request.address or destination.host))
 
 
 def _as_address(host: str) -> str:
@@ -137,44 +154,45 @@ def _as_address(host: str) -> str:
         return ""
 
 
-def _expected(wanted: Effective, to: Destination, decision: Evaluation) -> Expectation:
-    if decision.ruling.captured is False:
-        by = decision.interception.name if decision.interception else config_map(wanted, INJECTOR)
-        return _by(wanted, Outcome.BYPASSED, by)
-    if not decision.listener.understands(to):
-        # It waits for the client's first words, and says nothing to silence.
-        owner = decision.listener.owner(http=False)
-        return _by(wanted, Outcome.INCONCLUSIVE, owner.name if owner else "")
-    routing = decision.routing
+def _expectation(effective: Effective, evaluation: Evaluation) -> Expectation:
+    if evaluation.capture.captured is False:
+        interception = evaluation.interception
+        source = interception.name if interception else istio_config_map(effective, INJECTOR)
+        return _decided_by(effective, Outcome.BYPASSED, source)
+    if not evaluation.listener.can_handle(evaluation.request.destination):
+        entry = evaluation.listener.inspection_source(http=False)
+        return _decided_by(effective, Outcome.INCONCLUSIVE, entry.name if entry else "")
+    routing = evaluation.routing
     if routing.fault:
-        spared = Outcome.BLOCKED if routing.strayed else Outcome.REGISTERED
-        expected = _by(wanted, Outcome.FAULTED, routing.fault.fault.name)
-        return replace(expected, also=(spared,)) if may_spare(routing.fault.fault) else expected
+        unaffected = Outcome.BLOCKED if routing.dangling else Outcome.REGISTERED
+        expectation = _decided_by(effective, Outcome.FAULTED, routing.fault.fault.name)
+        return replace(expectation, also=(unaffected,)) if may_not_apply(routing.fault.fault) else expectation
     if routing.foreign:
-        return _routed_by(wanted, routing.foreign, None if routing.strayed else decision.taker)
-    if routing.strayed:
-        return _astray(wanted, routing.ours)
-    if decision.taker:
-        return _by(wanted, Outcome.REGISTERED, decision.taker.entry.name)
-    holds = decision.holding
-    outcome = Outcome.PASSTHROUGH if holds.lets_pass else Outcome.BLOCKED
-    return _by(wanted, outcome, holds.policy.name if holds.policy else holds.speaker)
+        return _routed_by_foreign(effective, routing.foreign, None if routing.dangling else evaluation.owner)
+    if routing.dangling:
+        return _dangling(effective, routing.resource)
+    if evaluation.owner:
+        return _decided_by(effective, Outcome.REGISTERED, evaluation.owner.entry.name)
+    mode = evaluation.outbound_mode
+    outcome = Outcome.PASSTHROUGH if mode.allows_unregistered else Outcome.BLOCKED
+    return _decided_by(effective, outcome, mode.policy.name if mode.policy else mode.source)
 
 
-def _routed_by(wanted: Effective, foreign: ForeignVirtualService, taker: Item | None) -> Expectation:
-    """Where the routes of others lead is not known here, only whether some of them inject faults, or answer by
+def _routed_by_foreign(effective: Effective, foreign: ForeignVirtualService, owner: RegistryItem | None) -> Expectation:
+    """The destinations of foreign routes are not known here, only whether some of them inject faults or answer requests
     themselves."""
-    if taker is None or foreign.answers:
-        return _by(wanted, Outcome.INCONCLUSIVE, virtual_service_name(foreign))
-    expected = _by(wanted, Outcome.REGISTERED, taker.entry.name)
-    return replace(expected, also=(Outcome.FAULTED,)) if foreign.faults else expected
+    if owner is None or foreign.answers:
+        return _decided_by(effective, Outcome.INCONCLUSIVE, virtual_service_name(foreign))
+    expectation = _decided_by(effective, Outcome.REGISTERED, owner.entry.name)
+    return replace(expectation, also=(Outcome.FAULTED,)) if foreign.faults else expectation
 
 
-def _astray(wanted: Effective, ours: str) -> Expectation:
-    """The sidecar answers a request itself that its route sends nowhere; where routes name other hosts, who knows."""
-    elsewhere = any(entry.name == ours and entry.traffic.routes for entry in wanted.entries)
-    return _by(wanted, Outcome.INCONCLUSIVE if elsewhere else Outcome.BLOCKED, ours)
+def _dangling(effective: Effective, resource: str) -> Expectation:
+    """The sidecar itself answers a request whose route leads nowhere; if routes name other hosts, the outcome is
+    unknown."""
+    has_routes = any(entry.name == resource and entry.traffic.routes for entry in effective.entries)
+    return _decided_by(effective, Outcome.INCONCLUSIVE if has_routes else Outcome.BLOCKED, resource)
 
 
-def _by(wanted: Effective, outcome: Outcome, name: str) -> Expectation:
-    return Expectation(outcome, name, wanted.revisions.get(name, 0))
+def _decided_by(effective: Effective, outcome: Outcome, name: str) -> Expectation:
+    return Expectation(outcome, name, effective.revisions.get(name, 0))

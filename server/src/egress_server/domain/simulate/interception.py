@@ -1,7 +1,7 @@
-"""Which outbound connections are handed to the sidecar, decided as the rules in a pod do.
+"""Which outbound connections the sidecar captures, decided the way the iptables rules in a pod do.
 
-The rules stand in the order in which Istio 1.31 writes them: excluded ports, excluded ranges, included ports, included
-ranges. The first that fits decides, and a connection that none fits goes out past the sidecar.
+The rules are in the order in which Istio 1.31 writes them: excluded ports, excluded ranges, included ports, included
+ranges. The first match decides, and a connection without a match bypasses the sidecar.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ from egress_server.domain.render.policies import ALL, SERVICE_CIDRS
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Ranges as CIDR, or `*` for all; an empty `include` is no range at all."""
+class CaptureRules:
+    """Ranges are CIDRs, or `*` for all addresses; an empty `include` includes no range."""
 
     include: tuple[str, ...] = (ALL,)
     exclude: tuple[str, ...] = ()
@@ -22,72 +22,73 @@ class Rules:
     exclude_ports: frozenset[int] = frozenset()
 
 
-EVERYTHING = Rules()
-"""What holds where nothing was set."""
+CAPTURE_ALL = CaptureRules()
+"""The rules of a pod if nothing is configured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """Whether a connection is captured, and by which rule, for people. None where that depends on an address that is
-    not known."""
+class CaptureDecision:
+    """Whether a connection is captured, with a human-readable reason. None if that depends on an unknown address."""
 
     captured: bool | None
-    why: str
+    reason: str
 
 
-def read_rules(spec: Mapping[str, Any] | None) -> Rules:
-    """The rules of a rendered Interception, whose values are comma-joined; None stands for everything."""
+def parse_rules(spec: Mapping[str, Any] | None) -> CaptureRules:
+    """The rules of a rendered Interception, whose values are comma-separated; None means the default."""
     if spec is None:
-        return EVERYTHING
-    return Rules(
-        include=_words(spec["includeIPRanges"]),
-        exclude=_words(spec["excludeIPRanges"]),
-        include_ports=frozenset(map(int, _words(spec["includeOutboundPorts"]))),
-        exclude_ports=frozenset(map(int, _words(spec["excludeOutboundPorts"]))),
+        return CAPTURE_ALL
+    return CaptureRules(
+        include=_split(spec["includeIPRanges"]),
+        exclude=_split(spec["excludeIPRanges"]),
+        include_ports=frozenset(map(int, _split(spec["includeOutboundPorts"]))),
+        exclude_ports=frozenset(map(int, _split(spec["excludeOutboundPorts"]))),
     )
 
 
-def captured(rules: Rules, address: str, port: int) -> bool:
-    """Whether a connection to an IP address and port is captured. Raises ValueError where it is no address."""
-    return rule(rules, str(ip_address(address)), port).captured is True
+def is_captured(rules: CaptureRules, address: str, port: int) -> bool:
+    """Whether a connection to an IP address and port is captured. Raises ValueError if it is not an IP address."""
+    return decide_capture(rules, str(ip_address(address)), port).captured is True
 
 
-def rule(rules: Rules, address: str, port: int) -> Ruling:
-    """The rule that decides on a connection. An empty `address` is one that is not known."""
+def decide_capture(rules: CaptureRules, address: str, port: int) -> CaptureDecision:
+    """The decision on a connection; an empty `address` is an unknown one."""
     if port in rules.exclude_ports:
-        return Ruling(False, f"port {port} is excluded")
+        return CaptureDecision(False, f"port {port} is excluded")
     if not address and rules.exclude:
-        return Ruling(None, f"it is not captured where its address is in {_list(rules.exclude)}")
-    if found := _holding(rules.exclude, address):
-        return Ruling(False, f"{address} is in the excluded range {found}")
+        return CaptureDecision(None, f"it bypasses the sidecar if its address is in {_list(rules.exclude)}")
+    if found := _containing(rules.exclude, address):
+        return CaptureDecision(False, f"{address} is in the excluded range {found}")
     if port in rules.include_ports:
-        return Ruling(True, f"port {port} is included, whatever the address")
+        return CaptureDecision(True, f"port {port} is included for every address")
     if ALL in rules.include:
-        return Ruling(True, "all addresses are included")
+        return CaptureDecision(True, "all addresses are included")
     if not rules.include:
-        return Ruling(False, "no address is included")
+        return CaptureDecision(False, "no address is included")
     if not address:
-        return Ruling(None, f"it is captured only where its address is in {_list(rules.include)}")
-    if found := _holding(rules.include, address):
-        return Ruling(True, f"{address} is in the included range {found}")
+        return CaptureDecision(None, f"it is captured only if its address is in {_list(rules.include)}")
+    if found := _containing(rules.include, address):
+        return CaptureDecision(True, f"{address} is in the included range {found}")
     if SERVICE_CIDRS in rules.include:
-        return Ruling(None, "it is captured only where its address is one of the cluster's services, not known here")
-    return Ruling(False, f"{address} is in none of the included ranges")
+        return CaptureDecision(
+            None, "it is captured only if its address is in the cluster's service ranges, which are not known"
+        )
+    return CaptureDecision(False, f"{address} is not in any of the included ranges")
 
 
-def _holding(ranges: Iterable[str], address: str) -> str | None:
-    """The first range that has the address. Bits behind the mask count for nothing, as in iptables."""
+def _containing(ranges: Iterable[str], address: str) -> str | None:
+    """The first range that contains the address. As in iptables, host bits are ignored."""
     if not address:
         return None
-    its = ip_address(address)
+    ip = ip_address(address)
     networks = ((text, ip_network(text, strict=False)) for text in ranges if text not in {ALL, SERVICE_CIDRS})
-    return next((text for text, network in networks if its.version == network.version and its in network), None)
+    return next((text for text, network in networks if ip.version == network.version and ip in network), None)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _split(text: str) -> tuple[str, ...]:
     return tuple(text.split(",")) if text else ()
 
 
 def _list(ranges: tuple[str, ...]) -> str:
-    shown = ", ".join(ranges[:5])
-    return f"{shown} and {len(ranges) - 5} more ranges" if len(ranges) > 5 else shown
+    first = ", ".join(ranges[:5])
+    return f"{first} or {len(ranges) - 5} more ranges" if len(ranges) > 5 else first

@@ -1,108 +1,107 @@
-"""Which outbound mode holds for a workload, and who says so.
+"""Which outbound mode applies to a workload, and where it comes from.
 
-Sidecars replace each other wholly: the oldest of those that select the workload, else the oldest of its namespace
-without a selector, else that of the root namespace. One that says no mode leaves it to MeshConfig, not to the Sidecar
-that it displaces. Our own policies are put where this order makes them hold: a mode of ours goes into the Sidecar of a
-namespace that is there already, and one that we create has the egress hosts of the one that it displaces.
+Sidecars replace each other entirely: the oldest one that selects the workload applies, else the oldest of its namespace
+without a selector, else that of the root namespace. A Sidecar without a mode falls back to MeshConfig, not to the
+Sidecar that it displaces. Managed policies are written where this order makes them effective: a mode is added to the
+Sidecar of a namespace that exists already, and a Sidecar that mesh-egress creates copies the egress hosts of the one
+that it displaces.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from egress_server.domain.desired.effective import Effective
+from egress_server.domain.model.clusters import MeshPolicyBackend, kubernetes_settings
 from egress_server.domain.model.names import object_name
-from egress_server.domain.model.resources import (
-    KubernetesTarget,
-    Labels,
-    MeshPolicyBackend,
-    OutboundMode,
-    OutboundPolicy,
-)
+from egress_server.domain.model.resources import OutboundMode, OutboundPolicy
+from egress_server.domain.model.selectors import Labels
 from egress_server.domain.observed.foreign_config import sidecar_name
 from egress_server.domain.observed.inventory import ForeignSidecar
 
-BY_DEFAULT = OutboundMode.ALLOW_ANY.value
-"""What holds where nobody says anything."""
+MESH_CONFIG, INJECTOR = "istio", "istio-sidecar-injector"
+"""Istio's ConfigMaps, without the revision."""
+_DEFAULT_MODE = OutboundMode.ALLOW_ANY.value
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveMode:
-    """`mode` as Istio spells it, by `policy` of ours or by `speaker`, an object that is not; by Istio's default where
-    both are empty. `sidecar` is the one that is not ours and whose egress hosts hold."""
+    """`mode` in Istio's spelling, set by a managed `policy` or by the foreign object `source`; Istio's default if
+    neither is set. `sidecar` is the foreign Sidecar whose egress hosts apply."""
 
     mode: str
     policy: OutboundPolicy | None = None
-    speaker: str = ""
+    source: str = ""
     sidecar: ForeignSidecar | None = None
 
     @property
-    def lets_pass(self) -> bool:
-        """Whether what nobody registered may leave."""
+    def allows_unregistered(self) -> bool:
+        """Whether connections to unregistered destinations are allowed."""
         return self.mode != OutboundMode.REGISTRY_ONLY.value
 
 
-def effective_mode(wanted: Effective, namespace: str, labels: Labels | None = None) -> EffectiveMode:
+def effective_mode(effective: Effective, namespace: str, labels: Labels | None = None) -> EffectiveMode:
     """The mode for a workload of `namespace` with `labels`."""
-    root = _without_selector(wanted, wanted.beside.root_namespace)
-    near = _without_selector(wanted, namespace)
-    if found := _selecting(wanted, namespace, labels or {}, near or root):
+    root = _without_selector(effective, effective.foreign.root_namespace)
+    local = _without_selector(effective, namespace)
+    if found := _by_selector(effective, namespace, labels or {}, local or root):
         return found
-    if policy := wanted.outbound.get(f"{namespace}/"):
-        return EffectiveMode(policy.mode.value, policy, sidecar=near or root)
-    if near:
-        return _spoken(wanted, near)
-    mesh = wanted.outbound.get("/")
-    if mesh and _backend(wanted) is not MeshPolicyBackend.MESH_CONFIG:
+    if policy := effective.outbound.get(f"{namespace}/"):
+        return EffectiveMode(policy.mode.value, policy, sidecar=local or root)
+    if local:
+        return _of_sidecar(effective, local)
+    mesh = effective.outbound.get("/")
+    if mesh and _backend(effective) is not MeshPolicyBackend.MESH_CONFIG:
         return EffectiveMode(mesh.mode.value, mesh, sidecar=root)
-    return _spoken(wanted, root)
+    return _of_sidecar(effective, root)
 
 
-def _selecting(
-    wanted: Effective, namespace: str, labels: Labels, displaced: ForeignSidecar | None
+def _by_selector(
+    effective: Effective, namespace: str, labels: Labels, displaced: ForeignSidecar | None
 ) -> EffectiveMode | None:
-    """By the oldest Sidecar that selects the workload."""
+    """The mode of the oldest Sidecar that selects the workload."""
     found = [
-        (wanted.created[policy.name], policy.name, EffectiveMode(policy.mode.value, policy, sidecar=displaced))
-        for policy in wanted.outbound.values()
+        (effective.create_times[policy.name], policy.name, EffectiveMode(policy.mode.value, policy, sidecar=displaced))
+        for policy in effective.outbound.values()
         if policy.scope.namespace == namespace
         and policy.scope.match_labels
         and policy.scope.match_labels.items() <= labels.items()
     ]
     found += [
-        (sidecar.create_time, sidecar_name(sidecar), _spoken(wanted, sidecar))
-        for sidecar in _sidecars(wanted, namespace)
+        (sidecar.create_time, sidecar_name(sidecar), _of_sidecar(effective, sidecar))
+        for sidecar in _sidecars(effective, namespace)
         if sidecar.match_labels and sidecar.match_labels.items() <= labels.items()
     ]
     return min(found, key=lambda each: each[:2])[2] if found else None
 
 
-def _spoken(wanted: Effective, sidecar: ForeignSidecar | None) -> EffectiveMode:
-    """What a Sidecar says, or MeshConfig in its stead."""
+def _of_sidecar(effective: Effective, sidecar: ForeignSidecar | None) -> EffectiveMode:
+    """The mode of a foreign Sidecar, or else MeshConfig's."""
     if sidecar and sidecar.mode:
-        return EffectiveMode(sidecar.mode, speaker=sidecar_name(sidecar), sidecar=sidecar)
-    mesh = wanted.outbound.get("/")
-    if mesh and _backend(wanted) is not MeshPolicyBackend.SIDECAR:
+        return EffectiveMode(sidecar.mode, source=sidecar_name(sidecar), sidecar=sidecar)
+    mesh = effective.outbound.get("/")
+    if mesh and _backend(effective) is not MeshPolicyBackend.SIDECAR:
         return EffectiveMode(mesh.mode.value, mesh, sidecar=sidecar)
-    if wanted.beside.mesh_mode:
-        return EffectiveMode(wanted.beside.mesh_mode, speaker=config_map(wanted, "istio"), sidecar=sidecar)
-    return EffectiveMode(BY_DEFAULT, sidecar=sidecar)
+    if effective.foreign.mesh_mode:
+        source = istio_config_map(effective, MESH_CONFIG)
+        return EffectiveMode(effective.foreign.mesh_mode, source=source, sidecar=sidecar)
+    return EffectiveMode(_DEFAULT_MODE, sidecar=sidecar)
 
 
-def config_map(wanted: Effective, name: str) -> str:
-    """Object name of a ConfigMap of Istio's, whose own name ends with the revision that the cluster follows."""
-    revision = wanted.cluster.kubernetes.istio_revision if wanted.cluster.kubernetes else ""
+def istio_config_map(effective: Effective, name: str) -> str:
+    """The object name of one of Istio's ConfigMaps, whose own name ends with Istio's revision on the cluster."""
+    revision = kubernetes_settings(effective.cluster).istio_revision
     full = f"{name}-{revision}" if revision else name
-    return object_name("ConfigMap", wanted.beside.root_namespace, full)
+    return object_name("ConfigMap", effective.foreign.root_namespace, full)
 
 
-def _backend(wanted: Effective) -> MeshPolicyBackend:
-    return (wanted.cluster.kubernetes or KubernetesTarget()).mesh_policy
+def _backend(effective: Effective) -> MeshPolicyBackend:
+    return kubernetes_settings(effective.cluster).mesh_policy
 
 
-def _without_selector(wanted: Effective, namespace: str) -> ForeignSidecar | None:
-    return next((sidecar for sidecar in _sidecars(wanted, namespace) if not sidecar.match_labels), None)
+def _without_selector(effective: Effective, namespace: str) -> ForeignSidecar | None:
+    return next((sidecar for sidecar in _sidecars(effective, namespace) if not sidecar.match_labels), None)
 
 
-def _sidecars(wanted: Effective, namespace: str) -> Iterator[ForeignSidecar]:
-    """Those that are not ours, the oldest first."""
-    return (sidecar for sidecar in wanted.beside.sidecars if sidecar.namespace == namespace)
+def _sidecars(effective: Effective, namespace: str) -> Iterator[ForeignSidecar]:
+    """The foreign Sidecars of a namespace, oldest first."""
+    return (sidecar for sidecar in effective.foreign.sidecars if sidecar.namespace == namespace)

@@ -1,14 +1,13 @@
-"""Rules of a fault by itself."""
+"""Validation of faults."""
 
+from egress_server.domain.model.limits import MAX_FAULT_TTL, MAX_PORTS
 from egress_server.domain.model.resources import Abort, Delay, Fault
 from egress_server.domain.validate.http import check_header_matches
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
-from egress_server.domain.validate.values import DAY, check_duration, check_ports, what_is_wrong_with_host
+from egress_server.domain.validate.values import check_duration, check_ports, host_problem
 
-MAX_TTL = DAY
-MAX_PORTS = 64
-LEAST_PERCENT = 0.0001  # Envoy counts in millionths
+MIN_PERCENT = 0.0001  # Envoy's resolution is one in a million
 GRPC_STATUSES = (
     "OK",
     "CANCELLED",
@@ -28,16 +27,16 @@ GRPC_STATUSES = (
     "DATA_LOSS",
     "UNAUTHENTICATED",
 )
-"""The names of gRPC's status codes; a name's position is its number."""
+"""The names of gRPC's status codes, each at the position of its number."""
 
 
 def check_fault(fault: Fault, problems: Problems) -> None:
-    """Adds all that is wrong with `fault`."""
-    if wrong := what_is_wrong_with_host(fault.host):
-        problems.at("host").add(wrong)
-    check_duration(fault.ttl, MAX_TTL, problems.at("ttl"))
+    """Adds everything that is wrong with `fault`."""
+    if problem := host_problem(fault.host):
+        problems.at("host").add(problem)
+    check_duration(fault.ttl, MAX_FAULT_TTL, problems.at("ttl"))
     if fault.delay is None and fault.abort is None:
-        problems.at("delay").add("set delay, abort or both: a fault without either does nothing")
+        problems.at("delay").add("at least one of delay and abort must be set")
     if fault.delay:
         _check_delay(fault.delay, fault.ttl, problems.at("delay"))
     if fault.abort:
@@ -53,9 +52,11 @@ def check_fault(fault: Fault, problems: Problems) -> None:
 def _check_delay(delay: Delay, ttl: float, problems: Problems) -> None:
     _check_percent(delay.percent, problems.at("percent"))
     fixed = problems.at("fixed_delay")
-    check_duration(delay.seconds, MAX_TTL, fixed)
+    check_duration(delay.seconds, MAX_FAULT_TTL, fixed)
     if 0 < ttl < delay.seconds:
-        fixed.add(f"{delay.seconds:g} s is longer than the fault lives ({ttl:g} s); raise ttl or shorten the delay")
+        fixed.add(
+            f"{delay.seconds:g} s is longer than the ttl of the fault ({ttl:g} s); increase ttl or reduce the delay"
+        )
 
 
 def _check_abort(abort: Abort, problems: Problems) -> None:
@@ -64,12 +65,12 @@ def _check_abort(abort: Abort, problems: Problems) -> None:
         if abort.grpc_status not in GRPC_STATUSES:
             problems.at("grpc_status").add(f"must be one of {', '.join(GRPC_STATUSES)}")
     elif not abort.http_status:
-        problems.add("set http_status (200 to 599) or grpc_status")
+        problems.add("http_status (200 to 599) or grpc_status must be set")
     elif not 200 <= abort.http_status <= 599:
-        problems.at("http_status").add(f"{abort.http_status} must be 200 to 599")
+        problems.at("http_status").add(f"{abort.http_status} must be between 200 and 599")
 
 
 def _check_percent(percent: float, problems: Problems) -> None:
-    # Not-a-number is in no range.
-    if not LEAST_PERCENT <= percent <= 100:
-        problems.add(f"{percent:g} must be above 0 (at least {LEAST_PERCENT}) and at most 100")
+    # A NaN compares false with everything.
+    if not MIN_PERCENT <= percent <= 100:
+        problems.add(f"{percent:g} must be greater than 0 (at least {MIN_PERCENT}) and at most 100")

@@ -1,15 +1,14 @@
-"""Rules for labels, scopes, cluster selectors, and references to objects on a cluster."""
+"""Validation of labels, scopes, cluster selectors, and references to objects on a cluster."""
 
 import re
 from collections.abc import Sequence
 
+from egress_server.domain.model.limits import MAX_CLUSTERS, MAX_LABELS, MAX_WORKLOADS
 from egress_server.domain.model.objects import ROOT_NAMESPACE
-from egress_server.domain.model.resources import ClusterSelector, Labels, Scope
+from egress_server.domain.model.selectors import ClusterSelector, Labels, Scope
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.values import check_count, check_unique
 
-MAX_LABELS = 64
-MAX_CLUSTERS = 1000
 # Kubernetes label values and the name part of keys.
 _VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _PREFIX = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)*")
@@ -20,7 +19,7 @@ def check_labels(labels: Labels, problems: Problems) -> None:
     """Keys and values must be Kubernetes labels."""
     if len(labels) > MAX_LABELS:
         problems.add(f"has {len(labels)} labels; at most {MAX_LABELS} are allowed")
-    # Sorted, here as wherever a map is checked: a map has no order on the wire, and errors should have one.
+    # Sorted, like every map that is checked, because a map has no order on the wire but errors should have one.
     for key, value in sorted(labels.items()):
         prefix, slash, name = key.rpartition("/")
         if not name or not _VALUE.fullmatch(name) or (slash and not _PREFIX.fullmatch(prefix)):
@@ -32,44 +31,44 @@ def check_labels(labels: Labels, problems: Problems) -> None:
 def check_namespace(namespace: str, problems: Problems) -> None:
     """Must be an RFC 1123 label."""
     if not _LABEL.fullmatch(namespace):
-        problems.add("must be a namespace: 1 to 63 lower-case letters, digits or '-'")
+        problems.add("must be a namespace: 1 to 63 lowercase letters, digits or '-'")
 
 
 def check_scope(scope: Scope, problems: Problems) -> None:
-    """Labels only go with a namespace, and Istio's own is no scope: what is set there holds for the whole mesh."""
+    """Labels require a namespace. Istio's own namespace is not a valid scope, because policies there apply to the whole
+    mesh."""
     if scope.namespace == ROOT_NAMESPACE:
         problems.at("namespace").add(
-            f"can't be {ROOT_NAMESPACE}: what Istio finds there holds for the whole mesh; leave it out to mean that"
+            f"can't be {ROOT_NAMESPACE}, whose configuration applies to the whole mesh; omit namespace for that"
         )
     if scope.namespace:
         check_namespace(scope.namespace, problems.at("namespace"))
     elif scope.match_labels:
-        problems.at("match_labels").add("needs a namespace: labels select workloads of one namespace")
+        problems.at("match_labels").add("requires a namespace, because labels select workloads of one namespace")
     check_labels(scope.match_labels, problems.at("match_labels"))
 
 
 def check_cluster_selector(selector: ClusterSelector, problems: Problems) -> None:
-    """By id or by labels, not both."""
+    """Clusters are selected by id or by labels, not both."""
     if selector.clusters and selector.match_labels:
-        problems.add("set clusters or match_labels, not both")
+        problems.add("only one of clusters and match_labels may be set")
     if len(selector.clusters) > MAX_CLUSTERS:
         problems.at("clusters").add(f"at most {MAX_CLUSTERS} are allowed")
     for index, cluster in enumerate(selector.clusters[:MAX_CLUSTERS]):
         if not _LABEL.fullmatch(cluster):
-            problems.at("clusters", index).add("must be a cluster id: 1 to 63 lower-case letters, digits or '-'")
+            problems.at("clusters", index).add("must be a cluster id: 1 to 63 lowercase letters, digits or '-'")
     check_labels(selector.match_labels, problems.at("match_labels"))
 
 
 NAMESPACED_KINDS = ("ServiceEntry", "VirtualService", "DestinationRule", "Sidecar")
 CLUSTER_KINDS = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet")
-MAX_WORKLOADS = 1000
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 
 
 def check_object(text: str, problems: Problems) -> None:
-    """An object of a kind that we write; what belongs to no namespace has an empty one."""
+    """An object of a kind that mesh-egress writes; the namespace of a cluster-scoped object is empty."""
     kind = text.partition("/")[0]
     if kind in CLUSTER_KINDS:
         _check(text, namespaced=False, problems=problems)
@@ -80,7 +79,7 @@ def check_object(text: str, problems: Problems) -> None:
 
 
 def check_workloads(workloads: Sequence[str], problems: Problems) -> None:
-    """Workloads that can be restarted, each once."""
+    """Restartable workloads, without duplicates."""
     check_count(len(workloads), 0, MAX_WORKLOADS, "workload", problems)
     check_unique(workloads, problems)
     for index, text in enumerate(workloads[:MAX_WORKLOADS]):
@@ -96,4 +95,4 @@ def _check(text: str, *, namespaced: bool, problems: Problems) -> None:
     if not _NAME.fullmatch(name) or (namespaced and not _NAMESPACE.fullmatch(namespace)):
         problems.add(f"must be {kind}/NAMESPACE/NAME" if namespaced else f"must be {kind}//NAME")
     elif namespace and not namespaced:
-        problems.add(f"a {kind} belongs to no namespace; write {kind}//{name}")
+        problems.add(f"a {kind} is cluster-scoped and must be written {kind}//{name}")

@@ -1,4 +1,4 @@
-"""The comments of the .proto files by the full name of what they stand at, from a descriptor set with source info."""
+"""The comments of the .proto files by the full name of what they describe, from a descriptor set with source info."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ Path = tuple[int, ...]
 
 
 class Named(Protocol):
-    """A field, a value or a method of a descriptor."""
+    """A field, an enum value or a method."""
 
     name: str
 
@@ -26,7 +26,7 @@ _NESTED_MESSAGE, _NESTED_ENUM, _MEMBER = 3, 4, 2
 
 
 def comments_of(descriptor_set: bytes) -> Mapping[str, str]:
-    """Full name (`egress.v1.ProbeRequest.url`, or a package) to comment, lines joined; only what has one."""
+    """Comments by full name (`egress.v1.ProbeRequest.url`, or a package), with lines joined."""
     return {
         name: text for file in FileDescriptorSet.FromString(descriptor_set).file for name, text in _file_comments(file)
     }
@@ -41,13 +41,13 @@ def _file_comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
 
 
 def _joined(comment: str) -> str:
-    """Lines of one paragraph become one; empty lines keep paragraphs apart."""
+    """Joins the lines of each paragraph; empty lines separate paragraphs."""
     paragraphs = re.split(r"\n\s*\n", comment.strip())
     return "\n\n".join(" ".join(line.strip() for line in each.splitlines()) for each in paragraphs)
 
 
 def _names(file: FileDescriptorProto) -> Iterator[tuple[Path, str]]:
-    """Where each thing is declared: the paths of google.protobuf.SourceCodeInfo.Location."""
+    """Full names by the path in google.protobuf.SourceCodeInfo.Location."""
     yield (_PACKAGE,), file.package
     for index, message in enumerate(file.message_type):
         yield from _message_names((_MESSAGE, index), file.package, message)

@@ -1,4 +1,4 @@
-"""Messages as JSON Schema, as OpenAPI 3.1 takes it, by the proto3 JSON mapping."""
+"""Messages as JSON Schema for OpenAPI 3.1, by the proto3 JSON mapping."""
 
 from collections.abc import Collection, Mapping
 from itertools import combinations
@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 
 _INT32 = {"type": "integer", "format": "int32"}
 _UINT32 = {"type": "integer", "format": "int64", "minimum": 0}
-# JSON numbers are doubles to many readers: 64-bit integers travel as strings.
+# Many JSON parsers read numbers as doubles, so 64-bit integers are strings.
 _INT64 = {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"}
 _UINT64 = {"type": "string", "format": "uint64", "pattern": "^[0-9]+$"}
 _SCALARS: Mapping[int, Schema] = {
@@ -28,21 +28,21 @@ _SCALARS: Mapping[int, Schema] = {
     **dict.fromkeys((FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_FIXED64), _UINT64),
 }
 _WELL_KNOWN: Mapping[str, Schema] = {
-    # Not JSON Schema's `duration`, which is ISO 8601's.
+    # Not JSON Schema's `duration` format, which is that of ISO 8601.
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$", "examples": ["10s"]},
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
 }
 STATUS: Schema = {
     "type": "object",
-    "description": "A refusal: google.rpc.Status as JSON.",
+    "description": "An error: google.rpc.Status as JSON.",
     "required": ["code", "message"],
     "properties": {
         "code": {"type": "integer", "format": "int32", "description": "google.rpc.Code, such as 3 INVALID_ARGUMENT."},
-        "message": {"type": "string", "description": "What is wrong, for people."},
+        "message": {"type": "string", "description": "Human-readable description of the error."},
         "details": {
             "type": "array",
             "description": (
-                "google.rpc.ErrorInfo with the stable reason; where they apply google.rpc.BadRequest with the fields, "
+                "google.rpc.ErrorInfo with the stable reason and, if applicable, google.rpc.BadRequest with fields, "
                 "google.rpc.RetryInfo, and the findings that block a mutation."
             ),
             "items": {
@@ -57,17 +57,18 @@ STATUS: Schema = {
 
 
 class Schemas:
-    """Gathers the schemas that a document refers to, in the order they are first needed."""
+    """Collects the schemas that a document refers to, in the order of the first reference."""
 
     def __init__(self, comments: Mapping[str, str]) -> None:
         self.components: dict[str, Schema] = {"Status": STATUS}
         self._comments = comments
 
     def reference(self, descriptor: Descriptor | EnumDescriptor, leave_out: Collection[str] = ()) -> Schema:
-        """A reference to a type's schema; `leave_out` are fields that a caller gives elsewhere (in the path)."""
+        """A reference to the schema of a type. `leave_out` are fields that the caller sets elsewhere, such as the
+        path."""
         name = descriptor.full_name.removeprefix(f"{descriptor.file.package}.")
         if name not in self.components:
-            # Taken first, since a type may refer to itself.
+            # Registered first, because a type can refer to itself.
             self.components[name] = {}
             if isinstance(descriptor, EnumDescriptor):
                 self.components[name] = self._enum(descriptor)
@@ -76,11 +77,11 @@ class Schemas:
         return {"$ref": f"#/components/schemas/{name}"}
 
     def field(self, field: FieldDescriptor) -> Schema:
-        """The schema of one field, with its comment."""
+        """The schema of a field, with its comment."""
         return {**self._value(field), **self._about(field)}
 
     def comment(self, full_name: str) -> str:
-        """The comment at something; empty where it has none."""
+        """The comment on a name; empty if it has none."""
         return self._comments.get(full_name, "")
 
     def _about(self, field: FieldDescriptor) -> Schema:
@@ -121,7 +122,7 @@ class Schemas:
 
     def _enum(self, descriptor: EnumDescriptor) -> Schema:
         lines = [self.comment(descriptor.full_name)]
-        # Comments of values stand in the scope of the enum in a descriptor set's paths.
+        # In the paths of a descriptor set, the comments of values are in the scope of the enum.
         lines += [f"- `{v.name}`: {self.comment(f'{descriptor.full_name}.{v.name}')}" for v in descriptor.values]
         return {"type": "string", "description": "\n".join(lines), "enum": [v.name for v in descriptor.values]}
 

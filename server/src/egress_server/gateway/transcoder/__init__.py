@@ -1,1 +1,1 @@
-"""HTTP to messages and back by google.api.http, from descriptors alone: nothing here knows egress."""
+"""Transcodes HTTP requests to protobuf messages by their google.api.http rules. Independent of this API."""

@@ -1,6 +1,6 @@
-"""The contract's google.api.http rules as a table that finds the method of a request."""
+"""The google.api.http rules of RPCs as a table that finds the RPC of a request."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -8,7 +8,6 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
 from egress_server.gateway.transcoder.template import Capture, PathTemplate
-from egress_server.pipeline.pipeline import Method, StreamMethod
 
 T = TypeVar("T")
 _VERBS = ("get", "put", "post", "delete", "patch")
@@ -16,10 +15,9 @@ _VERBS = ("get", "put", "post", "delete", "patch")
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One way to call a method: HTTP verb, path and the rule's `body` (`*`, a field's name, or empty)."""
+    """A way to call an RPC: HTTP verb, path and the rule's `body` (`*`, the name of a field, or empty)."""
 
-    method: Method | StreamMethod
-    descriptor: MethodDescriptor
+    rpc: MethodDescriptor
     verb: str
     template: PathTemplate
     body: str
@@ -27,7 +25,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class RouteMatch(Generic[T]):
-    """A path that some method has: what serves the verb asked for, if anything does, and every verb there is."""
+    """A known path: the target of the requested verb, if there is one, and otherwise the allowed verbs."""
 
     target: T | None
     captures: tuple[Capture, ...]
@@ -35,7 +33,7 @@ class RouteMatch(Generic[T]):
 
 
 class RouteTable(Generic[T]):
-    """Finds what serves a request; of two templates that match, the narrower one wins."""
+    """Finds the target of a request. If several templates match, the most specific one applies."""
 
     def __init__(self, targets: Iterable[tuple[Binding, T]]) -> None:
         self._by_verb: dict[str, list[tuple[PathTemplate, T]]] = {}
@@ -43,7 +41,7 @@ class RouteTable(Generic[T]):
             self._by_verb.setdefault(binding.verb, []).append((binding.template, target))
 
     def find(self, verb: str, raw_path: str) -> RouteMatch[T] | None:
-        """What is at a path as sent; None where nothing is under any verb."""
+        """The match of a path as sent; None if the path is unknown."""
         for template, target in self._by_verb.get(verb, ()):
             if (captures := template.match(raw_path)) is not None:
                 return RouteMatch(target, captures, ())
@@ -55,35 +53,34 @@ class RouteTable(Generic[T]):
         return RouteMatch(None, (), tuple(sorted(allowed))) if allowed else None
 
 
-def bindings_of(methods: Mapping[str, Method | StreamMethod]) -> list[Binding]:
-    """The bindings of all methods, in their order.
+def bindings_of(rpcs: Iterable[MethodDescriptor]) -> list[Binding]:
+    """The bindings of all RPCs, in order.
 
-    Raises ValueError where a method has no rule, or a rule names what its request does not have.
+    Raises ValueError if an RPC has no rule, or its rule has a field that the request does not have.
     """
-    return [binding for method in methods.values() for binding in _bindings(method)]
+    return [binding for rpc in rpcs for binding in _bindings(rpc)]
 
 
-def _bindings(method: Method | StreamMethod) -> Iterator[Binding]:
-    pool: Any = method.request_type.DESCRIPTOR.file.pool
-    descriptor = pool.FindMethodByName(method.path.strip("/").replace("/", "."))
-    rule = descriptor.GetOptions().Extensions[annotations_pb2.http]
+def _bindings(rpc: MethodDescriptor) -> Iterator[Binding]:
+    options: Any = rpc.GetOptions()
+    rule = options.Extensions[annotations_pb2.http]
     for each in (rule, *rule.additional_bindings):
         verb = each.WhichOneof("pattern")
         if verb not in _VERBS or each.response_body:
-            raise ValueError(f"{method.path} needs a google.api.http rule of one of {_VERBS}")
+            raise ValueError(f"{rpc.full_name} needs a google.api.http rule with one of {', '.join(_VERBS)}")
         template = PathTemplate.parse(getattr(each, verb))
-        binding = Binding(method, descriptor, verb.upper(), template, each.body)
+        binding = Binding(rpc, verb.upper(), template, each.body)
         _check_fields(binding)
         yield binding
 
 
 def _check_fields(binding: Binding) -> None:
-    """Refuses a rule whose fields the request lacks, at start rather than at the first call."""
+    """Rejects a rule with fields that the request does not have, at start-up rather than at the first call."""
     fields = [*binding.template.fields, *([binding.body] if binding.body not in ("", "*") else [])]
     for path in fields:
-        message: Descriptor | None = binding.descriptor.input_type
+        message: Descriptor | None = binding.rpc.input_type
         for step in path.split("."):
             field = message.fields_by_name.get(step) if message is not None else None
             if field is None:
-                raise ValueError(f"{binding.method.path}: {binding.template.text} names no field {path}")
+                raise ValueError(f"{binding.rpc.full_name}: {binding.template.text} has an unknown field {path}")
             message = field.message_type

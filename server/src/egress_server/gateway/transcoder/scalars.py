@@ -1,7 +1,7 @@
-"""What each kind of scalar may look like in JSON, in words that name no programming language.
+"""Checks scalars in JSON, with messages that do not refer to a programming language.
 
-json_format is laxer than the proto3 JSON mapping (it takes `true` for enum number 1) and speaks of Python types, so
-every value is judged here before it gets there.
+json_format is less strict than the proto3 JSON mapping (it accepts `true` as enum number 1) and its errors name Python
+types, so every value is checked here first.
 """
 
 import base64
@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 Problem = Callable[[object], str | None]
-"""Says what is wrong with a JSON value; None if nothing is."""
+"""Returns the problem of a JSON value, None if there is none."""
 
 _INTEGER_TEXT = re.compile(r"-?[0-9]{1,20}")
 _NUMBER_TEXT = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?")
@@ -42,7 +42,7 @@ _FLOAT_MAX = {
 
 
 def problem_of(field: FieldDescriptor) -> Problem:
-    """The judge of one value of `field`. Raises TypeError for a message type that has no scalar form in JSON."""
+    """The check of a value of `field`. Raises TypeError for a message type without a scalar form in JSON."""
     if field.message_type is not None:
         return _well_known(field.message_type.full_name)
     if field.enum_type is not None:
@@ -60,7 +60,7 @@ def problem_of(field: FieldDescriptor) -> Problem:
 
 
 def key_problem_of(field: FieldDescriptor) -> Problem:
-    """The judge of a map's keys, which are always strings in JSON."""
+    """The check of a map key, which is always a string in JSON."""
     if field.type == FieldDescriptor.TYPE_BOOL:
         return lambda key: None if key in ("true", "false") else "must be true or false"
     return problem_of(field)
@@ -69,9 +69,9 @@ def key_problem_of(field: FieldDescriptor) -> Problem:
 def _string(value: object) -> str | None:
     if not isinstance(value, str):
         return "must be a string"
-    # JSON can spell half of a surrogate pair; UTF-8, and so protobuf, can't.
+    # JSON can contain an unpaired surrogate; UTF-8, and so protobuf, cannot.
     if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-        return "must be valid Unicode: it holds half of a surrogate pair"
+        return "must be valid Unicode: it contains an unpaired surrogate"
     return None
 
 
@@ -125,7 +125,7 @@ def _number(limit: float) -> Problem:
 
 
 def _enum(names: frozenset[str], shown: list[str]) -> Problem:
-    """Numbers pass even if no name has them: the pipeline refuses those, in the same words for both wires."""
+    """Unknown numbers pass: they are rejected when the message is decoded, in the same way for all transports."""
     text = f"must be one of {', '.join(shown)}"
 
     def problem(value: object) -> str | None:
@@ -139,14 +139,14 @@ def _enum(names: frozenset[str], shown: list[str]) -> Problem:
 
 def _well_known(full_name: str) -> Problem:
     kinds: dict[str, tuple[Any, str]] = {
-        Duration.DESCRIPTOR.full_name: (Duration, "must be seconds with an s, such as 10s or 1.5s"),
+        Duration.DESCRIPTOR.full_name: (Duration, "must be a duration in seconds, such as 10s or 1.5s"),
         Timestamp.DESCRIPTOR.full_name: (
             Timestamp,
             "must be an RFC 3339 time, such as 2026-01-02T15:04:05Z",
         ),
     }
     if full_name not in kinds:
-        raise TypeError(f"the gateway can't read {full_name} from JSON")
+        raise TypeError(f"{full_name} has no known JSON form")
     message, text = kinds[full_name]
 
     def problem(value: object) -> str | None:

@@ -1,7 +1,7 @@
-"""What a message may look like in JSON: finds every mistake of a body, with its path in proto names.
+"""Checks messages in JSON: finds all problems of a body, with their paths in proto names.
 
-json_format stops at the first mistake, names no path for some and speaks of Python types. So a body is looked over
-here first, in one pass along the descriptor; json_format then only converts what is known to be right.
+json_format stops at the first problem, does not always give a path, and its errors name Python types. So a body is
+checked here first, in one pass along the descriptor. json_format then only converts what is known to be valid.
 """
 
 from collections.abc import Callable
@@ -12,20 +12,16 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
-from egress_server.domain.model.errors import InvalidArgument
-from egress_server.domain.validate.problems import Problems
+from egress_server.gateway.transcoder.problems import SHOWN, Problems, malformed
 from egress_server.gateway.transcoder.scalars import key_problem_of, problem_of
 
 Check = Callable[[object, Problems], None]
-"""Looks at the JSON value found at a place and adds what is wrong with it."""
-
-SHOWN = 64
-"""Characters of a name of the caller's own making that an error repeats."""
+"""Checks a JSON value and adds its problems."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its own fields where a value of it is one JSON object, and the check of its JSON value."""
+    """A field, with the check of its JSON value. `shape` is set if that is a JSON object with fields."""
 
     name: str
     descriptor: FieldDescriptor
@@ -36,34 +32,34 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The fields of a message by JSON name and by proto name; both are accepted everywhere."""
+    """The fields of a message, by JSON name and by proto name. Both are accepted everywhere."""
 
     full_name: str
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
 
     def check(self, value: object, problems: Problems) -> None:
-        """Adds every mistake in a JSON object that is meant as this message."""
+        """Adds all problems of a JSON value as this message."""
         if not isinstance(value, dict):
             problems.add("must be a JSON object")
             return
         seen: dict[str, str] = {}
         for key, item in value.items():
             if (entry := self.fields.get(key)) is None:
-                problems.at(key[:SHOWN]).add("no such field")
+                problems.at(key[:SHOWN]).add("unknown field")
             elif item is not None:
                 here = problems.at(entry.name)
                 if entry.name in seen:
-                    here.add("is given twice")
+                    here.add("is set twice")
                 elif (other := seen.get(entry.oneof)) is not None:
-                    here.add(excludes(other))
+                    here.add(exclusive(other, entry.name))
                 seen[entry.name] = seen[entry.oneof or entry.name] = entry.name
                 entry.check(item, here)
 
 
 def shape_of(descriptor: Descriptor, known: dict[str, Shape]) -> Shape:
-    """The shape of a message type; `known` lets types share and refer to themselves.
+    """The shape of a message type. `known` has the shapes made so far, because types share and contain each other.
 
-    Raises TypeError for a type that the gateway can't read.
+    Raises TypeError for a type without a known JSON form.
     """
     if (shape := known.get(descriptor.full_name)) is None:
         shape = known[descriptor.full_name] = Shape(descriptor.full_name)
@@ -75,30 +71,30 @@ def shape_of(descriptor: Descriptor, known: dict[str, Shape]) -> Shape:
 def fill(message: Message, value: dict[str, object]) -> None:
     """Converts a JSON object that was checked.
 
-    Raises InvalidArgument should the converter know a rule that the check does not.
+    Raises TranscodingError if the converter has a rule that the check does not.
     """
     try:
         ParseDict(value, message)
     except ParseError:
         kind = message.DESCRIPTOR.full_name
-        raise InvalidArgument(f"the request does not fit {kind}", reason="MALFORMED_REQUEST") from None
+        raise malformed(f"request body is not a valid {kind}") from None
 
 
-def excludes(other: str) -> str:
-    """The mistake of setting two fields of which only one may be set."""
-    return f"excludes {other}: only one of the two may be set"
+def exclusive(first: str, second: str) -> str:
+    """The problem of setting two fields of one oneof."""
+    return f"only one of {first} and {second} may be set"
 
 
 def map_entry(field: FieldDescriptor) -> Descriptor | None:
-    """The type of a map field's entries, with the fields `key` and `value`; None for other fields."""
+    """The type of the entries of a map field, with the fields `key` and `value`; None for other fields."""
     kind = field.message_type
     return kind if kind is not None and kind.GetOptions().map_entry else None
 
 
 def object_type(field: FieldDescriptor) -> Descriptor | None:
-    """The type of a field whose single value is a JSON object with fields of its own.
+    """The type of a field whose single value is a JSON object with fields.
 
-    None for scalars and maps, and for the well-known types, which are strings in JSON.
+    None for scalars and maps, and for well-known types, which are strings in JSON.
     """
     kind = field.message_type
     if kind is None or kind.GetOptions().map_entry or kind.full_name.startswith("google.protobuf."):

@@ -1,8 +1,8 @@
 """Paths of google.api.http: `/v1/{name=meshes/*/changes/*}:wait` as a pattern over the raw request path.
 
-Matching works on the path as sent, before percent-decoding, because the rules of google/api/http.proto say that an
-encoded slash is part of a single-segment variable's value and stays encoded in a variable of several segments. An
-ASGI server's decoded path has lost that difference.
+Matches the path as sent, before percent-decoding: by the rules of google/api/http.proto, an encoded slash is part of
+the value of a single-segment variable, and stays encoded in a variable with several segments. The decoded path of an
+ASGI server has lost that difference.
 """
 
 import re
@@ -19,27 +19,28 @@ _RANK = {"*": 1, "**": 2}
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One part between slashes: a literal, `*` or `**`, and the variable it belongs to, empty where to none."""
+    """A part between slashes: a literal, `*` or `**`, and the variable it belongs to, if any."""
 
     text: str
     field: str = ""
 
     @property
     def rank(self) -> int:
-        """How much it matches: 0 a literal, 1 one segment, 2 any number of them."""
+        """How much it matches: 0 a literal, 1 one segment, 2 any number of segments."""
         return _RANK.get(self.text, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """The part of a path that a variable took, as it was sent."""
+    """The part of a path that a variable matched, as sent."""
 
     field: str
     raw: str
     multi: bool
 
     def decode(self) -> str:
-        """The value: percent-decoded, but for %2F in a variable of several segments. Raises UnicodeDecodeError."""
+        """The percent-decoded value; %2F stays as it is in a variable of several segments. Raises
+        UnicodeDecodeError."""
         if "%" not in self.raw:
             return self.raw
         if not self.multi:
@@ -50,7 +51,7 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class PathTemplate:
-    """A parsed path template; make one with `Template.parse`."""
+    """A parsed path template. Create one with `PathTemplate.parse`."""
 
     text: str
     segments: tuple[Segment, ...]
@@ -60,7 +61,7 @@ class PathTemplate:
 
     @classmethod
     def parse(cls, text: str) -> "PathTemplate":
-        """The template in `text`. Raises ValueError where it breaks the grammar of google/api/http.proto."""
+        """Parses a template. Raises ValueError if it violates the grammar of google/api/http.proto."""
         if not text.startswith("/"):
             raise ValueError(f"path template {text!r} must begin with '/'")
         verb = match.group(1) if (match := _VERB.search(text)) else ""
@@ -78,16 +79,16 @@ class PathTemplate:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The dotted field paths its variables set."""
+        """The dotted paths of the fields that its variables set."""
         return tuple(field for field, _ in self._variables)
 
     @property
     def specificity(self) -> tuple[int, ...]:
-        """Sorts templates so that, of two that match one path, the narrower comes first."""
+        """Sort key: of two templates that match the same path, the more specific one comes first."""
         return (*(segment.rank for segment in self.segments), 0 if self.verb else 1)
 
     def match(self, raw_path: str) -> tuple[Capture, ...] | None:
-        """What the variables take of a path as sent (no query); None where the template does not match it."""
+        """What the variables match in a path as sent, without the query; None if the template does not match."""
         if (found := self._regex.fullmatch(raw_path)) is None:
             return None
         return tuple(
@@ -96,7 +97,7 @@ class PathTemplate:
 
 
 def _split(text: str, path: str) -> Iterator[str]:
-    """The parts between slashes, where slashes inside braces do not count."""
+    """The parts between slashes, ignoring slashes inside braces."""
     at = 0
     while at < len(path):
         if path[at] != "/" or (match := _PIECE.match(path, at + 1)) is None:
@@ -106,7 +107,7 @@ def _split(text: str, path: str) -> Iterator[str]:
 
 
 def _piece(text: str, piece: str) -> tuple[Segment, ...]:
-    """The segments of a literal, a wildcard or a variable."""
+    """The segments of a literal, wildcard or variable."""
     if not piece.startswith("{"):
         return (_segment(text, piece, ""),)
     if (match := _VARIABLE.fullmatch(piece)) is None:
@@ -122,7 +123,7 @@ def _segment(text: str, part: str, field: str) -> Segment:
 
 
 def _compile(pieces: list[tuple[Segment, ...]], verb: str) -> re.Pattern[str]:
-    """One group a variable. A bare ':' in the last segment always begins a verb; in a value it is sent as %3A."""
+    """One group per variable. A bare ':' in the last segment always starts a verb; in a value it is sent as %3A."""
     last = pieces[-1][-1]
     out = []
     for piece in pieces:

@@ -1,1 +1,1 @@
-"""A redis-server of our own, in a data directory of its own."""
+"""A server of our own, in a data directory of its own."""

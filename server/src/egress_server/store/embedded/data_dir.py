@@ -1,8 +1,8 @@
 """The folder of an embedded store: one egressd at a time, and only the data that belongs there.
 
-`store.json` remembers the store's epoch and the Redis that wrote it. Both guard against silent loss: a store whose
-epoch is gone is not the one we wrote, and an older Redis over newer data starts empty without a word (6.2 does not
-know the file layout of 7.0).
+`store.json` remembers the store's epoch and the server that wrote it. Both guard against silent loss: data without that
+epoch is another store, and an older server over newer data may start empty without an error (Redis 6.2 does not know
+the file layout of 7.0).
 """
 
 import contextlib
@@ -15,25 +15,34 @@ import msgspec
 
 from egress_server.domain.model.errors import FailedPrecondition
 from egress_server.durable import replace_file
-from egress_server.store.redis.checks import Version, parse_version
+from egress_server.store.redis.checks import incompatible
+from egress_server.store.redis.release import REDIS, Release
 
 _SOCKET_PATH_BYTES = 107
 """sockaddr_un.sun_path less its final zero (unix(7))."""
 
 
-class StoreFile(msgspec.Struct):
+class StoreFile(msgspec.Struct, omit_defaults=True):
     """The content of store.json."""
 
-    format: int
     epoch: str
-    redis_version: str
+    format: int
+    product: str = ""
+    version: str = ""
+    redis_version: str = ""
+    """What format 1 (mesh-egress 0.1.0) has in place of product and version."""
+
+    @property
+    def release(self) -> Release:
+        """The server that wrote the data last."""
+        return Release.of(self.product or REDIS, self.version or self.redis_version)
 
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class DataDir:
-    """The folder at `path`, made where it is missing. `lock` before anything else."""
+    """The folder at `path`, created if it is missing. Call `lock` before anything else."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -42,13 +51,13 @@ class DataDir:
 
     @property
     def redis(self) -> Path:
-        """Where redis-server keeps its files."""
+        """The server's working directory."""
         return self.path / "redis"
 
     def lock(self) -> None:
-        """Makes the folders, closed to others, and takes the lock until `unlock` or our end, however it comes.
+        """Creates the folders, private to this user, and locks them until `unlock` or the end of this process.
 
-        Raises FailedPrecondition STORE_LOCKED naming the process that has it.
+        Raises FailedPrecondition STORE_LOCKED naming the process that holds the lock.
         """
         for folder in (self.path, self.redis):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +69,7 @@ class DataDir:
             other = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
             self.unlock()
             raise FailedPrecondition(
-                f"{self.path} is in use by another egressd (process {other}): stop it, or choose another --data-dir",
+                f"{self.path} is in use by another egressd (process {other}): stop it or choose another --data-dir",
                 reason="STORE_LOCKED",
                 metadata={"data_dir": str(self.path), "pid": other},
             ) from None
@@ -68,7 +77,7 @@ class DataDir:
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def unlock(self) -> None:
-        """Lets another egressd have the folder."""
+        """Lets another egressd use the folder."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -78,7 +87,7 @@ class DataDir:
             self._runtime = None
 
     def socket(self) -> Path:
-        """Where redis-server listens: in the folder, or in a short private one where that path is too long."""
+        """The path of the server's socket: in the folder, or in a private one below /tmp if that path is too long."""
         path = self.redis / "redis.sock"
         if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
             return path
@@ -87,43 +96,33 @@ class DataDir:
         return Path(self._runtime.name) / "redis.sock"
 
     def read(self) -> StoreFile | None:
-        """store.json; None where the folder is new. Raises FailedPrecondition where it can't be understood."""
+        """store.json; None if the folder is new. Raises FailedPrecondition if it can't be understood."""
+        path = self.path / "store.json"
         try:
-            found = msgspec.json.decode((self.path / "store.json").read_bytes(), type=StoreFile)
+            found = msgspec.json.decode(path.read_bytes(), type=StoreFile)
         except FileNotFoundError:
             return None
         except msgspec.DecodeError as error:
-            raise self._refused(f"{self.path / 'store.json'} can't be read: {error}") from None
+            raise self._incompatible(f"{path} can't be read: {error}") from None
         if found.format > _FORMAT:
-            raise self._refused(f"{self.path} was written by a newer egressd (format {found.format})")
+            raise self._incompatible(f"{self.path} was written by a newer egressd (format {found.format})")
         return found
 
-    def check_version(self, version: str) -> None:
-        """Raises FailedPrecondition where the data was written by a newer Redis than `version`."""
-        if (known := self.read()) and _series(parse_version(known.redis_version)) > _series(parse_version(version)):
-            raise self._refused(
-                f"the data in {self.path} was written by Redis {known.redis_version}; the redis-server found here is "
-                f"{version} and would start empty: install {known.redis_version} or newer"
-            )
-
     def check_epoch(self, epoch: str | None) -> None:
-        """Raises FailedPrecondition where the store that started is not the one that store.json remembers."""
+        """Raises FailedPrecondition if the store that started is not the one that store.json remembers."""
         known = self.read()
         if known and known.epoch != epoch:
-            found = f"holds another store ({epoch})" if epoch else "came up empty"
-            raise self._refused(
-                f"{self.path} should hold the store {known.epoch}, but it {found}: its data was lost or exchanged. "
-                f"Restore {self.redis} from a copy, or move {self.path} away to begin anew"
+            found = f"holds another store ({epoch})" if epoch else "is empty"
+            raise self._incompatible(
+                f"{self.redis} should hold the store {known.epoch}, but it {found}: the data was lost or replaced. "
+                f"Restore {self.redis} from a backup, or move {self.path} away to start with an empty store"
             )
 
-    def write(self, epoch: str, version: str) -> None:
-        """Makes store.json say so, durably."""
-        replace_file(self.path / "store.json", msgspec.json.encode(StoreFile(_FORMAT, epoch, version)))
+    def write(self, epoch: str, release: Release) -> None:
+        """Replaces store.json, durably."""
+        version = ".".join(map(str, release.version))
+        content = StoreFile(epoch, _FORMAT, release.product, version)
+        replace_file(self.path / "store.json", msgspec.json.encode(content))
 
-    def _refused(self, message: str) -> FailedPrecondition:
-        return FailedPrecondition(message, reason="STORE_INCOMPATIBLE", metadata={"data_dir": str(self.path)})
-
-
-def _series(version: Version) -> Version:
-    """File layouts change between minor releases, never within one."""
-    return version[:2]
+    def _incompatible(self, message: str) -> FailedPrecondition:
+        return incompatible(message, data_dir=str(self.path))

@@ -1,1 +1,1 @@
-"""The connection to Redis: address, protocol, and what a server must offer before it is trusted."""
+"""The connection to a server: address, protocol, releases, and what a server must offer before it is trusted."""

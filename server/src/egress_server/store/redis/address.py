@@ -1,4 +1,4 @@
-"""Where a Redis listens and how to log in, out of the URL that redis-py understands too."""
+"""Where a server listens and how to log in, from a URL in the form that redis-py reads."""
 
 import asyncio
 import ssl
@@ -15,7 +15,7 @@ _P = TypeVar("_P", bound=asyncio.BaseProtocol)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A Redis: `path` of a unix socket, or host and port."""
+    """The `path` of a unix socket, or a host and port."""
 
     path: str = ""
     host: str = "localhost"
@@ -27,7 +27,7 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> "Address":
-        """Of redis://, rediss:// (TLS; the query may name ssl_ca_certs, ssl_certfile, ssl_keyfile) or unix://.
+        """From redis://, rediss:// (TLS; the query may name ssl_ca_certs, ssl_certfile, ssl_keyfile) or unix://.
 
         Raises InvalidArgument.
         """
@@ -36,14 +36,14 @@ class Address:
             tls = _tls_context(parts) if parts.pop("connection_class", None) is SSLConnection else None
             return cls(tls=tls, **parts)
         except (ValueError, TypeError, OSError) as error:
-            # The URL itself may hold a password: it is not shown.
-            raise InvalidArgument(f"the URL of the store is wrong: {error}") from None
+            # The URL is not shown: it may contain a password.
+            raise InvalidArgument(f"invalid store URL: {error}") from None
 
     def __str__(self) -> str:
         return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
 
     async def open(self, factory: Callable[[], _P]) -> _P:
-        """A connected socket that speaks to the protocol `factory` makes. Raises OSError."""
+        """Connects; the socket is driven by the protocol that `factory` makes. Raises OSError."""
         loop = asyncio.get_running_loop()
         if self.path:
             _, protocol = await loop.create_unix_connection(factory, self.path)
@@ -52,7 +52,7 @@ class Address:
         return protocol
 
     def login(self) -> list[tuple[str | int, ...]]:
-        """The commands that begin every connection."""
+        """The commands that every connection starts with."""
         commands: list[tuple[str | int, ...]] = []
         if self.password:
             user = (self.username,) if self.username else ()

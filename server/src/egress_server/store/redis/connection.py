@@ -1,8 +1,8 @@
-"""A connection to Redis that reconnects by itself.
+"""A connection that reconnects by itself.
 
-Every command we send may be repeated without harm: reads are reads, a commit carries its request key, records and
-leases overwrite themselves. So a command whose connection broke is sent again on the next one, for as long as callers
-can be asked to wait; then it raises Unavailable.
+Every command that the store sends is idempotent: reads are reads, a commit carries its request key, records and leases
+overwrite themselves. So a command whose connection broke is sent again on the next one, for PATIENCE_SECONDS; after
+that it raises Unavailable.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from egress_server.store.scripts import Script
 _log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 5.0
-"""How long a call tries again, from its start; a connection that fell silent is noticed only after STALL_SECONDS."""
+"""How long a call retries, from its start; a stalled connection is detected only after STALL_SECONDS."""
 _CONNECT_SECONDS = 5.0
 _BACKOFF = Backoff(0.02, 0.5)
 _STEADY_SECONDS = 1.0
-"""A connection that lived this long starts the back-off over."""
+"""A connection that lived this long resets the backoff."""
 
 
 class StoreFault(Exception):
-    """Redis refused what we sent: a bug of ours, or another program's data under our keys."""
+    """The server rejected a command: a bug in the store, or another program's data under its keys."""
 
     def __init__(self, refused: ReplyError) -> None:
         super().__init__(str(refused))
@@ -38,7 +38,7 @@ class StoreFault(Exception):
 
 
 class RedisConnection:
-    """Commands of many callers on one socket, replies in order; reconnects by itself between `start` and `close`."""
+    """Commands of many callers on one socket, replies in order; reconnects between `start` and `close`."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -47,18 +47,18 @@ class RedisConnection:
         self._back = asyncio.Event()
         self._closed = False
         self._keeper = Background()
-        self._why = ""
+        self._reason = ""
 
     async def start(self) -> None:
-        """Connects. Raises Unavailable at once where that fails: at the start someone looks."""
+        """Connects. Raises Unavailable at the first failure, without a retry."""
         try:
             await self._connect()
         except (ConnectionLost, ReplyError, OSError, TimeoutError) as error:
-            raise _unavailable(f"no connection to the store at {self.address}: {_text(error)}") from None
+            raise _unavailable(f"cannot connect to the store at {self.address}: {_text(error)}") from None
         self._keeper.start(Task.STORE_CONNECTION, self._keep, address=str(self.address))
 
     async def close(self) -> None:
-        """Ends the connection. Calls that wait raise Unavailable."""
+        """Closes the connection. Waiting calls raise Unavailable."""
         self._closed = True
         await self._keeper.close()
         if self._wire is not None:
@@ -75,20 +75,20 @@ class RedisConnection:
             except ConnectionLost:
                 continue
             except ReplyError as refused:
-                raise _meaning(refused) from None
+                raise _error_of(refused) from None
 
     async def run(self, script: Script, keys: tuple[str, ...], *args: bytes | str | int) -> Any:
-        """The reply of a script; raises as `call`."""
+        """The reply of a script; raises what `call` raises."""
         try:
             return await self.call("EVALSHA", script.sha, len(keys), *keys, *args)
         except StoreFault as fault:
             if fault.kind != "NOSCRIPT":
                 raise
-        # Somebody flushed the scripts; EVAL loads this one again.
+        # The script cache was flushed; EVAL loads this script again.
         return await self.call("EVAL", script.text, len(keys), *keys, *args)
 
-    async def read_at_once(self, *commands: tuple[bytes | str | int, ...]) -> list[Any]:
-        """The replies of several reads, all as of one moment; raises as `call`."""
+    async def read_together(self, *commands: tuple[bytes | str | int, ...]) -> list[Any]:
+        """The replies to several reads as of one moment; raises what `call` raises."""
         give_up = self._give_up()
         while True:
             wire = self._wire or await self._reconnected(give_up)
@@ -97,20 +97,20 @@ class RedisConnection:
             if isinstance(result, list):
                 return result
             if isinstance(result, ReplyError):
-                raise _meaning(result)
+                raise _error_of(result)
 
     def _give_up(self) -> float:
         return asyncio.get_running_loop().time() + PATIENCE_SECONDS
 
     async def _reconnected(self, give_up: float) -> RedisProtocol:
-        """A live connection, which may be lost again by the time somebody sees it."""
+        """A live connection, which may be lost again by the time the caller uses it."""
         while self._wire is None:
             try:
                 async with asyncio.timeout_at(give_up):
                     await self._back.wait()
             except TimeoutError:
                 raise _unavailable(
-                    f"the store at {self.address} can't be reached: {self._why or 'the connection is lost'}"
+                    f"the store at {self.address} is unavailable: {self._reason or 'the connection is lost'}"
                 ) from None
             if self._closed:
                 raise _unavailable("the connection to the store is closed")
@@ -154,8 +154,8 @@ class RedisConnection:
                 try:
                     await self._connect()
                 except (ConnectionLost, ReplyError, OSError, TimeoutError) as error:
-                    self._why = _text(error)
-            _log.info("store_connection_back", address=str(self.address), tries=failures)
+                    self._reason = _text(error)
+            _log.info("store_connection_restored", address=str(self.address), tries=failures)
 
 
 def _text(error: BaseException) -> str:
@@ -166,12 +166,12 @@ def _unavailable(message: str) -> Unavailable:
     return Unavailable(message, reason="STORE_UNAVAILABLE", retry_after=1.0)
 
 
-def _meaning(refused: ReplyError) -> EgressError | StoreFault:
-    """What an error reply means to callers."""
+def _error_of(refused: ReplyError) -> EgressError | StoreFault:
+    """The error that an error reply means to callers."""
     if refused.kind == "OOM":
         return ResourceExhausted(
-            "the store's memory is full: nothing was written", reason="STORE_FULL", retry_after=10.0
+            "the store is out of memory; nothing was written", reason="STORE_FULL", retry_after=10.0
         )
     if refused.kind in ("ERR", "NOSCRIPT", "WRONGTYPE"):
         return StoreFault(refused)
-    return _unavailable(f"the store can't serve: {refused}")
+    return _unavailable(f"the store is not able to serve requests: {refused}")

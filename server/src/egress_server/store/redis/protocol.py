@@ -1,11 +1,11 @@
-"""One socket to Redis: commands go out in batches, replies come back in order.
+"""One socket to a server: commands go out in batches, replies come back in order.
 
-Why not redis-py's connection: it reads replies in a coroutine, for one caller at a time; many callers on one socket
-would need a reader task and a queue around it. Here hiredis, its parser, sits right in the event loop's callback, and
-a reply is one future.
+redis-py's connection reads replies in a coroutine, for one caller at a time; many callers on one socket would need a
+reader task and a queue around it. Here hiredis, the parser, runs in the event loop's callback, and a reply resolves one
+future.
 
-Commands that are sent while two batches are in flight wait and become the next batch. That is what lets one fsync
-serve many commits: Redis flushes once for all it has read.
+Commands sent while two batches are in flight become the next batch. That lets one fsync serve many commits: the server
+flushes once for everything it has read.
 """
 
 import asyncio
@@ -18,35 +18,35 @@ import hiredis
 
 _BATCHES_IN_FLIGHT = 2
 STALL_SECONDS = 4.0
-"""A connection on which an answer has been due for this long (at most twice that) and nothing came counts as
-lost (half-open links). Blocking reads must be shorter."""
+"""A connection counts as lost if a reply is due for this long (at most twice that) and nothing arrives: the link may be
+half-open. Blocking reads must be shorter."""
 
-# Error words that speak of the server's state rather than of the command (shared.* in Redis' server.c). Of an error
-# inside a script, Redis 6.2 puts its own words in front.
+# Error codes about the server's state rather than the command (shared.* in Redis' server.c). For an error inside a
+# script, some versions put other words in front.
 _KINDS = re.compile(
     r"\b(NOSCRIPT|LOADING|READONLY|MASTERDOWN|OOM|MISCONF|BUSY|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|EXECABORT"
     r"|NOAUTH|WRONGPASS|NOPERM)\b"
 )
-# Of these, a server that can't serve just now but will, perhaps another one behind the same address.
+# Those of a server that can't serve now but will soon, or will be replaced by another one at the same address.
 _NOT_SERVING = ("LOADING", "READONLY", "MASTERDOWN")
 
 
 class ConnectionLost(Exception):
-    """The connection broke: whether the command ran is not known."""
+    """The connection broke; the command may or may not have run."""
 
 
 class ReplyError(Exception):
-    """Redis answered with an error; nothing is known to have been written."""
+    """The server replied with an error."""
 
     @property
     def kind(self) -> str:
-        """Redis' word for the error, such as OOM; ERR where it says nothing of the server's state."""
+        """The error code, such as OOM; ERR for any that is not about the server's state."""
         found = _KINDS.search(str(self))
         return found.group() if found else "ERR"
 
 
 class RedisProtocol(asyncio.Protocol):
-    """One connected socket. `on_lost` is called once, when it is gone."""
+    """One connected socket. `on_lost` is called once, when the connection is lost."""
 
     def __init__(self, on_lost: Callable[["RedisProtocol"], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -57,18 +57,18 @@ class RedisProtocol(asyncio.Protocol):
         self._queue: list[bytes] = []
         self._flush_scheduled = False
         self._batches: deque[int] = deque()
-        self._answers = 0
+        self._replies = 0
         self._watchdog: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether commands can still go out."""
+        """Whether commands can still be sent."""
         return self._transport is not None
 
     def send(self, *args: bytes | str | int) -> asyncio.Future[Any]:
-        """Queues a command. The future gives the reply, or raises Refused or ConnectionLost.
+        """Queues a command. The future resolves to the reply, or raises ReplyError or ConnectionLost.
 
-        Cancelling the future forgets the reply; the command runs all the same and the order of replies holds.
+        Cancelling the future drops the reply; the command still runs, and later replies keep their order.
         """
         future = self._loop.create_future()
         if self._transport is None:
@@ -82,26 +82,26 @@ class RedisProtocol(asyncio.Protocol):
         return future
 
     def abort(self) -> None:
-        """Ends the connection; commands that wait for their reply raise ConnectionLost."""
+        """Closes the connection; commands waiting for a reply raise ConnectionLost."""
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """By the event loop."""
+        """Called by the event loop."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but ancestry
         self._watch(None)
 
     def data_received(self, data: bytes) -> None:
-        """By the event loop."""
+        """Called by the event loop."""
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not False:
-                self._answer(reply)
+                self._resolve(reply)
         except hiredis.ProtocolError:
             self.abort()
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """By the event loop."""
+        """Called by the event loop."""
         self._transport = None
         if self._watchdog is not None:
             self._watchdog.cancel()
@@ -120,8 +120,8 @@ class RedisProtocol(asyncio.Protocol):
         self._batches.append(len(self._queue))
         self._queue.clear()
 
-    def _answer(self, reply: Any) -> None:
-        self._answers += 1
+    def _resolve(self, reply: Any) -> None:
+        self._replies += 1
         future = self._due.popleft()
         self._batches[0] -= 1
         if not self._batches[0]:
@@ -139,9 +139,9 @@ class RedisProtocol(asyncio.Protocol):
             future.set_result(reply)
 
     def _watch(self, stuck_at: int | None) -> None:
-        """`stuck_at`: the count of answers at the last look, if one was due then."""
-        if self._due and self._answers == stuck_at:
+        """Aborts a stalled connection. `stuck_at` is the reply count at the last check if a reply was due then."""
+        if self._due and self._replies == stuck_at:
             self.abort()
             return
-        waits_at = self._answers if self._due else None
+        waits_at = self._replies if self._due else None
         self._watchdog = self._loop.call_later(STALL_SECONDS, self._watch, waits_at)

@@ -1,4 +1,4 @@
-"""The scripts that Redis runs for us. Each is atomic; the files say what they take and give."""
+"""The Lua scripts of the store. Each is atomic; its header lists keys, arguments and reply."""
 
 from dataclasses import dataclass
 from hashlib import sha1
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script and the name Redis knows it by once it is loaded."""
+    """A script, and the digest that EVALSHA calls it by once it is loaded."""
 
     text: bytes
     sha: str

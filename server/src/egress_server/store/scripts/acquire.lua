@@ -1,4 +1,4 @@
--- Takes or renews the lease on a cluster. Each new holder gets a higher fence, which put_status.lua checks.
+-- Takes or renews the lease on a cluster. Each new lease has a higher fence, which put_status.lua checks.
 --
 -- KEYS: lease, fences      ARGV: owner, ttl (ms), cluster
 -- Reply: the fence, or nil while another owner holds the lease

@@ -1,13 +1,13 @@
--- The only writer of desired state. Everything is checked before the first write, because Redis does not roll a
--- failed script back. Its cost does not depend on how many clusters or resources there are.
+-- The only writer of desired state. All checks precede the first write, because Redis does not roll back a failed
+-- script. The cost does not depend on the number of clusters or resources.
 --
 -- KEYS: meta, request, last, resources, history of the resource, audit, log
 -- ARGV: epoch, revision, fingerprint, name, deletes (1|0), resource, record, digest, content digest,
 --       request ttl (s), history length, history ttl after a delete (s), log length, traceparent, number of
 --       read buckets, the read buckets, the touched buckets
 -- Replies: {0, revision, previous revision, accept ms, create ms} committed
---          {1, revision} the same request was committed before
---          {2} the request id was used for something else
+--          {1, revision} the same request was committed earlier
+--          {2} the request id was used for another request
 --          {3, head revision} stale
 local meta, request, last, resources, history, audit, log =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -25,10 +25,10 @@ local known = redis.call('HMGET', meta, 'epoch', 'revision', 'floor')
 local head = tonumber(known[2] or 0)
 if known[1] ~= ARGV[1] then return {3, head} end
 if reads > 0 then
-  local seen, floor = tonumber(ARGV[2]), tonumber(known[3] or 0)
+  local read_at, floor = tonumber(ARGV[2]), tonumber(known[3] or 0)
   for _, at in ipairs(redis.call('HMGET', last, unpack(ARGV, first_read, first_read + reads - 1))) do
-    -- A bucket that was forgotten changed at `floor` or before.
-    if tonumber(at or floor) > seen then return {3, head} end
+    -- A deleted bucket changed at `floor` or earlier.
+    if tonumber(at or floor) > read_at then return {3, head} end
   end
 end
 

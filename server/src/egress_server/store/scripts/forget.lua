@@ -1,4 +1,4 @@
--- Forgets when buckets changed that changed at `floor` or before; a forgotten bucket counts as changed at `floor`.
+-- Deletes buckets that last changed at `floor` or earlier; a deleted bucket counts as changed at `floor`.
 --
 -- KEYS: meta, last      ARGV: floor, then buckets
 local floor = tonumber(ARGV[1])

@@ -1,8 +1,8 @@
--- Puts a message into the inbox of a process. A request goes only to one that is there, and carries the moment (by the
--- store's clock) after which nobody waits for its answer.
+-- Puts a message into the inbox of a process. A request is posted only if the process is alive, and carries the time, by
+-- the store's clock, at which its sender stops waiting.
 --
--- KEYS: inbox, and of a request the sessions of the process      ARGV: inbox ttl (ms), message, time left (ms)
--- Reply: 1, or 0 where the process is gone
+-- KEYS: inbox; for a request also the sessions of the process      ARGV: inbox ttl (ms), message, time left (ms)
+-- Reply: 1, or 0 if the process is gone
 local message = ARGV[2]
 if KEYS[2] then
   if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end

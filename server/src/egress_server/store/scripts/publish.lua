@@ -1,7 +1,7 @@
--- Tells which agents a process holds. Who stops telling is forgotten by itself.
+-- Publishes the agents attached to a process. A process that stops publishing expires.
 --
--- KEYS: processes, sessions of the process      ARGV: process, ttl (ms), version, sessions (empty: as before)
--- Reply: 1, or 0 where nothing is known that could be as before
+-- KEYS: processes, sessions of the process      ARGV: process, ttl (ms), version, sessions (empty: unchanged)
+-- Reply: 1, or 0 if there is nothing that could be unchanged
 if ARGV[4] ~= '' then
   redis.call('HSET', KEYS[2], 'version', ARGV[3], 'sessions', ARGV[4])
 elseif redis.call('EXISTS', KEYS[2]) == 0 then

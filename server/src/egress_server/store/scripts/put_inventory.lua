@@ -1,5 +1,5 @@
--- Replaces what is known of a cluster besides ours (an empty record: it is forgotten), and tells everybody to read it.
--- The record is not in the stream: it is large, and only the newest counts.
+-- Replaces the inventory of a cluster (an empty record deletes it) and announces that in the status log. The record
+-- itself is not in the stream: it is large, and only the newest one matters.
 --
 -- KEYS: meta, inventories, status log      ARGV: status log length, cluster, record, field naming the cluster
 if ARGV[3] == '' then

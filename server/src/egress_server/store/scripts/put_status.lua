@@ -1,9 +1,9 @@
--- Writes the appliers' records of many clusters at once and tells everybody by one stream entry.
--- The entry's id counts the writes, so a reader sees when it missed one.
+-- Writes the status records of several clusters and announces them in one stream entry. The entry's id counts the
+-- writes, so a reader notices a missing one.
 --
 -- KEYS: meta, status, status log, fences
 -- ARGV: status log length, then for each cluster: id, fence, record
--- Reply: the ids of the clusters that a younger lease drives; nothing was written for those
+-- Reply: the ids of the clusters with a newer lease; nothing was written for those
 local refused, written = {}, {}
 for i = 2, #ARGV, 3 do
   local cluster, fence = ARGV[i], redis.call('HGET', KEYS[4], ARGV[i])

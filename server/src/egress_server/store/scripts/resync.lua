@@ -1,4 +1,4 @@
--- Asks whoever drives a cluster to look at it afresh. Nothing is kept of it: who starts later looks anyway.
+-- Requests a resync of a cluster from its applier. Nothing is kept: an applier that starts later reads the cluster anyway.
 --
 -- KEYS: meta, status log      ARGV: status log length, field naming the cluster
 local number = redis.call('HINCRBY', KEYS[1], 'status', 1)

@@ -14,11 +14,11 @@ from typing import Any, ParamSpec, TypeVar
 import orjson
 
 from egress_server.aio.waiting import Unbroken
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import UNSUPPORTED, Problem
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.durable import replace_file
 from egress_server.formats.strict_yaml import YamlError, dump, load_mapping
 from egress_server.ports.target import UNREACHABLE, Applied, Live, Projection, Witness
@@ -35,7 +35,7 @@ _NO_INTERCEPTION = Problem(
 )
 
 
-class DirectoryTarget(StaticTarget):
+class YamlDirectoryTarget(StaticTarget):
     """The folder `path` below `root`, which the operator configured. Nothing outside `root` is ever touched."""
 
     def __init__(self, root: Path, path: str) -> None:
@@ -87,7 +87,7 @@ class DirectoryTarget(StaticTarget):
 
     def _strip_ended(self, now: datetime) -> None:
         objects = [obj for _, obj in _managed(self._folder)]
-        for before, after in zip(objects, strip_ended(objects, now), strict=True):
+        for before, after in zip(objects, strip_expired(objects, now), strict=True):
             if after is not before:
                 _write_object(self._folder, after)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from egress_server.domain.model.objects import MANAGED_BY
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.discovery import Discovery
 from egress_server.targets.kubernetes.api.errors import ApiError
@@ -38,7 +38,7 @@ async def _adopted_virtual_services(client: ApiClient, root: str) -> list[tuple[
 async def _strip(client: ApiClient, cache: Cache, kind: ApiKind, raw: Object, now: datetime) -> None:
     """Writes at the version that was read; reads again if it has changed meanwhile."""
     for attempt in range(_ATTEMPTS):
-        [stripped] = strip_ended([raw], now)
+        [stripped] = strip_expired([raw], now)
         if stripped is raw:
             return
         try:

@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from egress_server.domain.model.clusters import Cluster, KubernetesTarget, kubernetes_settings
 from egress_server.domain.model.errors import PermanentError
-from egress_server.domain.model.resources import Cluster, KubernetesTarget
 from egress_server.ports.identity import Sealer
 from egress_server.ports.target import PERMISSIONS_MISSING
 from egress_server.targets.kubernetes.api import kinds
@@ -32,7 +32,7 @@ async def open_kubernetes(cluster: Cluster, sealer: Sealer) -> Kubernetes:
 
     Raises TransientError, and PermanentError such as CREDENTIALS_REFUSED, NOT_IN_CLUSTER or PERMISSIONS_MISSING.
     """
-    settings = cluster.kubernetes or KubernetesTarget()
+    settings = kubernetes_settings(cluster)
     client = ApiClient(await _connection(settings, sealer))
     try:
         with as_target_errors():

@@ -10,9 +10,9 @@ import structlog
 from egress_server.aio.backoff import Backoff
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
+from egress_server.domain.model.clusters import Cluster, kubernetes_settings
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import IstioObject, ObjectKey
-from egress_server.domain.model.resources import Cluster, KubernetesTarget
 from egress_server.domain.model.status import Problem
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.clock import Clock, system_clock
@@ -48,7 +48,7 @@ class Kubernetes:
     """It waits for 10 s at most."""
 
     def __init__(self, client: ApiClient, cluster: Cluster, clock: Clock = system_clock) -> None:
-        settings = cluster.kubernetes or KubernetesTarget()
+        settings = kubernetes_settings(cluster)
         self._client = client
         self._cluster = cluster
         self._clock = clock

@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 
 from egress_server.aio.waiting import Unbroken
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.host_overrides import HostOverride
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import UNSUPPORTED, Problem
-from egress_server.domain.render.expired_faults import strip_ended
+from egress_server.domain.render.expired_faults import strip_expired
 from egress_server.durable import replace_file
 from egress_server.ports.clock import system_clock
 from egress_server.ports.target import Applied, Live, Projection, Witness
@@ -67,7 +67,7 @@ LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
 _STATE_FILE = "state.json"
 
 
-class LocalTarget(StaticTarget):
+class LocalEnvoyTarget(StaticTarget):
     """One Envoy and its objects in `folder`; a Target between `start` and `stop`.
 
     The workload has these `labels` and is in `namespace`. `resolve` overrides DNS.
@@ -202,5 +202,5 @@ class LocalTarget(StaticTarget):
 
 
 def _without_ended_faults(state: LocalState, now: datetime) -> LocalState:
-    remaining = strip_ended(list(state.objects.values()), now)
+    remaining = strip_expired(list(state.objects.values()), now)
     return replace(state, objects={key_of(item): item for item in remaining})

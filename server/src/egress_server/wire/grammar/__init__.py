@@ -1,1 +1,1 @@
-"""What many methods share: resource names, options of a mutation, paging, scopes, YAML."""
+"""What many RPCs have in common: handlers, resource names, mutation options, collections, YAML."""

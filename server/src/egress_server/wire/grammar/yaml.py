@@ -1,4 +1,4 @@
-"""Requests that take Istio's YAML instead of fields: one way to read it, and to say what is wrong by its own paths."""
+"""Requests that have Istio YAML instead of fields: reads it, and reports problems by the paths of the YAML."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def read_yaml(parse: Callable[[str, Problems], T | None], text: str, problems: Problems) -> T:
-    """What `parse` makes of the text; raises InvalidArgument, with reason INVALID_YAML where it is no YAML at all."""
+    """The result of `parse`. Raises InvalidArgument, with reason INVALID_YAML if the text is not YAML."""
     try:
         parsed = parse(text, problems.at(FIELD))
     except YamlError as error:
@@ -24,17 +24,17 @@ def read_yaml(parse: Callable[[str, Problems], T | None], text: str, problems: P
     return parsed
 
 
-def refuse_beside_fields(request: Any, source: str, names: tuple[str, ...], problems: Problems) -> None:
-    """Fields of the request that only go with YAML, where the resource comes as `source`, which has its own."""
+def refuse_yaml_options(request: Any, source: str, names: tuple[str, ...], problems: Problems) -> None:
+    """Adds a problem for each field of the request that is only for YAML. The resource at `source` has its own."""
     for name in names:
         if request.HasField(name):
-            problems.at(name).add(f"goes with {FIELD}; set {source}.{name}")
+            problems.at(name).add(f"can only be used with {FIELD}; set {source}.{name} instead")
 
 
 @contextmanager
 def in_yaml_terms(source: str, names: tuple[str, ...], yaml_path: Callable[[str], str]) -> Iterator[None]:
-    """Says what is wrong with the resource, which stands at `source`, by the YAML's paths; of the fields `names` the
-    request has its own."""
+    """Translates the paths of problems with the resource at `source` to those of the YAML, except for the fields
+    `names`, which the request has itself."""
 
     def translated(field: str) -> str:
         own = field.removeprefix(f"{source}.")

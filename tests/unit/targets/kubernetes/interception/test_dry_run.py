@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.simulate.interception import Rules
+from egress_server.domain.simulate.interception import CaptureRules
 from egress_server.targets.kubernetes.interception.dry_run import (
     InjectionSite,
     dry_run_pod,
@@ -103,9 +103,11 @@ def test_rules_of_an_injected_pod() -> None:
     assert rules_of(pod) is None
     proxy = {"name": "istio-proxy"}
     init = {"name": "istio-init", "args": ["istio-iptables", "-i", "10.0.0.0/8", "-x", ""]}
-    assert rules_of({**pod, "spec": {"containers": [], "initContainers": [init, proxy]}}) == Rules(("10.0.0.0/8",))
+    assert rules_of({**pod, "spec": {"containers": [], "initContainers": [init, proxy]}}) == CaptureRules(
+        ("10.0.0.0/8",)
+    )
     pod["metadata"]["annotations"] = {"sidecar.istio.io/interceptionMode": "REDIRECT"}
-    assert rules_of({**pod, "spec": {"containers": [proxy]}}) == Rules(("*",))
+    assert rules_of({**pod, "spec": {"containers": [proxy]}}) == CaptureRules(("*",))
 
 
 @pytest.mark.parametrize(

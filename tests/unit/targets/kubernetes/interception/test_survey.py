@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from egress_server.domain.observed.inventory import ForeignSidecar, PolicyGapKind, StaleWorkload
-from egress_server.domain.simulate.interception import Rules
+from egress_server.domain.simulate.interception import CaptureRules
 from egress_server.targets.kubernetes.interception.admission import ScopedRules
 from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, INCLUDE_RANGES, Pod, read_pod
 from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps, sidecar_gaps
@@ -50,7 +50,7 @@ def read(obj: dict[str, Any]) -> Pod:
 def test_rules_are_the_init_containers_arguments() -> None:
     """Ranges and ports, and the workload that the pod belongs to."""
     found = read(pod(init("10.0.0.0/8,192.168.0.0/16", "10.1.0.0/16", q="443", o="3306,5432")))
-    assert found.rules == Rules(
+    assert found.rules == CaptureRules(
         include=("10.0.0.0/8", "192.168.0.0/16"),
         exclude=("10.1.0.0/16",),
         include_ports=frozenset({443}),
@@ -82,7 +82,7 @@ def test_terminated_pods_are_ignored() -> None:
 def test_with_the_cni_plugin_annotations_are_the_rules() -> None:
     """The injector leaves them on the pod; without an interception mode nothing is captured."""
     marked = {"sidecar.istio.io/interceptionMode": "REDIRECT", INCLUDE_RANGES: "10.0.0.0/8"}
-    assert read(pod(annotations=marked)).rules == Rules(include=("10.0.0.0/8",))
+    assert read(pod(annotations=marked)).rules == CaptureRules(include=("10.0.0.0/8",))
     assert read(pod(annotations={"sidecar.istio.io/interceptionMode": "NONE"})).rules is None
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import Capabilities
 from tests.support.meshes import interception
 from tests.unit.targets.kubernetes.observations import ROOT, cluster, found, observe, one, projected, reasons

@@ -2,7 +2,8 @@
 
 import pytest
 
-from egress_server.domain.model.resources import MeshPolicyBackend, Scope
+from egress_server.domain.model.clusters import MeshPolicyBackend
+from egress_server.domain.model.selectors import Scope
 from tests.support.meshes import policy
 from tests.unit.targets.kubernetes.observations import ROOT, cluster, found, observe, one, projected, reasons
 

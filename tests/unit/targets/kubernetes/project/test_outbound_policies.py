@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from egress_server.domain.model.objects import key_of
-from egress_server.domain.model.resources import OutboundPolicy, Scope
+from egress_server.domain.model.resources import OutboundPolicy
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import Capabilities
 from egress_server.targets.kubernetes.last_applied import SavedFields, object_key
 from egress_server.targets.kubernetes.project.outbound_policies import COPIED_FROM

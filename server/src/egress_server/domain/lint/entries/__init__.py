@@ -1,1 +1,1 @@
-"""Rules about service entries (EGR01xx)."""
+"""Rules for service entries (EGR01xx)."""

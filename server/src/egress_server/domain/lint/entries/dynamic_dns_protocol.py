@@ -1,6 +1,6 @@
-"""EGR0104: resolution DYNAMIC_DNS on a port whose protocol names no host.
+"""EGR0104: resolution DYNAMIC_DNS on a port whose protocol carries no host name.
 
-DYNAMIC_DNS resolves the name in each request or TLS greeting. Istio takes it for HTTP, HTTP2, GRPC and TLS only.
+DYNAMIC_DNS resolves the name in each request or TLS handshake. Istio accepts it for HTTP, HTTP2, GRPC and TLS only.
 """
 
 from collections.abc import Iterator
@@ -10,31 +10,31 @@ from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import Protocol, Resolution, ServiceEntry
 
-_SERVED = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
-_INSTEAD = {Protocol.HTTPS: Protocol.TLS, Protocol.GRPC_WEB: Protocol.HTTP}
+_SUPPORTED = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
+_ALTERNATIVE = {Protocol.HTTPS: Protocol.TLS, Protocol.GRPC_WEB: Protocol.HTTP}
 
 
 class DynamicDnsProtocol(Rule[ServiceEntry]):
-    """One finding for each port."""
+    """One finding per port."""
 
     code = "EGR0104"
     severity = Severity.ERROR
-    title = "resolution DYNAMIC_DNS with a protocol it can't serve"
-    on = (ServiceEntry,)
+    title = "resolution DYNAMIC_DNS with an unsupported protocol"
+    applies_to = (ServiceEntry,)
     related_codes = ("IST0106",)
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
-        """Looks at the entry alone."""
+        """Checks the entry alone."""
         if entry.resolution is not Resolution.DYNAMIC_DNS:
             return
         for index, port in enumerate(entry.ports):
-            if port.protocol not in _SERVED:
-                instead = _INSTEAD.get(port.protocol)
-                yield self.found(
+            if port.protocol not in _SUPPORTED:
+                alternative = _ALTERNATIVE.get(port.protocol)
+                yield self.finding(
                     f"ports[{index}].protocol",
-                    f"DYNAMIC_DNS takes the host from each request, and only from HTTP, HTTP2, GRPC and TLS; port "
-                    f"{port.number} is {port.protocol.value}, and Istio refuses the entry",
-                    f"declare port {port.number} as {instead.value}"
-                    if instead
-                    else "use resolution DNS with one host, or NONE with the addresses of the host",
+                    "DYNAMIC_DNS takes the host from each request, which only works for HTTP, HTTP2, GRPC and TLS; "
+                    f"port {port.number} is {port.protocol.value}, so Istio rejects the entry",
+                    f"declare port {port.number} as {alternative.value}"
+                    if alternative
+                    else "use resolution DNS with one host, or NONE with the host's addresses",
                 )

@@ -1,8 +1,8 @@
 """EGR0105: an endpoint or address that is loopback, link-local or a metadata service.
 
-An entry makes its addresses reachable by its host's name, in every namespace that sees it. Loopback there is the
-sidecar's own machine, its admin port included; link-local addresses and the clouds' metadata services hand out the
-node's credentials. None of them is ever an external service.
+An entry makes its addresses reachable under its host name, in every namespace that sees it. Loopback is the pod itself,
+including the sidecar's admin port; link-local addresses and cloud metadata services hand out the node's credentials.
+None of them is ever an external service.
 """
 
 from collections.abc import Iterator
@@ -10,49 +10,49 @@ from ipaddress import ip_address, ip_network
 
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.lint.rule import Rule
-from egress_server.domain.model.addresses import why_forbidden
+from egress_server.domain.model.addresses import address_problem
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import ServiceEntry
 
-_BLOCKS = tuple(map(ip_network, ("127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10")))
+_FORBIDDEN_RANGES = tuple(map(ip_network, ("127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10")))
 
 
 class ForbiddenAddress(Rule[ServiceEntry]):
-    """One finding for each endpoint and each address."""
+    """One finding per endpoint and address."""
 
     code = "EGR0105"
     severity = Severity.ERROR
-    title = "an endpoint or address that is loopback, link-local or metadata"
-    on = (ServiceEntry,)
+    title = "loopback, link-local or metadata address in an entry"
+    applies_to = (ServiceEntry,)
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
-        """Looks at the entry alone."""
+        """Checks the entry alone."""
         for index, endpoint in enumerate(entry.endpoints):
-            if why := _why_endpoint(endpoint.address):
-                yield self._about(f"endpoints[{index}].address", entry, why)
+            if problem := _endpoint_problem(endpoint.address):
+                yield self._forbidden(f"endpoints[{index}].address", entry, problem)
         for index, address in enumerate(entry.addresses):
-            if why := _why_range(address):
-                yield self._about(f"addresses[{index}]", entry, why)
+            if problem := _range_problem(address):
+                yield self._forbidden(f"addresses[{index}]", entry, problem)
 
-    def _about(self, field: str, entry: ServiceEntry, why: str) -> Finding:
-        return self.found(
+    def _forbidden(self, field: str, entry: ServiceEntry, problem: str) -> Finding:
+        return self.finding(
             field,
-            f"{why}; an entry with it leads workloads that call {entry.hosts[0]} back into the infrastructure",
-            "name the address at which the external service is served, or leave this one out",
+            f"{problem}; the entry would send workloads that call {entry.hosts[0]} back into the infrastructure",
+            "use the address of the external service, or remove this one",
         )
 
 
-def _why_endpoint(address: str) -> str | None:
+def _endpoint_problem(address: str) -> str | None:
     try:
         ip_address(address)
     except ValueError:
-        return None  # a name; DNS decides, and the agents look at what it says
-    return why_forbidden(address)
+        return None  # a name: DNS decides, and agents check the addresses that it resolves to
+    return address_problem(address)
 
 
-def _why_range(text: str) -> str | None:
+def _range_problem(text: str) -> str | None:
     network = ip_network(text)
-    if why := why_forbidden(str(network.network_address)) or why_forbidden(str(network.broadcast_address)):
-        return why
-    inside = (block for block in _BLOCKS if block.version == network.version and block.overlaps(network))
+    if problem := address_problem(str(network.network_address)) or address_problem(str(network.broadcast_address)):
+        return problem
+    inside = (block for block in _FORBIDDEN_RANGES if block.version == network.version and block.overlaps(network))
     return next((f"{text} contains {block}, which is loopback or link-local" for block in inside), None)

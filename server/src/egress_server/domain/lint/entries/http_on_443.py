@@ -1,7 +1,7 @@
 """EGR0108: port 443 declared as HTTP.
 
-Clients speak TLS to 443, and TLS is not what such an entry registers: HTTPS to its host goes as if nobody had
-registered it, cut under REGISTRY_ONLY, past every route and metric under ALLOW_ANY.
+Clients use TLS on 443, which such an entry does not register: HTTPS to its host is treated as unregistered, so it is
+blocked under REGISTRY_ONLY, and passes under ALLOW_ANY without routes and metrics.
 """
 
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ from egress_server.domain.model.resources import ServiceEntry
 
 
 class HttpOn443(Rule[ServiceEntry]):
-    """One finding at most: a number stands only once in an entry."""
+    """At most one finding, because port numbers are unique in an entry."""
 
     code = "EGR0108"
     severity = Severity.WARNING
-    title = "port 443 declared HTTP"
-    on = (ServiceEntry,)
+    title = "port 443 declared as HTTP"
+    applies_to = (ServiceEntry,)
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
-        """Looks at the entry alone."""
+        """Checks the entry alone."""
         for index, port in enumerate(entry.ports):
             if port.number == 443 and port.protocol.is_http:
-                yield self.found(
+                yield self.finding(
                     f"ports[{index}].protocol",
-                    f"clients speak TLS to 443, and {port.protocol.value} registers only what is no TLS: HTTPS to "
-                    f"{entry.hosts[0]} is cut under REGISTRY_ONLY, and passes under ALLOW_ANY as without an entry",
-                    "declare port 443 as HTTPS; where the sidecar is to speak TLS, declare port 80 HTTP with target "
+                    f"clients use TLS on 443, but {port.protocol.value} registers only plain-text requests: HTTPS to "
+                    f"{entry.hosts[0]} is blocked under REGISTRY_ONLY and treated as unregistered under ALLOW_ANY",
+                    "declare port 443 as HTTPS; to have the sidecar originate TLS, declare port 80 as HTTP with target "
                     "port 443 and set traffic.tls_origination",
                 )

@@ -1,7 +1,7 @@
-"""EGR0106: a TCP port of an entry without addresses takes every connection to that port.
+"""EGR0106: a TCP port of an entry without addresses captures every connection to that port.
 
-The sidecar listens on every address of the port, under REGISTRY_ONLY too: with resolution DNS or STATIC connections to
-any other server on that port land on this entry's host, with NONE they all pass.
+The sidecar listens on every address of the port, even under REGISTRY_ONLY: with resolution DNS or STATIC, connections
+to any other server on that port are sent to this entry's host; with NONE they all pass.
 """
 
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ from egress_server.domain.model.resources import Resolution, ServiceEntry
 
 
 class TcpWithoutAddresses(Rule[ServiceEntry]):
-    """One finding for each port."""
+    """One finding per port."""
 
     code = "EGR0106"
     severity = Severity.WARNING
-    title = "a TCP port without addresses takes every connection to that port"
-    on = (ServiceEntry,)
+    title = "TCP port without addresses captures every connection to that port"
+    applies_to = (ServiceEntry,)
     related_codes = ("IST0134",)
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
-        """Looks at the entry alone."""
+        """Checks the entry alone."""
         passes = entry.resolution is Resolution.NONE
-        effect = "passes, whatever its address" if passes else f"is sent to {entry.hosts[0]}, whatever address it names"
+        effect = "passes, whatever its address" if passes else f"is sent to {entry.hosts[0]}, whatever its address"
         for index, port in tcp_without_addresses(entry):
-            yield self.found(
+            yield self.finding(
                 f"ports[{index}].number",
                 f"without addresses, {port.protocol.value} port {port.number} listens on every address: every "
-                f"connection to port {port.number} {effect}, under REGISTRY_ONLY too",
-                f"set addresses to those at which {entry.hosts[0]} is dialled",
+                f"connection to port {port.number} {effect}, even under REGISTRY_ONLY",
+                f"set addresses to those of {entry.hosts[0]}",
             )

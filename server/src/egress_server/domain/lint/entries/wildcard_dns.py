@@ -1,7 +1,7 @@
-"""EGR0103: a wildcard host that DNS is asked to resolve.
+"""EGR0103: a wildcard host that is to be resolved by DNS.
 
-DNS has no address for `*.example.com`. Istio's webhook refuses the object, so it would never reach a sidecar. With
-endpoints of its own an entry resolves those instead, and a wildcard is fine.
+DNS has no address for `*.example.com`. Istio's webhook rejects the object, so it would never reach a sidecar. An entry
+with endpoints resolves those instead, so there a wildcard is fine.
 """
 
 from collections.abc import Iterator
@@ -15,24 +15,24 @@ _BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
 
 
 class WildcardDns(Rule[ServiceEntry]):
-    """One finding for each wildcard."""
+    """One finding per wildcard."""
 
     code = "EGR0103"
     severity = Severity.ERROR
-    title = "a wildcard host with resolution DNS"
-    on = (ServiceEntry,)
+    title = "wildcard host with resolution DNS"
+    applies_to = (ServiceEntry,)
     related_codes = ("IST0106",)
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
-        """Looks at the entry alone."""
+        """Checks the entry alone."""
         if entry.resolution not in _BY_DNS or entry.endpoints:
             return
         for index, host in enumerate(entry.hosts):
             if host.startswith("*"):
-                yield self.found(
+                yield self.finding(
                     f"hosts[{index}]",
-                    f"{host} has no address in DNS, so resolution {entry.resolution.value} can't find one; Istio "
-                    "refuses such an entry, and the host stays unregistered",
-                    "use resolution NONE (sent to the dialled address) or DYNAMIC_DNS (resolved for each request), or "
-                    "name endpoints",
+                    f"{host} has no address in DNS, so resolution {entry.resolution.value} can't resolve it; Istio "
+                    "rejects such an entry, and the host stays unregistered",
+                    "use resolution NONE (connect to the original address) or DYNAMIC_DNS (resolve the host of each "
+                    "request), or set endpoints",
                 )

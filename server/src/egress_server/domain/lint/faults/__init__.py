@@ -1,1 +1,1 @@
-"""Rules about faults (EGR02xx)."""
+"""Rules for faults (EGR02xx)."""

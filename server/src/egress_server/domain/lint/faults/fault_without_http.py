@@ -1,7 +1,7 @@
 """EGR0201: a fault on a port where the sidecar sees no requests.
 
 Delays and aborts are injected into HTTP requests. On HTTPS and TLS the sidecar sees encrypted bytes, on TCP just bytes:
-the fault is accepted, stored, and does nothing (a 5 s delay on an https URL answers at once).
+the fault is accepted and stored, but has no effect (a 5 s delay on an https URL answers immediately).
 """
 
 from collections.abc import Collection, Iterator
@@ -11,38 +11,47 @@ from egress_server.domain.lint.fault_rule import Entries, FaultRule
 from egress_server.domain.model.findings import Severity
 from egress_server.domain.model.resources import Fault
 
-_NO_PORT = "host"
+_NO_HTTP_PORT = "host"
 
 
 class FaultWithoutHttp(FaultRule):
-    """One finding for each port of the fault, or one where its host has no HTTP port at all."""
+    """One finding per port of the fault, or one if its host has no HTTP port at all."""
 
     code = "EGR0201"
     severity = Severity.ERROR
-    title = "a fault on a port that is not HTTP, HTTP2 or GRPC"
-    forceable = True
+    title = "fault on a port that is not HTTP, HTTP2 or GRPC"
+    suppressible = True
     entry_field = "ports"
     fix = (
-        "leave such ports out of the fault; to disturb HTTPS, let the sidecar speak TLS: port 80 HTTP with target port "
-        "443 and traffic.tls_origination, and clients that call http"
+        "remove such ports from the fault; to inject faults into HTTPS, have the sidecar originate TLS: declare port "
+        "80 as HTTP with target port 443, set traffic.tls_origination, and let clients call http"
     )
 
     def problems(self, _: Snapshot, fault: Fault, entries: Entries) -> set[str]:
-        """Fields of the fault. Without any entry it is EGR0202 that speaks."""
+        """Fields of the fault. A host without any entry is left to EGR0202."""
         if not entries:
             return set()
-        requests = {port.number for entry in entries for port in entry.ports if port.protocol.is_http}
+        http = {port.number for entry in entries for port in entry.ports if port.protocol.is_http}
         if not fault.ports:
-            return set() if requests else {_NO_PORT}
-        return {f"ports[{index}]" for index, number in enumerate(fault.ports) if number not in requests}
+            return set() if http else {_NO_HTTP_PORT}
+        return {f"ports[{index}]" for index, number in enumerate(fault.ports) if number not in http}
 
-    def explain(self, fault: Fault, problems: Collection[str], entries: Entries) -> Iterator[tuple[str, str]]:
-        """What each port is instead."""
+    def describe(self, fault: Fault, problems: Collection[str], entries: Entries) -> Iterator[tuple[str, str]]:
+        """Names the protocol of each port."""
         known = {port.number: port.protocol.value for entry in entries for port in entry.ports}
-        if _NO_PORT in problems:
+        if _NO_HTTP_PORT in problems:
             ports = ", ".join(f"{number} {protocol}" for number, protocol in known.items())
-            yield _NO_PORT, f"{fault.host} has only {ports}, where sidecars see no requests; a fault does nothing"
+            yield (
+                _NO_HTTP_PORT,
+                f"{fault.host} has only {ports}, where sidecars see no requests, so the fault has no effect",
+            )
         for index, number in enumerate(fault.ports):
             if (field := f"ports[{index}]") in problems:
-                what = f"is {known[number]}, where sidecars see no requests" if number in known else "is in no entry"
-                yield field, f"port {number} of {fault.host} {what}; the fault does nothing there"
+                port = f"port {number} of {fault.host}"
+                if number in known:
+                    cause = (
+                        f"{port} is {known[number]}, where sidecars see no requests, so the fault has no effect there"
+                    )
+                else:
+                    cause = f"no entry declares {port}, so the fault has no effect there"
+                yield field, cause

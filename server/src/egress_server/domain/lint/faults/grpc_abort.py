@@ -1,7 +1,7 @@
 """EGR0204: a gRPC abort on ports that speak plain HTTP.
 
-To a client that does not speak gRPC the abort is an answer with HTTP status 200 that says nothing of the gRPC status:
-what was to be an error looks like success.
+To a client that does not speak gRPC, the abort is an answer with HTTP status 200 and no trace of the gRPC status: the
+intended error looks like success.
 """
 
 from collections.abc import Iterator
@@ -14,27 +14,27 @@ from egress_server.domain.model.resources import Fault, Protocol
 
 
 class GrpcAbort(Rule[Fault]):
-    """One finding at most."""
+    """At most one finding."""
 
     code = "EGR0204"
     severity = Severity.WARNING
-    title = "a gRPC abort on a plain HTTP port"
-    on = (Fault,)
+    title = "gRPC abort on a plain HTTP port"
+    applies_to = (Fault,)
 
     def check(self, snapshot: Snapshot, fault: Fault) -> Iterator[Finding]:
-        """Looks at the entries of the fault's host."""
+        """Checks the entries of the fault's host."""
         if fault.abort is None or fault.abort.http_status or not fault.abort.grpc_status:
             return
-        spoken = {
+        protocols = {
             port.protocol
             for entry in entries_of(snapshot, fault)
             for port in entry.ports
             if port.protocol.is_http and (not fault.ports or port.number in fault.ports)
         }
-        if spoken == {Protocol.HTTP}:
-            yield self.found(
+        if protocols == {Protocol.HTTP}:
+            yield self.finding(
                 "abort.grpc_status",
                 f"{fault.host} is plain HTTP; clients that don't speak gRPC get HTTP status 200 from an abort with "
                 f"{fault.abort.grpc_status}, which looks like success",
-                "set abort.http_status, such as 503, or declare the port GRPC",
+                "set abort.http_status, such as 503, or declare the port as GRPC",
             )

@@ -1,43 +1,44 @@
-"""EGR0709: pods that keep their interception rules.
+"""EGR0709: workloads that keep their interception rules until they are restarted.
 
-Interception is written into a pod when it is created, and Istio restarts none. Until a workload is restarted it goes
-by what held when its pods were made.
+Interception is written into a pod when it is created, and Istio does not restart pods. Until a workload is restarted,
+the rules from the creation of its pods apply.
 """
 
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.lint.foreign_rule import named, on_clusters
+from egress_server.domain.lint.foreign_objects import first_names, on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.resources import Interception, Scope
+from egress_server.domain.model.resources import Interception
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import Inventory
 
 
 class StalePods(Rule[Interception]):
-    """One finding at most."""
+    """At most one finding."""
 
     code = "EGR0709"
     severity = Severity.INFO
-    title = "workloads that keep their interception until they are restarted"
-    on = (Interception,)
+    title = "workloads that keep old interception rules until restarted"
+    applies_to = (Interception,)
 
     def check(self, snapshot: Snapshot, policy: Interception) -> Iterator[Finding]:
-        """Looks at how many workloads have a sidecar in the scope, on the clusters that the policy selects."""
+        """Checks the number of workloads with a sidecar in the scope, on the clusters that the policy selects."""
         clusters = on_clusters(snapshot, policy.cluster_selector, snapshot.inventories)
-        counts = ((cluster.id, _workloads(record, policy.scope)) for cluster, record in clusters)
-        if where := named(f"{count} on {id_}" for id_, count in counts if count):
-            upto = "at most " if policy.scope.match_labels else ""
-            yield self.found(
+        counts = ((cluster.id, _workloads(inventory, policy.scope)) for cluster, inventory in clusters)
+        if texts := first_names(f"{count} on {id_}" for id_, count in counts if count):
+            most = "at most " if policy.scope.match_labels else ""
+            yield self.finding(
                 "scope",
-                f"interception is written into a pod when it is created; workloads that keep what they have until they "
-                f"are restarted: {upto}{where}",
-                "`egressctl cluster stale` lists them, `egressctl cluster restart` restarts them one after the other",
+                "interception is written into a pod when it is created; the number of workloads that keep their old "
+                f"rules until they are restarted is {most}{texts}",
+                "run `egressctl cluster stale` to list them and `egressctl cluster restart` for a rolling restart",
             )
 
 
-def _workloads(record: Inventory, scope: Scope) -> int:
-    """How many are in the scope; those of a namespace where it is for some of its workloads."""
+def _workloads(inventory: Inventory, scope: Scope) -> int:
+    """The number of workloads in the scope; with labels, the number in its namespace."""
     if scope.namespace:
-        return record.workloads.get(scope.namespace, 0)
-    return sum(record.workloads.values())
+        return inventory.workloads.get(scope.namespace, 0)
+    return sum(inventory.workloads.values())

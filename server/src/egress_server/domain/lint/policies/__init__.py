@@ -1,1 +1,1 @@
-"""Rules about outbound policies (EGR03xx), interceptions (EGR04xx) and clusters (EGR05xx)."""
+"""Rules for outbound policies (EGR03xx), interceptions (EGR04xx), and all resources and clusters (EGR05xx)."""

@@ -1,35 +1,35 @@
-"""EGR0502: two directory clusters in one folder.
+"""EGR0502: two directory clusters in one directory.
 
-Each takes what carries our label there for its own, and takes away what it does not want: the two would undo each
-other's files for ever.
+Each of them considers every file with the managed-by label its own and removes those that it does not want: the two
+would keep undoing each other's changes.
 """
 
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.lint.rule import Rule
+from egress_server.domain.model.clusters import Cluster, DirectoryTarget
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.resources import Cluster, TargetKind
 
 
 class SharedDirectory(Rule[Cluster]):
-    """One finding at most."""
+    """At most one finding."""
 
     code = "EGR0502"
     severity = Severity.ERROR
-    title = "two directory clusters in one folder"
-    on = (Cluster,)
+    title = "two directory clusters in one directory"
+    applies_to = (Cluster,)
 
     def check(self, snapshot: Snapshot, cluster: Cluster) -> Iterator[Finding]:
-        """Looks at the other clusters."""
-        if cluster.target is not TargetKind.DIRECTORY:
+        """Checks the other clusters."""
+        directory = _directory(cluster)
+        if directory is None:
             return
-        folder = _folder(cluster)
         for other in snapshot.clusters():
-            if other.id != cluster.id and other.target is TargetKind.DIRECTORY and _folder(other) == folder:
-                yield self.found(
+            if other.id != cluster.id and _directory(other) == directory:
+                yield self.finding(
                     "directory.path",
-                    f"cluster {other.id} is in folder {folder!r} already, and each of the two would take away the "
+                    f"cluster {other.id} already uses directory {directory!r}, and each of the two would remove the "
                     "other's files",
                     "give each cluster a path of its own",
                     other.name,
@@ -37,10 +37,10 @@ class SharedDirectory(Rule[Cluster]):
                 return
 
     def reads(self, _: Snapshot, cluster: Cluster) -> Iterator[str]:
-        """Which clusters there are."""
-        if cluster.target is TargetKind.DIRECTORY:
+        """The bucket of the clusters."""
+        if _directory(cluster) is not None:
             yield "clusters"
 
 
-def _folder(cluster: Cluster) -> str:
-    return cluster.path or cluster.id
+def _directory(cluster: Cluster) -> str | None:
+    return (cluster.target.path or cluster.id) if isinstance(cluster.target, DirectoryTarget) else None

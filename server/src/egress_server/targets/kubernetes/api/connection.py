@@ -19,7 +19,7 @@ from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException, load_incluster_config
 
 from egress_server.domain.model.errors import PermanentError
-from egress_server.formats.kubeconfig import Kubeconfig, KubeconfigError, load_kubeconfig, read_kubeconfig
+from egress_server.formats.kubeconfig import Kubeconfig, KubeconfigError, parse_kubeconfig, read_kubeconfig
 
 CREDENTIALS_REFUSED = "CREDENTIALS_REFUSED"
 # A watch may be silent for a long time. Without keepalive a lost peer is noticed after hours; with it, in seconds.
@@ -71,7 +71,7 @@ class ApiConnection(RESTClientObject):
 async def kubeconfig_connection(text: str, context: str = "") -> ApiConnection:
     """From the kubeconfig in `text`. Raises PermanentError CREDENTIALS_REFUSED."""
     try:
-        config = read_kubeconfig(load_kubeconfig(text), context)
+        config = read_kubeconfig(parse_kubeconfig(text), context)
         return await asyncio.to_thread(_connection, config)
     except KubeconfigError as error:
         raise PermanentError(CREDENTIALS_REFUSED, f"the kubeconfig can't be used: {error}") from None

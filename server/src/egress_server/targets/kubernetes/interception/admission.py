@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from egress_server.domain.model.objects import MANAGED_BY, RESOURCE_ANNOTATION, IstioObject, resource_of
-from egress_server.domain.model.resources import Scope
+from egress_server.domain.model.selectors import Scope
 from egress_server.targets.kubernetes.api.kinds import ADMISSION_BINDING, ADMISSION_POLICY
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.interception.pods import VALUE_BY_ANNOTATION

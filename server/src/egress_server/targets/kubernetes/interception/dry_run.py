@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.simulate.interception import Rules, read_rules
+from egress_server.domain.simulate.interception import CaptureRules, parse_rules
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import INJECTION_WEBHOOK, NAMESPACE, POD
@@ -71,7 +71,7 @@ def dry_run_pod(site: InjectionSite, values: Mapping[str, str] | None = None) ->
     }
 
 
-def rules_of(injected: Object) -> Rules | None:
+def rules_of(injected: Object) -> CaptureRules | None:
     """The rules that the pod would have run with; None if it was not injected."""
     pod = read_pod(injected)
     return pod.rules if pod else None
@@ -136,7 +136,7 @@ class InjectionDryRun:
         """Finds a site where new pods get the values of `now`."""
         try:
             async with asyncio.timeout(_SEARCH_SECONDS):
-                site = await cls(client, None)._find(revision, read_rules(now))
+                site = await cls(client, None)._find(revision, parse_rules(now))
             reason = "" if site else "in no namespace do new pods get the injector's values"
         except TimeoutError:
             site, reason = None, "the injector did not respond in time"
@@ -155,7 +155,7 @@ class InjectionDryRun:
         """Returns once new pods get the values. Raises InjectionDenied if they don't."""
         if self._site is None:
             return
-        wanted = read_rules(values)
+        wanted = parse_rules(values)
         injected: Object | None = None
         try:
             async with asyncio.timeout(_CONFIRM_SECONDS):
@@ -175,7 +175,7 @@ class InjectionDryRun:
                 f"a new pod in {self._site.namespace} {_describe(actual)} after {_CONFIRM_SECONDS:g} s"
             ) from None
 
-    async def _find(self, revision: str, rules: Rules) -> InjectionSite | None:
+    async def _find(self, revision: str, rules: CaptureRules) -> InjectionSite | None:
         webhooks = await self._client.list(INJECTION_WEBHOOK)
         listed = await self._client.list(NAMESPACE)
         namespaces = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in listed.items}
@@ -201,7 +201,7 @@ class InjectionDryRun:
         return None
 
 
-def _describe(rules: Rules | None) -> str:
+def _describe(rules: CaptureRules | None) -> str:
     if rules is None:
         return "is not captured"
     return f"still includes {','.join(rules.include) or 'nothing'} and excludes {','.join(rules.exclude) or 'nothing'}"

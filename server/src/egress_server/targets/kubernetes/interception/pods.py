@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from egress_server.domain.simulate.interception import Rules, read_rules
+from egress_server.domain.simulate.interception import CaptureRules, parse_rules
 from egress_server.targets.kubernetes.api.client import Object
 
 INCLUDE_RANGES = "traffic.sidecar.istio.io/includeOutboundIPRanges"
@@ -58,7 +58,7 @@ class Pod:
     owner: PodOwner
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
-    rules: Rules | None
+    rules: CaptureRules | None
     has_sidecar: bool
     host_network: bool
     ambient: bool
@@ -91,14 +91,14 @@ def values_of(annotations: Mapping[str, str], mesh: Mapping[str, str]) -> dict[s
     return {**_UNSET, **mesh, **own}
 
 
-def _rules(containers: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> Rules | None:
+def _rules(containers: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> CaptureRules | None:
     init = next((container for container in containers if container["name"] == _INIT), None)
     if init is None:  # set by Istio's CNI plugin, if at all
         if annotations.get("sidecar.istio.io/interceptionMode") in (None, "NONE"):
             return None
-        return read_rules(values_of(annotations, _CNI_DEFAULTS))
+        return parse_rules(values_of(annotations, _CNI_DEFAULTS))
     arguments = dict(pairwise(init.get("args", ())))
-    return read_rules({**_UNSET, **{value: arguments.get(flag, "") for flag, value in _VALUE_BY_FLAG.items()}})
+    return parse_rules({**_UNSET, **{value: arguments.get(flag, "") for flag, value in _VALUE_BY_FLAG.items()}})
 
 
 def _owner(metadata: Mapping[str, Any]) -> PodOwner:

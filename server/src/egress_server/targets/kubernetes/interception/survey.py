@@ -17,7 +17,7 @@ from egress_server.aio.waiting import wait_for_event
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.observed.inventory import PolicyGap, StaleWorkload
 from egress_server.domain.render.policies import ALL
-from egress_server.domain.simulate.interception import Rules, read_rules
+from egress_server.domain.simulate.interception import CaptureRules, parse_rules
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import POD
@@ -37,16 +37,16 @@ class Injection:
     deferred: Sequence[ScopedRules] = ()
     templates: Mapping[PodOwner, PodTemplate] = field(default_factory=dict)
 
-    def rules_for(self, pod: Pod) -> Rules:
+    def rules_for(self, pod: Pod) -> CaptureRules:
         """The rules of a pod like this one, if a restart created it now. Ours override the template's own."""
         template = self.templates.get(pod.owner)
         scope = narrowest(self.policies, pod.namespace, pod.labels)
         if scope is None and template is not None:
             scope = narrowest(self.deferred, pod.namespace, template.labels)
         if scope is not None:
-            return read_rules(scope.values)
+            return parse_rules(scope.values)
         own = pod.annotations if template is None else own_annotations(template.annotations)
-        return read_rules(values_of(own, self.mesh))
+        return parse_rules(values_of(own, self.mesh))
 
 
 def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWorkload]:
@@ -68,7 +68,7 @@ def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWork
     ]
 
 
-def _difference(has: Rules, wanted: Rules) -> str:
+def _difference(has: CaptureRules, wanted: CaptureRules) -> str:
     """The first part that differs, human-readable."""
     parts = (
         ("includes", _format(has.include), _format(wanted.include)),
@@ -83,7 +83,7 @@ def _format(items: Iterable[object]) -> str:
     return ",".join(map(str, sorted(items, key=str))) or "nothing"
 
 
-def _canonical(rules: Rules) -> tuple[frozenset[str], frozenset[str], frozenset[int], frozenset[int]]:
+def _canonical(rules: CaptureRules) -> tuple[frozenset[str], frozenset[str], frozenset[int], frozenset[int]]:
     return _ranges(rules.include), _ranges(rules.exclude), rules.include_ports, rules.exclude_ports
 
 

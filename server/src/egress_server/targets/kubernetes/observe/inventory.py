@@ -6,9 +6,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.names import Name, ResourceKind, parse_name
 from egress_server.domain.model.objects import ObjectKey
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.observed.inventory import (
     MAX_ITEMS,
     MAX_POLICY_GAPS,
@@ -149,7 +149,7 @@ def build_inventory(
         cluster=cluster.id,
         observe_time=now,
         capabilities=observation.capabilities,
-        service_cidrs=cluster.service_cidrs or observation.service_ranges,
+        service_cidrs=cluster.target.service_cidrs or observation.service_ranges,
         namespaces=bounded.take("namespaces", sorted(observation.namespaces)),
         mesh_mode=mesh_mode_baseline(observation),
         root_namespace=observation.root,

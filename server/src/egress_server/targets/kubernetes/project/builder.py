@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import NAMESPACE_MISSING, UNSUPPORTED, Problem
 from egress_server.domain.render.virtual_service import resources_in
 from egress_server.targets.kubernetes.informer.objects import CachedObject
@@ -21,7 +21,7 @@ class ProjectionBuilder:
         self.observed = observed
         self._objects: dict[ObjectKey, IstioObject] = {}
         self.obstacles: dict[str, Problem] = {}
-        self._adopted = frozenset(cluster.adopted)
+        self._adopted = frozenset(cluster.orders.adopted)
 
     @property
     def objects(self) -> tuple[IstioObject, ...]:

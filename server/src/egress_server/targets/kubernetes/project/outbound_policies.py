@@ -9,8 +9,8 @@ MeshConfig applies wherever a Sidecar sets no mode.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from egress_server.domain.model.clusters import MeshPolicyBackend, kubernetes_settings
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
-from egress_server.domain.model.resources import KubernetesTarget, MeshPolicyBackend
 from egress_server.domain.model.status import UNSUPPORTED
 from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.informer.objects import CachedObject
@@ -31,7 +31,7 @@ Spec = Mapping[str, Any]
 def project_mesh_config(builder: ProjectionBuilder, sidecar: IstioObject) -> bool:
     """Sets the mode of a mesh-wide Sidecar in MeshConfig too, if the cluster is registered that way. Returns whether
     the Sidecar itself is wanted as well."""
-    backend = (builder.cluster.kubernetes or KubernetesTarget()).mesh_policy
+    backend = kubernetes_settings(builder.cluster).mesh_policy
     root, revision = builder.observed.root, builder.observed.revision
     is_mesh_wide = sidecar["metadata"]["namespace"] == root and not _labels(sidecar["spec"])
     if not is_mesh_wide or backend is MeshPolicyBackend.SIDECAR:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import IstioObject, key_of, resource_of
-from egress_server.domain.model.resources import Cluster
 from egress_server.domain.model.status import UNSUPPORTED
 from egress_server.ports.target import Projection
 from egress_server.targets.kubernetes.merge.owned_fields import fields_object

@@ -7,8 +7,7 @@ from typing import Any
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.domain.model.resources import HeaderMatch, MatchKind
-from egress_server.domain.render.header_matches import both as both_headers
-from egress_server.domain.render.header_matches import render_headers
+from egress_server.domain.render.virtual_service import merge_headers, render_headers
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes
@@ -74,7 +73,7 @@ def _combined(ours: Match, other: Match) -> Match | None:
             return None
         merged["sourceLabels"] = labels
     if "headers" in ours and "headers" in other:
-        headers = both_headers(_headers(other["headers"]), _headers(ours["headers"]))
+        headers = merge_headers(_headers(other["headers"]), _headers(ours["headers"]))
         if headers is None:
             return None
         merged["headers"] = render_headers(headers)

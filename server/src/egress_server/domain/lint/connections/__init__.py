@@ -1,0 +1,1 @@
+"""Rules about one connection of one workload (EGR06xx)."""

@@ -1,0 +1,32 @@
+"""EGR0606: a resource for the connection that the cluster does not hold.
+
+A cluster may be unable to hold a resource: its namespace is missing, Istio's webhook rejects the object, or an
+unmanaged object has its name. Connections are then handled as if the resource did not exist.
+"""
+
+from collections.abc import Iterator
+
+from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.simulate.evaluate import may_apply
+
+
+class ResourceNotHeld(ConnectionRule):
+    """One finding per resource."""
+
+    code = "EGR0606"
+    severity = Severity.WARNING
+    title = "resource that the cluster does not hold"
+
+    def check(self, connection: Connection) -> Iterator[Finding]:
+        """Checks the obstacles that the cluster's applier has reported."""
+        for name, problem in connection.report.obstacles.items():
+            known = connection.snapshot.get(name)
+            if known and may_apply(known.resource, connection.evaluation.request):
+                yield self.finding(
+                    "cluster",
+                    f"the cluster does not hold it ({problem.reason}): {problem.message}; the connection is handled as "
+                    "if it did not exist",
+                    "see the rollout of its change for details",
+                    name,
+                )

@@ -1,0 +1,38 @@
+"""EGR0605: requests that an unmanaged VirtualService routes.
+
+Istio uses one VirtualService per host, the oldest that a namespace sees (an exact host before a wildcard); the root
+namespace has no priority. If that one is unmanaged, faults and traffic settings for the host have no effect
+(istio#36621).
+"""
+
+from collections.abc import Iterator
+
+from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.observed.foreign_config import virtual_service_name
+
+
+class RoutedByForeign(ConnectionRule):
+    """One finding per resource that has no effect."""
+
+    code = "EGR0605"
+    severity = Severity.WARNING
+    title = "requests routed by an unmanaged VirtualService"
+    related_codes = ("IST0109", "KIA1106")
+
+    def check(self, connection: Connection) -> Iterator[Finding]:
+        """Checks the faults and traffic settings for the host."""
+        routing, effective = connection.evaluation.routing, connection.effective
+        if routing.foreign is None:
+            return
+        name, host = virtual_service_name(routing.foreign), routing.host
+        entries = (e.name for e in effective.entries if host in e.hosts and e.traffic.routes_requests)
+        faults = (active.fault.name for active in effective.faults if active.fault.host == host)
+        for resource in (*entries, *faults):
+            yield self.finding(
+                "url",
+                f"{effective.foreign.describe(name)} routes requests to {host}, and Istio uses only one VirtualService "
+                "per host: this resource has no effect on requests here",
+                f"run `egressctl cluster adopt {effective.cluster.id} {name}`, or remove the VirtualService",
+                resource,
+            )

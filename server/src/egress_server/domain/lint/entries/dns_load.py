@@ -1,0 +1,52 @@
+"""EGR0111: so many DNS hosts that resolving them overloads the cluster's DNS.
+
+Every sidecar resolves every DNS host that it sees, called or not, and again whenever the TTL of the answer expires. The
+number of lookups is the number of names times the number of workloads.
+"""
+
+from collections.abc import Iterator
+
+from egress_server.domain.desired.indexes import dns_names
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.rule import Rule
+from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.model.resources import ServiceEntry
+from egress_server.domain.model.selectors import ANY_NAMESPACE, visible_namespaces
+
+MAX_NAMES = 200
+"""Names per sidecar: with 500 workloads and a TTL of 60 s that is 100,000 lookups a minute, not counting IPv6."""
+
+
+class DnsLoad(Rule[ServiceEntry]):
+    """At most one finding, if the entry adds names."""
+
+    code = "EGR0111"
+    severity = Severity.WARNING
+    title = "too many DNS names for every sidecar to resolve"
+    applies_to = (ServiceEntry,)
+
+    def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
+        """Checks the number of names that the workloads which see the entry resolve."""
+        names = dns_names(entry)
+        if not names:
+            return
+        before = snapshot.entry(entry.name)
+        if before and names <= dns_names(before) and visible_namespaces(entry) <= visible_namespaces(before):
+            return
+        total = names + max(_other_names(snapshot, before, viewer) for viewer in visible_namespaces(entry))
+        if total > MAX_NAMES:
+            yield self.finding(
+                "resolution",
+                f"with this entry, each sidecar that sees it resolves {total} names, called or not, and again whenever "
+                "a TTL expires; the cluster's DNS servers get that many lookups from every workload",
+                "restrict export_to to the namespaces that call the hosts, or use resolution NONE (with a wildcard, "
+                "one entry covers a whole domain) or STATIC",
+            )
+
+
+def _other_names(snapshot: Snapshot, before: ServiceEntry | None, viewer: str) -> int:
+    """The names of other entries that a workload in the namespace `viewer` (`*`: one that no entry names) resolves."""
+    count = sum(snapshot.indexes.dns_names(to) for to in {viewer, ANY_NAMESPACE})
+    if before and not visible_namespaces(before).isdisjoint({viewer, ANY_NAMESPACE}):
+        count -= dns_names(before)
+    return count

@@ -1,0 +1,45 @@
+"""What rules about foreign objects share (EGR07xx): looking them up on the first few clusters that a resource applies
+to, and naming them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TypeVar
+
+from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.model.clusters import Cluster
+from egress_server.domain.model.resources import ServiceEntry
+from egress_server.domain.model.selectors import ClusterSelector
+from egress_server.domain.observed.foreign_services import ForeignService
+
+V = TypeVar("V")
+SHOWN = 3
+"""How many names a message lists."""
+EXAMINED = 50
+"""How many clusters, or different objects, a rule examines at most: a write must not cost more if there are more."""
+
+
+def on_clusters(snapshot: Snapshot, selector: ClusterSelector, found: Mapping[str, V]) -> Iterator[tuple[Cluster, V]]:
+    """Of values by cluster id, those on registered clusters that `selector` matches, among the first EXAMINED."""
+    candidates = {id_: found[id_] for id_ in selector.clusters if id_ in found} if selector.clusters else found
+    for id_, value in islice(candidates.items(), EXAMINED):
+        cluster = snapshot.cluster(id_)
+        if cluster is not None and selector.selects(cluster):
+            yield cluster, value
+
+
+def foreign_on_clusters(
+    snapshot: Snapshot, entry: ServiceEntry, found: Mapping[str, tuple[ForeignService, ...]]
+) -> Iterator[tuple[Cluster, ForeignService]]:
+    """The same for foreign services, without those that have become managed, or contain managed fields."""
+    for cluster, services in on_clusters(snapshot, entry.cluster_selector, found):
+        for service in services:
+            managed = service.resource and snapshot.get(service.resource)
+            adopted = service.entry.name in cluster.orders.adopted
+            if not managed and service.resource != entry.name and not adopted:
+                yield cluster, service
+
+
+def first_names(names: Iterable[str]) -> str:
+    """The first few names, comma-separated."""
+    first = list(islice(dict.fromkeys(names), SHOWN + 1))
+    return ", ".join(first[:SHOWN]) + (", ..." if len(first) > SHOWN else "")

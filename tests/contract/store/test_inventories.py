@@ -1,0 +1,47 @@
+"""What clusters hold besides ours, in every process."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from egress_server.domain.model.status import ClusterStatus, Phase
+from egress_server.domain.observed.inventory import Inventory
+from egress_server.ports.store import Replica
+from tests.contract.benches import StoreBench
+
+EAST = Inventory("east", datetime(2026, 1, 1, tzinfo=UTC), namespaces=("default",), left_out={"services": 2})
+WEST = replace(EAST, cluster="west", namespaces=())
+
+
+async def hears(replica: Replica, *inventories: Inventory) -> None:
+    """Waits until a process knows just these."""
+    async with asyncio.timeout(15):
+        while replica.inventories != {each.cluster: each for each in inventories}:  # noqa: ASYNC110 - whenever it comes
+            await asyncio.sleep(0.01)
+
+
+async def test_newest_wins_and_dropped_goes(bench: StoreBench, other: Replica) -> None:
+    """Every process hears of each record, of the next one, and that it is forgotten; records of clusters go beside."""
+    await bench.store.put_inventory(bench.mesh, EAST)
+    await bench.store.put_inventory(bench.mesh, WEST)
+    await bench.store.put_status(bench.mesh, [ClusterStatus("east", Phase.SETTLED, 4)])
+    for replica in (bench.replica, other):
+        await hears(replica, EAST, WEST)
+        assert set(replica.statuses) == {"east"}
+    newer = replace(EAST, namespaces=("default", "shop"))
+    await bench.store.put_inventory(bench.mesh, newer)
+    await bench.store.drop_inventory(bench.mesh, "west")
+    await bench.store.drop_inventory(bench.mesh, "unknown")
+    for replica in (bench.replica, other):
+        await hears(replica, newer)
+        assert set(replica.statuses) == {"east"}
+
+
+async def test_a_late_start(bench: StoreBench) -> None:
+    """A process that starts later knows those that are not forgotten."""
+    await bench.store.put_inventory(bench.mesh, EAST)
+    await bench.store.put_inventory(bench.mesh, WEST)
+    await bench.store.drop_inventory(bench.mesh, "west")
+    late = await bench.another_replica()
+    assert late.inventories == {"east": EAST}
+    assert late.status_number == 3
