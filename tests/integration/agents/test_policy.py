@@ -123,7 +123,7 @@ async def test_abort(scene: Scene, world: World) -> None:
     assert (verdict.outcome, evidence.status) == (Outcome.FAULTED, 503)
     assert [cause.code for cause in verdict.causes] == ["FAULT_ABORT"]
     assert verdict.causes[0].text.startswith("route fault-default")
-    assert f"of VirtualService default/egress-{HOST} answers requests with HTTP 503" in verdict.causes[0].text
+    assert f"of VirtualService default/egress-{HOST} aborts requests with HTTP 503" in verdict.causes[0].text
     assert world.seen == {}
     _, verdict = await scene.agree(HTTPS)
     assert verdict.outcome is Outcome.REGISTERED
