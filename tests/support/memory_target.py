@@ -119,6 +119,8 @@ class MemoryTarget:
     - unsupported: by resource name, what can't be projected; rejects: what the cluster rejects when it is applied
     - never_ready: workloads that don't become ready after a restart
     - watchable: whether changes by other clients are reported
+
+    `busy` is whether a gather or an apply is under way.
     """
 
     cluster: MemoryCluster = field(default_factory=MemoryCluster)
@@ -142,7 +144,7 @@ class MemoryTarget:
     writes: list[Write] = field(default_factory=list)
     restarts: list[tuple[float, str]] = field(default_factory=list)
     closed: bool = True
-    _busy: bool = False
+    busy: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -150,7 +152,8 @@ class MemoryTarget:
         self.open()
 
     def open(self) -> None:
-        """From now on the cluster's changes are noted."""
+        """Changes of the cluster from now on are reported."""
+        self._changed.clear()
         if self.closed:
             self.closed = False
             self.cluster.watches.append(self._changed)
@@ -193,13 +196,18 @@ class MemoryTarget:
         return Projection(tuple(projected), obstacles)
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,
     ) -> Applied:
         """See the port. Object by object, so that it can be cancelled in between."""
         self._fail(self.apply_failures)
         with self._one_request_at_a_time():
             await asyncio.sleep(self.seconds)
-            self.check_fence(witness)
+            self.check_fence(witness, accepted)
             rejected: set[str] = set()
             for obj in upsert:
                 await asyncio.sleep(0)
@@ -215,10 +223,10 @@ class MemoryTarget:
         self.writes.append(Write(loop_time(), names_of, tuple(key.name for key in delete), witness or NO_WITNESS))
         return Applied({name: Problem(UNSUPPORTED, self.rejects[name]) for name in rejected})
 
-    def check_fence(self, witness: Witness | None) -> None:
+    def check_fence(self, witness: Witness | None, accepted: Witness | None = None) -> None:
         """Raises TransientError CONFLICT if a newer applier has taken over."""
         last = self.cluster.witness
-        if witness and last and last.epoch == witness.epoch and last.fence > witness.fence:
+        if witness and last and last != accepted and last.epoch == witness.epoch and last.fence > witness.fence:
             raise TransientError("CONFLICT", f"a newer applier (fencing token {last.fence}) has taken over the cluster")
 
     def write(self, obj: IstioObject) -> None:
@@ -295,12 +303,49 @@ class MemoryTarget:
 
     @contextmanager
     def _one_request_at_a_time(self) -> Iterator[None]:
-        assert not self._busy, "two requests to one cluster at the same time"
-        self._busy = True
+        assert not self.busy, "two requests to one cluster at the same time"
+        self.busy = True
         try:
             yield
         finally:
-            self._busy = False
+            self.busy = False
+
+
+class MemoryTargets:
+    """One target for each cluster. `failures` are raised by the next openings; `unmanaged` clusters are those of other
+    processes. Unless a test makes a target watchable, it reports no changes."""
+
+    def __init__(self) -> None:
+        self._targets: dict[str, MemoryTarget] = {}
+        self._opened: dict[str, MemoryTarget] = {}
+        self.failures: list[Exception] = []
+        self.forgotten: list[str] = []
+        self.unmanaged: set[str] = set()
+
+    def __getitem__(self, cluster: str) -> MemoryTarget:
+        return self._targets[cluster] if cluster in self._targets else self.move(cluster)
+
+    def move(self, cluster: str, to: MemoryCluster | None = None) -> MemoryTarget:
+        """From the next opening on, this cluster is another one, empty unless it is given."""
+        self._targets[cluster] = target = MemoryTarget(to or MemoryCluster(), watchable=False)
+        return target
+
+    def drives(self, cluster: Cluster) -> bool:
+        """See the port."""
+        return cluster.id not in self.unmanaged
+
+    async def open(self, cluster: Cluster) -> MemoryTarget:
+        """See the port."""
+        if self.failures:
+            raise self.failures.pop(0)
+        self._opened[cluster.id] = target = self[cluster.id]
+        target.open()
+        return target
+
+    async def forget(self, cluster_id: str) -> None:
+        """See the port."""
+        assert self._opened[cluster_id].closed
+        self.forgotten.append(cluster_id)
 
 
 def foreign_object(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> IstioObject:

@@ -107,6 +107,15 @@ class TargetMachine(RuleBasedStateMachine):
         self._reconcile(self._process(number), 0, "faulty", 1)
         self.strip_ended(other, minutes)
 
+    @rule(number=PROCESSES, fence=st.integers(1, 3))
+    def take_over(self, number: int, fence: int) -> None:
+        """A store that was restored from an older copy is accepted."""
+        process = self._process(number)
+        process.fence, process.revision = fence, next(self._numbers)
+        reason, _ = self._run(_outcome(process.take_over()))
+        assert not reason
+        self.model.witness = process.witness()
+
     @rule(number=PROCESSES)
     def release(self, number: int) -> None:
         """The cluster is drained."""

@@ -1,5 +1,7 @@
 """The state machine is able to fail: it finds each of these bugs in the in-memory target."""
 
+# ruff: noqa: ARG002 - the double's signatures
+
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,34 +24,41 @@ from tests.support.virtual_time import VirtualLoop
 class LostFence(MemoryTarget):
     """A former applier overwrites what a newer one has applied."""
 
-    def check_fence(self, witness: Witness | None) -> None:
+    def check_fence(self, witness: Witness | None, accepted: Witness | None = None) -> None:
         pass
 
 
 class FenceOfEveryStore(MemoryTarget):
     """Fencing tokens of two stores are compared."""
 
-    def check_fence(self, witness: Witness | None) -> None:
+    def check_fence(self, witness: Witness | None, accepted: Witness | None = None) -> None:
         last = self.cluster.witness
-        super().check_fence(witness and last and replace(witness, epoch=last.epoch))
+        super().check_fence(witness and last and replace(witness, epoch=last.epoch), accepted)
+
+
+class AcceptanceForgotten(MemoryTarget):
+    """A store that was restored from an older copy can't take over although it was accepted."""
+
+    def check_fence(self, witness: Witness | None, accepted: Witness | None = None) -> None:
+        super().check_fence(witness)
 
 
 class FenceCheckedLast(MemoryTarget):
     """An apply is refused after it has written."""
 
-    def check_fence(self, witness: Witness | None) -> None:
-        self._late = witness
+    def check_fence(self, witness: Witness | None, accepted: Witness | None = None) -> None:
+        self._late = witness, accepted
 
     def write_witness(self, witness: Witness | None) -> None:
-        super().check_fence(self._late)
+        super().check_fence(*self._late)
         super().write_witness(witness)
 
 
 class WitnessFirst(MemoryTarget):
     """The witness is there before the objects are."""
 
-    def check_fence(self, witness: Witness | None) -> None:
-        super().check_fence(witness)
+    def check_fence(self, witness: Witness | None, accepted: Witness | None = None) -> None:
+        super().check_fence(witness, accepted)
         self.write_witness(witness)
 
 
@@ -64,10 +73,15 @@ class WitnessOnlyWithChanges(MemoryTarget):
     """An apply that changes no object does not write the witness."""
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,
     ) -> Applied:
         current = witness if upsert or delete or witness is None else self.cluster.witness
-        return await super().apply(upsert=upsert, delete=delete, witness=current)
+        return await super().apply(upsert=upsert, delete=delete, witness=current, accepted=accepted)
 
 
 class FormerWitness(MemoryTarget):
@@ -174,9 +188,14 @@ class YoungestFirst(MemoryTarget):
     """New objects are created in the wrong order."""
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,
     ) -> Applied:
-        return await super().apply(upsert=upsert[::-1], delete=delete, witness=witness)
+        return await super().apply(upsert=upsert[::-1], delete=delete, witness=witness, accepted=accepted)
 
 
 class DeletionForgotten(MemoryTarget):
@@ -262,9 +281,18 @@ class AppliedWhileUnreachable(MemoryTarget):
     """An apply that does not reach the cluster is taken for done."""
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,
     ) -> Applied:
-        return Applied() if self.cluster.down else await super().apply(upsert=upsert, delete=delete, witness=witness)
+        return (
+            Applied()
+            if self.cluster.down
+            else await super().apply(upsert=upsert, delete=delete, witness=witness, accepted=accepted)
+        )
 
 
 BUGS = [bug for bug in MemoryTarget.__subclasses__() if bug.__module__ == __name__]

@@ -52,6 +52,18 @@ async def test_fences_of_two_stores_are_not_compared(bench: TargetBench) -> None
     assert (await process.live()).witness == process.witness()
 
 
+async def test_accepted_witness_is_overruled(bench: TargetBench) -> None:
+    """A store that was restored from an older copy counts on from a lower fencing token."""
+    process = bench.process
+    process.fence, process.revision = 7, 20
+    await process.record()
+    process.fence, process.revision = 2, 10
+    await process.take_over()
+    assert (await process.live()).witness == process.witness()
+    await process.reconcile(entry("bank"))
+    assert await process.names() == ["bank"]
+
+
 @needs(Topic.RECORD)
 async def test_damaged_record_is_not_a_new_cluster(bench: TargetBench) -> None:
     """To manage it as a new one would open it: nothing works until a person has looked."""

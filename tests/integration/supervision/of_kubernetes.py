@@ -14,7 +14,7 @@ from egress_server.targets.kubernetes.informer.watch_specs import WatchSpec
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, until
 from tests.support.api_server import an_entry
-from tests.unit.delivery.fakes import loop_time
+from tests.support.memory_target import loop_time
 
 CLUSTER = Cluster("meshes/default/clusters/east", KubernetesTarget())
 

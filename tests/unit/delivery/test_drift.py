@@ -13,9 +13,9 @@ from egress_server.domain.model.rollout import RolloutState, change_rollout, clu
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.model.status import Drift, DriftKind, Phase
 from egress_server.telemetry import metrics
+from tests.support.memory_target import MemoryTarget
 from tests.support.meshes import MESH, cluster, entry, fault, policy
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World, clock
 
 BANK, SHOP = entry("bank"), entry("shop")
@@ -33,10 +33,10 @@ def counted(kind: DriftKind) -> float:
     )
 
 
-def telling(*resources: object) -> tuple[World, FakeTarget]:
+def telling(*resources: object) -> tuple[World, MemoryTarget]:
     """A world whose cluster reports changes."""
     world = World(*resources)  # type: ignore[arg-type]
-    world.targets["east"].tells = True
+    world.targets["east"].watchable = True
     return world, world.targets["east"]
 
 
@@ -45,7 +45,7 @@ def told(world: World) -> list[tuple[str, str, bool]]:
     return [(drift.name, drift.kind.value, drift.heal_time is not None) for drift in world.status().drift]
 
 
-def hosts(target: FakeTarget, name: str) -> list[str]:
+def hosts(target: MemoryTarget, name: str) -> list[str]:
     """What an entry on the cluster is for."""
     (found,) = (obj["spec"]["hosts"] for key, obj in target.objects.items() if key.name == name)
     return list(found)
@@ -60,7 +60,7 @@ async def test_changed_is_healed_and_told() -> None:
         await world.applied()
         await asyncio.sleep(5)
         began = clock()
-        target.meddle("bank", EVIL, by="kubectl")
+        target.cluster.change("bank", EVIL, by="kubectl")
         await world.until(lambda: bool(world.status().drift), seconds=1)
     assert hosts(target, "bank") == ["bank.example.com"]
     (drift,) = world.status().drift
@@ -88,7 +88,7 @@ async def test_missing_and_extra() -> None:
         stranger = ObjectKey("ServiceEntry", "default", "stranger")
         (shop,) = (obj for key, obj in target.objects.items() if key.name == "shop")
         target.objects[stranger] = {**shop, "metadata": {**shop["metadata"], "name": "stranger"}}
-        target.meddle("bank")
+        target.cluster.change("bank", None)
         await world.until(lambda: len(world.status().drift) == 2, seconds=1)
     assert {key.name for key in target.objects} == {"bank", "shop"}
     assert sorted(told(world)) == [("bank", "MISSING", True), ("stranger", "EXTRA", True)]
@@ -102,7 +102,7 @@ async def test_what_is_healed_is_probed() -> None:
     async with world.driven():
         await world.verified()
         world.agents.asked.clear()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: len(world.agents.asked) >= 2, seconds=1)
     assert world.agents.urls[:2] == ["http://bank.example.com/", "https://bank.example.com/"]
 
@@ -143,12 +143,12 @@ async def test_an_obstacle_that_goes_is_no_drift() -> None:
     """What a cluster could not hold, by its own word or by a refusal, is not missing; it comes when it can."""
     world = World(BANK, SHOP, policy("REGISTRY_ONLY"))
     target = world.targets["east"]
-    target.unable = {BANK.name: "not here"}
-    target.unable_at_apply = {SHOP.name: "refused"}
+    target.unsupported = {BANK.name: "not here"}
+    target.rejects = {SHOP.name: "refused"}
     async with world.driven():
         await world.applied()
-        target.unable = {}
-        target.unable_at_apply = {}
+        target.unsupported = {}
+        target.rejects = {}
         await asyncio.sleep(61)
     assert {key.name for key in target.objects} == {"egress-all", "bank", "shop"}
     assert world.status().drift == ()
@@ -161,7 +161,7 @@ async def test_a_refused_change_is_no_drift() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.unable_at_apply = {BANK.name: "refused"}
+        target.rejects = {BANK.name: "refused"}
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.applied()
         await asyncio.sleep(121)
@@ -177,12 +177,12 @@ async def test_a_refused_fault_is_no_drift() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.unable_at_apply = {fault("slow").name: "refused"}
-        target.meddle("egress-bank.example.com")
+        target.rejects = {fault("slow").name: "refused"}
+        target.cluster.change("egress-bank.example.com", None)
         await asyncio.sleep(121)
         assert told(world) == [("egress-bank.example.com", "MISSING", False)]
         assert world.status().drift[0].resource == fault("slow").name
-        target.unable_at_apply = {}
+        target.rejects = {}
         await asyncio.sleep(61)
     assert told(world) == [("egress-bank.example.com", "MISSING", True)]
 
@@ -193,8 +193,8 @@ async def test_a_refused_heal_stays_open() -> None:
     world, target = telling(BANK)
     async with world.driven():
         await world.applied()
-        target.unable_at_apply = {BANK.name: "refused"}
-        target.meddle("bank", EVIL)
+        target.rejects = {BANK.name: "refused"}
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: bool(world.status().drift), seconds=1)
     assert told(world) == [("bank", "CHANGED", False)]
 
@@ -209,7 +209,7 @@ async def test_half_an_apply_is_no_drift() -> None:
         target.apply_failures = [TransientError("CONFLICT", "somebody was faster")]
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.until(lambda: not target.apply_failures)
-        target.meddle("bank", {"hosts": ["half.example.com"]})
+        target.cluster.change("bank", {"hosts": ["half.example.com"]})
         await world.applied()
         await asyncio.sleep(61)
     assert hosts(target, "bank") == ["other.example.com"]
@@ -224,8 +224,8 @@ async def test_a_first_apply_finds_no_drift() -> None:
         await full.applied()
     world = World(BANK)
     target = world.targets["east"]
-    target.objects = dict(full.targets["east"].objects)
-    target.meddle("bank", EVIL)
+    target.cluster.objects = dict(full.targets["east"].objects)
+    target.cluster.change("bank", EVIL)
     async with world.driven():
         await world.applied()
     assert hosts(target, "bank") == ["bank.example.com"]
@@ -240,7 +240,7 @@ async def test_a_draining_cluster_has_no_drift() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         world.set(replace(cluster("east"), draining=True))
         await world.applied()
     assert target.objects == {}
@@ -255,7 +255,7 @@ async def test_left_where_the_mesh_wants_it_so() -> None:
     async with world.driven():
         await world.verified()
         writes = len(target.writes)
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: bool(world.status().disagreements), seconds=20)
         assert told(world) == [("bank", "CHANGED", False)]
         assert len(target.writes) == writes
@@ -274,7 +274,7 @@ async def test_what_is_left_is_never_verified() -> None:
     world, target = telling(LEFT, BANK)
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL, by="helm")
+        target.cluster.change("bank", EVIL, by="helm")
         await world.until(lambda: bool(world.status().drift), seconds=1)
     verified = replace(world.status(), verified_revision=99, unverified=None)
     found = change_rollout(cluster("east"), verified, revision=4, resource=BANK.name, last_revision=4)
@@ -292,8 +292,8 @@ async def test_wanting_something_else_overrules() -> None:
     world, target = telling(LEFT, BANK, SHOP)
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL)
-        target.meddle("shop", EVIL)
+        target.cluster.change("bank", EVIL)
+        target.cluster.change("shop", EVIL)
         await world.until(lambda: len(world.status().drift) == 2, seconds=1)
         world.set(entry("bank", hosts=("other.example.com",)))
         world.delete(SHOP)
@@ -310,7 +310,7 @@ async def test_changed_to_what_is_wanted() -> None:
     target.debounce = 5.0
     async with world.driven():
         await world.applied()
-        target.meddle("bank", {"hosts": ["other.example.com"]})
+        target.cluster.change("bank", {"hosts": ["other.example.com"]})
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.applied()
     assert world.status().drift == ()
@@ -324,10 +324,10 @@ async def test_put_back_by_others() -> None:
     before = counted(DriftKind.CHANGED)
     async with world.driven():
         await world.verified()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: bool(world.status().disagreements), seconds=20)
         await asyncio.sleep(5)
-        target.meddle("bank", {"hosts": ["bank.example.com"]})
+        target.cluster.change("bank", {"hosts": ["bank.example.com"]})
         await world.until(lambda: told(world) == [("bank", "CHANGED", True)], seconds=1)
         await world.until(lambda: not world.status().disagreements, seconds=1)
     assert counted(DriftKind.CHANGED) - before == 1
@@ -339,7 +339,7 @@ async def test_a_mesh_that_wants_it_healed_after_all() -> None:
     world, target = telling(LEFT, BANK)
     async with world.driven():
         await world.applied()
-        target.meddle("bank")
+        target.cluster.change("bank", None)
         await world.until(lambda: told(world) == [("bank", "MISSING", False)], seconds=1)
         world.set(MESH)
         await world.applied()
@@ -353,9 +353,9 @@ async def test_drift_that_turns_into_another() -> None:
     world, target = telling(LEFT, BANK)
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: told(world) == [("bank", "CHANGED", False)], seconds=1)
-        target.meddle("bank")
+        target.cluster.change("bank", None)
         await world.until(lambda: told(world) == [("bank", "MISSING", False)], seconds=1)
 
 
@@ -367,7 +367,7 @@ async def test_drift_while_nobody_drove(mesh: object) -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-    target.meddle("bank", EVIL)
+    target.cluster.change("bank", EVIL)
     async with world.driven():
         await world.until(lambda: bool(world.status().drift), seconds=1)
     assert told(world) == [("bank", "CHANGED", mesh is MESH)]
@@ -388,7 +388,7 @@ async def test_what_we_would_make_otherwise_now_is_no_drift(mesh: object) -> Non
         world.set(fault("slow", ttl=1010.0))
         await world.applied()
     await asyncio.sleep(30)
-    target.unable = {BANK.name: "not any more"}
+    target.unsupported = {BANK.name: "not any more"}
     async with world.driven():
         await world.until(lambda: bool(world.status().obstacles), seconds=1)
     assert {key.name for key in target.objects} == {"shop"}
@@ -400,11 +400,11 @@ async def test_what_could_not_be_held_before_is_no_drift() -> None:
     """What is added because an obstacle has gone while no applier was responsible is not drift."""
     world = World(BANK, SHOP)
     target = world.targets["east"]
-    target.unable = {SHOP.name: "not here"}
+    target.unsupported = {SHOP.name: "not here"}
     async with world.driven():
         await world.applied()
-    target.unable = {}
-    target.meddle("bank", EVIL)
+    target.unsupported = {}
+    target.cluster.change("bank", EVIL)
     async with world.driven():
         await world.until(lambda: len(target.objects) == 2, seconds=1)
         await world.until(lambda: bool(world.status().drift), seconds=1)
@@ -418,7 +418,7 @@ async def test_drift_and_desired_state_at_once() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-    target.meddle("bank", EVIL)
+    target.cluster.change("bank", EVIL)
     world.set(SHOP)
     async with world.driven():
         await world.applied()
@@ -437,7 +437,7 @@ async def test_a_record_that_lags_behind_the_cluster() -> None:
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.applied()
     world.store.write_statuses("default", [record])
-    target.meddle("bank", EVIL)
+    target.cluster.change("bank", EVIL)
     async with world.driven():
         await world.until(lambda: hosts(target, "bank") == ["other.example.com"], seconds=1)
     assert world.status().drift == ()
@@ -451,7 +451,7 @@ async def test_no_fight() -> None:
     async def insist() -> None:
         while True:
             if hosts(target, "bank") != ["evil.example.com"]:
-                target.meddle("bank", EVIL)
+                target.cluster.change("bank", EVIL)
             await asyncio.sleep(0.01)
 
     async with world.driven():
@@ -485,14 +485,14 @@ async def test_the_last_fifty() -> None:
     async with world.driven():
         await world.applied()
         for each in entries:
-            target.meddle(each.name.rpartition("/")[2], EVIL)
+            target.cluster.change(each.name.rpartition("/")[2], EVIL)
             await asyncio.sleep(0.2)
         assert len(world.status().drift) == 50
         world.set(MESH)
         await world.applied()
         assert [drift.name for drift in world.status().drift] == [f"e{number:02}" for number in range(59, 9, -1)]
         assert all(drift.heal_time for drift in world.status().drift)
-        target.meddle("e30", EVIL)
+        target.cluster.change("e30", EVIL)
         await world.until(lambda: world.status().drift[0].name == "e30", seconds=1)
     assert len({drift.name for drift in world.status().drift}) == 50
     assert counted(DriftKind.CHANGED) - before == 61
@@ -505,7 +505,7 @@ async def test_drift_is_told_where_it_cannot_be_healed() -> None:
     async with world.driven():
         await world.applied()
         target.apply_failures = [TransientError("THROTTLED", "later", retry_after=30.0)]
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: world.status().phase is Phase.FAILED, seconds=1)
         assert told(world) == [("bank", "CHANGED", False)]
         await world.until(lambda: told(world) == [("bank", "CHANGED", True)], seconds=35)

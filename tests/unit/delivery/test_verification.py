@@ -9,9 +9,10 @@ from egress_server.domain.model.rollout import Rollout, RolloutState, change_rol
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.verify import UNREGISTERED_HOST, UNROUTED_ADDRESS
+from tests.support.memory_target import loop_time
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import BLOCKED, MUTE, WARMING, loop_time, passed, unreachable
+from tests.unit.delivery.fakes import BLOCKED, MUTE, WARMING, passed, unreachable
 from tests.unit.delivery.world import World
 
 BANK = entry("bank")
@@ -345,7 +346,7 @@ async def test_others_who_write_do_not_hold_it_up() -> None:
     """Constant changes by other clients cause reconciles, but don't stop a probe in flight."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
-    world.targets["east"].tells = True
+    world.targets["east"].watchable = True
     async with world.driven():
         await world.verified()
         world.agents.seconds = 1.0
@@ -361,7 +362,7 @@ async def test_others_who_write_do_not_hold_it_up() -> None:
 async def others_writing(world: World) -> None:
     """An entry that is not ours becomes another one every 50 ms."""
     for number in count():
-        world.targets["east"].meddle("busy", {"hosts": [f"busy-{number}.example.com"]}, by="others")
+        world.targets["east"].cluster.change("busy", {"hosts": [f"busy-{number}.example.com"]}, by="others")
         await asyncio.sleep(0.05)
 
 
@@ -451,7 +452,7 @@ async def test_unsupported_is_not_expected() -> None:
     world.agents.attach()
     async with world.driven():
         await world.verified()
-        world.targets["east"].unable = {BANK.name: "not here"}
+        world.targets["east"].unsupported = {BANK.name: "not here"}
         world.set(entry("bank", ports=ports("80:HTTP")))
         await world.verified()
     assert world.status().unverified is None

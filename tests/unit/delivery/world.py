@@ -12,8 +12,9 @@ from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
 from tests.support.memory_store import MemoryReplica
+from tests.support.memory_target import MemoryTargets, loop_time
 from tests.support.meshes import BIRTH, MESH, cluster
-from tests.unit.delivery.fakes import FakeAgents, FakeStore, FakeTargets, loop_time
+from tests.unit.delivery.fakes import FakeAgents, FakeStore
 
 DEFAULTS = DeliverySettings()
 
@@ -31,7 +32,7 @@ class World:
         self.replica = MemoryReplica(self.store)
         for resource in (MESH, *(cluster(id_) for id_ in clusters), *resources):
             self.store.put(resource)
-        self.targets = FakeTargets()
+        self.targets = MemoryTargets()
         self.agents = FakeAgents(self.targets)
 
     def set(self, resource: Resource) -> int:

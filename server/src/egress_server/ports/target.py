@@ -2,8 +2,8 @@
 
 Gather, then project and plan (pure), then apply: the loop reads what the cluster holds, projects desired state onto
 what this kind of cluster can hold, compares the two, and applies the difference. Failures are TransientError or
-PermanentError of domain.errors. Any call may be cancelled at any point, when the lease is lost or the process stops;
-the next gather then shows what the cluster really holds.
+PermanentError of domain.model.errors. Any call may be cancelled at any point, when the lease is lost or the process
+stops; the next gather then shows what the cluster really holds.
 
 tests/contract/target holds every implementation to this.
 """
@@ -84,7 +84,12 @@ class Target(Protocol):
         the others the form that they have there. Pure."""
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,
     ) -> Applied:
         """Makes the changes, then writes the witness. Returns once the data plane has taken them and that was read
         back, or, if the target can't see the data plane, once the control plane has them: the probes that follow must
@@ -93,10 +98,14 @@ class Target(Protocol):
         `upsert` comes oldest first, since of two entries for the same host Istio lets the older win: a target without
         creation times of its own keeps this order, and replacing an object keeps its place. With nothing to change only
         the witness is written, which must be cheap. None removes the witness: the cluster is to be released.
+
+        A target that refuses an older fencing token compares it with that of the witness on the cluster, unless that
+        is the `accepted` one: a store that was restored from an older copy issues its tokens a second time.
         """
 
     async def strip_ended(self, now: datetime) -> None:
-        """Removes the faults that have ended at `now` according to the objects themselves (domain.render.strip).
+        """Removes the faults that have ended at `now` according to the objects themselves, see
+        domain.render.expired_faults.
 
         Called on time, without the store, and possibly without a lease or during another call: an ended fault may
         always be removed. The witness stays as it is.

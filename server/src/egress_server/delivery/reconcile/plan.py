@@ -35,6 +35,8 @@ class ReconcilePlan:
     witness: Witness
     new_witness: Witness | None
     """What the cluster should remember of the store; None if it is being cleaned up."""
+    accepted: Witness | None
+    """What it remembers now, if that is of another state of the store and may be overruled."""
     witness_is_current: bool
     """Whether the cluster remembers just that already."""
     fault_ends: tuple[datetime, ...]
@@ -113,6 +115,7 @@ def _plan(
         delete=delete,
         witness=witness,
         new_witness=new_witness,
+        accepted=None if known else live.witness,
         witness_is_current=(live.witness and replace(live.witness, fence=witness.fence)) == new_witness,
         fault_ends=tuple(active.expire_time for active in wanted.faults),
         last_expiry=ended_to,

@@ -52,7 +52,12 @@ class YamlDirectoryTarget(StaticTarget):
         return await self._in_thread(self._gather)
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,  # noqa: ARG002 - port
     ) -> Applied:
         """Writes and deletes files, then writes the witness."""
         await self._in_thread(self._apply, upsert, delete, witness)

@@ -81,12 +81,17 @@ class Kubernetes:
         return project(objects, cluster, live.observation)
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,
     ) -> Applied:
         """See apply/."""
         await self._cache.wait_for_sync()
         with as_target_errors(), self._cache.writing():
-            applied = await Apply(self._client, self._cache, self._root).run(upsert, delete, witness)
+            applied = await Apply(self._client, self._cache, self._root).run(upsert, delete, witness, accepted)
         if upsert or delete:
             self._cache.foreign_writes.applied()
             self._surveyor.trigger()

@@ -143,7 +143,12 @@ class LocalEnvoyTarget(StaticTarget):
             return Live(objects=dict(self._state.objects), witness=self._state.witness)
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,  # noqa: ARG002 - port
     ) -> Applied:
         """Updates Envoy, then writes the objects and the witness to the file.
 

@@ -39,10 +39,17 @@ class Apply:
         self._obstacles: dict[str, Problem] = {}
         self._conflicts: list[str] = []
 
-    async def run(self, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None) -> Applied:
+    async def run(
+        self,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None,
+    ) -> Applied:
         """See ports.target.Target.apply. Raises ApiError, TransientError, PermanentError."""
         last = self._fields.state.witness
-        if witness and last and last.epoch == witness.epoch and last.fence > witness.fence:
+        comparable = witness and last and last != accepted and last.epoch == witness.epoch
+        if witness and last and comparable and last.fence > witness.fence:
             raise TransientError(CONFLICT, f"a newer applier (fencing token {last.fence}) has taken over the cluster")
         await self._run_all([obj for obj in upsert if is_fields_object(obj)], self._fields.save_previous, resources_in)
         await self._store.save(self._fields.state)
