@@ -1,6 +1,5 @@
 """A mesh in some store, and what reaches it: what the contract suite is written against."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -166,13 +165,3 @@ def content(snapshot: Snapshot) -> dict[str, object]:
         "at": (snapshot.epoch, snapshot.revision),
         **{name: v for kind in ResourceKind for name, v in snapshot.of_kind(kind).items()},
     }
-
-
-async def comes(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
-    """Waits for what a replica will have; False if it does not come in time."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= give_up:
-            return False
-        await asyncio.sleep(0.005)
-    return True

@@ -7,8 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -16,14 +15,6 @@ import psutil
 READY_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0
 """How long a test waits for what must come; never how long it takes."""
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Waits for what nobody announces."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up, f"did not come: {what}"
-        time.sleep(0.05)
 
 
 def free_port() -> int:

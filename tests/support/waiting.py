@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 T = TypeVar("T")
 Ignored = type[Exception] | tuple[type[Exception], ...]
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.01
 
 

@@ -19,8 +19,9 @@ import pytest
 from egress.v1 import cluster_pb2, probe_pb2
 from egress.v1 import fleet_service_pb2 as fleet_pb
 from egress_server.targets.local.envoy import envoy_binary
-from tests.support.daemon import Daemon, eventually, running_daemon
-from tests.support.egressd import PATIENCE_SECONDS, free_port, run_cli
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.egressd import free_port, run_cli
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("agent-process")
 
@@ -123,10 +124,10 @@ def test_life(home: Path, server: Daemon) -> None:
     flags = ("--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound))
     with running(home, *flags) as agent:
         waits = "sidecar_not_ready [Errno 111] Connection refused"
-        eventually(lambda: waits in agent.events(), PATIENCE_SECONDS)
+        eventually(lambda: waits in agent.events())
         assert not attached(server)
         with sidecar(home, admin, outbound):
-            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+            eventually(lambda: bool(attached(server)))
             (known,) = attached(server)
             assert (known.agent, known.namespace, known.workload_cluster) == ("curl-0", "shop", "Kubernetes")
             assert dict(known.labels) == {"app": "curl"}
@@ -135,9 +136,9 @@ def test_life(home: Path, server: Daemon) -> None:
 
             server.stop()
             server.start()
-            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+            eventually(lambda: bool(attached(server)))
             assert agent.stop() == 0
-            eventually(lambda: not attached(server), PATIENCE_SECONDS)
+            eventually(lambda: not attached(server))
 
 
 def test_forbidden(home: Path, server: Daemon) -> None:
@@ -145,7 +146,7 @@ def test_forbidden(home: Path, server: Daemon) -> None:
     admin, outbound = free_port(), free_port()
     flags = ("--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound))
     with sidecar(home, admin, outbound), running(home, *flags, KUBERNETES_SERVICE_HOST="10.96.0.1"):
-        eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+        eventually(lambda: bool(attached(server)))
         for url, resolve in (
             ("http://127.0.0.1/", ""),
             ("tcp://169.254.169.254:80", ""),
@@ -161,7 +162,7 @@ def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
     admin, outbound = free_port(), free_port()
     with running(home, "--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound), "--name", "a"):
         with sidecar(home, admin, outbound):
-            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+            eventually(lambda: bool(attached(server)))
         answer = probe(server, "https://www.example.com/", resolve="203.0.113.10")
         assert [agent.agent for agent in attached(server)] == ["a"]
     assert answer.outcome == probe_pb2.ProbeResponse.INCONCLUSIVE
@@ -171,7 +172,7 @@ def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
 def test_interrupted_while_it_waits(home: Path) -> None:
     """Ctrl-C ends it at any time."""
     with running(home, "--envoy-admin", f"127.0.0.1:{free_port()}") as agent:
-        eventually(lambda: bool(agent.events()), PATIENCE_SECONDS)
+        eventually(lambda: bool(agent.events()))
         assert agent.stop(signal.SIGINT) == 0
 
 

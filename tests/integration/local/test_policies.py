@@ -13,8 +13,9 @@ from egress_server.domain.model.objects import IstioObject
 from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.objects import apply, destination_rule, entry, http_entry, mesh_policy
 from tests.integration.local.upstream import Upstream, running_upstream
-from tests.integration.local.world import HOST, World, ask, connect, connect_tls, until
+from tests.integration.local.world import HOST, World, ask, connect, connect_tls
 from tests.support.meshes import cluster
+from tests.support.waiting import until
 
 API = "api.example.com"
 OVER_TLS = entry(
@@ -31,11 +32,13 @@ def origination(**tls: Any) -> IstioObject:
     return destination_rule(HOST, portLevelSettings=[{"port": {"number": 80}, "tls": {"mode": "SIMPLE", **tls}}])
 
 
-async def until_clusters_say(target: LocalEnvoyTarget, text: bytes) -> None:
-    """Wait for what Envoy says of its clusters."""
-    async with asyncio.timeout(10):
-        while text not in await target.envoy.admin.get("/clusters"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+async def until_clusters_show(target: LocalEnvoyTarget, text: bytes) -> None:
+    """Waits for a text in Envoy's list of clusters."""
+
+    async def shown() -> bool:
+        return text in await target.envoy.admin.get("/clusters")
+
+    await until(shown, f"{text!r} in /clusters")
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ async def test_limits(target: LocalEnvoyTarget) -> None:
         first = asyncio.create_task(ask(await connect(envoy.address, 80, 1), host=API))
         await until(lambda: upstream.waiting == 1)
         second = asyncio.create_task(ask(await connect(envoy.address, 80, 1), host=API))
-        await until_clusters_say(target, b"rq_pending_active::1")
+        await until_clusters_show(target, b"rq_pending_active::1")
         third = await ask(await connect(envoy.address, 80, 1), host=API)
         assert (third.status, third.headers["x-envoy-overloaded"]) == (503, "true")
         upstream.open.set()
@@ -145,7 +148,7 @@ async def test_outlier_detection(target: LocalEnvoyTarget) -> None:
             while bad.requests < 2:
                 await ask(streams, host=API)
         # Envoy's main thread takes the address out a moment later, and its workers hear of it a moment after that.
-        await until_clusters_say(target, b"/failed_outlier_check")
+        await until_clusters_show(target, b"/failed_outlier_check")
         assert bad.requests == 2
         async with asyncio.timeout(10):
             while [(await ask(streams, host=API)).status for _ in range(10)] != [200] * 10:

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from egress_server.processes import ChildCommand, ChildFailed, ChildProcess
-from tests.integration.local.world import SECONDS, until
+from tests.integration.local.world import SECONDS
+from tests.support.waiting import until
 
 READY = "echo ready; exec sleep 1000"
 

@@ -13,7 +13,8 @@ from egress_server.targets.local.target import LocalEnvoyTarget
 from egress_server.targets.local.xds.compile import XdsFile, compile_xds, xds_file
 from egress_server.targets.local.xds.scoping import LocalWorkload
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
-from tests.integration.local.world import SECONDS, Streams, World, ask, connect, connect_tls, until
+from tests.integration.local.world import SECONDS, Streams, World, ask, connect, connect_tls
+from tests.support.waiting import until
 
 
 async def echoed(streams: Streams) -> bool:

@@ -62,13 +62,6 @@ async def running_world(folder: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what nobody announces."""
-    async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 async def connect(envoy: Path, port: int, real_port: int, address: str = "127.0.0.1") -> Streams:
     """Connect as an application would to `address`:`port`, which `real_port` serves."""
     connection = await open_connection(envoy, (address, port), (address, real_port))

@@ -20,8 +20,8 @@ from egress_server.targets.kubernetes.api.connection import kubeconfig_connectio
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.harness.cluster.control_plane import ApiServer
-from tests.mesh.harness.run.run import PATIENCE_SECONDS
 from tests.support.meshes import BIRTH, History, with_orders
+from tests.support.waiting import until
 
 CLUSTER = Cluster(
     "meshes/default/clusters/c0",
@@ -94,10 +94,14 @@ class Driver:
 
     async def until(self, holds: Callable[[KubernetesLive], Any]) -> KubernetesLive:
         """What the target gathers, once it is so."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds(live := await self.look()):  # noqa: ASYNC110 - there is no event for it
-                await asyncio.sleep(0.02)
-            return live
+
+        async def as_wanted() -> KubernetesLive | None:
+            live = await self.look()
+            return live if holds(live) else None
+
+        live = await until(as_wanted)
+        assert live is not None
+        return live
 
     async def until_changed_by(self, *managers: str) -> KubernetesLive:
         """What the target gathers, once each of them is among those who changed what is ours last."""
@@ -105,11 +109,7 @@ class Driver:
 
     async def until_back(self) -> KubernetesLive:
         """What the target gathers, once it can."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                with contextlib.suppress(TransientError):
-                    return await self.look()
-                await asyncio.sleep(0.1)
+        return await until(self.look, ignoring=TransientError)
 
     async def _listen(self) -> None:
         async for _ in self.target.changes():

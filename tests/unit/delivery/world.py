@@ -14,6 +14,7 @@ from egress_server.domain.model.status import ClusterStatus, Phase
 from tests.support.memory_store import MemoryReplica
 from tests.support.memory_target import MemoryTargets, loop_time
 from tests.support.meshes import BIRTH, MESH, cluster
+from tests.support.waiting import until
 from tests.unit.delivery.fakes import FakeAgents, FakeStore
 
 DEFAULTS = DeliverySettings()
@@ -74,10 +75,8 @@ class World:
         return self.replica.statuses.get(cluster_id, ClusterStatus(cluster_id, Phase.SETTLED))
 
     async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
-        """Waits until something holds."""
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110 - conditions of any kind
-                await asyncio.sleep(0.005)
+        """Waits for a condition; much sooner than `seconds`."""
+        await until(condition, seconds=seconds, poll=0.005)
 
     async def applied(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
         """Waits until the cluster holds the newest revision."""

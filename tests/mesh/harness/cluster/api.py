@@ -119,6 +119,12 @@ class Api:
         if answer.status_code != httpx.codes.NOT_FOUND:
             self._answer(answer)
 
+    def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
+        """Any request; a PATCH is a merge patch."""
+        headers = {"content-type": MERGE if method == "PATCH" else "application/json"}
+        content = None if body is None else json.dumps(body)
+        return self._answer(self._http.request(method, path, content=content, headers=headers, params=query))
+
     def watch(self, path: str, version: str) -> Iterator[Object]:
         """Events of a list after a resource version, until the server ends the stream."""
         query = {"watch": "1", "resourceVersion": version}

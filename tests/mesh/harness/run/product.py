@@ -12,7 +12,8 @@ from egress import Change, EgressClient
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.run import Child, Run
 from tests.mesh.harness.workload.workload import Workload
-from tests.support.egressd import free_port, run_cli, until
+from tests.support.egressd import free_port, run_cli
+from tests.support.waiting import eventually
 
 _numbers = itertools.count()
 
@@ -87,7 +88,7 @@ class Product:
         changes += [client.delete_outbound_policy(policy.name).change for policy in client.list_outbound_policies()]
         changes += [client.delete_interception(each.name).change for each in client.list_interceptions()]
         changes += [client.delete_service_entry(entry.name).change for entry in client.list_service_entries()]
-        until(lambda: not changes or self._gone(changes[-1]), "no policy on any cluster")
+        eventually(lambda: not changes or self._gone(changes[-1]), "no policy on any cluster")
 
     def _gone(self, last: Change) -> bool:
         waited = self.client.wait_change(last, until="applied", timeout=0.5)

@@ -2,7 +2,7 @@
 changes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from egress_server.targets.kubernetes.api.kinds import SERVICE_ENTRY
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.watch_specs import WatchSpec
 from tests.support.api_server import ENTRIES, ApiServer, an_entry, serving
+from tests.support.waiting import until
 
 A = ObjectKey("ServiceEntry", "default", "a")
 
@@ -35,12 +36,6 @@ class Watched:
     def known(self) -> dict[str, str]:
         """The version of each cached object, by name."""
         return {key.name: found.version for key, found in self.cache.objects_of(SERVICE_ENTRY).items()}
-
-    async def until(self, holds: Callable[[], Any]) -> None:
-        """Waits for a condition."""
-        async with asyncio.timeout(10):
-            while not holds():  # noqa: ASYNC110 - there is no event for it
-                await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
@@ -68,7 +63,7 @@ async def test_objects_are_listed_and_then_watched() -> None:
         f.server.send_event("ADDED", an_entry("b", 101))
         f.server.send_event("MODIFIED", an_entry("a", 102))
         f.server.send_event("DELETED", an_entry("b", 103))
-        await f.until(lambda: f.known == {"a": "102"})
+        await until(lambda: f.known == {"a": "102"})
         assert f.changes >= 1
 
 
@@ -77,7 +72,7 @@ async def test_an_irrelevant_change_is_not_reported() -> None:
     async with watched(an_entry("a", 1)) as f:
         same = an_entry("a", 102) | {"spec": {"hosts": ["v1.example"]}, "status": {"x": "y"}}
         f.server.send_event("MODIFIED", same)
-        await f.until(lambda: f.known == {"a": "102"})
+        await until(lambda: f.known == {"a": "102"})
         assert f.changes == 0
 
 
@@ -86,7 +81,7 @@ async def test_a_watch_that_ended_continues_from_the_last_version() -> None:
     async with watched(an_entry("a", 1)) as f:
         f.server.send_event("BOOKMARK", {"metadata": {"resourceVersion": "150"}})
         f.server.send_event("MODIFIED", an_entry("a", 151))
-        await f.until(lambda: f.known == {"a": "151"})
+        await until(lambda: f.known == {"a": "151"})
         f.server.end_watches()
         await f.server.until_watched(2)
         assert f.server.queries[-1]["resourceVersion"] == "151"
@@ -98,8 +93,8 @@ async def test_an_expired_version_is_listed_again() -> None:
     async with watched(an_entry("a", 1), an_entry("b", 1)) as f:
         f.server.lists[ENTRIES] = [an_entry("b", 1), an_entry("c", 160)]
         f.server.send_event("ERROR", {"code": 410, "reason": "Expired", "message": "too old"})
-        await f.until(lambda: f.known == {"b": "1", "c": "160"})
-        await f.until(lambda: f.changes)
+        await until(lambda: f.known == {"b": "1", "c": "160"})
+        await until(lambda: f.changes)
         assert f.server.requests.count(f"GET {ENTRIES}") == 2
 
 
@@ -107,11 +102,11 @@ async def test_an_event_that_cant_be_parsed_is_not_ignored() -> None:
     """The cluster counts as unavailable until everything is listed again."""
     async with watched(an_entry("a", 1)) as f:
         f.server.send_event("MODIFIED", {"metadata": {"resourceVersion": "7"}})
-        await f.until(lambda: f.changes)
+        await until(lambda: f.changes)
         with pytest.raises(TransientError):
             await f.cache.wait_for_sync()
         f.server.lists[ENTRIES] = [an_entry("b", 8)]
-        await f.until(lambda: f.known == {"b": "8"})
+        await until(lambda: f.known == {"b": "8"})
         await f.cache.wait_for_sync()
 
 
@@ -135,12 +130,12 @@ async def test_the_event_of_our_own_write_is_not_reported() -> None:
         made = {**an_entry("a", 0), "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry"}
         with f.cache.writing():
             writing = asyncio.create_task(f.client.create(SERVICE_ENTRY, made))
-            await f.until(lambda: f.known)  # the event is there, the answer is not
+            await until(lambda: f.known)  # the event is there, the answer is not
             f.server.hold.set()
             f.cache.record_write(SERVICE_ENTRY, await writing)
         f.server.send_event("MODIFIED", await writing)
         f.server.send_event("ADDED", an_entry("other", 400))
-        await f.until(lambda: "other" in f.known and f.changes)
+        await until(lambda: "other" in f.known and f.changes)
         assert f.changes == 1
 
 
@@ -149,9 +144,9 @@ async def test_what_others_write_during_our_writes_is_reported() -> None:
     async with watched(an_entry("a", 1)) as f:
         with f.cache.writing():
             f.server.send_event("MODIFIED", an_entry("a", 200))
-            await f.until(lambda: f.known == {"a": "200"})
+            await until(lambda: f.known == {"a": "200"})
             assert f.changes == 0
-        await f.until(lambda: f.changes == 1)
+        await until(lambda: f.changes == 1)
 
 
 async def test_an_event_from_before_our_write_does_not_undo_it() -> None:
@@ -160,7 +155,7 @@ async def test_an_event_from_before_our_write_does_not_undo_it() -> None:
         f.cache.record_write(SERVICE_ENTRY, an_entry("a", 300))
         f.server.send_event("MODIFIED", an_entry("a", 200))
         f.server.send_event("ADDED", an_entry("b", 301))
-        await f.until(lambda: "b" in f.known)
+        await until(lambda: "b" in f.known)
         assert f.known["a"] == "300"
 
 
@@ -172,10 +167,10 @@ async def test_what_we_deleted_is_not_restored_by_an_old_event() -> None:
         f.server.send_event("MODIFIED", an_entry("a", 200))
         f.server.send_event("DELETED", an_entry("a", 201))
         f.server.send_event("ADDED", an_entry("b", 202))
-        await f.until(lambda: "b" in f.known)
+        await until(lambda: "b" in f.known)
         assert f.known == {"b": "202"}
         f.server.send_event("ADDED", an_entry("a", 203, uid="another"))
-        await f.until(lambda: f.known.get("a") == "203")
+        await until(lambda: f.known.get("a") == "203")
 
 
 async def test_a_server_that_cant_be_listed_is_reported() -> None:
