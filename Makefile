@@ -14,7 +14,7 @@ TIERS := unit contract integration
 SOURCES := requirements.lock server/pyproject.toml sdk/pyproject.toml
 STAMP := $(VENV)/.installed-$(shell cat $(SOURCES) | cksum | cut -d' ' -f1)
 
-# Where the machine has certificates of its own, its network may need them: uv then trusts those.
+# If the machine has its own certificates, its network may need them: uv then trusts those.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
 export UV_SYSTEM_CERTS := true
 endif
@@ -46,7 +46,7 @@ test-pythons: ## Run the unit and contract tests on every Python from 3.11 to 3.
 test-mesh: $(STAMP) ## Run the tests on real meshes, as root on Linux (ARGS='-k name' to narrow)
 	@$(BIN)/python -m tests.mesh $(ARGS)
 
-check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
+check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text, word list
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
 	@$(BIN)/mypy --no-error-summary server/src sdk/src tests tools
 	@$(BIN)/lint-imports --config pyproject.toml --cache-dir .cache/import-linter > .cache/layers.txt \
@@ -58,6 +58,7 @@ check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
 	  else echo "check: no release yet, so no proto/image.binpb to compare the contract with"; fi
 	@$(BIN)/python tools/gen.py --check
 	@$(BIN)/python tools/tracked_text.py
+	@$(BIN)/python tools/word_list.py
 	@echo "check: all good"
 
 bench: $(STAMP) ## Measure speed against baselines of the same run (ONLY=P1 to narrow)

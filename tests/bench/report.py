@@ -1,4 +1,4 @@
-"""A run as a table for people and as JSON for scripts."""
+"""A run as a human-readable table and as JSON."""
 
 import json
 import statistics

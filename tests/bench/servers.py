@@ -52,7 +52,7 @@ def baselines(folder: Path, reply_bytes: int) -> Iterator[dict[str, Running]]:
 
 @contextmanager
 def _running(command: Sequence[str], data_dir: Path) -> Iterator[Running]:
-    """Raises RuntimeError with the server's own words where it does not start."""
+    """Raises RuntimeError with the server's log if it does not start."""
     said = data_dir.with_suffix(".log")
     with said.open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)

@@ -16,7 +16,7 @@ from egress_server.store.redis.checks import ensure_epoch
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
-from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.support.doubles.memory_store import MemoryReplica, MemoryStore
 
 RETENTION = Retention(versions=3)
 """So few versions that the cap on a resource's history can be seen."""

@@ -25,7 +25,7 @@ class _Shop(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def shop() -> Iterator[str]:
 
 
 class Process:
-    """One process of the server, started by `argv`; it says `word` and where its HTTP is once it is there."""
+    """One process of the server, started by `argv`; once ready it prints `word` and its HTTP address."""
 
     def __init__(self, log: Path, word: str, *argv: str) -> None:
         self.log = log
@@ -48,7 +48,7 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns once it has said so."""
+        """Returns once it is ready."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "egress_server", *self._argv]
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
@@ -63,7 +63,7 @@ class Process:
         self.http = line.split("http ")[1].strip()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ends it, by a signal, and waits until it is gone; its exit code. Harmless where it does not run."""
+        """Ends it by a signal and waits for its exit; the exit code. Harmless if it does not run."""
         process, self._process = self._process, None
         if process is None:
             return 0

@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has at this moment."""
+    """A port of 127.0.0.1 that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -73,7 +73,7 @@ class Egressd:
             raise AssertionError(self.log.read_text(errors="replace")[-4000:])
 
     def stop(self) -> int:
-        """Ends it in good order; its exit code. Harmless where it is not running."""
+        """Shuts it down gracefully; the exit code. Harmless if it is not running."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:

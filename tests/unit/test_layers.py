@@ -133,5 +133,5 @@ def test_nothing_planted_breaks_nothing(packages: Path) -> None:
 
 
 def test_every_contract_has_a_plant() -> None:
-    """A contract that nobody has seen break does not count."""
+    """A contract without a planted violation does not count."""
     assert contracts().keys() == {contract for contract, _, _ in PLANTS}

@@ -64,7 +64,7 @@ async def test_an_honest_trail_has_no_problems(bench: Bench, sealed: bool) -> No
 
 
 async def replace_record(bench: Bench, revision: int, changed: dict[bytes, bytes]) -> None:
-    """Writes the trail anew with one record changed: streams can't be edited in place."""
+    """Rewrites the trail with one record changed: streams can't be edited in place."""
     entries: list[Entry] = await bench.connection.call("XRANGE", bench.keys.audit, "-", "+")
     await bench.connection.call("DEL", bench.keys.audit)
     for id_, flat in entries:
@@ -73,13 +73,13 @@ async def replace_record(bench: Bench, revision: int, changed: dict[bytes, bytes
 
 
 async def edit(bench: Bench) -> None:
-    """Somebody else did it."""
+    """The actor is replaced."""
     record = msgspec.json.decode((await record_of(bench, 3))[b"r"]) | {"actor": "local:somebody"}
     await replace_record(bench, 3, {b"r": msgspec.json.encode(record)})
 
 
 async def edit_with_digest(bench: Bench) -> None:
-    """Somebody else did it, and the digest was made to fit."""
+    """The actor is replaced, and the digest made to fit."""
     fields = await record_of(bench, 3)
     record = msgspec.json.encode(msgspec.json.decode(fields[b"r"]) | {"actor": "local:somebody"})
     digest = hashlib.sha256(record + fields[b"c"]).hexdigest().encode()
@@ -135,7 +135,7 @@ async def edit_resource(bench: Bench) -> None:
     ],
 )
 async def test_tampering_shows(bench: Bench, tamper: Callable[[Bench], Awaitable[None]], sentence: str) -> None:
-    """Edits, gaps and truncation are each told apart in words."""
+    """Edits, gaps and truncation each have a message of their own."""
     await write(bench)
     await seal(bench)
     await tamper(bench)

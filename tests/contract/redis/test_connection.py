@@ -1,4 +1,4 @@
-"""One connection shared by many callers: whoever gives up disturbs nobody."""
+"""One connection shared by many callers: a caller that gives up does not disturb the rest."""
 
 import asyncio
 import random
@@ -48,7 +48,7 @@ async def test_a_cancelled_commit_is_found_by_its_request(bench: Bench) -> None:
 
 
 async def test_flushed_scripts_come_back(bench: Bench) -> None:
-    """A commit works when somebody has flushed Redis' scripts."""
+    """A commit works after Redis' scripts were flushed."""
     await bench.connection.call("SCRIPT", "FLUSH")
     outcome = await bench.store.commit(mutation(bench.snapshot, entry(bench.snapshot, "bank")))
     assert outcome.change.revision == 1
@@ -78,8 +78,8 @@ async def test_killed_connections_are_replaced(bench: Bench) -> None:
     assert int(head) == len(revisions)
 
 
-async def test_a_refusal_of_redis_is_a_fault_of_ours(bench: Bench) -> None:
-    """What Redis refuses for a reason of ours is no matter for callers to retry, and leaves the connection whole."""
+async def test_an_error_of_redis_is_an_internal_error(bench: Bench) -> None:
+    """An error reply that a bug of the server causes is not retried, and leaves the connection usable."""
     with pytest.raises(StoreFault):
         await bench.connection.call("NOSUCHCOMMAND")
     assert await bench.connection.call("PING") == b"PONG"

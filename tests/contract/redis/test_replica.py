@@ -42,7 +42,7 @@ async def write_forgetfully(bench: Bench) -> None:
 
 @pytest.mark.parametrize("more_follows", [True, False])
 async def test_lost_entries_heal(bench: Bench, other: RedisReplica, more_follows: bool) -> None:
-    """Entries lost from the log, at its end or before it, are noticed and everything is read anew."""
+    """Entries lost from the log, at its end or before it, are noticed, and everything is read again."""
     await insist(bench.store, bench.replica, setting("first"))
     await write_forgetfully(bench)
     if more_follows:
@@ -87,7 +87,7 @@ async def test_another_epoch_is_loaded(bench: Bench, other: RedisReplica) -> Non
 
 
 async def test_a_lost_store_leaves_the_last_state(bench: Bench, other: RedisReplica) -> None:
-    """A store that came back empty does not empty the copies: nobody is to act on nothing."""
+    """A store that came back empty does not empty the copies: no cluster must be emptied because of it."""
     await insist(bench.store, bench.replica, setting("bank"))
     assert await other.wait_revision(1, SECONDS)
     names = await bench.connection.call("KEYS", f"egress:{{{bench.mesh}}}:*")

@@ -13,7 +13,7 @@ from egress_server.ports.agents import AgentInfo
 from egress_server.store.agent_bus import RedisAgentBus
 from tests.contract.benches import redis_bench
 from tests.contract.store.conftest import MEMORY, STORES
-from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
 from tests.support.redis import ServerPool
 from tests.support.waiting import until
 
@@ -62,7 +62,7 @@ async def test_others_see_what_is_published(bus: BusOf) -> None:
 
 
 async def test_only_changes_are_sent_and_read(bus: BusOf) -> None:
-    """What has not changed is told and read without its content; what has, is seen."""
+    """What has not changed is published and read without its content; a change is seen."""
     a, b = bus("a"), bus("b")
     await a.publish([HELD], TTL)
     first = (await b.others())["a"]
@@ -88,7 +88,7 @@ async def test_a_silent_process_is_forgotten(bus: BusOf) -> None:
 
 
 async def test_a_process_that_leaves_gets_no_requests(bus: BusOf) -> None:
-    """With nothing held any more, or never having published, a process is asked nothing."""
+    """A process that has no agents left, or never published any, is asked nothing."""
     a, b = bus("a"), bus("b")
     assert not await b.ask("a", ASK)
     await a.publish([HELD], TTL)
@@ -124,7 +124,7 @@ async def test_an_attempt_there_and_back(bus: BusOf) -> None:
 
 
 async def test_late_requests_are_dropped(bus: BusOf) -> None:
-    """A request that nobody waits for any more is not handed out; the next one is."""
+    """A request whose caller has given up is not handed out; the next one is."""
     a, b = bus("a"), bus("b")
     await a.publish([HELD], TTL)
     await b.ask("a", replace(ASK, left=0.0))

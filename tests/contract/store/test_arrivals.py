@@ -1,4 +1,4 @@
-"""What a process hears beside desired state: who asked for a change and when, and requests for a fresh look."""
+"""What a process receives in addition to desired state: who made a change and when, and requests for a resync."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ async def test_arrivals(bench: StoreBench, other: Replica) -> None:
 
 
 async def test_resyncs(bench: StoreBench, other: Replica) -> None:
-    """A request for a fresh look at a cluster reaches every process, and is no cluster's record."""
+    """A request for a resync of a cluster reaches every process, and does not change a cluster's record."""
     await bench.store.ask_resync(bench.mesh, "east")
     await bench.store.ask_resync(bench.mesh, "east")
     for replica in (bench.replica, other):

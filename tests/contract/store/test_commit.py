@@ -42,7 +42,7 @@ async def test_an_update_keeps_the_create_time(bench: StoreBench) -> None:
 
 
 async def test_a_deleted_resource_leaves_its_last_state_in_history(bench: StoreBench) -> None:
-    """After a delete the resource is gone, its last state readable, and a new one begins anew."""
+    """After a delete the resource is gone, its last state readable, and a new one starts over."""
     await insist(bench.store, bench.replica, setting("bank"))
     gone = await insist(bench.store, bench.replica, deleting("bank"))
     assert gone.versioned.deleted

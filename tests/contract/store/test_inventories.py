@@ -1,4 +1,4 @@
-"""What clusters hold besides ours, in every process."""
+"""The inventories of clusters (unmanaged objects), in every process."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ async def hears(replica: Replica, *inventories: Inventory) -> None:
 
 
 async def test_newest_wins_and_dropped_goes(bench: StoreBench, other: Replica) -> None:
-    """Every process hears of each record, of the next one, and that it is forgotten; records of clusters go beside."""
+    """Every process sees each record, the next one, and its removal; the records of clusters are independent of it."""
     await bench.store.put_inventory(bench.mesh, EAST)
     await bench.store.put_inventory(bench.mesh, WEST)
     await bench.store.put_status(bench.mesh, [ClusterStatus("east", Phase.SETTLED, 4)])

@@ -19,7 +19,7 @@ async def test_one_owner_at_a_time(bench: StoreBench) -> None:
 
 
 async def test_only_the_owner_releases(bench: StoreBench) -> None:
-    """A release by somebody who lost the lease meanwhile does not take it from the new owner."""
+    """A release by an owner that lost the lease meanwhile does not take it from the new one."""
     await bench.store.acquire(bench.mesh, "c1", "a", 60)
     await bench.store.release(bench.mesh, "c1", "b")
     assert await bench.store.acquire(bench.mesh, "c1", "b", 60) is None
@@ -61,7 +61,7 @@ async def test_a_lapsed_lease_has_a_new_fence(bench: StoreBench) -> None:
 
 
 async def test_leases_are_per_cluster(bench: StoreBench) -> None:
-    """A lease on one cluster says nothing of another."""
+    """A lease on one cluster does not affect another."""
     assert await bench.store.acquire(bench.mesh, "c1", "a", 60) is not None
     assert await bench.store.acquire(bench.mesh, "c2", "b", 60) is not None
 

@@ -1,6 +1,6 @@
 """Proof that the state machine finds what it is there for: each bug that is planted in the double makes it fail.
 
-Without this a state machine that never meets a case, or never looks, would pass for ever.
+Without this a state machine that never meets a case, or never looks, would pass forever.
 """
 
 # ruff: noqa: ARG002 # a bug is not interested in everything
@@ -22,7 +22,7 @@ from egress_server.ports.store import Commit, Committed, Lease, RequestKey, Stal
 from tests.contract.benches import MemoryBench
 from tests.contract.store.conftest import MEMORY
 from tests.contract.store.machine import EXAMPLES, machine_over
-from tests.support.memory_store import MemoryStore
+from tests.support.doubles.memory_store import MemoryStore
 
 
 class LostFence(MemoryStore):
@@ -221,7 +221,7 @@ class LostTrace(MemoryStore):
 
 
 class StatusNotAnnounced(MemoryStore):
-    """Replicas are not told of records."""
+    """Replicas are not notified of records."""
 
     def write_statuses(self, mesh: str, statuses: Sequence[ClusterStatus]) -> None:
         self.mesh(mesh).statuses.update({status.cluster: status for status in statuses})

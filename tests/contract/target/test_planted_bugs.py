@@ -17,7 +17,7 @@ from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of
 from egress_server.ports.target import Applied, Live, Projection, Witness
 from tests.contract.target.benches.memory import memory
 from tests.contract.target.machine import SETTINGS, Setup, machine_over
-from tests.support.memory_target import MemoryLive, MemoryTarget
+from tests.support.doubles.memory_target import MemoryLive, MemoryTarget
 from tests.support.virtual_time import VirtualLoop
 
 

@@ -68,7 +68,7 @@ def test_wrong_usage(home: Path, words: tuple[str, str]) -> None:
 
 
 def test_usage_error_of_a_process(home: Path) -> None:
-    """The process itself leaves with 2, and shows no traceback."""
+    """The process exits with 2, and shows no traceback."""
     code, said = _egressd("run", "--data-dir", str(home / "data"), "--http-address", "0.0.0.0:8080")
     assert code == 2
     assert "loopback" in said

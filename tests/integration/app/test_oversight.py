@@ -121,7 +121,7 @@ def test_adoption(transport: Transport) -> None:
     [("ApproveDeletion", "MASS_DELETION", "APPROVE"), ("AcceptStoreReset", "STORE_REWOUND", "ACCEPT")],
 )
 def test_what_is_held(rpc: str, reason: str, type_: str, transport: Transport, server: FakeApplier) -> None:
-    """Its token is shown, said yes to, and no other."""
+    """Its token is shown, and is the only one that is accepted."""
     server.report(SETTLED)
     assert transport.call(rpc, {"name": C0}).reason == "NOTHING_HELD"
     server.report(ClusterStatus("c0", Phase.HELD, problem=Problem(reason, "too much", token="t1")))
@@ -147,7 +147,7 @@ def test_restart(transport: Transport, server: FakeApplier) -> None:
 
 @pytest.mark.usefixtures("seen")
 def test_egressctl(server: FakeApplier) -> None:
-    """Sees and decides the same, and says in its exit code what came of it."""
+    """egressctl shows and does the same, and reports the result in its exit code."""
 
     def ctl(*words: str, code: int = 0) -> str:
         done = run_cli("egress.cli", "cluster", *words, server=server.grpc)

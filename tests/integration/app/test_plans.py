@@ -85,7 +85,7 @@ def test_conflict_refused_then_forced(by_grpc: GrpcTransport, by_rest: RestTrans
 
 
 def test_by_the_command_line(egressd: Egressd, by_grpc: GrpcTransport) -> None:
-    """--dry-run shows the diff, and findings in JSON have a severity; a refusal leaves with 1 and can be forced."""
+    """--dry-run shows the diff, and findings in JSON have a severity; a refusal exits with 1 and can be overridden."""
 
     def ctl(*words: str) -> tuple[int, str, str]:
         done = run_cli("egress.cli", "entry", *words, server=egressd.grpc)

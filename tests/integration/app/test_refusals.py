@@ -343,7 +343,7 @@ def test_bad_paths(by_rest: RestTransport, verb: str, path: str, http: int) -> N
 
 @pytest.mark.parametrize("data", [b"\xff" * 20, b"\x0a\xff", b"\x0a\x02\xc3\x28", b"\x1a\x80\x80\x80\x80\x7f"])
 def test_malformed_bytes(by_grpc: GrpcTransport, data: bytes) -> None:
-    """Bytes that are no message, or text in them that is not UTF-8, are refused as malformed."""
+    """Bytes that are not a message, or text in them that is not UTF-8, are refused as malformed."""
     before = head(by_grpc)
     for path in ("EgressService/SetOutboundPolicy", "EgressService/UpsertServiceEntry", "EgressService/Probe"):
         answer = by_grpc.raw(f"/egress.v1.{path}", data)

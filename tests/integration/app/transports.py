@@ -101,7 +101,7 @@ class GrpcTransport:
         self._stubs = [make(self.channel) for make in _STUBS]
 
     def call(self, rpc: str, request: Json) -> Answer:
-        """Makes one call; waits a while for a server that is away."""
+        """Makes one call; waits a while for a server that is starting."""
         method = next(getattr(stub, rpc) for stub in self._stubs if hasattr(stub, rpc))
         try:
             reply = method(message(rpc, request), timeout=30, wait_for_ready=True)

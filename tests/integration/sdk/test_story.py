@@ -1,4 +1,4 @@
-"""The document's story, told by egressctl and by the SDK to a real egressd with a real Envoy."""
+"""The document's story, played by egressctl and by the SDK on a real egressd with a real Envoy."""
 
 import json
 import subprocess
@@ -66,7 +66,7 @@ def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
 
 
 def test_refusals_by_cli(ctl: Ctl) -> None:
-    """What the server refuses leaves with 1 and names the field."""
+    """A request that the server refuses exits with 1 and names the field."""
     done = ctl("entry", "upsert", "x", "--host", "not a host", "--port", "0:HTTP")
     assert done.returncode == 1
     assert "service_entry.hosts[0]" in done.stderr

@@ -102,7 +102,7 @@ async def test_no_fit_server(tmp_path: Path) -> None:
 
 
 async def test_no_server_at_all() -> None:
-    """A machine without any server is told how to install one."""
+    """On a machine without any server, the error explains how to install one."""
     with pytest.raises(FailedPrecondition, match="apt install redis-server") as missing:
         await choose_server([])
     assert missing.value.reason == "REDIS_SERVER_MISSING"

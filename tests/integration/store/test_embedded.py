@@ -82,7 +82,7 @@ async def _kill(opened: OpenStore, times: int) -> None:
 
 
 async def test_two_cannot_share_a_folder(folder: Path, servers: Servers) -> None:
-    """A second egressd is refused, is told who has the folder, and leaves the first alone."""
+    """A second egressd is refused with an error that names the owner of the folder; the first keeps running."""
     async with open_store(folder, MESH, servers=servers) as opened:
         with pytest.raises(FailedPrecondition, match=f"process {os.getpid()}") as refused:
             async with open_store(folder, MESH, servers=servers):

@@ -1,4 +1,4 @@
-"""A Redis that somebody else runs: used as it is, if it is safe."""
+"""An external Redis: used as it is, if it is safe."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """What earlier releases stored is read, completely and unchanged, and written on.
 
 tests/data/stored-0.1.0/README.md says how the data came about. The server has no applier, so that nothing but the test
-writes, and keeps changes for ever, so that the data does not age.
+writes, and keeps changes forever, so that the data does not age.
 """
 
 import json

@@ -16,7 +16,7 @@ from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus
 from tests.integration.agents.test_stream import INFO, serving
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Unforeseen, failing
-from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
 from tests.support.waiting import until
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 from tests.unit.agents.test_shared import loop_time

@@ -15,7 +15,7 @@ from egress_server.domain.model.status import RestartState
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.target import Target, Targets
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, only
-from tests.support.memory_target import MemoryTarget, MemoryTargets
+from tests.support.doubles.memory_target import MemoryTarget, MemoryTargets
 from tests.support.meshes import BIRTH, cluster, entry, with_orders
 from tests.support.waiting import until
 from tests.unit.delivery.test_fault_ttl import fault as a_fault

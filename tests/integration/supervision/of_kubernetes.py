@@ -13,8 +13,8 @@ from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.watch_specs import WatchSpec
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.integration.supervision.scenario import SCENARIOS, Fault, Job
-from tests.support.api_server import an_entry
-from tests.support.memory_target import loop_time
+from tests.support.doubles.api_server import an_entry
+from tests.support.doubles.memory_target import loop_time
 from tests.support.waiting import until
 
 CLUSTER = Cluster("meshes/default/clusters/east", KubernetesTarget())

@@ -1,4 +1,4 @@
-"""Every background task is let fail, once and for ever: it is seen, and it comes back.
+"""Every background task is made to fail, once and forever: the failure is visible, and the task comes back.
 
 A task that is not tested here fails the build, and so does one that operators find nothing about in the docs.
 """

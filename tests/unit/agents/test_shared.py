@@ -13,7 +13,7 @@ from egress_server.agents.sessions.sessions import Sessions
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
 from egress_server.domain.probe.evidence import Evidence
 from egress_server.ports.agent_bus import AgentRequest
-from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
 from tests.support.virtual_time import virtual_time
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 

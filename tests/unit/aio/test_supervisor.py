@@ -97,7 +97,7 @@ async def test_pauses_grow_and_start_over() -> None:
 
 @virtual_time
 async def test_what_is_expected_is_not_counted() -> None:
-    """Something is away: a warning, no failure, and the same pauses."""
+    """A dependency is unavailable: a warning, no failure, and the same pauses."""
     before, work, background = failures(), Work(3, ConnectionError("refused")), Background()
     with structlog.testing.capture_logs() as logs:
         background.start(TASK, work.run, expected=(ConnectionError,))

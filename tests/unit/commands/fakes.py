@@ -18,7 +18,7 @@ from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.identity import Principal
 from egress_server.ports.store import Commit, Committed
-from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.support.doubles.memory_store import MemoryReplica, MemoryStore
 from tests.support.meshes import MESH
 from tests.support.sealing import OpenSealer
 
@@ -94,7 +94,7 @@ class FakeReplica(MemoryReplica):
 
 
 class FakeAgents:
-    """Agents that give the evidence they were told to."""
+    """Agents that return scripted evidence."""
 
     def __init__(self) -> None:
         self.infos: list[AgentInfo] = []
@@ -115,7 +115,7 @@ class FakeAgents:
         return next(iter(self.attached(mesh, cluster, namespace)), None)
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
-        """The next of `evidence`; the last for ever."""
+        """The next of `evidence`; the last forever."""
         self.asked.append((agent, attempt))
         return self.evidence.pop(0) if len(self.evidence) > 1 else self.evidence[0]
 
@@ -147,13 +147,13 @@ class World:
         return world
 
     def put(self, *resources: Resource) -> None:
-        """Somebody writes, and the replica learns of it."""
+        """Another client writes, and the replica learns of it."""
         for resource in resources:
             self.store.put(resource)
         self.replica.catch_up()
 
     def delete(self, resource: Resource) -> None:
-        """Somebody deletes, and the replica learns of it."""
+        """Another client deletes, and the replica learns of it."""
         self.store.put(resource, deleted=True)
         self.replica.catch_up()
 

@@ -67,7 +67,7 @@ async def test_a_change_goes_from_pending_to_verified() -> None:
 
 
 async def test_a_change_of_its_clusters_concerns_both_old_and_new_ones() -> None:
-    """Where a resource moves away, something has to happen too."""
+    """A cluster that a resource moves away from has work to do, too."""
     world = World.of(EAST, WEST, replace(BANK, cluster_selector=ClusterSelector(("east",))))
     world.put(replace(BANK, cluster_selector=ClusterSelector(("west",))))
     assert list(await states(world, 4)) == ["east"]
@@ -307,7 +307,7 @@ async def test_a_stop_at_the_end_of_a_wait() -> None:
 
 @pytest.mark.parametrize("timeout", [0, 30])
 async def test_what_is_reached_is_told_at_once(timeout: float) -> None:
-    """Also with no time at all, and where no cluster is concerned."""
+    """Also without any time, and if no cluster is concerned."""
     world = bank_world()
     world.replica.report(applied("east", 4))
     world.replica.report(applied("west", 4))

@@ -104,7 +104,7 @@ async def test_what_is_not_reached_is_not_cleaned(status: ClusterStatus | None) 
 
 
 async def test_a_deletion_that_is_held_back_does_not_keep_from_cleaning() -> None:
-    """Who asks for cleanup says yes to all of it."""
+    """A request for cleanup approves all of it."""
     made = world(replace(SETTLED, phase=Phase.HELD, problem=Problem("MASS_DELETION", "6 of 6")))
     call = asyncio.create_task(deregister(made.services, CALLER, forgetting(cleanup=True)))
     made.replica.report(replace(SETTLED, applied_revision=await drained(made)))
@@ -149,9 +149,9 @@ async def test_what_cannot_be_removed_keeps_the_cluster() -> None:
     revision = await drained(made)
     await asyncio.sleep(0)
     assert not call.done()
-    refused = {name: Problem("REFUSED", f"a webhook said no to {name}") for name in ("b", "a")}
+    refused = {name: Problem("REFUSED", f"a webhook rejected {name}") for name in ("b", "a")}
     made.replica.report(replace(SETTLED, applied_revision=revision, obstacles=refused))
-    with pytest.raises(FailedPrecondition, match=r"could not remove a: a webhook said no to a \(1 more\)") as refusal:
+    with pytest.raises(FailedPrecondition, match=r"could not remove a: a webhook rejected a \(1 more\)") as refusal:
         await call
     assert refusal.value.reason == "CLEANUP_REFUSED"
     assert made.replica.snapshot.cluster("east") is not None

@@ -317,7 +317,7 @@ async def test_writers_of_one_resource_take_turns() -> None:
     ids=["new", "changed"],
 )
 async def test_validate_only_plans_and_writes_nothing(resource: object, there: list[object], action: Action) -> None:
-    """The plan says what each cluster would get; no change comes of it."""
+    """The plan lists what each cluster would get; no change is made."""
     world = World.of(cluster("east"), cluster("west"), *there)  # type: ignore[arg-type]
     outcome = await mutate(world.services, CALLER, setting(resource, validate_only=True))  # type: ignore[arg-type]
     assert outcome.change is None
@@ -342,7 +342,7 @@ async def test_a_planned_delete_removes_where_the_resource_is() -> None:
 
 
 async def test_a_planned_move_touches_both_clusters() -> None:
-    """Both where it is removed and where it is added."""
+    """Both on the cluster that loses it and on the one that gets it."""
     there = replace(BANK, cluster_selector=ClusterSelector(clusters=("west",)))
     moved = replace(BANK, cluster_selector=ClusterSelector(clusters=("east",)))
     world = World.of(cluster("east"), cluster("west"), there)

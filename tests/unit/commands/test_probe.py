@@ -122,7 +122,7 @@ async def test_what_the_agent_forbids_is_the_callers_fault() -> None:
 
 
 async def test_other_troubles_of_the_agent_are_inconclusive() -> None:
-    """They say nothing about the request."""
+    """They are not about the request."""
     refused = Evidence(captured=False, refused="NO_SIDECAR", refused_message="no sidecar answers")
     result = await probe(world(refused).services, CALLER, query())
     assert (result.summary.outcome, result.summary.causes[0].code) == (Outcome.INCONCLUSIVE, "NO_SIDECAR")

@@ -34,7 +34,7 @@ BANK = entry("bank")
 
 
 class Agents(FakeAgents):
-    """One agent that gives evidence in order, each after a while, the last for ever; errors are raised."""
+    """One agent that gives evidence in order, each after a while, the last forever; errors are raised."""
 
     def __init__(self, script: Iterable[Evidence | Exception], seconds: float) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ async def test_many() -> None:
 
 
 async def test_each_is_made_again() -> None:
-    """Each attempt that other traffic disturbs is made again, but not for ever."""
+    """Each attempt that other traffic disturbs is made again, but not forever."""
     result, asked = await probed(BANK, sees=[DISTURBED], count=2)
     assert (result.summary.outcome, asked) == (Outcome.INCONCLUSIVE, 2 * MAX_TRIES)
 

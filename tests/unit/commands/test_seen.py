@@ -31,7 +31,7 @@ def drifted(name: str, **fields: object) -> Drift:
 
 def gap(name: str, kind: PolicyGapKind = PolicyGapKind.SIDECAR_WITHOUT_MODE) -> PolicyGap:
     """A Sidecar without a mode."""
-    return PolicyGap(kind, "Sidecar", "prod", name, "it says nothing")
+    return PolicyGap(kind, "Sidecar", "prod", name, "it has no mode")
 
 
 @pytest.fixture

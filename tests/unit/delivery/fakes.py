@@ -19,8 +19,8 @@ from egress_server.domain.observed.inventory import Inventory
 from egress_server.domain.probe.evidence import Attempt, Evidence, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Commit, Committed, Lease, RequestKey
-from tests.support.memory_store import MemoryStore
-from tests.support.memory_target import MemoryTargets, loop_time
+from tests.support.doubles.memory_store import MemoryStore
+from tests.support.doubles.memory_target import MemoryTargets, loop_time
 from tests.support.meshes import BIRTH
 
 
@@ -50,7 +50,7 @@ class FakeStore(MemoryStore):
         """Every call takes a millisecond."""
         await asyncio.sleep(0.001)
         if self.down:
-            raise Unavailable("the store is away", reason="STORE_UNAVAILABLE")
+            raise Unavailable("the store is down", reason="STORE_UNAVAILABLE")
 
     def accept_time(self, revision: int) -> datetime:
         """As `accepted` has it."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.status import Phase
-from tests.support.memory_target import loop_time
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World

@@ -12,7 +12,7 @@ from egress_server.domain.model.resources import Abort, Fault
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.model.status import Phase
 from egress_server.ports.target import UNREACHABLE
-from tests.support.memory_target import MemoryTarget, loop_time
+from tests.support.doubles.memory_target import MemoryTarget, loop_time
 from tests.support.meshes import entry, policy
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World
@@ -128,7 +128,7 @@ async def test_an_ended_fault_does_not_come_back() -> None:
 
 @virtual_time
 async def test_clusters_come_first() -> None:
-    """Desired state keeps the fault while a cluster that could do it has not removed it, but not for ever."""
+    """Desired state keeps the fault while a cluster that could do it has not removed it, but not forever."""
     world = World(BANK, clusters=("east", "west"))
     async with world.driven():
         world.set(fault(world, 10.0))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from egress_server.domain.model.status import Phase
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
-from tests.support.memory_target import MemoryTarget, loop_time
+from tests.support.doubles.memory_target import MemoryTarget, loop_time
 from tests.support.meshes import BIRTH, cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World

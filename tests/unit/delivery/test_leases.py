@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.support.memory_target import loop_time
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World

@@ -17,7 +17,7 @@ from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import MASS_DELETION, Phase, Problem
-from tests.support.memory_target import MemoryTarget
+from tests.support.doubles.memory_target import MemoryTarget
 from tests.support.meshes import MESH, cluster, entry, fault, interception, with_orders
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World

@@ -10,7 +10,7 @@ from egress_server.domain.model.clusters import Cluster, RestartOrder
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.status import RestartProgress, RestartState
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
-from tests.support.memory_target import MemoryTarget
+from tests.support.doubles.memory_target import MemoryTarget
 from tests.support.meshes import BIRTH, cluster, entry, with_orders
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World

@@ -162,7 +162,7 @@ async def test_process_that_lags_for_long_says_so() -> None:
 
 @virtual_time
 async def test_revision_past_retention() -> None:
-    """A cluster that was away for longer than history is kept is reconciled: nothing speaks against it."""
+    """A cluster that was unreachable for longer than history is kept is reconciled as usual."""
     world = driven_before(revision=2, digest="d2")
     world.store.digests[2] = None
     async with world.driven():

@@ -11,8 +11,8 @@ from egress_server.delivery.manager import ControllerManager
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
-from tests.support.memory_store import MemoryReplica
-from tests.support.memory_target import MemoryTargets, loop_time
+from tests.support.doubles.memory_store import MemoryReplica
+from tests.support.doubles.memory_target import MemoryTargets, loop_time
 from tests.support.meshes import BIRTH, MESH, cluster
 from tests.support.waiting import until
 from tests.unit.delivery.fakes import FakeAgents, FakeStore
@@ -83,5 +83,5 @@ class World:
         await self.until(lambda: self.status(cluster_id).applied_revision == self.replica.snapshot.revision, seconds)
 
     async def verified(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
-        """Waits until the newest revision was verified, whatever came of it."""
+        """Waits until the newest revision was verified, whatever the outcome."""
         await self.until(lambda: self.status(cluster_id).verified_revision == self.replica.snapshot.revision, seconds)

@@ -62,7 +62,7 @@ def test_every_code() -> None:
     ],
 )
 def test_reason(error: EgressError, headers: Mapping[str, str], http: int) -> None:
-    """Where HTTP has a finer status than the code's, the reason picks it; 412 only where a header asked for it."""
+    """If HTTP has a finer status than the code's, the reason picks it; 412 only if a header asked for it."""
     assert http_status(status_error(error).status, headers) == http
 
 

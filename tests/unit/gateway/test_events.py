@@ -69,7 +69,7 @@ async def test_where_to_resume(
 
 
 async def test_refused_before_the_first_event(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """An ordinary Status with its HTTP status, so that a browser does not come back for ever."""
+    """An ordinary Status with its HTTP status, so that a browser does not reconnect forever."""
     pipeline.events = events_of(OutOfRange("too old", reason="CURSOR_EXPIRED"))
     response = await client.get(PATH)
     assert response.status_code == 400

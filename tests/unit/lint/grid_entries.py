@@ -144,7 +144,7 @@ TCP_PORTS = [
     case("private in two namespaces", [db("a", export_to=(".",))], db("b", namespace="x", export_to=(".",)), TAKES),
     case("on two clusters", [db("a", cluster_selector=EU)], db("b", cluster_selector=US), TAKES),
     case("the entry itself again", [db("a")], db("a"), TAKES),
-    case("TCP beside TLS on 443: the server name decides first", [web("a", "443:TLS")], raw("b", "443:TCP"), TAKES),
+    case("TCP and TLS on 443: the server name decides first", [web("a", "443:TLS")], raw("b", "443:TCP"), TAKES),
 ]
 
 BY_ITSELF = [
@@ -230,9 +230,9 @@ HTTP_PORTS = [
     case(
         "TCP where another host has HTTP", [web("a", "80:HTTP")], raw("b", "80:TCP"), TAKES, "EGR0107 ports[0].protocol"
     ),
-    case("TCP with an address beside HTTP", [web("a", "80:HTTP")], db("b", "80:TCP", addresses=("203.0.113.5",))),
+    case("TCP with an address, and HTTP", [web("a", "80:HTTP")], db("b", "80:TCP", addresses=("203.0.113.5",))),
     case(
-        "TCP with a range beside HTTP",
+        "TCP with a range, and HTTP",
         [web("a", "80:HTTP")],
         raw("b", "80:TCP", addresses=("203.0.113.0/24",)),
         "EGR0107 ports[0].protocol",

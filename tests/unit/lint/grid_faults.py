@@ -106,7 +106,7 @@ TIMEOUTS = [
         "EGR0203 delay.fixed_delay",
     ),
     case("a delay below the timeout", [entry("bank", traffic=TrafficSettings(timeout=4.0))], fault(delay=SLOW)),
-    case("an abort beside a timeout", [entry("bank", traffic=TrafficSettings(timeout=4.0))], fault()),
+    case("an abort and a timeout", [entry("bank", traffic=TrafficSettings(timeout=4.0))], fault()),
     case(
         "a timeout below the delay",
         [BANK, fault(delay=SLOW)],

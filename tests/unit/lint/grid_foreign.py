@@ -163,7 +163,7 @@ PORTS = [
         services=(service(ports=ports("8000:HTTP")),),
     ),
     on_east(
-        "HTTP beside TCP of a Service",
+        "HTTP and TCP of a Service",
         entry("web", ports=ports("8000:HTTP")),
         WIDE,
         services=(service(ports=ports("8000:TCP")),),
@@ -241,7 +241,7 @@ MODES = [
         capabilities=Capabilities(ambient=True),
     ),
     on_east("a foreign entry is visible", STRICT, entries=(THEIRS,)),
-    on_east("Services alone are no external services", STRICT, "EGR0302 mode", services=(service(),)),
+    on_east("Services alone do not count as external services", STRICT, "EGR0302 mode", services=(service(),)),
 ]
 
 WILD = entry("wild", hosts=("*.example.com",), resolution=Resolution.DYNAMIC_DNS, ports=ports("80:HTTP"))

@@ -133,7 +133,7 @@ async def test_who_may_not_does_not() -> None:
 
 
 async def test_bad_requests_are_refused_before_anything_is_asked() -> None:
-    """Bytes that are no message, fields that are wrong, too many bytes."""
+    """Bytes that are not a message, fields that are wrong, too many bytes."""
     bench = Bench()
     assert await bench.refusal(b"\xff\xff") == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
     assert await bench.refusal(b"\x0a\x02\xff\xfe") == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")

@@ -6,7 +6,7 @@ from egress_server.pipeline.write_batcher import FREE, WriteBatcher
 
 
 class Visit:
-    """Enters a batcher, and leaves it when a test says so."""
+    """Enters a batcher, and leaves it when the test allows it."""
 
     def __init__(self, gate: WriteBatcher) -> None:
         self._entered = asyncio.Event()

@@ -115,7 +115,7 @@ def test_other_versions_are_read(data: bytes, resource: Resource) -> None:
 
 
 def test_escapes_of_0_1_0_are_policy_gaps() -> None:
-    """The old name is replaced where it is a field or a count of one, and nowhere else."""
+    """The old name is replaced as a field or a count of one, and nowhere else."""
     gap = PolicyGap(PolicyGapKind.EXCLUDED, "Pod", "shop", "web", "port 443 is excluded")
     sidecar = ForeignSidecar("shop", "theirs", AT, {"escapes": "label"})
     inventory = Inventory(

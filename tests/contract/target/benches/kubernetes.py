@@ -13,9 +13,9 @@ from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.connection import ApiConnection
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.contract.target.benches.bench import TargetBench, Topic
-from tests.support.api_server import running
-from tests.support.memory_api_server import MemoryApiServer
-from tests.support.memory_target import foreign_object
+from tests.support.doubles.api_server import running
+from tests.support.doubles.memory_api_server import MemoryApiServer
+from tests.support.doubles.memory_target import foreign_object
 from tests.support.meshes import entry
 from tests.support.target_driver import TargetDriver
 

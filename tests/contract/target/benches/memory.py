@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from egress_server.domain.model.objects import IstioObject, ObjectKey, resource_of
 from egress_server.domain.model.resources import Resource
 from tests.contract.target.benches.bench import TargetBench, Topic
-from tests.support.memory_target import MemoryCluster, MemoryTarget, foreign_object
+from tests.support.doubles.memory_target import MemoryCluster, MemoryTarget, foreign_object
 from tests.support.meshes import cluster, entry
 from tests.support.target_driver import TargetDriver
 

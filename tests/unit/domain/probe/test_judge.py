@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.model.names import matches_host
 from egress_server.domain.probe.evidence import Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.domain.probe.judge import is_disturbed, judge
 from egress_server.domain.probe.verdicts import Outcome
@@ -113,7 +112,7 @@ CASES = [
         *("a final dot, not part of a server name", Destination("https", f"{HOST}.", 443), TLS_DONE, (one(TLS_ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", TLS_ENTRY),
     ),
-    # It was let go and did not arrive.
+    # It was let through and did not arrive.
     Case("refused", HTTP, ENVOY_503, (failed(ENTRY, 3),), Outcome.UNREACHABLE, "UPSTREAM_CONNECT_FAILED", ENTRY),
     Case(
         *("refused, passed through", HTTPS, TLS_CUT, (failed(PASSTHROUGH),)),
@@ -148,7 +147,7 @@ CASES = [
         *(Outcome.BLOCKED, "BLOCKED_CLOSED"),
     ),
     Case(
-        *("blocked, counters of a cluster that is no service", HTTP, BLOCKED_502, (one("xds-grpc"),)),
+        *("blocked, counters of a cluster that is not a service", HTTP, BLOCKED_502, (one("xds-grpc"),)),
         *(Outcome.BLOCKED, "BLOCKED_HTTP"),
     ),
     # No verdict.
@@ -224,11 +223,11 @@ CASES = [
     ),
     # It looks like a fault, and is none.
     Case(
-        *("origin's own 503 beside a live abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (one(ENTRY),)),
+        *("origin's own 503 during a live abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (one(ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
-        "502 beside a live 503", HTTP, replace(BLOCKED_502, live_faults=(ABORT,)), (), Outcome.BLOCKED, "BLOCKED_HTTP"
+        "502 during a live 503", HTTP, replace(BLOCKED_502, live_faults=(ABORT,)), (), Outcome.BLOCKED, "BLOCKED_HTTP"
     ),
     Case(
         *("gRPC status that is another", HTTP, replace(GRPC_5, live_faults=(UNAVAILABLE,)), ()),
@@ -248,7 +247,7 @@ CASES = [
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
-        *("fast beside a live delay", HTTP, replace(SLOW, timings=Timings(response=0.02)), (one(ENTRY),)),
+        *("fast during a live delay", HTTP, replace(SLOW, timings=Timings(response=0.02)), (one(ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
@@ -256,7 +255,7 @@ CASES = [
         *(Outcome.INCONCLUSIVE, "TIMED_OUT"),
     ),
     Case(
-        *("warming beside a live fault", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), ()),
+        *("warming during a live fault", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), ()),
         *(Outcome.INCONCLUSIVE, "CLUSTER_WARMING", "", (ENTRY,)),
     ),
     # Connections that send nothing.
@@ -309,41 +308,6 @@ def test_cause_quotes_the_answer() -> None:
     """A cause without counters quotes the answer instead."""
     verdict = judge(HTTP, BLOCKED_502)
     assert verdict.causes[0].evidence == ("HTTP/1.1 502, server: envoy; no upstream counter of www.aliyun.com changed")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "host", "matches"),
-    [
-        ("www.aliyun.com", "www.aliyun.com", True),
-        ("www.aliyun.com", "aliyun.com", False),
-        ("*.aliyun.com", "www.aliyun.com", True),
-        ("*.aliyun.com", "a.b.aliyun.com", True),
-        ("*.aliyun.com", "aliyun.com", False),
-        ("*.aliyun.com", ".aliyun.com", False),
-        ("*.aliyun.com", "evilaliyun.com", False),
-        ("*", "anything.example", True),
-        ("", "www.aliyun.com", False),
-    ],
-)
-def test_matches_host(pattern: str, host: str, matches: bool) -> None:
-    """A wildcard matches subdomains and nothing else."""
-    assert matches_host(pattern, host) is matches
-
-
-@pytest.mark.parametrize(
-    ("destination", "url"),
-    [
-        (HTTP, "http://www.aliyun.com/"),
-        (Destination("http", HOST, 443, "/a?b"), "http://www.aliyun.com:443/a?b"),
-        (Destination("https", "2001:db8::1", 443), "https://[2001:db8::1]/"),
-        (Destination("https", "2001:db8::1", 8443), "https://[2001:db8::1]:8443/"),
-        (TCP, "tcp://db.example.com:3306"),
-        (TLS, "tls://www.aliyun.com:443"),
-    ],
-)
-def test_url(destination: Destination, url: str) -> None:
-    """A destination is written with brackets and port only if they are needed."""
-    assert destination.url == url
 
 
 _clusters = st.sampled_from(

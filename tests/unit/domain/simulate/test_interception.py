@@ -47,7 +47,7 @@ V6 = "2001:db8::7"
         # Nothing but included ports.
         (CaptureRules(include=()), INSIDE, HTTP, False, "no address is included"),
         (CaptureRules((), include_ports=frozenset({443})), INSIDE, HTTP, False, "no address is included"),
-        # 0.0.0.0/0 is all of IPv4; IPv6 stands beside it.
+        # 0.0.0.0/0 is all of IPv4; IPv6 is separate.
         (CaptureRules(include=("0.0.0.0/0",)), INSIDE, HTTP, True, "in the included range 0.0.0.0/0"),
         (CaptureRules(include=("0.0.0.0/0",)), V6, HTTP, False, "not in any of the included ranges"),
         (CaptureRules(include=("10.0.0.0/8", "2001:db8::/32")), V6, HTTP, True, "in the included range 2001:db8::/32"),

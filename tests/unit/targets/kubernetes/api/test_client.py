@@ -8,7 +8,7 @@ from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.connection import ApiConnection
 from egress_server.targets.kubernetes.api.errors import ApiError, as_target_errors
 from egress_server.targets.kubernetes.api.kinds import SERVICE_ENTRY
-from tests.support.api_server import an_entry, serving
+from tests.support.doubles.api_server import an_entry, serving
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.kinds import SERVICE_ENTRY
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.watch_specs import WatchSpec
-from tests.support.api_server import ENTRIES, ApiServer, an_entry, serving
+from tests.support.doubles.api_server import ENTRIES, ApiServer, an_entry, serving
 from tests.support.waiting import until
 
 A = ObjectKey("ServiceEntry", "default", "a")

@@ -1,43 +1,16 @@
 """What was applied is verified from a workload, and the result is reported."""
 
 import asyncio
-from itertools import count, pairwise
 
-from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.errors import Unavailable
-from egress_server.domain.model.rollout import Rollout, RolloutState, change_rollout
-from egress_server.domain.model.status import ClusterStatus, Phase, Problem
-from egress_server.domain.probe.evidence import Destination
-from egress_server.domain.verify import UNREGISTERED_HOST, UNROUTED_ADDRESS
-from tests.support.memory_target import loop_time
-from tests.support.meshes import cluster, entry, policy, ports
+from egress_server.domain.model.rollout import RolloutState
+from egress_server.domain.model.status import Problem
+from egress_server.domain.verify import UNROUTED_ADDRESS
+from tests.support.meshes import entry, policy, ports
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.fakes import BLOCKED, MUTE, WARMING, passed, unreachable
+from tests.unit.delivery.verification.support import BANK, KNOWN, REFUSED_URL, reasons, reported, state
 from tests.unit.delivery.world import World
-
-BANK = entry("bank")
-REFUSED_URL = f"http://{UNREGISTERED_HOST}/"
-KNOWN = DeliverySettings(known_destinations=(Destination("http", "www.example.com", 80),))
-
-
-def reasons(problems: dict[str, Problem] | None) -> dict[str, str]:
-    """The reasons by resource."""
-    return {name: problem.reason for name, problem in (problems or {}).items()}
-
-
-def state(world: World, resource: str, revision: int) -> RolloutState:
-    """How far a change has come on the cluster."""
-    return told(world, resource, revision).state
-
-
-def told(world: World, resource: str, revision: int) -> Rollout:
-    """The state of a change on the cluster."""
-    snapshot = world.replica.snapshot
-    versioned = snapshot.get(resource)
-    last = versioned.revision if versioned else revision
-    east = snapshot.cluster("east")
-    assert east is not None
-    return change_rollout(east, world.status(), revision=revision, resource=resource, last_revision=last)
 
 
 @virtual_time
@@ -204,7 +177,7 @@ async def test_what_holds_it_up_is_named() -> None:
         await world.verified()
         revision = world.set(BANK)
         await world.verified()
-        problem = told(world, BANK.name, revision).problem
+        problem = reported(world, BANK.name, revision).problem
         assert problem is not None
         assert problem.reason == "DEBOUNCE_OPEN"
         assert problem.message.startswith("others write all the time; the last probe: HEAD http://bank.example.com/")
@@ -235,7 +208,7 @@ async def test_dns_that_warms_is_named() -> None:
         await world.verified()
         revision = world.set(BANK)
         await world.verified()
-        problem = told(world, BANK.name, revision).problem
+        problem = reported(world, BANK.name, revision).problem
         assert problem is not None
         assert problem.reason == "DNS_WARMING"
         world.agents.answers.clear()
@@ -299,7 +272,7 @@ async def test_waits_for_an_agent() -> None:
         await world.applied()
         await asyncio.sleep(100)
         assert world.status().verified_revision == 0
-        assert told(world, BANK.name, 4).problem == Problem(
+        assert reported(world, BANK.name, 4).problem == Problem(
             "NO_AGENT", "no agent is attached from the cluster, so it can't be verified"
         )
         world.agents.attach()
@@ -321,139 +294,3 @@ async def test_agent_that_is_lost() -> None:
         await world.verified()
         await world.until(lambda: world.status().unverified is None)
     assert {agent for _, agent, _, _ in world.agents.asked} == {"a1", "a2"}
-
-
-@virtual_time
-async def test_never_holds_up_an_apply() -> None:
-    """A newer apply does not wait for probes in flight, and what was pending is verified after it."""
-    world = World(policy("REGISTRY_ONLY"))
-    world.agents.attach()
-    world.agents.seconds = 4.0
-    async with world.driven():
-        first = world.set(BANK)
-        await world.until(lambda: bool(world.agents.asked))
-        began = loop_time()
-        second = world.set(entry("shop"))
-        await world.until(lambda: world.status().applied_revision == second)
-        assert loop_time() - began < 0.2
-        await world.verified(seconds=60)
-    assert state(world, BANK.name, first) is RolloutState.VERIFIED
-    assert state(world, entry("shop").name, second) is RolloutState.VERIFIED
-
-
-@virtual_time
-async def test_others_who_write_do_not_hold_it_up() -> None:
-    """Constant changes by other clients cause reconciles, but don't stop a probe in flight."""
-    world = World(policy("REGISTRY_ONLY"))
-    world.agents.attach()
-    world.targets["east"].watchable = True
-    async with world.driven():
-        await world.verified()
-        world.agents.seconds = 1.0
-        revision = world.set(BANK)
-        writing = asyncio.create_task(others_writing(world))
-        try:
-            await world.verified(seconds=10)
-        finally:
-            writing.cancel()
-    assert state(world, BANK.name, revision) is RolloutState.VERIFIED
-
-
-async def others_writing(world: World) -> None:
-    """An entry that is not ours becomes another one every 50 ms."""
-    for number in count():
-        world.targets["east"].cluster.change("busy", {"hosts": [f"busy-{number}.example.com"]}, by="others")
-        await asyncio.sleep(0.05)
-
-
-@virtual_time
-async def test_what_may_be_probed_by_now_is() -> None:
-    """On a cluster where all traffic may pass nothing can be verified; once a policy blocks it, it can."""
-    world = World()
-    world.agents.attach()
-    async with world.driven():
-        await world.until(lambda: reasons(world.status().unverified) == {cluster().name: "NOT_PROBED"})
-        world.set(policy("REGISTRY_ONLY"))
-        await world.verified(seconds=2)
-    assert world.status().unverified is None
-
-
-@virtual_time
-async def test_nothing_is_probed_where_nothing_changed() -> None:
-    """A revision that changes nothing for the cluster is verified without a probe, and so is a resync."""
-    world = World(policy("REGISTRY_ONLY"), BANK)
-    world.agents.attach()
-    async with world.driven():
-        await world.verified()
-        world.agents.asked.clear()
-        world.set(cluster("west"))
-        await world.verified(seconds=0.2)
-        await asyncio.sleep(200)
-    assert world.agents.asked == []
-
-
-@virtual_time
-async def test_registration_alone_is_verified() -> None:
-    """A cluster without any policy is verified by what passes there."""
-    world = World()
-    world.agents.attach()
-    async with world.driven(KNOWN):
-        await world.verified()
-    assert state(world, cluster().name, 2) is RolloutState.VERIFIED
-    assert world.agents.urls == ["http://www.example.com/"]
-
-
-@virtual_time
-async def test_takes_up_where_the_last_applier_left() -> None:
-    """After a restart only what changed since the last verdict is probed, and what was doubtful then."""
-    world = World(policy("REGISTRY_ONLY"), BANK, entry("shop"))
-    world.agents.attach()
-    doubt = {BANK.name: Problem("PROBE_INCONCLUSIVE", "")}
-    gone = {entry("gone").name: Problem("PROBE_DISAGREES", "")}
-    status = ClusterStatus("east", Phase.SETTLED, verified_revision=4, unverified=doubt, disagreements=gone)
-    world.store.write_statuses("default", [status])
-    world.set(entry("news"))
-    async with world.driven():
-        await world.verified()
-    hosts = {url.split("/")[2] for url in world.agents.urls}
-    assert hosts == {"bank.example.com", "shop.example.com", "news.example.com", UNREGISTERED_HOST}
-    assert world.status().unverified is None
-    assert reasons(world.status().disagreements) == {entry("gone").name: "PROBE_DISAGREES"}
-
-
-@virtual_time
-async def test_what_was_missed_did_not_concern_the_cluster() -> None:
-    """After a restart with nothing changed since the last verdict, only the mode is probed."""
-    world = World(policy("REGISTRY_ONLY"), BANK)
-    world.agents.attach()
-    world.store.write_statuses("default", [ClusterStatus("east", Phase.SETTLED, verified_revision=4)])
-    world.set(cluster("west"))
-    async with world.driven():
-        await world.verified()
-    assert world.agents.urls == [REFUSED_URL]
-
-
-@virtual_time
-async def test_agents_are_not_flooded() -> None:
-    """An agent is asked at a bounded rate, however much is due."""
-    world = World(*(entry(f"e{number}") for number in range(50)))
-    world.agents.attach()
-    world.agents.seconds = 0.0
-    async with world.driven(DeliverySettings(probe_interval=0.5)):
-        await world.verified(seconds=60)
-    times = [at for at, _, _, _ in world.agents.asked]
-    assert min(later - earlier for earlier, later in pairwise(times)) > 0.49
-
-
-@virtual_time
-async def test_unsupported_is_not_expected() -> None:
-    """What the cluster can't serve is not expected there: its host must be blocked like any other."""
-    world = World(policy("REGISTRY_ONLY"), BANK)
-    world.agents.attach()
-    async with world.driven():
-        await world.verified()
-        world.targets["east"].unsupported = {BANK.name: "not here"}
-        world.set(entry("bank", ports=ports("80:HTTP")))
-        await world.verified()
-    assert world.status().unverified is None
-    assert world.status().disagreements is None

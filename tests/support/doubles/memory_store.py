@@ -35,7 +35,7 @@ Request = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What the log tells of one revision."""
+    """The log's entry of one revision."""
 
     change: Change
     versioned: Versioned[Resource]
@@ -45,7 +45,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Done:
-    """What became of a request id, until `until` (monotonic seconds)."""
+    """The outcome of a request id, kept until `until` (monotonic seconds)."""
 
     fingerprint: str
     revision: int

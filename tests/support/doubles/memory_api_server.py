@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.support.api_server import ApiServer, Object
+from tests.support.doubles.api_server import ApiServer, Object
 
 ISTIO = "networking.istio.io"
 _SERVED = {

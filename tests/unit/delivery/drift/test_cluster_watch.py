@@ -7,7 +7,7 @@ import pytest
 
 from egress_server.domain.model.clusters import KubernetesTarget
 from egress_server.domain.model.errors import TransientError
-from tests.support.memory_target import MemoryTarget, loop_time
+from tests.support.doubles.memory_target import MemoryTarget, loop_time
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
 from tests.unit.delivery.world import World
@@ -15,7 +15,7 @@ from tests.unit.delivery.world import World
 EVIL = {"hosts": ["evil.example.com"]}
 
 
-def telling(*entries: str) -> tuple[World, MemoryTarget]:
+def watched_world(*entries: str) -> tuple[World, MemoryTarget]:
     """A world whose cluster reports changes."""
     world = World(*(entry(name) for name in entries))
     world.targets["east"].watchable = True
@@ -25,7 +25,7 @@ def telling(*entries: str) -> tuple[World, MemoryTarget]:
 @virtual_time
 async def test_drift_is_seen_at_once() -> None:
     """A change by another client is reverted within a moment, without a resync."""
-    world, target = telling("bank", "shop")
+    world, target = watched_world("bank", "shop")
     async with world.driven():
         await world.applied()
         await asyncio.sleep(5)
@@ -38,7 +38,7 @@ async def test_drift_is_seen_at_once() -> None:
 @virtual_time
 async def test_noise_costs_one_look_a_pace() -> None:
     """However often a cluster reports changes, it is reconciled once per pace."""
-    world, target = telling("bank")
+    world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
         before = target.gathers
@@ -62,7 +62,7 @@ async def test_a_target_that_cannot_tell_is_asked_once() -> None:
 @pytest.mark.parametrize("error", [TransientError("UNREACHABLE", "reset"), ZeroDivisionError("a bug")])
 async def test_listening_begins_anew(error: Exception) -> None:
     """A watch that fails is restarted, and what it missed is looked for."""
-    world, target = telling("bank")
+    world, target = watched_world("bank")
     target.watch_failures = [error]
     async with world.driven():
         await world.applied()
@@ -76,7 +76,7 @@ async def test_listening_begins_anew(error: Exception) -> None:
 @virtual_time
 async def test_listening_that_ends_begins_anew() -> None:
     """A watch that has reported before and ends is restarted."""
-    world, target = telling("bank")
+    world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
         target.cluster.notify()
@@ -90,7 +90,7 @@ async def test_listening_that_ends_begins_anew() -> None:
 @virtual_time
 async def test_pauses_of_listening_grow() -> None:
     """A cluster that never lets us listen is not asked all the time."""
-    world, target = telling("bank")
+    world, target = watched_world("bank")
     target.watch_failures = [TransientError("UNREACHABLE", "reset") for _ in range(1000)]
     async with world.driven():
         await asyncio.sleep(600)
@@ -100,7 +100,7 @@ async def test_pauses_of_listening_grow() -> None:
 @virtual_time
 async def test_a_cluster_that_moved_is_listened_to_there() -> None:
     """A registration that names another place ends listening at the former one."""
-    world, target = telling("bank")
+    world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
         other = world.targets.move("east")
@@ -119,7 +119,7 @@ async def test_a_cluster_that_moved_is_listened_to_there() -> None:
 @virtual_time
 async def test_nobody_listens_after_a_stop() -> None:
     """A stop ends listening."""
-    world, target = telling("bank")
+    world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
     looks = target.gathers
@@ -151,7 +151,7 @@ async def test_quiet_after_an_apply_that_failed() -> None:
     world = World(entry("bank"))
     target = world.targets["east"]
     target.debounce = 7.0
-    target.apply_failures = [TransientError("CONFLICT", "somebody was faster")]
+    target.apply_failures = [TransientError("CONFLICT", "another client was faster")]
     async with world.driven():
         began = loop_time()
         await world.applied()

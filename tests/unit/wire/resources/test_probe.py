@@ -96,7 +96,7 @@ def test_count(count: int, read: int) -> None:
     ],
 )
 def test_refused(url: str, fields: dict[str, Any], field: str) -> None:
-    """What makes no sense, or leads where no probe may go, is refused by its field."""
+    """Nonsense, and destinations that must not be probed, are refused by field."""
     with pytest.raises(InvalidArgument) as refused:
         probing(url, **fields)
     assert [v.field for v in refused.value.violations] == [field]
@@ -226,7 +226,7 @@ def test_explain_refuses(fields: dict[str, Any], field: str) -> None:
 
 
 def test_registry() -> None:
-    """ListRegistry is for one namespace's view, `default` where none is named; items are written with their reasons."""
+    """ListRegistry is for one namespace's view, `default` if none is named; items are written with their reasons."""
     query = REGISTRY.decode(explain_pb2.ListRegistryRequest(parent=CLUSTER, order_by="host desc", page_size=5))
     assert isinstance(query, ListRegistry)
     assert (query.cluster, query.namespace) == (EAST, "default")

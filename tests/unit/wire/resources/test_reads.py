@@ -112,7 +112,7 @@ def test_changes_are_asked_for_by_their_revision() -> None:
     ],
 )
 def test_waits_have_a_goal_and_a_time(fields: dict[str, Any], verified: bool, timeout: float) -> None:
-    """30 s where no time is given; 0 looks once."""
+    """30 s if no time is given; 0 looks once."""
     found = decode(request("WaitChange", **fields))
     assert (found.verified, found.timeout) == (verified, timeout)
 

@@ -32,7 +32,7 @@ class Exchange:
 
 
 class MemoryAgentBus:
-    """See ports.agent_bus.AgentBus. A `dead` process reaches nothing any more."""
+    """See ports.agent_bus.AgentBus. A `dead` process reaches nothing."""
 
     def __init__(self, exchange: Exchange, process: str) -> None:
         self._exchange = exchange
