@@ -50,13 +50,18 @@ async def test_foreign_object_in_the_way(bench: TargetBench) -> None:
     assert await process.names() == ["bank", "coin"]
 
 
-@needs(Topic.FOREIGN, Topic.FOREIGN_OBSTACLE)
-async def test_foreign_object_that_has_just_been_created(bench: TargetBench) -> None:
-    """One that the plan does not know of is not overwritten, nor taken for a managed one."""
+@needs(Topic.FOREIGN, Topic.FOREIGN_OBSTACLE, Topic.EVENTS)
+@pytest.mark.parametrize("reported", [False, True])
+async def test_foreign_object_that_has_just_been_created(bench: TargetBench, *, reported: bool) -> None:
+    """One that the plan does not know of is not overwritten, nor taken for a managed one, whether or not its creation
+    was reported before the apply."""
     process = bench.process
     plan = await process.plan(entry("bank"))
+    events = process.events
     await bench.create_foreign("bank")
     before = await bench.foreign()
+    if reported:
+        await process.until_event(events)
     with pytest.raises(TransientError) as raised:
         await process.target.apply(upsert=plan.upsert, delete=(), witness=process.witness())
     assert raised.value.reason == "CONFLICT"

@@ -25,7 +25,7 @@ def test_memory() -> None:
         run_state_machine_as_test(machine_over(Setup(memory, runner.get_loop())), settings=SETTINGS)
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("directory", 15), ("local", 8), ("kubernetes", 6)])
+@pytest.mark.parametrize(("kind", "examples"), [("directory", 15), ("local", 5), ("kubernetes", 5)])
 def test_real_time(kind: str, examples: int, tmp_path: Path) -> None:
     """One loop for all examples, as an Envoy belongs to one. A failure is not shrunk, which would take minutes."""
     local = LocalBench(tmp_path / "cluster")

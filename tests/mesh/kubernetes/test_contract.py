@@ -20,6 +20,7 @@ class RealApi:
     def __init__(self, server: ApiServer, api: Api) -> None:
         self._server = server
         self._api = api
+        self.down = False
 
     async def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
         """See KubernetesApi."""
@@ -27,11 +28,13 @@ class RealApi:
 
     async def take_down(self) -> None:
         """See KubernetesApi."""
+        self.down = True
         await asyncio.to_thread(self._server.stop_server)
 
     async def bring_back(self) -> None:
         """See KubernetesApi."""
         await asyncio.to_thread(self._server.start_server)
+        self.down = False
 
 
 @pytest.fixture
@@ -41,9 +44,12 @@ async def bench(server: ApiServer, api: Api) -> AsyncIterator[KubernetesBench]:
     async def connect() -> ApiClient:
         return ApiClient(await kubeconfig_connection(server.kubeconfig().read_text()))
 
-    bench = KubernetesBench(RealApi(server, api), connect)
+    real = RealApi(server, api)
+    bench = KubernetesBench(real, connect)
     await bench.start()
     yield bench
+    if real.down:
+        await real.bring_back()
     await bench.close()
 
 

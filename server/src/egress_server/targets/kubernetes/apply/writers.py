@@ -29,11 +29,13 @@ class ObjectWriter:
         self._cache = cache
 
     async def write(self, obj: IstioObject) -> None:
-        """Creates or updates a managed object."""
+        """Creates or updates a managed object. An unmanaged one that is new since the plan is not touched."""
         kind = self._kind(obj["kind"])
         known = self._cache.get(key_of(obj))
         if known is None:
             await self._create(kind, obj)
+        elif not known.managed:
+            raise _created(key_of(obj))
         else:
             await self._retry_on_status_change(kind, known, lambda now: self._replace(kind, now, obj))
 
@@ -54,9 +56,7 @@ class ObjectWriter:
             written = await self._client.create(kind, {**obj, "apiVersion": kind.api_version, "metadata": metadata})
         except ApiError as error:
             if error.conflict:
-                raise TransientError(
-                    CONFLICT, f"conflict: {object_name(key_of(obj))} has just been created by another client"
-                ) from error
+                raise _created(key_of(obj)) from error
             raise
         self._cache.record_write(kind, written)
 
@@ -104,6 +104,10 @@ class ObjectWriter:
     def _kind(self, name: str) -> ApiKind:
         kind = MANAGED_KINDS[name]
         return self._cache.served(kind) or kind
+
+
+def _created(key: ObjectKey) -> TransientError:
+    return TransientError(CONFLICT, f"conflict: {object_name(key)} has just been created by another client")
 
 
 def _changed(key: ObjectKey) -> TransientError:
