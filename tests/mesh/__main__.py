@@ -2,7 +2,7 @@
 
     python -m tests.mesh [what pytest takes]
 
-Where the machine cannot run a mesh it says so and fails only in CI, as skipped tests do.
+If the machine cannot run a mesh, it prints the reason and fails only in CI, as skipped tests do.
 """
 
 import os

@@ -82,7 +82,7 @@ def _put_back(_tended: list[Tended]) -> Iterator[None]:
 
 @pytest.fixture
 def foreign_unchanged(mesh: Mesh, _tended: list[Tended]) -> Callable[[], None]:
-    """Call it when nothing of ours should be left: the meshes must say what they said before the test. Ask for it
+    """Call it when nothing managed should be left: the meshes must hold what they held before the test. Request it
     before what is under test."""
     before = [(tended.mesh, tended.mesh.holdings()) for tended in _tended]
 

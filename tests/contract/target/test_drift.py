@@ -117,7 +117,7 @@ async def test_writes_of_another_process_are_reported(bench: TargetBench) -> Non
 
 
 async def test_waits_for_changes_end_on_close(bench: TargetBench) -> None:
-    """Whoever waits is not left waiting for ever."""
+    """A caller that waits is not left waiting forever."""
     process = await bench.another()
     await process.live()
     await process.target.close()

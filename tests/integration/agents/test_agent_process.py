@@ -1,6 +1,6 @@
-"""`egressd agent` as a process, beside a real Envoy with an admin interface as a sidecar's, attached to a real server.
+"""`egressd agent` as a process, next to a real Envoy with an admin interface as a sidecar's, attached to a real server.
 
-What it sees of connections that iptables catch is the mesh tier's business: here there are no iptables.
+Connections that iptables redirect are tested in the mesh tier: there are no iptables here.
 """
 
 import contextlib
@@ -118,8 +118,8 @@ def probe(server: Daemon, url: str, resolve: str = "") -> probe_pb2.ProbeRespons
 
 
 def test_life(home: Path, server: Daemon) -> None:
-    """It waits for its sidecar and says so, attaches as who the sidecar is, comes back to a server that was away, and
-    ends in good order."""
+    """It waits for its sidecar and logs that, attaches with the identity of the sidecar, reattaches to a server that
+    was down, and exits cleanly."""
     admin, outbound = free_port(), free_port()
     flags = ("--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound))
     with running(home, *flags) as agent:
@@ -158,7 +158,7 @@ def test_forbidden(home: Path, server: Daemon) -> None:
 
 
 def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
-    """Without its sidecar the agent stays attached, and says of a probe that there was nobody to look at."""
+    """Without its sidecar the agent stays attached, and reports of a probe that there is no sidecar."""
     admin, outbound = free_port(), free_port()
     with running(home, "--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound), "--name", "a"):
         with sidecar(home, admin, outbound):

@@ -82,7 +82,7 @@ async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A server that says nothing."""
+    """A server that sends nothing."""
     while await reader.read(65536):
         pass
 
@@ -160,7 +160,7 @@ async def test_many_headers() -> None:
     ],
 )
 async def test_broken_responses(handler: Handler, error: str) -> None:
-    """What is no response is told in stable words."""
+    """What is not a response is reported in stable words."""
     async with serving(handler) as port:
         evidence = await ask(port)
     assert evidence.error.startswith(error)
@@ -197,14 +197,14 @@ async def test_silence(scheme: str, where: str) -> None:
 
 
 async def test_tls(world: World) -> None:
-    """TLS works with a certificate that nobody signed."""
+    """TLS works with a self-signed certificate."""
     evidence = await ask(world.tls, "https")
     assert (evidence.status, evidence.tls_error) == (200, "")
     assert evidence.timings.tls is not None
 
 
 async def test_tls_closed_after_the_handshake(world: World) -> None:
-    """A connection that ends after the handshake is no TLS error."""
+    """A connection that ends after the handshake is not a TLS error."""
     evidence = await ask(world.tls, "https", headers={"x": "y" * 100_000})
     assert evidence.tls_error == ""
     assert evidence.timings.tls is not None

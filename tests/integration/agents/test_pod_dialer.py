@@ -16,7 +16,7 @@ FAMILIES = ["127.0.0.1", "::1"]
 
 @contextlib.asynccontextmanager
 async def listening(address: str) -> AsyncIterator[int]:
-    """The port of somebody who takes connections and keeps them."""
+    """A port that accepts connections and keeps them open."""
     kept: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: kept.append(writer), address, 0)
     async with server:
@@ -27,7 +27,7 @@ async def listening(address: str) -> AsyncIterator[int]:
 
 @contextlib.contextmanager
 def nobody(address: str) -> Iterator[int]:
-    """A port of ours that refuses connections."""
+    """A port that refuses connections."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as deaf:
         deaf.bind((address, 0))
@@ -75,7 +75,7 @@ async def test_refused_elsewhere(address: str) -> None:
 
 @pytest.mark.parametrize("address", FAMILIES)
 async def test_sidecar_that_is_gone(address: str) -> None:
-    """One that fails while nobody listens where iptables send it says nothing of its destination."""
+    """A connection that fails because nothing listens at the redirect port proves nothing about its destination."""
     with nobody(address) as port, pytest.raises(ConnectionRefusedError, match=f"nothing listens on port {port}"):
         await dial(address, port, port)
 
@@ -122,12 +122,12 @@ async def test_no_route() -> None:
 
 
 async def test_ports_that_applications_do_not_get() -> None:
-    """Each connection comes from the next port of its own; one that somebody has is left out."""
+    """Each connection comes from the next port of its own; a port that is in use is skipped."""
     async with listening("127.0.0.1") as port:
         with nobody("127.0.0.1") as taken, nobody("127.0.0.1") as free:
             pass
-        with socket.socket() as somebody:
-            somebody.bind(("127.0.0.1", taken))
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", taken))
             ports = SourcePorts((taken, free))
             dialled = await dial("127.0.0.1", port, port, ports)
             with contextlib.closing(dialled.connection) as connection:
@@ -135,7 +135,7 @@ async def test_ports_that_applications_do_not_get() -> None:
 
 
 async def test_no_port_left() -> None:
-    """Where there is none of its own, any does."""
+    """Without a port range of its own it uses any port."""
     async with listening("127.0.0.1") as port:
         with nobody("127.0.0.1") as taken:
             for ports in ((), (taken,)):

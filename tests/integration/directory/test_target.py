@@ -80,7 +80,7 @@ def test_nothing_outside_the_root(tmp_path: Path, path: str) -> None:
 
 
 async def test_release_deletes_the_witness(tmp_path: Path) -> None:
-    """After an apply with a witness of None nothing of ours is left."""
+    """After an apply with a witness of None nothing managed is left."""
     target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a")], delete=[], witness=WITNESS)
     await target.apply(upsert=[], delete=[key_of(entry("a"))], witness=None)

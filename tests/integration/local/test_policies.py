@@ -86,7 +86,7 @@ async def test_tls_origination_with_another_name(trusting: LocalEnvoyTarget, sec
 
 
 async def test_certificate_of_an_unknown_ca(secure: Upstream, target: LocalEnvoyTarget) -> None:
-    """A certificate that the machine's CAs did not sign is refused, unless nobody is to check it."""
+    """A certificate that the machine's CAs did not sign is refused, unless verification is off."""
     rule = origination()
     if not target.project([rule], cluster(), await target.gather()).objects:
         pytest.skip("this machine has no CA certificates")
@@ -102,7 +102,7 @@ async def test_nobody_checks_the_certificate(secure: Upstream, target: LocalEnvo
 
 
 async def test_limits(target: LocalEnvoyTarget) -> None:
-    """Of more requests than may be under way or wait, the last is refused at once and reaches nobody."""
+    """Of more requests than may be under way or wait, the last is refused immediately and reaches no server."""
     pool = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
     async with running_upstream() as upstream:
         upstream.open.clear()
@@ -157,7 +157,7 @@ async def test_outlier_detection(target: LocalEnvoyTarget) -> None:
 
 
 async def test_wildcard_rule(target: LocalEnvoyTarget) -> None:
-    """A rule for a wildcard host holds for what it stands for, unless a host has its own."""
+    """A rule for a wildcard host applies to each host that it matches, unless the host has its own."""
     once = {"connectionPool": {"http": {"maxRequestsPerConnection": 1}}}
     async with running_upstream() as upstream:
         entries = [http_entry(name, upstream.port) for name in ("api", "own")]

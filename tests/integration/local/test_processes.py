@@ -38,7 +38,7 @@ def child(
 
 
 def ended(pid: int) -> bool:
-    """Whether a process is gone; where nobody reaps orphans a zombie counts."""
+    """Whether a process is gone. A zombie counts: not every machine reaps orphans."""
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -80,7 +80,7 @@ async def test_damaged_state_is_not_taken_for_a_new_cluster(tmp_path: Path) -> N
 
 
 async def test_many_clusters_side_by_side(tmp_path: Path, world: World) -> None:
-    """Several Envoys run beside each other, each by its own objects."""
+    """Several Envoys run side by side, each with its own objects."""
     targets = [
         LocalEnvoyTarget(tmp_path / name, name=name, namespace="default", resolve=world.resolve()) for name in "ab"
     ]

@@ -132,7 +132,7 @@ async def test_envoy_killed_in_the_middle_of_a_change(target: LocalEnvoyTarget, 
 
 
 async def status_or_none(envoy: Path, world: World) -> int | None:
-    """The answer's status, None while nobody answers."""
+    """The answer's status; None while there is no answer."""
     try:
         return (await ask(await connect(envoy, 80, world.http))).status
     except (OSError, asyncio.IncompleteReadError):

@@ -1,6 +1,6 @@
 """Small external services on loopback, and a client that reaches them through an Envoy.
 
-They stand in for www.aliyun.com of the source document: HTTP answers 301, HTTPS 200, both as Tengine.
+They replace www.aliyun.com of the source document: HTTP answers 301, HTTPS 200, both as Tengine.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class World:
     seen: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, host: str = HOST) -> list[HostOverride]:
-        """What `--resolve` would say of a host that these services stand in for."""
+        """The `--resolve` overrides for a host that these services replace."""
         return [HostOverride(host, 80, "127.0.0.1", self.http), HostOverride(host, 443, "127.0.0.1", self.tls)]
 
 

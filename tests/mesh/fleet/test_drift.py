@@ -1,4 +1,4 @@
-"""What others do to what is ours on a real mesh: seen, told, and put right, or left where the mesh says so."""
+"""Other clients change managed objects on a real mesh: it is detected, reported, and corrected or left."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def drifted(product: Product, kind: str, *, healed: bool = True) -> DriftedObjec
 
 
 def test_drift_is_told_and_healed(product: Product, mesh: Mesh, curl: Workload) -> None:
-    """By hand, by another field manager, by `helm upgrade`: the policy is back, and who it was is told."""
+    """By hand, by another field manager, by `helm upgrade`: the policy is back, and the client is reported."""
     before = mesh.get(*ENTRY)["spec"]
     mesh.kubectl("delete", *ENTRY)
     assert DriftedObject.Type.Name(drifted(product, "ServiceEntry").type) == "MISSING"
@@ -73,7 +73,7 @@ def test_drift_is_told_and_healed(product: Product, mesh: Mesh, curl: Workload) 
 
 
 def test_drift_is_left_where_the_mesh_says_so(product: Product, mesh: Mesh) -> None:
-    """It is told as not healed, other changes still go out, and with healing on again it is put right."""
+    """It is reported as not healed, other changes still go out, and with healing on again it is corrected."""
     product.ctl("mesh", "update", "--drift", "report")
     mesh.kubectl("patch", *ENTRY, "--type=merge", "-p", json.dumps({"spec": {"hosts": ["elsewhere.example.com"]}}))
     assert drifted(product, "ServiceEntry", healed=False).name == "bank"

@@ -30,7 +30,7 @@ def product(run: Run) -> Iterator[Product]:
 
 
 def kubeconfig(mesh: Mesh, product: Product, token: str, server: str = "") -> Path:
-    """One whose authority and token are in files beside it, as many tools write it."""
+    """A kubeconfig whose authority and token are in separate files, as many tools write it."""
     folder = product.folder
     (folder / "token").write_text(f"{token}\n")
     original = json.loads(mesh.kubectl("config", "view", "--raw", "-o", "json"))
@@ -127,7 +127,7 @@ def test_much_goes_only_when_approved(product: Product, mesh: Mesh) -> None:
 
 
 def test_another_store_is_followed_when_accepted(run: Run, product: Product, mesh: Mesh) -> None:
-    """A server that has lost its data changes nothing on the cluster until somebody says so."""
+    """A server that has lost its data changes nothing on the cluster until an operator accepts it."""
     with Product(run) as lost:
         lost.ctl("cluster", "register", mesh.name, "--target", "kubernetes", "--kubeconfig", str(mesh.kubeconfig))
         lost.ctl("outbound", "set", "REGISTRY_ONLY", "--namespace", "default", "--wait", "applied")
@@ -138,7 +138,7 @@ def test_another_store_is_followed_when_accepted(run: Run, product: Product, mes
     assert f"egressctl cluster accept-store-reset {mesh.name}" in held
     assert mesh.get("sidecars", "-n", "default")["items"]
     product.ctl("cluster", "accept-store-reset", mesh.name, "--wait", "applied")
-    eventually(lambda: mesh.get("sidecars", "-n", "default")["items"] == [], "the policy that nobody knows is gone")
+    eventually(lambda: mesh.get("sidecars", "-n", "default")["items"] == [], "the unknown policy is gone")
     product.ctl("cluster", "deregister", mesh.name, "--cleanup")
 
 
@@ -148,7 +148,7 @@ def test_workloads_are_restarted_when_asked(product: Product, mesh: Mesh) -> Non
     name = f"Deployment/{workload.namespace}/{workload.name}"
     product.register(mesh)
     product.ctl("intercept", "set", "--include", "SERVICE_CIDRS", "--wait", "applied")
-    eventually(lambda: name in product.ctl("cluster", "stale", mesh.name).stdout, "the workload told as stale")
+    eventually(lambda: name in product.ctl("cluster", "stale", mesh.name).stdout, "the workload reported as stale")
     pod = workload.pod()["metadata"]["name"]
 
     stopped = product.ctl("cluster", "restart", mesh.name, "Deployment/default/none", name, "--wait", code=1).stderr

@@ -1,5 +1,5 @@
-"""How long it takes from an accepted change to a changed answer in a workload, beside what istiod needs by itself for a
-write of the same object straight to the API server. Told as a distribution; asserted is only that changes arrive."""
+"""How long it takes from an accepted change to a changed answer in a workload, next to what istiod itself needs for a
+direct write of the same object. Reported as a distribution; only the arrival of changes is asserted."""
 
 import subprocess
 import sys

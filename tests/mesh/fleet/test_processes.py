@@ -34,7 +34,7 @@ def pod(parts: Parts, mesh: Mesh) -> Path:
 
 
 def deregister(parts: Parts, mesh: Mesh) -> None:
-    """Nothing of ours stays."""
+    """Nothing managed stays."""
     parts.ctl("cluster", "deregister", mesh.name, "--cleanup")
 
 
@@ -85,7 +85,7 @@ def test_an_applier_inside_the_cluster(run: Run, inside: Parts, mesh: Mesh, curl
 
 
 def test_credentials_in_a_secret(parts: Parts, mesh: Mesh, pod: Path) -> None:
-    """A Secret beside the applier has the kubeconfig; what is wrong with it is said, and mending it is enough."""
+    """A Secret in the applier's cluster has the kubeconfig; an error in it is reported, and fixing it is enough."""
     create, who = ("-n", "mesh-egress", "create"), "--serviceaccount=mesh-egress:egress"
     mesh.kubectl(*create, "role", "secrets", "--verb=get", "--resource=secrets")
     mesh.kubectl(*create, "rolebinding", "secrets", "--role=secrets", who)
@@ -93,11 +93,11 @@ def test_credentials_in_a_secret(parts: Parts, mesh: Mesh, pod: Path) -> None:
     original = mesh.kubeconfig.read_text()
     token = json.loads(mesh.kubectl("config", "view", "--raw", "-o", "json"))["users"][0]["user"]["token"]
     with parts.installed(), parts.applier(pod=pod, port=mesh.server.port) as applier:
-        assert "there is no Secret mesh-egress/c0 with text under kubeconfig" in parts.ctl(*register, code=1)
+        assert "Secret mesh-egress/c0 does not exist or has no text under kubeconfig" in parts.ctl(*register, code=1)
         put_secret(mesh, original.replace(token, "wrong"))
         assert "rejects the credentials" in parts.ctl(*register, "--label", "tried=again", code=1)
         put_secret(mesh, original)
-        eventually(lambda: online(parts, mesh), "the mended Secret is read", 90)
+        eventually(lambda: online(parts, mesh), "the fixed Secret is read", 90)
         assert token not in applier.log.read_text()
         assert token not in parts.ctl("cluster", "get", mesh.name, "-o", "json")
         deregister(parts, mesh)

@@ -1,4 +1,4 @@
-"""Two clusters under one egressd: one policy fits both, one that is away holds up only itself."""
+"""Two clusters under one egressd: one policy for both, and a cluster that is down delays only itself."""
 
 from collections.abc import Iterator
 
@@ -24,14 +24,14 @@ def fleet(run: Run, meshes: list[Mesh]) -> Iterator[Product]:
 
 
 def rollouts(client: EgressClient, revision: int) -> dict[str, str]:
-    """What became of a change on each cluster."""
+    """The state of a change on each cluster."""
     change = f"meshes/default/changes/{revision}"
     states = client.list_cluster_rollouts(change)
     return {each.cluster.rpartition("/")[2]: ClusterRollout.State.Name(each.state) for each in states}
 
 
 def test_a_cluster_that_is_away_catches_up(fleet: Product, meshes: list[Mesh]) -> None:
-    """The other one is served meanwhile; what is away keeps what it had, and is told of as OFFLINE."""
+    """The other one is served meanwhile; the cluster that is down keeps its objects, and is shown as OFFLINE."""
     here, away = meshes
     with away.server.stopped():
         change = fleet.client.set_outbound_policy("REGISTRY_ONLY").change
@@ -70,7 +70,7 @@ def test_a_policy_for_one_cluster(fleet: Product, meshes: list[Mesh]) -> None:
 
 
 def test_egressd_is_gone_and_nothing_changes(fleet: Product, meshes: list[Mesh]) -> None:
-    """Killed, it leaves policy where it is; back again, it goes on where it was."""
+    """Killed, it leaves policy as it is; restarted, it resumes."""
     fleet.client.set_outbound_policy("REGISTRY_ONLY").wait(until="applied")
     pods = [Observer(fleet, mesh.workloads[0]) for mesh in meshes]
     for pod in pods:

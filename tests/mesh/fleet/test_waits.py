@@ -1,4 +1,4 @@
-"""What a change waits for on a real mesh, as whoever waits for it is told, and that it goes on when that is over."""
+"""What a change waits for on a real mesh: it is reported to the caller who waits, and the change then proceeds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +51,7 @@ def test_others_who_write_without_a_pause(product: Product, mesh: Mesh) -> None:
         words = ("entry", "upsert", "aliyun", "--host", HOST, "--port", "80:HTTP", "--port", "443:TLS")
         waited = product.ctl(*words, "--wait", "verified", "--timeout", "6s", code=3)
     assert "ISTIOD_DEBOUNCING" in waited.stderr
-    assert "ServiceEntry by others" in waited.stderr
+    assert "ServiceEntry by busy-client" in waited.stderr
     entry = product.client.get_service_entry("aliyun")
     assert product.client.wait_change(entry.revision, until="verified", timeout=SECONDS).reached
 

@@ -60,7 +60,7 @@ def test_a_dry_run_is_injected_by_istiod(mesh: Mesh) -> None:
 
 
 def test_the_injector_denies_a_bad_annotation(mesh: Mesh) -> None:
-    """A bare address is no range, and the API server says so."""
+    """A bare address is not a range, and the API server rejects it."""
     with pytest.raises(RuntimeError, match="denied the request"):
         _included(mesh, {INCLUDE: "10.0.0.1"})
 

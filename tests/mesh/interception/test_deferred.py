@@ -1,5 +1,5 @@
 """Interception for a namespace where the API server has no admission policies, as before Kubernetes 1.36: it waits for
-a restart that somebody asks for, and templates get back what they had."""
+a restart that an operator requests, and templates get back what they had."""
 
 import pytest
 
@@ -15,7 +15,7 @@ RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 @pytest.fixture
 def web(mesh: Mesh) -> Workload:
-    """A workload of namespace team, whose template says something of interception by itself."""
+    """A workload of namespace team, whose template sets interception by itself."""
     mesh.namespace("team")
     return mesh.workload("web", "team", annotations={EXCLUDED: "203.0.113.0/24"})
 
@@ -41,14 +41,14 @@ def test_it_waits_for_a_restart(run: Run, mesh: Mesh, web: Workload) -> None:
             return "web" in {each.name for each in product.client.list_stale_workloads(mesh.name)}
 
         def restarted() -> list[bool]:
-            eventually(stale, "it is told of")
+            eventually(stale, "it is reported")
             product.ctl("cluster", "restart", mesh.name, "--wait")
             web.await_ready()
-            eventually(lambda: not stale(), "nothing more is told of")
+            eventually(lambda: not stale(), "nothing more is reported")
             return past(web)
 
         product.ctl("intercept", "set", "--include", "203.0.113.0/24", "-n", "team", "--wait", "applied")
-        eventually(stale, "it is told of")
+        eventually(stale, "it is reported")
         assert (annotations(mesh), past(web)) == (own, [False, True])
         assert restarted() == [True, False]
         assert list(product.client.list_drift(mesh.name)) == []

@@ -41,7 +41,7 @@ def api(mesh: Mesh) -> Iterator[Api]:
 
 
 def args(api: Api) -> dict[str, str | None]:
-    """What istio-init of a new pod is told about outbound connections; the pod is not kept."""
+    """The arguments of istio-init in a new pod; the pod is not created."""
     spec = {"serviceAccountName": "default", "containers": [{"name": "a", "image": "a"}]}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "new", "namespace": "default"}, "spec": spec}
     made = api.create(pod, namespace="default", dry_run=True)
@@ -78,7 +78,7 @@ async def test_new_pods_get_it_by_the_time_it_is_applied(
 
 
 async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api, mesh: Mesh) -> None:
-    """Helm writes its own values back; ours come again, and at the end helm's newer ones stay."""
+    """Helm writes its own values back; our values come back, and at the end helm's newer ones stay."""
     wanted = interception(exclude_cidrs=("198.51.100.0/24",), exclude_outbound_ports=(443,))
     await driver.drive(wanted)
     theirs = {"global.proxy.excludeIPRanges": "192.0.2.0/24"}
@@ -109,7 +109,7 @@ async def test_istiod_is_asked_before_anything_is_written(mesh: Mesh, api: Api) 
 
 
 async def test_values_that_no_pod_gets_come_out_again(mesh: Mesh, api: Api) -> None:
-    """Here istiod reads another ConfigMap than that of the revision: it is told once, and not tried again."""
+    """Here istiod reads another ConfigMap than that of the revision: this is reported once, and not tried again."""
     other = f"{CONFIG_MAPS}/istio-sidecar-injector-canary"
     _copy(api, INJECTOR, CONFIG_MAPS, name="istio-sidecar-injector-canary")
     _copy(api, f"{WEBHOOKS}/istio-sidecar-injector", WEBHOOKS, name="canary", labels={"istio.io/rev": "canary"})
@@ -134,7 +134,7 @@ async def test_values_that_no_pod_gets_come_out_again(mesh: Mesh, api: Api) -> N
 
 
 async def test_where_nobody_can_be_asked_they_are_written(driver: Driver, api: Api) -> None:
-    """A webhook that can't be reached says nothing about values whose form has been checked."""
+    """A webhook that can't be reached proves nothing about values whose form has been checked."""
     path = f"{WEBHOOKS}/istio-sidecar-injector"
     webhooks = api.get(path)["webhooks"]
     for webhook in webhooks:

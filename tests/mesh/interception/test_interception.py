@@ -34,20 +34,20 @@ def stale(product: Product, mesh: Mesh) -> set[str]:
 
 
 def test_one_policy_with_each_clusters_own_ranges(product: Product, meshes: list[Mesh]) -> None:
-    """Each mesh gets its own; pods that run keep their rules, are told, and go past the sidecar once restarted."""
+    """Each mesh gets its own; running pods keep their rules, are reported, and bypass the sidecar once restarted."""
     here, there = meshes
     workload = here.workload("intercepted")
     assert workload.curl(URL).by_envoy
     product.ctl("intercept", "set", "--id", "ranges", "--include", "SERVICE_CIDRS", "--wait", "applied")
     assert included(here) == f"{here.services.v4},{here.services.v6}"
     assert included(there) == f"{there.services.v4},{there.services.v6}"
-    eventually(lambda: "Deployment/default/intercepted" in stale(product, here), "the workload told as stale")
+    eventually(lambda: "Deployment/default/intercepted" in stale(product, here), "the workload reported as stale")
     assert workload.curl(URL).by_envoy
     workload.restart()
     assert not workload.curl(URL).by_envoy
     eventually(lambda: "Deployment/default/intercepted" not in stale(product, here), "the workload no longer stale")
     product.ctl("intercept", "delete", "ranges", "--wait", "applied")
     assert (included(here), included(there)) == ("*", "*")
-    eventually(lambda: "Deployment/default/intercepted" in stale(product, here), "the workload told as stale again")
+    eventually(lambda: "Deployment/default/intercepted" in stale(product, here), "the workload reported as stale again")
     workload.restart()
     assert workload.curl(URL).by_envoy

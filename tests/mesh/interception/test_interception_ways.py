@@ -73,7 +73,7 @@ def test_bad_ranges_are_refused_before_any_pod_breaks(product: Product, mesh: Me
 
 
 def test_a_namespace_and_a_workload_have_their_own(product: Product, mesh: Mesh, curl: Workload) -> None:
-    """The narrower scope holds for new pods of it, and for nobody else."""
+    """The narrower scope applies to its own new pods only."""
     mesh.namespace("team")
     product.ctl("intercept", "set", "--exclude", "198.51.100.0/24", "-n", "team", "--wait", "applied")
     only = ("--include", "198.51.100.0/24", "-n", "team", "--label", "app=special")
@@ -95,7 +95,7 @@ def _new_pod(mesh: Mesh, label: str) -> dict[str, str]:
 
 
 def test_stale_workloads_are_restarted_when_asked(product: Product, mesh: Mesh, curl: Workload) -> None:
-    """They are told of, run on as they are, and go by the new rules once they are back; one that does not come back
+    """They are reported, run on as they are, and follow the new rules after a restart; one that does not become ready
     stops the rest."""
     other = mesh.workload("other")
     product.ctl("intercept", "set", "--include", "198.51.100.0/24", "--wait", "applied")
@@ -103,14 +103,14 @@ def test_stale_workloads_are_restarted_when_asked(product: Product, mesh: Mesh, 
     def stale() -> set[str]:
         return {each.name for each in product.client.list_stale_workloads(mesh.name)}
 
-    eventually(lambda: stale() >= {"curl", "other"}, "both are told of")
+    eventually(lambda: stale() >= {"curl", "other"}, "both are reported")
     assert "curl" in product.ctl("cluster", "stale", mesh.name).stdout
     assert curl.curl(B).by_envoy
     product.ctl("cluster", "restart", mesh.name, "Deployment/default/other", "--wait")
     other.await_ready()
     assert not other.curl(B).by_envoy
     assert curl.curl(B).by_envoy
-    eventually(lambda: "curl" in stale() and "other" not in stale(), "only one is told of")
+    eventually(lambda: "curl" in stale() and "other" not in stale(), "only one is reported")
 
 
 def test_a_restart_stops_at_the_first_that_does_not_come_back(product: Product, mesh: Mesh) -> None:

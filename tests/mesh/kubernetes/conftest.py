@@ -47,7 +47,7 @@ def _usual(api: Api) -> Holdings:
 def _put_back(api: Api, _usual: Holdings) -> Iterator[None]:
     """Each test finds the API server as the first one did."""
     yield
-    eventually(lambda: Holdings.of(api), "all kinds served again, where the server was away")
+    eventually(lambda: Holdings.of(api), "all kinds served again, if the server was down")
     _usual.restore(api)
 
 

@@ -1,4 +1,4 @@
-"""Drives one cluster through its target by what is wanted, without store and loop."""
+"""Reconciles one cluster through its target, without store and loop."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ CLUSTER = Cluster(
 
 
 class Driver:
-    """What the delivery loop does with a target, step by step."""
+    """What the reconcile loop does with a target, step by step."""
 
     def __init__(self, server: ApiServer, target: Kubernetes) -> None:
         self.target = target
@@ -51,7 +51,7 @@ class Driver:
         return await Driver.open(self._server)
 
     async def close(self) -> None:
-        """Let go of the cluster."""
+        """Closes the target."""
         self._listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._listening
@@ -71,7 +71,7 @@ class Driver:
         return diff(live.objects, projection.objects), dict(projection.obstacles)
 
     async def drive(self, *resources: Resource, now: datetime = BIRTH) -> dict[str, Problem]:
-        """One cycle towards these resources; what of them the cluster does not hold afterwards."""
+        """One reconcile towards these resources. Returns the obstacles."""
         changes, obstacles = await self.changes(*resources, now=now)
         self.revision += 1
         applied = await self.target.apply(
@@ -82,7 +82,7 @@ class Driver:
         return {**obstacles, **applied.obstacles}
 
     async def let_go(self) -> None:
-        """One cycle that takes all away that is ours."""
+        """One reconcile that removes everything managed."""
         self.cluster = replace(self.cluster, draining=True)
         assert await self.drive() == {}
 
@@ -93,7 +93,7 @@ class Driver:
         return live
 
     async def until(self, holds: Callable[[KubernetesLive], Any]) -> KubernetesLive:
-        """What the target gathers, once it is so."""
+        """What the target gathers, once it is as wanted."""
 
         async def as_wanted() -> KubernetesLive | None:
             live = await self.look()
@@ -104,7 +104,7 @@ class Driver:
         return live
 
     async def until_changed_by(self, *managers: str) -> KubernetesLive:
-        """What the target gathers, once each of them is among those who changed what is ours last."""
+        """What the target gathers, once each of them is among the last clients that changed managed objects."""
         return await self.until(lambda live: {*managers} <= {*", ".join(live.changed_by.values()).split(", ")})
 
     async def until_back(self) -> KubernetesLive:

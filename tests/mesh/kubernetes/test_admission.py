@@ -41,7 +41,7 @@ def annotations(**given: str) -> dict[str, str]:
 
 
 async def test_a_narrower_scope_comes_first(driver: Driver, api: Api) -> None:
-    """Pods of the workload get its rules, others of the namespace those of the namespace, and nobody else any."""
+    """Pods of the workload get its rules, others in the namespace those of the namespace, and all others none."""
     whole = interception("shop", scope=SHOP, exclude_cidrs=("198.51.100.0/24",))
     web = interception("web", scope=WEB, include_cidrs=("10.0.0.0/8",), exclude_outbound_ports=(3306,))
     assert await driver.drive(whole, web) == {}

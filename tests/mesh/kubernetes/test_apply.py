@@ -1,4 +1,4 @@
-"""Our own objects: made, kept, healed and taken away, and nothing else."""
+"""Managed objects: created, kept, corrected and deleted, and nothing else."""
 
 import asyncio
 from datetime import timedelta
@@ -24,7 +24,7 @@ def versions(api: Api) -> dict[str, str]:
 
 
 async def test_what_is_wanted_is_there_and_read_back(driver: Driver, api: Api) -> None:
-    """Entries, policies and faults arrive, marked as ours, and the next look finds nothing left to do."""
+    """Entries, policies and faults are applied with our label, and the next plan is empty."""
     wanted = (entry("bank"), policy("REGISTRY_ONLY"), policy("ALLOW_ANY", "shop", scope=Scope("shop")), fault("broken"))
     assert await driver.drive(*wanted) == {}
     assert (await driver.changes(*wanted))[0] == ()
@@ -64,9 +64,9 @@ async def test_drift_is_seen_named_and_healed(driver: Driver, api: Api) -> None:
     await driver.drive(*wanted)
     spec = api.get(BANK)["spec"]
     change = {"resolution": "DNS", "addresses": ["198.51.100.9"], "location": None}
-    api.patch(f"{BANK}?fieldManager=somebody", {"metadata": {"labels": {"team": "a"}}, "spec": change})
+    api.patch(f"{BANK}?fieldManager=kubectl-edit", {"metadata": {"labels": {"team": "a"}}, "spec": change})
     live = await driver.until(lambda live: any(live.changed_by.values()))
-    assert set(live.changed_by.values()) == {"somebody"}
+    assert set(live.changed_by.values()) == {"kubectl-edit"}
     assert driver.news >= 1
     assert await driver.drive(*wanted) == {}
     healed = api.get(BANK)
@@ -84,7 +84,7 @@ async def test_a_deleted_object_comes_back(driver: Driver, api: Api) -> None:
 
 
 async def test_only_what_is_ours_is_pruned(driver: Driver, api: Api) -> None:
-    """An entry of others beside ours stays, whatever we do."""
+    """An unmanaged entry next to managed ones stays, whatever we do."""
     theirs: Object = {
         "apiVersion": "networking.istio.io/v1",
         "kind": "ServiceEntry",
@@ -124,7 +124,7 @@ async def test_of_two_new_entries_for_one_host_the_older_is_older_there(driver: 
 
 
 async def test_one_bad_object_does_not_keep_the_others(driver: Driver, api: Api) -> None:
-    """What the API server refuses is told in its words, by the resource."""
+    """What the API server rejects is reported for the resource, with its message."""
     bad, good = entry("bad"), entry("good")
     changes, _ = await driver.changes(bad, good)
     upsert = [change.after for change in changes if change.after is not None]

@@ -1,4 +1,4 @@
-"""When the API server is away, hangs, forgets, or does not let us."""
+"""The API server is down, hangs, loses its history, or denies permission."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ async def failure(driver: Driver) -> TransientError:
 
 
 async def test_a_server_that_is_gone_is_unreachable_and_comes_back(driver: Driver, server: ApiServer) -> None:
-    """Although all that it held is still known; and whoever listens is told of both."""
+    """Although its last state is still cached; both are reported to watchers."""
     await driver.drive(entry("bank"))
     news = driver.news
     with server.stopped():
@@ -52,7 +52,7 @@ async def test_a_server_that_hangs_is_unreachable(driver: Driver, server: ApiSer
 
 
 async def test_what_changed_while_the_server_was_away_is_seen(driver: Driver, server: ApiServer, api: Api) -> None:
-    """The watch goes on from where it was, or lists anew."""
+    """The watch resumes, or lists again."""
     await driver.drive(entry("bank"), entry("coin"))
     with server.stopped():
         await failure(driver)

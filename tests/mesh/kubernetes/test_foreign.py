@@ -1,4 +1,4 @@
-"""Objects of others: written into only where that is right, and given back as they were."""
+"""Foreign objects: changed only if that is allowed, and restored as they were."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ ALLOWS = {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}
 
 
 def made(kind: str, spec: dict[str, Any], namespace: str = "shop") -> Object:
-    """An object of others, called theirs."""
+    """An unmanaged object named theirs."""
     metadata = {"name": "theirs", "namespace": namespace, "labels": {"team": "a"}, "annotations": {"note": "b"}}
     return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
@@ -47,7 +47,7 @@ def managers(obj: Object) -> set[str]:
 async def test_the_mode_goes_into_a_sidecar_and_out_again(
     driver: Driver, api: Api, how: str, said: dict[str, Any]
 ) -> None:
-    """Nobody has to be asked where it says nothing else; afterwards nothing speaks of us."""
+    """Without a conflict no adoption is needed; afterwards no trace of us is left."""
     write(api, how, made("Sidecar", EGRESS | said))
     before = Holdings.of(api)
     assert await driver.drive(SHOP) == {}
@@ -80,11 +80,11 @@ async def test_another_mode_is_changed_only_where_that_was_allowed(driver: Drive
 
 
 async def test_what_others_change_afterwards_is_theirs(driver: Driver, api: Api) -> None:
-    """A mode set by somebody else since is told, and stays when we go."""
+    """A mode that another client has set since is reported, and stays after the release."""
     write(api, "client-side", made("Sidecar", EGRESS))
     await driver.drive(SHOP)
-    api.patch(f"{SIDECAR}?fieldManager=somebody", {"spec": ALLOWS})
-    await driver.until_changed_by("somebody")
+    api.patch(f"{SIDECAR}?fieldManager=kubectl-edit", {"spec": ALLOWS})
+    await driver.until_changed_by("kubectl-edit")
     assert (await driver.drive(SHOP))[SHOP.name].reason == "FOREIGN_OWNER"
     await driver.let_go()
     found = api.get(SIDECAR)
@@ -105,7 +105,7 @@ async def test_the_earlier_value_outlives_us(driver: Driver, api: Api) -> None:
 
 
 async def test_a_sidecar_of_ours_keeps_step_with_what_it_repeats(driver: Driver, api: Api) -> None:
-    """The root's settings change, and ours with them, as the change calls for a look."""
+    """The root's settings change, and those of our Sidecar with them, since the change triggers a reconcile."""
     write(api, "client-side", made("Sidecar", EGRESS, namespace="istio-system"))
     await driver.drive(SHOP)
     ours = f"{ISTIO}/namespaces/shop/sidecars/egress-shop"
@@ -138,15 +138,15 @@ async def test_faults_go_into_an_adopted_route_and_out_again(driver: Driver, api
 
 
 async def test_an_owner_who_writes_again_does_not_lose_the_fault(driver: Driver, api: Api) -> None:
-    """Their routes are replaced as a whole, ours go in once more, and theirs are the new ones."""
+    """The foreign routes are replaced as a whole; the managed ones are added again, and the new ones count as theirs."""
     spec = {"hosts": ["bank.example.com"], "http": [{"route": [{"destination": {"host": "bank.example.com"}}]}]}
     write(api, "client-side", made("VirtualService", spec, namespace="default"))
     bank, broken = entry("bank"), fault("broken")
     driver.adopt("VirtualService/default/theirs")
     await driver.drive(bank, broken)
     again = [{"name": "new", "route": [{"destination": {"host": "other.example.com"}}]}]
-    api.patch(f"{SERVICE}?fieldManager=somebody", {"spec": {"http": again}})
-    await driver.until_changed_by("somebody")
+    api.patch(f"{SERVICE}?fieldManager=kubectl-edit", {"spec": {"http": again}})
+    await driver.until_changed_by("kubectl-edit")
     assert await driver.drive(bank, broken) == {}
     first, second = api.get(SERVICE)["spec"]["http"]
     assert (first["name"], first["route"]) == ("fault-default.broken", again[0]["route"])
@@ -156,7 +156,7 @@ async def test_an_owner_who_writes_again_does_not_lose_the_fault(driver: Driver,
 
 
 async def test_an_entry_of_our_name_is_taken_over_and_given_back(driver: Driver, api: Api) -> None:
-    """Only where that was allowed."""
+    """Only if that was allowed."""
     theirs = made("ServiceEntry", {"hosts": ["x.example"], "ports": [{"number": 80, "name": "h", "protocol": "HTTP"}]})
     theirs["metadata"] |= {"name": "bank", "namespace": "default"}
     api.post(f"{ISTIO}/namespaces/default/serviceentries", theirs)
@@ -187,13 +187,13 @@ async def test_ended_faults_go_from_adopted_routes_too(driver: Driver, api: Api)
 
 
 async def test_a_sidecar_of_ours_that_others_apply_too_stays_as_theirs(driver: Driver, api: Api) -> None:
-    """With what they said, and without a word of us; an edit by hand is no such claim."""
+    """With their fields and without our own; a manual edit does not count as such a claim."""
     await driver.drive(SHOP, policy("ALLOW_ANY", "web", scope=Scope("shop", {"app": "web"})))
     path = f"{ISTIO}/namespaces/shop/sidecars"
     claimed = made("Sidecar", REGISTRY_ONLY) | {"metadata": {"name": "egress-shop", "namespace": "shop"}}
     api.apply(f"{path}/egress-shop", claimed, manager="argocd")
-    api.patch(f"{path}/egress-web?fieldManager=somebody", {"spec": REGISTRY_ONLY})
-    await driver.until_changed_by("argocd", "somebody")
+    api.patch(f"{path}/egress-web?fieldManager=kubectl-edit", {"spec": REGISTRY_ONLY})
+    await driver.until_changed_by("argocd", "kubectl-edit")
     await driver.let_go()
     [left] = api.items(f"{ISTIO}/sidecars")
     assert (left["metadata"]["name"], left["spec"]) == ("egress-shop", REGISTRY_ONLY)

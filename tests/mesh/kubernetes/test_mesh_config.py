@@ -74,15 +74,15 @@ async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api) -> None:
 
 
 async def test_what_others_set_instead_stays_when_we_go(driver: Driver, api: Api) -> None:
-    """Somebody has changed the mode since: it is theirs."""
+    """Another client has changed the mode since: it stays."""
     given(api, {"mesh": HELM})
     await driver.drive(policy("REGISTRY_ONLY"))
     theirs = HELM + "\noutboundTrafficPolicy: {mode: ALLOW_ANY}"
-    api.patch(f"{PATH}?fieldManager=somebody", {"data": {"mesh": theirs}})
+    api.patch(f"{PATH}?fieldManager=kubectl-edit", {"data": {"mesh": theirs}})
     await driver.until(lambda live: "ALLOW_ANY" in str(live.objects))
     await driver.let_go()
     assert mesh(api) == theirs
-    assert {each["manager"] for each in api.get(PATH)["metadata"]["managedFields"]} <= {"helm", "somebody"}
+    assert {each["manager"] for each in api.get(PATH)["metadata"]["managedFields"]} <= {"helm", "kubectl-edit"}
 
 
 async def test_a_mode_that_others_set_meanwhile_is_what_comes_back(driver: Driver, api: Api) -> None:
@@ -90,8 +90,8 @@ async def test_a_mode_that_others_set_meanwhile_is_what_comes_back(driver: Drive
     given(api, {"mesh": HELM})
     await driver.drive(policy("REGISTRY_ONLY"))
     theirs = HELM + "\noutboundTrafficPolicy: {mode: ALLOW_ANY}"
-    api.patch(f"{PATH}?fieldManager=somebody", {"data": {"mesh": theirs}})
-    await driver.until_changed_by("somebody")
+    api.patch(f"{PATH}?fieldManager=kubectl-edit", {"data": {"mesh": theirs}})
+    await driver.until_changed_by("kubectl-edit")
     await driver.drive(policy("REGISTRY_ONLY"))
     assert mesh(api) == theirs.replace("ALLOW_ANY", "REGISTRY_ONLY")
     await driver.let_go()
@@ -99,12 +99,12 @@ async def test_a_mode_that_others_set_meanwhile_is_what_comes_back(driver: Drive
 
 
 async def test_a_text_that_nobody_can_edit_is_left_alone(driver: Driver, api: Api) -> None:
-    """It is told what is wrong with it; the Sidecar holds meanwhile, and once the text is mended so does the mode."""
+    """The error in it is reported; the Sidecar applies meanwhile, and once the text is fixed so does the mode."""
     given(api, {"mesh": "a: 1\na: 2"})
     only = policy("REGISTRY_ONLY")
     obstacles = await driver.drive(only)
     assert {name: problem.reason for name, problem in obstacles.items()} == {only.name: "CONFIG_UNREADABLE"}
-    assert "istio-system/istio is left as it is: line 2: 'a' is set twice" in obstacles[only.name].message
+    assert "can't be edited and was left unchanged: line 2: 'a' is set twice" in obstacles[only.name].message
     assert mesh(api) == "a: 1\na: 2"
     assert api.get("/apis/networking.istio.io/v1/namespaces/istio-system/sidecars/egress-all")
     api.patch(PATH, {"data": {"mesh": "a: 1"}})

@@ -85,7 +85,7 @@ def _virtual_service(product: Product, pod: Observer) -> None:
 def _interception(product: Product, pod: Observer, mesh: Mesh, curl: Workload) -> None:
     """ "Scope sidecar interception by CIDR block": only the cluster's own services go through the sidecar."""
     product.ctl("intercept", "set", "--include", "SERVICE_CIDRS", "--wait", "applied")
-    pod.sees(HTTP, "REGISTERED", 301, agrees=False)  # the pod keeps its rules until it is made anew
+    pod.sees(HTTP, "REGISTERED", 301, agrees=False)  # the pod keeps its rules until it is recreated
     assert "default/curl" in product.ctl("cluster", "stale", mesh.name).stdout
     curl.recreate()
     assert pod.sees(HTTP, "BYPASSED", 301).headers["server"] == "Tengine"

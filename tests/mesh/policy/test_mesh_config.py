@@ -41,7 +41,7 @@ def text(mesh: Mesh) -> str:
 
 
 def given(mesh: Mesh, mesh_config: str) -> None:
-    """MeshConfig as somebody else wrote it, once istiod goes by it."""
+    """MeshConfig as another client wrote it, once istiod applies it."""
     patch = json.dumps({"data": {"mesh": mesh_config}})
     mesh.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
     eventually(lambda: heeded(mesh) == effective_mode(mesh_config), f"istiod to go by {mesh_config!r}")
@@ -78,7 +78,7 @@ async def test_istiod_reads_what_was_meant(driver: Driver, mesh: Mesh, mesh_conf
 async def test_a_text_that_istiod_reads_otherwise_or_not_at_all_is_left_alone(
     driver: Driver, mesh: Mesh, broken: str
 ) -> None:
-    """It is told, and nothing is written."""
+    """It is reported, and nothing is written."""
     patch = json.dumps({"data": {"mesh": broken}})
     mesh.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
     obstacles = await driver.drive(policy("REGISTRY_ONLY"))
@@ -89,7 +89,7 @@ async def test_a_text_that_istiod_reads_otherwise_or_not_at_all_is_left_alone(
 async def test_a_workload_is_held_by_it(
     driver: Driver, mesh: Mesh, curl: Workload, foreign_unchanged: Callable[[], None]
 ) -> None:
-    """As by the root namespace's Sidecar: 502 for what nobody registered, and the answer again once we are gone."""
+    """As by the root namespace's Sidecar: 502 for unregistered hosts, and the answer again after the release."""
     assert curl.curl(URL).status == 301
     assert await driver.drive(policy("REGISTRY_ONLY")) == {}
     assert not mesh.kubectl("get", "sidecars", "-A", "-o", "name")

@@ -1,5 +1,5 @@
-"""One table of policies and what comes of them, in two columns: a local cluster and a real mesh. They must be equal, or
-the local cluster is no place to try a policy out."""
+"""One table of policies and their effects, in two columns: a local cluster and a real mesh. They must be equal, or a
+policy can't be tried out on the local cluster."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ DOCUMENT = ("80:HTTP:http", "443:HTTPS:https")
 
 Policy = Callable[[EgressClient], object]
 Seen = tuple[str, int]
-"""The outcome of a probe, and the status of its answer; 0 where none came."""
+"""The outcome of a probe, and the status of its answer; 0 if none came."""
 
 
 def outbound(mode: str, **scope: object) -> Policy:
@@ -131,7 +131,7 @@ SCENARIOS = [
         {TCP: ("REGISTERED", 0), f"tcp://{OTHER_DATABASE}:3306": ("REGISTERED", 0)},
     ),
     Scenario(
-        "TLS to a port declared HTTP is unregistered, that of others is not disturbed",
+        "TLS to a port declared HTTP is unregistered, that of other hosts is not disturbed",
         (CLOSED, entry(ALIYUN, "80:HTTP", "443:HTTP"), entry(API, "443:TLS")),
         {HTTP: ("REGISTERED", 301), HTTPS: ("BLOCKED", 0), f"https://{API}/": ("REGISTERED", 200)},
     ),

@@ -30,7 +30,7 @@ STEPS: tuple[Step, ...] = (
 
 
 def await_reach(workload: Workload, url: str, is_open: bool, after: str) -> None:
-    """Until the workload reaches a host, or does not: it is told so, or cut where no HTTP service is in its sight."""
+    """Until the workload reaches a host, or does not: it gets a 502, or is cut if it sees no HTTP service."""
     said = (301,) if is_open else (502, 0)
     workload.until(lambda: workload.curl(url), lambda answer: answer.status in said, f"{said} after {after}")
 
@@ -54,7 +54,7 @@ def test_each_scope(run: Run, mesh: Mesh, curl: Workload, subtests: pytest.Subte
 
 
 def test_an_entry_is_for_those_it_is_exported_to(run: Run, mesh: Mesh, curl: Workload) -> None:
-    """Its own namespace by `.`, everybody by `*`; explain says so before."""
+    """Its own namespace by `.`, all by `*`; explain predicts it."""
     mesh.namespace("team")
     team = mesh.workload("teamster", "team")
     with Product(run) as product:
@@ -79,7 +79,7 @@ def _foreign_sidecar(egress: str) -> Object:
 
 @pytest.fixture
 def team(mesh: Mesh) -> Workload:
-    """A workload of a namespace whose own Sidecar, not ours, shows it only its own namespace."""
+    """A workload of a namespace whose own, unmanaged Sidecar shows it only its own namespace."""
     mesh.namespace("team")
     mesh.put(_foreign_sidecar("./*"))
     return mesh.workload("teamster", "team")
@@ -88,7 +88,7 @@ def team(mesh: Mesh) -> Workload:
 def test_a_sidecar_without_a_mode_lets_its_namespace_escape(
     run: Run, mesh: Mesh, curl: Workload, team: Workload
 ) -> None:
-    """Where only the root Sidecar is written, such a namespace falls to MeshConfig, and is told of as escaping."""
+    """With only the root Sidecar MeshConfig applies to such a namespace, which is reported as a policy gap."""
     with Product(run) as product:
         product.register(mesh, "--mesh-policy", "sidecar")
         product.ctl("outbound", "set", "REGISTRY_ONLY", "--wait", "applied")
@@ -100,7 +100,7 @@ def test_a_sidecar_without_a_mode_lets_its_namespace_escape(
 
 
 def test_a_sidecar_of_ours_hides_what_the_displaced_one_hid(run: Run, mesh: Mesh, team: Workload) -> None:
-    """It replaces theirs wholly, so it says what theirs said; and follows it. Gone, theirs holds as before."""
+    """It replaces the foreign one, so it copies its settings and follows them. Then the foreign one applies again."""
     url = "http://api.example.com/"
     before = mesh.holdings()
     with Product(run) as product:
@@ -108,7 +108,7 @@ def test_a_sidecar_of_ours_hides_what_the_displaced_one_hid(run: Run, mesh: Mesh
         entry = ("entry", "upsert", "api", "--host", "api.example.com", "--port", "80:HTTP", "-n", "shop")
         product.ctl(*entry, "--wait", "applied")
         product.ctl("outbound", "set", "REGISTRY_ONLY", "-n", "team", "--label", "app=teamster", "--wait", "applied")
-        await_reach(team, url, CLOSED, "a Sidecar of ours that hides other namespaces too")
+        await_reach(team, url, CLOSED, "a managed Sidecar that hides other namespaces too")
         mesh.put(_foreign_sidecar("*/*"))
         await_reach(team, url, OPEN, "theirs widened")
         mesh.put(_foreign_sidecar("./*"))

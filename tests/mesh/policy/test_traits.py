@@ -170,7 +170,7 @@ def a_failing_address_is_taken_out(place: Place) -> None:
 
 
 def more_connections_than_allowed_are_refused(place: Place) -> None:
-    """With one connection and one that waits, some of six at a time are told 503, and no more than two arrive."""
+    """With one connection and one that waits, some of six at a time get 503, and no more than two arrive."""
     host = "narrow.example.com"
     place.entry(host, retries=0, connection_limits=ConnectionLimits(max_connections=1, max_pending_requests=1))
     place.world.behave(host, delay=1.0)

@@ -40,7 +40,7 @@ def test_of_two_protocols_the_older_entrys_holds(mesh: Mesh, curl: Workload) -> 
 @shows("EGR0102", "EGR0106", "EGR0303", "EGR0603", "EGR0702")
 def test_tcp_without_addresses_takes_its_port(mesh: Mesh, curl: Workload) -> None:
     """A database that ALLOW_ANY let pass lands on another one's host, also once it has an entry of its own; with
-    addresses the two are told apart."""
+    addresses the two are distinguished."""
     mesh.world.name(HOST, FIRST)
     mesh.world.name(OTHER, SECOND)
     assert SECOND in banner(curl, OTHER, 3306).body
@@ -88,8 +88,8 @@ def test_loopback_leads_back_into_the_pod(mesh: Mesh, curl: Workload) -> None:
 
 @shows("EGR0107")
 def test_an_http_port_is_http_for_all(mesh: Mesh, curl: Workload) -> None:
-    """A database on a port that somebody declares HTTP is not heard any more, with an entry of its own or without;
-    HTTP to others gets 502 under REGISTRY_ONLY. TLS on the port is not disturbed."""
+    """A database on a port that is declared HTTP elsewhere hangs, with an entry of its own or without; HTTP to
+    other hosts gets 502 under REGISTRY_ONLY. TLS on the port is not disturbed."""
     assert "hello" in banner(curl, OTHER, 3306).body
     database = entry("b", OTHER, "3306:TCP", at=SECOND)
     apply(mesh, entry("a", HOST, "3306:HTTP", "8080:HTTP", "8443:HTTP", at=FIRST), database)
@@ -150,7 +150,7 @@ def test_entries_of_different_namespaces_do_not_merge(mesh: Mesh, curl: Workload
 
 @shows("EGR0109", "EGR0701")
 def test_which_other_namespace_wins(mesh: Mesh, curl: Workload) -> None:
-    """Of others the oldest; before it one that names the client's namespace in exportTo, though it is younger."""
+    """The oldest of the foreign ones, after one that names the client's namespace in exportTo, though it is younger."""
     apply(mesh, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}})
     apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST))
     apply(mesh, entry("b", HOST, "80:HTTP", namespace="lab", at=SECOND))
@@ -176,7 +176,7 @@ def test_an_entry_for_another_namespace_is_none(mesh: Mesh, curl: Workload) -> N
 
 @shows("EGR0111")
 def test_every_sidecar_resolves_every_dns_host(mesh: Mesh, curl: Workload) -> None:
-    """Nobody has called the hosts, and the sidecar has their addresses."""
+    """Nothing has called the hosts, and the sidecar has their addresses."""
     apply(mesh, *(entry(f"a{n}", f"never-called-{n}.example.org", "80:HTTP") for n in range(5)))
 
     def resolved() -> Answer:

@@ -43,7 +43,7 @@ def test_a_timeout_does_not_bound_a_delay(mesh: Mesh, curl: Workload) -> None:
 
 @shows("EGR0204")
 def test_a_grpc_abort_looks_like_success(mesh: Mesh, curl: Workload) -> None:
-    """To a client that does not speak gRPC it is a 200 that says nothing of the status."""
+    """To a client that does not speak gRPC it is a 200 without the status."""
     apply(mesh, entry("a", HOST, at=AT), virtual_service("a", HOST, {"fault": abort(grpcStatus="UNAVAILABLE")}))
     answer = curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 200, "the abort")
     assert "grpc-status" not in answer.headers
@@ -53,7 +53,7 @@ def test_a_grpc_abort_looks_like_success(mesh: Mesh, curl: Workload) -> None:
 
 @shows("EGR0205")
 def test_a_fault_that_its_source_does_not_see(mesh: Mesh, curl: Workload) -> None:
-    """Exported as the entry is, to its own namespace, it disturbs nobody elsewhere."""
+    """Exported as the entry is, to its own namespace, it disturbs no other namespace."""
     match = {"match": [{"sourceNamespace": "default"}], "fault": abort(httpStatus=418)}
     seen = virtual_service("a", HOST, match, {}, namespace="shop")
     hidden = virtual_service("a", HOST, match, {}, namespace="shop", exportTo=["."])
@@ -65,7 +65,7 @@ def test_a_fault_that_its_source_does_not_see(mesh: Mesh, curl: Workload) -> Non
 
 @shows("EGR0605", "EGR0704")
 def test_one_virtual_service_for_a_host(mesh: Mesh, curl: Workload) -> None:
-    """The oldest alone is heeded, whatever its namespace; an exact host comes before a wildcard."""
+    """Only the oldest applies, whatever its namespace; an exact host comes before a wildcard."""
     first = virtual_service("a", HOST, {"fault": abort(httpStatus=418)}, namespace="shop")
     second = virtual_service("b", HOST, {"fault": abort(httpStatus=503)})
     apply(mesh, entry("a", HOST, at=AT), first, second)

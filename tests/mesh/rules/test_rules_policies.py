@@ -86,7 +86,7 @@ def test_a_service_makes_a_port_http(mesh: Mesh, curl: Workload) -> None:
 
 @shows("EGR0701")
 def test_a_service_comes_before_an_entry(mesh: Mesh, curl: Workload) -> None:
-    """An entry for a Service's host in another namespace is not heeded, though it is older."""
+    """An entry for a Service's host in another namespace is not used, though it is older."""
     host = "web.shop.svc.cluster.local"
     apply(mesh, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}})
     apply(mesh, entry("a", host, "80:HTTP", namespace="lab", at="203.0.113.102"))

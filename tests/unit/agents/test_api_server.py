@@ -1,4 +1,4 @@
-"""The API server of the agent's own cluster is no destination, whoever names its address."""
+"""The API server of the agent's own cluster is never a destination, however its address is given."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ NODE = "192.0.2.20"
 
 @dataclass
 class Nowhere:
-    """Has no route, and remembers where it was sent."""
+    """Has no route, and records the addresses."""
 
     dialled: list[DialTarget] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ async def attempt(
     ],
 )
 async def test_as_the_pod_is_told(host: str, port: int, resolve: str) -> None:
-    """The service's address, which every pod is told, is refused by whatever name, and on every port."""
+    """The service's address, which every pod knows, is refused by whatever name, and on every port."""
     evidence, dialled = await attempt(host, port=port, resolve=resolve, beside=sidecar())
     assert (evidence.refused, dialled) == ("ADDRESS_FORBIDDEN", [])
     assert evidence.refused_message == f"{SERVICE} is an address of the cluster's API server"

@@ -20,7 +20,7 @@ PUBLIC = "203.0.113.10"
 
 @dataclass
 class RecordingDialer:
-    """Connects nowhere and remembers where it was sent."""
+    """Connects nowhere and records the addresses."""
 
     dialled: list[DialTarget] = field(default_factory=list)
 
@@ -51,7 +51,7 @@ class Sidecar:
 
 
 async def system(host: str, port: int) -> Sequence[str]:
-    """Numeric spellings as the C library reads them; the given names stand for what DNS might say."""
+    """Numeric spellings as the C library reads them; the given names are what DNS might return."""
     names = {
         "localhost": ["127.0.0.1"],
         "loopback.example.com": ["127.0.0.1"],
@@ -141,7 +141,7 @@ async def test_forbidden_given_addresses(given: str) -> None:
     ["user@127.0.0.1", "127.0.0.1@198.51.100.7", "127.0.0.1#x", "127.0.0.1:80", "[::1]", "127.0.0.1 x", "nowhere"],
 )
 async def test_hosts_that_are_none(host: str) -> None:
-    """What is no host name resolves to nothing, and nothing is dialled."""
+    """An invalid host name resolves to nothing, and nothing is dialled."""
     evidence, dialled = await attempt(host)
     assert dialled == []
     assert "while resolving the name" in evidence.error
@@ -204,7 +204,7 @@ PINNED = {("www.example.com", 80): ("127.0.0.1", 18080)}
 
 
 async def test_what_resolve_gave_is_allowed() -> None:
-    """The address and port that `--resolve` gave at start may be reached; the sidecar is told both ports, and as the
+    """The address and port that `--resolve` gave at start may be reached; the sidecar gets both ports, and as the
     original destination the address that the caller names, if any."""
     for given, address in (("", "127.0.0.1"), (PUBLIC, PUBLIC)):
         _, dialled = await attempt("www.example.com", resolve=given, overrides=PINNED)
@@ -245,7 +245,7 @@ async def test_the_exception_is_exact(host: str, port: int, resolve: str) -> Non
 
 @pytest.mark.parametrize("scheme", ["tls", "tcp"])
 async def test_forbidden_upstreams_of_connections(scheme: str) -> None:
-    """A service with a forbidden endpoint is not connected to either, where no request is sent."""
+    """A service with a forbidden endpoint is not connected to either if no request is sent."""
     own = Sidecar("outbound|80||www.example.com", [{"socket_address": {"address": "127.0.0.1", "port_value": 80}}])
     evidence, dialled = await attempt("www.example.com", scheme=scheme, resolve=PUBLIC, sidecar=own)
     assert dialled == []

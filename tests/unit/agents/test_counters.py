@@ -74,7 +74,7 @@ def test_no_page(page: bytes) -> None:
     ],
 )
 def test_moved(before: Counts | None, after: Counts | None, delta: tuple[int, int, int] | None) -> None:
-    """The difference counts; where any counter fell, the host is a new one that began at zero."""
+    """The difference counts; if any counter fell, the host is a new one that began at zero."""
     deltas = changes_between(
         Counters({} if before is None else {HOST: before}), Counters({} if after is None else {HOST: after})
     )

@@ -20,7 +20,7 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 class Topic(Enum):
     """What not every kind of target promises."""
 
-    FOREIGN = "unmanaged objects of other clients are next to ours"
+    FOREIGN = "unmanaged objects of other clients are next to managed ones"
     FOREIGN_OBSTACLE = "an unmanaged object with a managed object's name is an obstacle for its resource only"
     DRIFT = "other clients can change managed objects"
     EVENTS = "changes by other clients are reported when they happen"

@@ -68,7 +68,7 @@ class Api:
         self._http.close()
 
     def text(self, path: str) -> str:
-        """GET something that is no object."""
+        """GET something other than an object."""
         return self._http.get(path).raise_for_status().text
 
     def get(self, path: str, *, seconds: float = 30) -> Object:
@@ -76,7 +76,7 @@ class Api:
         return self._answer(self._http.get(path, timeout=seconds))
 
     def find(self, path: str) -> Object | None:
-        """GET an object, None where there is none."""
+        """GET an object, None if it does not exist."""
         answer = self._http.get(path)
         return None if answer.status_code == httpx.codes.NOT_FOUND else self._answer(answer)
 

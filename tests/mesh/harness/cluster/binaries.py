@@ -2,7 +2,7 @@
 
 Kubernetes, etcd, Istio and Helm publish no plain binaries by a package client; their Go modules do
 resolve. Each folder in tools/ is a module that names them as tools, with go.sum committed; what was
-built is kept by the hash of both files, so a change of version builds anew and nothing else does.
+built is kept by the hash of both files, so only a change of version triggers a build.
 """
 
 import contextlib
@@ -119,7 +119,7 @@ def find_or_build(say: Say) -> Binaries:
 
 
 def find_go(cache: Path, say: Say) -> str:
-    """Find a Go that is new enough, or install one beside what it builds."""
+    """Find a Go that is new enough, or install one next to what it builds."""
     on_path = shutil.which("go")
     if on_path and _go_version(on_path) >= _GO_WANTED:
         return on_path

@@ -54,7 +54,7 @@ class Product:
         self._egressd.wait_until(lambda: "egressd is ready" in self.log)
 
     def stop(self) -> None:
-        """Stop egressd in good order. Harmless where it does not run."""
+        """Stop egressd cleanly. Harmless if it does not run."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -77,7 +77,7 @@ class Product:
         self._clusters.append(mesh.name)
 
     def deregister(self, cluster: str) -> None:
-        """Take all away that is ours, and forget the cluster."""
+        """Remove everything managed, and forget the cluster."""
         self.ctl("cluster", "deregister", cluster, "--cleanup")
         self._clusters.remove(cluster)
 

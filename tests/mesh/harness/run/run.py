@@ -47,7 +47,7 @@ class Child:
         self.log = log
 
     def kill(self) -> None:
-        """End it at once. Harmless where it has ended."""
+        """Kill it. Harmless if it has ended."""
         self.process.kill()
         self.process.wait()
 

@@ -133,7 +133,7 @@ async def _talk(dialled: Dialled, task: ProbeTask, progress: Progress) -> Head |
 async def _wait_until_connected(stream: ByteStream, has_connected: Callable[[], Awaitable[bool]]) -> None:
     """Waits until the other end sends something, or the sidecar has connected to it. What it sends is not kept.
 
-    The sidecar accepts every connection immediately, so that it is open says nothing. Raises ExchangeFailed if the
+    The sidecar accepts every connection immediately, so an open connection proves nothing. Raises ExchangeFailed if the
     sidecar closes it.
     """
     async with scoped(stream.receive()) as (first_bytes,):

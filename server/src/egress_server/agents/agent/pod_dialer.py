@@ -24,7 +24,7 @@ from egress_server.agents.agent.dialer import Dialled, NoRoute
 from egress_server.agents.agent.resolver import DialTarget, Endpoint
 
 CAPTURE_PORT = 15001
-"""Where iptables redirect outbound connections, unless `meshConfig.proxyListenPort` sets another port."""
+"""The port that iptables redirect outbound connections to, unless `meshConfig.proxyListenPort` sets another port."""
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 # The state of a connection that has ended: left behind by an earlier probe.

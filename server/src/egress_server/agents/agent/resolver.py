@@ -2,7 +2,7 @@
 
 `--resolve` says where a destination really is. An application dials the address that the caller requested, else that of
 `--resolve`, else what DNS returns. Only the result is checked for forbidden addresses: a name, or an unusual spelling
-(`2130706433`, `0x7f.1`), says nothing about where it leads.
+(`2130706433`, `0x7f.1`), does not tell where it leads.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
             failure = error
         except ValueError as error:  # not a name at all: an empty label, a zero byte
             failure = OSError(f"not a host name: {error}")
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits for it
             loop.call_soon_threadsafe(settle, addresses, failure)
 
     threading.Thread(target=ask, name=f"lookup {host[:64]}", daemon=True).start()

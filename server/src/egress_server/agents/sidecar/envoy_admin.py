@@ -90,7 +90,7 @@ class CounterWatch:
         return serves(cluster, self._destination) or cluster in self.route.clusters
 
     async def has_connected(self) -> bool:
-        """Whether an upstream connection for this port was made by now; ours, as far as can be told. Raises OSError."""
+        """Whether an upstream connection for this port has been made, as far as is known for us. Raises OSError."""
         deltas = changes_between(self._before, await self._read())
         return any(
             delta.rq_total and (host.cluster == PASSTHROUGH_CLUSTER or shares_port(host.cluster, self._destination))
@@ -200,7 +200,7 @@ class SidecarNode:
     """A sidecar that is ready. Texts are empty if it does not say.
 
     Istio gives every sidecar the name, namespace and labels of its pod to send to istiod; policy is selected by the
-    same, so the agent need not be told.
+    same, so the agent needs no notice.
     """
 
     pod: str = ""

@@ -1,7 +1,7 @@
 """The sidecar's live listener and route for a connection, from `/config_dump`: whether it sees requests, which faults
 apply, and where they are routed.
 
-Routes alone don't tell whether requests are seen: they are listed for a while after nothing uses them any more, and
+Routes alone don't tell whether requests are seen: they are listed for a while after they fell out of use, and
 connections to an address or a range of a TCP service never get to them. Routes are tried in order, and the first that
 matches is used. If only Envoy can evaluate a match (a regular expression, an unknown condition), that route and all
 after it are possible.
@@ -135,7 +135,7 @@ def _specificity(domain: str, name: str) -> tuple[int, int]:
 
 
 def _matches(match: Json, path: str, headers: Mapping[str, str]) -> bool | None:
-    """Whether a route matches the request; None if that can't be told."""
+    """Whether a route matches the request; None if that can't be determined."""
     verdicts = [
         _path_matches(match, path.partition("?")[0]),
         *(_header_matches(h, headers) for h in match.get("headers", ())),

@@ -75,7 +75,7 @@ class YamlDirectoryTarget(StaticTarget):
         )
 
     async def close(self) -> None:
-        """Returns once nothing is written any more."""
+        """Returns once all writes have ended."""
         async with self._lock:
             pass
 

@@ -33,7 +33,7 @@ async def open_connection(envoy: Path, destination: Endpoint, upstream: Endpoint
     """Connects to `destination`, an IP address and port, through the Envoy that listens at `envoy`.
 
     `upstream` is where that destination really is; it is used if no registered service claims the connection. The
-    socket is non-blocking, ready for `asyncio.open_connection(sock=...)`. That it is open says nothing about the
+    socket is non-blocking, ready for `asyncio.open_connection(sock=...)`. An open socket proves nothing about the
     destination: Envoy accepts first.
 
     Raises OSError if Envoy does not respond, ValueError if an address or port is malformed.

@@ -76,8 +76,8 @@ def test_effective_mode(text: str | None, mode: str) -> None:
     [
         ("", OURS),
         (HELM, OURS + HELM),
-        ("# ours\na: b\n", OURS + "# ours\na: b\n"),
-        ("---\n# ours\na: b\n", "---\n" + OURS + "# ours\na: b\n"),
+        ("# text\na: b\n", OURS + "# text\na: b\n"),
+        ("---\n# text\na: b\n", "---\n" + OURS + "# text\na: b\n"),
         ("  a: b\r\n", "  outboundTrafficPolicy:\r\n    mode: REGISTRY_ONLY\r\n  a: b\r\n"),
         ("{}", '{"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}'),
         ('{\n  "a": 1\n}', '{\n  "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},\n  "a": 1\n}'),
@@ -141,7 +141,7 @@ def test_texts_that_are_not_edited(text: str) -> None:
 
 
 def test_mode_is_always_written_out() -> None:
-    """An empty object means REGISTRY_ONLY, but does not say so."""
+    """An empty object means REGISTRY_ONLY, but does not name it."""
     assert written_mode("outboundTrafficPolicy: {}") is None
     assert written_mode("outboundTrafficPolicy: {mode: REGISTRY_ONLY}") == "REGISTRY_ONLY"
     assert written_mode(None) is None

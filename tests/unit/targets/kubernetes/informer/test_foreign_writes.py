@@ -13,7 +13,7 @@ class ManualClock:
 
 
 def writes(*moments: float, now: float, kind: str = "ServiceEntry") -> ForeignWrites:
-    """Writes by kubectl so many seconds after ours, observed after `now` seconds."""
+    """Writes by kubectl so many seconds after our own, observed after `now` seconds."""
     clock = ManualClock()
     made = ForeignWrites(clock)
     made.applied()

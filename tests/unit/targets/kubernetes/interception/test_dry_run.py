@@ -1,4 +1,4 @@
-"""Where the injector can be tried, according to the selectors of its webhooks."""
+"""The namespaces in which the injector can be tried, according to the selectors of its webhooks."""
 
 from typing import Any
 
@@ -120,5 +120,5 @@ def test_rules_of_an_injected_pod() -> None:
     ],
 )
 def test_only_the_injector_itself_denies_values(message: str, denial: bool) -> None:
-    """Denials by other webhooks say nothing about the values."""
+    """Denials by other webhooks prove nothing about the values."""
     assert is_denial(message) is denial

@@ -51,6 +51,7 @@ def test_later_changes_by_others_stay() -> None:
     assert merged(again, template_change(again, None)) == {**OWN, INCLUDE_RANGES: "172.16.0.0/12"}
 
 
+# wording: the keys are stored in annotations
 @pytest.mark.parametrize("text", ["", "7", "{}", '{"ours": []}', '{"ours": {"a": "b"}, "was": {}}'])
 def test_a_damaged_record_is_ignored(text: str) -> None:
     """What is there then counts as the template's own."""

@@ -1,4 +1,4 @@
-"""Outbound policies as Sidecars: beside, inside and instead of foreign ones, and never weaker than before."""
+"""Outbound policies as Sidecars: next to, inside and instead of foreign ones, and never weaker than before."""
 
 from typing import Any
 
@@ -164,7 +164,7 @@ def test_workloads_copy_their_namespace_before_the_root() -> None:
 
 
 def test_workloads_copy_what_their_namespace_copied() -> None:
-    """Through ours; the original source is named."""
+    """Through our own Sidecar; the original source is named."""
     projection = projected(cluster(), observe(sidecar("default", CLOSED, namespace=ROOT)), SHOP, WEB)
     made = next(obj for obj in projection.objects if key_of(obj).name == "egress-web")
     assert made["spec"]["egress"] == CLOSED["egress"]
@@ -179,7 +179,7 @@ def test_a_sidecar_for_the_same_workloads_gets_the_mode() -> None:
 
 
 def test_an_older_sidecar_for_more_workloads_is_in_the_way() -> None:
-    """Istio uses it for each of them, so ours would have no effect."""
+    """Istio uses it for each of them, so a managed one would have no effect."""
     web = policy("ALLOW_ANY", "web", scope=Scope("shop", {"app": "web", "tier": "front"}))
     theirs = sidecar("theirs", {"workloadSelector": {"labels": {"app": "web"}}}, namespace="shop")
     assert reasons(projected(cluster(), observe(theirs), web)) == {"web": "FOREIGN_OWNER"}

@@ -1,5 +1,5 @@
-"""Routes and faults for a host that may have a foreign VirtualService: who owns it, and how ours are merged if it is
-adopted."""
+"""Routes and faults for a host that may have a foreign VirtualService: who owns it, and how managed ones are merged
+if it is adopted."""
 
 import json
 from typing import Any
@@ -168,7 +168,7 @@ def test_with_several_hosts_only_ours_gets_the_fault() -> None:
 
 
 def test_a_foreign_route_with_one_of_our_names() -> None:
-    """Ours are removed by name."""
+    """Managed routes are removed by name."""
     route = {"name": "fault-default.broken", "route": [{"destination": {"host": HOST}}]}
     observed = observe(virtual_service("theirs", HOST, http=[route]))
     projection = projected(cluster(OWNER), observed, BANK, BROKEN)
@@ -177,7 +177,7 @@ def test_a_foreign_route_with_one_of_our_names() -> None:
 
 
 def test_a_foreign_entry_with_our_name_is_rejected_or_adopted() -> None:
-    """Once adopted its whole spec is ours, without our label."""
+    """Once adopted its whole spec is managed, without our label."""
     theirs = found("ServiceEntry", "bank", {"hosts": ["x.example"]}, writer="argo")
     projection = projected(cluster(), observe(theirs), BANK)
     assert reasons(projection) == {"bank": "FOREIGN_OWNER"}

@@ -88,7 +88,7 @@ class ObjectWriter:
     async def _retry_on_status_change(
         self, kind: ApiKind, known: CachedObject, write: Callable[[CachedObject], Awaitable[None]]
     ) -> None:
-        """istiod writes the status of objects, which changes only their version: that is no reason to start over."""
+        """istiod writes the status of objects, which changes only their version: that does not make us start over."""
         now = known
         for _ in range(_ATTEMPTS):
             try:

@@ -78,7 +78,7 @@ def restore(text: str, path: Sequence[str], before: PreviousText) -> str:
     container = positions.container(pairs, before.depth)
     if before.text is not None and emptied and container is not None and not positions.is_block(container):
         start, end = positions.start(container), positions.end(container)
-        start -= not before.text and text[start - 1] == " "  # the space that `put` added where there was no value
+        start -= not before.text and text[start - 1] == " "  # the space that `put` added before a missing value
         new = text[:start] + before.text + text[end:]
         _check_unchanged(positions, YamlPositions(new), path, before.depth, whole_pair=False)
         return new

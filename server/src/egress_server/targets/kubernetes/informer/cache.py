@@ -1,7 +1,7 @@
 """The watched objects of one cluster, in memory: reading the cluster costs a few dictionary lookups.
 
-Our own writes are told apart from those of others: the response to a write goes into the cache immediately, so that the
-next read sees it, and the event that follows is not reported as a change.
+Our own writes are distinguished from those of other clients: the response to a write goes into the cache immediately,
+so that the next read sees it, and the event that follows is not reported as a change.
 """
 
 import asyncio
@@ -103,7 +103,7 @@ class Cache:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Surrounds our writes: only after them is it known which of the events were ours."""
+        """Surrounds our writes: only after them is it known which of the events we caused."""
         self._writers += 1
         try:
             yield
@@ -137,7 +137,7 @@ class Cache:
         self._changed_event.set()
 
     async def changes(self) -> AsyncIterator[None]:
-        """Yields after changes that were not ours, until `close`."""
+        """Yields after changes by other clients, until `close`."""
         self.start()
         while self._tasks:
             await self._changed_event.wait()

@@ -38,7 +38,7 @@ class Injection:
     templates: Mapping[PodOwner, PodTemplate] = field(default_factory=dict)
 
     def rules_for(self, pod: Pod) -> CaptureRules:
-        """The rules of a pod like this one, if a restart created it now. Ours override the template's own."""
+        """The rules of a pod like this one, if a restart created it now. Our rules override the template's own."""
         template = self.templates.get(pod.owner)
         scope = narrowest(self.policies, pod.namespace, pod.labels)
         if scope is None and template is not None:

@@ -1,7 +1,7 @@
 """Interception in pod templates, if no admission policy can set it: written when a user restarts a workload, and
 restored the same way.
 
-A changed template restarts its pods, which is not ours to decide. Until then the rules wait in our record on the
+A changed template restarts its pods, which is not for us to decide. Until then the rules wait in our record on the
 cluster (last_applied.py).
 """
 
@@ -89,6 +89,7 @@ async def _merge_if_there(client: ApiClient, kind: ApiKind, workload: Object, ch
 def _previous(annotations: Annotations) -> dict[str, str | None]:
     """The previous values of what is still as we wrote it."""
     try:
+        # wording: the keys are stored in annotations
         before = orjson.loads(annotations.get(BEFORE, '{"ours": {}}'))
         ours: dict[str, str] = before["ours"]
         return {name: before["was"][name] for name, value in ours.items() if annotations.get(name) == value}

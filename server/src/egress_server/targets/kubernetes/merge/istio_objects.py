@@ -26,8 +26,8 @@ _MODE_PATH = ("spec", POLICY, "mode")
 
 
 class SidecarFields:
-    """The outbound mode in an unmanaged Sidecar, by server-side apply: the API server itself then knows which field is
-    ours, and warns other managers.
+    """The outbound mode in an unmanaged Sidecar, by server-side apply: the API server itself then knows which field we
+    own, and warns other managers.
 
     See merge.owned_fields.OwnedFields. The previous value is the outboundTrafficPolicy, if any, and the manager of its
     mode.
@@ -81,7 +81,7 @@ def other_managers(managed: Iterable[Entry]) -> list[str]:
 
 
 def _with_previous_mode(spec: Spec, previous: Any) -> dict[str, Any]:
-    """Only the mode of the policy was ours."""
+    """Only the mode of the policy was set by us."""
     others = {name: value for name, value in spec.get(POLICY, {}).items() if name != "mode"}
     rest = {name: value for name, value in spec.items() if name != POLICY}
     policy = previous.get(POLICY)
@@ -127,13 +127,13 @@ class VirtualServiceFields:
         return await client.replace(kind, _with_routes(raw, [*ours["http"], *others], expiry))
 
     async def restore(self, client: ApiClient, kind: ApiKind, raw: Object, spec: Spec, previous: Any) -> Object:
-        """All routes but ours."""
+        """All routes but those that we wrote."""
         restored = _with_routes(raw, foreign_routes(raw["spec"], spec), None)
         return await release_object(client, kind, raw, restored, previous["manager"])
 
 
 def foreign_routes(content: Mapping[str, Any], spec: Spec | None) -> list[dict[str, Any]]:
-    """The routes of a VirtualService that are not ours, where we last wrote `spec`."""
+    """The routes of a VirtualService that others wrote, if we last wrote `spec`."""
     names = _names(spec) if spec else frozenset()
     return [route for route in content.get("http") or () if route.get("name") not in names]
 

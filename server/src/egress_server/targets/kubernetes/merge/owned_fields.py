@@ -21,7 +21,7 @@ FORCED_ANNOTATION = "egress.mesh/forced"
 
 class OwnedFieldsRefused(Exception):
     """The fields can't be written or restored; reason and message are those of a Problem. `to_save` is to be saved
-    beside the previous value."""
+    with the previous value."""
 
     def __init__(self, reason: str, message: str, to_save: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)

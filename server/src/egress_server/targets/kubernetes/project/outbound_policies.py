@@ -1,9 +1,9 @@
 """Outbound policies as Sidecars and in MeshConfig, without discarding the settings of other Sidecars.
 
 Of all Sidecars that match a workload Istio uses exactly one: one that selects it, else its namespace's, else the root
-namespace's; of equals the oldest. So if there is a Sidecar for the same workloads, our mode goes into it; if not, ours
-copies the settings of the one that it replaces. A Sidecar overrides MeshConfig and survives an upgrade of Istio;
-MeshConfig applies wherever a Sidecar sets no mode.
+namespace's; of equals the oldest. So if there is a Sidecar for the same workloads, our mode goes into it; if not, a
+managed one copies the settings of the one that it replaces. A Sidecar overrides MeshConfig and survives an upgrade of
+Istio; MeshConfig applies wherever a Sidecar sets no mode.
 """
 
 from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ def _merge(builder: ProjectionBuilder, obj: IstioObject, foreign: CachedObject) 
 
 
 def _foreign_mode(builder: ProjectionBuilder, foreign: CachedObject) -> str:
-    """The mode that others set: if the current one is only ours, the one before it. So an object that is no longer
+    """The mode that others set: if only we set the current one, the one before it. So an object that is no longer
     adopted is released, and one that happened to have our mode does not follow us to another."""
     mode, saved = sidecar_mode(foreign.content), builder.observed.saved.get(foreign.key)
     is_ours = saved is not None and saved.spec[POLICY]["mode"] == mode and not other_managers(foreign.managed_fields)

@@ -108,7 +108,7 @@ def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> Non
 
 
 def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
-    """The oldest foreign VirtualService that sidecars in our namespace use for the host, unless ours is older."""
+    """The oldest foreign VirtualService that sidecars in our namespace use for the host, unless our own is older."""
     ours = builder.observed.managed(key_of(obj))
     namespace = obj["metadata"]["namespace"]
     for other in builder.foreign_virtual_services(full_host(obj["spec"]["hosts"][0], namespace)):
@@ -120,7 +120,7 @@ def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
 
 
 def _merge(builder: ProjectionBuilder, obj: IstioObject, owner: CachedObject) -> None:
-    """Our routes as fields of the owner, beside those that we already have for another of its hosts."""
+    """Our routes as fields of the owner, next to those that we already have for another of its hosts."""
     saved = builder.observed.saved.get(owner.key)
     foreign = foreign_routes(owner.content, saved.spec if saved else None)
     http, ends = _routes(obj, owner, foreign)
