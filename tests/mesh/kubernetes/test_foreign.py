@@ -138,7 +138,7 @@ async def test_faults_go_into_an_adopted_route_and_out_again(driver: Driver, api
 
 
 async def test_an_owner_who_writes_again_does_not_lose_the_fault(driver: Driver, api: Api) -> None:
-    """The foreign routes are replaced as a whole; the managed ones are added again, and the new ones count as theirs."""
+    """The foreign routes are replaced as a whole; managed ones are added again, and the new ones count as foreign."""
     spec = {"hosts": ["bank.example.com"], "http": [{"route": [{"destination": {"host": "bank.example.com"}}]}]}
     write(api, "client-side", made("VirtualService", spec, namespace="default"))
     bank, broken = entry("bank"), fault("broken")
