@@ -18,7 +18,7 @@ _LOOK_SECONDS = 0.3
 
 
 def wait_for_quiet() -> None:
-    """Returns when hardly anything else runs, or when it has waited long enough for that."""
+    """Returns when the machine is nearly idle, or after a maximum wait."""
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while psutil.cpu_times_percent(_LOOK_SECONDS).idle < _IDLE_PERCENT and time.monotonic() < give_up:
         pass

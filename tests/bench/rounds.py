@@ -37,7 +37,7 @@ class Ratio:
 
     @property
     def median(self) -> float:
-        """The figure that is held against the bar."""
+        """The figure that is compared with the bar."""
         return statistics.median(self.by_round)
 
 

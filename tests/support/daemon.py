@@ -1,4 +1,4 @@
-"""The processes of the server, spoken to by bare gRPC, which tests stop, kill and start again."""
+"""The server's processes, called over plain gRPC, which tests stop, kill and restart."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ import grpc
 from egress.v1 import change_service_pb2_grpc, egress_service_pb2_grpc, fleet_service_pb2_grpc
 
 HOST = "www.shop.example"
-"""A name that no resolver knows: only --resolve says where it is."""
+"""A name that can't be resolved: only --resolve has its address."""
 READY_SECONDS = 180.0
 
 
@@ -76,7 +76,7 @@ class Process:
             process.stdout.close()
 
     def kill(self) -> None:
-        """Ends it at once, as a crash would."""
+        """Kills it, as a crash would."""
         self.stop(signal.SIGKILL)
 
 
@@ -103,7 +103,7 @@ class Daemon(Process):
 
 
 class Applier(Process):
-    """An `egressd apply` with its state in `home`; it says where its pages are before it has a store."""
+    """An `egressd apply` with its state in `home`; it prints its HTTP address before it has a store."""
 
     def __init__(self, home: Path, *words: str) -> None:
         where = ["--data-dir", str(home / "data"), "--metrics-address", "127.0.0.1:0"]
@@ -124,7 +124,7 @@ def running_daemon(home: Path, *words: str, command: str = "run") -> Iterator[Da
 
 @contextmanager
 def running_applier(home: Path, *words: str) -> Iterator[Applier]:
-    """One that has begun."""
+    """One that has started."""
     applier = Applier(home, *words)
     applier.start()
     try:

@@ -1,4 +1,4 @@
-"""A whole egressd as a process of its own, as a user runs it: started, stopped, killed, and given its command again."""
+"""A whole egressd as its own process, as a user runs it: started, stopped, killed, and restarted."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ import psutil
 
 READY_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0
-"""How long a test waits for what must come; never how long it takes."""
+"""How long a test waits for what must come; never an expected duration."""
 
 
 def free_port() -> int:
@@ -43,7 +43,7 @@ class Egressd:
 
     @property
     def url(self) -> str:
-        """Where REST is served."""
+        """The address of REST."""
         return f"http://{self.http}"
 
     @property
@@ -59,7 +59,7 @@ class Egressd:
         return self._process
 
     def start(self) -> None:
-        """Returns once it says that it is ready; fails with its log where it never does."""
+        """Returns once it reports to be ready; fails with its log if it never does."""
         process = self.launch()
         late = threading.Timer(READY_SECONDS, process.kill)
         late.start()
@@ -85,8 +85,8 @@ class Egressd:
         return [child for child in psutil.Process(self.pid).children(recursive=True) if _program(child) == name]
 
     def leftovers(self) -> list[str]:
-        """Every process on this machine, egressd apart, that has to do with the data directory: by its arguments or by
-        where it runs."""
+        """Every process on this machine except egressd that uses the data directory: by its arguments or working
+        directory."""
         return [
             found for found in (_mention(process, str(self.data_dir)) for process in psutil.process_iter()) if found
         ]
@@ -108,7 +108,7 @@ class Egressd:
 
 @contextlib.contextmanager
 def running(home: Path, *, clusters: Sequence[str] = (), resolve: Sequence[str] = ()) -> Iterator[Egressd]:
-    """An egressd, started, and stopped at the end."""
+    """A running egressd, stopped at the end."""
     egressd = Egressd(home, clusters=clusters, resolve=resolve)
     try:
         egressd.start()

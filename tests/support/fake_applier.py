@@ -1,4 +1,5 @@
-"""A server without an applier: store, API, both transports, in a thread; a test writes what an applier would report."""
+"""A server without an applier: store, API, both transports, in a thread; the test writes what an applier would
+report."""
 
 import asyncio
 import threading
@@ -58,11 +59,11 @@ class FakeApplier:
         eventually(lambda: all(self._store.replica.inventories.get(i.cluster) == i for i in inventories), "inventories")
 
     def stored(self, name: str) -> Versioned[Resource] | None:
-        """A resource as the server's replica has it, with what the API does not show."""
+        """A resource in the server's replica, including what the API does not show."""
         return self._store.replica.snapshot.get(name)
 
     def verify(self) -> list[str]:
-        """What is wrong with the audit trail."""
+        """The problems in the audit trail."""
 
         async def problems() -> list[str]:
             return [problem async for problem in verify(self._store.connection, MESH)]
@@ -110,7 +111,7 @@ class FakeApplier:
 
     @contextmanager
     def running(self) -> "Iterator[FakeApplier]":
-        """While it serves."""
+        """A running one."""
         thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         thread.start()
         try:

@@ -1,11 +1,11 @@
-"""Kubeconfigs for tests: whole ones, with a secret that must turn up nowhere."""
+"""Complete kubeconfigs for tests, with a secret that must not show up anywhere."""
 
 import base64
 import json
 from typing import Any
 
 CANARY = "canary-9e107d9d372bb682"
-"""The token in every kubeconfig made here, unless said otherwise."""
+"""The token in every kubeconfig made here, by default."""
 SERVER = "https://127.0.0.1:1"
 """Nothing listens there, on any machine: appliers really try to connect."""
 

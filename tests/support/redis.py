@@ -33,12 +33,12 @@ def server_binary(which: str) -> Path:
 
 
 def only(which: str) -> Callable[[], list[Path]]:
-    """The servers of a machine that has just the one meant by one of SERVERS."""
+    """The servers of a machine that only has the one meant by one of SERVERS."""
     return lambda: [server_binary(which)]
 
 
 class ServerPool:
-    """Servers that start when they are first asked for, and stop with the stack."""
+    """Servers that start when they are first requested, and stop with the stack."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack

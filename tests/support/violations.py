@@ -1,4 +1,4 @@
-"""What a check says is wrong, as tests compare it."""
+"""The problems that a check finds, in the form that tests compare."""
 
 from collections.abc import Callable
 

@@ -41,7 +41,7 @@ def test_a_skip_fails_in_ci(tmp_path: Path, test: str) -> None:
 
 
 def test_a_skip_is_fine_elsewhere(tmp_path: Path) -> None:
-    """On a laptop what cannot run is skipped."""
+    """On a laptop a test that can't run is skipped."""
     assert "1 skipped" in run(tmp_path, BY_ITSELF, ci="").stdout
 
 

@@ -96,7 +96,7 @@ def files() -> Sources:
 
 
 def test_folders(files: Sources) -> None:
-    """No folder has more files than one can take in."""
+    """No folder has more files than a reader can take in."""
     assert not folders_too_full(files)
 
 

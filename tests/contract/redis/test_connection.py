@@ -14,7 +14,7 @@ from tests.support.mutations import entry, insist, mutation, setting
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_cancellations_do_not_cross_replies(bench: Bench, seed: int) -> None:
-    """Of many calls at once, a part of them cancelled at any moment, every other gets its own answer."""
+    """Of many concurrent calls, some of them cancelled at any moment, each of the others gets its own reply."""
     dice = random.Random(seed)
     connection = await bench.connect()
 
@@ -33,7 +33,7 @@ async def test_cancellations_do_not_cross_replies(bench: Bench, seed: int) -> No
 
 
 async def test_a_cancelled_commit_is_found_by_its_request(bench: Bench) -> None:
-    """A caller that gave up and asks again gets one change, whether the first had run or not."""
+    """A caller that gave up and retries gets one change, whether or not the first call had run."""
     dice = random.Random(1)
     for number in range(50):
         commit = mutation(bench.snapshot, entry(bench.snapshot, f"e{number}"))
@@ -55,7 +55,7 @@ async def test_flushed_scripts_come_back(bench: Bench) -> None:
 
 
 async def test_killed_connections_are_replaced(bench: Bench) -> None:
-    """Commits go on, each once, while their connections are cut again and again."""
+    """Commits succeed, each once, while their connections are cut again and again."""
     killer = await bench.connect()
     revisions: list[int] = []
 
@@ -86,7 +86,7 @@ async def test_an_error_of_redis_is_an_internal_error(bench: Bench) -> None:
 
 
 async def test_reads_at_once_see_one_moment(bench: Bench) -> None:
-    """Several reads in one go belong together, whatever others write meanwhile."""
+    """Several reads in one call are consistent, whatever other clients write meanwhile."""
     other = await bench.connect()
     keys = [f"egress:{{{bench.mesh}}}:t{n}" for n in range(3)]
 

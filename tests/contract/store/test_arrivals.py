@@ -12,7 +12,7 @@ TRACE = f"00-{1:032x}-{2:016x}-01"
 
 
 async def test_arrivals(bench: StoreBench, other: Replica) -> None:
-    """Here and elsewhere a change arrives with its time and, where its call is traced, with its trace."""
+    """In this process and in others a change arrives with its time and, if its call is traced, with its trace."""
     times = {}
     for number, traceparent in enumerate(("", TRACE), 1):
         commit = mutation(bench.snapshot, entry(bench.snapshot, f"e{number}"))
@@ -39,7 +39,7 @@ async def test_resyncs(bench: StoreBench, other: Replica) -> None:
 
 
 async def test_newest(bench: StoreBench) -> None:
-    """The last version of a resource is found when it is gone, too."""
+    """The last version of a deleted resource is found, too."""
     resource = entry(bench.snapshot, "e1")
     assert await bench.store.newest(bench.mesh, resource.name) is None
     made = await bench.store.commit(mutation(bench.snapshot, resource))

@@ -14,7 +14,7 @@ WEST = replace(EAST, cluster="west", namespaces=())
 
 
 async def hears(replica: Replica, *inventories: Inventory) -> None:
-    """Waits until a process knows just these."""
+    """Waits until a process knows exactly these."""
     await until(lambda: replica.inventories == {each.cluster: each for each in inventories})
 
 
@@ -36,7 +36,7 @@ async def test_newest_wins_and_dropped_goes(bench: StoreBench, other: Replica) -
 
 
 async def test_a_late_start(bench: StoreBench) -> None:
-    """A process that starts later knows those that are not forgotten."""
+    """A process that starts later knows the inventories that were not removed."""
     await bench.store.put_inventory(bench.mesh, EAST)
     await bench.store.put_inventory(bench.mesh, WEST)
     await bench.store.drop_inventory(bench.mesh, "west")

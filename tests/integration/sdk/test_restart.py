@@ -8,7 +8,7 @@ from tests.integration.sdk.conftest import egressd
 
 
 def test_a_call_rides_over_a_restart(tmp_path: Path) -> None:
-    """A mutation made while egressd is dead is made once it is back, and what was acknowledged is still there."""
+    """A mutation made while egressd is down succeeds once it is back, and acknowledged changes are still there."""
     with EgressClient(f"unix:{tmp_path}/grpc") as client, ThreadPoolExecutor() as pool:
         with egressd(tmp_path) as process:
             before = client.set_outbound_policy("REGISTRY_ONLY", request_id="before")

@@ -50,7 +50,7 @@ class TargetsOf:
 
 
 def a_world(*clusters: str) -> World:
-    """Clusters with an entry, `east` and `west` unless others are named."""
+    """Clusters with an entry, `east` and `west` by default."""
     return World(entry("bank"), clusters=clusters or ("east", "west"))
 
 
@@ -64,7 +64,7 @@ async def applied_on(world: World, cluster_id: str) -> None:
 
 @SCENARIOS.add(Task.APPLIER)
 async def applier(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """It asks which clusters are its own whenever desired state changes."""
+    """It determines its clusters whenever desired state changes."""
     world = a_world()
     world.targets = failing(world.targets, "drives", fault.strike)
 
@@ -101,7 +101,7 @@ async def status_writer(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.STORE_CLOCK)
 async def store_clock(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Between answers the time goes on by the monotonic clock."""
+    """Between replies time passes by the monotonic clock."""
     world = a_world()
     world.store = failing(world.store, "now", fault.strike)
     async with world.driven():
@@ -112,7 +112,7 @@ async def store_clock(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.FAULT_EXPIRER)
 async def fault_expirer(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A fault ends on the clusters on time, and in desired state as soon as that can be written."""
+    """A fault ends on the clusters on time, and in desired state as soon as it can be written."""
     world = a_world()
     world.store = failing(world.store, "commit", fault.strike)
 
@@ -133,7 +133,7 @@ async def fault_expirer(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.CLUSTER_CONTROLLER)
 async def cluster_controller(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A cluster that goes is forgotten, be it later."""
+    """A removed cluster is forgotten, if only later."""
     world, plain = a_world(), MemoryTargets()
     world.targets = failing(plain, "forget", fault.strike)
 
@@ -150,7 +150,7 @@ async def cluster_controller(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.RECONCILER)
 async def reconciler(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A cluster whose lease can't be asked for keeps no other one waiting."""
+    """A cluster whose lease can't be acquired does not delay the others."""
     world = a_world()
     world.store = failing(world.store, "acquire", only(fault, "south"))
 
@@ -164,7 +164,7 @@ async def reconciler(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.LEASE_KEEPER)
 async def lease_keeper(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A renewal that fails once costs no lease."""
+    """A renewal that fails once does not lose the lease."""
     world = a_world()
     world.store = failing(world.store, "acquire", only(fault, "east"))
 
@@ -200,7 +200,7 @@ async def fault_ttl(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.CLUSTER_WATCH)
 async def cluster_watch(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Drift is then found at the resync, and immediately when the watch is back."""
+    """Drift is then found at the resync, and immediately once the watch is back."""
     world = a_world()
     world.targets["south"].watchable = True
     world.targets = TargetsOf(world.targets, "south", "changes", fault)  # type: ignore[assignment]
@@ -223,7 +223,7 @@ async def cluster_watch(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.VERIFIER)
 async def verifier(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Changes are applied, and their status says that they can't be verified."""
+    """Changes are applied, and their status reports that they can't be verified."""
     world = a_world()
     world.agents.attach()
     world.agents = failing(world.agents, "attempt", fault.strike)
@@ -276,14 +276,14 @@ class OddWorkload:
 
     @property
     def restartable(self) -> bool:
-        """Whether it is can't always be said."""
+        """Whether it is restarted can't always be determined."""
         self._fault.strike()
         return True
 
 
 @SCENARIOS.add(Task.RESTARTS)
 async def restarts(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A request for restarts is carried out once it can be."""
+    """A restart request is executed once that is possible."""
     world = a_world()
     odd: Any = OddWorkload(fault)
     world.targets["east"].inventory = Inventory("east", BIRTH, stale_workloads=(odd,))

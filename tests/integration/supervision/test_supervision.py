@@ -33,12 +33,12 @@ by_task = pytest.mark.parametrize("scenario", SCENARIOS.found.values(), ids=SCEN
 
 
 def failures(task: Task) -> int:
-    """How many were counted."""
+    """The number of failures counted."""
     return int(REGISTRY.get_sample_value("egress_task_failures_total", {"task": task.value.name}) or 0)
 
 
 def is_down(task: Task) -> bool:
-    """Whether the process shows it as down."""
+    """Whether the process reports it as down."""
     return task.value.name in HEALTH.down(essential=task.value.essential)
 
 
@@ -60,13 +60,13 @@ def play(scenario: Scenario, folder: Path, act: Callable[[Job, Fault], Awaitable
 
 
 def test_every_task_has_a_scenario() -> None:
-    """A new task comes with one."""
+    """Every task has a scenario."""
     assert SCENARIOS.found.keys() == {task.value.name for task in Task}
     assert all(module.__doc__ for module in MODULES)
 
 
 def test_operators_find_every_task() -> None:
-    """In docs/processes.md, and whether a process is unready without it."""
+    """Every task is in docs/processes.md, with whether the process is unready without it."""
     rows = ROW.findall((ROOT / "docs" / "processes.md").read_text())
     assert {name: essential for name, essential, _ in rows} == {
         task.value.name: "yes" if task.value.essential else "no" for task in Task

@@ -60,7 +60,7 @@ class _Holder:
 
 @dataclass
 class _Mesh:
-    """All that the store knows of one mesh."""
+    """Everything the store has of one mesh."""
 
     snapshot: Snapshot
     log: list[_Entry] = field(default_factory=list)
@@ -92,11 +92,11 @@ class MemoryStore:
         self._retention = retention or Retention()
 
     async def reach(self) -> None:
-        """Every method of the port calls this first: the way to the database."""
+        """Every method of the port calls this first: the connection to the database."""
         await asyncio.sleep(0)
 
     def accept_time(self, revision: int) -> datetime:
-        """When a change is accepted, by the store's clock: milliseconds, as the real one keeps."""
+        """When a change is accepted, by the store's clock, in milliseconds like the real one."""
         now = self._clock()
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
@@ -150,7 +150,7 @@ class MemoryStore:
         mesh: str = "default",
         actor: str = "user:rival",
     ) -> Committed:
-        """Another caller's commit, of which nothing is checked."""
+        """Another caller's commit, without any check."""
         snapshot = self._meshes[mesh].snapshot
         before = snapshot.get(resource.name)
         touch = buckets_of(resource) | (buckets_of(before.resource) if before else frozenset())
@@ -164,7 +164,7 @@ class MemoryStore:
         return self.replay(mesh, request)
 
     def replay(self, mesh: str, request: RequestKey) -> Committed | None:
-        """What an earlier commit with the same request did; raises Aborted REQUEST_ID_REUSED."""
+        """The outcome of an earlier commit with the same request; raises Aborted REQUEST_ID_REUSED."""
         done = self._meshes[mesh].requests.get(_id(request)) if mesh in self._meshes else None
         if done is None or done.until <= self._monotonic():
             return None
@@ -211,7 +211,7 @@ class MemoryStore:
         return refused
 
     def write_statuses(self, mesh: str, statuses: Sequence[ClusterStatus]) -> None:
-        """Writes records without a look at their fences."""
+        """Writes records without checking their fences."""
         if statuses:
             known = self._meshes[mesh]
             known.statuses.update({status.cluster: status for status in statuses})
@@ -258,12 +258,12 @@ class MemoryStore:
             del self._meshes[mesh].leases[cluster]
 
     def owner(self, cluster: str, mesh: str = "default") -> str | None:
-        """Who holds the lease on a cluster."""
+        """The owner of the lease on a cluster."""
         holder = self._meshes[mesh].leases.get(cluster)
         return holder.owner if holder and holder.until > self._monotonic() else None
 
     def give(self, cluster: str, owner: str, seconds: float, mesh: str = "default") -> None:
-        """Another applier takes the lease, whoever holds it."""
+        """Another applier takes the lease, whatever its owner."""
         known = self._meshes[mesh]
         known.fences[cluster] += 1
         known.leases[cluster] = _Holder(owner, self._monotonic() + seconds)
@@ -274,11 +274,11 @@ class MemoryStore:
         return self._clock()
 
     def mesh(self, mesh: str) -> _Mesh:
-        """What there is of a mesh, for replicas."""
+        """The state of a mesh, for replicas."""
         return self._meshes[mesh]
 
     def snapshot_of(self, mesh: str = "default") -> Snapshot:
-        """Desired state as the store has it, however far any replica is."""
+        """Desired state in the store, however far any replica is."""
         return self._meshes[mesh].snapshot
 
     def _log(self, mesh: str) -> Sequence[_Entry]:
@@ -339,11 +339,11 @@ class MemoryReplica:
 
     @property
     def watchers(self) -> int:
-        """How many watch."""
+        """The number of watchers."""
         return self._wakeups.watching
 
     def catch_up(self) -> None:
-        """Takes over what the store has, and wakes whoever waits."""
+        """Takes over the store's state, and wakes all waiters."""
         for entry in self._mesh.log[self.snapshot.revision :]:
             self._apply(entry.versioned, entry.change, entry.traceparent)
         self.statuses.update(self._mesh.statuses)
@@ -356,7 +356,7 @@ class MemoryReplica:
         self.wake()
 
     def wake(self) -> None:
-        """Wakes whoever watches, as any news does."""
+        """Wakes all watchers, as any change does."""
         self._wakeups.notify(self.snapshot.revision)
 
     def arrivals(self, after: int, upto: int) -> Sequence[Arrival]:

@@ -1,4 +1,4 @@
-"""What watchers of one mesh cost its store."""
+"""The cost of watchers of one mesh for its store."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -3,7 +3,7 @@
 A probe is answered by what the cluster really holds, unless a test sets an answer.
 """
 
-# ruff: noqa: ARG002 - the ports name the mesh, and here there is one
+# ruff: noqa: ARG002 - the ports name the mesh, and here there is only one
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -40,11 +40,11 @@ class FakeStore(MemoryStore):
         self.acquire_failures: list[Exception] = []
         self.refuses_inventories = False
         self.digests: dict[int, str | None] = {}
-        """In place of those that the store has, by revision."""
+        """Override those of the store, by revision."""
         self.revision: int | None = None
         """Up to which revision there are digests; None: up to the last change."""
         self.accepted: datetime | None = None
-        """When changes are accepted; None: each a second after the one before it."""
+        """When changes are accepted; None: each a second after the previous one."""
 
     async def reach(self) -> None:
         """Every call takes a millisecond."""
@@ -68,7 +68,7 @@ class FakeStore(MemoryStore):
         return f"d{revision}" if self.revision and revision <= self.revision else found
 
     def write(self, commit: Commit) -> Committed:
-        """An applier asks for each of its commits once."""
+        """Counts how often an applier asks for a commit."""
         if commit.record.actor != "user:rival":
             assert commit.request not in self.commits
             self.commits[commit.request] = commit
@@ -115,7 +115,7 @@ class FakeAgents:
         self.seconds = 0.01
 
     def attach(self, agent: str = "a1", cluster: str = "east", namespace: str = "default") -> None:
-        """An agent comes."""
+        """An agent attaches."""
         self.agents.append(AgentInfo(agent, cluster, namespace, "", "1"))
 
     def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
@@ -127,7 +127,7 @@ class FakeAgents:
         return next(iter(self.attached(mesh, cluster, namespace)), None)
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
-        """What the cluster's sidecar does with it."""
+        """What the cluster's sidecar does with the request."""
         url = attempt.destination.url
         self.asked.append((loop_time(), agent.agent, url, attempt.resolve))
         await asyncio.sleep(self.seconds)
@@ -137,7 +137,7 @@ class FakeAgents:
 
     @property
     def urls(self) -> list[str]:
-        """What was asked, in order."""
+        """What was requested, in order."""
         return [url for _, _, url, _ in self.asked]
 
 
@@ -149,7 +149,7 @@ WARMING = replace(SEEN, status=503, warming_clusters=("outbound|80||bank.example
 
 
 def passed(cluster: str = "PassthroughCluster") -> Evidence:
-    """One request went out through an Envoy cluster."""
+    """One request was sent by an Envoy cluster."""
     went = UpstreamDelta(cluster, SEEN.address, cx_total=1, rq_total=1)
     return replace(SEEN, status=200, upstreams=(went,))
 

@@ -1,4 +1,4 @@
-"""A cluster's inventory is written when it changes, at a bounded rate, and holds nothing up."""
+"""A cluster's inventory is written when it changes, at a bounded rate, and blocks nothing."""
 
 import asyncio
 from dataclasses import replace
@@ -59,7 +59,7 @@ async def test_what_is_new_is_put_at_a_bounded_rate() -> None:
 
 @virtual_time
 async def test_a_takeover_writes_only_what_is_new() -> None:
-    """An applier that takes a cluster over knows what the store has."""
+    """An applier that takes a cluster over uses the inventory in the store."""
     world, _ = seeing()
     world.store.write_inventory("default", SEEN)
     async with world.driven():
@@ -70,7 +70,7 @@ async def test_a_takeover_writes_only_what_is_new() -> None:
 
 @virtual_time
 async def test_a_cluster_that_cannot_tell() -> None:
-    """Nothing is written of it, and nothing is stale there."""
+    """No inventory is written, and nothing is stale there."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -95,7 +95,7 @@ async def test_put_though_the_cluster_is_held() -> None:
 
 @virtual_time
 async def test_the_store_is_away() -> None:
-    """A store that does not accept it holds up no reconcile, and gets it later."""
+    """A store that rejects it does not block a reconcile, and gets it later."""
     world, target = seeing("bank")
     async with world.driven():
         await world.applied()
@@ -137,7 +137,7 @@ async def test_dropped_with_its_cluster() -> None:
 
 @virtual_time
 async def test_a_stop_keeps_it() -> None:
-    """What is known of a cluster outlives its applier."""
+    """The inventory of a cluster outlives its applier."""
     world, _ = seeing("bank")
     async with world.driven():
         await world.until(lambda: "east" in world.replica.inventories)
@@ -146,7 +146,7 @@ async def test_a_stop_keeps_it() -> None:
 
 @virtual_time
 async def test_a_store_that_does_not_forget() -> None:
-    """A store that can't delete it does not keep a cluster from being released."""
+    """A store that can't delete it does not prevent a cluster from being released."""
     world, target = seeing("bank")
     async with world.driven():
         await world.until(lambda: "east" in world.replica.inventories)

@@ -39,7 +39,8 @@ async def test_two_appliers_never_meet() -> None:
 
 @virtual_time
 async def test_lease_lost_in_mid_apply() -> None:
-    """When the lease is gone the apply in flight is broken off, and nothing is touched until we hold it again."""
+    """When the lease is lost the apply in flight is interrupted, and nothing is changed until the lease is held
+    again."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.seconds = 60.0
@@ -73,7 +74,7 @@ async def test_store_refuses_the_record() -> None:
 
 @virtual_time
 async def test_younger_witness() -> None:
-    """A witness of a newer lease means that another applier has taken over: don't touch the cluster."""
+    """A witness of a newer lease means that another applier has taken over: the cluster is left alone."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
@@ -97,8 +98,8 @@ async def test_long_apply_keeps_its_lease() -> None:
 
 @virtual_time
 async def test_not_ours_to_drive() -> None:
-    """No lease is taken of a cluster that this process may not reconcile; when its registration allows it, it is, and
-    released when it no longer does."""
+    """No lease is taken of a cluster that this process may not reconcile; it is taken when its registration allows it,
+    and released when it no longer does."""
     world = World(clusters=("east", "west"))
     world.targets.unmanaged.add("west")
     async with world.driven():

@@ -19,17 +19,17 @@ A, B, C = (f"Deployment/default/{name}" for name in "abc")
 
 
 def ordering(id_: str, *workloads: str) -> Cluster:
-    """The cluster with an order."""
+    """The cluster with a restart request."""
     return with_orders(cluster("east"), restart=RestartOrder(id_, workloads))
 
 
 def stale(kind: str, name: str) -> StaleWorkload:
-    """A workload under older rules."""
+    """A workload with stale rules."""
     return StaleWorkload(kind, "default", name, 1, 1, "older rules")
 
 
 def progress(world: World) -> RestartProgress:
-    """What the record says."""
+    """The restart in the record."""
     found = world.status().restart
     assert found is not None
     return found
@@ -41,7 +41,7 @@ def names(target: MemoryTarget) -> list[str]:
 
 
 async def over(world: World, id_: str, seconds: float = 100.0) -> RestartProgress:
-    """Waits for the end of an order."""
+    """Waits for the end of a restart."""
 
     def ended() -> bool:
         told = world.status().restart
@@ -70,7 +70,7 @@ async def test_one_after_the_other() -> None:
 
 @virtual_time
 async def test_beside_the_cycles() -> None:
-    """A restart that takes long holds no change up."""
+    """A long restart does not delay a change."""
     world = World(entry("bank"))
     world.targets["east"].restart_seconds = 200.0
     async with world.driven():
@@ -129,7 +129,8 @@ async def test_tried_again() -> None:
 
 @virtual_time
 async def test_all_that_is_stale() -> None:
-    """A request without names is for all stale workloads, as found a moment later; pods without an owner are named."""
+    """A request without names is for all stale workloads, as observed a moment later; pods without an owner are
+    listed."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.watchable = True
@@ -160,7 +161,7 @@ async def test_nothing_is_stale(inventory: Inventory | None) -> None:
 
 @virtual_time
 async def test_a_newer_order() -> None:
-    """It takes over once the workload in flight is back."""
+    """It takes over once the workload in flight is ready."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
@@ -173,7 +174,7 @@ async def test_a_newer_order() -> None:
 
 @virtual_time
 async def test_called_off() -> None:
-    """A request that is withdrawn, or a cluster that is released, ends it."""
+    """A request that is cancelled, or a cluster that is released, ends it."""
     for after in (cluster("east"), replace(ordering("o1", A, B), draining=True)):
         world = World(entry("bank"))
         target = world.targets["east"]
@@ -187,7 +188,7 @@ async def test_called_off() -> None:
 
 @virtual_time
 async def test_a_draining_cluster_begins_none() -> None:
-    """Nothing is restarted on a cluster that is about to go."""
+    """Nothing is restarted on a cluster that is being deregistered."""
     world = World(entry("bank"))
     world.set(replace(ordering("o1", A), draining=True))
     async with world.driven():
@@ -197,7 +198,7 @@ async def test_a_draining_cluster_begins_none() -> None:
 
 @virtual_time
 async def test_resumed() -> None:
-    """An applier that takes the cluster over continues where the previous one was, and repeats nothing."""
+    """An applier that takes the cluster over continues where the previous one stopped, and repeats nothing."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():

@@ -1,4 +1,4 @@
-"""What operators see of delivery: one trace from a call to each apply, a fresh look on request, and times."""
+"""What operators see of delivery: one trace from a call to each apply, a resync on request, and times."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A store that was lost or restored does not get to touch a cluster that knows more than it."""
+"""A store that was lost or restored can't change a cluster that was managed by a newer state."""
 
 import asyncio
 from dataclasses import replace
@@ -17,7 +17,7 @@ KUBERNETES = replace(cluster("east"), target=KubernetesTarget())
 
 
 def driven_before(*, revision: int = 4, epoch: str = "epoch-1", digest: str = "d4") -> World:
-    """A mesh at revision 4 whose cluster has objects, and a witness as said."""
+    """A mesh at revision 4 whose cluster has objects, and this witness."""
     world = World(policy("REGISTRY_ONLY"), entry("bank"))
     world.targets["east"].cluster.witness = Witness(epoch, revision, digest, fence=0)
     return world
@@ -54,7 +54,7 @@ async def test_rewound_store_is_held(witness: dict[str, str], words: str) -> Non
 
 @virtual_time
 async def test_empty_store_deletes_nothing() -> None:
-    """A new store meets a cluster full of objects: they stay."""
+    """A new store meets a cluster with many objects: they stay."""
     full = World(policy("REGISTRY_ONLY"), entry("bank"))
     async with full.driven():
         await full.applied()
@@ -83,7 +83,7 @@ async def test_held_until_the_data_is_back() -> None:
 @virtual_time
 @pytest.mark.parametrize("witness", [{"epoch": "epoch-0"}, {"revision": 9, "digest": "d9"}, {"digest": "other"}])
 async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
-    """Once this store is accepted the cluster follows it, whatever reconciled it before and however recently."""
+    """Once this store is accepted it manages the cluster, whichever store managed it before and however recently."""
     world = driven_before(**witness)  # type: ignore[arg-type]
     target = world.targets["east"]
     assert target.witness is not None
@@ -103,7 +103,7 @@ async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
 
 @virtual_time
 async def test_an_acceptance_is_for_one_witness() -> None:
-    """What was said of one store is not said of the next."""
+    """An approval for one store is not valid for the next."""
     world = driven_before(epoch="epoch-0")
     target = world.targets["east"]
     assert target.witness is not None
@@ -116,7 +116,7 @@ async def test_an_acceptance_is_for_one_witness() -> None:
 
 @virtual_time
 async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> None:
-    """That a cluster follows a store that knows nothing does not mean that all may go."""
+    """Accepting a store that is empty does not approve that everything is deleted."""
     full = World(*(entry(f"e{number}") for number in range(9)))
     async with full.driven():
         await full.applied()
@@ -135,7 +135,7 @@ async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> N
 
 @virtual_time
 async def test_process_that_lags_behind_is_no_rewound_store() -> None:
-    """A process that has not yet seen what the store has waits for it instead of holding the cluster."""
+    """A process that has not yet received the newest state waits for it instead of holding the cluster."""
     world = driven_before(revision=5, digest="d5")
     world.store.revision = 5
     async with world.driven():
@@ -148,7 +148,7 @@ async def test_process_that_lags_behind_is_no_rewound_store() -> None:
 
 @virtual_time
 async def test_process_that_lags_for_long_says_so() -> None:
-    """A process whose copy does not follow reports it, and tries again."""
+    """A process whose replica is behind reports it, and tries again."""
     world = driven_before(revision=5, digest="d5")
     world.store.revision = 5
     async with world.driven():
@@ -171,7 +171,7 @@ async def test_revision_past_retention() -> None:
 
 @virtual_time
 async def test_store_that_does_not_know_our_revision() -> None:
-    """Without the digest of what is to be applied nothing is: the witness could not be written."""
+    """Without the digest of the revision nothing is applied: the witness could not be written."""
     world = World(entry("bank"))
     world.store.digests[3] = None
     async with world.driven():

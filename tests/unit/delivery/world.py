@@ -1,4 +1,4 @@
-"""An applier at work on a small mesh of fakes."""
+"""An applier that runs on a small mesh of fakes."""
 
 import asyncio
 import contextlib
@@ -61,7 +61,7 @@ class World:
 
     @asynccontextmanager
     async def driven(self, settings: DeliverySettings = DEFAULTS) -> AsyncIterator[None]:
-        """An applier at work; stopped in the end."""
+        """A running applier; stopped at the end."""
         task = asyncio.create_task(self.applier(settings).run())
         try:
             yield
@@ -71,7 +71,7 @@ class World:
                 await task
 
     def status(self, cluster_id: str = "east") -> ClusterStatus:
-        """The record of a cluster, as everybody sees it."""
+        """The record of a cluster in the replica."""
         return self.replica.statuses.get(cluster_id, ClusterStatus(cluster_id, Phase.SETTLED))
 
     async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:

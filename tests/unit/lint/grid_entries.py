@@ -45,7 +45,7 @@ def strict(namespace: str) -> OutboundPolicy:
 
 
 def many(count: int, id_: str = "many", **fields: Any) -> ServiceEntry:
-    """An entry with that many DNS hosts."""
+    """An entry with this many DNS hosts."""
     hosts = tuple(f"h{number}.{id_}.example.com" for number in range(count))
     return entry(id_, **{"hosts": hosts, "resolution": Resolution.DNS, **fields})
 

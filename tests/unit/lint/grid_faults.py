@@ -85,7 +85,7 @@ ON_ENTRIES = [
         "EGR0202 cluster_selector",
     ),
     case(
-        "the entry comes to one more cluster, not yet to all",
+        "the entry applies to one more cluster, not yet to all",
         [EAST, WEST, cluster("south"), entry("bank", cluster_selector=selector("east")), fault()],
         entry("bank", cluster_selector=selector("east", "west")),
         "EGR0501 cluster_selector",

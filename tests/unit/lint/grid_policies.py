@@ -178,7 +178,7 @@ REPLACED = [
     case(
         "from a name to a label that it has", [cluster(region="eu"), entry(**CANARY)], entry(cluster_selector=EU), WIDER
     ),
-    case("from a name to a label that it has not", [cluster(), entry(**CANARY)], entry(cluster_selector=EU)),
+    case("from a name to a label that it does not have", [cluster(), entry(**CANARY)], entry(cluster_selector=EU)),
     case("a policy as well", [DB, policy("ALLOW_ANY", **CANARY)], ALLOW, WIDER),
     case("a fault as well", [entry(), fault(**CANARY)], fault(), WIDER),
     case("an interception as well", [interception(**CANARY)], interception(), WIDER),

@@ -1,4 +1,4 @@
-"""Every rule of connections by rows: what it finds, and what it accepts."""
+"""Every rule of connections, row by row: what it finds, and what it accepts."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -51,7 +51,7 @@ class Row:
 
 
 def row(text: str, there: list[Resource], *finds: str, to: Destination = HTTP, **more: Any) -> Row:
-    """A row; `more` are fields of it."""
+    """A row; `more` are its fields."""
     return Row(text, tuple(there), to, finds, **more)
 
 

@@ -1,4 +1,4 @@
-"""Every rule of mutations by rows: what it finds, and what it accepts."""
+"""Every rule of mutations, row by row: what it finds, and what it accepts."""
 
 import pytest
 

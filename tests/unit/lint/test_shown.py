@@ -1,4 +1,4 @@
-"""Every rule is shown on a real mesh by a test of that tier, or listed with the reason why it is not."""
+"""Every rule is verified on a real mesh by a test of that tier, or listed with the reason why it is not."""
 
 import importlib
 
@@ -7,7 +7,7 @@ from tests.support.paths import ROOT
 
 
 def test_every_rule_is_shown() -> None:
-    """Codes are those that have a page."""
+    """Only codes that have a page."""
     for module in sorted((ROOT / "tests" / "mesh" / "rules").glob("test_*.py")):
         importlib.import_module(f"tests.mesh.rules.{module.stem}")
     codes = {page.stem for page in (ROOT / "docs" / "lint").glob("EGR*.md")}

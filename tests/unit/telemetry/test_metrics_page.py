@@ -20,7 +20,7 @@ def test_the_page_lists_what_there_is() -> None:
 
 
 def test_the_page_names_the_labels() -> None:
-    """As they are on the metric."""
+    """As they are in the code."""
     written = {
         name.removesuffix("_total"): tuple(filter(None, map(str.strip, labels.split(","))))
         for name, _, labels, _ in ROW.findall(PAGE.read_text())

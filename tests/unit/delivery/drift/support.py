@@ -19,7 +19,7 @@ LEFT = replace(MESH, drift_policy=DriftPolicy.REPORT)
 
 
 def counted(kind: DriftKind) -> float:
-    """What the metric says of the cluster."""
+    """The value of the metric for the cluster."""
     return (
         metrics.REGISTRY.get_sample_value(
             "egress_drift_detected_total", {"mesh": "default", "cluster": "east", "kind": kind.value}
@@ -36,11 +36,11 @@ def watched_world(*resources: object) -> tuple[World, MemoryTarget]:
 
 
 def reported(world: World) -> list[tuple[str, str, bool]]:
-    """What drifted, how, and whether it is healed."""
+    """Each drifted object, how it drifted, and whether it was corrected."""
     return [(drift.name, drift.kind.value, drift.heal_time is not None) for drift in world.status().drift]
 
 
 def hosts(target: MemoryTarget, name: str) -> list[str]:
-    """What an entry on the cluster is for."""
+    """The hosts of an entry on the cluster."""
     (found,) = (obj["spec"]["hosts"] for key, obj in target.objects.items() if key.name == name)
     return list(found)

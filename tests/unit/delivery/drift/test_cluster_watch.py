@@ -37,7 +37,7 @@ async def test_drift_is_seen_at_once() -> None:
 
 @virtual_time
 async def test_noise_costs_one_look_a_pace() -> None:
-    """However often a cluster reports changes, it is reconciled once per pace."""
+    """However often a cluster reports changes, it is reconciled at most once per interval."""
     world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
@@ -50,7 +50,7 @@ async def test_noise_costs_one_look_a_pace() -> None:
 
 @virtual_time
 async def test_a_target_that_cannot_tell_is_asked_once() -> None:
-    """A target that ends the watch without a report can't watch, and is not asked again."""
+    """A target that ends the watch without a report can't watch, and is not watched again."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -61,7 +61,7 @@ async def test_a_target_that_cannot_tell_is_asked_once() -> None:
 @virtual_time
 @pytest.mark.parametrize("error", [TransientError("UNREACHABLE", "reset"), ZeroDivisionError("a bug")])
 async def test_listening_begins_anew(error: Exception) -> None:
-    """A watch that fails is restarted, and what it missed is looked for."""
+    """A watch that fails is restarted, and what it missed is detected."""
     world, target = watched_world("bank")
     target.watch_failures = [error]
     async with world.driven():
@@ -89,7 +89,7 @@ async def test_listening_that_ends_begins_anew() -> None:
 
 @virtual_time
 async def test_pauses_of_listening_grow() -> None:
-    """A cluster that never lets us listen is not asked all the time."""
+    """A cluster on which a watch always fails is not watched all the time."""
     world, target = watched_world("bank")
     target.watch_failures = [TransientError("UNREACHABLE", "reset") for _ in range(1000)]
     async with world.driven():
@@ -99,7 +99,7 @@ async def test_pauses_of_listening_grow() -> None:
 
 @virtual_time
 async def test_a_cluster_that_moved_is_listened_to_there() -> None:
-    """A registration that names another place ends listening at the former one."""
+    """A registration with another address ends the watch of the former one."""
     world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
@@ -118,7 +118,7 @@ async def test_a_cluster_that_moved_is_listened_to_there() -> None:
 
 @virtual_time
 async def test_nobody_listens_after_a_stop() -> None:
-    """A stop ends listening."""
+    """A stop ends the watch."""
     world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
@@ -130,7 +130,7 @@ async def test_nobody_listens_after_a_stop() -> None:
 
 @virtual_time
 async def test_quiet_after_an_apply() -> None:
-    """After an apply that changed something the cluster is left alone; what comes meanwhile goes out in one."""
+    """After an apply that changed something the cluster is left alone; changes made meanwhile go out in one batch."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.debounce = 2.0
@@ -147,7 +147,7 @@ async def test_quiet_after_an_apply() -> None:
 
 @virtual_time
 async def test_quiet_after_an_apply_that_failed() -> None:
-    """One that failed may have changed something, so its repetition waits as well."""
+    """A failed one may have changed something, so its retry waits as well."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.debounce = 7.0

@@ -73,7 +73,8 @@ async def test_what_is_healed_is_probed() -> None:
 
 @virtual_time
 async def test_desired_state_is_not_drift() -> None:
-    """What we create, change and delete ourselves is not drift, nor what a stronger policy had displaced."""
+    """What mesh-egress creates, changes and deletes itself is not drift, nor what a higher-ranked policy had
+    displaced."""
     strong = policy("REGISTRY_ONLY", "strong", cluster_selector=ClusterSelector(("east",)))
     world = World(policy("ALLOW_ANY"), strong, BANK)
     async with world.driven():
@@ -91,7 +92,7 @@ async def test_desired_state_is_not_drift() -> None:
 
 @virtual_time
 async def test_the_end_of_a_fault_is_not_drift() -> None:
-    """Neither that it was taken out on time, nor that its object goes after."""
+    """Neither its removal on time, nor the later removal of its object."""
     world = World(BANK)
     async with world.driven():
         await world.applied()
@@ -104,7 +105,8 @@ async def test_the_end_of_a_fault_is_not_drift() -> None:
 
 @virtual_time
 async def test_an_obstacle_that_goes_is_not_drift() -> None:
-    """What a cluster could not hold, by its own word or by a refusal, is not missing; it comes when it can."""
+    """What a cluster could not hold, by its own report or by a refusal, is not missing; it is applied when it can
+    be."""
     world = World(BANK, SHOP, policy("REGISTRY_ONLY"))
     target = world.targets["east"]
     target.unsupported = {BANK.name: "not here"}
@@ -153,7 +155,7 @@ async def test_a_refused_fault_is_not_drift() -> None:
 
 @virtual_time
 async def test_a_refused_heal_stays_open() -> None:
-    """Drift that the cluster does not let us correct is not reported as healed."""
+    """Drift that the cluster does not allow to be corrected is not reported as corrected."""
     world, target = watched_world(BANK)
     async with world.driven():
         await world.applied()
@@ -165,7 +167,7 @@ async def test_a_refused_heal_stays_open() -> None:
 
 @virtual_time
 async def test_half_an_apply_is_not_drift() -> None:
-    """A failed apply may have made any part of its changes: what is found of them is not drift."""
+    """A failed apply may have made any part of its changes: none of them is drift."""
     world = World(BANK, SHOP)
     target = world.targets["east"]
     async with world.driven():
@@ -199,7 +201,7 @@ async def test_a_first_apply_finds_none() -> None:
 
 @virtual_time
 async def test_a_draining_cluster_has_no_drift() -> None:
-    """A drifted object is deleted with all the rest."""
+    """A drifted object is deleted with all others."""
     world = World(BANK)
     target = world.targets["east"]
     async with world.driven():
@@ -246,7 +248,7 @@ async def test_no_fight() -> None:
 
 @virtual_time
 async def test_the_last_fifty() -> None:
-    """A record names the last fifty objects, each once, the newest first; what is left stays known beyond them."""
+    """A record names the last fifty objects, each once, newest first; uncorrected ones stay known beyond them."""
     entries = [entry(f"e{number:02}") for number in range(60)]
     world, target = watched_world(LEFT, *entries)
     before = counted(DriftKind.CHANGED)
@@ -268,7 +270,7 @@ async def test_the_last_fifty() -> None:
 
 @virtual_time
 async def test_drift_is_reported_if_it_cannot_be_corrected() -> None:
-    """A cluster that refuses to be changed shows what drifted all the same."""
+    """A cluster that refuses changes still shows its drift."""
     world, target = watched_world(BANK)
     async with world.driven():
         await world.applied()

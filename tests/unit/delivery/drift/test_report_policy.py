@@ -33,7 +33,7 @@ async def test_drift_is_left_if_the_mesh_has_report() -> None:
 
 @virtual_time
 async def test_what_is_left_is_never_verified() -> None:
-    """Without a probe that disagrees, what drifted is APPLIED with who did what, and so is its cluster."""
+    """Without a probe that disagrees, a drifted object is APPLIED with who changed it, and so is its cluster."""
     world, target = watched_world(LEFT, BANK)
     async with world.driven():
         await world.applied()
@@ -51,7 +51,7 @@ async def test_what_is_left_is_never_verified() -> None:
 
 @virtual_time
 async def test_wanting_something_else_overrules() -> None:
-    """What drifted and was left is brought to a newer desired state of its own, or goes with it."""
+    """A drifted object that was left alone gets its own newer desired state, or is deleted with it."""
     world, target = watched_world(LEFT, BANK, SHOP)
     async with world.driven():
         await world.applied()
@@ -68,7 +68,7 @@ async def test_wanting_something_else_overrules() -> None:
 
 @virtual_time
 async def test_changed_to_what_is_wanted() -> None:
-    """What another client brought to the newest desired state first is not drift."""
+    """If another client applied the newest desired state first, it is not drift."""
     world, target = watched_world(BANK)
     target.debounce = 5.0
     async with world.driven():
@@ -81,7 +81,7 @@ async def test_changed_to_what_is_wanted() -> None:
 
 @virtual_time
 async def test_reverted_by_another_client() -> None:
-    """Drift that goes as it came is healed, counted once, and probed again."""
+    """Drift that another client reverts counts as corrected, is counted once, and probed again."""
     world, target = watched_world(LEFT, policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     before = counted(DriftKind.CHANGED)
@@ -98,7 +98,7 @@ async def test_reverted_by_another_client() -> None:
 
 @virtual_time
 async def test_a_mesh_that_wants_it_healed_after_all() -> None:
-    """Drift that was only reported is corrected as soon as the mesh wants it."""
+    """Drift that was only reported is corrected as soon as the mesh requires it."""
     world, target = watched_world(LEFT, BANK)
     async with world.driven():
         await world.applied()

@@ -1,4 +1,4 @@
-"""An applier that takes a cluster over tells drift from what the last one could not do."""
+"""An applier that takes a cluster over distinguishes drift from what the last one could not do."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.unit.delivery.world import World
 @virtual_time
 @pytest.mark.parametrize("mesh", [MESH, LEFT])
 async def test_drift_without_an_applier(mesh: object) -> None:
-    """An applier that takes a cluster over detects what was changed meanwhile, by the status of the one before."""
+    """An applier that takes a cluster over detects what was changed meanwhile, by the status of the previous one."""
     world = World(mesh, BANK, SHOP)  # type: ignore[arg-type]
     target = world.targets["east"]
     async with world.driven():
@@ -79,7 +79,7 @@ async def test_drift_and_desired_state_at_once() -> None:
 
 @virtual_time
 async def test_a_record_that_lags_behind_the_cluster() -> None:
-    """An applier that died between the cluster and its record left no word of what it left: nothing is called drift."""
+    """An applier that died between the cluster and its record did not record what it left: nothing is called drift."""
     world = World(LEFT, BANK)
     target = world.targets["east"]
     async with world.driven():

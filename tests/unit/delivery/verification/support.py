@@ -23,7 +23,7 @@ def reasons(problems: dict[str, Problem] | None) -> dict[str, str]:
 
 
 def state(world: World, resource: str, revision: int) -> RolloutState:
-    """How far a change has come on the cluster."""
+    """The state of a change on the cluster."""
     return reported(world, resource, revision).state
 
 

@@ -21,7 +21,7 @@ WEB = Workload("a2", "web", {"app": "web"})
 
 
 def held(*resources: Resource, seconds: float = 0.0) -> Effective:
-    """What one cluster holds of these, so long after the mesh was made."""
+    """The state of one cluster with these resources, this long after the mesh was created."""
     return effective(History(EAST, *resources).snapshot, EAST, BIRTH + timedelta(seconds=seconds))
 
 
@@ -31,7 +31,7 @@ def look(now: Effective, name: str, gone: Fault | None = None) -> Subject:
 
 
 def test_a_fault_is_seen_by_a_request_it_is_for() -> None:
-    """One HTTP request to the host it disturbs."""
+    """One HTTP request to the host of the fault."""
     (check,) = look(held(STRICT, BANK, fault()), fault().name).probes
     assert (check.attempt.destination.url, check.expected.outcome) == ("http://bank.example.com/", Outcome.FAULTED)
     assert check.expected.resource == fault().name
@@ -48,7 +48,7 @@ def test_a_fault_is_seen_by_a_request_it_is_for() -> None:
     ],
 )
 def test_who_asks_what(fields: dict[str, Any], agent: str, url: str) -> None:
-    """The workload, the port and the headers are those that the fault is for."""
+    """The workload, the port and the headers are those of the fault."""
     bank = entry("bank", ports=ports("80:HTTP", "8080:HTTP"))
     (check,) = look(held(STRICT, bank, fault(**fields)), fault().name).probes
     assert (check.workload.agent, check.attempt.destination.url) == (agent, url)
@@ -57,14 +57,14 @@ def test_who_asks_what(fields: dict[str, Any], agent: str, url: str) -> None:
 
 @pytest.mark.parametrize("fields", [{"source_namespace": "other"}, {"host": "*.example.com"}, {"ports": (443,)}])
 def test_what_nobody_can_ask(fields: dict[str, Any]) -> None:
-    """A fault for workloads that no agent serves, or without a single host, says why it is not seen."""
+    """A fault for workloads without an agent, or without a single host, has a reason why it is not verified."""
     wild = entry("bank", hosts=("*.example.com", "bank.example.com"))
     subject = look(held(STRICT, wild, fault(**fields)), fault().name)
     assert (subject.probes, subject.obstacle != "") == ((), True)
 
 
 def test_dice() -> None:
-    """A fault on a share of the requests agrees with both: disturbed or not."""
+    """A fault on a share of the requests agrees with both outcomes."""
     some = replace(fault(), abort=None, delay=Delay(1.0, percent=10))
     (check,) = look(held(STRICT, BANK, some), some.name).probes
     for outcome in (Outcome.FAULTED, Outcome.REGISTERED):
@@ -72,13 +72,13 @@ def test_dice() -> None:
 
 
 def test_an_entry_with_a_fault() -> None:
-    """An entry whose requests are disturbed is seen all the same."""
+    """An entry with a fault on it is verified all the same."""
     (http, tls) = look(held(STRICT, BANK, fault()), BANK.name).probes
     assert (http.expected.outcome, tls.expected.outcome) == (Outcome.FAULTED, Outcome.REGISTERED)
 
 
 def test_cleared() -> None:
-    """A fault that is gone is looked after: what it disturbed reaches the service."""
+    """The removal of a fault is verified: the requests reach the service."""
     before, now = held(STRICT, BANK, fault()), held(STRICT, BANK)
     due = changed(before, now, 9)
     assert due == {fault().name: fault()}
@@ -87,7 +87,7 @@ def test_cleared() -> None:
 
 
 def test_over() -> None:
-    """A fault whose time is over, but which desired state still has, is not looked for."""
+    """An expired fault that is still in desired state is not verified."""
     subject = look(held(STRICT, BANK, fault(), seconds=9999), fault().name)
     assert subject.obstacle == "it has expired"
 

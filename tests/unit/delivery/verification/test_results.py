@@ -55,7 +55,7 @@ async def test_allow_any_without_known_destinations_stays_applied() -> None:
 
 @virtual_time
 async def test_deleted_entry_must_be_blocked() -> None:
-    """After a deletion the host must be blocked again, which is asked without asking DNS."""
+    """After a deletion the host must be blocked again, which is probed without DNS."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     async with world.driven():
@@ -73,7 +73,7 @@ async def test_deleted_entry_must_be_blocked() -> None:
 
 @virtual_time
 async def test_disagreement() -> None:
-    """A host that is blocked though it is registered: probed again for a while, then recorded with the evidence."""
+    """A host that is blocked although it is registered: probed again for a while, then recorded with the evidence."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = BLOCKED
@@ -118,7 +118,7 @@ async def test_policy_found_wanting_by_an_entry_s_round() -> None:
 
 @virtual_time
 async def test_slow_propagation_is_no_disagreement() -> None:
-    """A sidecar that takes a second to follow is given it."""
+    """A sidecar that takes a second to update is given that time."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = BLOCKED
@@ -133,7 +133,7 @@ async def test_slow_propagation_is_no_disagreement() -> None:
 
 @virtual_time
 async def test_patience() -> None:
-    """If a workload may see the former state for longer, what it sees meanwhile is not a disagreement."""
+    """If a workload may keep the former state for longer, what it sees meanwhile is not a disagreement."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.targets["east"].propagation = 20.0
@@ -167,7 +167,7 @@ async def test_a_recheck_needs_no_patience() -> None:
 
 @virtual_time
 async def test_what_holds_it_up_is_named() -> None:
-    """While probes don't agree yet, what the target sees holding it up is the reason, with what the probe saw."""
+    """While probes don't agree yet, the target's explanation is the reason, with the last result."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     target = world.targets["east"]
@@ -188,7 +188,7 @@ async def test_what_holds_it_up_is_named() -> None:
 
 @virtual_time
 async def test_what_was_not_probed_is_not_held_up() -> None:
-    """What the target knows is not the reason for something that was not probed."""
+    """The target's explanation is not the reason for something that was not probed."""
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
     world.agents.attach()
@@ -200,7 +200,7 @@ async def test_what_was_not_probed_is_not_held_up() -> None:
 
 @virtual_time
 async def test_dns_that_warms_is_named() -> None:
-    """A host that the sidecar still resolves is not a disagreement, and is reported as such."""
+    """A host that the sidecar still resolves is not a disagreement, and is reported."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = WARMING
@@ -217,7 +217,7 @@ async def test_dns_that_warms_is_named() -> None:
 
 @virtual_time
 async def test_disagreement_is_taken_back() -> None:
-    """What disagreed is probed again each minute, and agrees once it is right."""
+    """A disagreement is probed again each minute, and is cleared once the result is right."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = BLOCKED
@@ -230,7 +230,7 @@ async def test_disagreement_is_taken_back() -> None:
 
 @virtual_time
 async def test_destination_that_is_down() -> None:
-    """A destination that is down does not contradict the policy, if the right service failed to reach it."""
+    """A destination that is down does not contradict the policy, if it was reached by the right service."""
     world = World(BANK)
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = unreachable("outbound|80||bank.example.com")
@@ -241,7 +241,7 @@ async def test_destination_that_is_down() -> None:
 
 @virtual_time
 async def test_inconclusive_stays_applied() -> None:
-    """What no probe could decide stays APPLIED with the reason; the rest is verified."""
+    """A resource that no probe could decide on stays APPLIED with the reason; the rest is verified."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.agents.answers["https://bank.example.com/"] = MUTE
@@ -255,7 +255,7 @@ async def test_inconclusive_stays_applied() -> None:
 
 @virtual_time
 async def test_what_cannot_be_probed_says_why() -> None:
-    """An entry without a host or port that a probe could use stays APPLIED with the reason."""
+    """An entry without a host or port to probe stays APPLIED with the reason."""
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
     world.agents.attach()
@@ -266,7 +266,7 @@ async def test_what_cannot_be_probed_says_why() -> None:
 
 @virtual_time
 async def test_waits_for_an_agent() -> None:
-    """Without an agent nothing is verified; when one attaches, all that is due is."""
+    """Without an agent nothing is verified; when one attaches, everything pending is."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     async with world.driven():
         await world.applied()
@@ -283,7 +283,7 @@ async def test_waits_for_an_agent() -> None:
 
 @virtual_time
 async def test_agent_that_is_lost() -> None:
-    """An agent that goes away in the middle is replaced by the next one."""
+    """An agent that detaches during verification is replaced by the next one."""
     world = World(policy("REGISTRY_ONLY"), BANK)
     world.agents.attach()
     world.agents.failures = [Unavailable("it is gone", reason="AGENT_LOST")]

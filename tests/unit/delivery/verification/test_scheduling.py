@@ -96,7 +96,7 @@ async def test_registration_alone_is_verified() -> None:
 
 @virtual_time
 async def test_takes_up_where_the_last_applier_left() -> None:
-    """After a restart only what changed since the last verdict is probed, and what was doubtful then."""
+    """After a restart only what changed since the last verdict is probed, and what was undecided then."""
     world = World(policy("REGISTRY_ONLY"), BANK, entry("shop"))
     world.agents.attach()
     doubt = {BANK.name: Problem("PROBE_INCONCLUSIVE", "")}
@@ -126,7 +126,7 @@ async def test_what_was_missed_did_not_concern_the_cluster() -> None:
 
 @virtual_time
 async def test_agents_are_not_flooded() -> None:
-    """An agent is asked at a bounded rate, however much is due."""
+    """An agent is used at a bounded rate, however much is pending."""
     world = World(*(entry(f"e{number}") for number in range(50)))
     world.agents.attach()
     world.agents.seconds = 0.0

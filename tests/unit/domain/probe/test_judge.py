@@ -77,7 +77,7 @@ class Case:
 
 
 CASES = [
-    # It went out.
+    # It was sent.
     Case("entry, http", HTTP, MOVED, (one(ENTRY),), Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     Case("entry, https", HTTPS, TLS_DONE, (one(TLS_ENTRY),), Outcome.REGISTERED, "REGISTERED_UPSTREAM", TLS_ENTRY),
     Case(
@@ -150,7 +150,7 @@ CASES = [
         *("blocked, counters of a cluster that is not a service", HTTP, BLOCKED_502, (one("xds-grpc"),)),
         *(Outcome.BLOCKED, "BLOCKED_HTTP"),
     ),
-    # No verdict.
+    # Inconclusive.
     Case(
         *("two connections", HTTP, MOVED, (UpstreamDelta(ENTRY, DIALLED, cx_total=2, rq_total=1),)),
         *(Outcome.INCONCLUSIVE, "COUNTERS_DISTURBED"),
@@ -195,7 +195,7 @@ CASES = [
         *("no name", HTTP, Evidence(captured=False, error="Name or service not known"), ()),
         *(Outcome.INCONCLUSIVE, "NAME_NOT_RESOLVED"),
     ),
-    # It went past the sidecar.
+    # It bypassed the sidecar.
     Case("not captured", HTTP, replace(MOVED, captured=False), (), Outcome.BYPASSED, "NOT_CAPTURED"),
     Case("not captured, refused", HTTP, replace(CLOSED, captured=False), (), Outcome.BYPASSED, "NOT_CAPTURED"),
     Case(
@@ -206,7 +206,7 @@ CASES = [
         *("not captured, while others use the same", HTTP, replace(MOVED, captured=False), (one(ENTRY),)),
         *(Outcome.INCONCLUSIVE, "COUNTERS_DISTURBED"),
     ),
-    # A fault did it.
+    # A fault caused it.
     Case("abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (), Outcome.FAULTED, "FAULT_ABORT"),
     Case("abort with 502", HTTP, replace(BLOCKED_502, live_faults=(BAD,)), (), Outcome.FAULTED, "FAULT_ABORT"),
     Case(
@@ -221,7 +221,7 @@ CASES = [
         *("delay, then no way on", HTTP, replace(SLOW, status=503, headers=()), ()),
         *(Outcome.FAULTED, "FAULT_DELAY"),
     ),
-    # It looks like a fault, and is none.
+    # It looks like a fault, but is not one.
     Case(
         *("origin's own 503 during a live abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (one(ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),

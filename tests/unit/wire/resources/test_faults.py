@@ -38,7 +38,7 @@ WHOLE = {
 
 
 def inject(**fields: Any) -> pb.InjectFaultRequest:
-    """A request, with fields in JSON's names."""
+    """A request, with fields in JSON names."""
     return ParseDict({"parent": MESH, **fields}, pb.InjectFaultRequest())
 
 
@@ -52,12 +52,12 @@ def fault_of(**fields: Any) -> Fault:
 
 
 def refused(**fields: Any) -> list[tuple[str, str]]:
-    """What is wrong with a request."""
+    """The problems of a request."""
     return violations_of(lambda: INJECT.decode(inject(**fields)))
 
 
 def test_every_field_comes_and_goes() -> None:
-    """What is set is stored, and what is stored is shown again."""
+    """What is set is stored, and what is stored is returned."""
     message = ParseDict(WHOLE, fault_pb2.Fault())
     fault = read_fault(message, "n")
     assert fault == Fault(
@@ -78,7 +78,7 @@ def test_every_field_comes_and_goes() -> None:
 
 
 def test_the_end_is_counted_from_the_last_change() -> None:
-    """By the store's clock, whatever the creation."""
+    """By the store's clock, whatever the creation time."""
     fault = Fault(f"{MESH}/namespaces/default/faults/f", "a.b", 90.0, Delay(1.0))
     shown = write_fault(Versioned(fault, 2, NOW - timedelta(days=1), NOW), "epoch")
     assert shown.expire_time.ToDatetime(UTC) == NOW + timedelta(seconds=90)
@@ -114,7 +114,7 @@ def test_a_long_host_gives_a_short_id() -> None:
 
 
 def test_the_documents_yaml_goes_in() -> None:
-    """Named as its metadata says; the request lends what the YAML can't say."""
+    """Named by its metadata; the request has what the YAML can't express."""
     fault = fault_of(istioYaml=YAML.replace("5s", "2s"), ttl="3s", clusterSelector={"clusters": ["east"]})
     assert fault.name == f"{MESH}/namespaces/default/faults/aliyun-com-ext"
     assert (fault.host, fault.ttl, fault.delay) == ("www.aliyun.com", 3.0, Delay(2.0, 100.0))
@@ -138,7 +138,7 @@ def test_the_documents_yaml_goes_in() -> None:
     ],
 )
 def test_names_from_yaml(fields: dict[str, Any], name: str) -> None:
-    """As for service entries; without a name of its own the host lends one."""
+    """As for service entries; without a name it is derived from the host."""
     assert fault_of(**{"istioYaml": YAML, **fields}).name == f"{MESH}/{name}"
 
 
@@ -174,7 +174,7 @@ BANK = {"host": "a.b", "delay": {"fixedDelay": "5s"}}
     ],
 )
 def test_refused(fields: dict[str, Any], found: list[Any]) -> None:
-    """Everything that is wrong, by the paths that the caller knows."""
+    """All problems, with the paths that the caller used."""
     problems = refused(**fields)
     assert [field for field, _ in problems] == [wanted if isinstance(wanted, str) else wanted[0] for wanted in found]
     for problem, wanted in zip(problems, found, strict=True):
@@ -182,7 +182,7 @@ def test_refused(fields: dict[str, Any], found: list[Any]) -> None:
 
 
 def test_faults_of_a_namespace_or_of_all() -> None:
-    """By host, as the contract says."""
+    """By host, as documented."""
     method = METHODS["/egress.v1.EgressService/ListFaults"]
     query = method.decode(pb.ListFaultsRequest(parent=f"{MESH}/namespaces/-", filter='host = "a.b"'))
     assert (query.kind, query.namespace) == (ResourceKind.FAULT, None)  # type: ignore[attr-defined]
@@ -194,7 +194,7 @@ def test_faults_of_a_namespace_or_of_all() -> None:
 
 
 def test_clearing_deletes() -> None:
-    """A fault ends before its time by a change like any other."""
+    """A fault can be ended early by a change like any other."""
     name = f"{MESH}/namespaces/prod/faults/x"
     mutation = METHODS["/egress.v1.EgressService/ClearFault"].decode(pb.ClearFaultRequest(name=name))
     assert isinstance(mutation, Mutation)
@@ -202,6 +202,6 @@ def test_clearing_deletes() -> None:
 
 
 def test_a_duration_of_a_thousand_years_is_refused_not_stumbled_over() -> None:
-    """What a Duration can hold is far more than what we take."""
+    """A Duration can hold far more than is accepted."""
     request = pb.InjectFaultRequest(parent=MESH, istio_yaml=YAML, ttl=duration_pb2.Duration(seconds=2**62))
     assert violations_of(lambda: INJECT.decode(request))[0][0] == "ttl"

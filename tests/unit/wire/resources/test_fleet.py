@@ -61,12 +61,12 @@ def decode(name: str, request: object) -> Any:
 
 
 def update(**cluster: Any) -> pb.UpdateClusterRequest:
-    """UpdateCluster, with the cluster's fields in JSON's names."""
+    """UpdateCluster, with the cluster's fields in JSON names."""
     return ParseDict({"cluster": {"name": EAST, **cluster}}, pb.UpdateClusterRequest())
 
 
 def amended(request: pb.UpdateClusterRequest, before: Cluster) -> Any:
-    """What an update makes of a cluster."""
+    """The cluster after an update."""
     mutation = decode("UpdateCluster", request)
     assert isinstance(mutation, Mutation)
     assert mutation.amend is not None
@@ -86,7 +86,7 @@ def amended(request: pb.UpdateClusterRequest, before: Cluster) -> Any:
     ],
 )
 def test_every_target_comes_and_goes(cluster: Cluster) -> None:
-    """What is registered is shown again."""
+    """What is registered is returned."""
     shown = write_cluster(Versioned(cluster, 1, NOW, NOW), "epoch")
     assert shown.WhichOneof("target") == cluster.target.kind
     assert read_cluster(shown, EAST, Problems()) == cluster
@@ -113,13 +113,13 @@ def test_every_target_comes_and_goes(cluster: Cluster) -> None:
     ],
 )
 def test_registration_refused(cluster: dict[str, Any], paths: list[str]) -> None:
-    """By the paths that the caller knows."""
+    """With the paths that the caller used."""
     request = ParseDict({"parent": MESH, "clusterId": "east", "cluster": cluster}, pb.RegisterClusterRequest())
     assert [field for field, _ in violations_of(lambda: decode("RegisterCluster", request))] == paths
 
 
 def test_a_kubeconfig_arrives_cut_to_what_is_needed() -> None:
-    """With the context that was chosen, by name or by itself; and nothing shows it again."""
+    """With the chosen or the current context; and it is never returned."""
     prints = set()
     for context in ("", "c0"):
         target = {"kubeconfig": kubeconfig(), "context": context}
@@ -136,7 +136,7 @@ def test_a_kubeconfig_arrives_cut_to_what_is_needed() -> None:
 
 
 def test_what_was_seen_is_in_the_status() -> None:
-    """Of the cluster itself, of what others did there, and of a restart."""
+    """Of the cluster itself, of drift on it, and of a restart."""
     drift = Drift(DriftKind.CHANGED, "Sidecar", "a", "b", "r", "kubectl", NOW)
     status = ClusterStatus(
         "east",
@@ -187,7 +187,7 @@ def test_what_was_seen_is_in_the_status() -> None:
 
 
 def test_an_update_replaces_labels() -> None:
-    """Whatever the target, which may be left out."""
+    """Whatever the target, which may be omitted."""
     target = DirectoryTarget("x", ("10.0.0.0/8",))
     before = Cluster(EAST, target, {"env": "test", "tier": "1"}, draining=True)
     after = amended(update(labels={"env": "prod"}), before)
@@ -203,7 +203,7 @@ def test_an_update_may_repeat_the_target() -> None:
 
 
 def test_an_update_may_repeat_a_kubernetes_target() -> None:
-    """As it is shown: without its credentials, which stay."""
+    """As it is returned: without its credentials, which stay."""
     before = Cluster(EAST, replace(WAY, kubeconfig="sealed"))
     shown = write_cluster(Versioned(before, 1, NOW, NOW), "epoch")
     shown.labels["a"] = "b"
@@ -219,7 +219,7 @@ def test_an_update_may_repeat_a_kubernetes_target() -> None:
 
 @pytest.mark.parametrize("target", [{"local": {}}, {"directory": {}}, {"directory": {"path": "y"}}])
 def test_an_update_moves_nothing(target: dict[str, Any]) -> None:
-    """Another target is refused, not passed over."""
+    """Another target is refused, not ignored."""
     before = Cluster(EAST, DirectoryTarget("x"))
     assert [f for f, _ in violations_of(lambda: amended(update(**target), before))] == ["cluster.target"]
 
@@ -233,12 +233,12 @@ def test_an_update_moves_nothing(target: dict[str, Any]) -> None:
     ],
 )
 def test_update_refused(request_: pb.UpdateClusterRequest, paths: list[str]) -> None:
-    """By the paths that the caller knows."""
+    """With the paths that the caller used."""
     assert [field for field, _ in violations_of(lambda: decode("UpdateCluster", request_))] == paths
 
 
 def test_a_mesh_comes_and_goes() -> None:
-    """By its name, with what it is to have."""
+    """By its name, with its new fields."""
     assert decode("GetMesh", pb.GetMeshRequest(name=MESH)) == Get(Name("default", ResourceKind.MESH, "default"))
     mesh = Mesh(MESH, "Everything", {"team": "net"})
     shown = write_mesh(Versioned(mesh, 1, NOW, NOW), "epoch")
@@ -248,7 +248,7 @@ def test_a_mesh_comes_and_goes() -> None:
 
 
 def test_what_happens_to_drift_stays_where_it_is_not_said() -> None:
-    """So that a client that knows nothing of it changes nothing."""
+    """So that a client that does not know it changes nothing."""
     report = Mesh(MESH, drift_policy=DriftPolicy.REPORT)
     for asked, after in (("DRIFT_POLICY_UNSPECIFIED", "REPORT"), ("REPORT", "REPORT"), ("HEAL", "HEAL")):
         request = ParseDict({"mesh": {"name": MESH, "driftPolicy": asked}}, pb.UpdateMeshRequest())
@@ -265,14 +265,14 @@ def test_what_happens_to_drift_stays_where_it_is_not_said() -> None:
     ],
 )
 def test_mesh_refused(mesh: mesh_pb2.Mesh, path: str) -> None:
-    """By the paths that the caller knows."""
+    """With the paths that the caller used."""
     found = violations_of(lambda: decode("UpdateMesh", pb.UpdateMeshRequest(mesh=mesh)))
     assert [field for field, _ in found] == [path]
 
 
 @pytest.mark.parametrize("cleanup", [False, True])
 def test_a_cluster_is_forgotten(cleanup: bool) -> None:
-    """As a deletion of a type of its own."""
+    """As a deletion of its own type."""
     command = decode("DeregisterCluster", pb.DeregisterClusterRequest(name=EAST, cleanup=cleanup))
     assert isinstance(command, Deregister)
     assert (command.cleanup, command.mesh) == (cleanup, "default")
@@ -284,6 +284,6 @@ def test_a_cluster_is_forgotten(cleanup: bool) -> None:
 
 
 def test_two_bodies_are_two_requests() -> None:
-    """The fingerprint of an update covers what it asks for."""
+    """The fingerprint of an update covers everything it asks for."""
     prints = {decode("UpdateCluster", update(labels={"a": str(n)})).options.fingerprint for n in range(2)}
     assert len(prints) == 2

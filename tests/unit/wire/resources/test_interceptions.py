@@ -22,7 +22,7 @@ SET = METHODS["/egress.v1.EgressService/SetInterceptionCIDRs"]
 
 
 def setting(**interception: Any) -> pb.SetInterceptionCIDRsRequest:
-    """A request, with the interception's fields in JSON's names."""
+    """A request, with the interception's fields in JSON names."""
     return ParseDict({"parent": MESH, "interception": interception}, pb.SetInterceptionCIDRsRequest())
 
 
@@ -35,7 +35,7 @@ def interception_of(**fields: Any) -> Interception:
 
 
 def test_every_field_comes_and_goes() -> None:
-    """What is set is stored, and what is stored is shown again."""
+    """What is set is stored, and what is stored is returned."""
     policy = interception_of(
         scope={"namespace": "prod", "matchLabels": {"app": "shop"}},
         includeCidrs=["10.0.0.0/8", "2001:DB8::/32"],
@@ -70,7 +70,7 @@ def test_every_field_comes_and_goes() -> None:
     ],
 )
 def test_all_and_none(fields: dict[str, Any], stored: Interception) -> None:
-    """An empty list is everything, as is '*'; nothing has to be asked for."""
+    """An empty list means everything, as does '*'; nothing is required."""
     assert interception_of(**fields) == stored
 
 
@@ -92,12 +92,12 @@ def test_all_and_none(fields: dict[str, Any], stored: Interception) -> None:
     ],
 )
 def test_refused(fields: dict[str, Any], paths: list[str]) -> None:
-    """By the paths that the caller knows."""
+    """With the paths that the caller used."""
     assert [field for field, _ in violations_of(lambda: SET.decode(setting(**fields)))] == paths
 
 
 def test_ids_are_made_as_for_outbound_policies() -> None:
-    """Of where the policy holds, whatever it says."""
+    """Derived from the scope, whatever the policy."""
     scope, selector = Scope("prod", {"app": "x"}), ClusterSelector(("east",))
     outbound = OutboundPolicy("", OutboundMode.ALLOW_ANY, scope, selector)
     assert scoped_id(Interception("", scope, cluster_selector=selector)) == scoped_id(outbound)

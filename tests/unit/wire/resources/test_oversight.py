@@ -1,4 +1,4 @@
-"""What was seen on clusters, and decisions about them, through the transport."""
+"""What was observed on clusters, and decisions about them, through the transport."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -25,13 +25,13 @@ DECISIONS = ["AdoptObject", "ReleaseObject", "ApproveDeletion", "AcceptStoreRese
 
 
 def written(name: str, result: object) -> dict[str, object]:
-    """The JSON of a method's answer."""
+    """The JSON of a method's response."""
     return MessageToDict(METHODS[path_of(name)].encode(result))
 
 
 @pytest.mark.parametrize("name", ["ListDrift", "ListPolicyGaps", "ListStaleWorkloads"])
 def test_lists_are_of_one_cluster_or_of_all(name: str) -> None:
-    """Whatever is listed."""
+    """For every list."""
     one, all_ = (decode(request(name, parent=f"meshes/default/clusters/{id_}")) for id_ in ("east", "-"))
     assert isinstance(one, ListObservations)
     assert (one.mesh, one.cluster, all_.mesh, all_.cluster) == ("default", "east", "default", "")
@@ -41,7 +41,7 @@ def test_lists_are_of_one_cluster_or_of_all(name: str) -> None:
 
 
 def test_decisions_carry_what_is_decided() -> None:
-    """By the cluster's name; what is decided is part of what makes the request."""
+    """By the cluster's name; the decision is part of the request's fingerprint."""
     adopt, release = decode(request("AdoptObject")), decode(request("ReleaseObject"))
     assert isinstance(adopt, Mutation)
     assert (adopt.name, adopt.type, release.type) == (EAST, ChangeType.ADOPT, ChangeType.RELEASE)
@@ -68,7 +68,7 @@ def test_decisions_carry_what_is_decided() -> None:
 
 @pytest.mark.parametrize("name", DECISIONS)
 def test_what_is_decided_about_must_exist(name: str) -> None:
-    """To demand that it does not makes no sense; and it is a cluster."""
+    """Requiring that it does not exist makes no sense; and it is a cluster."""
     assert [f for f, _ in refused(request(name, create_only=True))] == ["create_only"]
     assert [f for f, _ in refused(request(name, name="meshes/default"))] == ["name"]
 
@@ -82,12 +82,12 @@ def test_what_is_decided_about_must_exist(name: str) -> None:
     ],
 )
 def test_what_is_named_wrongly_is_refused(name: str, fields: dict[str, object], place: str) -> None:
-    """By its place."""
+    """With its path."""
     assert [f for f, _ in refused(request(name, **fields))] == [place]
 
 
 def test_what_was_seen_is_written() -> None:
-    """Each with its cluster's name."""
+    """Each with the name of its cluster."""
     drift = Drift(DriftKind.MISSING, "Sidecar", "prod", "default", "r", "kubectl", NOW, NOW)
     assert written("ListDrift", ObservationPage("default", (("east", drift),), "token")) == {
         "driftedObjects": [
@@ -135,7 +135,7 @@ def test_what_was_seen_is_written() -> None:
 
 
 def test_every_kind_has_a_name_in_the_contract() -> None:
-    """Of drift and of policy_gaps."""
+    """Of drift and of policy gaps."""
     for kind in DriftKind:
         drift = Drift(kind, "Sidecar", "a", "b", "r", "", NOW)
         assert MessageToDict(METHODS[path_of("ListDrift")].encode(ObservationPage("default", (("e", drift),), "")))
@@ -146,7 +146,7 @@ def test_every_kind_has_a_name_in_the_contract() -> None:
 
 @pytest.mark.parametrize("name", DECISIONS)
 def test_the_answer_has_the_cluster(name: str) -> None:
-    """And which restart it is."""
+    """And the ID of the restart."""
     cluster = Cluster(EAST, KubernetesTarget(), orders=Orders(adopted=("x",), restart=RestartOrder("r1")))
     outcome = MutationOutcome(Versioned(cluster, 1, NOW, NOW), "epoch", None, ())
     answer = METHODS[path_of(name)].encode(outcome)

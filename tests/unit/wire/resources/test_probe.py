@@ -69,7 +69,7 @@ def test_urls(url: str, destination: Destination) -> None:
     ],
 )
 def test_bad_urls(url: str, wrong: str) -> None:
-    """A URL that can't be probed is refused, naming what is wrong with it."""
+    """A URL that can't be probed is refused with the reason."""
     with pytest.raises(InvalidArgument) as refused:
         probing(url)
     assert [v.field for v in refused.value.violations] == ["url"]
@@ -103,7 +103,7 @@ def test_refused(url: str, fields: dict[str, Any], field: str) -> None:
 
 
 def test_method_is_no_matter_to_a_connection() -> None:
-    """A client that always names a method may do so for tcp as well."""
+    """A client that always sends a method may do so for tcp as well."""
     assert probing("tcp://db.example.com:3306", method="HEAD").attempt.method == "HEAD"
 
 
@@ -127,7 +127,7 @@ def test_method_is_no_matter_to_a_connection() -> None:
     ],
 )
 def test_curl(attempt: Attempt, command: str) -> None:
-    """The curl command asks the same, as far as curl can."""
+    """The curl command makes the same request, as far as curl can."""
     assert curl_command(attempt) == command
 
 
@@ -168,7 +168,7 @@ def test_response() -> None:
 
 
 def test_longest_response() -> None:
-    """A hundred attempts with the longest heads there may be fit into a message of 4 MiB."""
+    """A hundred attempts with the longest possible heads fit into a message of 4 MiB."""
     long = result(*[Outcome.REGISTERED] * 100)
     head = tuple(("x" * 400, "y" * 100) for _ in range(64))
     made = tuple(JudgedAttempt(replace(m.evidence, headers=head), m.verdict) for m in long.attempts)
@@ -218,7 +218,7 @@ def test_explain() -> None:
     [({"labels": {"a b": "c"}}, "labels"), ({"namespace": "A"}, "namespace"), ({"cluster": "east"}, "cluster")],
 )
 def test_explain_refuses(fields: dict[str, Any], field: str) -> None:
-    """A bad question names its field."""
+    """An invalid question is refused with its field."""
     whole = {"cluster": CLUSTER, "url": "http://a.example.com", **fields}
     with pytest.raises(InvalidArgument) as refused:
         EXPLAIN.decode(explain_pb2.ExplainRequest(**whole))
@@ -273,7 +273,7 @@ def test_registry() -> None:
     ],
 )
 def test_registry_refuses(fields: dict[str, Any], field: str) -> None:
-    """A bad list request names its field."""
+    """An invalid list request is refused with its field."""
     with pytest.raises(InvalidArgument) as refused:
         REGISTRY.decode(explain_pb2.ListRegistryRequest(**{"parent": CLUSTER, **fields}))
     assert refused.value.violations[0].field == field

@@ -1,4 +1,4 @@
-"""How Get, List, Wait and Probe are read, and what each refuses."""
+"""How Get, List, Wait and Probe are decoded, and what each refuses."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.unit.wire.decoding import decode, refused, request
     [("GetOutboundPolicy", POLICY), ("GetServiceEntry", ENTRY), ("GetCluster", CLUSTER)],
 )
 def test_one_resource_is_asked_for_by_name(name: str, resource: str) -> None:
-    """The name taken apart; another kind's is refused."""
+    """The name is parsed; that of another kind is refused."""
     assert decode(request(name)) == Get(parse_name(resource))
     for wrong in ("", CHANGE, resource + "/x", resource.upper()):
         assert [field for field, _ in refused(request(name, name=wrong))] == ["name"]
@@ -65,7 +65,7 @@ def test_bad_lists_are_refused_with_their_place(name: str, field: str, value: ob
     ],
 )
 def test_lists_are_filtered_by_what_the_contract_says(name: str, fields: list[str]) -> None:
-    """Each field of the contract's comment, and no other."""
+    """Each documented field, and no other."""
     text = " AND ".join(f'{field} = "x"' for field in fields)
     found = decode(request(name, filter=text)).listing.conditions
     assert found == tuple(Condition(field, "=", "x") for field in fields)
@@ -84,7 +84,7 @@ def test_lists_are_filtered_by_what_the_contract_says(name: str, fields: list[st
     ],
 )
 def test_lists_have_an_order(name: str, order_by: str, descending: bool) -> None:
-    """Changes come newest first unless asked otherwise, the rest by name."""
+    """Changes are newest first by default, everything else is sorted by name."""
     assert decode(request(name, order_by=order_by)).listing.descending is descending
 
 
@@ -129,7 +129,7 @@ def test_waits_have_a_goal_and_a_time(fields: dict[str, Any], verified: bool, ti
     ],
 )
 def test_bad_waits_are_refused(fields: dict[str, Any], field: str) -> None:
-    """At most ten minutes, and for something known."""
+    """At most ten minutes, and for a known state."""
     assert [where for where, _ in refused(request("WaitChange", **fields))] == [field]
 
 
@@ -149,7 +149,7 @@ def test_bad_waits_are_refused(fields: dict[str, Any], field: str) -> None:
     ],
 )
 def test_urls_are_taken_apart(url: str, destination: Destination) -> None:
-    """Host in lower case and without its final dot, the port of the scheme; what is after # never leaves a client."""
+    """Host in lower case without a final dot, the port of the scheme; the part after # never leaves a client."""
     assert decode(request("Probe", url=url)).attempt.destination == destination
 
 
@@ -190,7 +190,7 @@ def test_urls_are_taken_apart(url: str, destination: Destination) -> None:
     ],
 )
 def test_bad_urls_are_refused(url: str, said: str) -> None:
-    """Nothing reaches an agent that could be read in two ways."""
+    """No ambiguous URL reaches an agent."""
     ((field, description),) = refused(request("Probe", url=url))
     assert field == "url"
     assert said in description
@@ -215,7 +215,7 @@ def test_a_probe_is_read_whole() -> None:
 
 
 def test_a_probe_asks_like_curl_unless_told_otherwise() -> None:
-    """HEAD, 10 s, whatever namespace, without waiting."""
+    """HEAD, 10 s, any namespace, without waiting."""
     found = decode(request("Probe"))
     assert (found.attempt.method, found.attempt.timeout, found.namespace) == ("HEAD", 10.0, "")
     assert found.min_applied_revision == 0
@@ -256,6 +256,6 @@ def test_bad_probes_are_refused_with_their_place(fields: dict[str, Any], field: 
 
 
 def test_all_that_is_wrong_with_a_probe_is_told_at_once() -> None:
-    """In one go."""
+    """In one response."""
     message = request("Probe", url="x", method="POST", resolve="x", timeout=Duration(), namespace="A")
     assert [where for where, _ in refused(message)] == ["namespace", "timeout", "url", "resolve", "method"]

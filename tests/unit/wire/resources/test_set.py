@@ -1,4 +1,4 @@
-"""What is set: how SetOutboundPolicy, UpsertServiceEntry and RegisterCluster are read, and what each refuses."""
+"""Sets: how SetOutboundPolicy, UpsertServiceEntry and RegisterCluster are decoded, and what each refuses."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def yaml(meta: str = "name: bank", spec: str = SPEC, **fields: Any) -> Any:
 
 
 def test_a_policy_is_read_whole() -> None:
-    """Mode, scope and selector as they came."""
+    """Mode, scope and selector as sent."""
     found = decode(request("SetOutboundPolicy", outbound_policy_id="shop")).resource
     assert found == OutboundPolicy(
         f"{MESH}/outboundPolicies/shop",
@@ -61,7 +61,7 @@ def test_a_policy_is_read_whole() -> None:
 
 
 def test_an_entry_is_read_whole() -> None:
-    """Every field, names in lower case, the port named."""
+    """Every field, names in lower case, the port with a name."""
     given = entry(
         hosts=["A.Example.com"],
         ports=[{"number": 80, "protocol": "GRPC_WEB", "targetPort": 8080}],
@@ -112,7 +112,7 @@ def test_what_the_server_sets_is_passed_over() -> None:
     ids=["own name", "and parent", "and id", "parent and id", "parent alone"],
 )
 def test_a_name_may_come_from_either_place(given: object, fields: dict[str, Any]) -> None:
-    """Where both are given they must agree; for the whole mesh the id is `default`."""
+    """If both are given they must agree; for the whole mesh the ID is `default`."""
     assert decode(request("SetOutboundPolicy", outbound_policy=given, **fields)).name == POLICY
 
 
@@ -128,14 +128,14 @@ def test_a_name_may_come_from_either_place(given: object, fields: dict[str, Any]
     ],
 )
 def test_an_id_is_made_of_where_the_policy_holds(given: object, begin: str) -> None:
-    """Namespace and a digest; never the id of the mesh's own policy, and never too long."""
+    """Namespace and a digest; never the ID of the mesh's own policy, and never too long."""
     id_ = parse_name(decode(request("SetOutboundPolicy", outbound_policy=given)).name).id
     assert id_.startswith(begin)
     assert len(id_) == len(begin) + 8 <= 63
 
 
 def test_the_same_place_makes_the_same_id_and_another_place_another() -> None:
-    """Setting again replaces; order of clusters and labels does not matter, nor the mode."""
+    """Setting again replaces; the order of clusters and labels does not matter, nor does the mode."""
 
     def made(**fields: Any) -> str:
         found: str = decode(request("SetOutboundPolicy", outbound_policy=policy(**fields))).name
@@ -171,12 +171,12 @@ def test_the_same_place_makes_the_same_id_and_another_place_another() -> None:
     ],
 )
 def test_yaml_names_itself_or_is_named(fields: dict[str, Any], name: str) -> None:
-    """Namespace and id of the request, else the YAML's, else namespace `default`."""
+    """Namespace and ID of the request, else those of the YAML, else namespace `default`."""
     assert decode(yaml(**fields)).name == f"{MESH}/namespaces/{name}"
 
 
 def test_yaml_takes_the_requests_cluster_selector() -> None:
-    """YAML of Istio has no place for it."""
+    """Istio's YAML has no field for it."""
     found = decode(yaml(cluster_selector={"match_labels": {"env": "prod"}})).resource
     assert found.cluster_selector == ClusterSelector(match_labels={"env": "prod"})
 
@@ -358,14 +358,14 @@ CLUSTERS: dict[str, Row] = {
     ],
 )
 def test_problems_have_their_place(message: Any, field: str, said: str) -> None:
-    """Exactly one problem, by the path of the request's field or of the YAML."""
+    """Exactly one problem, with the path of the request's field or of the YAML."""
     found = refused(message)
     assert [where for where, _ in found] == [field]
     assert said in found[0][1]
 
 
 def test_broken_yaml_has_a_reason_of_its_own() -> None:
-    """So that a client can distinguish it from a bad field."""
+    """So that a client can distinguish it from an invalid field."""
     with pytest.raises(InvalidArgument) as caught:
         decode(yaml(istio_yaml="a: ["))
     assert caught.value.reason == "INVALID_YAML"

@@ -1,4 +1,4 @@
-"""Traffic settings through the transport: what is set comes back, and what was not set stays so."""
+"""Traffic settings through the transport: what is set is returned, and what was not set stays unset."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ WHOLE = {
 
 
 def read(settings: dict[str, Any]) -> TrafficSettings:
-    """Settings in JSON's names to the domain."""
+    """Settings in JSON names to the domain."""
     return read_traffic(ParseDict(settings, service_entry_pb2.TrafficSettings()))
 
 
@@ -76,7 +76,7 @@ def test_every_field_comes_and_goes() -> None:
 
 
 def test_nothing_set_is_nothing_shown() -> None:
-    """Neither in the domain nor in the answer."""
+    """Neither in the domain nor in the response."""
     assert read({}) == TrafficSettings()
     assert write_traffic(TrafficSettings()) is None
 
@@ -92,7 +92,7 @@ def test_nothing_set_is_nothing_shown() -> None:
     ],
 )
 def test_set_to_nothing_is_set(settings: dict[str, Any], read_as: TrafficSettings) -> None:
-    """Empty retries turn retries off; an empty detection is Istio's own."""
+    """Empty retries disable retries; an empty detection is Istio's default."""
     assert read(settings) == read_as
 
 
