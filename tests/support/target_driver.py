@@ -43,6 +43,8 @@ class TargetDriver:
         self.fence = 1
         self.revision = 0
         self.events = 0
+        self.born = FUTURE
+        """When the resources are created, and the time of a reconcile unless another is given."""
         self.listen()
 
     async def close(self) -> None:
@@ -67,10 +69,11 @@ class TargetDriver:
         """That of the current revision."""
         return Witness(self.epoch, self.revision, f"digest-{self.revision}", self.fence)
 
-    async def plan(self, *resources: Resource, now: datetime = FUTURE) -> TargetPlan:
+    async def plan(self, *resources: Resource, now: datetime | None = None) -> TargetPlan:
         """Plans towards these resources, of which the first is the oldest."""
         live = await self.target.gather()
-        desired = render(effective(History(self.cluster, *resources, born=FUTURE).snapshot, self.cluster, now))
+        snapshot = History(self.cluster, *resources, born=self.born).snapshot
+        desired = render(effective(snapshot, self.cluster, now or self.born))
         projection = self.target.project(desired, self.cluster, live)
         changes = diff(live.objects, projection.objects)
         age = {resource.name: number for number, resource in enumerate(resources)}
@@ -82,7 +85,7 @@ class TargetDriver:
             dict(projection.obstacles),
         )
 
-    async def reconcile(self, *resources: Resource, now: datetime = FUTURE) -> dict[str, Problem]:
+    async def reconcile(self, *resources: Resource, now: datetime | None = None) -> dict[str, Problem]:
         """One reconcile towards these resources, as the next revision. Returns the obstacles."""
         plan = await self.plan(*resources, now=now)
         self.revision += 1

@@ -70,25 +70,25 @@ async def test_new_pods_get_it_by_the_time_it_is_applied(
     """And get what they got before once it is taken back; helm's text is as it was, to the byte."""
     before = api.get(INJECTOR)["data"]
     assert args(api) == EVERYTHING
-    assert await driver.drive(policy) == {}
+    assert await driver.reconcile(policy) == {}
     assert args(api) == EVERYTHING | told
-    assert (await driver.changes(policy))[0] == ()
-    await driver.let_go()
+    assert (await driver.plan(policy)).changes == ()
+    await driver.release()
     assert api.get(INJECTOR)["data"] == before
 
 
 async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api, mesh: Mesh) -> None:
     """Helm writes its own values back; our values come back, and at the end helm's newer ones stay."""
     wanted = interception(exclude_cidrs=("198.51.100.0/24",), exclude_outbound_ports=(443,))
-    await driver.drive(wanted)
+    await driver.reconcile(wanted)
     theirs = {"global.proxy.excludeIPRanges": "192.0.2.0/24"}
     mesh.helm("upgrade", "istiod", "istiod", {**mesh.istiod_values, **theirs})
     await driver.until(
         lambda live: any(obj["spec"].get("excludeIPRanges") == "192.0.2.0/24" for obj in live.objects.values())
     )
-    assert await driver.drive(wanted) == {}
+    assert await driver.reconcile(wanted) == {}
     assert values(api)["excludeIPRanges"] == "198.51.100.0/24"
-    await driver.let_go()
+    await driver.release()
     assert values(api)["excludeIPRanges"] == "192.0.2.0/24"
     assert values(api)["excludeOutboundPorts"] == ""
 
@@ -121,14 +121,14 @@ async def test_values_that_no_pod_gets_come_out_again(mesh: Mesh, api: Api) -> N
     driver.cluster = cluster
     policy = interception(exclude_outbound_ports=(443,))
     for _ in range(2):
-        obstacles = await driver.drive(policy)
+        obstacles = await driver.reconcile(policy)
         assert [problem.reason for problem in obstacles.values()] == ["VALUES_REFUSED"]
         assert "a new pod in default still includes *" in obstacles[policy.name].message
         assert api.get(other)["data"] == before
     version = api.get(other)["metadata"]["resourceVersion"]
-    assert await driver.drive(policy)
+    assert await driver.reconcile(policy)
     assert api.get(other)["metadata"]["resourceVersion"] == version
-    await driver.let_go()
+    await driver.release()
     assert api.get(other)["data"] == before
     await driver.close()
 
@@ -140,9 +140,9 @@ async def test_where_nobody_can_be_asked_they_are_written(driver: Driver, api: A
     for webhook in webhooks:
         webhook["clientConfig"]["url"] = f"https://127.0.0.1:{free_port()}/inject"
     api.patch(path, {"webhooks": webhooks})
-    assert await driver.drive(interception(exclude_outbound_ports=(443,))) == {}
+    assert await driver.reconcile(interception(exclude_outbound_ports=(443,))) == {}
     assert values(api)["excludeOutboundPorts"] == "443"
-    await driver.let_go()
+    await driver.release()
     assert values(api)["excludeOutboundPorts"] == ""
 
 

@@ -50,13 +50,13 @@ async def test_the_mode_goes_into_a_sidecar_and_out_again(
     """Without a conflict no adoption is needed; afterwards no trace of us is left."""
     write(api, how, made("Sidecar", EGRESS | said))
     before = Holdings.of(api)
-    assert await driver.drive(SHOP) == {}
+    assert await driver.reconcile(SHOP) == {}
     written = api.get(SIDECAR)
     assert written["spec"] == EGRESS | REGISTRY_ONLY
     assert written["metadata"]["labels"] == {"team": "a"}
     assert "mesh-egress" in managers(written)
-    assert (await driver.changes(SHOP))[0] == ()
-    await driver.let_go()
+    assert (await driver.plan(SHOP)).changes == ()
+    await driver.release()
     assert before.differences(Holdings.of(api)) == []
     assert "mesh-egress" not in managers(api.get(SIDECAR))
 
@@ -66,15 +66,15 @@ async def test_another_mode_is_changed_only_where_that_was_allowed(driver: Drive
     """Refused with the owner's name, forced once it is adopted, put back when it is no longer wanted."""
     write(api, how, made("Sidecar", EGRESS | ALLOWS))
     before = Holdings.of(api)
-    obstacles = await driver.drive(SHOP)
+    obstacles = await driver.reconcile(SHOP)
     assert obstacles[SHOP.name].reason == "FOREIGN_OWNER"
     assert api.get(SIDECAR)["spec"] == EGRESS | ALLOWS
     driver.adopt("Sidecar/shop/theirs")
-    assert await driver.drive(SHOP) == {}
+    assert await driver.reconcile(SHOP) == {}
     assert api.get(SIDECAR)["spec"]["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
-    await driver.drive()
+    await driver.reconcile()
     assert api.get(SIDECAR)["spec"] == EGRESS | ALLOWS
-    await driver.let_go()
+    await driver.release()
     assert before.differences(Holdings.of(api)) == []
     assert "mesh-egress" not in managers(api.get(SIDECAR))
 
@@ -82,11 +82,11 @@ async def test_another_mode_is_changed_only_where_that_was_allowed(driver: Drive
 async def test_what_others_change_afterwards_is_theirs(driver: Driver, api: Api) -> None:
     """A mode that another client has set since is reported, and stays after the release."""
     write(api, "client-side", made("Sidecar", EGRESS))
-    await driver.drive(SHOP)
+    await driver.reconcile(SHOP)
     api.patch(f"{SIDECAR}?fieldManager=kubectl-edit", {"spec": ALLOWS})
     await driver.until_changed_by("kubectl-edit")
-    assert (await driver.drive(SHOP))[SHOP.name].reason == "FOREIGN_OWNER"
-    await driver.let_go()
+    assert (await driver.reconcile(SHOP))[SHOP.name].reason == "FOREIGN_OWNER"
+    await driver.release()
     found = api.get(SIDECAR)
     assert found["spec"] == EGRESS | ALLOWS
     assert "mesh-egress" not in managers(found)
@@ -97,9 +97,9 @@ async def test_the_earlier_value_outlives_us(driver: Driver, api: Api) -> None:
     write(api, "client-side", made("Sidecar", EGRESS | ALLOWS))
     before = Holdings.of(api)
     driver.adopt("Sidecar/shop/theirs")
-    await driver.drive(SHOP)
+    await driver.reconcile(SHOP)
     other = await driver.another()
-    await other.let_go()
+    await other.release()
     await other.close()
     assert before.differences(Holdings.of(api)) == []
 
@@ -107,7 +107,7 @@ async def test_the_earlier_value_outlives_us(driver: Driver, api: Api) -> None:
 async def test_a_sidecar_of_ours_keeps_step_with_what_it_repeats(driver: Driver, api: Api) -> None:
     """The root's settings change, and those of our Sidecar with them, since the change triggers a reconcile."""
     write(api, "client-side", made("Sidecar", EGRESS, namespace="istio-system"))
-    await driver.drive(SHOP)
+    await driver.reconcile(SHOP)
     ours = f"{ISTIO}/namespaces/shop/sidecars/egress-shop"
     assert api.get(ours)["spec"]["egress"] == EGRESS["egress"]
     hosts = [{"hosts": ["./*", "istio-system/*"]}]
@@ -115,8 +115,8 @@ async def test_a_sidecar_of_ours_keeps_step_with_what_it_repeats(driver: Driver,
     await driver.until(
         lambda live: any(found.content.get("egress") == hosts for found in live.observation.objects.values())
     )
-    assert driver.news
-    await driver.drive(SHOP)
+    assert driver.events
+    await driver.reconcile(SHOP)
     assert api.get(ours)["spec"] == {"egress": hosts} | REGISTRY_ONLY
 
 
@@ -127,12 +127,12 @@ async def test_faults_go_into_an_adopted_route_and_out_again(driver: Driver, api
     write(api, how, made("VirtualService", {"hosts": ["bank.example.com"], "http": [route]}, namespace="default"))
     before = Holdings.of(api)
     bank, broken = entry("bank"), fault("broken")
-    assert (await driver.drive(bank, broken))[broken.name].reason == "FOREIGN_OWNER"
+    assert (await driver.reconcile(bank, broken))[broken.name].reason == "FOREIGN_OWNER"
     driver.adopt("VirtualService/default/theirs")
-    assert await driver.drive(bank, broken) == {}
-    assert (await driver.changes(bank, broken))[0] == ()
+    assert await driver.reconcile(bank, broken) == {}
+    assert (await driver.plan(bank, broken)).changes == ()
     assert [each["name"] for each in api.get(SERVICE)["spec"]["http"]] == ["fault-default.broken", "mine"]
-    await driver.let_go()
+    await driver.release()
     assert before.differences(Holdings.of(api)) == []
     assert "mesh-egress" not in managers(api.get(SERVICE))
 
@@ -143,15 +143,15 @@ async def test_an_owner_who_writes_again_does_not_lose_the_fault(driver: Driver,
     write(api, "client-side", made("VirtualService", spec, namespace="default"))
     bank, broken = entry("bank"), fault("broken")
     driver.adopt("VirtualService/default/theirs")
-    await driver.drive(bank, broken)
+    await driver.reconcile(bank, broken)
     again = [{"name": "new", "route": [{"destination": {"host": "other.example.com"}}]}]
     api.patch(f"{SERVICE}?fieldManager=kubectl-edit", {"spec": {"http": again}})
     await driver.until_changed_by("kubectl-edit")
-    assert await driver.drive(bank, broken) == {}
+    assert await driver.reconcile(bank, broken) == {}
     first, second = api.get(SERVICE)["spec"]["http"]
     assert (first["name"], first["route"]) == ("fault-default.broken", again[0]["route"])
     assert second == again[0]
-    await driver.let_go()
+    await driver.release()
     assert api.get(SERVICE)["spec"]["http"] == again
 
 
@@ -162,11 +162,11 @@ async def test_an_entry_of_our_name_is_taken_over_and_given_back(driver: Driver,
     api.post(f"{ISTIO}/namespaces/default/serviceentries", theirs)
     before = Holdings.of(api)
     bank = entry("bank")
-    assert (await driver.drive(bank))[bank.name].reason == "FOREIGN_OWNER"
+    assert (await driver.reconcile(bank))[bank.name].reason == "FOREIGN_OWNER"
     driver.adopt("ServiceEntry/default/bank")
-    assert await driver.drive(bank) == {}
+    assert await driver.reconcile(bank) == {}
     assert api.get(f"{ISTIO}/namespaces/default/serviceentries/bank")["spec"]["hosts"] == ["bank.example.com"]
-    await driver.let_go()
+    await driver.release()
     assert before.differences(Holdings.of(api)) == []
 
 
@@ -176,25 +176,25 @@ async def test_ended_faults_go_from_adopted_routes_too(driver: Driver, api: Api)
     write(api, "client-side", made("VirtualService", spec, namespace="default"))
     before = Holdings.of(api)
     driver.adopt("VirtualService/default/theirs")
-    await driver.drive(fault("broken"))
+    await driver.reconcile(fault("broken"))
     other = await driver.another()
     await other.target.strip_ended(BIRTH + timedelta(hours=1))
     await other.close()
     assert api.get(SERVICE)["spec"] == spec
     await driver.until(lambda live: not any("http" in obj["spec"] for obj in live.objects.values()))
-    await driver.let_go()
+    await driver.release()
     assert before.differences(Holdings.of(api)) == []
 
 
 async def test_a_sidecar_of_ours_that_others_apply_too_stays_as_theirs(driver: Driver, api: Api) -> None:
     """With their fields and without our own; a manual edit does not count as such a claim."""
-    await driver.drive(SHOP, policy("ALLOW_ANY", "web", scope=Scope("shop", {"app": "web"})))
+    await driver.reconcile(SHOP, policy("ALLOW_ANY", "web", scope=Scope("shop", {"app": "web"})))
     path = f"{ISTIO}/namespaces/shop/sidecars"
     claimed = made("Sidecar", REGISTRY_ONLY) | {"metadata": {"name": "egress-shop", "namespace": "shop"}}
     api.apply(f"{path}/egress-shop", claimed, manager="argocd")
     api.patch(f"{path}/egress-web?fieldManager=kubectl-edit", {"spec": REGISTRY_ONLY})
     await driver.until_changed_by("argocd", "kubectl-edit")
-    await driver.let_go()
+    await driver.release()
     [left] = api.items(f"{ISTIO}/sidecars")
     assert (left["metadata"]["name"], left["spec"]) == ("egress-shop", REGISTRY_ONLY)
     assert managers(left) == {"argocd"}
@@ -203,8 +203,8 @@ async def test_a_sidecar_of_ours_that_others_apply_too_stays_as_theirs(driver: D
 
 async def test_a_younger_applier_is_not_overruled(driver: Driver, api: Api) -> None:
     """Whoever has an older lease finds out before it writes."""
-    await driver.drive(entry("bank"))
-    live = await driver.look()
+    await driver.reconcile(entry("bank"))
+    live = await driver.live()
     assert live.witness is not None
     older = replace(live.witness, fence=live.witness.fence - 1)
     with pytest.raises(TransientError):

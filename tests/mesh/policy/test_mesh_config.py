@@ -65,9 +65,9 @@ async def test_istiod_reads_what_was_meant(driver: Driver, mesh: Mesh, mesh_conf
     """In whatever way others have written it."""
     given(mesh, mesh_config)
     for mode in ("REGISTRY_ONLY", "ALLOW_ANY", "REGISTRY_ONLY"):
-        assert await driver.drive(policy(mode)) == {}
+        assert await driver.reconcile(policy(mode)) == {}
         eventually(lambda mode=mode: heeded(mesh) == mode, f"istiod to go by {mode}")  # type: ignore[misc]
-    await driver.let_go()
+    await driver.release()
     assert text(mesh) == mesh_config
     eventually(lambda: heeded(mesh) == effective_mode(mesh_config), "istiod to go by what was there before")
 
@@ -81,7 +81,7 @@ async def test_a_text_that_istiod_reads_otherwise_or_not_at_all_is_left_alone(
     """It is reported, and nothing is written."""
     patch = json.dumps({"data": {"mesh": broken}})
     mesh.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
-    obstacles = await driver.drive(policy("REGISTRY_ONLY"))
+    obstacles = await driver.reconcile(policy("REGISTRY_ONLY"))
     assert [problem.reason for problem in obstacles.values()] == ["CONFIG_UNREADABLE"]
     assert text(mesh) == broken
 
@@ -91,8 +91,8 @@ async def test_a_workload_is_held_by_it(
 ) -> None:
     """As by the root namespace's Sidecar: 502 for unregistered hosts, and the answer again after the release."""
     assert curl.curl(URL).status == 301
-    assert await driver.drive(policy("REGISTRY_ONLY")) == {}
+    assert await driver.reconcile(policy("REGISTRY_ONLY")) == {}
     assert not mesh.kubectl("get", "sidecars", "-A", "-o", "name")
     curl.until(lambda: curl.curl(URL), lambda answer: answer.status == 502, "502")
-    await driver.let_go()
+    await driver.release()
     curl.until(lambda: curl.curl(URL), lambda answer: answer.status == 301, "301 again")
