@@ -9,7 +9,7 @@ import pytest
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.selectors import Scope
 from tests.mesh.harness.cluster.api import Api, Object
-from tests.mesh.harness.cluster.saved_state import Holdings
+from tests.mesh.harness.cluster.saved_state import SavedState
 from tests.mesh.kubernetes.driver import Driver
 from tests.support.meshes import BIRTH, entry, fault, policy
 
@@ -49,7 +49,7 @@ async def test_the_mode_goes_into_a_sidecar_and_out_again(
 ) -> None:
     """Without a conflict no adoption is needed; afterwards no trace of us is left."""
     write(api, how, made("Sidecar", EGRESS | said))
-    before = Holdings.of(api)
+    before = SavedState.of(api)
     assert await driver.reconcile(SHOP) == {}
     written = api.get(SIDECAR)
     assert written["spec"] == EGRESS | REGISTRY_ONLY
@@ -57,7 +57,7 @@ async def test_the_mode_goes_into_a_sidecar_and_out_again(
     assert "mesh-egress" in managers(written)
     assert (await driver.plan(SHOP)).changes == ()
     await driver.release()
-    assert before.differences(Holdings.of(api)) == []
+    assert before.differences(SavedState.of(api)) == []
     assert "mesh-egress" not in managers(api.get(SIDECAR))
 
 
@@ -65,7 +65,7 @@ async def test_the_mode_goes_into_a_sidecar_and_out_again(
 async def test_another_mode_is_changed_only_where_that_was_allowed(driver: Driver, api: Api, how: str) -> None:
     """Refused with the owner's name, forced once it is adopted, put back when it is no longer wanted."""
     write(api, how, made("Sidecar", EGRESS | ALLOWS))
-    before = Holdings.of(api)
+    before = SavedState.of(api)
     obstacles = await driver.reconcile(SHOP)
     assert obstacles[SHOP.name].reason == "FOREIGN_OWNER"
     assert api.get(SIDECAR)["spec"] == EGRESS | ALLOWS
@@ -75,7 +75,7 @@ async def test_another_mode_is_changed_only_where_that_was_allowed(driver: Drive
     await driver.reconcile()
     assert api.get(SIDECAR)["spec"] == EGRESS | ALLOWS
     await driver.release()
-    assert before.differences(Holdings.of(api)) == []
+    assert before.differences(SavedState.of(api)) == []
     assert "mesh-egress" not in managers(api.get(SIDECAR))
 
 
@@ -95,13 +95,13 @@ async def test_what_others_change_afterwards_is_theirs(driver: Driver, api: Api)
 async def test_the_earlier_value_outlives_us(driver: Driver, api: Api) -> None:
     """Another process, with nothing but the cluster, puts back what was there before."""
     write(api, "client-side", made("Sidecar", EGRESS | ALLOWS))
-    before = Holdings.of(api)
+    before = SavedState.of(api)
     driver.adopt("Sidecar/shop/theirs")
     await driver.reconcile(SHOP)
     other = await driver.another()
     await other.release()
     await other.close()
-    assert before.differences(Holdings.of(api)) == []
+    assert before.differences(SavedState.of(api)) == []
 
 
 async def test_a_sidecar_of_ours_keeps_step_with_what_it_repeats(driver: Driver, api: Api) -> None:
@@ -125,7 +125,7 @@ async def test_faults_go_into_an_adopted_route_and_out_again(driver: Driver, api
     """Refused first; adopted they are before the owner's routes; and what is left is what was there."""
     route = {"name": "mine", "route": [{"destination": {"host": "bank.example.com"}}]}
     write(api, how, made("VirtualService", {"hosts": ["bank.example.com"], "http": [route]}, namespace="default"))
-    before = Holdings.of(api)
+    before = SavedState.of(api)
     bank, broken = entry("bank"), fault("broken")
     assert (await driver.reconcile(bank, broken))[broken.name].reason == "FOREIGN_OWNER"
     driver.adopt("VirtualService/default/theirs")
@@ -133,7 +133,7 @@ async def test_faults_go_into_an_adopted_route_and_out_again(driver: Driver, api
     assert (await driver.plan(bank, broken)).changes == ()
     assert [each["name"] for each in api.get(SERVICE)["spec"]["http"]] == ["fault-default.broken", "mine"]
     await driver.release()
-    assert before.differences(Holdings.of(api)) == []
+    assert before.differences(SavedState.of(api)) == []
     assert "mesh-egress" not in managers(api.get(SERVICE))
 
 
@@ -160,21 +160,21 @@ async def test_an_entry_of_our_name_is_taken_over_and_given_back(driver: Driver,
     theirs = made("ServiceEntry", {"hosts": ["x.example"], "ports": [{"number": 80, "name": "h", "protocol": "HTTP"}]})
     theirs["metadata"] |= {"name": "bank", "namespace": "default"}
     api.post(f"{ISTIO}/namespaces/default/serviceentries", theirs)
-    before = Holdings.of(api)
+    before = SavedState.of(api)
     bank = entry("bank")
     assert (await driver.reconcile(bank))[bank.name].reason == "FOREIGN_OWNER"
     driver.adopt("ServiceEntry/default/bank")
     assert await driver.reconcile(bank) == {}
     assert api.get(f"{ISTIO}/namespaces/default/serviceentries/bank")["spec"]["hosts"] == ["bank.example.com"]
     await driver.release()
-    assert before.differences(Holdings.of(api)) == []
+    assert before.differences(SavedState.of(api)) == []
 
 
 async def test_ended_faults_go_from_adopted_routes_too(driver: Driver, api: Api) -> None:
     """Without cache and store; what is left of us there goes with the next cycle."""
     spec = {"hosts": ["bank.example.com"], "http": [{"route": [{"destination": {"host": "bank.example.com"}}]}]}
     write(api, "client-side", made("VirtualService", spec, namespace="default"))
-    before = Holdings.of(api)
+    before = SavedState.of(api)
     driver.adopt("VirtualService/default/theirs")
     await driver.reconcile(fault("broken"))
     other = await driver.another()
@@ -183,7 +183,7 @@ async def test_ended_faults_go_from_adopted_routes_too(driver: Driver, api: Api)
     assert api.get(SERVICE)["spec"] == spec
     await driver.until(lambda live: not any("http" in obj["spec"] for obj in live.objects.values()))
     await driver.release()
-    assert before.differences(Holdings.of(api)) == []
+    assert before.differences(SavedState.of(api)) == []
 
 
 async def test_a_sidecar_of_ours_that_others_apply_too_stays_as_theirs(driver: Driver, api: Api) -> None:

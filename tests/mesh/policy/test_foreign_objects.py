@@ -18,7 +18,7 @@ from tests.mesh.harness.cluster.istio_objects import (
     virtual_service,
 )
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import NotReady, Run, eventually
 from tests.mesh.harness.workload.workload import ANSWER_SECONDS, Workload
 
@@ -155,22 +155,22 @@ CASES = [
 
 
 @pytest.fixture
-def product(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Product]:
+def egressd(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Egressd]:
     """One egressd with the mesh and an agent in its workload."""
     apply(mesh, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}})
     for name in ("web.shop", "web", "web.shop.svc.cluster.local"):
         mesh.world.name(name, "203.0.113.200")
-    with Product(run) as product:
-        product.register(mesh)
-        product.agent(curl)
-        yield product
+    with Egressd(run) as egressd:
+        egressd.register(mesh)
+        egressd.agent(curl)
+        yield egressd
 
 
 _APART_SECONDS = 1.1
 
 
 def test_what_explain_says_is_what_curl_sees(
-    product: Product, mesh: Mesh, curl: Workload, subtests: pytest.Subtests
+    egressd: Egressd, mesh: Mesh, curl: Workload, subtests: pytest.Subtests
 ) -> None:
     """The outcome and who decides, in explain, in the probe's expectation and in what happens."""
     for case in CASES:
@@ -180,21 +180,21 @@ def test_what_explain_says_is_what_curl_sees(
             time.sleep(_APART_SECONDS if case.theirs else 0.0)
             try:
                 for policy in case.policies:
-                    policy(product.client)
-                _explained(product, mesh, case)
-                _seen(product, mesh, curl, case)
+                    policy(egressd.client)
+                _explained(egressd, mesh, case)
+                _seen(egressd, mesh, curl, case)
             finally:
-                product.clear()
+                egressd.clear()
                 delete(mesh, *case.theirs)
 
 
-def _explained(product: Product, mesh: Mesh, case: Case) -> None:
+def _explained(egressd: Egressd, mesh: Mesh, case: Case) -> None:
     said: dict[str, tuple[str, str]] = {}
     codes: set[str] = set()
 
     def agrees() -> bool:
         for number, url in enumerate(case.sees):
-            explanation = product.client.explain(url, cluster=mesh.name)
+            explanation = egressd.client.explain(url, cluster=mesh.name)
             expected = explanation.expected
             said[url] = (ProbeResponse.Outcome.Name(expected.outcome), expected.resource)
             if number == 0:
@@ -207,12 +207,12 @@ def _explained(product: Product, mesh: Mesh, case: Case) -> None:
         raise AssertionError(f"{said}, {codes}") from None
 
 
-def _seen(product: Product, mesh: Mesh, curl: Workload, case: Case) -> None:
+def _seen(egressd: Egressd, mesh: Mesh, curl: Workload, case: Case) -> None:
     seen: dict[str, tuple[bool, int]] = {}
 
     def agrees() -> bool:
         for url, (_, _, status) in case.sees.items():
-            probed = product.client.probe(url, cluster=mesh.name)
+            probed = egressd.client.probe(url, cluster=mesh.name)
             answer = curl.curl(url, "-k")
             seen[url] = (probed.agrees, answer.status)
             if answer.status != status:

@@ -10,7 +10,7 @@ import pytest
 
 from egress import EgressClient, ProbeResponse
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import NotReady, Run, eventually
 from tests.mesh.harness.workload.workload import ANSWER_SECONDS, Workload
 from tests.mesh.harness.world.local_world import serving
@@ -162,17 +162,17 @@ SCENARIOS = [
 
 
 @pytest.fixture
-def both(run: Run, mesh: Mesh, curl: Workload, tmp_path: Path) -> Iterator[Product]:
+def both(run: Run, mesh: Mesh, curl: Workload, tmp_path: Path) -> Iterator[Egressd]:
     """A local cluster and a real one under one egressd, each with an agent."""
     with serving(tmp_path, [ALIYUN, API, WILD], [DATABASE, OTHER_DATABASE]) as resolve:
         words = ["--local-cluster", LOCAL, *(word for value in resolve for word in ("--resolve", value))]
-        with Product(run, *words) as product:
-            product.register(mesh)
-            product.agent(curl)
-            yield product
+        with Egressd(run, *words) as egressd:
+            egressd.register(mesh)
+            egressd.agent(curl)
+            yield egressd
 
 
-def test_both_columns_agree(both: Product, curl: Workload, subtests: pytest.Subtests) -> None:
+def test_both_columns_agree(both: Egressd, curl: Workload, subtests: pytest.Subtests) -> None:
     """Probes from both, and plain curl in the real one, see what the table says."""
     for scenario in SCENARIOS:
         with subtests.test(scenario.name):
@@ -186,7 +186,7 @@ def test_both_columns_agree(both: Product, curl: Workload, subtests: pytest.Subt
                 both.clear()
 
 
-def _await(both: Product, cluster: str, scenario: Scenario) -> None:
+def _await(both: Egressd, cluster: str, scenario: Scenario) -> None:
     """Until probes from the cluster's workload see what the table says."""
     seen: dict[str, Seen] = {}
 

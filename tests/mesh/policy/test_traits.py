@@ -20,7 +20,7 @@ from egress import (
     WeightedDestination,
 )
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import Run
 from tests.mesh.harness.workload.curl import Answer
 from tests.mesh.harness.workload.workload import Workload
@@ -57,13 +57,13 @@ class Place:
 @pytest.fixture
 def place(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Place]:
     """REGISTRY_ONLY holds already."""
-    with Product(run) as product:
-        product.register(mesh)
-        product.client.set_outbound_policy("REGISTRY_ONLY", suppress_findings=["EGR0302"]).wait(until="applied")
-        place = Place(product.client, curl, mesh.world)
+    with Egressd(run) as egressd:
+        egressd.register(mesh)
+        egressd.client.set_outbound_policy("REGISTRY_ONLY", suppress_findings=["EGR0302"]).wait(until="applied")
+        place = Place(egressd.client, curl, mesh.world)
         place.until("nobody.example.com", lambda answer: answer.status == 502)
         yield place
-        product.clear()
+        egressd.clear()
 
 
 def test_traits(place: Place, subtests: pytest.Subtests) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from egress import InvalidArgument, ProbeResponse
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import NotReady, Run, command, eventually
 from tests.mesh.harness.workload.curl import Answer
 from tests.mesh.harness.workload.workload import ANSWER_SECONDS, Workload
@@ -53,20 +53,20 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def product(run: Run, curl: Workload) -> Iterator[Product]:
+def egressd(run: Run, curl: Workload) -> Iterator[Egressd]:
     """A server that drives nothing here, and an agent in the workload."""
     folder = run.make_folder("agent-objects")
-    with Product(run, "--directory-root", str(folder)) as product:
-        product.ctl("cluster", "register", curl.mesh.name, "--target", "directory")
-        product.agent(curl)
-        yield product
+    with Egressd(run, "--directory-root", str(folder)) as egressd:
+        egressd.ctl("cluster", "register", curl.mesh.name, "--target", "directory")
+        egressd.agent(curl)
+        yield egressd
 
 
 class Both:
     """Curl and probe, side by side."""
 
-    def __init__(self, product: Product, curl: Workload) -> None:
-        self._product = product
+    def __init__(self, egressd: Egressd, curl: Workload) -> None:
+        self._product = egressd
         self._curl = curl
 
     def probe(self, url: str, *, count: int = 1, address: str = "") -> ProbeResponse:
@@ -100,9 +100,9 @@ def _shown(answer: ProbeResponse) -> tuple[str, int]:
 
 
 @pytest.fixture
-def both(product: Product, curl: Workload) -> Both:
+def both(egressd: Egressd, curl: Workload) -> Both:
     """Curl and probe in the workload."""
-    return Both(product, curl)
+    return Both(egressd, curl)
 
 
 def causes(answer: ProbeResponse) -> list[str]:
@@ -274,7 +274,7 @@ def test_api_server(mesh: Mesh, both: Both) -> None:
             both.probe(url)
 
 
-def test_who_it_is(curl: Workload, product: Product) -> None:
+def test_who_it_is(curl: Workload, egressd: Egressd) -> None:
     """The sidecar says what the workload is."""
-    (agent,) = product.client.list_agents(curl.mesh.name)
+    (agent,) = egressd.client.list_agents(curl.mesh.name)
     assert (agent.namespace, agent.labels["app"]) == ("default", "curl")

@@ -12,7 +12,7 @@ ADDRESS = "198.51.100.77"
 _WRITE_EVERY_SECONDS = 0.02
 
 
-def foreign(name: str, host: str) -> Object:
+def foreign_entry(name: str, host: str) -> Object:
     """An unmanaged entry."""
     spec = {
         "hosts": [host],
@@ -26,13 +26,13 @@ def foreign(name: str, host: str) -> Object:
 
 
 @contextmanager
-def others_writing(mesh: Mesh) -> Iterator[None]:
+def foreign_writes(mesh: Mesh) -> Iterator[None]:
     """Another client changes an unmanaged entry all the time, which keeps istiod waiting for a pause."""
     stop = threading.Event()
 
     def write() -> None:
         with mesh.api() as api:
-            api.post(f"{ENTRIES}?fieldManager=busy-client", foreign("busy", "busy.example.com"))
+            api.post(f"{ENTRIES}?fieldManager=busy-client", foreign_entry("busy", "busy.example.com"))
             number = 0
             while not stop.wait(_WRITE_EVERY_SECONDS):
                 number += 1

@@ -18,13 +18,13 @@ _PROGRAMS = {
 }
 
 
-def prepare(say: Callable[[str], None]) -> list[str]:
+def prepare(report: Callable[[str], None]) -> list[str]:
     """Installs what is missing, if possible; describes what is still missing."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return ["root on Linux: network namespaces and iptables need it"]
     packages = sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)})
     if packages and shutil.which("apt-get"):
-        say(f"installing {' '.join(packages)}")
+        report(f"installing {' '.join(packages)}")
         _install(packages)
     missing = [f"{program} (Debian: {package})" for program, package in _PROGRAMS.items() if not shutil.which(program)]
     return missing or _namespace_problems()

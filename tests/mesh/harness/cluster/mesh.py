@@ -23,7 +23,7 @@ from tests.mesh.harness.cluster.addresses import ServiceRange
 from tests.mesh.harness.cluster.api import Api, Object
 from tests.mesh.harness.cluster.binaries import ISTIO_VERSION, Binaries
 from tests.mesh.harness.cluster.control_plane import ApiServer
-from tests.mesh.harness.cluster.saved_state import Holdings
+from tests.mesh.harness.cluster.saved_state import SavedState
 from tests.mesh.harness.run.run import Child, Run, Word, command, eventually
 from tests.mesh.harness.workload.kubelet import Kubelet
 from tests.mesh.harness.workload.workload import Workload
@@ -95,15 +95,15 @@ class Mesh:
         """A client of the API server with all rights; close it, and use one a thread."""
         return self.server.api()
 
-    def holdings(self) -> Holdings:
+    def saved_state(self) -> SavedState:
         """What the API server holds now."""
         with self.api() as api:
-            return Holdings.of(api)
+            return SavedState.of(api)
 
-    def restore(self, holdings: Holdings) -> None:
+    def restore(self, saved_state: SavedState) -> None:
         """Make the API server hold this again."""
         with self.api() as api:
-            holdings.restore(api)
+            saved_state.restore(api)
 
     def workload(
         self,

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 T = TypeVar("T", bound=Callable[..., object])
 
-SHOWN: set[str] = set()
-"""Filled as the modules of tests are imported; tests/unit/lint/test_shown.py holds it against all rules."""
+COVERED: set[str] = set()
+"""Filled as the modules of tests are imported; tests/unit/lint/test_mesh_coverage.py compares it with all rules."""
 
-NOT_SHOWN = {
+NOT_COVERED = {
     "EGR0403": "is about what we render if the ranges are unknown; the effect is that of EGR0402",
     "EGR0501": "speaks of our own cluster selector, and of nothing that Istio does",
     "EGR0502": "speaks of the folders of directory clusters",
@@ -19,9 +19,9 @@ NOT_SHOWN = {
 }
 
 
-def shows(*codes: str) -> Callable[[T], T]:
+def covers(*codes: str) -> Callable[[T], T]:
     """Marks a test in which what the rules say happens to the connections of a workload."""
-    SHOWN.update(codes)
+    COVERED.update(codes)
 
     def as_it_is(test: T) -> T:
         return test

@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 _numbers = itertools.count()
 
 
-class Product:
+class Egressd:
     """One egressd with all in one process, and the meshes that are registered with it by their names."""
 
     def __init__(self, run: Run, *words: str) -> None:
@@ -104,7 +104,7 @@ class Product:
     def _spawn(self, name: str, *words: str) -> Child:
         addresses = ("--grpc-address", self.socket, "--http-address", self.http)
         (self.folder / f"{name}.log").unlink(missing_ok=True)
-        return self._run.spawn(name, egressd(*words, *addresses), self.folder)
+        return self._run.spawn(name, egressd_command(*words, *addresses), self.folder)
 
     def _end(self, number: signal.Signals) -> None:
         child, self._egressd = self._egressd, None
@@ -120,7 +120,7 @@ def egressctl(server: str, *words: str, stdin: str = "", code: int = 0) -> "subp
     return done
 
 
-def egressd(*words: str) -> Sequence[str | Path]:
+def egressd_command(*words: str) -> Sequence[str | Path]:
     """The command of a process of the server."""
     return sys.executable, "-m", "egress_server", *words
 
@@ -132,6 +132,6 @@ def start_agent(run: Run, workload: Workload, server: str, client: EgressClient,
     words = ["agent", "--server", server, "--cluster", cluster, "--namespace", workload.namespace]
     words += ["--name", name, "--envoy-admin", "127.0.0.1:15000"]
     inside = ("ip", "netns", "exec", workload.netns)
-    agent = run.spawn(f"agent-{name}", [*inside, *egressd(*words)], folder)
+    agent = run.spawn(f"agent-{name}", [*inside, *egressd_command(*words)], folder)
     agent.wait_until(lambda: any(each.agent == name for each in client.list_agents(cluster)))
     return agent
