@@ -56,7 +56,7 @@ def report(measured: dict[str, Any], floor: float) -> tuple[bool, list[str]]:
         f"coverage: {whole.percent:.2f} % of lines and branches (floor {floor} %); lines "
         f"{_percent(*whole.lines):.2f} %, branches {_percent(*whole.branches):.2f} % of {whole.branches[1]}",
         *(f"coverage: {files[name].percent:6.2f} %, {files[name].missing} missing: {name}" for name in worst),
-        *([] if holds else ["coverage: below the floor; test what is new, or find out what is not tested any more"]),
+        *([] if holds else ["coverage: below the floor; test what is new, or find out what is no longer tested"]),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import typer
 from typer.core import TyperGroup
 
-from egress.cli._app import app as egressctl_app
+from egress.cli.app import app as egressctl_app
 from egress_server.cli.main import app as egressd_app
 from tools.reference.markdown import code, table
 

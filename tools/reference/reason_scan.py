@@ -1,7 +1,8 @@
 """Finds every reason that the server gives, in its source.
 
-Reasons are given where they arise, in many places, so the source is the only complete list. Three kinds are told apart
-by the call or class that has them. A module's constant that is named like its value is a reason of a status.
+Reasons are given where they arise, in many places, so the source is the only complete list. Three kinds are
+distinguished by the call or class that has them. A module's constant that is named like its value is a
+reason of a status.
 """
 
 import ast

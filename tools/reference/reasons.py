@@ -85,7 +85,7 @@ STATUSES = {
     "NAMESPACE_MISSING": "The namespace of the policy does not exist on the cluster. Applied once it does.",
     "NOT_BACK": "A restarted workload did not become ready in time, so the restart stopped there.",
     "NOT_FOUND": "The workload to restart does not exist.",
-    "NOT_IN_CLUSTER": "The applier was told to use its pod's service account, but does not run in a pod.",
+    "NOT_IN_CLUSTER": "The applier is configured to use its pod's service account, but does not run in a pod.",
     "NOT_PROBED": "No probe can show the change, so it stays APPLIED. The message says why.",
     "NOT_REGISTERED": "The cluster has been deregistered meanwhile.",
     "NO_AGENT": "No agent of the cluster is attached, so the change can't be verified.",

@@ -13,13 +13,13 @@ import pytest
 
 from egress import EgressClient
 
-# A name that no resolver knows: only --resolve says where it is.
+# A name that can't be resolved: only --resolve has its address.
 HOST = "www.shop.example"
 _READY_SECONDS = 60
 
 
 class _Shop(BaseHTTPRequestHandler):
-    """The external service: answers everything as the document's host does."""
+    """The external service: responds as the document's host does."""
 
     def do_HEAD(self) -> None:
         self.send_response(301)
@@ -28,7 +28,7 @@ class _Shop(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -41,12 +41,12 @@ def shop() -> Iterator[str]:
 
 
 @contextmanager
-def egressd(home: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """An egressd that is ready, with its state in `home` and its API at unix:HOME/grpc."""
+def egressd(home: Path, *words: str, socket: str = "grpc") -> Iterator["subprocess.Popen[bytes]"]:
+    """An egressd that is ready, with its state in `home` and its API at unix:HOME/SOCKET."""
     command = [
         sys.executable, "-m", "egress_server", "run",
         "--data-dir", str(home / "data"),
-        "--grpc-address", f"unix:{home}/grpc",
+        "--grpc-address", f"unix:{home}/{socket}",
         "--http-address", "127.0.0.1:0",
         *words,
     ]  # fmt: skip
@@ -62,14 +62,14 @@ def egressd(home: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 @pytest.fixture(scope="session")
 def target(shop: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where egressd is served: one for all tests of this folder, with the local cluster `local`."""
+    """The endpoints of egressd: one for all tests of this folder, with the local cluster `local`."""
     home = tmp_path_factory.mktemp("egressd")
     with egressd(home, "--local-cluster", "local", "--resolve", f"{HOST}:80:{shop}"):
         yield f"unix:{home}/grpc"
 
 
 def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Returns once it says that it is ready; an egressd that never does is killed and its log shown."""
+    """Returns once it reports to be ready; an egressd that never does is killed and its log shown."""
     assert process.stdout is not None
     late = threading.Timer(_READY_SECONDS, process.kill)
     late.start()

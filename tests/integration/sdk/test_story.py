@@ -1,4 +1,4 @@
-"""The document's story, told by egressctl and by the SDK to a real egressd with a real Envoy."""
+"""The document's story, played by egressctl and by the SDK on a real egressd with a real Envoy."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.xdist_group("egressd")
 
 
 def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
-    """REGISTRY_ONLY blocks what no one registered, with 502; with the entry the service answers."""
+    """REGISTRY_ONLY blocks an unregistered host with 502; with an entry the service answers."""
     done = ctl("outbound", "set", "REGISTRY_ONLY", "--wait", "verified", "--reason", "story")
     assert done.returncode == 0, done.stderr
     assert "set to REGISTRY_ONLY" in done.stdout
@@ -66,7 +66,7 @@ def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
 
 
 def test_refusals_by_cli(ctl: Ctl) -> None:
-    """What the server refuses leaves with 1 and names the field."""
+    """A request that the server refuses exits with 1 and names the field."""
     done = ctl("entry", "upsert", "x", "--host", "not a host", "--port", "0:HTTP")
     assert done.returncode == 1
     assert "service_entry.hosts[0]" in done.stderr
@@ -78,13 +78,13 @@ def test_refusals_by_cli(ctl: Ctl) -> None:
 
 
 def test_doctor(ctl: Ctl) -> None:
-    """The doctor finds nothing wrong with a server that is well."""
+    """The doctor finds no problem with a healthy server."""
     checks = json.loads(ctl("doctor", "-o", "json").stdout)["checks"]
     assert {check["name"]: check["verdict"] for check in checks if check["verdict"] != "ok"} == {}
 
 
 def test_lists_by_cli(ctl: Ctl) -> None:
-    """Clusters and changes can be listed, in part and in whole."""
+    """Clusters and changes can be listed, with and without filters."""
     (cluster,) = json.loads(ctl("cluster", "list", "-o", "json").stdout)["clusters"]
     assert cluster["name"] == "meshes/default/clusters/local"
     assert len(json.loads(ctl("changes", "list", "--limit", "1", "-o", "json").stdout)["changes"]) == 1
@@ -116,7 +116,7 @@ def test_sdk(client: EgressClient) -> None:
 
 
 async def test_async_sdk(target: str) -> None:
-    """The awaited client speaks to the same server."""
+    """The async client works with the same server."""
     async with AsyncEgressClient(target) as client:
         planned = await client.set_outbound_policy("REGISTRY_ONLY", namespace="other", validate_only=True)
         assert planned.outbound_policy.mode == OutboundPolicy.REGISTRY_ONLY

@@ -12,6 +12,7 @@ import structlog
 from egress_server.domain.model.clusters import Cluster
 from egress_server.durable import replace_file
 from egress_server.ports.store import Replica
+from egress_server.store.cluster_record import ClusterRecord, from_record, to_record
 
 _log = structlog.get_logger(__name__)
 
@@ -20,7 +21,7 @@ FILE = "clusters.json"
 
 class _Content(msgspec.Struct):
     mesh: str
-    clusters: tuple[Cluster, ...]
+    clusters: tuple[ClusterRecord, ...]
     format: int = 1
 
 
@@ -40,7 +41,7 @@ class KnownClusters:
         except (OSError, msgspec.DecodeError) as error:
             _log.warning("known_clusters_unreadable", path=str(self._path), error=str(error))
             return ()
-        return content.clusters if content.mesh == self._mesh else ()
+        return tuple(map(from_record, content.clusters)) if content.mesh == self._mesh else ()
 
     async def keep(self, replica: Replica) -> None:
         """Writes the file whenever a registration changes, until cancelled."""
@@ -57,6 +58,7 @@ class KnownClusters:
         """A failure is logged and stops nothing else."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_file(self._path, msgspec.json.encode(_Content(self._mesh, tuple(clusters))), private=True)
+            content = _Content(self._mesh, tuple(map(to_record, clusters)))
+            replace_file(self._path, msgspec.json.encode(content), private=True)
         except OSError as error:
             _log.error("known_clusters_not_written", path=str(self._path), error=str(error))
