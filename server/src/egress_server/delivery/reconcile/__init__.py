@@ -1,1 +1,1 @@
-"""Reconciles one cluster under one lease: a pure plan, the guards that can hold it, and the loop that applies it."""
+"""Reconciles a cluster under a lease: the plan (pure), the guards that can hold it, and the loop that applies it."""
