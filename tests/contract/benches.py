@@ -1,6 +1,5 @@
 """A mesh in some store with its replicas: the contract suite is written against this."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,7 +16,7 @@ from egress_server.store.redis.checks import ensure_epoch
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
-from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.support.doubles.memory_store import MemoryReplica, MemoryStore
 
 RETENTION = Retention(versions=3)
 """Few enough versions to reach the limit on a resource's history."""
@@ -166,13 +165,3 @@ def content(snapshot: Snapshot) -> dict[str, object]:
         "at": (snapshot.epoch, snapshot.revision),
         **{name: v for kind in ResourceKind for name, v in snapshot.of_kind(kind).items()},
     }
-
-
-async def comes(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
-    """Waits for a state of the replica; False if it does not come in time."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= give_up:
-            return False
-        await asyncio.sleep(0.005)
-    return True

@@ -4,8 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -132,11 +131,3 @@ def running_applier(home: Path, *words: str) -> Iterator[Applier]:
         yield applier
     finally:
         applier.stop()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    """Waits, by polling, for a state that has no event."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come in time"
-        time.sleep(0.05)

@@ -7,8 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -16,14 +15,6 @@ import psutil
 READY_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0
 """How long a test waits for what must come; never an expected duration."""
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Waits, by polling, for a state that has no event."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up, f"did not come: {what}"
-        time.sleep(0.05)
 
 
 def free_port() -> int:

@@ -28,8 +28,8 @@ from egress_server.store.audit import verify
 from egress_server.store.keys import Retention
 from egress_server.store.open import OpenStore, open_store
 from egress_server.wire import METHODS, STREAMS
-from tests.support.egressd import until
 from tests.support.sealing import OpenSealer
+from tests.support.waiting import eventually
 
 T = TypeVar("T")
 MESH = "default"
@@ -50,13 +50,13 @@ class FakeApplier:
     def report(self, *statuses: ClusterStatus) -> None:
         """Writes clusters' records, and waits until the replica has them."""
         self._run(self._store.store.put_status(MESH, statuses))
-        until(lambda: all(self._store.replica.statuses.get(s.cluster) == s for s in statuses), "records")
+        eventually(lambda: all(self._store.replica.statuses.get(s.cluster) == s for s in statuses), "records")
 
     def observe(self, *inventories: Inventory) -> None:
         """Writes inventories of clusters, and waits until the replica has them."""
         for each in inventories:
             self._run(self._store.store.put_inventory(MESH, each))
-        until(lambda: all(self._store.replica.inventories.get(i.cluster) == i for i in inventories), "inventories")
+        eventually(lambda: all(self._store.replica.inventories.get(i.cluster) == i for i in inventories), "inventories")
 
     def stored(self, name: str) -> Versioned[Resource] | None:
         """A resource in the server's replica, including what the API does not show."""

@@ -20,10 +20,11 @@ from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.store import Commit, Committed, Replica, RequestKey, Stale
-from tests.contract.benches import StoreBench, comes
+from tests.contract.benches import StoreBench
 from tests.contract.store.conftest import MEMORY, STORES
 from tests.contract.store.model import StoreModel, Version
 from tests.support.mutations import entry, mutation
+from tests.support.waiting import until
 
 T = TypeVar("T")
 OpenBench = Callable[[], AbstractAsyncContextManager[StoreBench]]
@@ -295,7 +296,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     async def _caught_up(self, replica: Replica) -> None:
         assert await replica.wait_revision(self.model.head, self.bench.patience)
-        assert await comes(lambda: replica.status_number >= self.model.status_writes, self.bench.patience)
+        await until(lambda: replica.status_number >= self.model.status_writes, seconds=self.bench.patience)
         self._check_content(replica)
 
     def _check_content(self, replica: Replica) -> None:

@@ -13,8 +13,9 @@ from egress_server.ports.agents import AgentInfo
 from egress_server.store.agent_bus import RedisAgentBus
 from tests.contract.benches import redis_bench
 from tests.contract.store.conftest import MEMORY, STORES
-from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
 from tests.support.redis import ServerPool
+from tests.support.waiting import until
 
 BusOf = Callable[[str], AgentBus]
 
@@ -76,9 +77,11 @@ async def test_a_silent_process_is_forgotten(bus: BusOf) -> None:
     """A process that does not publish again within its lifetime is gone; publishing brings it back."""
     a, b = bus("a"), bus("b")
     await a.publish([HELD], 0.02)
-    async with asyncio.timeout(15):
-        while await b.others():  # noqa: ASYNC110 - the store sends no event
-            await asyncio.sleep(0.005)
+
+    async def is_alone() -> bool:
+        return not await b.others()
+
+    await until(is_alone)
     assert not await b.ask("a", ASK)
     await a.publish([HELD], TTL)
     assert await b.others() == {"a": (HELD,)}

@@ -1,11 +1,11 @@
 """What a process receives in addition to desired state: who made a change and when, and requests for a resync."""
 
-import asyncio
 from dataclasses import replace
 
 from egress_server.ports.store import Arrival, Replica
 from tests.contract.benches import StoreBench
 from tests.support.mutations import entry, mutation
+from tests.support.waiting import until
 
 SECONDS = 15.0
 TRACE = f"00-{1:032x}-{2:016x}-01"
@@ -31,11 +31,9 @@ async def test_resyncs(bench: StoreBench, other: Replica) -> None:
     """A request for a resync of a cluster reaches every process, and does not change a cluster's record."""
     await bench.store.ask_resync(bench.mesh, "east")
     await bench.store.ask_resync(bench.mesh, "east")
-    async with asyncio.timeout(SECONDS):
-        for replica in (bench.replica, other):
-            while replica.resyncs.get("east") != 2:  # noqa: ASYNC110 - whenever it comes
-                await asyncio.sleep(0.01)
-            assert replica.statuses == {}
+    for replica in (bench.replica, other):
+        await until(lambda replica=replica: replica.resyncs.get("east") == 2)  # type: ignore[misc]
+        assert replica.statuses == {}
     late = await bench.another_replica()
     assert (late.statuses, dict(late.resyncs), late.status_number) == ({}, {}, 2)
 

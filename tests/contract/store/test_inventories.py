@@ -1,6 +1,5 @@
 """The inventories of clusters (unmanaged objects), in every process."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,6 +7,7 @@ from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.store import Replica
 from tests.contract.benches import StoreBench
+from tests.support.waiting import until
 
 EAST = Inventory("east", datetime(2026, 1, 1, tzinfo=UTC), namespaces=("default",), left_out={"services": 2})
 WEST = replace(EAST, cluster="west", namespaces=())
@@ -15,9 +15,7 @@ WEST = replace(EAST, cluster="west", namespaces=())
 
 async def hears(replica: Replica, *inventories: Inventory) -> None:
     """Waits until a process knows exactly these."""
-    async with asyncio.timeout(15):
-        while replica.inventories != {each.cluster: each for each in inventories}:  # noqa: ASYNC110 - whenever it comes
-            await asyncio.sleep(0.01)
+    await until(lambda: replica.inventories == {each.cluster: each for each in inventories})
 
 
 async def test_newest_wins_and_dropped_goes(bench: StoreBench, other: Replica) -> None:

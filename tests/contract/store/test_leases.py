@@ -3,7 +3,8 @@
 import asyncio
 
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
-from tests.contract.benches import StoreBench, comes
+from tests.contract.benches import StoreBench
+from tests.support.waiting import until
 
 
 async def test_one_owner_at_a_time(bench: StoreBench) -> None:
@@ -79,7 +80,7 @@ async def test_a_record_with_an_old_fence_is_not_written(bench: StoreBench) -> N
         ],
     )
     assert list(refused) == ["c1"]
-    assert await comes(lambda: set(bench.replica.statuses) == {"c2"})
+    await until(lambda: set(bench.replica.statuses) == {"c2"})
     assert not await bench.store.put_status(bench.mesh, [ClusterStatus("c1", Phase.SETTLED, 8, fence=young.fence)])
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.integration.app.requests import MESH, ok
 from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
-from tests.support.egressd import Egressd, run_cli, running, until
+from tests.support.egressd import Egressd, run_cli, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("app-clusters")
 
@@ -57,7 +58,7 @@ def attached(transport: Transport, cluster: str) -> bool:
 @pytest.fixture(autouse=True)
 def ready(by_grpc: GrpcTransport) -> None:
     """Every agent is attached."""
-    until(lambda: attached(by_grpc, "one") and attached(by_grpc, "two"), "agents")
+    eventually(lambda: attached(by_grpc, "one") and attached(by_grpc, "two"), "agents")
 
 
 def test_policy_of_one_cluster(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
@@ -106,7 +107,7 @@ def test_cluster_by_the_api(egressd: Egressd, by_grpc: GrpcTransport) -> None:
         "egress.cli", "cluster", "register", "three", "--target", "local", "--wait", "applied", server=egressd.grpc
     )
     assert done.returncode == 0, done.stderr
-    until(lambda: attached(by_grpc, "three"), "an agent of three")
+    eventually(lambda: attached(by_grpc, "three"), "an agent of three")
     assert len(egressd.children("envoy")) == 3
     assert probe(by_grpc, "three")["outcome"] == "BLOCKED"
     done = run_cli("egress.cli", "probe", f"http://{HOST}/", "--from", "three", server=egressd.grpc)
@@ -122,5 +123,5 @@ def test_they_are_there_after_a_restart(egressd: Egressd, by_grpc: GrpcTransport
     egressd.start()
     names = [c["name"].rpartition("/")[2] for c in ok(by_grpc.call("ListClusters", {"parent": MESH}))["clusters"]]
     for name in names:
-        until(lambda name=name: attached(by_rest, name), f"an agent of {name}")  # type: ignore[misc]
+        eventually(lambda name=name: attached(by_rest, name), f"an agent of {name}")  # type: ignore[misc]
         assert probe(by_rest, name)["outcome"] == "BLOCKED"

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from tests.integration.app.requests import MESH, entry, head, ok
-from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
-from tests.support.egressd import Egressd, running, until
+from tests.integration.app.transports import Answer, GrpcTransport, Json, RestTransport, Transport
+from tests.support.egressd import Egressd, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("app-crashes")
 
@@ -43,21 +44,17 @@ class Run:
     def wait_for_more(self) -> None:
         """Returns after some more writes were acknowledged."""
         known = len(self.acknowledged)
-        until(lambda: len(self.acknowledged) > known + 20, "more acknowledged writes")
+        eventually(lambda: len(self.acknowledged) > known + 20, "more acknowledged writes")
 
 
 def _insist(transport: Transport, request: Json) -> Json:
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up:
-        try:
-            answer = transport.call("UpsertServiceEntry", request)
-        except httpx.TransportError:
-            time.sleep(0.05)
-            continue
-        if answer.code not in AWAY:
-            return ok(answer)
-        time.sleep(0.05)
-    raise AssertionError(f"never answered: {request}")
+    def answer() -> Answer | None:
+        found = transport.call("UpsertServiceEntry", request)
+        return None if found.code in AWAY else found
+
+    found = eventually(answer, f"an answer to {request}", poll=0.05, ignoring=httpx.TransportError)
+    assert found is not None
+    return ok(found)
 
 
 @contextmanager
@@ -83,10 +80,10 @@ def writing(egressd: Egressd) -> Iterator[Run]:
 
 def kill_child(egressd: Egressd, name: str) -> None:
     """Kills a child process and returns when another one has replaced it."""
-    until(lambda: bool(egressd.children(name)), f"a {name}")
+    eventually(lambda: bool(egressd.children(name)), f"a {name}")
     (old,) = egressd.children(name)
     old.kill()
-    until(lambda: [c.pid for c in egressd.children(name)] not in ([], [old.pid]), f"another {name}")
+    eventually(lambda: [c.pid for c in egressd.children(name)] not in ([], [old.pid]), f"another {name}")
 
 
 def check_nothing_is_missing(transport: Transport, run: Run) -> None:
@@ -133,14 +130,14 @@ def test_kill_nine(home: Path, outside: list[str]) -> None:
                 run.wait_for_more()
             for _ in range(2):
                 egressd.kill()
-                until(lambda: egressd.leftovers() == [], f"children to die with egressd: {egressd.leftovers()}")
+                eventually(lambda: egressd.leftovers() == [], f"children to die with egressd: {egressd.leftovers()}")
                 egressd.start()
                 run.wait_for_more()
         check_it_converges(transport)
         check_nothing_is_missing(transport, run)
         assert len(egressd.leftovers()) == len(egressd.children("valkey-server") + egressd.children("envoy")) == 2
         assert egressd.stop() == 0
-    until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+    eventually(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
 
 
 def test_killed_in_the_middle_of_its_start(home: Path) -> None:
@@ -151,7 +148,7 @@ def test_killed_in_the_middle_of_its_start(home: Path) -> None:
             egressd.launch()
             time.sleep(delay)
             egressd.kill()
-            until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+            eventually(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
         egressd.start()
         assert head(GrpcTransport(egressd.grpc)) == 2
     finally:

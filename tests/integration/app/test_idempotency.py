@@ -1,7 +1,6 @@
 """Calls with one request ID make one change: immediately, after a restart, and after a lost reply."""
 
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.app.requests import entry, head, ok, policy
-from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
+from tests.integration.app.transports import Answer, GrpcTransport, Json, RestTransport, Transport
 from tests.support.egressd import Egressd, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("app-idempotency")
 
@@ -115,8 +115,11 @@ def test_after_a_lost_reply(egressd: Egressd, by_grpc: GrpcTransport) -> None:
 def _insist(transport: Transport, number: int) -> Json:
     """Sends one request until it is answered, as a client with a request ID does."""
     request = {**entry(f"lost-{number}"), "requestId": f"lost-{number}"}
-    give_up = time.monotonic() + 60
-    while (answer := transport.call("UpsertServiceEntry", request)).code in {4, 14}:
-        assert time.monotonic() < give_up, str(answer)
-        time.sleep(0.05)
-    return ok(answer)
+
+    def answer() -> Answer | None:
+        found = transport.call("UpsertServiceEntry", request)
+        return None if found.code in {4, 14} else found
+
+    found = eventually(answer, poll=0.05)
+    assert found is not None
+    return ok(found)

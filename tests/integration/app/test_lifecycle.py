@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from egress_server.cli.main import app
 from tests.integration.app.requests import MESH, ok
 from tests.integration.app.transports import Answer, GrpcTransport, RestTransport, Transport
-from tests.support.egressd import Egressd, run_cli, running, until
+from tests.support.egressd import Egressd, run_cli, running
+from tests.support.waiting import eventually
 
 REGISTRY_ONLY = {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}
 QUICK_SECONDS = 6.0
@@ -135,7 +136,7 @@ def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
     """SIGTERM with an agent attached and a REST connection open: exit 0 immediately, no traceback, nothing left."""
     with running(home, clusters=["one"], resolve=outside) as egressd, httpx.Client(base_url=egressd.url) as web:
         transport = GrpcTransport(egressd.grpc)
-        until(
+        eventually(
             lambda: ok(transport.call("GetCluster", {"name": f"{MESH}/clusters/one"}))["status"].get("agents") == 1,
             "agent",
         )
@@ -147,7 +148,7 @@ def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
     assert "Traceback" not in log
     assert '"level": "error"' not in log
     assert "fork" not in log
-    until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+    eventually(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
 
 
 def test_a_stop_ends_waits_with_what_was_reached(home: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_stop_ends_waits_with_what_was_reached(home: Path) -> None:
     egressd.argv += ["--drain-seconds", "60"]
     try:
         egressd.start()
-        until(lambda: bool(egressd.children("envoy")), "an Envoy")
+        eventually(lambda: bool(egressd.children("envoy")), "an Envoy")
         egressd.children("envoy")[0].suspend()
         made = ok(GrpcTransport(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
         answers = _cut_off(egressd, "WaitChange", {"name": made["change"]["name"], "timeout": "100s"})

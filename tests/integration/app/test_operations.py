@@ -11,7 +11,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.integration.app.requests import entry, ok
 from tests.integration.app.transports import GrpcTransport, RestTransport
-from tests.support.egressd import Egressd, run_cli, until
+from tests.support.egressd import Egressd, run_cli
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("app-operations")
 
@@ -67,7 +68,7 @@ def test_not_ready_while_the_store_is_away(egressd: Egressd, by_rest: RestTransp
     (server,) = egressd.children("valkey-server")
     server.suspend()
     try:
-        until(lambda: by_rest.http.get("/readyz").status_code == 503, "readiness to notice")
+        eventually(lambda: by_rest.http.get("/readyz").status_code == 503, "readiness to notice")
         assert by_rest.http.get("/healthz").status_code == 200
         name = "meshes/default/namespaces/prod/serviceEntries/stays"
         assert by_rest.call("GetServiceEntry", {"name": name}).code == 0
@@ -75,7 +76,7 @@ def test_not_ready_while_the_store_is_away(egressd: Egressd, by_rest: RestTransp
         assert answer.code in {4, 14}, str(answer)
     finally:
         server.resume()
-    until(lambda: by_rest.http.get("/readyz").status_code == 200, "readiness to come back")
+    eventually(lambda: by_rest.http.get("/readyz").status_code == 200, "readiness to come back")
     ok(by_rest.call("UpsertServiceEntry", entry("after")))
 
 

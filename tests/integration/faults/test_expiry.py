@@ -12,8 +12,9 @@ from google.protobuf import duration_pb2
 
 from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_pb2, fleet_service_pb2, probe_pb2
 from egress.v1 import service_entry_pb2 as entry_pb2
-from tests.support.daemon import HOST, Daemon, eventually, running_daemon, shop
+from tests.support.daemon import HOST, Daemon, running_daemon, shop
 from tests.support.redis import running, server_binary, server_pid, short_dir
+from tests.support.waiting import eventually
 
 MESH = "meshes/default"
 FAULT = f"{MESH}/namespaces/default/faults/down"

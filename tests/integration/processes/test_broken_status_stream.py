@@ -13,9 +13,10 @@ import pytest
 
 from egress_server.store.keys import MeshKeys
 from tests.integration.processes.conftest import register, upsert
-from tests.support.daemon import Process, eventually, running_applier, running_daemon
+from tests.support.daemon import Process, running_applier, running_daemon
 from tests.support.egressd import run_cli
 from tests.support.redis import SERVERS, running, server_binary
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("processes")
 

@@ -12,8 +12,9 @@ import pytest
 
 from egress.v1 import change_service_pb2, fleet_service_pb2, probe_pb2
 from tests.integration.processes.conftest import CLUSTER, MESH, agent_at, reaches, register, upsert
-from tests.support.daemon import HOST, Applier, Daemon, eventually, running_applier, running_daemon
+from tests.support.daemon import HOST, Applier, Daemon, running_applier, running_daemon
 from tests.support.redis import server_pid
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("processes")
 

@@ -13,13 +13,14 @@ import pytest
 from google.protobuf import duration_pb2
 
 from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_pb2, fleet_service_pb2
-from egress_server.targets.directory.files import WITNESS_FILE
+from egress_server.targets.directory.target import WITNESS_FILE
 from egress_server.targets.local.xds.compile import SOCKET
 from tests.integration.local.world import ask, connect
 from tests.integration.processes.conftest import MESH, reaches, register, upsert
-from tests.support.daemon import HOST, Applier, Daemon, eventually, running_daemon, shop
+from tests.support.daemon import HOST, Applier, Daemon, running_daemon, shop
 from tests.support.egressd import Egressd, run_cli
 from tests.support.redis import running, server_binary, server_pid
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("processes")
 

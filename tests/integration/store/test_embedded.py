@@ -19,6 +19,7 @@ from egress_server.store.audit import verify
 from egress_server.store.embedded.data_dir import DataDir
 from egress_server.store.open import OpenStore, open_store
 from tests.support.mutations import entry, insist, mutation, setting
+from tests.support.waiting import until
 
 MESH = "default"
 Servers = Callable[[], list[Path]]
@@ -169,9 +170,7 @@ async def test_an_orphan_is_ended_first(folder: Path, servers: Servers) -> None:
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(15):
-            while not (folder / "redis" / "redis.sock").exists():  # noqa: ASYNC110 # another program's
-                await asyncio.sleep(0.02)
+        await until((folder / "redis" / "redis.sock").exists)
         async with open_store(folder, MESH, servers=servers) as opened:
             await asyncio.wait_for(orphan.wait(), 15)
             assert opened.replica.snapshot.revision == 1

@@ -15,8 +15,9 @@ from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus
 from tests.integration.agents.test_stream import INFO, serving
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Unforeseen, failing, until
-from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Unforeseen, failing
+from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.waiting import until
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 from tests.unit.agents.test_shared import loop_time
 
@@ -193,8 +194,7 @@ async def agent_stream(fault: Fault, folder: Path) -> AsyncIterator[Job]:
             await asyncio.sleep(0.05)
 
     async def works() -> None:
-        while not await ask():  # noqa: ASYNC110 - there is no event when an agent attaches
-            await asyncio.sleep(0.05)
+        await until(ask, "an attached agent", poll=0.05)
 
     agent, asking = Background(), asyncio.create_task(keep_asking())
     async with serving(address, sessions):

@@ -14,9 +14,10 @@ from egress_server.domain.model.names import ResourceKind
 from egress_server.domain.model.status import RestartState
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.target import Target, Targets
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, only, until
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, only
+from tests.support.doubles.memory_target import MemoryTarget, MemoryTargets
 from tests.support.meshes import BIRTH, cluster, entry, with_orders
-from tests.unit.delivery.fakes import FakeTarget, FakeTargets
+from tests.support.waiting import until
 from tests.unit.delivery.test_fault_ttl import fault as a_fault
 from tests.unit.delivery.test_fault_ttl import faulted
 from tests.unit.delivery.world import World, clock
@@ -25,12 +26,12 @@ from tests.unit.delivery.world import World, clock
 class TargetsOf:
     """Targets of which one method of one cluster's target fails."""
 
-    def __init__(self, inner: FakeTargets, cluster_id: str, method: str, fault: Fault) -> None:
+    def __init__(self, inner: MemoryTargets, cluster_id: str, method: str, fault: Fault) -> None:
         self._inner = inner
         self._broken = cluster_id, method
         self._fault = fault
 
-    def __getitem__(self, cluster_id: str) -> FakeTarget:
+    def __getitem__(self, cluster_id: str) -> MemoryTarget:
         return self._inner[cluster_id]
 
     def drives(self, registered: Cluster) -> bool:
@@ -133,7 +134,7 @@ async def fault_expirer(fault: Fault, _: Path) -> AsyncIterator[Job]:
 @SCENARIOS.add(Task.CLUSTER_CONTROLLER)
 async def cluster_controller(fault: Fault, _: Path) -> AsyncIterator[Job]:
     """A removed cluster is forgotten, if only later."""
-    world, plain = a_world(), FakeTargets()
+    world, plain = a_world(), MemoryTargets()
     world.targets = failing(plain, "forget", fault.strike)
 
     async def works() -> None:
@@ -201,14 +202,14 @@ async def fault_ttl(fault: Fault, _: Path) -> AsyncIterator[Job]:
 async def cluster_watch(fault: Fault, _: Path) -> AsyncIterator[Job]:
     """Drift is then found at the resync, and immediately once the watch is back."""
     world = a_world()
-    world.targets["south"].tells = True
+    world.targets["south"].watchable = True
     world.targets = TargetsOf(world.targets, "south", "changes", fault)  # type: ignore[assignment]
 
     async def works() -> None:
         target = world.targets["south"]
         await fault.next_pass() if fault.times[1:] else None
         writes = len(target.writes)
-        target.meddle("bank", {"hosts": ["evil.example.com"]})
+        target.cluster.change("bank", {"hosts": ["evil.example.com"]})
         async with asyncio.timeout(2):
             await until(lambda: len(target.writes) > writes)
 
@@ -251,14 +252,14 @@ async def inventory_writer(fault: Fault, _: Path) -> AsyncIterator[Job]:
     world = a_world()
     world.store = failing(world.store, "put_inventory", fault.strike)
     target = world.targets["east"]
-    target.tells, target.inventory = True, Inventory("east", BIRTH)
+    target.watchable, target.inventory = True, Inventory("east", BIRTH)
 
     async def works() -> None:
         await until(lambda: world.replica.inventories["east"].namespaces == ("new",))
 
     async def provoke() -> None:
         target.inventory = Inventory("east", BIRTH, namespaces=("new",))
-        target.meddle("none")
+        target.cluster.notify()
 
     async with world.driven():
         await until(lambda: "east" in world.replica.inventories)
@@ -289,7 +290,7 @@ async def restarts(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
     async def works() -> None:
         await until(lambda: (p := world.status().restart) is not None and p.state is RestartState.DONE)
-        assert [name for _, name in world.targets["east"].restarted] == ["Deployment/default/web"]
+        assert [name for _, name in world.targets["east"].restarts] == ["Deployment/default/web"]
 
     async def provoke() -> None:
         world.set(with_orders(cluster("east"), restart=RestartOrder("o1", ())))

@@ -10,11 +10,12 @@ from egress_server.domain.model.clusters import Cluster, KubernetesTarget
 from egress_server.targets.kubernetes.api.client import Event, ListPage
 from egress_server.targets.kubernetes.api.kinds import POD, SERVICE_ENTRY, ApiKind
 from egress_server.targets.kubernetes.informer.cache import Cache
-from egress_server.targets.kubernetes.informer.reflector import WatchSpec
+from egress_server.targets.kubernetes.informer.watch_specs import WatchSpec
 from egress_server.targets.kubernetes.target import Kubernetes
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, until
-from tests.unit.delivery.fakes import loop_time
-from tests.unit.targets.kubernetes.informer.api_server import an_entry
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job
+from tests.support.doubles.api_server import an_entry
+from tests.support.doubles.memory_target import loop_time
+from tests.support.waiting import until
 
 CLUSTER = Cluster("meshes/default/clusters/east", KubernetesTarget())
 
@@ -76,8 +77,8 @@ async def informer(fault: Fault, _: Path) -> AsyncIterator[Job]:
     cache = Cache(api, [WatchSpec(SERVICE_ENTRY)], loop_time)
 
     async def works() -> None:
-        await until(lambda: [key.name for key in cache.of(SERVICE_ENTRY)] == ["new"])
-        await cache.current()
+        await until(lambda: [key.name for key in cache.objects_of(SERVICE_ENTRY)] == ["new"])
+        await cache.wait_for_sync()
 
     async def provoke() -> None:
         api.entries = [an_entry("new", 100)]
@@ -91,8 +92,8 @@ async def informer(fault: Fault, _: Path) -> AsyncIterator[Job]:
 async def informer_ping(fault: Fault, _: Path) -> AsyncIterator[Job]:
     """The informer continues."""
     cache = Cache(an_api(fault, "ping"), [WatchSpec(SERVICE_ENTRY)], loop_time)
-    await cache.current()
-    yield Job(fault.next_pass, rest=cache.current)
+    await cache.wait_for_sync()
+    yield Job(fault.next_pass, rest=cache.wait_for_sync)
     await cache.close()
 
 

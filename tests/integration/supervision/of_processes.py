@@ -13,7 +13,8 @@ from starlette.responses import PlainTextResponse
 from egress_server.aio.tasks import Task
 from egress_server.app.servers import HttpServer, WebServer
 from egress_server.processes import ChildCommand, ChildProcess
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, until
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job
+from tests.support.waiting import until
 
 
 @SCENARIOS.add(Task.HTTP_SERVER, virtual=False)

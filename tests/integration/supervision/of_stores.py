@@ -18,11 +18,12 @@ from egress_server.store.redis.address import Address
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.replica import RedisReplica
 from egress_server.store.upkeep import Upkeep
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, failing_property, until
-from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, failing_property
+from tests.support.doubles.memory_store import MemoryReplica, MemoryStore
 from tests.support.meshes import cluster, entry
 from tests.support.mutations import insist, setting
 from tests.support.redis import SERVERS, running, server_binary, short_dir
+from tests.support.waiting import until
 from tests.unit.commands.fakes import FakeReplica, FakeStore
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)

@@ -9,20 +9,13 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 from egress_server.aio.tasks import Task
+from tests.support.waiting import until
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 300.0
 
 
 class Unforeseen(Exception):
     """An exception that no code expects."""
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits, by polling, for a state that has no event."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - conditions of any kind
-            await asyncio.sleep(0.01)
 
 
 class Fault:

@@ -19,10 +19,13 @@ from egress_server.aio.tasks import Task
 from egress_server.app.store import ProcessStore
 from egress_server.telemetry.metrics import REGISTRY
 from tests.integration.supervision import of_agents, of_appliers, of_kubernetes, of_processes, of_stores
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Scenario, until
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Scenario
 from tests.support.paths import ROOT
 from tests.support.virtual_time import VirtualLoop
+from tests.support.waiting import until
 
+VIRTUAL_SECONDS = 300.0
+"""How long pauses may have become after a few failures."""
 MODULES = (of_agents, of_appliers, of_kubernetes, of_processes, of_stores)
 ROW = re.compile(r"^\| `([a-z-]+)` \| (yes|no) \| (.+) \|$", re.MULTILINE)
 
@@ -79,10 +82,10 @@ def test_fails_once(scenario: Scenario, tmp_path: Path) -> None:
     async def act(job: Job, fault: Fault) -> None:
         fault.arm(1)
         await job.provoke()
-        await until(lambda: bool(fault.times) and failures(task) > before)
+        await until(lambda: bool(fault.times) and failures(task) > before, seconds=VIRTUAL_SECONDS)
         assert is_down(task) is task.value.restarts
         await job.works()
-        await until(lambda: not is_down(task))
+        await until(lambda: not is_down(task), seconds=VIRTUAL_SECONDS)
 
     logged = play(scenario, tmp_path, act)
     assert len(logged) == failures(task) - before
@@ -100,19 +103,19 @@ def test_fails_for_ever(scenario: Scenario, tmp_path: Path) -> None:
         fault.arm(None)
         await job.provoke()
         if task.value.restarts:
-            await until(lambda: len(fault.times) >= 4 and failures(task) - before >= 4)
+            await until(lambda: len(fault.times) >= 4 and failures(task) - before >= 4, seconds=VIRTUAL_SECONDS)
             _assert_pauses_grow(task, fault.times)
             health = await ProcessStore("default").health()
             assert task.value.name in (health.not_ready if task.value.essential else health.degraded)
             assert "secret" not in str(health)
         else:
             await job.provoke()
-            await until(lambda: failures(task) - before >= 2)
+            await until(lambda: failures(task) - before >= 2, seconds=VIRTUAL_SECONDS)
             assert not is_down(task)
         await job.rest()
         fault.heal()
         await job.works()
-        await until(lambda: not is_down(task))
+        await until(lambda: not is_down(task), seconds=VIRTUAL_SECONDS)
 
     logged = play(scenario, tmp_path, act)
     assert len(logged) == failures(task) - before

@@ -14,7 +14,8 @@ import pytest
 
 from egress.v1 import change_service_pb2 as pb
 from egress.v1 import egress_service_pb2, outbound_policy_pb2
-from tests.support.daemon import Daemon, eventually, running_daemon
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.waiting import eventually
 
 MESH = "meshes/default"
 MODES = (outbound_policy_pb2.OutboundPolicy.ALLOW_ANY, outbound_policy_pb2.OutboundPolicy.REGISTRY_ONLY)

@@ -9,7 +9,7 @@ from tests.mesh.harness.cluster.istio_objects import (
     virtual_service,
 )
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.coverage import shows
+from tests.mesh.harness.run.coverage import covers
 from tests.mesh.harness.workload.workload import Workload
 
 HOST, OTHER = "a.example.com", "b.example.com"
@@ -25,7 +25,7 @@ def to_tls() -> dict[str, object]:
     return made
 
 
-@shows("EGR0112", "EGR0116")
+@covers("EGR0112", "EGR0116")
 def test_http_to_a_tls_port(mesh: Mesh, curl: Workload) -> None:
     """It fails without TLS; with TLS a certificate of an unknown authority is refused, unless verification is off."""
     apply(mesh, to_tls())
@@ -40,7 +40,7 @@ def test_http_to_a_tls_port(mesh: Mesh, curl: Workload) -> None:
     assert passed.headers["x-served-by"] == f"{AT}:443"
 
 
-@shows("EGR0113")
+@covers("EGR0113")
 def test_a_route_to_nowhere(mesh: Mesh, curl: Workload) -> None:
     """503 under ALLOW_ANY for a host or port that is not registered, with a wildcard's entry too; without a port it is
     that of the request, even if the host has only another."""
@@ -64,7 +64,7 @@ def test_a_route_to_nowhere(mesh: Mesh, curl: Workload) -> None:
     curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 503, "deleted")
 
 
-@shows("EGR0114")
+@covers("EGR0114")
 def test_errors_inside_tls_are_not_counted(mesh: Mesh, curl: Workload) -> None:
     """By HTTP the only server is ejected after three errors; by TLS it goes on answering with errors."""
     outliers = {"consecutive5xxErrors": 3, "interval": "0.1s", "baseEjectionTime": "60s", "maxEjectionPercent": 100}
@@ -76,7 +76,7 @@ def test_errors_inside_tls_are_not_counted(mesh: Mesh, curl: Workload) -> None:
     assert [curl.https(OTHER).status for _ in range(8)] == [500] * 8
 
 
-@shows("EGR0115")
+@covers("EGR0115")
 def test_connect_needs_tcp(mesh: Mesh, curl: Workload) -> None:
     """The sidecar itself answers a CONNECT to a host that is declared HTTP; declared TCP, it reaches the proxy."""
     mesh.world.name(HOST, AT)
@@ -95,7 +95,7 @@ def test_connect_needs_tcp(mesh: Mesh, curl: Workload) -> None:
     assert mesh.world.connections(8080)[before:] == [AT] * (len(mesh.world.connections(8080)) - before) != []
 
 
-@shows("EGR0117")
+@covers("EGR0117")
 def test_a_top_level_wildcard_opens_everything(mesh: Mesh, curl: Workload) -> None:
     """Under REGISTRY_ONLY each host below it is reached."""
     mesh.set_mesh_config(outboundTrafficPolicy={"mode": "REGISTRY_ONLY"})
@@ -105,7 +105,7 @@ def test_a_top_level_wildcard_opens_everything(mesh: Mesh, curl: Workload) -> No
     assert curl.https(OTHER).status == 200
 
 
-@shows("EGR0118")
+@covers("EGR0118")
 def test_the_timeout_covers_all_tries(mesh: Mesh, curl: Workload) -> None:
     """A try that may take longer than the request is the only one; shorter ones are repeated."""
     mesh.world.behave(HOST, delay=5)
@@ -129,7 +129,7 @@ def test_the_timeout_covers_all_tries(mesh: Mesh, curl: Workload) -> None:
     assert tries("0.4s") == 3
 
 
-@shows("EGR0119")
+@covers("EGR0119")
 def test_the_first_of_equal_routes(mesh: Mesh, curl: Workload) -> None:
     """The second never gets a request."""
     match = {"match": [{"headers": {"x-tier": {"exact": "gold"}}}]}
@@ -145,7 +145,7 @@ def test_the_first_of_equal_routes(mesh: Mesh, curl: Workload) -> None:
     assert {curl.curl(HTTP, "-H", "x-tier: gold").headers["x-served-by"] for _ in range(8)} == {by}
 
 
-@shows("EGR0207")
+@covers("EGR0207")
 def test_aborts_are_not_retried(mesh: Mesh, curl: Workload) -> None:
     """With retries that would hide nearly all of them, about half of the requests fail."""
     fault = {"abort": {"percentage": {"value": 50}, "httpStatus": 503}}
@@ -155,7 +155,7 @@ def test_aborts_are_not_retried(mesh: Mesh, curl: Workload) -> None:
     assert [curl.curl(HTTP).status for _ in range(24)].count(503) >= 4
 
 
-@shows("EGR0608")
+@covers("EGR0608")
 def test_a_timeout_does_nothing_for_tls(mesh: Mesh, curl: Workload) -> None:
     """HTTP is cut off, TLS to the same host takes as long as the server does."""
     apply(mesh, entry("a", HOST, at=AT), virtual_service("a", HOST, {"timeout": "1s"}))

@@ -18,7 +18,7 @@ from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.identity import Principal
 from egress_server.ports.store import Commit, Committed
-from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.support.doubles.memory_store import MemoryReplica, MemoryStore
 from tests.support.meshes import MESH
 from tests.support.sealing import OpenSealer
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from egress_server.commands.change_broadcaster import ChangeBroadcaster
 from egress_server.domain.model.changes import Change
-from tests.support.memory_store import MemoryReplica
+from tests.support.doubles.memory_store import MemoryReplica
 from tests.support.meshes import entry
 from tests.unit.commands.fakes import FakeStore
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.status import Phase
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.world import World
 
 
@@ -151,8 +151,8 @@ async def test_unsupported_is_left_out_and_said() -> None:
     """What a cluster can't serve is reported by resource, even if only the apply finds out; the rest is applied."""
     bank, shop = entry("bank"), entry("shop")
     world = World(bank, shop, entry("news"))
-    world.targets["east"].unable = {bank.name: "no such resolution here"}
-    world.targets["east"].unable_at_apply = {shop.name: "refused"}
+    world.targets["east"].unsupported = {bank.name: "no such resolution here"}
+    world.targets["east"].rejects = {shop.name: "refused"}
     async with world.driven():
         await world.applied()
     assert world.targets["east"].writes[0].upsert == ("shop", "news")

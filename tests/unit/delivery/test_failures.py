@@ -7,9 +7,9 @@ import pytest
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.status import Phase
 from egress_server.ports.target import PERMISSIONS_MISSING
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.world import World, clock
 
 

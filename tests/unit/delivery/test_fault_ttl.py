@@ -12,9 +12,9 @@ from egress_server.domain.model.resources import Abort, Fault
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.model.status import Phase
 from egress_server.ports.target import UNREACHABLE
+from tests.support.doubles.memory_target import MemoryTarget, loop_time
 from tests.support.meshes import entry, policy
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget, loop_time
 from tests.unit.delivery.world import World
 
 BANK = entry("bank")
@@ -29,7 +29,7 @@ def fault(world: World, seconds: float, id_: str = "slow", **fields: object) -> 
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
-def faulted(target: FakeTarget) -> list[str]:
+def faulted(target: MemoryTarget) -> list[str]:
     """The fault routes that a cluster holds."""
     services = [obj for key, obj in target.objects.items() if key.kind == "VirtualService"]
     return [route["name"] for service in services for route in service["spec"]["http"] if "fault" in route]

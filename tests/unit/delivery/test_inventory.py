@@ -6,20 +6,20 @@ from itertools import pairwise
 
 from egress_server.domain.model.status import Phase
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
+from tests.support.doubles.memory_target import MemoryTarget, loop_time
 from tests.support.meshes import BIRTH, cluster, entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget, loop_time
 from tests.unit.delivery.world import World
 
 SEEN = Inventory("east", BIRTH, namespaces=("default",))
 STALE = StaleWorkload("Deployment", "default", "web", 2, 2, "older rules")
 
 
-def seeing(*names: str) -> tuple[World, FakeTarget]:
+def seeing(*names: str) -> tuple[World, MemoryTarget]:
     """A world whose cluster has an inventory."""
     world = World(*(entry(name) for name in names))
     target = world.targets["east"]
-    target.tells, target.inventory = True, SEEN
+    target.watchable, target.inventory = True, SEEN
     return world, target
 
 
@@ -47,7 +47,7 @@ async def test_what_is_new_is_put_at_a_bounded_rate() -> None:
         began = loop_time()
         for number in range(100):
             target.inventory = replace(SEEN, namespaces=(f"n{number}",))
-            target.meddle("none")
+            target.cluster.notify()
             await asyncio.sleep(0.05)
         await asyncio.sleep(3)
     times = [at for at, _ in world.store.inventories[1:]]
@@ -86,9 +86,9 @@ async def test_put_though_the_cluster_is_held() -> None:
     async with world.driven():
         await world.applied()
         assert target.witness is not None
-        target.witness = replace(target.witness, epoch="another")
+        target.cluster.witness = replace(target.witness, epoch="another")
         target.inventory = replace(SEEN, namespaces=("new",))
-        target.meddle("none")
+        target.cluster.notify()
         await world.until(lambda: world.status().phase is Phase.HELD)
         await world.until(lambda: world.replica.inventories["east"].namespaces == ("new",), seconds=2)
 
@@ -102,7 +102,7 @@ async def test_the_store_is_away() -> None:
         await asyncio.sleep(5)
         world.store.refuses_inventories = True
         target.inventory = replace(SEEN, namespaces=("new",))
-        target.meddle("none")
+        target.cluster.notify()
         world.set(entry("shop"))
         await world.applied(seconds=0.3)
         await asyncio.sleep(5)
@@ -119,7 +119,7 @@ async def test_stale_workloads_are_counted() -> None:
         await world.applied()
         assert world.status().stale_workloads == 4
         target.inventory = SEEN
-        target.meddle("none")
+        target.cluster.notify()
         await world.until(lambda: world.status().stale_workloads == 0, seconds=1)
 
 

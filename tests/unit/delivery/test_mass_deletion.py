@@ -17,9 +17,9 @@ from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import MASS_DELETION, Phase, Problem
+from tests.support.doubles.memory_target import MemoryTarget
 from tests.support.meshes import MESH, cluster, entry, fault, interception, with_orders
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
 
 EAST = replace(cluster("east"), target=KubernetesTarget())
@@ -30,8 +30,8 @@ def entries(count: int) -> list[ServiceEntry]:
     return [entry(f"e{number:02}") for number in range(count)]
 
 
-async def holding(count: int, kind: Cluster = EAST) -> tuple[World, FakeTarget]:
-    """A world whose cluster has this many entries; no applier is running."""
+async def holding(count: int, kind: Cluster = EAST) -> tuple[World, MemoryTarget]:
+    """A world whose cluster holds so many entries; no applier is running."""
     world = World(*entries(count))
     world.set(kind)
     async with world.driven():

@@ -10,9 +10,9 @@ from egress_server.domain.model.clusters import Cluster, RestartOrder
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.status import RestartProgress, RestartState
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
+from tests.support.doubles.memory_target import MemoryTarget
 from tests.support.meshes import BIRTH, cluster, entry, with_orders
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
 
 A, B, C = (f"Deployment/default/{name}" for name in "abc")
@@ -35,9 +35,9 @@ def progress(world: World) -> RestartProgress:
     return found
 
 
-def names(target: FakeTarget) -> list[str]:
+def names(target: MemoryTarget) -> list[str]:
     """What was restarted, in order."""
-    return [workload for _, workload in target.restarted]
+    return [workload for _, workload in target.restarts]
 
 
 async def over(world: World, id_: str, seconds: float = 100.0) -> RestartProgress:
@@ -65,7 +65,7 @@ async def test_one_after_the_other() -> None:
         assert await over(world, "o1") == RestartProgress("o1", RestartState.DONE, (A, B, C))
         await asyncio.sleep(200)
     assert names(target) == [A, B, C]
-    assert [round(later - earlier) for (earlier, _), (later, _) in pairwise(target.restarted)] == [8, 8]
+    assert [round(later - earlier) for (earlier, _), (later, _) in pairwise(target.restarts)] == [8, 8]
 
 
 @virtual_time
@@ -75,7 +75,7 @@ async def test_beside_the_cycles() -> None:
     world.targets["east"].restart_seconds = 200.0
     async with world.driven():
         world.set(ordering("o1", A))
-        await world.until(lambda: bool(world.targets["east"].restarted))
+        await world.until(lambda: bool(world.targets["east"].restarts))
         world.set(entry("shop"))
         await world.applied(seconds=0.5)
         assert progress(world).state is RestartState.RUNNING
@@ -86,10 +86,10 @@ async def test_stops_at_the_first_that_is_not_back() -> None:
     """The remaining ones are left alone, until the next request."""
     world = World(entry("bank"))
     target = world.targets["east"]
-    target.lost = {B}
+    target.never_ready = {B}
     async with world.driven():
         world.set(ordering("o1", A, B, C))
-        assert await over(world, "o1") == RestartProgress("o1", RestartState.STOPPED, (A,), B, f"{B} is not back")
+        assert await over(world, "o1") == RestartProgress("o1", RestartState.STOPPED, (A,), B, f"{B} is not ready")
         await asyncio.sleep(200)
         assert names(target) == [A, B]
         world.set(ordering("o2", C))
@@ -124,7 +124,7 @@ async def test_tried_again() -> None:
         assert progress(world) == RestartProgress("o1", RestartState.RUNNING, message=f"retrying {A}: no route")
         assert await over(world, "o1") == RestartProgress("o1", RestartState.DONE, (A, B))
     assert names(target) == [A, A, A, B]
-    assert target.restarted[2][0] - target.restarted[1][0] == pytest.approx(30.0)
+    assert target.restarts[2][0] - target.restarts[1][0] == pytest.approx(30.0)
 
 
 @virtual_time
@@ -133,7 +133,7 @@ async def test_all_that_is_stale() -> None:
     listed."""
     world = World(entry("bank"))
     target = world.targets["east"]
-    target.tells = True
+    target.watchable = True
     target.inventory = Inventory("east", BIRTH)
     async with world.driven():
         world.set(ordering("o1"))
@@ -141,7 +141,7 @@ async def test_all_that_is_stale() -> None:
         await asyncio.sleep(2)
         found = (stale("Deployment", "a"), stale("Pod", "lone"), stale("StatefulSet", "db"))
         target.inventory = replace(target.inventory, stale_workloads=found)
-        target.meddle("none")
+        target.cluster.notify()
         told = await over(world, "o1")
     assert told.done == (A, "StatefulSet/default/db")
     assert told.message == "a restart would not help, replace manually: 1, such as Pod default/lone"
@@ -166,7 +166,7 @@ async def test_a_newer_order() -> None:
     target = world.targets["east"]
     async with world.driven():
         world.set(ordering("o1", A, B))
-        await world.until(lambda: bool(target.restarted))
+        await world.until(lambda: bool(target.restarts))
         world.set(ordering("o2", C))
         assert await over(world, "o2") == RestartProgress("o2", RestartState.DONE, (C,))
     assert names(target) == [A, C]
@@ -180,7 +180,7 @@ async def test_called_off() -> None:
         target = world.targets["east"]
         async with world.driven():
             world.set(ordering("o1", A, B))
-            await world.until(lambda target=target: bool(target.restarted))  # type: ignore[misc]
+            await world.until(lambda target=target: bool(target.restarts))  # type: ignore[misc]
             world.set(after)
             await asyncio.sleep(60)
         assert names(target) == [A]
@@ -203,7 +203,7 @@ async def test_resumed() -> None:
     target = world.targets["east"]
     async with world.driven():
         world.set(ordering("o1", A, B, C))
-        await world.until(lambda: len(target.restarted) == 2)
+        await world.until(lambda: len(target.restarts) == 2)
     assert progress(world) == RestartProgress("o1", RestartState.RUNNING, (A,))
     async with world.driven():
         assert await over(world, "o1") == RestartProgress("o1", RestartState.DONE, (A, B, C))

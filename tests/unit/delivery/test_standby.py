@@ -93,7 +93,7 @@ async def test_a_failure_of_ours() -> None:
 async def test_only_what_we_may_drive() -> None:
     """A cluster that this process may not reconcile is not touched."""
     world = await left_behind(10.0)
-    world.targets.foreign.add("east")
+    world.targets.unmanaged.add("east")
     gathers = world.targets["east"].gathers
     async with attending(world, "east"):
         await asyncio.sleep(30)

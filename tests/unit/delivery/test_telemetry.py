@@ -11,9 +11,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from egress_server.ports.store import Arrival
 from egress_server.telemetry.metrics import REGISTRY
 from egress_server.telemetry.tracing import apply_span
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import BIRTH, entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.world import World
 
 EXPORTER = InMemorySpanExporter()

@@ -19,7 +19,7 @@ KUBERNETES = replace(cluster("east"), target=KubernetesTarget())
 def driven_before(*, revision: int = 4, epoch: str = "epoch-1", digest: str = "d4") -> World:
     """A mesh at revision 4 whose cluster has objects, and this witness."""
     world = World(policy("REGISTRY_ONLY"), entry("bank"))
-    world.targets["east"].witness = Witness(epoch, revision, digest, fence=0)
+    world.targets["east"].cluster.witness = Witness(epoch, revision, digest, fence=0)
     return world
 
 
@@ -60,8 +60,7 @@ async def test_empty_store_deletes_nothing() -> None:
         await full.applied()
     world = World()
     world.replica.snapshot.epoch = "epoch-2"
-    world.targets["east"].objects = dict(full.targets["east"].objects)
-    world.targets["east"].witness = full.targets["east"].witness
+    world.targets.move("east", full.targets["east"].cluster)
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
         await asyncio.sleep(200)
@@ -88,7 +87,7 @@ async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
     world = driven_before(**witness)  # type: ignore[arg-type]
     target = world.targets["east"]
     assert target.witness is not None
-    target.witness = replace(target.witness, fence=99)
+    target.cluster.witness = replace(target.witness, fence=99)
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
         problem = world.status().problem
@@ -123,8 +122,7 @@ async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> N
         await full.applied()
     world = World()
     world.replica.snapshot.epoch = "epoch-2"
-    target = world.targets["east"]
-    target.objects, target.witness = dict(full.targets["east"].objects), full.targets["east"].witness
+    target = world.targets.move("east", full.targets["east"].cluster)
     assert target.witness is not None
     world.set(with_orders(KUBERNETES, accepted=witness_token(target.witness)))
     async with world.driven():

@@ -11,9 +11,11 @@ from egress_server.delivery.manager import ControllerManager
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
-from tests.support.memory_store import MemoryReplica
+from tests.support.doubles.memory_store import MemoryReplica
+from tests.support.doubles.memory_target import MemoryTargets, loop_time
 from tests.support.meshes import BIRTH, MESH, cluster
-from tests.unit.delivery.fakes import FakeAgents, FakeStore, FakeTargets, loop_time
+from tests.support.waiting import until
+from tests.unit.delivery.fakes import FakeAgents, FakeStore
 
 DEFAULTS = DeliverySettings()
 
@@ -31,7 +33,7 @@ class World:
         self.replica = MemoryReplica(self.store)
         for resource in (MESH, *(cluster(id_) for id_ in clusters), *resources):
             self.store.put(resource)
-        self.targets = FakeTargets()
+        self.targets = MemoryTargets()
         self.agents = FakeAgents(self.targets)
 
     def set(self, resource: Resource) -> int:
@@ -73,10 +75,8 @@ class World:
         return self.replica.statuses.get(cluster_id, ClusterStatus(cluster_id, Phase.SETTLED))
 
     async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
-        """Waits until a condition holds."""
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110 - conditions of any kind
-                await asyncio.sleep(0.005)
+        """Waits for a condition; much sooner than `seconds`."""
+        await until(condition, seconds=seconds, poll=0.005)
 
     async def applied(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
         """Waits until the cluster holds the newest revision."""

@@ -48,7 +48,7 @@ def entry(
 
 
 def virtual_service(name: str, host: str, *http: Object, namespace: str = "default", **spec: Any) -> Object:
-    """A VirtualService with these routes, which go to the host itself where they say nothing else."""
+    """A VirtualService with these routes, which go to the host itself unless they set a destination."""
     routes = [{"route": [{"destination": {"host": host}}], **route} for route in http]
     return _istio("VirtualService", namespace, name, {"hosts": [host], "http": routes, **spec})
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from egress_server.domain.model.clusters import DriftPolicy
 from egress_server.domain.model.status import DriftKind
 from egress_server.telemetry import metrics
+from tests.support.doubles.memory_target import MemoryTarget
 from tests.support.meshes import MESH, entry
-from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
 
 BANK, SHOP = entry("bank"), entry("shop")
@@ -28,10 +28,10 @@ def counted(kind: DriftKind) -> float:
     )
 
 
-def watched_world(*resources: object) -> tuple[World, FakeTarget]:
+def watched_world(*resources: object) -> tuple[World, MemoryTarget]:
     """A world whose cluster reports changes."""
     world = World(*resources)  # type: ignore[arg-type]
-    world.targets["east"].tells = True
+    world.targets["east"].watchable = True
     return world, world.targets["east"]
 
 
@@ -40,7 +40,7 @@ def reported(world: World) -> list[tuple[str, str, bool]]:
     return [(drift.name, drift.kind.value, drift.heal_time is not None) for drift in world.status().drift]
 
 
-def hosts(target: FakeTarget, name: str) -> list[str]:
+def hosts(target: MemoryTarget, name: str) -> list[str]:
     """The hosts of an entry on the cluster."""
     (found,) = (obj["spec"]["hosts"] for key, obj in target.objects.items() if key.name == name)
     return list(found)

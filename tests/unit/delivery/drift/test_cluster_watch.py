@@ -7,18 +7,18 @@ import pytest
 
 from egress_server.domain.model.clusters import KubernetesTarget
 from egress_server.domain.model.errors import TransientError
+from tests.support.doubles.memory_target import MemoryTarget, loop_time
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget, loop_time
 from tests.unit.delivery.world import World
 
 EVIL = {"hosts": ["evil.example.com"]}
 
 
-def watched_world(*entries: str) -> tuple[World, FakeTarget]:
+def watched_world(*entries: str) -> tuple[World, MemoryTarget]:
     """A world whose cluster reports changes."""
     world = World(*(entry(name) for name in entries))
-    world.targets["east"].tells = True
+    world.targets["east"].watchable = True
     return world, world.targets["east"]
 
 
@@ -29,10 +29,10 @@ async def test_drift_is_seen_at_once() -> None:
     async with world.driven():
         await world.applied()
         await asyncio.sleep(5)
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: len(target.writes) == 2, seconds=0.1)
     assert target.writes[1].upsert == ("bank",)
-    assert target.listeners == 1
+    assert target.watches == 1
 
 
 @virtual_time
@@ -43,7 +43,7 @@ async def test_noise_costs_one_look_a_pace() -> None:
         await world.applied()
         before = target.gathers
         for _ in range(1000):
-            target.meddle("none")
+            target.cluster.notify()
             await asyncio.sleep(0.001)
     assert target.gathers - before <= 11
 
@@ -55,7 +55,7 @@ async def test_a_target_that_cannot_tell_is_asked_once() -> None:
     async with world.driven():
         await world.applied()
         await asyncio.sleep(100)
-    assert world.targets["east"].listeners == 1
+    assert world.targets["east"].watches == 1
 
 
 @virtual_time
@@ -63,13 +63,13 @@ async def test_a_target_that_cannot_tell_is_asked_once() -> None:
 async def test_listening_begins_anew(error: Exception) -> None:
     """A watch that fails is restarted, and what it missed is detected."""
     world, target = watched_world("bank")
-    target.deaf = [error]
+    target.watch_failures = [error]
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: len(target.writes) == 2, seconds=1)
-        assert target.listeners == 2
-        target.meddle("bank", EVIL)
+        assert target.watches == 2
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: len(target.writes) == 3, seconds=0.2)
 
 
@@ -79,22 +79,22 @@ async def test_listening_that_ends_begins_anew() -> None:
     world, target = watched_world("bank")
     async with world.driven():
         await world.applied()
-        target.meddle("none")
+        target.cluster.notify()
         await asyncio.sleep(0.01)
-        target.hang_up()
+        target.end_watches()
         await asyncio.sleep(0.01)
-        target.tells = True
-        await world.until(lambda: target.listeners == 2, seconds=1)
+        target.watchable = True
+        await world.until(lambda: target.watches == 2, seconds=1)
 
 
 @virtual_time
 async def test_pauses_of_listening_grow() -> None:
     """A cluster on which a watch always fails is not watched all the time."""
     world, target = watched_world("bank")
-    target.deaf = [TransientError("UNREACHABLE", "reset") for _ in range(1000)]
+    target.watch_failures = [TransientError("UNREACHABLE", "reset") for _ in range(1000)]
     async with world.driven():
         await asyncio.sleep(600)
-    assert 20 < target.listeners < 50
+    assert 20 < target.watches < 50
 
 
 @virtual_time
@@ -104,15 +104,15 @@ async def test_a_cluster_that_moved_is_listened_to_there() -> None:
     async with world.driven():
         await world.applied()
         other = world.targets.move("east")
-        other.tells = True
+        other.watchable = True
         world.set(replace(cluster("east"), target=KubernetesTarget(context="other")))
         await world.applied()
-        assert (target.closed, other.listeners) == (True, 1)
+        assert (target.closed, other.watches) == (True, 1)
         looks = other.gathers
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await asyncio.sleep(1)
         assert other.gathers == looks
-        other.meddle("bank", EVIL)
+        other.cluster.change("bank", EVIL)
         await world.until(lambda: len(other.writes) == 2, seconds=0.1)
 
 
@@ -123,7 +123,7 @@ async def test_nobody_listens_after_a_stop() -> None:
     async with world.driven():
         await world.applied()
     looks = target.gathers
-    target.meddle("bank", EVIL)
+    target.cluster.change("bank", EVIL)
     await asyncio.sleep(100)
     assert target.gathers == looks
 
@@ -133,7 +133,7 @@ async def test_quiet_after_an_apply() -> None:
     """After an apply that changed something the cluster is left alone; changes made meanwhile go out in one batch."""
     world = World(entry("bank"))
     target = world.targets["east"]
-    target.quiet = 2.0
+    target.debounce = 2.0
     async with world.driven():
         await world.applied()
         began = loop_time()
@@ -150,7 +150,7 @@ async def test_quiet_after_an_apply_that_failed() -> None:
     """A failed one may have changed something, so its retry waits as well."""
     world = World(entry("bank"))
     target = world.targets["east"]
-    target.quiet = 7.0
+    target.debounce = 7.0
     target.apply_failures = [TransientError("CONFLICT", "another client was faster")]
     async with world.driven():
         began = loop_time()
@@ -165,7 +165,7 @@ async def test_a_witness_alone_needs_no_quiet() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.quiet = 5.0
+        target.debounce = 5.0
         world.set(cluster("west"))
         await world.applied()
         began = loop_time()

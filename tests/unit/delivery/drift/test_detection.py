@@ -24,7 +24,7 @@ async def test_changed_is_corrected_and_reported() -> None:
         await world.applied()
         await asyncio.sleep(5)
         began = clock()
-        target.meddle("bank", EVIL, by="kubectl")
+        target.cluster.change("bank", EVIL, by="kubectl")
         await world.until(lambda: bool(world.status().drift), seconds=1)
     assert hosts(target, "bank") == ["bank.example.com"]
     (drift,) = world.status().drift
@@ -52,7 +52,7 @@ async def test_missing_and_extra() -> None:
         stranger = ObjectKey("ServiceEntry", "default", "stranger")
         (shop,) = (obj for key, obj in target.objects.items() if key.name == "shop")
         target.objects[stranger] = {**shop, "metadata": {**shop["metadata"], "name": "stranger"}}
-        target.meddle("bank")
+        target.cluster.change("bank", None)
         await world.until(lambda: len(world.status().drift) == 2, seconds=1)
     assert {key.name for key in target.objects} == {"bank", "shop"}
     assert sorted(reported(world)) == [("bank", "MISSING", True), ("stranger", "EXTRA", True)]
@@ -66,7 +66,7 @@ async def test_what_is_healed_is_probed() -> None:
     async with world.driven():
         await world.verified()
         world.agents.asked.clear()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: len(world.agents.asked) >= 2, seconds=1)
     assert world.agents.urls[:2] == ["http://bank.example.com/", "https://bank.example.com/"]
 
@@ -109,12 +109,12 @@ async def test_an_obstacle_that_goes_is_not_drift() -> None:
     be."""
     world = World(BANK, SHOP, policy("REGISTRY_ONLY"))
     target = world.targets["east"]
-    target.unable = {BANK.name: "not here"}
-    target.unable_at_apply = {SHOP.name: "refused"}
+    target.unsupported = {BANK.name: "not here"}
+    target.rejects = {SHOP.name: "refused"}
     async with world.driven():
         await world.applied()
-        target.unable = {}
-        target.unable_at_apply = {}
+        target.unsupported = {}
+        target.rejects = {}
         await asyncio.sleep(61)
     assert {key.name for key in target.objects} == {"egress-all", "bank", "shop"}
     assert world.status().drift == ()
@@ -127,7 +127,7 @@ async def test_a_refused_change_is_not_drift() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.unable_at_apply = {BANK.name: "refused"}
+        target.rejects = {BANK.name: "refused"}
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.applied()
         await asyncio.sleep(121)
@@ -143,12 +143,12 @@ async def test_a_refused_fault_is_not_drift() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.unable_at_apply = {fault("slow").name: "refused"}
-        target.meddle("egress-bank.example.com")
+        target.rejects = {fault("slow").name: "refused"}
+        target.cluster.change("egress-bank.example.com", None)
         await asyncio.sleep(121)
         assert reported(world) == [("egress-bank.example.com", "MISSING", False)]
         assert world.status().drift[0].resource == fault("slow").name
-        target.unable_at_apply = {}
+        target.rejects = {}
         await asyncio.sleep(61)
     assert reported(world) == [("egress-bank.example.com", "MISSING", True)]
 
@@ -159,8 +159,8 @@ async def test_a_refused_heal_stays_open() -> None:
     world, target = watched_world(BANK)
     async with world.driven():
         await world.applied()
-        target.unable_at_apply = {BANK.name: "refused"}
-        target.meddle("bank", EVIL)
+        target.rejects = {BANK.name: "refused"}
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: bool(world.status().drift), seconds=1)
     assert reported(world) == [("bank", "CHANGED", False)]
 
@@ -175,7 +175,7 @@ async def test_half_an_apply_is_not_drift() -> None:
         target.apply_failures = [TransientError("CONFLICT", "another client was faster")]
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.until(lambda: not target.apply_failures)
-        target.meddle("bank", {"hosts": ["half.example.com"]})
+        target.cluster.change("bank", {"hosts": ["half.example.com"]})
         await world.applied()
         await asyncio.sleep(61)
     assert hosts(target, "bank") == ["other.example.com"]
@@ -190,8 +190,8 @@ async def test_a_first_apply_finds_none() -> None:
         await full.applied()
     world = World(BANK)
     target = world.targets["east"]
-    target.objects = dict(full.targets["east"].objects)
-    target.meddle("bank", EVIL)
+    target.cluster.objects = dict(full.targets["east"].objects)
+    target.cluster.change("bank", EVIL)
     async with world.driven():
         await world.applied()
     assert hosts(target, "bank") == ["bank.example.com"]
@@ -206,7 +206,7 @@ async def test_a_draining_cluster_has_no_drift() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         world.set(replace(cluster("east"), draining=True))
         await world.applied()
     assert target.objects == {}
@@ -221,7 +221,7 @@ async def test_no_fight() -> None:
     async def insist() -> None:
         while True:
             if hosts(target, "bank") != ["evil.example.com"]:
-                target.meddle("bank", EVIL)
+                target.cluster.change("bank", EVIL)
             await asyncio.sleep(0.01)
 
     async with world.driven():
@@ -255,14 +255,14 @@ async def test_the_last_fifty() -> None:
     async with world.driven():
         await world.applied()
         for each in entries:
-            target.meddle(each.name.rpartition("/")[2], EVIL)
+            target.cluster.change(each.name.rpartition("/")[2], EVIL)
             await asyncio.sleep(0.2)
         assert len(world.status().drift) == 50
         world.set(MESH)
         await world.applied()
         assert [drift.name for drift in world.status().drift] == [f"e{number:02}" for number in range(59, 9, -1)]
         assert all(drift.heal_time for drift in world.status().drift)
-        target.meddle("e30", EVIL)
+        target.cluster.change("e30", EVIL)
         await world.until(lambda: world.status().drift[0].name == "e30", seconds=1)
     assert len({drift.name for drift in world.status().drift}) == 50
     assert counted(DriftKind.CHANGED) - before == 61
@@ -275,7 +275,7 @@ async def test_drift_is_reported_if_it_cannot_be_corrected() -> None:
     async with world.driven():
         await world.applied()
         target.apply_failures = [TransientError("THROTTLED", "later", retry_after=30.0)]
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: world.status().phase is Phase.FAILED, seconds=1)
         assert reported(world) == [("bank", "CHANGED", False)]
         await world.until(lambda: reported(world) == [("bank", "CHANGED", True)], seconds=35)

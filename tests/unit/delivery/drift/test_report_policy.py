@@ -18,7 +18,7 @@ async def test_drift_is_left_if_the_mesh_has_report() -> None:
     async with world.driven():
         await world.verified()
         writes = len(target.writes)
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: bool(world.status().disagreements), seconds=20)
         assert reported(world) == [("bank", "CHANGED", False)]
         assert len(target.writes) == writes
@@ -37,7 +37,7 @@ async def test_what_is_left_is_never_verified() -> None:
     world, target = watched_world(LEFT, BANK)
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL, by="helm")
+        target.cluster.change("bank", EVIL, by="helm")
         await world.until(lambda: bool(world.status().drift), seconds=1)
     verified = replace(world.status(), verified_revision=99, unverified=None)
     found = change_rollout(cluster("east"), verified, revision=4, resource=BANK.name, last_revision=4)
@@ -55,8 +55,8 @@ async def test_wanting_something_else_overrules() -> None:
     world, target = watched_world(LEFT, BANK, SHOP)
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL)
-        target.meddle("shop", EVIL)
+        target.cluster.change("bank", EVIL)
+        target.cluster.change("shop", EVIL)
         await world.until(lambda: len(world.status().drift) == 2, seconds=1)
         world.set(entry("bank", hosts=("other.example.com",)))
         world.delete(SHOP)
@@ -70,10 +70,10 @@ async def test_wanting_something_else_overrules() -> None:
 async def test_changed_to_what_is_wanted() -> None:
     """If another client applied the newest desired state first, it is not drift."""
     world, target = watched_world(BANK)
-    target.quiet = 5.0
+    target.debounce = 5.0
     async with world.driven():
         await world.applied()
-        target.meddle("bank", {"hosts": ["other.example.com"]})
+        target.cluster.change("bank", {"hosts": ["other.example.com"]})
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.applied()
     assert world.status().drift == ()
@@ -87,10 +87,10 @@ async def test_reverted_by_another_client() -> None:
     before = counted(DriftKind.CHANGED)
     async with world.driven():
         await world.verified()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: bool(world.status().disagreements), seconds=20)
         await asyncio.sleep(5)
-        target.meddle("bank", {"hosts": ["bank.example.com"]})
+        target.cluster.change("bank", {"hosts": ["bank.example.com"]})
         await world.until(lambda: reported(world) == [("bank", "CHANGED", True)], seconds=1)
         await world.until(lambda: not world.status().disagreements, seconds=1)
     assert counted(DriftKind.CHANGED) - before == 1
@@ -102,7 +102,7 @@ async def test_a_mesh_that_wants_it_healed_after_all() -> None:
     world, target = watched_world(LEFT, BANK)
     async with world.driven():
         await world.applied()
-        target.meddle("bank")
+        target.cluster.change("bank", None)
         await world.until(lambda: reported(world) == [("bank", "MISSING", False)], seconds=1)
         world.set(MESH)
         await world.applied()
@@ -116,7 +116,7 @@ async def test_drift_that_turns_into_another() -> None:
     world, target = watched_world(LEFT, BANK)
     async with world.driven():
         await world.applied()
-        target.meddle("bank", EVIL)
+        target.cluster.change("bank", EVIL)
         await world.until(lambda: reported(world) == [("bank", "CHANGED", False)], seconds=1)
-        target.meddle("bank")
+        target.cluster.change("bank", None)
         await world.until(lambda: reported(world) == [("bank", "MISSING", False)], seconds=1)

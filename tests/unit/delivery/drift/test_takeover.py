@@ -18,7 +18,7 @@ async def test_drift_without_an_applier(mesh: object) -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-    target.meddle("bank", EVIL)
+    target.cluster.change("bank", EVIL)
     async with world.driven():
         await world.until(lambda: bool(world.status().drift), seconds=1)
     assert reported(world) == [("bank", "CHANGED", mesh is MESH)]
@@ -39,7 +39,7 @@ async def test_what_is_rendered_differently_now_is_not_drift(mesh: object) -> No
         world.set(fault("slow", ttl=1010.0))
         await world.applied()
     await asyncio.sleep(30)
-    target.unable = {BANK.name: "no longer"}
+    target.unsupported = {BANK.name: "no longer"}
     async with world.driven():
         await world.until(lambda: bool(world.status().obstacles), seconds=1)
     assert {key.name for key in target.objects} == {"shop"}
@@ -51,11 +51,11 @@ async def test_what_could_not_be_held_before_is_not_drift() -> None:
     """What is added because an obstacle has gone while no applier was responsible is not drift."""
     world = World(BANK, SHOP)
     target = world.targets["east"]
-    target.unable = {SHOP.name: "not here"}
+    target.unsupported = {SHOP.name: "not here"}
     async with world.driven():
         await world.applied()
-    target.unable = {}
-    target.meddle("bank", EVIL)
+    target.unsupported = {}
+    target.cluster.change("bank", EVIL)
     async with world.driven():
         await world.until(lambda: len(target.objects) == 2, seconds=1)
         await world.until(lambda: bool(world.status().drift), seconds=1)
@@ -69,7 +69,7 @@ async def test_drift_and_desired_state_at_once() -> None:
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
-    target.meddle("bank", EVIL)
+    target.cluster.change("bank", EVIL)
     world.set(SHOP)
     async with world.driven():
         await world.applied()
@@ -88,7 +88,7 @@ async def test_a_record_that_lags_behind_the_cluster() -> None:
         world.set(entry("bank", hosts=("other.example.com",)))
         await world.applied()
     world.store.write_statuses("default", [record])
-    target.meddle("bank", EVIL)
+    target.cluster.change("bank", EVIL)
     async with world.driven():
         await world.until(lambda: hosts(target, "bank") == ["other.example.com"], seconds=1)
     assert world.status().drift == ()

@@ -7,9 +7,9 @@ from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.rollout import RolloutState
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.verify import UNREGISTERED_HOST
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import cluster, entry, policy, ports
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.verification.support import BANK, KNOWN, REFUSED_URL, reasons, state
 from tests.unit.delivery.world import World
 
@@ -37,7 +37,7 @@ async def test_other_writers_do_not_block_it() -> None:
     """Constant changes by other clients cause reconciles, but don't stop a probe in flight."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
-    world.targets["east"].tells = True
+    world.targets["east"].watchable = True
     async with world.driven():
         await world.verified()
         world.agents.seconds = 1.0
@@ -53,7 +53,7 @@ async def test_other_writers_do_not_block_it() -> None:
 async def another_writer(world: World) -> None:
     """An unmanaged entry is replaced every 50 ms."""
     for number in count():
-        world.targets["east"].meddle("busy", {"hosts": [f"busy-{number}.example.com"]}, by="others")
+        world.targets["east"].cluster.change("busy", {"hosts": [f"busy-{number}.example.com"]}, by="others")
         await asyncio.sleep(0.05)
 
 
@@ -143,7 +143,7 @@ async def test_unsupported_is_not_expected() -> None:
     world.agents.attach()
     async with world.driven():
         await world.verified()
-        world.targets["east"].unable = {BANK.name: "not here"}
+        world.targets["east"].unsupported = {BANK.name: "not here"}
         world.set(entry("bank", ports=ports("80:HTTP")))
         await world.verified()
     assert world.status().unverified is None

@@ -1,1 +1,1 @@
-"""Reconciles a cluster under a lease: the plan (pure), the guards that can hold it, and the loop that applies it."""
+"""Reconciles one cluster under one lease: the plan (pure), the guards that can hold it, and the loop."""
