@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
 from tools.gen import ROOT
@@ -37,7 +38,7 @@ _CALLS = {
     "_verdict": Kind.PROBE,
 }
 """Functions and classes with a reason among their positional arguments."""
-_NOT_REASONS = frozenset({"DYNAMIC_DNS", "SERVICE_CIDRS"})
+_NOT_REASONS = frozenset({"DYNAMIC_DNS", "REGISTRY_ONLY", "SERVICE_CIDRS"})
 """Constants that are named like their values, but are values of fields."""
 _KEYWORDS = {"reason": Kind.ERROR, "refused": Kind.PROBE}
 
@@ -51,14 +52,15 @@ class Found:
     code: str = ""
 
 
-def find_reasons(source: Path = SOURCE) -> set[Found]:
+@cache
+def find_reasons(source: Path = SOURCE) -> frozenset[Found]:
     """All reasons in the Python files below a directory."""
     trees = [ast.parse(path.read_text()) for path in source.rglob("*.py")]
     constants = {name: value for tree in trees for name, value in _constants(tree)}
     codes = {name: code for tree in trees for name, code in _error_classes(tree)}
     named = {Found(value, Kind.STATUS) for name, value in constants.items() if name == value}
     found = {found for tree in trees for found in _reasons(tree, constants, codes)}
-    return {each for each in named | found if each.reason not in _NOT_REASONS}
+    return frozenset(each for each in named | found if each.reason not in _NOT_REASONS)
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """What README.md and docs/ tell the reader to type works, in their order, in the environment of `make run`.
 
-Only ports differ from what is written: they are free ones. Each page has an environment of its own, so its commands
-must not depend on another page's.
+Only ports differ from what is written: they are free ones. The walk-through starts in a new environment, as it says.
+The other pages share one, in their order: a reader has also tried other pages before.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from tests.support.paths import EXAMPLES
 
 PATIENCE_SECONDS = 120.0
 RUNNABLE = [page for page in pages() if any(block.runs for block in blocks_of(page))]
+WALK_THROUGH = "docs/document-walkthrough.md"
 
 
 def workspace(home: Path) -> Path:
@@ -57,17 +58,18 @@ async def run(block: Block, folder: Path, environment: Environment) -> str:
     return printed
 
 
-@pytest.mark.parametrize("page", RUNNABLE)
-async def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
-    """Every block of the page that is marked to be run exits with 0 and prints what its marker says."""
+@pytest.mark.parametrize(
+    "together", [[WALK_THROUGH], [page for page in RUNNABLE if page != WALK_THROUGH]], ids=["walk-through", "others"]
+)
+async def test_the_commands_work(together: list[str], tmp_path: Path) -> None:
+    """Every block that is marked to be run exits with 0 and prints what its marker says."""
     folder = workspace(tmp_path)
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     async with demo_environment(data, real=False) as environment:
-        for block in blocks_of(page):
-            if block.runs:
-                printed = await run(block, folder, environment)
-                assert block.prints in printed, f"{block} does not print {block.prints!r}:\n{printed}"
+        for block in (block for page in together for block in blocks_of(page) if block.runs):
+            printed = await run(block, folder, environment)
+            assert block.prints in printed, f"{block} does not print {block.prints!r}:\n{printed}"
 
 
 @pytest.mark.parametrize(
@@ -90,4 +92,4 @@ async def test_a_failing_block_is_noticed(language: str, text: str, tmp_path: Pa
 
 def test_the_quick_start_is_run() -> None:
     """The README and the walk-through are among the pages whose commands are run."""
-    assert {"README.md", "docs/document-walkthrough.md"} <= set(RUNNABLE)
+    assert {"README.md", WALK_THROUGH} <= set(RUNNABLE)

@@ -9,15 +9,10 @@ from egress_server.telemetry.metrics import REGISTRY
 from egress_server.wire.table import contract_services
 from tests.integration.docs.blocks import pages
 from tests.support.paths import ROOT
-from tools.reference.pages import reference_pages
+from tools.reference.api import rpcs_page
 from tools.reference.reason_scan import Found, Kind, find_reasons
 from tools.reference.reasons import DESCRIBED
-
-
-@pytest.fixture(scope="module")
-def reference() -> dict[str, str]:
-    """The pages."""
-    return reference_pages()
+from tools.reference.server import metrics_page
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -49,11 +44,12 @@ def test_reasons_are_found(tmp_path: Path) -> None:
     }
 
 
-def test_every_rpc_and_metric_has_its_entry(reference: dict[str, str]) -> None:
+def test_every_rpc_and_metric_has_its_entry() -> None:
     """Nothing is missing where it would be looked up."""
+    described = rpcs_page()
     rpcs = [rpc.name for service in contract_services() for rpc in service.methods]
-    assert [name for name in rpcs if f"### {name}\n" not in reference["rpcs"]] == []
-    assert [each.name for each in REGISTRY.collect() if f"`{each.name}" not in reference["metrics"]] == []
+    assert [name for name in rpcs if f"### {name}\n" not in described] == []
+    assert [each.name for each in REGISTRY.collect() if f"`{each.name}" not in metrics_page()] == []
 
 
 def test_pages_name_metrics_that_exist() -> None:
