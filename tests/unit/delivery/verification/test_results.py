@@ -180,7 +180,9 @@ async def test_what_holds_it_up_is_named() -> None:
         problem = reported(world, BANK.name, revision).problem
         assert problem is not None
         assert problem.reason == "DEBOUNCE_OPEN"
-        assert problem.message.startswith("another client writes all the time; the last probe: HEAD http://bank.example.com/")
+        assert problem.message.startswith(
+            "another client writes all the time; the last probe: HEAD http://bank.example.com/"
+        )
         target.propagation_delay = None
         await world.until(lambda: reasons(world.status().unverified) == {BANK.name: "PROBE_DISAGREES"}, seconds=2)
         await world.until(lambda: state(world, BANK.name, revision) is RolloutState.DISAGREES)
