@@ -14,15 +14,15 @@ TIERS := unit contract integration
 SOURCES := requirements.lock server/pyproject.toml sdk/pyproject.toml
 STAMP := $(VENV)/.installed-$(shell cat $(SOURCES) | cksum | cut -d' ' -f1)
 
-# Where the machine has certificates of its own, its network may need them: uv then trusts those.
+# If the machine has its own certificates, its network may need them: uv then trusts those.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
 export UV_SYSTEM_CERTS := true
 endif
 
-.PHONY: help demo run test test-pythons test-mesh check bench gen lock setup clean
+.PHONY: help demo run test test-pythons test-sdk-versions test-mesh check docs bench gen image version dist lock setup clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: $(STAMP) ## Play the story of the source document on real parts of this machine
 	@$(BIN)/egressd demo
@@ -34,7 +34,11 @@ test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' t
 	@for tier in $(TIERS); do \
 	  [ -d tests/$$tier ] || echo "test: no $$tier tier: tests/$$tier does not exist"; done
 	@echo "test: no real-mesh tier here: see 'make test-mesh'"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
+	@$(BIN)/python $(COVERAGE) -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
+	@$(if $(COVERAGE),$(BIN)/python tools/coverage.py)
+
+# Only a whole run is measured and held to the floor.
+COVERAGE := $(if $(ARGS)$(filter-out $(TIERS),unit contract integration),,-W ignore:Unable -m slipcover)
 
 PYTHONS := 3.11 3.12 3.13
 test-pythons: ## Run the unit and contract tests on every Python from 3.11 to 3.13 found here
@@ -43,10 +47,13 @@ test-pythons: ## Run the unit and contract tests on every Python from 3.11 to 3.
 	    VENV=.cache/venvs/$(version) PYTHON=$(call find-python,python$(version)), \
 	  echo "test-pythons: no Python $(version) here") &&) true
 
+test-sdk-versions: $(STAMP) ## Run the SDK's tests on the oldest and newest grpcio and protobuf it allows
+	@$(BIN)/python tools/sdk_versions.py
+
 test-mesh: $(STAMP) ## Run the tests on real meshes, as root on Linux (ARGS='-k name' to narrow)
 	@$(BIN)/python -m tests.mesh $(ARGS)
 
-check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
+check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text, word list
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
 	@$(BIN)/mypy --no-error-summary server/src sdk/src tests tools
 	@$(BIN)/lint-imports --config pyproject.toml --cache-dir .cache/import-linter > .cache/layers.txt \
@@ -57,14 +64,31 @@ check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text
 	    $(BIN)/buf breaking .cache/image.binpb --against proto/image.binpb --config buf.yaml; \
 	  else echo "check: no release yet, so no proto/image.binpb to compare the contract with"; fi
 	@$(BIN)/python tools/gen.py --check
+	@$(BIN)/python tools/version.py --check
 	@$(BIN)/python tools/tracked_text.py
+	@$(BIN)/python tools/word_list.py
 	@echo "check: all good"
+
+docs: $(STAMP) ## Build the documentation site into .cache/site, with reference pages generated from the code
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
+	@echo "docs: .cache/site/index.html"
 
 bench: $(STAMP) ## Measure speed against baselines of the same run (ONLY=P1 to narrow)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
 gen: $(STAMP) ## Generate the Python code and the descriptor set from proto/
 	@$(BIN)/python tools/gen.py
+
+image: $(STAMP) ## Write the contract's image that later releases are compared with
+	@$(BIN)/buf build --path proto/egress -o proto/image.binpb
+
+version: $(STAMP) ## Show the version, or set it everywhere (TO=1.2.3)
+	@$(BIN)/python tools/version.py $(TO)
+
+dist: $(STAMP) ## Build wheels and source archives of both packages into dist/, offline
+	@rm -rf dist
+	@for package in sdk server; do \
+	  $(BIN)/uv build -q --offline --no-build-isolation -p $(BIN)/python $$package -o dist; done
 
 lock: $(STAMP) ## Refresh the locks (UPGRADE=1 takes newer releases)
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
@@ -78,7 +102,7 @@ lock: $(STAMP) ## Refresh the locks (UPGRADE=1 takes newer releases)
 setup: $(STAMP) ## Only install: .venv with every tool, egressd and egressctl
 
 clean: ## Remove what can be made again
-	@rm -rf .venv .cache .egress
+	@rm -rf .venv .cache .egress dist
 
 # The first Python of these names that is new enough and really runs: pyenv's shims may not.
 find-python = $(shell for name in $(1); do \

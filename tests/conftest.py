@@ -17,7 +17,7 @@ settings.load_profile("egress")
 
 
 def forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turns a skipped report into a failed one that gives the reason. Expected failures stay."""
+    """Turns a skipped report into a failed one with the reason of the skip. Expected failures stay."""
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
@@ -34,7 +34,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """A module that skips itself as a whole."""
+    """A module that skips itself."""
     report = yield
     forbid_skip(report)
     return report
@@ -47,5 +47,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
-    """Whether golden files are to be written."""
+    """Whether golden files are to be rewritten."""
     return bool(request.config.getoption("--update-golden"))

@@ -22,7 +22,7 @@ FORBIDDEN = {
 
 
 def tracked() -> list[Path]:
-    """The files that git knows, those just added included. Raises if this is no checkout."""
+    """The files that git knows, those just added included. Raises if this is not a checkout."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
     return [Path(name) for name in listing.stdout.split("\0") if name]
 

@@ -1,4 +1,4 @@
-"""The bars: what is held against what, and how far it must reach."""
+"""The bars: what is compared with what, and the ratio it must reach."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from tests.bench.rounds import Samples, ratio
 P1_THROUGHPUT = 0.60
 P1_P99 = 2.0
 P1_SCRIPTS = 1.01
-"""One script a write; a hundredth more, as a write may meet the start of another's and run again."""
+"""One script per write; 1 % more, since a write may run into the start of another one and run again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar and what was reached. `figures` go into the result as they are."""
+    """A bar and the measured ratio. `figures` go into the result as they are."""
 
     name: str
     what: str
@@ -23,7 +23,7 @@ class Bar:
 
 
 def p1(samples: Samples, commands: Mapping[str, float]) -> Bar:
-    """A durable write with everything on, against B1: throughput, p99 and Redis commands must all hold."""
+    """A durable write with all features enabled, against B1: throughput, p99 and Redis commands must all pass."""
     throughput = ratio(samples, "P1", "B1", lambda load: load.calls_per_second)
     p99 = ratio(samples, "P1", "B1", lambda load: load.p99_ms)
     scripts = commands.get("EVALSHA", 0.0)

@@ -63,7 +63,7 @@ class _Handlers(grpc.GenericRpcHandler):
         self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(unary)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
-        """The one handler."""
+        """The only handler."""
         return self._handler if handler_call_details.method == UPSERT else None
 
 

@@ -17,7 +17,7 @@ _LINE = re.compile(rb'^\+[\d.]+ \[\d+ (?P<source>[^\]]+)\] "(?P<command>\w+)"')
 
 
 def commands_a_write(data_dir: Path, write: Callable[[], Sample]) -> dict[str, float]:
-    """Redis commands by name for each of the calls that `write` makes, those inside scripts left out."""
+    """Redis commands by name per call that `write` makes, without those inside scripts."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(data_dir / "redis" / "redis.sock"))
         connection.sendall(b"MONITOR\r\n")

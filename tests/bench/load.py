@@ -27,7 +27,7 @@ _CALL_TIMEOUT_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the callers saw between warm-up and end. `calls_in_all` counts the others too."""
+    """What the callers measured between warm-up and end. `calls_in_all` counts the other calls too."""
 
     calls_per_second: float
     p50_ms: float
@@ -50,7 +50,7 @@ class _Callers:
         self.reply_bytes = 0
 
     async def call(self, channel: grpc.aio.Channel, requests: Iterator[bytes]) -> None:
-        """One caller. Any refusal ends the measurement: a figure over errors would mean nothing."""
+        """One caller. Any error ends the measurement: a figure that includes errors would mean nothing."""
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(UPSERT)
         for request in requests:
             sent = time.perf_counter()
@@ -78,7 +78,7 @@ class _Callers:
 
 
 def _channel(address: str) -> grpc.aio.Channel:
-    """A connection of its own: channels to one address would share one otherwise."""
+    """Its own connection: otherwise channels to one address would share one."""
     options = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
     return grpc.aio.insecure_channel(address, options=options)
 

@@ -1,4 +1,4 @@
-"""Where and with what a run was measured: a figure without this says nothing."""
+"""The machine and versions of a run: a figure means little without them."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ def load_average() -> list[float]:
 
 
 def _git(*arguments: str) -> str:
-    """What git says; empty in a copy that is no checkout."""
+    """The output of git; empty in a copy that is not a checkout."""
     try:
         said = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Whether the machine was ours: what others take from both sides changes their ratio too.
+"""Whether the machine was idle otherwise: CPU that other processes take changes the ratio, too.
 
 With too few cores for everyone, a call's price is all the CPU it needs, the client's and redis-server's share included,
 rather than what its server needs.
@@ -18,7 +18,7 @@ _LOOK_SECONDS = 0.3
 
 
 def wait_for_quiet() -> None:
-    """Returns when hardly anything else runs, or when it has waited long enough for that."""
+    """Returns when the machine is nearly idle, or after a maximum wait."""
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while psutil.cpu_times_percent(_LOOK_SECONDS).idle < _IDLE_PERCENT and time.monotonic() < give_up:
         pass
@@ -26,14 +26,14 @@ def wait_for_quiet() -> None:
 
 @dataclass(slots=True)
 class Others:
-    """What processes other than ours used, as a share of all cores; known at the end."""
+    """What processes outside the measurement used, as a share of all cores; known at the end."""
 
     share: float = 0.0
 
 
 @contextmanager
 def watching_others(server: psutil.Process) -> Iterator[Others]:
-    """Ours are `server`, its children, and those of our own children that end meanwhile."""
+    """Counted out are `server`, its children, and children of this process that end meanwhile."""
     others = Others()
     begin, busy, own = time.monotonic(), _busy(), _own(server)
     yield others

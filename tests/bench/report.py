@@ -1,4 +1,4 @@
-"""A run as a table for people and as JSON for scripts."""
+"""A run as a human-readable table and as JSON."""
 
 import json
 import statistics
@@ -12,7 +12,7 @@ from tests.bench.bars import Bar
 from tests.bench.rounds import Sample, Samples
 
 BUSY = 0.1
-"""Share of the cores that others may take before the figures say more of them than of us."""
+"""Share of the cores that other processes may use before the figures are unreliable."""
 WHAT = {
     "B0": "bare grpc.aio echo",
     "B1": "B0 and one Redis script",
@@ -48,7 +48,7 @@ def write(path: Path, samples: Samples, bars: Sequence[Bar], context: Mapping[st
 
 
 def show(console: Console, samples: Samples, bars: Sequence[Bar]) -> None:
-    """The table, and under it each bar with its verdict."""
+    """The table, and below it each bar with its result."""
     table = Table(title="Medians over the rounds; CPU us: of the server's process for each call", title_justify="left")
     for heading in ("", "server", "calls/s", "worst", "p50 ms", "p99 ms", "CPU us", "others"):
         table.add_column(heading, justify="left" if heading in ("", "server") else "right")
@@ -58,7 +58,7 @@ def show(console: Console, samples: Samples, bars: Sequence[Bar]) -> None:
         table.add_row(name, WHAT[name], *shown)
     console.print(table)
     if any(figures_of(taken)["others_share_of_cores"] > BUSY for taken in samples.values()):
-        console.print("[bold]The machine was busy with other things: measure again when it is quiet.[/]")
+        console.print("[bold]The machine was busy: measure again when it is idle.[/]")
     for bar in bars:
         style, word = ("green", "holds") if bar.holds else ("bold white on red", "MISSED")
         console.print(f"[{style}] {bar.name} {word} [/] {bar.what}: {bar.verdict}")

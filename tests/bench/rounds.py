@@ -22,7 +22,7 @@ _LOAD_SECONDS = 120.0
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One server in one round. `cpu_us` is the CPU time of the server's process for each call, in microseconds;
-    `others` the share of all cores that went to processes that are none of ours."""
+    `others` the share of all cores that went to processes outside the measurement."""
 
     load: Load
     cpu_us: float
@@ -37,7 +37,7 @@ class Ratio:
 
     @property
     def median(self) -> float:
-        """The figure that is held against the bar."""
+        """The figure that is compared with the bar."""
         return statistics.median(self.by_round)
 
 
@@ -45,9 +45,9 @@ Samples = Mapping[str, Sequence[Sample]]
 
 
 def measure(servers: Mapping[str, Running], rounds: int, said: Callable[[str], None]) -> Samples:
-    """Samples of each server, one a round; `said` is told of each.
+    """Samples of each server, one per round; `said` is called with a line about each.
 
-    Raises RuntimeError where a call failed.
+    Raises RuntimeError if a call failed.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in servers}
     names = list(servers)
@@ -64,7 +64,7 @@ def measure(servers: Mapping[str, Running], rounds: int, said: Callable[[str], N
 
 
 def sample_of(server: Running, round_: int) -> Sample:
-    """One measurement, by a fresh client process. Raises RuntimeError where a call failed."""
+    """One measurement, by a fresh client process. Raises RuntimeError if a call failed."""
     wait_for_quiet()
     before = server.cpu_seconds()
     with watching_others(server.process) as others:

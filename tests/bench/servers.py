@@ -1,4 +1,4 @@
-"""The three servers that are measured, each in a process of its own, over the same disk."""
+"""The three servers that are measured, each in its own process, on the same disk."""
 
 import re
 import subprocess
@@ -20,20 +20,20 @@ _ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that serves."""
+    """A running server."""
 
     address: str
     process: psutil.Process
 
     def cpu_seconds(self) -> float:
-        """CPU time that the server's own process has used; not that of its redis-server."""
+        """CPU time of the server process itself, without its redis-server."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
 
 @contextmanager
 def egressd(data_dir: Path) -> Iterator[Running]:
-    """The product as it comes: default settings, an embedded store, no cluster registered."""
+    """The product with default settings, an embedded store, and no registered cluster."""
     command = [str(Path(sys.executable).with_name("egressd")), "run", "--data-dir", str(data_dir)]
     with _running([*command, "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"], data_dir) as server:
         yield server
@@ -41,7 +41,7 @@ def egressd(data_dir: Path) -> Iterator[Running]:
 
 @contextmanager
 def baselines(folder: Path, reply_bytes: int) -> Iterator[dict[str, Running]]:
-    """B0 and B1, answering with as many bytes as the product does."""
+    """B0 and B1, with responses of the same size as the product's."""
     base = [sys.executable, "-m", "tests.bench.baseline", str(reply_bytes)]
     with ExitStack() as stack:
         yield {
@@ -52,7 +52,7 @@ def baselines(folder: Path, reply_bytes: int) -> Iterator[dict[str, Running]]:
 
 @contextmanager
 def _running(command: Sequence[str], data_dir: Path) -> Iterator[Running]:
-    """Raises RuntimeError with the server's own words where it does not start."""
+    """Raises RuntimeError with the server's log if it does not start."""
     said = data_dir.with_suffix(".log")
     with said.open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
@@ -68,7 +68,7 @@ def _running(command: Sequence[str], data_dir: Path) -> Iterator[Running]:
 
 
 def _address(process: subprocess.Popen[bytes], said: Path) -> str:
-    """The first address that the server says: that of gRPC."""
+    """The first address that the server prints: that of gRPC."""
     give_up = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < give_up:
         if found := _ADDRESS.search(said.read_text()):

@@ -33,7 +33,7 @@ def requests_of(caller: int, round_: int) -> Iterator[bytes]:
 
 
 def _upsert(caller: int, entry: int, target_port: int) -> egress_service_pb2.UpsertServiceEntryRequest:
-    """An entry as in the document: one host, plain and TLS."""
+    """An entry as in the document: one host, plain HTTP and TLS."""
     return egress_service_pb2.UpsertServiceEntryRequest(
         parent="meshes/default/namespaces/bench",
         service_entry_id=f"entry-{caller}-{entry}",
@@ -52,6 +52,6 @@ def _upsert(caller: int, entry: int, target_port: int) -> egress_service_pb2.Ups
 
 
 def _request_id(text: str) -> bytes:
-    """The field request_id alone. A message's serialised parts may be put together by joining them."""
+    """Only the field request_id. Serialized parts of a message may be concatenated."""
     part: Message = egress_service_pb2.UpsertServiceEntryRequest(request_id=text.rjust(_REQUEST_ID_BYTES, "0"))
     return part.SerializeToString()

@@ -1,6 +1,5 @@
-"""A mesh in some store, and what reaches it: what the contract suite is written against."""
+"""A mesh in some store with its replicas: the contract suite is written against this."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,18 +16,18 @@ from egress_server.store.redis.checks import ensure_epoch
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.redis_store import RedisStore
 from egress_server.store.replica import RedisReplica
-from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.support.doubles.memory_store import MemoryReplica, MemoryStore
 
 RETENTION = Retention(versions=3)
-"""So few versions that the cap on a resource's history can be seen."""
+"""Few enough versions to reach the limit on a resource's history."""
 
 
 class StoreBench(Protocol):
-    """One mesh. `store` and `replica` are those of one process."""
+    """One mesh. `store` and `replica` belong to one process."""
 
     mesh: str
     patience: float
-    """Seconds in which a replica must have what was written."""
+    """Seconds within which a replica must have what was written."""
 
     @property
     def store(self) -> Store:
@@ -43,10 +42,10 @@ class StoreBench(Protocol):
         """The replica's."""
 
     async def another_store(self) -> Store:
-        """The store as another process has it."""
+        """The store as another process uses it."""
 
     async def another_replica(self) -> Replica:
-        """The replica of another process, which starts now and makes no commits."""
+        """The replica of another process that starts now and makes no commits."""
 
     async def advance(self, seconds: float) -> None:
         """Time passes for leases and request ids."""
@@ -54,7 +53,7 @@ class StoreBench(Protocol):
 
 @dataclass
 class Bench:
-    """A mesh on a real server. Tests of what Redis holds go to `connection` and `keys`."""
+    """A mesh on a real server. Tests of the data in Redis use `connection` and `keys`."""
 
     mesh: str
     address: Address
@@ -66,7 +65,7 @@ class Bench:
 
     @property
     def keys(self) -> MeshKeys:
-        """Where the mesh lives, for tests that spoil it."""
+        """The server of the mesh, for tests that break it."""
         return MeshKeys(self.mesh)
 
     @property
@@ -93,19 +92,19 @@ class Bench:
         return replica
 
     async def advance(self, seconds: float) -> None:
-        """See StoreBench. Brings the end of every key that has one nearer."""
+        """See StoreBench. Expires every key that is due before then."""
         for key in await self.connection.call("KEYS", f"egress:{{{self.mesh}}}:*"):
             left_ms = await self.connection.call("PTTL", key)
             if left_ms >= 0:
                 await self.connection.call("PEXPIRE", key, left_ms - int(seconds * 1000))
 
     async def close(self) -> None:
-        """Ends whatever was opened."""
+        """Closes everything that was opened."""
         await self._stack.aclose()
 
 
 class MemoryBench:
-    """A mesh in the in-memory store, with a clock of its own."""
+    """A mesh in the in-memory store, with its own clock."""
 
     def __init__(self, mesh: str = "m", make: Callable[..., MemoryStore] = MemoryStore) -> None:
         self.mesh = mesh
@@ -161,18 +160,8 @@ async def redis_bench(url: str, mesh: str) -> AsyncIterator[Bench]:
 
 
 def content(snapshot: Snapshot) -> dict[str, object]:
-    """All that a snapshot holds, and its epoch and revision."""
+    """Everything in a snapshot, with its epoch and revision."""
     return {
         "at": (snapshot.epoch, snapshot.revision),
         **{name: v for kind in ResourceKind for name, v in snapshot.of_kind(kind).items()},
     }
-
-
-async def comes(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
-    """Waits for what a replica will have; False if it does not come in time."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= give_up:
-            return False
-        await asyncio.sleep(0.005)
-    return True

@@ -1,4 +1,4 @@
-"""Real servers, one a process and kind; each test has a mesh of its own there."""
+"""Real servers, one per process and kind; each test has its own mesh there."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -14,14 +14,14 @@ _meshes = count(1)
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[ServerPool]:
-    """Those of this process."""
+    """The servers of this process."""
     with ExitStack() as stack:
         yield ServerPool(stack)
 
 
 @pytest.fixture(scope="session", params=SERVERS)
 def redis_url(request: pytest.FixtureRequest, servers: ServerPool) -> str:
-    """Where each server that is supported listens."""
+    """The address of each supported server."""
     return servers.url(request.param)
 
 

@@ -1,6 +1,6 @@
 """Golden files: what the code made once and people read and found right.
 
-`pytest --update-golden` writes them anew; the diff is then for people to read.
+`pytest --update-golden` rewrites them; review the diff.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.mesh.harness.cluster.binaries import Binaries, find_or_build, tell
+from tests.mesh.harness.cluster.binaries import Binaries, find_or_build, print_progress
 from tests.mesh.harness.cluster.mesh import Mesh, running_meshes
 from tests.mesh.harness.run.run import Run, eventually
 from tests.mesh.harness.workload.workload import Workload
@@ -13,7 +13,7 @@ from tests.mesh.harness.workload.workload import Workload
 @pytest.fixture(scope="session")
 def binaries() -> Binaries:
     """The programs of a mesh."""
-    return find_or_build(tell)
+    return find_or_build(print_progress)
 
 
 @pytest.fixture(scope="session")
@@ -23,21 +23,21 @@ def run(binaries: Binaries) -> Iterator[Run]:
         yield run
 
 
-class Tended:
+class SharedMesh:
     """A mesh, and what it is put back to after each test."""
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         mesh.workload("curl")
-        self._holdings = mesh.holdings()
+        self._saved_state = mesh.saved_state()
         self._configuration = mesh.workloads[0].sandbox.configuration()
         self._rules = mesh.workloads[0].sandbox.rules()
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Make it what it was before the first test, down to the sidecar of its first workload."""
         workload = self.mesh.workloads[0]
         self.mesh.world.forget()
-        self.mesh.restore(self._holdings)
+        self.mesh.restore(self._saved_state)
         workload.await_ready()
         if workload.sandbox.rules() != self._rules:
             workload.recreate()
@@ -45,24 +45,24 @@ class Tended:
 
 
 @pytest.fixture(scope="session")
-def _tended() -> list[Tended]:
+def _shared_meshes() -> list[SharedMesh]:
     """The meshes that run by now."""
     return []
 
 
 @pytest.fixture(scope="session")
-def mesh(run: Run, binaries: Binaries, _tended: list[Tended]) -> Iterator[Mesh]:
+def mesh(run: Run, binaries: Binaries, _shared_meshes: list[SharedMesh]) -> Iterator[Mesh]:
     """A mesh with the workload `default/curl`."""
     with running_meshes(run, binaries, [0]) as [mesh]:
-        _tended.append(Tended(mesh))
+        _shared_meshes.append(SharedMesh(mesh))
         yield mesh
 
 
 @pytest.fixture(scope="session")
-def meshes(mesh: Mesh, run: Run, binaries: Binaries, _tended: list[Tended]) -> Iterator[list[Mesh]]:
+def meshes(mesh: Mesh, run: Run, binaries: Binaries, _shared_meshes: list[SharedMesh]) -> Iterator[list[Mesh]]:
     """That mesh, and another one of the same kind with other service addresses."""
     with running_meshes(run, binaries, [1]) as [other]:
-        _tended.append(Tended(other))
+        _shared_meshes.append(SharedMesh(other))
         yield [mesh, other]
 
 
@@ -73,21 +73,21 @@ def curl(mesh: Mesh) -> Workload:
 
 
 @pytest.fixture(autouse=True)
-def _put_back(_tended: list[Tended]) -> Iterator[None]:
+def _restore(_shared_meshes: list[SharedMesh]) -> Iterator[None]:
     """Each test finds the meshes as the first one did."""
     yield
-    for tended in _tended:
-        tended.put_back()
+    for shared in _shared_meshes:
+        shared.restore()
 
 
 @pytest.fixture
-def foreign_unchanged(mesh: Mesh, _tended: list[Tended]) -> Callable[[], None]:
-    """Call it when nothing of ours should be left: the meshes must say what they said before the test. Ask for it
+def foreign_unchanged(mesh: Mesh, _shared_meshes: list[SharedMesh]) -> Callable[[], None]:
+    """Call it when nothing managed should be left: the meshes must hold what they held before the test. Request it
     before what is under test."""
-    before = [(tended.mesh, tended.mesh.holdings()) for tended in _tended]
+    before = [(shared.mesh, shared.mesh.saved_state()) for shared in _shared_meshes]
 
     def check() -> None:
         for each, held in before:
-            assert held.differences(each.holdings()) == [], each.name
+            assert held.differences(each.saved_state()) == [], each.name
 
     return check

@@ -1,11 +1,10 @@
-"""The processes of the server, spoken to by bare gRPC, which tests stop, kill and start again."""
+"""The server's processes, called over plain gRPC, which tests stop, kill and restart."""
 
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +14,7 @@ import grpc
 from egress.v1 import change_service_pb2_grpc, egress_service_pb2_grpc, fleet_service_pb2_grpc
 
 HOST = "www.shop.example"
-"""A name that no resolver knows: only --resolve says where it is."""
+"""A name that can't be resolved: only --resolve has its address."""
 READY_SECONDS = 180.0
 
 
@@ -26,7 +25,7 @@ class _Shop(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @contextmanager
@@ -39,7 +38,7 @@ def shop() -> Iterator[str]:
 
 
 class Process:
-    """One process of the server, started by `argv`; it says `word` and where its HTTP is once it is there."""
+    """One process of the server, started by `argv`; once ready it prints `word` and its HTTP address."""
 
     def __init__(self, log: Path, word: str, *argv: str) -> None:
         self.log = log
@@ -49,7 +48,7 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns once it has said so."""
+        """Returns once it is ready."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "egress_server", *self._argv]
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
@@ -64,7 +63,7 @@ class Process:
         self.http = line.split("http ")[1].strip()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ends it, by a signal, and waits until it is gone; its exit code. Harmless where it does not run."""
+        """Ends it by a signal and waits for its exit; the exit code. Harmless if it does not run."""
         process, self._process = self._process, None
         if process is None:
             return 0
@@ -77,7 +76,7 @@ class Process:
             process.stdout.close()
 
     def kill(self) -> None:
-        """Ends it at once, as a crash would."""
+        """Kills it, as a crash would."""
         self.stop(signal.SIGKILL)
 
 
@@ -104,7 +103,7 @@ class Daemon(Process):
 
 
 class Applier(Process):
-    """An `egressd apply` with its state in `home`; it says where its pages are before it has a store."""
+    """An `egressd apply` with its state in `home`; it prints its HTTP address before it has a store."""
 
     def __init__(self, home: Path, *words: str) -> None:
         where = ["--data-dir", str(home / "data"), "--metrics-address", "127.0.0.1:0"]
@@ -125,18 +124,10 @@ def running_daemon(home: Path, *words: str, command: str = "run") -> Iterator[Da
 
 @contextmanager
 def running_applier(home: Path, *words: str) -> Iterator[Applier]:
-    """One that has begun."""
+    """One that has started."""
     applier = Applier(home, *words)
     applier.start()
     try:
         yield applier
     finally:
         applier.stop()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    """Waits for what nobody announces."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come in time"
-        time.sleep(0.05)

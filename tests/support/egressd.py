@@ -1,4 +1,4 @@
-"""A whole egressd as a process of its own, as a user runs it: started, stopped, killed, and given its command again."""
+"""A whole egressd as its own process, as a user runs it: started, stopped, killed, and restarted."""
 
 import contextlib
 import os
@@ -7,27 +7,18 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
 
 READY_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0
-"""How long a test waits for what must come; never how long it takes."""
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Waits for what nobody announces."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up, f"did not come: {what}"
-        time.sleep(0.05)
+"""How long a test waits for what must come; never an expected duration."""
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has at this moment."""
+    """A port of 127.0.0.1 that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -52,7 +43,7 @@ class Egressd:
 
     @property
     def url(self) -> str:
-        """Where REST is served."""
+        """The address of REST."""
         return f"http://{self.http}"
 
     @property
@@ -68,7 +59,7 @@ class Egressd:
         return self._process
 
     def start(self) -> None:
-        """Returns once it says that it is ready; fails with its log where it never does."""
+        """Returns once it reports to be ready; fails with its log if it never does."""
         process = self.launch()
         late = threading.Timer(READY_SECONDS, process.kill)
         late.start()
@@ -82,7 +73,7 @@ class Egressd:
             raise AssertionError(self.log.read_text(errors="replace")[-4000:])
 
     def stop(self) -> int:
-        """Ends it in good order; its exit code. Harmless where it is not running."""
+        """Shuts it down gracefully; the exit code. Harmless if it is not running."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:
@@ -94,8 +85,8 @@ class Egressd:
         return [child for child in psutil.Process(self.pid).children(recursive=True) if _program(child) == name]
 
     def leftovers(self) -> list[str]:
-        """Every process on this machine, egressd apart, that has to do with the data directory: by its arguments or by
-        where it runs."""
+        """Every process on this machine except egressd that uses the data directory: by its arguments or working
+        directory."""
         return [
             found for found in (_mention(process, str(self.data_dir)) for process in psutil.process_iter()) if found
         ]
@@ -117,7 +108,7 @@ class Egressd:
 
 @contextlib.contextmanager
 def running(home: Path, *, clusters: Sequence[str] = (), resolve: Sequence[str] = ()) -> Iterator[Egressd]:
-    """An egressd, started, and stopped at the end."""
+    """A running egressd, stopped at the end."""
     egressd = Egressd(home, clusters=clusters, resolve=resolve)
     try:
         egressd.start()

@@ -1,4 +1,5 @@
-"""A server without an applier: store, API, both transports, in a thread; a test writes what an applier would report."""
+"""A server without an applier: store, API, both transports, in a thread; the test writes what an applier would
+report."""
 
 import asyncio
 import threading
@@ -27,8 +28,8 @@ from egress_server.store.audit import verify
 from egress_server.store.keys import Retention
 from egress_server.store.open import OpenStore, open_store
 from egress_server.wire import METHODS, STREAMS
-from tests.support.egressd import until
 from tests.support.sealing import OpenSealer
+from tests.support.waiting import eventually
 
 T = TypeVar("T")
 MESH = "default"
@@ -49,20 +50,20 @@ class FakeApplier:
     def report(self, *statuses: ClusterStatus) -> None:
         """Writes clusters' records, and waits until the replica has them."""
         self._run(self._store.store.put_status(MESH, statuses))
-        until(lambda: all(self._store.replica.statuses.get(s.cluster) == s for s in statuses), "records")
+        eventually(lambda: all(self._store.replica.statuses.get(s.cluster) == s for s in statuses), "records")
 
     def observe(self, *inventories: Inventory) -> None:
         """Writes inventories of clusters, and waits until the replica has them."""
         for each in inventories:
             self._run(self._store.store.put_inventory(MESH, each))
-        until(lambda: all(self._store.replica.inventories.get(i.cluster) == i for i in inventories), "inventories")
+        eventually(lambda: all(self._store.replica.inventories.get(i.cluster) == i for i in inventories), "inventories")
 
     def stored(self, name: str) -> Versioned[Resource] | None:
-        """A resource as the server's replica has it, with what the API does not show."""
+        """A resource in the server's replica, including what the API does not show."""
         return self._store.replica.snapshot.get(name)
 
     def verify(self) -> list[str]:
-        """What is wrong with the audit trail."""
+        """The problems in the audit trail."""
 
         async def problems() -> list[str]:
             return [problem async for problem in verify(self._store.connection, MESH)]
@@ -110,7 +111,7 @@ class FakeApplier:
 
     @contextmanager
     def running(self) -> "Iterator[FakeApplier]":
-        """While it serves."""
+        """A running one."""
         thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         thread.start()
         try:

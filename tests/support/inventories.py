@@ -26,7 +26,7 @@ def kubernetes(
 
 
 def inventory(cluster: str = "east", **fields: Any) -> Inventory:
-    """The inventory of a cluster from which nothing was left out."""
+    """The inventory of a cluster without omissions."""
     return Inventory(cluster, BIRTH, **fields)
 
 

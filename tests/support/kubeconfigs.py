@@ -1,13 +1,13 @@
-"""Kubeconfigs for tests: whole ones, with a secret that must turn up nowhere."""
+"""Complete kubeconfigs for tests, with a secret that must not show up anywhere."""
 
 import base64
 import json
 from typing import Any
 
 CANARY = "canary-9e107d9d372bb682"
-"""The token in every kubeconfig made here, unless said otherwise."""
+"""The token in every kubeconfig made here, by default."""
 SERVER = "https://127.0.0.1:1"
-"""Nobody is there, and on no other machine either: appliers really try."""
+"""Nothing listens there, on any machine: appliers really try to connect."""
 
 
 def pem(words: str = "anything") -> str:
@@ -18,7 +18,7 @@ def pem(words: str = "anything") -> str:
 def kubeconfig(
     user: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None, *, current: str = "c0", **extra: Any
 ) -> str:
-    """One with the context c0, and one for another cluster beside it."""
+    """One with the context c0, and one for another cluster next to it."""
     whole = {
         "apiVersion": "v1",
         "kind": "Config",

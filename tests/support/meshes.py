@@ -1,4 +1,4 @@
-"""Small meshes for tests: resources with sensible fields, and desired state that grows by revisions."""
+"""Small meshes for tests: resources with useful defaults, and desired state that grows by revisions."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ def cluster(id_: str = "east", **labels: str) -> Cluster:
 
 
 def with_orders(cluster: Cluster, **orders: Any) -> Cluster:
-    """The cluster with more orders from operators."""
+    """The cluster with further requests of operators."""
     return replace(cluster, orders=replace(cluster.orders, **orders))
 
 

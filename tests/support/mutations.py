@@ -1,4 +1,4 @@
-"""Commits as a command would make them, for tests of the store."""
+"""Commits as a command makes them, for tests of the store."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def mutation(
     read: frozenset[str] = frozenset(),
     reason: str = "",
 ) -> Commit:
-    """What a command hands to the store that sets or deletes `resource`, decided on `snapshot`."""
+    """The commit of a command that sets or deletes `resource`, based on `snapshot`."""
     request_id = request_id or f"request-{next(_numbers)}"
     kind = ChangeType.DELETE if deletes else ChangeType.SET
     return Commit(
@@ -49,17 +49,17 @@ def mutation(
 
 
 def setting(name: str, *hosts: str) -> Callable[[Snapshot], Commit]:
-    """Sets the entry called `name` on whatever snapshot."""
+    """Sets the entry `name` on any snapshot."""
     return lambda snapshot: mutation(snapshot, entry(snapshot, name, *hosts))
 
 
 def deleting(name: str) -> Callable[[Snapshot], Commit]:
-    """Deletes the entry called `name` on whatever snapshot."""
+    """Deletes the entry `name` on any snapshot."""
     return lambda snapshot: mutation(snapshot, entry(snapshot, name), deletes=True)
 
 
 async def insist(store: Store, replica: Replica, make: Callable[[Snapshot], Commit]) -> Committed:
-    """Commits what `make` decides on the snapshot, again on a newer one while the store finds it stale."""
+    """Commits what `make` decides on the snapshot, again on a newer one while it is stale."""
     while True:
         try:
             outcome = await store.commit(make(replica.snapshot))

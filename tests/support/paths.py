@@ -1,4 +1,4 @@
-"""Where the repository's own files are."""
+"""The root of the repository."""
 
 from pathlib import Path
 

@@ -6,13 +6,13 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from egress_server.store.embedded.binaries import wheel_servers
+from tests.support.waiting import eventually
 
 START_SECONDS = 15.0
 _PROGRAMS = (b"valkey-server", b"redis-server")
@@ -33,12 +33,12 @@ def server_binary(which: str) -> Path:
 
 
 def only(which: str) -> Callable[[], list[Path]]:
-    """The servers of a machine that has just the one meant by one of SERVERS."""
+    """The servers of a machine that only has the one meant by one of SERVERS."""
     return lambda: [server_binary(which)]
 
 
 class ServerPool:
-    """Servers that start when they are first asked for, and stop with the stack."""
+    """Servers that start when they are first requested, and stop with the stack."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
@@ -92,12 +92,15 @@ def server_pid(folder: Path) -> int:
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
-    give_up = time.monotonic() + START_SECONDS
-    while time.monotonic() < give_up and process.poll() is None:
-        with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
-            client.connect(str(path))
-            client.sendall(b"PING\r\n")
-            if client.recv(64).startswith((b"+PONG", b"-NOAUTH")):
-                return
-        time.sleep(0.02)
-    raise RuntimeError(f"the server did not start: see {path.parent / 'redis.log'}")
+    problem = f"the server did not start: see {path.parent / 'redis.log'}"
+    eventually(lambda: process.poll() is not None or _responds(path), problem, seconds=START_SECONDS)
+    if process.poll() is not None:
+        raise RuntimeError(problem)
+
+
+def _responds(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+        client.connect(str(path))
+        client.sendall(b"PING\r\n")
+        return client.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+    return False

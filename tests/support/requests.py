@@ -1,4 +1,4 @@
-"""One good request for each method of the contract."""
+"""One valid request for each method of the contract."""
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -28,7 +28,7 @@ CHANGE = f"{MESH}/changes/7"
 
 
 def outbound_policy() -> outbound_policy_pb2.OutboundPolicy:
-    """A policy with all that a caller may set but its name."""
+    """A policy with all fields that a caller may set except its name."""
     return outbound_policy_pb2.OutboundPolicy(
         mode=outbound_policy_pb2.OutboundPolicy.REGISTRY_ONLY,
         scope=common_pb2.Scope(namespace="prod", match_labels={"app": "shop"}),
@@ -37,7 +37,7 @@ def outbound_policy() -> outbound_policy_pb2.OutboundPolicy:
 
 
 def service_entry() -> service_entry_pb2.ServiceEntry:
-    """An entry with all that a caller may set but its name."""
+    """An entry with all fields that a caller may set except its name."""
     pb = service_entry_pb2
     return pb.ServiceEntry(
         hosts=["bank.example.com"],
@@ -54,7 +54,7 @@ def service_entry() -> service_entry_pb2.ServiceEntry:
 
 
 def fault() -> fault_pb2.Fault:
-    """A fault with all that a caller may set but its name."""
+    """A fault with all fields that a caller may set except its name."""
     pb = fault_pb2
     return pb.Fault(
         host="bank.example.com",
@@ -70,7 +70,7 @@ def fault() -> fault_pb2.Fault:
 
 
 def interception() -> interception_pb2.Interception:
-    """An interception with all that a caller may set together, but its name."""
+    """An interception with all fields that a caller may set together, except its name."""
     return interception_pb2.Interception(
         scope=common_pb2.Scope(namespace="prod", match_labels={"app": "shop"}),
         include_cidrs=["10.0.0.0/8"],

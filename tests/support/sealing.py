@@ -1,4 +1,4 @@
-"""A sealer without a key, that shows what was sealed and hides nothing."""
+"""A sealer without a key that only marks what was sealed."""
 
 import base64
 

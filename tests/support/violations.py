@@ -1,4 +1,4 @@
-"""What a check says is wrong, as tests compare it."""
+"""The problems that a check finds, in the form that tests compare."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from egress_server.domain.model.errors import InvalidArgument
 
 
 def violations_of(check: Callable[[], object]) -> list[tuple[str, str]]:
-    """Field and description of all that `check` refuses; empty where it refuses nothing."""
+    """Field and description of all that `check` refuses; empty if it refuses nothing."""
     try:
         check()
     except InvalidArgument as error:

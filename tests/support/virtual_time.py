@@ -1,6 +1,6 @@
-"""An event loop whose time passes only while everybody waits: hours of pauses in milliseconds, and always the same.
+"""An event loop whose time passes only while all tasks wait: hours of pauses in milliseconds, and deterministic.
 
-For code that measures by the loop's time. Real sockets and threads don't fit in.
+For code that uses the loop's time, without real sockets and threads.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ class _Selector(selectors.SelectSelector):
     now = 1000.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready; where nothing is, time has passed."""
+        """What is ready; if nothing is, time has passed."""
         ready = super().select(0)
         if not ready:
             if timeout is None:
-                raise RuntimeError("everybody waits, and no timer is set: this would hang for ever")
+                raise RuntimeError("all tasks wait, and no timer is set: this would hang forever")
             self.now += timeout
         return ready
 

@@ -1,7 +1,6 @@
-"""The import contracts are worth something only if they break: each is shown to.
-
-A copy of both packages gets one more module, or one more line, with an import planted in it, and
-import-linter judges the copy by the repository's own contracts.
+"""An import contract is only worth something if it breaks: each is shown to. A copy of both packages gets one more
+module, or one more line, with an import planted in it, and import-linter checks the copy by the repository's own
+contracts.
 """
 
 import os
@@ -110,7 +109,7 @@ def packages(tmp_path: Path) -> Path:
 
 
 def lint_imports(packages: Path, *contract: str) -> subprocess.CompletedProcess[str]:
-    """import-linter's judgement of the copy, by all contracts or by the one named."""
+    """import-linter's result for the copy, by all contracts or by the named one."""
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     chosen = [f"--contract={name}" for name in contract]
     config = ["--no-cache", "--no-logo", f"--config={ROOT / 'pyproject.toml'}"]
@@ -135,11 +134,11 @@ def test_a_planted_import_breaks_its_contract(packages: Path, contract: str, fil
 
 
 def test_nothing_planted_breaks_nothing(packages: Path) -> None:
-    """The copy as it is keeps every contract, so it is the plant that breaks one."""
+    """The unchanged copy keeps every contract, so it is the plant that breaks one."""
     verdict = lint_imports(packages)
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr
 
 
 def test_every_contract_has_a_plant() -> None:
-    """A contract that nobody has seen break does not count."""
+    """A contract without a planted violation does not count."""
     assert contracts().keys() == {contract for contract, _, _ in PLANTS}

@@ -1,4 +1,4 @@
-"""The command line's word for where a host really is."""
+"""How the command line specifies the real address of a host."""
 
 import pytest
 
@@ -36,6 +36,6 @@ def test_valid(text: str, want: HostOverride) -> None:
     ],
 )
 def test_invalid(text: str, why: str) -> None:
-    """A wrong value is refused with the part that is wrong."""
+    """An invalid value is refused with the invalid part."""
     with pytest.raises(ValueError, match=why.replace("[", r"\[")):
         parse_host_override(text)

@@ -41,10 +41,10 @@ def test_a_skip_fails_in_ci(tmp_path: Path, test: str) -> None:
 
 
 def test_a_skip_is_fine_elsewhere(tmp_path: Path) -> None:
-    """On a laptop what cannot run is skipped."""
+    """On a laptop a test that can't run is skipped."""
     assert "1 skipped" in run(tmp_path, BY_ITSELF, ci="").stdout
 
 
-def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
-    """A test marked as failing is no skip, though pytest reports it in the same words."""
+def test_an_expected_failure_is_not_a_skip(tmp_path: Path) -> None:
+    """A test marked as failing is not a skip, though pytest reports it in the same words."""
     assert "1 xfailed" in run(tmp_path, EXPECTED_FAILURE, ci="true").stdout

@@ -1,5 +1,5 @@
-"""The control plane: accepts policy, keeps it, and drives every cluster to it.
+"""The control plane: accepts policy, stores it, and reconciles every cluster with it.
 
-The rooms of this package and the one direction in which they may import each other are written
-down as contracts in the workspace's pyproject.toml; CONTRIBUTING.md says what lives where.
+The workspace's pyproject.toml has the contracts of what each sub-package may import; CONTRIBUTING.md describes what
+belongs where.
 """

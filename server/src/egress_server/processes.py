@@ -59,7 +59,7 @@ class ChildCommand:
 class ChildProcess:
     """One child process, kept running between `start` and `stop`.
 
-    `ready` is awaited after every launch and returns once the child serves; it may poll for ever, since the child's
+    `ready` is awaited after every launch and returns once the child serves; it may poll forever, since the child's
     exit or `ready_timeout` (seconds) ends it. `grace` is how many seconds the child has between SIGTERM and SIGKILL.
     """
 

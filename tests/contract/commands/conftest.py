@@ -22,7 +22,7 @@ CALLER = Caller(Principal("user:tester"), "test")
 
 @dataclass
 class CommandBench:
-    """A mesh and what may be done with it."""
+    """A mesh and its use cases."""
 
     bench: Bench
     services: Services
@@ -45,19 +45,19 @@ class CommandBench:
         return changed(await mutate(self.services, CALLER, Mutation(name, type_, None, Options())))
 
     async def revert(self, change: Change | int, **options: Any) -> MutationOutcome[Any]:
-        """Rolls a change back."""
+        """Reverts a change."""
         revision = change if isinstance(change, int) else change.revision
         command = RevertChange(self.mesh, revision, Options(**options))
         return await revert_change(self.services, CALLER, command)
 
     def now(self, name: str) -> Resource | None:
-        """The resource as it is."""
+        """The current resource."""
         found = self.bench.snapshot.get(name)
         return found.resource if found else None
 
 
 def changed(outcome: MutationOutcome[Any]) -> Change:
-    """The change of a mutation that made one."""
+    """The change of a mutation, which must have made one."""
     assert outcome.change is not None
     return outcome.change
 

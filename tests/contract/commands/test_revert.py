@@ -1,4 +1,4 @@
-"""Taking a change back, whatever it was; and what can't be taken back."""
+"""Reverting a change, whatever it was; and changes that can't be reverted."""
 
 import asyncio
 from dataclasses import replace
@@ -31,7 +31,7 @@ def fault(commands: CommandBench, ttl: float = 600.0) -> Fault:
 
 
 async def test_a_set_goes_back_to_what_was_before(commands: CommandBench) -> None:
-    """The resource is what it was, by a change that says which one it takes back and why."""
+    """The resource is restored by a change that names the reverted one and the reason."""
     await commands.set(commands.policy("ALLOW_ANY"))
     change = await commands.set(commands.policy("REGISTRY_ONLY"))
     outcome = await commands.revert(change, reason="too early")
@@ -51,7 +51,7 @@ async def test_a_creation_goes_back_to_nothing(commands: CommandBench) -> None:
 
 
 async def test_a_deletion_goes_back_to_what_was_deleted(commands: CommandBench) -> None:
-    """What a change deleted is there again, and that can be taken back as well."""
+    """A deleted resource is restored, and that change can be reverted as well."""
     await commands.set(entry(commands))
     change = await commands.delete(entry(commands).name)
     back = await commands.revert(change)
@@ -62,7 +62,7 @@ async def test_a_deletion_goes_back_to_what_was_deleted(commands: CommandBench) 
 
 
 async def test_a_creation_after_a_deletion(commands: CommandBench) -> None:
-    """A resource that was created again goes back to being deleted."""
+    """A resource that was recreated is deleted again."""
     await commands.set(entry(commands))
     await commands.delete(entry(commands).name)
     change = await commands.set(entry(commands, "other.example.com"))
@@ -72,7 +72,7 @@ async def test_a_creation_after_a_deletion(commands: CommandBench) -> None:
 
 
 async def test_a_registration_and_its_end(commands: CommandBench) -> None:
-    """Clusters come and go by revert too, and come back driven even if they were being cleaned."""
+    """Clusters are registered and deregistered by revert too, and are reconciled even if they were being cleaned up."""
     registered = await commands.set(cluster(commands), ChangeType.REGISTER)
     labelled = await commands.set(cluster(commands, env="prod"))
     await commands.revert(labelled)
@@ -87,7 +87,7 @@ async def test_a_registration_and_its_end(commands: CommandBench) -> None:
 
 
 async def test_the_mesh(commands: CommandBench) -> None:
-    """A mesh goes back to the labels it had; its creation stays."""
+    """A mesh gets its previous labels back, but its creation can't be reverted."""
     name = f"meshes/{commands.mesh}"
     change = await commands.set(Mesh(name, labels={"tier": "gold"}))
     await commands.revert(change)
@@ -97,14 +97,14 @@ async def test_the_mesh(commands: CommandBench) -> None:
 
 
 async def test_a_mesh_is_not_deleted(commands: CommandBench) -> None:
-    """The creation of a mesh can't be taken back."""
+    """The creation of a mesh can't be reverted."""
     with pytest.raises(FailedPrecondition) as refused:
         await commands.revert(1)
     assert refused.value.reason == "NOT_REVERSIBLE"
 
 
 async def test_a_cleared_fault_comes_back_for_the_rest_of_its_time(commands: CommandBench) -> None:
-    """A fault that is brought back ends when it would have ended."""
+    """A restored fault ends when it would have ended."""
     await commands.set(entry(commands))
     await commands.set(fault(commands))
     change = await commands.delete(fault(commands).name)
@@ -117,7 +117,7 @@ async def test_a_cleared_fault_comes_back_for_the_rest_of_its_time(commands: Com
 
 
 async def test_a_fault_that_is_over_stays_over(commands: CommandBench) -> None:
-    """Going back to a fault whose time is over is refused, in clear words."""
+    """Restoring a fault that has expired is refused with a clear message."""
     await commands.set(entry(commands))
     await commands.set(fault(commands, ttl=0.01))
     await asyncio.sleep(0.02)
@@ -129,7 +129,7 @@ async def test_a_fault_that_is_over_stays_over(commands: CommandBench) -> None:
 
 
 async def test_a_fault_must_still_make_sense(commands: CommandBench) -> None:
-    """A fault whose delay is longer than what is left of it is refused by the rule that any fault obeys."""
+    """A fault whose delay is longer than its remaining lifetime is refused by the same rule as any fault."""
     await commands.set(entry(commands))
     slow = replace(fault(commands), abort=None, delay=Delay(599.999))
     await commands.set(slow)
@@ -141,7 +141,7 @@ async def test_a_fault_must_still_make_sense(commands: CommandBench) -> None:
 
 
 async def test_only_the_last_change(commands: CommandBench) -> None:
-    """A change that others followed is refused, naming the last one; of a deleted resource too."""
+    """A change that is not the latest is refused with the name of the latest; also for a deleted resource."""
     first = await commands.set(commands.policy("ALLOW_ANY"))
     second = await commands.set(commands.policy("REGISTRY_ONLY"))
     with pytest.raises(FailedPrecondition) as refused:
@@ -154,7 +154,7 @@ async def test_only_the_last_change(commands: CommandBench) -> None:
 
 
 async def test_unknown_and_forgotten(commands: CommandBench) -> None:
-    """A change that never was is not found; one whose previous state is no longer retained is reported as such."""
+    """A change that does not exist is not found; one whose previous state is no longer retained is reported as such."""
     with pytest.raises(NotFound) as unknown:
         await commands.revert(99)
     assert unknown.value.reason == "CHANGE_NOT_FOUND"
@@ -172,7 +172,8 @@ async def test_unknown_and_forgotten(commands: CommandBench) -> None:
 
 
 async def test_checks_of_a_mutation(commands: CommandBench) -> None:
-    """What lint forbids now is refused although it was accepted once, and the etag must be the resource's own."""
+    """A state that lint rejects now is refused although it was accepted before, and the etag must match the
+    resource."""
     await commands.set(entry(commands))
     await commands.set(fault(commands))
     cleared = await commands.delete(fault(commands).name)
@@ -188,7 +189,7 @@ async def test_checks_of_a_mutation(commands: CommandBench) -> None:
 
 
 async def test_validate_only(commands: CommandBench) -> None:
-    """The plan shows what would happen, and nothing does."""
+    """The plan shows what would change, and nothing changes."""
     await commands.set(cluster(commands), ChangeType.REGISTER)
     change = await commands.set(entry(commands))
     outcome = await commands.revert(change, validate_only=True)
@@ -200,7 +201,7 @@ async def test_validate_only(commands: CommandBench) -> None:
 
 
 async def test_repeated(commands: CommandBench) -> None:
-    """A retry gets the first answer although the change is no longer the last one; another body is refused."""
+    """A retry gets the first response although the change is no longer the latest; another body is refused."""
     change = await commands.set(entry(commands))
     first = await commands.revert(change, request_id="r", fingerprint="f")
     again = await commands.revert(change, request_id="r", fingerprint="f")
@@ -211,7 +212,7 @@ async def test_repeated(commands: CommandBench) -> None:
 
 
 async def test_concurrent_reverts(commands: CommandBench) -> None:
-    """Of two that take the same change back one succeeds."""
+    """Of two concurrent reverts of one change, one succeeds."""
     change = await commands.set(commands.policy("ALLOW_ANY"))
     done = await asyncio.gather(*(commands.revert(change) for _ in range(5)), return_exceptions=True)
     errors = [each for each in done if isinstance(each, EgressError)]
@@ -220,7 +221,7 @@ async def test_concurrent_reverts(commands: CommandBench) -> None:
 
 
 async def test_a_mutation_is_reverted(commands: CommandBench) -> None:
-    """A mutation made by a command goes back as well as any."""
+    """A mutation made by a command can be reverted like any other."""
     resource: Resource = commands.policy("REGISTRY_ONLY")
     outcome = await mutate(commands.services, CALLER, Mutation(resource.name, ChangeType.SET, resource, Options()))
     assert outcome.change is not None

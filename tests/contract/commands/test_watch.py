@@ -31,7 +31,7 @@ Stream = AsyncGenerator[WatchEvent, None]
 async def watching(
     commands: CommandBench, cursor: Cursor | None = None, *, rollouts: bool = False, services: Services | None = None
 ) -> AsyncIterator[tuple[Cursor, Stream]]:
-    """A watch, and the cursor it began with."""
+    """A watch, and the cursor it started with."""
     query = WatchChanges(commands.mesh, cursor, rollouts)
     stream = watch_changes(services or commands.services, CALLER, query)
     try:
@@ -50,7 +50,7 @@ async def take(stream: Stream, count: int) -> list[WatchEvent]:
 
 
 def revisions(events: list[WatchEvent]) -> list[int]:
-    """Of the changes in events."""
+    """The changes in these events."""
     return [event.change.revision for event in events if event.change]
 
 
@@ -61,7 +61,7 @@ async def changes(commands: CommandBench, count: int) -> list[int]:
 
 
 async def another_process(commands: CommandBench) -> Services:
-    """The services of a process that starts now; its replica ends with the bench's connections."""
+    """The services of a process that starts now; its replica is closed with the bench's connections."""
     replica = RedisReplica(await commands.bench.connect(), commands.mesh)
     await replica.start()
     return Services(
@@ -70,7 +70,7 @@ async def another_process(commands: CommandBench) -> Services:
 
 
 async def test_from_now_on(commands: CommandBench) -> None:
-    """Without a cursor a watch begins with what comes next."""
+    """Without a cursor a watch starts with the next change."""
     await changes(commands, 3)
     async with watching(commands) as (_, stream):
         made = await changes(commands, 3)
@@ -78,7 +78,8 @@ async def test_from_now_on(commands: CommandBench) -> None:
 
 
 async def test_from_a_cursor_in_another_process(commands: CommandBench) -> None:
-    """From any cursor on all changes come once and in order, in whatever process; its own event does not come again."""
+    """From any cursor on, all changes come once and in order, in any process; the event of the cursor does not come
+    again."""
     async with watching(commands) as (start, stream):
         made = await changes(commands, 5)
         middle = (await take(stream, 3))[-1].cursor
@@ -95,20 +96,21 @@ class Counting(RedisStore):
     reads = 0
 
     async def changes(self, *args: Any, **kwargs: Any) -> Sequence[Change]:
-        """As ever."""
+        """As the store does."""
         self.reads += 1
         return await super().changes(*args, **kwargs)
 
 
 def tuned(commands: CommandBench, **knobs: Any) -> None:
-    """Sets the feed's knobs."""
+    """Sets the limits of the broadcaster."""
     commands.services.feeds[commands.mesh] = ChangeBroadcaster(
         commands.bench.store, commands.bench.replica, commands.mesh, **knobs
     )
 
 
 async def test_many_watchers_share_one_reader(commands: CommandBench) -> None:
-    """Fifty watchers cost the store no more reads than one; a slow one gets everything and delays none."""
+    """Fifty watchers cost the store no more reads than one; a slow one gets everything and does not delay the
+    others."""
     store = Counting(commands.bench.connection)
     commands.services.feeds[commands.mesh] = ChangeBroadcaster(store, commands.bench.replica, commands.mesh)
     query = WatchChanges(commands.mesh, None, include_rollouts=False)
@@ -125,7 +127,7 @@ async def test_many_watchers_share_one_reader(commands: CommandBench) -> None:
 
 
 async def test_behind_what_is_kept(commands: CommandBench) -> None:
-    """A watcher slower than the memory reads on from the store and misses nothing."""
+    """A watcher that falls behind the buffer continues from the store and misses nothing."""
     tuned(commands, kept=3)
     async with watching(commands) as (_, slow), watching(commands) as (_, fast):
         made = await changes(commands, 30)
@@ -135,7 +137,7 @@ async def test_behind_what_is_kept(commands: CommandBench) -> None:
 
 
 async def test_expired(commands: CommandBench) -> None:
-    """A cursor of another store, of the future, or older than what is retained is an error."""
+    """A cursor of another store, of a future revision, or older than what is retained is an error."""
     async with watching(commands) as (cursor, _):
         pass
     await changes(commands, 5)
@@ -151,7 +153,7 @@ async def test_expired(commands: CommandBench) -> None:
 
 
 async def test_from_the_future(commands: CommandBench) -> None:
-    """A cursor that the store cannot have issued is an error, once it is clear that the store does not catch up."""
+    """A cursor that the store can't have issued is an error once it is clear that the store won't catch up."""
     tuned(commands, patience=0.05)
     cursor = Cursor(commands.bench.snapshot.epoch[:8], 99, 0)
     with pytest.raises(OutOfRange):
@@ -160,7 +162,7 @@ async def test_from_the_future(commands: CommandBench) -> None:
 
 
 async def test_trimmed_while_watching(commands: CommandBench) -> None:
-    """A watcher that is so slow that the next change is no longer retained gets an error instead of skipping it."""
+    """A watcher so slow that the next change is no longer retained gets an error instead of skipping it."""
     tuned(commands, kept=2)
     async with watching(commands) as (_, slow), watching(commands) as (_, fast):
         made = await changes(commands, 20)
@@ -172,7 +174,7 @@ async def test_trimmed_while_watching(commands: CommandBench) -> None:
 
 
 async def test_another_store(commands: CommandBench) -> None:
-    """A store that is replaced under a watcher ends the watch: its history is another one."""
+    """A store that is replaced during a watch ends it: its history is a different one."""
     async with watching(commands) as (_, stream):
         await commands.bench.connection.call("DEL", commands.bench.keys.meta)
         await ensure_epoch(commands.bench.connection, commands.mesh)
@@ -190,12 +192,12 @@ def test_malformed(text: str) -> None:
 
 
 async def put(commands: CommandBench, *statuses: ClusterStatus) -> None:
-    """An applier's records."""
+    """Status records of an applier."""
     await commands.bench.store.put_status(commands.mesh, statuses)
 
 
 async def test_rollouts(commands: CommandBench) -> None:
-    """Rollouts are sent when a cluster's status has changed, not when it was only written again."""
+    """Rollouts are sent when a cluster's status has changed, not when it was only rewritten."""
     for id_ in ("east", "west"):
         await commands.set(Cluster(f"meshes/{commands.mesh}/clusters/{id_}", LocalTarget()), ChangeType.REGISTER)
     async with watching(commands, rollouts=True) as (start, stream):
@@ -220,7 +222,7 @@ async def test_rollouts(commands: CommandBench) -> None:
 
 
 async def test_drain(commands: CommandBench) -> None:
-    """Streams end when the process stops, and none begins after."""
+    """Streams end when the process stops, and no new ones start."""
     async with watching(commands) as (_, stream):
         commands.services.end_streams()
         assert [event async for event in stream] == []
@@ -231,7 +233,7 @@ async def test_drain(commands: CommandBench) -> None:
 
 
 async def test_keep_alive(commands: CommandBench) -> None:
-    """When nothing happens for a while an empty event says that the stream lives."""
+    """If nothing happens for a while, an empty event shows that the stream is alive."""
     tuned(commands, keep_alive=0.05)
     async with watching(commands) as (cursor, stream):
         assert await take(stream, 2) == [WatchEvent(cursor)] * 2

@@ -1,4 +1,4 @@
-"""The audit trail: one record a revision in the same commit, and tampering shows."""
+"""The audit trail: one record per revision in the same commit, and tampering is detected."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -21,12 +21,12 @@ async def write(bench: Bench, count: int = 6) -> None:
 
 
 async def problems(bench: Bench) -> list[str]:
-    """What verification finds."""
+    """The problems that verification finds."""
     return [problem async for problem in verify(bench.connection, bench.mesh)]
 
 
 async def seal(bench: Bench) -> None:
-    """Chains all there is."""
+    """Chains all records."""
     await Upkeep(bench.connection, bench.mesh, Retention()).seal()
 
 
@@ -54,7 +54,7 @@ async def test_a_record_says_who_what_and_why(bench: Bench) -> None:
 
 @pytest.mark.parametrize("sealed", [False, True])
 async def test_an_honest_trail_has_no_problems(bench: Bench, sealed: bool) -> None:
-    """Verification is silent on what commits wrote, before and after sealing, and as more is written."""
+    """Verification finds nothing after commits, before and after sealing, and as more is written."""
     await write(bench)
     if sealed:
         await seal(bench)
@@ -64,7 +64,7 @@ async def test_an_honest_trail_has_no_problems(bench: Bench, sealed: bool) -> No
 
 
 async def replace_record(bench: Bench, revision: int, changed: dict[bytes, bytes]) -> None:
-    """Writes the trail anew with one record changed: streams can't be edited in place."""
+    """Rewrites the trail with one record changed: streams can't be edited in place."""
     entries: list[Entry] = await bench.connection.call("XRANGE", bench.keys.audit, "-", "+")
     await bench.connection.call("DEL", bench.keys.audit)
     for id_, flat in entries:
@@ -73,13 +73,13 @@ async def replace_record(bench: Bench, revision: int, changed: dict[bytes, bytes
 
 
 async def edit(bench: Bench) -> None:
-    """Somebody else did it."""
+    """The actor is replaced."""
     record = msgspec.json.decode((await record_of(bench, 3))[b"r"]) | {"actor": "local:somebody"}
     await replace_record(bench, 3, {b"r": msgspec.json.encode(record)})
 
 
 async def edit_with_digest(bench: Bench) -> None:
-    """Somebody else did it, and the digest was made to fit."""
+    """The actor is replaced, and the digest made to fit."""
     fields = await record_of(bench, 3)
     record = msgspec.json.encode(msgspec.json.decode(fields[b"r"]) | {"actor": "local:somebody"})
     digest = hashlib.sha256(record + fields[b"c"]).hexdigest().encode()
@@ -87,33 +87,33 @@ async def edit_with_digest(bench: Bench) -> None:
 
 
 async def backdate(bench: Bench) -> None:
-    """It happened earlier."""
+    """The time is moved back."""
     await replace_record(bench, 3, {b"t": b"1"})
 
 
 async def remove(bench: Bench) -> None:
-    """It did not happen."""
+    """The record is removed."""
     await bench.connection.call("XDEL", bench.keys.audit, "3-0")
 
 
 async def cut_off(bench: Bench) -> None:
-    """Nothing happened after revision 4."""
+    """All records after revision 4 are removed."""
     await bench.connection.call("XDEL", bench.keys.audit, "5-0", "6-0")
 
 
 async def cut_off_and_rewind(bench: Bench) -> None:
-    """Nothing happened after revision 4, and the head agrees."""
+    """All records after revision 4 are removed, and the head is adjusted."""
     await cut_off(bench)
     await bench.connection.call("HSET", bench.keys.meta, "revision", 4)
 
 
 async def behead(bench: Bench) -> None:
-    """Nothing happened before revision 3."""
+    """All records before revision 3 are removed."""
     await bench.connection.call("XTRIM", bench.keys.audit, "MINID", "3-0")
 
 
 async def edit_resource(bench: Bench) -> None:
-    """Another state was set than the record says."""
+    """The stored state is not the recorded one."""
     history = bench.keys.history(entry(bench.snapshot, "e2").name)
     entries: list[Entry] = await bench.connection.call("XRANGE", history, "-", "+")
     forged = entries[0][1][1].replace(b"e2.example.com", b"evil.example.com")
@@ -135,7 +135,7 @@ async def edit_resource(bench: Bench) -> None:
     ],
 )
 async def test_tampering_shows(bench: Bench, tamper: Callable[[Bench], Awaitable[None]], sentence: str) -> None:
-    """Edits, gaps and truncation are each told apart in words."""
+    """Edits, gaps and truncation each have a message of their own."""
     await write(bench)
     await seal(bench)
     await tamper(bench)
@@ -143,7 +143,7 @@ async def test_tampering_shows(bench: Bench, tamper: Callable[[Bench], Awaitable
 
 
 async def test_old_sealed_records_can_be_forgotten(bench: Bench) -> None:
-    """Trimming keeps the chain value at the cut, so that the rest still verifies; unsealed records stay."""
+    """Trimming keeps the chain value at the cut, so that the rest can still be verified; unsealed records stay."""
     await write(bench, 4)
     await seal(bench)
     await write(bench, 2)
@@ -157,7 +157,7 @@ async def test_old_sealed_records_can_be_forgotten(bench: Bench) -> None:
 
 
 async def test_young_records_are_kept(bench: Bench) -> None:
-    """Upkeep forgets nothing that is within its time."""
+    """Upkeep removes nothing before its time."""
     await write(bench)
     await seal(bench)
     await Upkeep(bench.connection, bench.mesh, Retention()).forget()
@@ -165,7 +165,7 @@ async def test_young_records_are_kept(bench: Bench) -> None:
 
 
 async def test_two_sealers_do_not_spoil_the_chain(bench: Bench) -> None:
-    """Every process seals; the chain comes out right whoever wins."""
+    """Every process seals; the chain is correct whichever is first."""
     await write(bench)
     other = await bench.connect()
     await Upkeep(other, bench.mesh, Retention()).seal()

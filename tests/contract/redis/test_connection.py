@@ -1,4 +1,4 @@
-"""One connection shared by many callers: whoever gives up disturbs nobody."""
+"""One connection shared by many callers: a caller that gives up does not disturb the rest."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from tests.support.mutations import entry, insist, mutation, setting
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_cancellations_do_not_cross_replies(bench: Bench, seed: int) -> None:
-    """Of many calls at once, a part of them cancelled at any moment, every other gets its own answer."""
+    """Of many concurrent calls, some of them cancelled at any moment, each of the others gets its own reply."""
     dice = random.Random(seed)
     connection = await bench.connect()
 
@@ -33,7 +33,7 @@ async def test_cancellations_do_not_cross_replies(bench: Bench, seed: int) -> No
 
 
 async def test_a_cancelled_commit_is_found_by_its_request(bench: Bench) -> None:
-    """A caller that gave up and asks again gets one change, whether the first had run or not."""
+    """A caller that gave up and retries gets one change, whether or not the first call had run."""
     dice = random.Random(1)
     for number in range(50):
         commit = mutation(bench.snapshot, entry(bench.snapshot, f"e{number}"))
@@ -48,14 +48,14 @@ async def test_a_cancelled_commit_is_found_by_its_request(bench: Bench) -> None:
 
 
 async def test_flushed_scripts_come_back(bench: Bench) -> None:
-    """A commit works when somebody has flushed Redis' scripts."""
+    """A commit works after Redis' scripts were flushed."""
     await bench.connection.call("SCRIPT", "FLUSH")
     outcome = await bench.store.commit(mutation(bench.snapshot, entry(bench.snapshot, "bank")))
     assert outcome.change.revision == 1
 
 
 async def test_killed_connections_are_replaced(bench: Bench) -> None:
-    """Commits go on, each once, while their connections are cut again and again."""
+    """Commits succeed, each once, while their connections are cut again and again."""
     killer = await bench.connect()
     revisions: list[int] = []
 
@@ -78,15 +78,15 @@ async def test_killed_connections_are_replaced(bench: Bench) -> None:
     assert int(head) == len(revisions)
 
 
-async def test_a_refusal_of_redis_is_a_fault_of_ours(bench: Bench) -> None:
-    """What Redis refuses for a reason of ours is no matter for callers to retry, and leaves the connection whole."""
+async def test_an_error_of_redis_is_an_internal_error(bench: Bench) -> None:
+    """An error reply that a bug of the server causes is not retried, and leaves the connection usable."""
     with pytest.raises(StoreFault):
         await bench.connection.call("NOSUCHCOMMAND")
     assert await bench.connection.call("PING") == b"PONG"
 
 
 async def test_reads_at_once_see_one_moment(bench: Bench) -> None:
-    """Several reads in one go belong together, whatever others write meanwhile."""
+    """Several reads in one call are consistent, whatever other clients write meanwhile."""
     other = await bench.connect()
     keys = [f"egress:{{{bench.mesh}}}:t{n}" for n in range(3)]
 

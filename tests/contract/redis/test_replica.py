@@ -1,4 +1,4 @@
-"""A replica heals whatever the streams lose, and never acts on a store that was lost."""
+"""A replica recovers from any loss in the streams, and never acts on a store that was lost."""
 
 import asyncio
 from typing import Any
@@ -24,10 +24,10 @@ async def other(bench: Bench) -> RedisReplica:
 
 
 class Forgetful(RedisConnection):
-    """Commits through it leave no entry in the log, as if it had been lost in the same instant."""
+    """Commits through it leave no entry in the log, as if it had been lost immediately."""
 
     async def run(self, script: Script, keys: tuple[str, ...], *args: bytes | str | int) -> Any:
-        """Runs commit.lua without its line that writes to the log."""
+        """Runs commit.lua without the line that writes to the log."""
         lines = [line for line in script.text.splitlines() if b"'XADD', log" not in line]
         return await self.call("EVAL", b"\n".join(lines), len(keys), *keys, *args)
 
@@ -42,7 +42,7 @@ async def write_forgetfully(bench: Bench) -> None:
 
 @pytest.mark.parametrize("more_follows", [True, False])
 async def test_lost_entries_heal(bench: Bench, other: RedisReplica, more_follows: bool) -> None:
-    """Entries lost from the log, at its end or before it, are noticed and everything is read anew."""
+    """Entries lost from the log, at its end or before it, are noticed, and everything is read again."""
     await insist(bench.store, bench.replica, setting("first"))
     await write_forgetfully(bench)
     if more_follows:
@@ -52,7 +52,7 @@ async def test_lost_entries_heal(bench: Bench, other: RedisReplica, more_follows
 
 
 async def test_a_trimmed_log_heals(bench: Bench, other: RedisReplica) -> None:
-    """A process loses nothing when the whole log is trimmed away at any moment."""
+    """A process loses nothing if the whole log is trimmed at any moment."""
     for number in range(20):
         await insist(bench.store, bench.replica, setting(f"e{number}"))
         await bench.connection.call("XTRIM", bench.keys.log, "MAXLEN", 0)
@@ -61,7 +61,7 @@ async def test_a_trimmed_log_heals(bench: Bench, other: RedisReplica) -> None:
 
 
 async def test_lost_records_of_appliers_heal(bench: Bench, other: RedisReplica) -> None:
-    """A status whose stream entry is gone is found at the next look at the head."""
+    """A status whose stream entry is gone is found at the next read of the head."""
     await bench.store.put_status(bench.mesh, [ClusterStatus("c1", Phase.SETTLED, 1)])
     await bench.connection.call("DEL", bench.keys.status_log)
     await bench.store.put_status(bench.mesh, [ClusterStatus("c2", Phase.SETTLED, 2)])
@@ -72,7 +72,7 @@ async def test_lost_records_of_appliers_heal(bench: Bench, other: RedisReplica) 
 
 
 async def test_another_epoch_is_loaded(bench: Bench, other: RedisReplica) -> None:
-    """When the store is replaced by another, processes take the new one's state, though its revisions are lower."""
+    """If the store is replaced by another one, processes take over its state, although its revisions are lower."""
     await insist(bench.store, bench.replica, setting("bank"))
     assert await other.wait_revision(1, SECONDS)
     names = await bench.connection.call("KEYS", f"egress:{{{bench.mesh}}}:*")
@@ -87,7 +87,7 @@ async def test_another_epoch_is_loaded(bench: Bench, other: RedisReplica) -> Non
 
 
 async def test_a_lost_store_leaves_the_last_state(bench: Bench, other: RedisReplica) -> None:
-    """A store that came back empty does not empty the copies: nobody is to act on nothing."""
+    """A store that came back empty does not empty the copies: no cluster must be emptied because of it."""
     await insist(bench.store, bench.replica, setting("bank"))
     assert await other.wait_revision(1, SECONDS)
     names = await bench.connection.call("KEYS", f"egress:{{{bench.mesh}}}:*")

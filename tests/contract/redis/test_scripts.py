@@ -1,4 +1,5 @@
-"""What the scripts leave in Redis: one round trip a commit, nothing after a refusal, and an end for what must end."""
+"""What the scripts leave in Redis: one round trip per commit, nothing after a refusal, and an expiry if data must
+expire."""
 
 import time
 from dataclasses import replace
@@ -15,7 +16,7 @@ from tests.support.mutations import entry, insist, mutation, setting
 
 
 async def test_a_commit_costs_one_round_trip(bench: Bench) -> None:
-    """Redis sees exactly one script call for a commit that meets no conflict."""
+    """Redis sees exactly one script call for a commit without a conflict."""
     before = await _calls(bench)
     outcome: Committed = await bench.store.commit(
         mutation(bench.snapshot, entry(bench.snapshot, "bank", protocol=Protocol.HTTPS))
@@ -25,7 +26,7 @@ async def test_a_commit_costs_one_round_trip(bench: Bench) -> None:
 
 
 async def test_request_ids_are_forgotten(bench: Bench) -> None:
-    """A request id is kept for the time that was configured, and then free."""
+    """A request ID is kept for the configured time, and then free."""
     store = RedisStore(bench.connection, Retention(request_seconds=7))
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"))
     await store.commit(commit)
@@ -33,7 +34,7 @@ async def test_request_ids_are_forgotten(bench: Bench) -> None:
 
 
 async def test_the_deadline_is_before_the_stores(bench: Bench) -> None:
-    """The holder's deadline is never later than the moment at which the store gives the lease to another."""
+    """The holder's deadline is never later than the moment at which the store grants the lease to another owner."""
     lease = await bench.store.acquire(bench.mesh, "c1", "a", 60)
     left_ms = await bench.connection.call("PTTL", bench.keys.lease("c1"))
     assert lease is not None
@@ -41,7 +42,7 @@ async def test_the_deadline_is_before_the_stores(bench: Bench) -> None:
 
 
 async def test_a_refused_commit_leaves_nothing_behind(bench: Bench) -> None:
-    """A stale commit writes no key at all: no revision, no request id."""
+    """A stale commit writes no key at all: no revision, no request ID."""
     await insist(bench.store, bench.replica, setting("bank"))
     before = await _everything(bench)
     late = replace(mutation(bench.snapshot, entry(bench.snapshot, "bank", "x.com")), revision=0)
@@ -52,7 +53,8 @@ async def test_a_refused_commit_leaves_nothing_behind(bench: Bench) -> None:
 
 
 async def test_forgotten_buckets_count_as_changed(bench: Bench) -> None:
-    """Buckets that have long not changed are dropped; a snapshot older than that finds them stale, a newer one not."""
+    """Buckets that have not changed for long are dropped; a snapshot older than that finds them stale, a newer one does
+    not."""
     for number in range(6):
         await insist(bench.store, bench.replica, setting(f"e{number}"))
     await Upkeep(bench.connection, bench.mesh, Retention(buckets=5, bucket_revisions=2)).forget()

@@ -20,20 +20,21 @@ from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.store import Commit, Committed, Replica, RequestKey, Stale
-from tests.contract.benches import StoreBench, comes
+from tests.contract.benches import StoreBench
 from tests.contract.store.conftest import MEMORY, STORES
 from tests.contract.store.model import StoreModel, Version
 from tests.support.mutations import entry, mutation
+from tests.support.waiting import until
 
 T = TypeVar("T")
 OpenBench = Callable[[], AbstractAsyncContextManager[StoreBench]]
 
 _ALWAYS = settings(stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 EXAMPLES = {which: settings(_ALWAYS, max_examples=150 if which == MEMORY else 20) for which in STORES}
-"""How long each store is tried."""
+"""How long each store is tested."""
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-# Few of each, so that calls meet.
+# Few of each, so that calls collide.
 NAMES = st.sampled_from(["a", "b"])
 CLUSTERS = st.sampled_from(["east", "east", "west"])
 OWNERS = st.sampled_from(["one", "two"])
@@ -41,7 +42,7 @@ BUCKETS = st.sampled_from(
     [frozenset[str](), frozenset(["host/h"]), frozenset(["tcp/443"]), frozenset(["host/h", "tcp/443"])]
 )
 REQUEST_IDS = st.sampled_from(["", "", "r1", "r2"])
-"""Empty: a fresh one."""
+"""A fresh, empty one."""
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -61,7 +62,7 @@ class StoreMachine(RuleBasedStateMachine):
         self._numbers = iter(range(1, 1_000_000))
 
     def teardown(self) -> None:
-        """Ends what was opened."""
+        """Closes everything that was opened."""
         try:
             self._run(self._stack.aclose())
         finally:
@@ -97,7 +98,7 @@ class StoreMachine(RuleBasedStateMachine):
         other_epoch: bool,
         tell: bool,
     ) -> None:
-        """A commit on what the process saw up to `behind` revisions ago, perhaps with a request id used before."""
+        """A commit based on a snapshot up to `behind` revisions old, perhaps with a request ID used before."""
         resource = entry(self.bench.snapshot, name, *filter(None, [host]))
         decided = mutation(self.bench.snapshot, resource, deletes=deletes, request_id=request_id or self._fresh())
         own = frozenset([f"key/{resource.name}"]) if reads_key else frozenset()
@@ -119,7 +120,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES, times=st.integers(2, 4))
     def commit_often(self, name: str, times: int) -> None:
-        """One resource changes several times, so that its oldest versions go."""
+        """One resource changes several times, so that its oldest versions are dropped."""
         for turn in range(times):
             resource = entry(self.bench.snapshot, name, f"{turn}.com")
             decided = mutation(self.bench.snapshot, resource, request_id=self._fresh())
@@ -146,7 +147,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(cluster=CLUSTERS, owner=OWNERS, ttl=st.sampled_from([0.0, 30.0, 600.0]))
     def lease(self, cluster: str, owner: str, ttl: float) -> None:
-        """An applier takes or renews a lease; with no time to live it gives it back, be it its own or not."""
+        """An applier takes or renews a lease; with a time to live of zero it releases it, whether or not it holds
+        it."""
         store, mesh = self.bench.store, self.bench.mesh
         if ttl:
             lease = self._run(store.acquire(mesh, cluster, owner, ttl))
@@ -167,7 +169,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(cluster=CLUSTERS, drops=st.booleans())
     def inventory(self, cluster: str, drops: bool) -> None:
-        """An applier writes an inventory, or drops one that may not be there."""
+        """An applier writes an inventory, or drops one that may not exist."""
         store, mesh = self.bench.store, self.bench.mesh
         if drops:
             self._run(store.drop_inventory(mesh, cluster))
@@ -180,7 +182,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(cluster=CLUSTERS)
     def ask_resync(self, cluster: str) -> None:
-        """A resync is asked for."""
+        """A resync is requested."""
         self._run(self.bench.store.ask_resync(self.bench.mesh, cluster))
         self.model.resyncs[cluster] += 1
         self.model.status_writes += 1
@@ -188,7 +190,8 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.versions)
     @rule(back=st.integers(0, 6))
     def read_change(self, back: int) -> None:
-        """A change is read, with the version of then, or the newest one if that is past the cap; and one to come."""
+        """A change is read with its version, or with the newest one if that is past the limit; and one that does not
+        exist yet."""
         version = self.model.versions[max(0, self.model.head - 1 - back)]
         outcome, name = self.outcomes[version.revision - 1], version.commit.resource.name
         kept = self.model.kept(name)
@@ -222,7 +225,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def replicas_catch_up(self) -> None:
-        """Both replicas come to hold what the model holds, with every change's arrival."""
+        """Both replicas reach the state of the model, with the arrival of every change."""
         for replica in (self.bench.replica, self.other):
             self._run(self._caught_up(replica))
             assert Counter(dict(replica.resyncs)) == self.model.resyncs
@@ -235,7 +238,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def another_process_starts(self) -> None:
-        """A replica that starts now has everything but what was only a hint."""
+        """A replica that starts now has everything except hints."""
         late = self._run(self.bench.another_replica())
         self._check_content(late)
         assert not dict(late.resyncs)
@@ -254,7 +257,7 @@ class StoreMachine(RuleBasedStateMachine):
             return refused
 
     def _named(self, outcome: Committed | Stale | Aborted | None) -> tuple[object, ...] | None:
-        """As the model calls it."""
+        """The name of the resource in the model."""
         match outcome:
             case Committed(replayed=True):
                 assert outcome.change == self.outcomes[outcome.change.revision - 1].change
@@ -283,17 +286,17 @@ class StoreMachine(RuleBasedStateMachine):
 
     @staticmethod
     def _covered(version: Version) -> object:
-        """What the digest of a change covers."""
+        """The part of a change that its digest covers."""
         return version.commit.record, version.commit.resource
 
     def _versioned(self, version: Version) -> Versioned[Resource]:
-        """A version as the store must show it."""
+        """A version as the store must return it."""
         created, updated = (self.outcomes[n - 1].change.accept_time for n in (version.created, version.revision))
         return Versioned(version.commit.resource, version.revision, created, updated, version.commit.deletes)
 
     async def _caught_up(self, replica: Replica) -> None:
         assert await replica.wait_revision(self.model.head, self.bench.patience)
-        assert await comes(lambda: replica.status_number >= self.model.status_writes, self.bench.patience)
+        await until(lambda: replica.status_number >= self.model.status_writes, seconds=self.bench.patience)
         self._check_content(replica)
 
     def _check_content(self, replica: Replica) -> None:

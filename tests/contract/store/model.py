@@ -1,4 +1,4 @@
-"""What a store promises, in as few lines as possible: the judge of the state machine."""
+"""What a store promises, as short as possible: the oracle of the state machine."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class StoreModel:
         return [version for version in self.versions if version.commit.resource.name == name]
 
     def kept(self, name: str) -> list[Version]:
-        """Those whose version is kept."""
+        """The changes whose version is kept."""
         return self.of(name)[-RETENTION.versions :]
 
     def replay(self, request: RequestKey) -> tuple[object, ...] | None:
@@ -59,7 +59,7 @@ class StoreModel:
         return ("replay", revision) if fingerprint == request.fingerprint else ("reused",)
 
     def commit(self, commit: Commit) -> tuple[object, ...]:
-        """The outcome of a commit, which is made if nothing is against it."""
+        """The outcome of a commit, which is made if no check fails."""
         if replay := self.replay(commit.request):
             return replay
         if commit.epoch != self.epoch or any(self.last[bucket] > commit.revision for bucket in commit.read):

@@ -1,4 +1,4 @@
-"""The port AgentBus: processes find each other's agents and talk to each other through the store."""
+"""The port AgentBus: processes find each other's agents and communicate through the store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,8 +13,9 @@ from egress_server.ports.agents import AgentInfo
 from egress_server.store.agent_bus import RedisAgentBus
 from tests.contract.benches import redis_bench
 from tests.contract.store.conftest import MEMORY, STORES
-from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
 from tests.support.redis import ServerPool
+from tests.support.waiting import until
 
 BusOf = Callable[[str], AgentBus]
 
@@ -39,7 +40,7 @@ EVIDENCE = Evidence(
 
 @pytest.fixture(params=STORES)
 async def bus(request: pytest.FixtureRequest, servers: ServerPool, mesh: str) -> AsyncIterator[BusOf]:
-    """The bus of a process, by its name: over each store."""
+    """The bus of a process, by its name, over each store."""
     if request.param == MEMORY:
         exchange = Exchange()
         yield lambda process: MemoryAgentBus(exchange, process)
@@ -50,7 +51,7 @@ async def bus(request: pytest.FixtureRequest, servers: ServerPool, mesh: str) ->
 
 
 async def test_others_see_what_is_published(bus: BusOf) -> None:
-    """What a process holds is seen by the others, not by itself, until it holds nothing more."""
+    """The agents of a process are seen by the others, not by itself, until it has none left."""
     a, b = bus("a"), bus("b")
     assert await b.others() == {}
     await a.publish([HELD], TTL)
@@ -61,7 +62,7 @@ async def test_others_see_what_is_published(bus: BusOf) -> None:
 
 
 async def test_only_changes_are_sent_and_read(bus: BusOf) -> None:
-    """What has not changed is told and read without its content; what has, is seen."""
+    """What has not changed is published and read without its content; a change is seen."""
     a, b = bus("a"), bus("b")
     await a.publish([HELD], TTL)
     first = (await b.others())["a"]
@@ -73,19 +74,21 @@ async def test_only_changes_are_sent_and_read(bus: BusOf) -> None:
 
 
 async def test_a_silent_process_is_forgotten(bus: BusOf) -> None:
-    """A process that does not publish again within the time it gave is gone; publishing brings it back."""
+    """A process that does not publish again within its lifetime is gone; publishing brings it back."""
     a, b = bus("a"), bus("b")
     await a.publish([HELD], 0.02)
-    async with asyncio.timeout(15):
-        while await b.others():  # noqa: ASYNC110 - the store tells nobody
-            await asyncio.sleep(0.005)
+
+    async def is_alone() -> bool:
+        return not await b.others()
+
+    await until(is_alone)
     assert not await b.ask("a", ASK)
     await a.publish([HELD], TTL)
     assert await b.others() == {"a": (HELD,)}
 
 
 async def test_a_process_that_leaves_gets_no_requests(bus: BusOf) -> None:
-    """With nothing held any more, or never having published, a process is asked nothing."""
+    """A process that has no agents left, or never published any, is asked nothing."""
     a, b = bus("a"), bus("b")
     assert not await b.ask("a", ASK)
     await a.publish([HELD], TTL)
@@ -95,7 +98,7 @@ async def test_a_process_that_leaves_gets_no_requests(bus: BusOf) -> None:
 
 
 async def test_messages_keep_their_order(bus: BusOf) -> None:
-    """One inbox, first in, first out, whoever sent them."""
+    """One inbox, first in, first out, whichever process sent the message."""
     a, b = bus("a"), bus("b")
     await a.publish([HELD], TTL)
     for number in range(5):
@@ -121,7 +124,7 @@ async def test_an_attempt_there_and_back(bus: BusOf) -> None:
 
 
 async def test_late_requests_are_dropped(bus: BusOf) -> None:
-    """A request that nobody waits for any more is not handed out; the next one is."""
+    """A request whose caller has given up is not handed out; the next one is."""
     a, b = bus("a"), bus("b")
     await a.publish([HELD], TTL)
     await b.ask("a", replace(ASK, left=0.0))
@@ -133,7 +136,7 @@ async def test_late_requests_are_dropped(bus: BusOf) -> None:
 
 
 async def test_receive_waits_for_a_message(bus: BusOf) -> None:
-    """A message wakes whoever waits; without one the wait ends by itself."""
+    """A message wakes the reader; without one the wait times out."""
     a, b = bus("a"), bus("b")
     waiting = asyncio.create_task(a.receive())
     await b.answer("a", AgentReply("1", EVIDENCE))

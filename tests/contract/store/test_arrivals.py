@@ -1,18 +1,18 @@
-"""What a process hears beside desired state: who asked for a change and when, and requests for a fresh look."""
+"""What a process receives in addition to desired state: who made a change and when, and requests for a resync."""
 
-import asyncio
 from dataclasses import replace
 
 from egress_server.ports.store import Arrival, Replica
 from tests.contract.benches import StoreBench
 from tests.support.mutations import entry, mutation
+from tests.support.waiting import until
 
 SECONDS = 15.0
 TRACE = f"00-{1:032x}-{2:016x}-01"
 
 
 async def test_arrivals(bench: StoreBench, other: Replica) -> None:
-    """Here and elsewhere a change arrives with its time and, where its call is traced, with its trace."""
+    """In this process and in others a change arrives with its time and, if its call is traced, with its trace."""
     times = {}
     for number, traceparent in enumerate(("", TRACE), 1):
         commit = mutation(bench.snapshot, entry(bench.snapshot, f"e{number}"))
@@ -28,20 +28,18 @@ async def test_arrivals(bench: StoreBench, other: Replica) -> None:
 
 
 async def test_resyncs(bench: StoreBench, other: Replica) -> None:
-    """A request for a fresh look at a cluster reaches every process, and is no cluster's record."""
+    """A request for a resync of a cluster reaches every process, and does not change a cluster's record."""
     await bench.store.ask_resync(bench.mesh, "east")
     await bench.store.ask_resync(bench.mesh, "east")
-    async with asyncio.timeout(SECONDS):
-        for replica in (bench.replica, other):
-            while replica.resyncs.get("east") != 2:  # noqa: ASYNC110 - whenever it comes
-                await asyncio.sleep(0.01)
-            assert replica.statuses == {}
+    for replica in (bench.replica, other):
+        await until(lambda replica=replica: replica.resyncs.get("east") == 2)  # type: ignore[misc]
+        assert replica.statuses == {}
     late = await bench.another_replica()
     assert (late.statuses, dict(late.resyncs), late.status_number) == ({}, {}, 2)
 
 
 async def test_newest(bench: StoreBench) -> None:
-    """The last version of a resource is found when it is gone, too."""
+    """The last version of a deleted resource is found, too."""
     resource = entry(bench.snapshot, "e1")
     assert await bench.store.newest(bench.mesh, resource.name) is None
     made = await bench.store.commit(mutation(bench.snapshot, resource))

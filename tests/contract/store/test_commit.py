@@ -12,7 +12,7 @@ from tests.support.mutations import deleting, entry, insist, mutation, setting
 
 
 async def test_the_first_commit_is_revision_1(bench: StoreBench) -> None:
-    """A commit says its revision, that there was none before, and the store's time as create and update time."""
+    """A commit returns its revision, that there was no previous one, and the store's time as create and update time."""
     resource = entry(bench.snapshot, "bank")
     outcome = await bench.store.commit(mutation(bench.snapshot, resource, reason="because"))
     assert (outcome.change.revision, outcome.change.previous_revision) == (1, 0)
@@ -24,7 +24,7 @@ async def test_the_first_commit_is_revision_1(bench: StoreBench) -> None:
 
 
 async def test_what_is_read_back_is_what_was_answered(bench: StoreBench) -> None:
-    """The change and the version of a revision, read later, equal the answer of the commit."""
+    """The change and the version of a revision, read later, equal the reply of the commit."""
     resource = replace(entry(bench.snapshot, "bank"), export_to=(".",), addresses=("10.0.0.0/8",))
     outcome = await bench.store.commit(mutation(bench.snapshot, resource))
     assert await bench.store.change(bench.mesh, 1) == outcome
@@ -42,7 +42,7 @@ async def test_an_update_keeps_the_create_time(bench: StoreBench) -> None:
 
 
 async def test_a_deleted_resource_leaves_its_last_state_in_history(bench: StoreBench) -> None:
-    """After a delete the resource is gone, its last state readable, and a new one begins anew."""
+    """After a delete the resource is gone, its last state readable, and a new one starts over."""
     await insist(bench.store, bench.replica, setting("bank"))
     gone = await insist(bench.store, bench.replica, deleting("bank"))
     assert gone.versioned.deleted
@@ -54,7 +54,7 @@ async def test_a_deleted_resource_leaves_its_last_state_in_history(bench: StoreB
 
 
 async def test_revisions_have_no_gaps(bench: StoreBench) -> None:
-    """Of many commits at once each gets a revision of its own and none is left out."""
+    """Of many concurrent commits each gets its own revision, and none is skipped."""
 
     async def one(number: int) -> int:
         outcome = await insist(bench.store, bench.replica, setting(f"e{number}"))
@@ -67,7 +67,7 @@ async def test_revisions_have_no_gaps(bench: StoreBench) -> None:
 
 
 async def test_changes_come_in_pages(bench: StoreBench) -> None:
-    """Changes are read between two revisions, both excluded, forwards and backwards."""
+    """Changes are read between two revisions, both excluded, forward and backward."""
     for number in range(5):
         await insist(bench.store, bench.replica, setting(f"e{number}"))
 
@@ -85,7 +85,7 @@ async def test_changes_come_in_pages(bench: StoreBench) -> None:
 
 
 async def test_history_is_capped(bench: StoreBench) -> None:
-    """Versions past the cap are gone; the change stays and hands back the newest version in their place."""
+    """Versions past the limit are gone; the change stays and returns the newest version instead."""
     for _ in range(5):
         await insist(bench.store, bench.replica, setting("bank"))
     name = entry(bench.snapshot, "bank").name
@@ -97,7 +97,7 @@ async def test_history_is_capped(bench: StoreBench) -> None:
 
 
 async def test_the_same_request_is_one_change(bench: StoreBench) -> None:
-    """A repeated request gets the first answer, though its own commit has made it stale."""
+    """A repeated request gets the first reply, although its own commit has made it stale."""
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"))
     first = await bench.store.commit(commit)
     again = await bench.store.commit(commit)
@@ -107,7 +107,7 @@ async def test_the_same_request_is_one_change(bench: StoreBench) -> None:
 
 
 async def test_the_same_request_a_hundred_times_at_once_is_one_change(bench: StoreBench) -> None:
-    """However many copies of a request race, one commits and all get its answer."""
+    """However many copies of a request race, one commits and all get its reply."""
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"))
     outcomes = await asyncio.gather(*(bench.store.commit(commit) for _ in range(100)))
     assert {outcome.change.revision for outcome in outcomes} == {1}
@@ -115,7 +115,7 @@ async def test_the_same_request_a_hundred_times_at_once_is_one_change(bench: Sto
 
 
 async def test_a_replay_survives_its_version(bench: StoreBench) -> None:
-    """A request whose version is past the cap is still answered: its change, with the newest version."""
+    """A request whose version is past the limit is still answered: its change, with the newest version."""
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"))
     bench.replica.committed(await bench.store.commit(commit))
     for _ in range(4):
@@ -125,7 +125,7 @@ async def test_a_replay_survives_its_version(bench: StoreBench) -> None:
 
 
 async def test_a_request_id_belongs_to_one_body(bench: StoreBench) -> None:
-    """The same id with another fingerprint is refused, in commit and before."""
+    """The same ID with another fingerprint is refused, in commit and in lookup."""
     resource = entry(bench.snapshot, "bank")
     await bench.store.commit(mutation(bench.snapshot, resource, request_id="r"))
     other = mutation(bench.snapshot, resource, request_id="r", fingerprint="e" * 64)
@@ -137,7 +137,7 @@ async def test_a_request_id_belongs_to_one_body(bench: StoreBench) -> None:
 
 
 async def test_a_request_id_belongs_to_one_caller_and_method(bench: StoreBench) -> None:
-    """Another principal or method may use the same id."""
+    """Another principal or method may use the same ID."""
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"), request_id="r")
     await bench.store.commit(commit)
     for other in (
@@ -149,7 +149,7 @@ async def test_a_request_id_belongs_to_one_caller_and_method(bench: StoreBench) 
 
 
 async def test_request_ids_are_forgotten(bench: StoreBench) -> None:
-    """A request id is kept for the time that was configured, an hour, and then free."""
+    """A request ID is kept for the configured time, an hour, and then free."""
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"), request_id="r")
     await bench.store.commit(commit)
     await bench.advance(3590)
@@ -161,6 +161,6 @@ async def test_request_ids_are_forgotten(bench: StoreBench) -> None:
 
 
 async def test_meshes_do_not_see_each_other(bench: StoreBench) -> None:
-    """A commit in one mesh leaves another mesh's revisions alone."""
+    """A commit in one mesh does not affect another mesh's revisions."""
     await insist(bench.store, bench.replica, setting("bank"))
     assert await bench.store.change("another", 1) is None

@@ -1,6 +1,5 @@
-"""What clusters hold besides ours, in every process."""
+"""The inventories of clusters (unmanaged objects), in every process."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,20 +7,19 @@ from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.store import Replica
 from tests.contract.benches import StoreBench
+from tests.support.waiting import until
 
 EAST = Inventory("east", datetime(2026, 1, 1, tzinfo=UTC), namespaces=("default",), left_out={"services": 2})
 WEST = replace(EAST, cluster="west", namespaces=())
 
 
 async def hears(replica: Replica, *inventories: Inventory) -> None:
-    """Waits until a process knows just these."""
-    async with asyncio.timeout(15):
-        while replica.inventories != {each.cluster: each for each in inventories}:  # noqa: ASYNC110 - whenever it comes
-            await asyncio.sleep(0.01)
+    """Waits until a process knows exactly these."""
+    await until(lambda: replica.inventories == {each.cluster: each for each in inventories})
 
 
 async def test_newest_wins_and_dropped_goes(bench: StoreBench, other: Replica) -> None:
-    """Every process hears of each record, of the next one, and that it is forgotten; records of clusters go beside."""
+    """Every process sees each record, the next one, and its removal; the records of clusters are independent of it."""
     await bench.store.put_inventory(bench.mesh, EAST)
     await bench.store.put_inventory(bench.mesh, WEST)
     await bench.store.put_status(bench.mesh, [ClusterStatus("east", Phase.SETTLED, 4)])
@@ -38,7 +36,7 @@ async def test_newest_wins_and_dropped_goes(bench: StoreBench, other: Replica) -
 
 
 async def test_a_late_start(bench: StoreBench) -> None:
-    """A process that starts later knows those that are not forgotten."""
+    """A process that starts later knows the inventories that were not removed."""
     await bench.store.put_inventory(bench.mesh, EAST)
     await bench.store.put_inventory(bench.mesh, WEST)
     await bench.store.drop_inventory(bench.mesh, "west")

@@ -1,13 +1,14 @@
-"""Appliers: who drives a cluster, and whose record of it counts."""
+"""Appliers: which one manages a cluster, and whose record of it counts."""
 
 import asyncio
 
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
-from tests.contract.benches import StoreBench, comes
+from tests.contract.benches import StoreBench
+from tests.support.waiting import until
 
 
 async def test_one_owner_at_a_time(bench: StoreBench) -> None:
-    """While one holds a lease another gets none; released, the other gets it with a higher fence."""
+    """While one owner holds a lease, another can't get it; once released, the other gets it with a higher fence."""
     first = await bench.store.acquire(bench.mesh, "c1", "a", 60)
     assert first is not None
     assert await bench.store.acquire(bench.mesh, "c1", "b", 60) is None
@@ -18,14 +19,14 @@ async def test_one_owner_at_a_time(bench: StoreBench) -> None:
 
 
 async def test_only_the_owner_releases(bench: StoreBench) -> None:
-    """A release by somebody who lost the lease meanwhile does not take it from the new owner."""
+    """A release by an owner that lost the lease meanwhile does not take it from the new one."""
     await bench.store.acquire(bench.mesh, "c1", "a", 60)
     await bench.store.release(bench.mesh, "c1", "b")
     assert await bench.store.acquire(bench.mesh, "c1", "b", 60) is None
 
 
 async def test_renewal_keeps_the_fence(bench: StoreBench) -> None:
-    """The owner may take its lease again; the fence stays and the deadline moves."""
+    """The owner may renew its lease; the fence stays and the deadline moves."""
     first = await bench.store.acquire(bench.mesh, "c1", "a", 60)
     again = await bench.store.acquire(bench.mesh, "c1", "a", 120)
     assert first is not None
@@ -35,7 +36,7 @@ async def test_renewal_keeps_the_fence(bench: StoreBench) -> None:
 
 
 async def test_a_lease_ends_by_itself(bench: StoreBench) -> None:
-    """An owner that died loses the lease, and its fence is old from then on, even for itself."""
+    """An owner that died loses the lease, and its fence is outdated from then on, even for itself."""
     first = await bench.store.acquire(bench.mesh, "c1", "a", 60)
     assert first is not None
     await bench.advance(59)
@@ -50,7 +51,7 @@ async def test_a_lease_ends_by_itself(bench: StoreBench) -> None:
 
 
 async def test_a_lapsed_lease_has_a_new_fence(bench: StoreBench) -> None:
-    """An owner that lets its lease lapse and takes it again gets a higher fence: others may have been there."""
+    """An owner that lets its lease lapse and takes it again gets a higher fence: another applier may have held it."""
     first = await bench.store.acquire(bench.mesh, "c1", "a", 60)
     await bench.advance(61)
     again = await bench.store.acquire(bench.mesh, "c1", "a", 60)
@@ -60,13 +61,13 @@ async def test_a_lapsed_lease_has_a_new_fence(bench: StoreBench) -> None:
 
 
 async def test_leases_are_per_cluster(bench: StoreBench) -> None:
-    """A lease on one cluster says nothing of another."""
+    """A lease on one cluster does not affect another."""
     assert await bench.store.acquire(bench.mesh, "c1", "a", 60) is not None
     assert await bench.store.acquire(bench.mesh, "c2", "b", 60) is not None
 
 
 async def test_a_record_with_an_old_fence_is_not_written(bench: StoreBench) -> None:
-    """Of several records in one call only those of overtaken appliers are left out, and named."""
+    """Of several records in one call, only those of overtaken appliers are rejected, and named."""
     await bench.store.acquire(bench.mesh, "c1", "a", 60)
     await bench.store.release(bench.mesh, "c1", "a")
     young = await bench.store.acquire(bench.mesh, "c1", "b", 60)
@@ -79,12 +80,12 @@ async def test_a_record_with_an_old_fence_is_not_written(bench: StoreBench) -> N
         ],
     )
     assert list(refused) == ["c1"]
-    assert await comes(lambda: set(bench.replica.statuses) == {"c2"})
+    await until(lambda: set(bench.replica.statuses) == {"c2"})
     assert not await bench.store.put_status(bench.mesh, [ClusterStatus("c1", Phase.SETTLED, 8, fence=young.fence)])
 
 
 async def test_a_record_arrives_as_it_was_written(bench: StoreBench) -> None:
-    """Replicas see an applier's record with all its parts."""
+    """Replicas receive an applier's record with all its fields."""
     now = await bench.store.now()
     status = ClusterStatus(
         "c1",

@@ -1,4 +1,4 @@
-"""A commit stands on what its command saw: whoever decided on something that has changed since is refused."""
+"""A commit depends on what its command read: if something that it decided on has changed since, it is refused."""
 
 import asyncio
 from dataclasses import replace
@@ -22,7 +22,7 @@ BUCKETS = (
 
 @pytest.mark.parametrize("bucket", BUCKETS)
 async def test_a_changed_bucket_makes_stale(bench: StoreBench, bucket: str) -> None:
-    """A commit that looked at a bucket is refused when the bucket has changed since, whichever kind it is."""
+    """A commit that read a bucket is refused if the bucket has changed since, whichever kind it is."""
     seen = bench.snapshot.revision
     first = mutation(bench.snapshot, entry(bench.snapshot, "one"))
     await bench.store.commit(replace(first, touch=first.touch | {bucket}))
@@ -35,7 +35,7 @@ async def test_a_changed_bucket_makes_stale(bench: StoreBench, bucket: str) -> N
 
 
 async def test_a_bucket_nobody_looked_at_does_not_matter(bench: StoreBench) -> None:
-    """Commits about different things do not disturb each other, however old their snapshots are."""
+    """Commits about different resources do not conflict, however old their snapshots are."""
     snapshot = (bench.mesh, bench.snapshot.epoch)
     old = [mutation(bench.snapshot, entry(bench.snapshot, f"e{n}")) for n in range(3)]
     outcomes = [await bench.store.commit(replace(c, mesh=snapshot[0], revision=0)) for c in old]
@@ -43,7 +43,7 @@ async def test_a_bucket_nobody_looked_at_does_not_matter(bench: StoreBench) -> N
 
 
 async def test_a_refused_commit_leaves_nothing_behind(bench: StoreBench) -> None:
-    """After a stale commit there is no change, no version and no request id; the next commit gets the next revision."""
+    """After a stale commit there is no change, no version and no request ID; the next commit gets the next revision."""
     await insist(bench.store, bench.replica, setting("bank"))
     late = replace(mutation(bench.snapshot, entry(bench.snapshot, "bank", "x.com")), revision=0)
     with pytest.raises(Stale):
@@ -57,7 +57,7 @@ async def test_a_refused_commit_leaves_nothing_behind(bench: StoreBench) -> None
 
 
 async def test_another_epoch_is_stale(bench: StoreBench) -> None:
-    """A snapshot of another store, lost or replaced, commits nothing."""
+    """A snapshot of another store, lost or replaced, can't commit anything."""
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"))
     with pytest.raises(Stale):
         await bench.store.commit(replace(commit, epoch="another"))
@@ -86,7 +86,7 @@ async def test_write_skew_is_impossible(bench: StoreBench, round_: int) -> None:
 
 
 async def test_one_of_many_rivals_wins_each_round(bench: StoreBench) -> None:
-    """Counters kept by read and write through the store never lose an update."""
+    """Counters that are read and written through the store never lose an update."""
 
     async def add_one(number: int) -> None:
         def decide(snapshot: object) -> Commit:

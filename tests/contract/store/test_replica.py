@@ -12,7 +12,7 @@ SECONDS = 15.0
 
 
 async def test_another_process_follows(bench: StoreBench, other: Replica) -> None:
-    """Sets and deletes of one process arrive in another, with hosts indexed."""
+    """Sets and deletes of one process arrive in another, indexed by host."""
     for number in range(10):
         await insist(bench.store, bench.replica, setting(f"e{number}"))
     await insist(bench.store, bench.replica, deleting("e3"))
@@ -22,7 +22,7 @@ async def test_another_process_follows(bench: StoreBench, other: Replica) -> Non
 
 
 async def test_a_late_start_loads_everything(bench: StoreBench) -> None:
-    """A process that starts later holds the same state as one that was there all along."""
+    """A process that starts later has the same state as one that was there from the start."""
     for number in range(10):
         await insist(bench.store, bench.replica, setting(f"e{number}"))
     await bench.store.put_status(bench.mesh, [ClusterStatus("c1", Phase.SETTLED, 4)])
@@ -32,7 +32,7 @@ async def test_a_late_start_loads_everything(bench: StoreBench) -> None:
 
 
 async def test_it_never_goes_backwards(bench: StoreBench, other: Replica) -> None:
-    """Under concurrent commits of few resources neither the revision nor any resource's version ever falls."""
+    """Under concurrent commits of few resources neither the revision nor any resource's version ever decreases."""
     seen: dict[str, int] = {}
     done = asyncio.Event()
 
@@ -63,7 +63,7 @@ async def test_it_never_goes_backwards(bench: StoreBench, other: Replica) -> Non
 
 
 async def test_created_and_deleted_between_two_looks(bench: StoreBench, other: Replica) -> None:
-    """A resource that came and went before a process saw it leaves no trace there and does not stop it."""
+    """A resource that was created and deleted before a process saw it leaves no trace there and does not block it."""
     commit = mutation(bench.snapshot, entry(bench.snapshot, "bank"))
     outcomes = await asyncio.gather(
         bench.store.commit(commit),
@@ -77,13 +77,13 @@ async def test_created_and_deleted_between_two_looks(bench: StoreBench, other: R
 
 
 async def test_waiting_for_a_revision_ends_at_the_timeout(bench: StoreBench) -> None:
-    """A revision that does not come in time is answered False, one that is there True at once."""
+    """Waiting for a revision returns False if it does not come in time, and True immediately if it is there."""
     assert await bench.replica.wait_revision(0, 0)
     assert not await bench.replica.wait_revision(1, 0.01)
 
 
 async def test_no_wakeup_is_lost(bench: StoreBench, other: Replica) -> None:
-    """A watcher that looks after every wake-up always ends up seeing the last change, however slow it is."""
+    """A watcher that reads after every wake-up always sees the last change in the end, however slow it is."""
     last = 60
 
     async def follow(pause: float) -> int:

@@ -1,4 +1,4 @@
-"""Any calls in any order: each store does what the model says."""
+"""Any calls in any order: each store does what the model does."""
 
 from contextlib import AbstractAsyncContextManager, nullcontext
 from itertools import count

@@ -1,6 +1,6 @@
-"""`egressd agent` as a process, beside a real Envoy with an admin interface as a sidecar's, attached to a real server.
+"""`egressd agent` as a process, next to a real Envoy with an admin interface as a sidecar's, attached to a real server.
 
-What it sees of connections that iptables catch is the mesh tier's business: here there are no iptables.
+Connections that iptables redirect are tested in the mesh tier: there are no iptables here.
 """
 
 import contextlib
@@ -19,8 +19,9 @@ import pytest
 from egress.v1 import cluster_pb2, probe_pb2
 from egress.v1 import fleet_service_pb2 as fleet_pb
 from egress_server.targets.local.envoy import envoy_binary
-from tests.support.daemon import Daemon, eventually, running_daemon
-from tests.support.egressd import PATIENCE_SECONDS, free_port, run_cli
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.egressd import free_port, run_cli
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("agent-process")
 
@@ -117,27 +118,27 @@ def probe(server: Daemon, url: str, resolve: str = "") -> probe_pb2.ProbeRespons
 
 
 def test_life(home: Path, server: Daemon) -> None:
-    """It waits for its sidecar and says so, attaches as who the sidecar is, comes back to a server that was away, and
-    ends in good order."""
+    """It waits for its sidecar and logs that, attaches with the identity of the sidecar, reattaches to a server that
+    was down, and exits cleanly."""
     admin, outbound = free_port(), free_port()
     flags = ("--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound))
     with running(home, *flags) as agent:
-        waits = "sidecar_not_there [Errno 111] Connection refused"
-        eventually(lambda: waits in agent.events(), PATIENCE_SECONDS)
+        waits = "sidecar_not_ready [Errno 111] Connection refused"
+        eventually(lambda: waits in agent.events())
         assert not attached(server)
         with sidecar(home, admin, outbound):
-            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+            eventually(lambda: bool(attached(server)))
             (known,) = attached(server)
             assert (known.agent, known.namespace, known.workload_cluster) == ("curl-0", "shop", "Kubernetes")
             assert dict(known.labels) == {"app": "curl"}
             # It runs as the user that its sidecar runs as, which in a pod would keep iptables from catching it.
-            assert f"sidecars_own_user {os.geteuid()}" in agent.events()
+            assert f"agent_has_sidecars_user {os.geteuid()}" in agent.events()
 
             server.stop()
             server.start()
-            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+            eventually(lambda: bool(attached(server)))
             assert agent.stop() == 0
-            eventually(lambda: not attached(server), PATIENCE_SECONDS)
+            eventually(lambda: not attached(server))
 
 
 def test_forbidden(home: Path, server: Daemon) -> None:
@@ -145,7 +146,7 @@ def test_forbidden(home: Path, server: Daemon) -> None:
     admin, outbound = free_port(), free_port()
     flags = ("--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound))
     with sidecar(home, admin, outbound), running(home, *flags, KUBERNETES_SERVICE_HOST="10.96.0.1"):
-        eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+        eventually(lambda: bool(attached(server)))
         for url, resolve in (
             ("http://127.0.0.1/", ""),
             ("tcp://169.254.169.254:80", ""),
@@ -157,11 +158,11 @@ def test_forbidden(home: Path, server: Daemon) -> None:
 
 
 def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
-    """Without its sidecar the agent stays attached, and says of a probe that there was nobody to look at."""
+    """Without its sidecar the agent stays attached, and reports of a probe that there is no sidecar."""
     admin, outbound = free_port(), free_port()
     with running(home, "--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound), "--name", "a"):
         with sidecar(home, admin, outbound):
-            eventually(lambda: bool(attached(server)), PATIENCE_SECONDS)
+            eventually(lambda: bool(attached(server)))
         answer = probe(server, "https://www.example.com/", resolve="203.0.113.10")
         assert [agent.agent for agent in attached(server)] == ["a"]
     assert answer.outcome == probe_pb2.ProbeResponse.INCONCLUSIVE
@@ -171,7 +172,7 @@ def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
 def test_interrupted_while_it_waits(home: Path) -> None:
     """Ctrl-C ends it at any time."""
     with running(home, "--envoy-admin", f"127.0.0.1:{free_port()}") as agent:
-        eventually(lambda: bool(agent.events()), PATIENCE_SECONDS)
+        eventually(lambda: bool(agent.events()))
         assert agent.stop(signal.SIGINT) == 0
 
 

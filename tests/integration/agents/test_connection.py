@@ -22,11 +22,11 @@ HOST = "www.aliyun.com"
 class Direct:
     """Dials the place itself, as if the connection were captured."""
 
-    async def __call__(self, place: DialTarget) -> Dialled:
+    async def __call__(self, target: DialTarget) -> Dialled:
         """Connects over TCP."""
         connection = socket.socket()
         connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, place.upstream)
+        await asyncio.get_running_loop().sock_connect(connection, target.upstream)
         return Dialled(connection, captured=True)
 
 
@@ -82,7 +82,7 @@ async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A server that says nothing."""
+    """A server that sends nothing."""
     while await reader.read(65536):
         pass
 
@@ -111,8 +111,8 @@ async def test_response() -> None:
     """Status, version and headers come back in order and as they were sent; a redirect is not followed; a provisional
     response is passed over."""
     hints = b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n"
-    moved = b"HTTP/1.0 301 Moved\r\nLocation: http://127.0.0.1/\r\nX: 1\r\nX: 2\r\n\r\n"
-    async with serving(says(hints + moved)) as port:
+    changes_between = b"HTTP/1.0 301 Moved\r\nLocation: http://127.0.0.1/\r\nX: 1\r\nX: 2\r\n\r\n"
+    async with serving(says(hints + changes_between)) as port:
         evidence = await ask(port)
     assert (evidence.status, evidence.http_version) == (301, "HTTP/1.0")
     assert evidence.headers == (("Location", "http://127.0.0.1/"), ("X", "1"), ("X", "2"))
@@ -160,7 +160,7 @@ async def test_many_headers() -> None:
     ],
 )
 async def test_broken_responses(handler: Handler, error: str) -> None:
-    """What is no response is told in stable words."""
+    """What is not a response is reported in stable words."""
     async with serving(handler) as port:
         evidence = await ask(port)
     assert evidence.error.startswith(error)
@@ -197,14 +197,14 @@ async def test_silence(scheme: str, where: str) -> None:
 
 
 async def test_tls(world: World) -> None:
-    """TLS works with a certificate that nobody signed."""
+    """TLS works with a self-signed certificate."""
     evidence = await ask(world.tls, "https")
     assert (evidence.status, evidence.tls_error) == (200, "")
     assert evidence.timings.tls is not None
 
 
 async def test_tls_closed_after_the_handshake(world: World) -> None:
-    """A connection that ends after the handshake is no TLS error."""
+    """A connection that ends after the handshake is not a TLS error."""
     evidence = await ask(world.tls, "https", headers={"x": "y" * 100_000})
     assert evidence.tls_error == ""
     assert evidence.timings.tls is not None

@@ -1,4 +1,4 @@
-"""Connections that interception leaves out: made directly, to where they are allowed and nowhere else."""
+"""Connections that interception leaves out: made directly, and only to permitted addresses."""
 
 import asyncio
 import socket

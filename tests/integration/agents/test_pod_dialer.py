@@ -16,7 +16,7 @@ FAMILIES = ["127.0.0.1", "::1"]
 
 @contextlib.asynccontextmanager
 async def listening(address: str) -> AsyncIterator[int]:
-    """The port of somebody who takes connections and keeps them."""
+    """A port that accepts connections and keeps them open."""
     kept: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: kept.append(writer), address, 0)
     async with server:
@@ -27,7 +27,7 @@ async def listening(address: str) -> AsyncIterator[int]:
 
 @contextlib.contextmanager
 def nobody(address: str) -> Iterator[int]:
-    """A port of ours that refuses connections."""
+    """A port that refuses connections."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as deaf:
         deaf.bind((address, 0))
@@ -46,7 +46,7 @@ async def test_caught(address: str) -> None:
     async with listening(address) as port:
         dialled = await dial(address, port, port)
         with contextlib.closing(dialled.connection) as connection:
-            assert (dialled.captured, dialled.yet_to) == (True, None)
+            assert (dialled.captured, dialled.connect_to) == (True, None)
             await asyncio.get_running_loop().sock_sendall(connection, b"hello")
 
 
@@ -56,7 +56,7 @@ async def test_left_alone(address: str) -> None:
     async with listening(address) as sidecar, listening(address) as elsewhere:
         dialled = await dial(address, elsewhere, sidecar)
         with contextlib.closing(dialled.connection) as connection:
-            assert (dialled.captured, dialled.yet_to) == (False, None)
+            assert (dialled.captured, dialled.connect_to) == (False, None)
             assert connection.getpeername()[1] == elsewhere
 
 
@@ -68,22 +68,22 @@ async def test_refused_elsewhere(address: str) -> None:
         with nobody(address) as elsewhere:
             dialled = await dial(address, elsewhere, sidecar)
             with contextlib.closing(dialled.connection) as connection:
-                assert (dialled.captured, dialled.yet_to) == (False, (address, elsewhere))
+                assert (dialled.captured, dialled.connect_to) == (False, (address, elsewhere))
                 with pytest.raises(ConnectionRefusedError):
                     await asyncio.get_running_loop().sock_connect(connection, (address, elsewhere))
 
 
 @pytest.mark.parametrize("address", FAMILIES)
 async def test_sidecar_that_is_gone(address: str) -> None:
-    """One that fails while nobody listens where iptables send it says nothing of its destination."""
-    with nobody(address) as port, pytest.raises(ConnectionRefusedError, match=f"nobody listens at port {port}"):
+    """A connection that fails because nothing listens at the redirect port proves nothing about its destination."""
+    with nobody(address) as port, pytest.raises(ConnectionRefusedError, match=f"nothing listens on port {port}"):
         await dial(address, port, port)
 
 
 async def test_sidecar_for_one_family() -> None:
     """A sidecar that listens for IPv4 alone is none for IPv6."""
     async with listening("127.0.0.1") as sidecar:
-        with nobody("::1") as elsewhere, pytest.raises(ConnectionRefusedError, match="nobody listens"):
+        with nobody("::1") as elsewhere, pytest.raises(ConnectionRefusedError, match="nothing listens"):
             await dial("::1", elsewhere, sidecar)
 
 
@@ -112,22 +112,22 @@ async def test_destination_that_does_not_answer() -> None:
         async with listening("127.0.0.1") as sidecar:
             dialled = await dial("127.0.0.1", port, sidecar)
         with contextlib.closing(dialled.connection):
-            assert (dialled.captured, dialled.yet_to) == (False, ("127.0.0.1", port))
+            assert (dialled.captured, dialled.connect_to) == (False, ("127.0.0.1", port))
 
 
 async def test_no_route() -> None:
     """An address that can't be connected to at all is said to be one."""
-    with pytest.raises(NoRoute, match=r"no way to 255\.255\.255\.255 from here"):
+    with pytest.raises(NoRoute, match=r"no route to 255\.255\.255\.255 from here"):
         await dial("255.255.255.255", 80, 15001)
 
 
 async def test_ports_that_applications_do_not_get() -> None:
-    """Each connection comes from the next port of its own; one that somebody has is left out."""
+    """Each connection comes from the next port of its own; a port that is in use is skipped."""
     async with listening("127.0.0.1") as port:
         with nobody("127.0.0.1") as taken, nobody("127.0.0.1") as free:
             pass
-        with socket.socket() as somebody:
-            somebody.bind(("127.0.0.1", taken))
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", taken))
             ports = SourcePorts((taken, free))
             dialled = await dial("127.0.0.1", port, port, ports)
             with contextlib.closing(dialled.connection) as connection:
@@ -135,7 +135,7 @@ async def test_ports_that_applications_do_not_get() -> None:
 
 
 async def test_no_port_left() -> None:
-    """Where there is none of its own, any does."""
+    """Without a port range of its own it uses any port."""
     async with listening("127.0.0.1") as port:
         with nobody("127.0.0.1") as taken:
             for ports in ((), (taken,)):

@@ -65,7 +65,7 @@ def database(world: World, **fields: Any) -> ServiceEntry:
 
 @dataclass
 class Scene:
-    """One workload beside a real Envoy, and the policy that it is under."""
+    """One workload next to a real Envoy, and the policy that applies to it."""
 
     target: LocalEnvoyTarget
     world: World
@@ -209,7 +209,7 @@ async def test_origin_that_fails_is_no_fault(scene: Scene) -> None:
 
 
 async def test_fault_without_an_entry(scene: Scene) -> None:
-    """A fault for a host that nobody registered disturbs it on port 80, and leads nowhere."""
+    """A fault for an unregistered host disturbs it on port 80, and leads nowhere."""
     await scene.set(policy("ALLOW_ANY"), fault(delay=Delay(0.3)))
     evidence, verdict = await scene.agree(HTTP)
     assert (verdict.outcome, evidence.status) == (Outcome.FAULTED, 503)
@@ -292,7 +292,7 @@ async def test_tcp_to_one_who_waits(scene: Scene, world: World) -> None:
 
 
 async def test_tcp_to_nobody(scene: Scene, world: World) -> None:
-    """A registered TCP service that nobody serves is UNREACHABLE."""
+    """A registered TCP service without a server is UNREACHABLE."""
     dead = database(world, hosts=("dead.example.com",), endpoints=(Endpoint("127.0.0.1", {"tcp-3306": 1}),))
     await scene.set(BLOCK, dead)
     _, verdict, _ = await scene.ask(Destination("tcp", "dead.example.com", 3306))
@@ -314,7 +314,7 @@ async def test_tcp_by_address(scene: Scene, world: World) -> None:
 
 
 async def test_port_taken(scene: Scene, world: World) -> None:
-    """A TCP entry without addresses takes connections to another host too, and policy says so."""
+    """A TCP entry without addresses takes connections to another host too, and the evaluation reports that."""
     await scene.set(BLOCK, database(world))
     _, verdict = await scene.agree(Destination("tcp", "other.example.com", 3306))
     assert (verdict.outcome, verdict.causes[0].code) == (Outcome.REGISTERED, "TAKEN_BY_PORT")
@@ -339,7 +339,7 @@ async def test_wildcard(scene: Scene) -> None:
 
 
 async def test_http_port_that_gets_tls(scene: Scene) -> None:
-    """TLS to a port declared HTTP goes as what nobody registered: it passes or is cut, as the outbound policy says."""
+    """TLS to a port declared HTTP counts as unregistered: the outbound policy decides whether it passes."""
     plain = entry("plain", hosts=("plain.example.com",), ports=ports("443:HTTP"))
     for mode, outcome in ((policy("ALLOW_ANY"), Outcome.PASSTHROUGH), (BLOCK, Outcome.BLOCKED)):
         await scene.set(mode, plain)

@@ -15,7 +15,7 @@ from egress_server.agents.sessions.sessions import Sessions
 from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from egress_server.ports.agents import AgentInfo
-from tests.integration.local.world import until
+from tests.support.waiting import until
 
 INFO = AgentInfo("curl-0", "local", "default", "", "0.1.0", {"app": "curl"})
 ATTEMPT = Attempt(Destination("http", "www.example.com", 80, "/a?b"), "GET", {"x": "y"}, "203.0.113.10", 1.5)

@@ -41,8 +41,8 @@ def static(name: str, port: int, protocol: str, real_port: int, host: str) -> di
 
 
 async def test_passthrough(make: Make, target: LocalEnvoyTarget, world: World) -> None:
-    """ALLOW_ANY without an entry is PASSTHROUGH: HTTP, TLS, and HTTP on a port that nobody registered; again and
-    again, also where Envoy keeps a connection."""
+    """ALLOW_ANY without an entry is PASSTHROUGH: HTTP, TLS, and HTTP on an unregistered port; repeatedly, also if
+    Envoy keeps a connection."""
     for destination, status in ((HTTP, 301), (HTTPS, 200), (OPAQUE, 301)) * 2:
         evidence, verdict = await probe(make, destination)
         assert (verdict.outcome, verdict.upstream) == (Outcome.PASSTHROUGH, "PassthroughCluster")
@@ -91,7 +91,7 @@ async def test_blocked_after_passthrough(make: Make, target: LocalEnvoyTarget, w
 
 @pytest.mark.parametrize("registered", [False, True])
 async def test_unreachable(make: Make, target: LocalEnvoyTarget, registered: bool) -> None:
-    """A destination that nobody serves is UNREACHABLE, whether it is registered or passed through."""
+    """A destination without a server is UNREACHABLE, whether it is registered or passed through."""
     if registered:
         http = static("dead", 80, "HTTP", 1, DEAD_HTTP.host)
         https = static("dead-tls", 443, "TLS", 1, DEAD_HTTP.host)
@@ -157,31 +157,35 @@ async def test_port_taken_by_another_service(make: Make, target: LocalEnvoyTarge
 
 
 async def test_disturbed(target: LocalEnvoyTarget, world: World) -> None:
-    """Another connection to the same destination during the attempt leaves no verdict, but says so."""
+    """Another connection to the same destination during the attempt leaves no verdict, and the reason is reported."""
+
+    envoy = target.envoy
 
     class Busy:
-        """Beside each connection it makes another one of its own."""
+        """With each connection it makes another one of its own."""
 
-        async def __call__(self, place: DialTarget) -> Dialled:
-            await ask(await connect(target.envoy.address, 80, world.http))
-            return Dialled(await open_connection(target.envoy.address, place.dialled, place.upstream), captured=True)
+        async def __call__(self, target: DialTarget) -> Dialled:
+            await ask(await connect(envoy.address, 80, world.http))
+            return Dialled(await open_connection(envoy.address, target.dialled, target.upstream), captured=True)
 
     resolver = Resolver({(HOST, 80): ("127.0.0.1", world.http)})
-    make = Prober(resolver, Busy(), EnvoySidecar(target.envoy.admin.get), version="0.1.0")
+    make = Prober(resolver, Busy(), EnvoySidecar(envoy.admin.get), version="0.1.0")
     _, verdict = await probe(make, HTTP)
     assert is_disturbed(verdict)
 
 
 async def test_foreign_passthrough_is_not_ours(target: LocalEnvoyTarget, world: World) -> None:
-    """Traffic of others that passes to another address while ours is blocked does not turn BLOCKED into
+    """Other traffic that passes to another address while the probe is blocked does not turn BLOCKED into
     PASSTHROUGH."""
+
+    envoy = target.envoy
 
     class Busy:
         """Before each connection it sends one elsewhere, on a port that TCP passes."""
 
-        async def __call__(self, place: DialTarget) -> Dialled:
-            await ask(await connect(target.envoy.address, 80, world.http, address="127.0.0.2"))
-            return Dialled(await open_connection(target.envoy.address, place.dialled, ("127.0.0.1", 1)), captured=True)
+        async def __call__(self, target: DialTarget) -> Dialled:
+            await ask(await connect(envoy.address, 80, world.http, address="127.0.0.2"))
+            return Dialled(await open_connection(envoy.address, target.dialled, ("127.0.0.1", 1)), captured=True)
 
     make = Prober(
         Resolver({(HOST, 80): ("127.0.0.1", 1)}), Busy(), EnvoySidecar(target.envoy.admin.get), version="0.1.0"
@@ -200,7 +204,7 @@ async def test_forbidden_upstream(make: Make, target: LocalEnvoyTarget, world: W
 
 
 async def test_forbidden_upstream_seen_too_late(make: Make, target: LocalEnvoyTarget, world: World) -> None:
-    """Where the sidecar went to a forbidden address after all, nothing of the answer is told."""
+    """If the sidecar went to a forbidden address after all, nothing of the answer is reported."""
     taken = static("db", 8080, "TCP", world.tls, "db.example.com")
     await apply(target, mesh_policy("REGISTRY_ONLY"), taken)
     evidence = await make(Attempt(OPAQUE))

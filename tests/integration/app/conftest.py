@@ -22,7 +22,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def outside() -> Iterator[list[str]]:
-    """The stand-ins of the document's host, as `--resolve` takes them."""
+    """The local replacements of the document's host, as `--resolve` takes them."""
     with tempfile.TemporaryDirectory(prefix="outside-") as folder:
         loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Requests in proto3 JSON with unique names, and helpers that most tests use."""
+"""Requests in proto3 JSON with unique names, and common helpers."""
 
 from itertools import count
 from typing import Any
@@ -29,12 +29,12 @@ def policy(**fields: Any) -> Json:
 
 
 def cluster(**fields: Any) -> Json:
-    """Registers a local cluster: it gets an Envoy."""
+    """Registers a local cluster, which gets an Envoy."""
     return {"parent": MESH, "clusterId": f"cluster-{next(_ids)}", "cluster": {"local": {}, **fields}}
 
 
 def ok(answer: Answer) -> Json:
-    """The reply of a call that must not fail."""
+    """The reply of a call that must succeed."""
     assert answer.code == 0, str(answer)
     return answer.body
 

@@ -1,4 +1,4 @@
-"""Several clusters, each a real Envoy: a policy for one of them, and clusters that come by the API."""
+"""Several clusters, each a real Envoy: a policy for one of them, and clusters registered by the API."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ import pytest
 
 from tests.integration.app.requests import MESH, ok
 from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
-from tests.support.egressd import Egressd, run_cli, running, until
+from tests.support.egressd import Egressd, run_cli, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("app-clusters")
 
@@ -18,7 +19,7 @@ ENVOY_TIME = "x-envoy-upstream-service-time"
 
 @pytest.fixture(scope="module")
 def egressd(outside: list[str]) -> Iterator[Egressd]:
-    """One with the clusters `one` and `two`."""
+    """An egressd with the clusters `one` and `two`."""
     with (
         tempfile.TemporaryDirectory(prefix="egressd-") as folder,
         running(Path(folder), clusters=["one", "two"], resolve=outside) as started,
@@ -42,14 +43,14 @@ def set_mode(transport: Transport, id_: str, mode: str, **fields: object) -> Jso
 
 
 def probe(transport: Transport, cluster: str, scheme: str = "http") -> Json:
-    """What a workload of a cluster sees of the document's host; it must be what policy says."""
+    """What a workload of a cluster gets from the document's host; it must match policy."""
     body = ok(transport.call("Probe", {"cluster": f"{MESH}/clusters/{cluster}", "url": f"{scheme}://{HOST}/"}))
     assert body["agrees"], body
     return body
 
 
 def attached(transport: Transport, cluster: str) -> bool:
-    """Whether a cluster is served and has an agent."""
+    """Whether a cluster is reconciled and has an agent."""
     answer = transport.call("GetCluster", {"name": f"{MESH}/clusters/{cluster}"})
     return bool(ok(answer).get("status", {}).get("agents"))
 
@@ -57,11 +58,11 @@ def attached(transport: Transport, cluster: str) -> bool:
 @pytest.fixture(autouse=True)
 def ready(by_grpc: GrpcTransport) -> None:
     """Every agent is attached."""
-    until(lambda: attached(by_grpc, "one") and attached(by_grpc, "two"), "agents")
+    eventually(lambda: attached(by_grpc, "one") and attached(by_grpc, "two"), "agents")
 
 
 def test_policy_of_one_cluster(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """A policy that selects one cluster holds there and nowhere else, and beats the one for all."""
+    """A policy that selects one cluster applies only there, and overrides the one for all."""
     set_mode(by_grpc, "all", "ALLOW_ANY")
     only = set_mode(by_rest, "only-two", "REGISTRY_ONLY", clusterSelector={"clusters": ["two"]})
     rollouts = ok(by_grpc.call("ListClusterRollouts", {"parent": only["change"]["name"]}))["clusterRollouts"]
@@ -74,7 +75,7 @@ def test_policy_of_one_cluster(by_grpc: GrpcTransport, by_rest: RestTransport) -
 
 
 def test_entry_of_clusters_with_a_label(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """An entry for clusters with a label follows the label: a cluster that gets it later gets the entry."""
+    """An entry for clusters with a label follows the label: a cluster that gets the label later gets the entry."""
     set_mode(by_grpc, "all", "REGISTRY_ONLY")
     ok(by_grpc.call("RegisterCluster", {"parent": MESH, "clusterId": "one", "cluster": _local(tier="gold")}))
     text = Path("examples/aliyun-serviceentry.yaml").read_text()
@@ -100,13 +101,13 @@ def _local(**labels: str) -> Json:
 
 
 def test_cluster_by_the_api(egressd: Egressd, by_grpc: GrpcTransport) -> None:
-    """A local cluster registered by egressctl gets an Envoy and an agent by itself, and takes the policy."""
+    """A local cluster registered by egressctl gets an Envoy and an agent automatically, and gets the policy."""
     set_mode(by_grpc, "all", "REGISTRY_ONLY")
     done = run_cli(
         "egress.cli", "cluster", "register", "three", "--target", "local", "--wait", "applied", server=egressd.grpc
     )
     assert done.returncode == 0, done.stderr
-    until(lambda: attached(by_grpc, "three"), "an agent of three")
+    eventually(lambda: attached(by_grpc, "three"), "an agent of three")
     assert len(egressd.children("envoy")) == 3
     assert probe(by_grpc, "three")["outcome"] == "BLOCKED"
     done = run_cli("egress.cli", "probe", f"http://{HOST}/", "--from", "three", server=egressd.grpc)
@@ -116,11 +117,11 @@ def test_cluster_by_the_api(egressd: Egressd, by_grpc: GrpcTransport) -> None:
 
 
 def test_they_are_there_after_a_restart(egressd: Egressd, by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """After a restart every registered cluster is driven again, with the policy it had."""
+    """After a restart every registered cluster is reconciled again, with its policy."""
     set_mode(by_grpc, "all", "REGISTRY_ONLY")
     assert egressd.stop() == 0
     egressd.start()
     names = [c["name"].rpartition("/")[2] for c in ok(by_grpc.call("ListClusters", {"parent": MESH}))["clusters"]]
     for name in names:
-        until(lambda name=name: attached(by_rest, name), f"an agent of {name}")  # type: ignore[misc]
+        eventually(lambda name=name: attached(by_rest, name), f"an agent of {name}")  # type: ignore[misc]
         assert probe(by_rest, name)["outcome"] == "BLOCKED"

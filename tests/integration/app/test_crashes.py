@@ -1,4 +1,5 @@
-"""kill -9 of every process in a run of writes: what was acknowledged is there, and what should run runs again."""
+"""kill -9 of every process during writes: acknowledged writes are kept, and everything that should run does so
+again."""
 
 import threading
 import time
@@ -12,14 +13,15 @@ import httpx
 import pytest
 
 from tests.integration.app.requests import MESH, entry, head, ok
-from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
-from tests.support.egressd import Egressd, running, until
+from tests.integration.app.transports import Answer, GrpcTransport, Json, RestTransport, Transport
+from tests.support.egressd import Egressd, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("app-crashes")
 
 WRITERS = 4
 AWAY = {4, 14}
-"""DEADLINE_EXCEEDED and UNAVAILABLE: whether it was done is not known, so the same request is sent again."""
+"""DEADLINE_EXCEEDED and UNAVAILABLE: the outcome is unknown, so the same request is sent again."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,7 @@ class Run:
     over: threading.Event = field(default_factory=threading.Event)
 
     def write(self, writer: int, transport: Transport) -> None:
-        """Writes until the run is over: each of its three entries in turn."""
+        """Writes until stopped, to each of its three entries in turn."""
         number = 0
         while not self.over.is_set():
             number += 1
@@ -40,28 +42,24 @@ class Run:
             self.acknowledged[request["requestId"]] = _insist(transport, request)
 
     def wait_for_more(self) -> None:
-        """Returns once some more writes were acknowledged."""
+        """Returns after some more writes were acknowledged."""
         known = len(self.acknowledged)
-        until(lambda: len(self.acknowledged) > known + 20, "more acknowledged writes")
+        eventually(lambda: len(self.acknowledged) > known + 20, "more acknowledged writes")
 
 
 def _insist(transport: Transport, request: Json) -> Json:
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up:
-        try:
-            answer = transport.call("UpsertServiceEntry", request)
-        except httpx.TransportError:
-            time.sleep(0.05)
-            continue
-        if answer.code not in AWAY:
-            return ok(answer)
-        time.sleep(0.05)
-    raise AssertionError(f"never answered: {request}")
+    def answer() -> Answer | None:
+        found = transport.call("UpsertServiceEntry", request)
+        return None if found.code in AWAY else found
+
+    found = eventually(answer, f"an answer to {request}", poll=0.05, ignoring=httpx.TransportError)
+    assert found is not None
+    return ok(found)
 
 
 @contextmanager
 def writing(egressd: Egressd) -> Iterator[Run]:
-    """Several writers by both transports for as long as it is entered; then every write is acknowledged."""
+    """Several writers over both transports while it is entered; at the end every write is acknowledged."""
     run = Run()
     with ThreadPoolExecutor(WRITERS) as threads:
         transports: list[Transport] = [
@@ -81,15 +79,15 @@ def writing(egressd: Egressd) -> Iterator[Run]:
 
 
 def kill_child(egressd: Egressd, name: str) -> None:
-    """Kills a child and returns once another serves in its place."""
-    until(lambda: bool(egressd.children(name)), f"a {name}")
+    """Kills a child process and returns when another one has replaced it."""
+    eventually(lambda: bool(egressd.children(name)), f"a {name}")
     (old,) = egressd.children(name)
     old.kill()
-    until(lambda: [c.pid for c in egressd.children(name)] not in ([], [old.pid]), f"another {name}")
+    eventually(lambda: [c.pid for c in egressd.children(name)] not in ([], [old.pid]), f"another {name}")
 
 
 def check_nothing_is_missing(transport: Transport, run: Run) -> None:
-    """Every acknowledged write has its one change, without gaps, and the last of each entry is its state."""
+    """Every acknowledged write has exactly one change, without gaps, and each entry has its last state."""
     changes = {int(change["revision"]): change for change in _all_changes(transport)}
     assert sorted(changes) == list(range(1, head(transport) + 1))
     last: dict[str, Json] = {}
@@ -115,7 +113,7 @@ def _all_changes(transport: Transport) -> Iterator[Json]:
 
 
 def check_it_converges(transport: Transport) -> None:
-    """A change of now is applied, verified by probes, on the cluster."""
+    """A new change is applied and verified by probes on the cluster."""
     request = {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}
     name = ok(transport.call("SetOutboundPolicy", request))["change"]["name"]
     waited = ok(transport.call("WaitChange", {"name": name, "until": "VERIFIED", "timeout": "25s"}))
@@ -123,7 +121,7 @@ def check_it_converges(transport: Transport) -> None:
 
 
 def test_kill_nine(home: Path, outside: list[str]) -> None:
-    """The store and Envoy come back by themselves, egressd by giving its command again, and nothing is missing."""
+    """The store and Envoy are restarted automatically, egressd by running its command again, and nothing is missing."""
     with running(home, clusters=["one"], resolve=outside) as egressd:
         transport = GrpcTransport(egressd.grpc)
         with writing(egressd) as run:
@@ -132,25 +130,25 @@ def test_kill_nine(home: Path, outside: list[str]) -> None:
                 run.wait_for_more()
             for _ in range(2):
                 egressd.kill()
-                until(lambda: egressd.leftovers() == [], f"children to die with egressd: {egressd.leftovers()}")
+                eventually(lambda: egressd.leftovers() == [], f"children to die with egressd: {egressd.leftovers()}")
                 egressd.start()
                 run.wait_for_more()
         check_it_converges(transport)
         check_nothing_is_missing(transport, run)
         assert len(egressd.leftovers()) == len(egressd.children("valkey-server") + egressd.children("envoy")) == 2
         assert egressd.stop() == 0
-    until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+    eventually(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
 
 
 def test_killed_in_the_middle_of_its_start(home: Path) -> None:
-    """However early egressd is killed, the same command starts it again, and no process is left behind."""
+    """However early egressd is killed, the same command starts it again, and no process is left over."""
     egressd = Egressd(home, clusters=["one"])
     try:
         for delay in (0.4, 0.9, 1.2, 1.5):
             egressd.launch()
             time.sleep(delay)
             egressd.kill()
-            until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+            eventually(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
         egressd.start()
         assert head(GrpcTransport(egressd.grpc)) == 2
     finally:

@@ -1,4 +1,4 @@
-"""Credentials of a cluster never leave the server: not in responses, errors or logs, nor in stored data."""
+"""A cluster's credentials never leave the server: they are not in responses, errors or logs, nor in stored data."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("app-credentials")
 
 @pytest.fixture(scope="module")
 def egressd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Egressd]:
-    """One without clusters of its own."""
+    """An egressd without clusters."""
     with running(tmp_path_factory.mktemp("credentials")) as started:
         yield started
 
@@ -27,7 +27,7 @@ def registration(id_: str, config: str, **fields: object) -> Json:
 
 
 def kept(egressd: Egressd) -> bytes:
-    """Whatever egressd has written: its data, the store's files, its log."""
+    """Everything egressd has written: its data, the store's files, its log."""
     files = [path for path in egressd.data_dir.rglob("*") if path.is_file()]
     assert any("appendonly" in path.name for path in files)
     return b"".join(path.read_bytes() for path in [*files, egressd.log])
@@ -35,7 +35,7 @@ def kept(egressd: Egressd) -> bytes:
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_nothing_shows_them(transport: str, egressd: Egressd, by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """Not the answer, nor any read after it, nor the plan, nor an error."""
+    """They are not in the response, any later read, the plan, or an error."""
     via: Transport = by_grpc if transport == "grpc" else by_rest
     planned = ok(via.call("RegisterCluster", registration(transport, kubeconfig(), validateOnly=True)))
     made = ok(via.call("RegisterCluster", registration(transport, kubeconfig(), requestId=f"r-{transport}")))
@@ -68,7 +68,8 @@ def test_nothing_shows_them(transport: str, egressd: Egressd, by_grpc: GrpcTrans
 
 
 def test_they_are_kept_sealed(egressd: Egressd, by_grpc: GrpcTransport, tmp_path: Path) -> None:
-    """They are in the store, unreadable without the key, also after a restart; a registration by egressctl too."""
+    """They are in the store, unreadable without the key, also after a restart; the same for a registration by
+    egressctl."""
     config = tmp_path / "config"
     config.write_text(kubeconfig())
     words = ("cluster", "register", "cli", "--target", "kubernetes", "--kubeconfig", str(config), "--no-wait")
@@ -88,7 +89,7 @@ def test_they_are_kept_sealed(egressd: Egressd, by_grpc: GrpcTransport, tmp_path
 
 
 def test_a_key_of_ones_own(tmp_path: Path) -> None:
-    """One that is named must be there."""
+    """A key file that is named must exist."""
     words = ("run", "--data-dir", str(tmp_path / "data"), "--credentials-key-file", str(tmp_path / "key"))
     addresses = ("--grpc-address", f"unix:{tmp_path}/grpc", "--http-address", "127.0.0.1:0")
     done = run_cli("egress_server.cli", *words, *addresses)

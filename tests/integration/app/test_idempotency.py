@@ -1,7 +1,6 @@
-"""One request id twice is one change: at once, after a restart, and after a reply that was lost."""
+"""Calls with one request ID make one change: immediately, after a restart, and after a lost reply."""
 
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.integration.app.requests import entry, head, ok, policy
-from tests.integration.app.transports import GrpcTransport, Json, RestTransport, Transport
+from tests.integration.app.transports import Answer, GrpcTransport, Json, RestTransport, Transport
 from tests.support.egressd import Egressd, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("app-idempotency")
 
 
 @pytest.fixture(scope="module")
 def egressd() -> Iterator[Egressd]:
-    """One without a cluster, to be killed."""
+    """An egressd without a cluster, to be killed."""
     with tempfile.TemporaryDirectory(prefix="egressd-") as folder, running(Path(folder)) as started:
         yield started
 
@@ -27,7 +27,7 @@ def egressd() -> Iterator[Egressd]:
     ("SetOutboundPolicy", "outboundPolicy", "DeleteOutboundPolicy"),
 ])  # fmt: skip
 def test_twice_is_once(by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, kind: str, delete: str) -> None:
-    """The second time, by the same or the other transport, gives the first reply again."""
+    """The second call, over the same or the other transport, gets the first reply again."""
     request = {**(entry() if "Entry" in rpc else policy()), "requestId": f"twice-{rpc}"}
     made = ok(by_grpc.call(rpc, request))
     assert ok(by_grpc.call(rpc, request)) == made
@@ -42,7 +42,7 @@ def test_twice_is_once(by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str,
 
 
 def test_another_body_is_refused(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """The same id for something else is refused by both transports, whatever differs."""
+    """The same ID for another request is refused over both transports, whatever differs."""
     request = {**entry("reused"), "requestId": "reused"}
     made = ok(by_grpc.call("UpsertServiceEntry", request))
     others: list[Json] = [
@@ -59,7 +59,7 @@ def test_another_body_is_refused(by_grpc: GrpcTransport, by_rest: RestTransport)
 
 
 def test_replay_comes_before_refusal(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """A retry meets the state its own first call made, and is not refused for it."""
+    """A retry meets the state that its own first call made, and is not refused because of it."""
     made = ok(by_grpc.call("UpsertServiceEntry", {**entry("before"), "createOnly": True, "requestId": "b-1"}))
     again = ok(by_rest.call("UpsertServiceEntry", {**entry("before"), "createOnly": True, "requestId": "b-1"}))
     assert again == made
@@ -73,7 +73,7 @@ def test_replay_comes_before_refusal(by_grpc: GrpcTransport, by_rest: RestTransp
 
 
 def test_at_once_from_many(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """One request id by both transports at the same time is one change."""
+    """One request ID over both transports at the same time is one change."""
     request = {**entry("at-once"), "requestId": "at-once"}
     before = head(by_grpc)
     transports: list[Transport] = [by_grpc, by_rest] * 8
@@ -85,7 +85,7 @@ def test_at_once_from_many(by_grpc: GrpcTransport, by_rest: RestTransport) -> No
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_after_a_restart(egressd: Egressd, by_grpc: GrpcTransport, how: str) -> None:
-    """A request id is remembered by the store, not by the process."""
+    """The store remembers a request ID, not the process."""
     request = {**entry(f"restart-{how}"), "requestId": f"restart-{how}"}
     made = ok(by_grpc.call("UpsertServiceEntry", request))
     getattr(egressd, how)()
@@ -95,7 +95,7 @@ def test_after_a_restart(egressd: Egressd, by_grpc: GrpcTransport, how: str) -> 
 
 
 def test_after_a_lost_reply(egressd: Egressd, by_grpc: GrpcTransport) -> None:
-    """The store is killed again and again between commits and replies; a request id is one change all the same."""
+    """The store is killed again and again between commits and replies; a request ID still is one change."""
     before = head(by_grpc)
 
     def insist(number: int) -> Json:
@@ -113,10 +113,13 @@ def test_after_a_lost_reply(egressd: Egressd, by_grpc: GrpcTransport) -> None:
 
 
 def _insist(transport: Transport, number: int) -> Json:
-    """Sends one request until it is answered, as a client does that knows its request id."""
+    """Sends one request until it is answered, as a client with a request ID does."""
     request = {**entry(f"lost-{number}"), "requestId": f"lost-{number}"}
-    give_up = time.monotonic() + 60
-    while (answer := transport.call("UpsertServiceEntry", request)).code in {4, 14}:
-        assert time.monotonic() < give_up, str(answer)
-        time.sleep(0.05)
-    return ok(answer)
+
+    def answer() -> Answer | None:
+        found = transport.call("UpsertServiceEntry", request)
+        return None if found.code in {4, 14} else found
+
+    found = eventually(answer, poll=0.05)
+    assert found is not None
+    return ok(found)

@@ -1,4 +1,4 @@
-"""Start, stop, and all that may keep egressd from starting: in words, with the exit code the manual gives."""
+"""Start, stop, and everything that can keep egressd from starting, with the documented message and exit code."""
 
 import shutil
 import socket
@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 from egress_server.cli.main import app
 from tests.integration.app.requests import MESH, ok
 from tests.integration.app.transports import Answer, GrpcTransport, RestTransport, Transport
-from tests.support.egressd import Egressd, run_cli, running, until
+from tests.support.egressd import Egressd, run_cli, running
+from tests.support.waiting import eventually
 
 REGISTRY_ONLY = {"parent": MESH, "outboundPolicy": {"mode": "REGISTRY_ONLY"}}
 QUICK_SECONDS = 6.0
-"""Well under the time that calls under way would be given, well over what a stop takes on a busy machine."""
+"""Well below the drain time, and well above what a stop takes on a busy machine."""
 
 
 def _egressd(*words: str) -> tuple[int, str]:
@@ -38,7 +39,7 @@ def _egressd(*words: str) -> tuple[int, str]:
     ],
 )
 def test_refuses_to_listen_beyond_loopback(home: Path, words: tuple[str, str]) -> None:
-    """An address that others can reach is refused before anything starts."""
+    """An address that other machines can reach is refused before anything starts."""
     done = CliRunner().invoke(app, ["run", "--data-dir", str(home / "data"), *words])
     assert done.exit_code == 2
     assert words[0] in done.stderr
@@ -59,7 +60,7 @@ def test_refuses_to_listen_beyond_loopback(home: Path, words: tuple[str, str]) -
     ],
 )
 def test_wrong_usage(home: Path, words: tuple[str, str]) -> None:
-    """A wrong flag is named, and nothing starts."""
+    """An invalid flag is named, and nothing starts."""
     done = CliRunner().invoke(app, ["run", "--data-dir", str(home / "data"), *words])
     assert done.exit_code == 2
     assert words[0] in done.stderr
@@ -67,14 +68,14 @@ def test_wrong_usage(home: Path, words: tuple[str, str]) -> None:
 
 
 def test_usage_error_of_a_process(home: Path) -> None:
-    """The process itself leaves with 2, and shows no traceback."""
+    """The process exits with 2, and shows no traceback."""
     code, said = _egressd("run", "--data-dir", str(home / "data"), "--http-address", "0.0.0.0:8080")
     assert code == 2
     assert "loopback" in said
 
 
 def test_a_second_one_is_refused(home: Path) -> None:
-    """One data directory serves one egressd; the second names the first, and does it no harm."""
+    """A data directory serves one egressd; the error of a second one names the first, which is unaffected."""
     with running(home) as first:
         code, said = _egressd(*_like(first, home / "other"))
         assert code == 1
@@ -84,7 +85,7 @@ def test_a_second_one_is_refused(home: Path) -> None:
 
 
 def _like(egressd: Egressd, home: Path) -> list[str]:
-    """The words of another egressd over the same data."""
+    """The error of another egressd on the same data."""
     home.mkdir()
     return [
         "run",
@@ -99,7 +100,7 @@ def _like(egressd: Egressd, home: Path) -> list[str]:
 
 @pytest.mark.parametrize("flag", ["--grpc-address", "--http-address"])
 def test_port_in_use(home: Path, flag: str) -> None:
-    """A port in use is named, and whatever had started is stopped again."""
+    """A port in use is named, and everything already started is stopped again."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         egressd = Egressd(home, clusters=["one"])
         address = f"127.0.0.1:{other.getsockname()[1]}"
@@ -122,7 +123,7 @@ def test_socket_in_use(home: Path) -> None:
 
 
 def test_data_that_is_not_ours(home: Path) -> None:
-    """A data directory whose store was lost is refused, not started empty."""
+    """A data directory whose store was lost is refused instead of being started empty."""
     with running(home) as egressd:
         pass
     shutil.rmtree(egressd.data_dir / "redis")
@@ -132,10 +133,10 @@ def test_data_that_is_not_ours(home: Path) -> None:
 
 
 def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
-    """SIGTERM with an agent attached and a REST connection open: exit 0 at once, no traceback, nothing left."""
+    """SIGTERM with an agent attached and a REST connection open: exit 0 immediately, no traceback, nothing left."""
     with running(home, clusters=["one"], resolve=outside) as egressd, httpx.Client(base_url=egressd.url) as web:
         transport = GrpcTransport(egressd.grpc)
-        until(
+        eventually(
             lambda: ok(transport.call("GetCluster", {"name": f"{MESH}/clusters/one"}))["status"].get("agents") == 1,
             "agent",
         )
@@ -147,7 +148,7 @@ def test_a_stop_is_quick_and_clean(home: Path, outside: list[str]) -> None:
     assert "Traceback" not in log
     assert '"level": "error"' not in log
     assert "fork" not in log
-    until(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
+    eventually(lambda: egressd.leftovers() == [], f"{egressd.leftovers()} to end")
 
 
 def test_a_stop_ends_waits_with_what_was_reached(home: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_stop_ends_waits_with_what_was_reached(home: Path) -> None:
     egressd.argv += ["--drain-seconds", "60"]
     try:
         egressd.start()
-        until(lambda: bool(egressd.children("envoy")), "an Envoy")
+        eventually(lambda: bool(egressd.children("envoy")), "an Envoy")
         egressd.children("envoy")[0].suspend()
         made = ok(GrpcTransport(egressd.grpc).call("SetOutboundPolicy", REGISTRY_ONLY))
         answers = _cut_off(egressd, "WaitChange", {"name": made["change"]["name"], "timeout": "100s"})
@@ -172,7 +173,7 @@ def test_a_stop_ends_waits_with_what_was_reached(home: Path) -> None:
 
 
 def test_a_stop_ends_calls_that_take_too_long(home: Path) -> None:
-    """Calls that outlast the drain get an orderly error over both transports."""
+    """Calls that outlast the drain get a proper error over both transports."""
     egressd = Egressd(home)
     egressd.argv += ["--drain-seconds", "1"]
     try:
@@ -200,7 +201,7 @@ def _cut_off(egressd: Egressd, method: str, request: dict[str, str]) -> list[Ans
 
 
 def test_deep_data_directory(home: Path) -> None:
-    """A data directory whose path is longer than a socket's may be works all the same."""
+    """A data directory whose path is longer than a socket path may be works all the same."""
     deep = home / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
     egressd = Egressd(deep, clusters=["one"])

@@ -1,4 +1,4 @@
-"""What whoever runs it needs: health, readiness, metrics, documentation, reflection, doctors."""
+"""What operators need: health, readiness, metrics, documentation, reflection, doctors."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.integration.app.requests import entry, ok
 from tests.integration.app.transports import GrpcTransport, RestTransport
-from tests.support.egressd import Egressd, run_cli, until
+from tests.support.egressd import Egressd, run_cli
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("app-operations")
 
@@ -19,7 +20,7 @@ SERVICES = {"EgressService", "FleetService", "ChangeService", "AgentService"}
 
 
 def test_health(by_grpc: GrpcTransport) -> None:
-    """The standard health service speaks for the server and for each service."""
+    """The standard health service reports the server and each service."""
     stub: Any = health_pb2_grpc.HealthStub(by_grpc.channel)
     for service in ("", "egress.v1.EgressService", "egress.v1.FleetService", "egress.v1.ChangeService"):
         answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
@@ -27,7 +28,7 @@ def test_health(by_grpc: GrpcTransport) -> None:
 
 
 def test_reflection(by_grpc: GrpcTransport) -> None:
-    """A client without our files can list the services and read their description."""
+    """A client without our proto files can list the services and read their descriptors."""
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(by_grpc.channel)
     asked = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
@@ -42,7 +43,7 @@ def test_reflection(by_grpc: GrpcTransport) -> None:
 
 
 def test_pages_for_operators(by_rest: RestTransport, by_grpc: GrpcTransport) -> None:
-    """Liveness, readiness, metrics, the API's description and a page to read it."""
+    """Liveness, readiness, metrics, OpenAPI, and a page to read it."""
     made = ok(by_grpc.call("UpsertServiceEntry", entry()))
     assert by_rest.http.get("/healthz").status_code == 200
     assert by_rest.http.get("/readyz").status_code == 200
@@ -61,12 +62,13 @@ def test_pages_for_operators(by_rest: RestTransport, by_grpc: GrpcTransport) -> 
 
 
 def test_not_ready_while_the_store_is_away(egressd: Egressd, by_rest: RestTransport) -> None:
-    """Readiness and writes say UNAVAILABLE while the store is down; liveness and reads do not; then all is well."""
+    """Readiness and writes report UNAVAILABLE while the store is down; liveness and reads do not; then everything
+    recovers."""
     ok(by_rest.call("UpsertServiceEntry", entry("stays")))
     (server,) = egressd.children("valkey-server")
     server.suspend()
     try:
-        until(lambda: by_rest.http.get("/readyz").status_code == 503, "readiness to notice")
+        eventually(lambda: by_rest.http.get("/readyz").status_code == 503, "readiness to notice")
         assert by_rest.http.get("/healthz").status_code == 200
         name = "meshes/default/namespaces/prod/serviceEntries/stays"
         assert by_rest.call("GetServiceEntry", {"name": name}).code == 0
@@ -74,7 +76,7 @@ def test_not_ready_while_the_store_is_away(egressd: Egressd, by_rest: RestTransp
         assert answer.code in {4, 14}, str(answer)
     finally:
         server.resume()
-    until(lambda: by_rest.http.get("/readyz").status_code == 200, "readiness to come back")
+    eventually(lambda: by_rest.http.get("/readyz").status_code == 200, "readiness to come back")
     ok(by_rest.call("UpsertServiceEntry", entry("after")))
 
 

@@ -1,4 +1,4 @@
-"""Clusters as appliers report them, and decisions about them: by gRPC, REST, the SDK in both forms, and egressctl."""
+"""Clusters as reported by appliers, and decisions about them: by gRPC, REST, both forms of the SDK, and egressctl."""
 
 import tempfile
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ SETTLED = ClusterStatus("c0", Phase.SETTLED, applied_revision=1, stale_workloads
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FakeApplier]:
-    """A server that no applier works for, with the Kubernetes cluster c0 and a folder."""
+    """A server without an applier, with the Kubernetes cluster c0 and a directory cluster."""
     with tempfile.TemporaryDirectory(prefix="unmanned-") as folder, FakeApplier(Path(folder)).running() as started:
         transport = GrpcTransport(started.grpc)
         target = {"kubernetes": {"kubeconfig": kubeconfig()}}
@@ -59,7 +59,7 @@ def transport(request: pytest.FixtureRequest, server: FakeApplier) -> Iterator[T
 
 @pytest.fixture
 def seen(server: FakeApplier) -> None:
-    """What an applier saw on c0."""
+    """What an applier observed on c0."""
     drift = tuple(
         Drift(DriftKind.CHANGED, kind, "prod", "a", "r", "kubectl", NOW, healed)
         for kind, healed in (("Sidecar", None), ("ServiceEntry", NOW))
@@ -101,7 +101,7 @@ def test_what_was_seen(transport: Transport) -> None:
 
 
 def test_adoption(transport: Transport) -> None:
-    """Adopted, shown, taken back by release and by revert; only on Kubernetes."""
+    """Adopted, shown, undone by release and by revert; only on Kubernetes."""
     made = ok(transport.call("AdoptObject", {"name": C0, "object": SIDECAR, "reason": "agreed"}))
     assert (made["change"]["type"], made["cluster"]["adopted"]) == ("ADOPT", [SIDECAR])
     released = ok(transport.call("ReleaseObject", {"name": C0, "object": SIDECAR}))
@@ -121,7 +121,7 @@ def test_adoption(transport: Transport) -> None:
     [("ApproveDeletion", "MASS_DELETION", "APPROVE"), ("AcceptStoreReset", "STORE_REWOUND", "ACCEPT")],
 )
 def test_what_is_held(rpc: str, reason: str, type_: str, transport: Transport, server: FakeApplier) -> None:
-    """Its token is shown, said yes to, and no other."""
+    """Its token is shown, and is the only one that is accepted."""
     server.report(SETTLED)
     assert transport.call(rpc, {"name": C0}).reason == "NOTHING_HELD"
     server.report(ClusterStatus("c0", Phase.HELD, problem=Problem(reason, "too much", token="t1")))
@@ -134,7 +134,7 @@ def test_what_is_held(rpc: str, reason: str, type_: str, transport: Transport, s
 
 
 def test_restart(transport: Transport, server: FakeApplier) -> None:
-    """Ordered once by one request id; its progress is in the status."""
+    """Requested once per request ID; its progress is in the status."""
     request = {"name": C0, "workloads": ["Deployment/prod/web"], "requestId": f"restart-{type(transport).__name__}"}
     made = ok(transport.call("RestartWorkloads", request))
     assert made["change"]["type"] == "RESTART"
@@ -147,7 +147,7 @@ def test_restart(transport: Transport, server: FakeApplier) -> None:
 
 @pytest.mark.usefixtures("seen")
 def test_egressctl(server: FakeApplier) -> None:
-    """Sees and decides the same, and says in its exit code what came of it."""
+    """egressctl shows and does the same, and reports the result in its exit code."""
 
     def ctl(*words: str, code: int = 0) -> str:
         done = run_cli("egress.cli", "cluster", *words, server=server.grpc)
@@ -173,7 +173,7 @@ def test_egressctl(server: FakeApplier) -> None:
 
 @pytest.mark.usefixtures("seen")
 async def test_the_sdk_in_both_forms(server: FakeApplier) -> None:
-    """Sees and decides the same, in the same words."""
+    """Both SDK clients show and do the same."""
     with EgressClient(server.grpc) as client:
         assert [d.kind for d in client.list_drift("c0", filter="healed = true")] == ["ServiceEntry"]
         assert list(client.adopt_object("c0", SIDECAR).cluster.adopted) == [SIDECAR]

@@ -1,4 +1,4 @@
-"""validate_only and findings: what would happen, in words that people read, and nothing happens."""
+"""validate_only and findings: what would happen, in readable form, and nothing happens."""
 
 import json
 
@@ -33,7 +33,7 @@ def test_plan_of_something_new(by_grpc: GrpcTransport, by_rest: RestTransport) -
 
 
 def test_plan_of_change_and_deletion(by_grpc: GrpcTransport) -> None:
-    """A plan of an update shows only what differs, that of a deletion takes everything away."""
+    """A plan of an update shows only what differs; that of a deletion removes everything."""
     made = ok(by_grpc.call("UpsertServiceEntry", entry("existing")))
     request = {**entry("existing", hosts=["existing.example.com", "more.example.com"]), "validateOnly": True}
     (planned,) = _objects(ok(by_grpc.call("UpsertServiceEntry", request)))
@@ -49,7 +49,7 @@ def test_plan_of_change_and_deletion(by_grpc: GrpcTransport) -> None:
 
 
 def test_plan_still_refuses(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """A plan gives the refusal that the call itself would get."""
+    """A plan returns the same refusal as the call itself."""
     wrong: list[tuple[str, Json]] = [
         ("UpsertServiceEntry", {**entry("wrong"), "etag": "a.1"}),
         ("SetOutboundPolicy", {**policy(mode=9)}),
@@ -62,7 +62,8 @@ def test_plan_still_refuses(by_grpc: GrpcTransport, by_rest: RestTransport) -> N
 
 
 def test_conflict_refused_then_forced(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """Two protocols for one host and port: an ERROR finding that a plan shows, a call refuses and force overrides."""
+    """Two protocols for one host and port: an ERROR finding that a plan shows, a call refuses and suppression
+    overrides."""
     first = ok(by_grpc.call("UpsertServiceEntry", entry("first", hosts=["shared.example.com"])))
     second = entry("second", hosts=["shared.example.com"], ports=_TCP)
     planned = ok(by_rest.call("UpsertServiceEntry", {**second, "validateOnly": True}))
@@ -85,7 +86,7 @@ def test_conflict_refused_then_forced(by_grpc: GrpcTransport, by_rest: RestTrans
 
 
 def test_by_the_command_line(egressd: Egressd, by_grpc: GrpcTransport) -> None:
-    """--dry-run shows the diff, and findings in JSON have a severity; a refusal leaves with 1 and can be forced."""
+    """--dry-run shows the diff, and findings in JSON have a severity; a refusal exits with 1 and can be overridden."""
 
     def ctl(*words: str) -> tuple[int, str, str]:
         done = run_cli("egress.cli", "entry", *words, server=egressd.grpc)

@@ -29,7 +29,7 @@ def entries(transport: Transport, namespace: str, **request: object) -> tuple[li
 
 
 def test_namespaces(by_rest: RestTransport) -> None:
-    """A list is that of one namespace, or of all with `-`."""
+    """A list covers one namespace, or all with `-`."""
     assert entries(by_rest, "left")[0] == ["a", "b", "c"]
     assert entries(by_rest, "right")[0] == ["d", "e"]
     assert entries(by_rest, "empty")[0] == []
@@ -37,7 +37,8 @@ def test_namespaces(by_rest: RestTransport) -> None:
 
 
 def test_pages(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """Tokens lead through all pages by either transport, in both orders, and are good for their own list only."""
+    """Page tokens lead through all pages over either transport, in both orders, and are valid for their own list
+    only."""
     for order in ("name", "name desc"):
         seen: list[str] = []
         token = ""
@@ -57,7 +58,7 @@ def test_pages(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
 
 
 def test_a_page_larger_than_any(by_rest: RestTransport) -> None:
-    """A page size over the limit is cut, not refused."""
+    """A page size over the limit is reduced, not refused."""
     assert entries(by_rest, "-", pageSize=2**31 - 1)[0] == ["a", "b", "c", "d", "e"]
 
 
@@ -74,7 +75,7 @@ def test_a_page_larger_than_any(by_rest: RestTransport) -> None:
     ],
 )
 def test_filters(by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, filter_: str, found: list[str]) -> None:
-    """Filters choose by fields, by both transports."""
+    """Filters select by fields, over both transports."""
     parent = f"{MESH}/namespaces/-" if rpc == "ListServiceEntries" else MESH
     transports: list[Transport] = [by_grpc, by_rest]
     for transport in transports:
@@ -88,7 +89,7 @@ def _revisions(body: Json) -> list[int]:
 
 
 def test_changes(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """History is newest first, gap-free, filterable and pageable; a change is found by its name."""
+    """History is newest first, gap-free, filterable and paged; a change is found by its name."""
     newest = head(by_grpc)
     everything = ok(by_rest.call("ListChanges", {"parent": MESH, "pageSize": 1000}))
     assert _revisions(everything) == list(range(newest, 0, -1))
@@ -105,7 +106,7 @@ def test_changes(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
 
 
 def test_what_became_of_a_change(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """After waiting for a change, its summary counts clusters, and its rollouts have each of them."""
+    """After waiting for a change, its summary counts clusters, and its rollouts include each of them."""
     name = ok(by_grpc.call("SetOutboundPolicy", {**policy(), "outboundPolicyId": "waited"}))["change"]["name"]
     waited = ok(by_rest.call("WaitChange", {"name": name, "until": "APPLIED", "timeout": "20s"}))
     assert waited["reached"]

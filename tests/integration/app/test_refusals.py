@@ -1,4 +1,4 @@
-"""Bad input by each transport: an error that names field or limit, in the same words by both, and nothing changes."""
+"""Invalid input over each transport: an error that names field or limit, the same over both, and nothing changes."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from tests.integration.app.transports import Answer, GrpcTransport, Json, RestTr
 INVALID, NOT_FOUND, EXISTS, PRECONDITION, ABORTED = 3, 5, 6, 9, 10
 pytestmark = pytest.mark.xdist_group("app-refusals")
 SAFE = {INVALID, 4, NOT_FOUND, EXISTS, 7, 8, PRECONDITION, ABORTED, 12}
-"""Codes that say what the caller did; never UNKNOWN or INTERNAL."""
+"""Codes for mistakes of the caller; never UNKNOWN or INTERNAL."""
 
 _PORT = {"number": 80, "name": "http", "protocol": "HTTP"}
 _MISSING = f"{MESH}/namespaces/prod/serviceEntries/missing"
@@ -175,7 +175,7 @@ def both(by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, request: Json
 
 @pytest.mark.parametrize("case", FIELDS)
 def test_bad_field(by_grpc: GrpcTransport, by_rest: RestTransport, case: str) -> None:
-    """A wrong field is named by its path, by both transports in the same words."""
+    """An invalid field is named by its path, with the same message over both transports."""
     rpc, request, field = FIELDS[case]
     answer = both(by_grpc, by_rest, rpc, request)
     assert (answer.code, answer.http) == (INVALID, 400), str(answer)
@@ -230,13 +230,13 @@ def test_bad_field(by_grpc: GrpcTransport, by_rest: RestTransport, case: str) ->
 def test_what_the_state_forbids(
     by_grpc: GrpcTransport, by_rest: RestTransport, rpc: str, request_: Json, code: int, reason: str, http: int
 ) -> None:
-    """A refusal for the state of things has a stable reason, the same by both transports."""
+    """A failed precondition has a stable reason, the same over both transports."""
     answer = both(by_grpc, by_rest, rpc, request_)
     assert (answer.code, answer.reason, answer.http) == (code, reason, http), str(answer)
 
 
 def test_existing_resource(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """create_only, a wrong etag and another scope are refused where the resource exists."""
+    """create_only, a wrong etag and another scope are refused if the resource exists."""
     made = ok(by_grpc.call("SetOutboundPolicy", {**policy(), "outboundPolicyId": "existing"}))
     request = {**policy(), "outboundPolicyId": "existing"}
     request["outboundPolicy"]["scope"] = made["outboundPolicy"]["scope"]
@@ -253,7 +253,7 @@ def test_existing_resource(by_grpc: GrpcTransport, by_rest: RestTransport) -> No
 
 
 def test_finding(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """An ERROR finding refuses by its code, even where its code is forced, if it can't be."""
+    """An ERROR finding refuses with its code, even if it is suppressed but not suppressible."""
     request = {**entry(endpoints=[{"address": "169.254.169.254"}]), "suppressFindings": ["EGR0105"]}
     answer = both(by_grpc, by_rest, "UpsertServiceEntry", request)
     assert (answer.code, answer.reason, answer.http) == (PRECONDITION, "BLOCKED_BY_FINDINGS", 400), str(answer)
@@ -261,7 +261,8 @@ def test_finding(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
 
 
 def test_too_large(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """Requests over the limit are refused with the limit: 2 MB in the same words, 10 MB where the transport stops."""
+    """Requests over the limit are refused with the limit: 2 MB with the same message, 10 MB where the transport stops
+    reading."""
     before = head(by_grpc)
     large = {**entry(), "reason": "x" * 2_000_000}
     answers = [by_grpc.call("UpsertServiceEntry", large), by_rest.call("UpsertServiceEntry", large)]
@@ -311,7 +312,7 @@ _JSON = {"content-type": "application/json"}
 def test_bad_http(
     by_grpc: GrpcTransport, by_rest: RestTransport, body: bytes, headers: dict[str, str], http: int, says: str
 ) -> None:
-    """Whatever an HTTP client sends, the answer is a Status that says what is wrong, and nothing changes."""
+    """Whatever an HTTP client sends, the response is a Status with the problem, and nothing changes."""
     before = head(by_grpc)
     answer = by_rest.send("POST", _SET, body, **headers)
     assert answer.http == http, str(answer)
@@ -335,7 +336,7 @@ def test_bad_http(
     ],
 )
 def test_bad_paths(by_rest: RestTransport, verb: str, path: str, http: int) -> None:
-    """Paths and queries that make no sense are answered by a Status, too."""
+    """Paths and queries that make no sense get a Status, too."""
     answer = by_rest.send(verb, path, b"")
     assert answer.http == http, str(answer)
     assert answer.code in SAFE
@@ -343,7 +344,7 @@ def test_bad_paths(by_rest: RestTransport, verb: str, path: str, http: int) -> N
 
 @pytest.mark.parametrize("data", [b"\xff" * 20, b"\x0a\xff", b"\x0a\x02\xc3\x28", b"\x1a\x80\x80\x80\x80\x7f"])
 def test_malformed_bytes(by_grpc: GrpcTransport, data: bytes) -> None:
-    """Bytes that are no message, or text in them that is not UTF-8, are refused as malformed."""
+    """Bytes that are not a message, or text in them that is not UTF-8, are refused as malformed."""
     before = head(by_grpc)
     for path in ("EgressService/SetOutboundPolicy", "EgressService/UpsertServiceEntry", "EgressService/Probe"):
         answer = by_grpc.raw(f"/egress.v1.{path}", data)

@@ -20,14 +20,14 @@ NAME = f"{MESH}/namespaces/default/serviceEntries/aliyun-com-ext"
 
 @pytest.fixture
 def flat(tmp_path: Path) -> Path:
-    """The document as it is pasted: every line begins at its left edge."""
+    """The document as it is pasted: every line starts at the left margin."""
     path = tmp_path / "flat.yaml"
     path.write_text("".join(line.lstrip() for line in SEED.read_text().splitlines(keepends=True)))
     return path
 
 
 def test_the_document_goes_in_unchanged(egressd: Egressd, by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """CLI, REST with JSON, REST with YAML, gRPC and SDK make the same resource of the document's file."""
+    """CLI, REST with JSON, REST with YAML, gRPC and SDK make the same resource from the document's file."""
     text, path = SEED.read_text(), f"/v1/{MESH}/serviceEntries:upsert"
     done = run_cli("egress.cli", "entry", "upsert", "-f", str(SEED), "-o", "json", server=egressd.grpc)
     assert done.returncode == 0, done.stderr
@@ -50,7 +50,7 @@ def test_the_document_goes_in_unchanged(egressd: Egressd, by_grpc: GrpcTransport
 def test_the_documents_text_pasted_flat(
     egressd: Egressd, by_grpc: GrpcTransport, by_rest: RestTransport, flat: Path
 ) -> None:
-    """Pasted flat, every transport says that the indentation is missing, and where."""
+    """If pasted flat, every transport reports that the indentation is missing, and where."""
     text, path = flat.read_text(), f"/v1/{MESH}/serviceEntries:upsert"
     answers = [
         by_grpc.call("UpsertServiceEntry", {"parent": MESH, "istioYaml": text}),
@@ -70,7 +70,7 @@ def test_the_documents_text_pasted_flat(
 
 
 def test_by_standard_input_into_a_namespace(egressd: Egressd) -> None:
-    """`-f -` reads standard input, and the request's namespace holds where the YAML names none."""
+    """`-f -` reads standard input, and the request's namespace applies if the YAML has none."""
     done = run_cli(
         "egress.cli", "entry", "upsert", "-f", "-", "-n", "shop", "-o", "json",
         server=egressd.grpc, stdin=SEED.read_text(),

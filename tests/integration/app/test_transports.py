@@ -1,4 +1,4 @@
-"""Each mutation by gRPC and by REST: the same result, the same Change, and for what is refused the same Status."""
+"""Each mutation by gRPC and by REST: the same result, the same Change, and for refused ones the same Status."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from tests.integration.app.transports import GrpcTransport, Json, RestTransport,
 
 pytestmark = pytest.mark.xdist_group("app-transports")
 OWN = {"name", "revision", "etag", "createTime", "updateTime", "acceptTime", "traceId", "previousRevision"}
-"""What belongs to one change or resource alone."""
+"""Fields that are specific to one change or resource."""
 
 
 def without_own(value: Any) -> Any:
-    """A reply without what belongs to one change or resource alone, down to the numbers in ids and hosts."""
+    """A reply without what is specific to one change or resource, including the numbers in IDs and hosts."""
     if isinstance(value, dict):
         return {key: without_own(item) for key, item in value.items() if key not in OWN}
     if isinstance(value, list):
@@ -75,7 +75,7 @@ def test_register_is_the_same_by_both_doors(by_grpc: GrpcTransport, by_rest: Res
 
 
 def test_reads_are_the_same_by_both_doors(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """What is read by either transport is the same to the letter."""
+    """Reads over both transports are identical."""
     made = ok(by_grpc.call("UpsertServiceEntry", entry("read-me")))
     set_ = ok(by_rest.call("SetOutboundPolicy", policy()))
     change = made["change"]["name"]
@@ -94,7 +94,7 @@ def test_reads_are_the_same_by_both_doors(by_grpc: GrpcTransport, by_rest: RestT
 
 
 def test_validate_only_is_the_same_by_both_doors(by_grpc: GrpcTransport, by_rest: RestTransport) -> None:
-    """A plan by either transport is the same, and neither changes anything."""
+    """A plan is the same over both transports, and neither changes anything."""
     before = head(by_grpc)
     for rpc, request in (
         ("UpsertServiceEntry", entry("planned")),

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 _DETAILS = (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo)
 """Read here so that details of errors can be written as JSON: their types must be known."""
 
-# Written by hand, apart from the annotations: what a user of the REST API types.
+# Written manually, independent of the annotations: what a user of the REST API types.
 ROUTES: Mapping[str, tuple[str, str]] = {
     "SetOutboundPolicy": ("POST", "/v1/{parent}/outboundPolicies:set"),
     "GetOutboundPolicy": ("GET", "/v1/{name}"),
@@ -101,7 +101,7 @@ class GrpcTransport:
         self._stubs = [make(self.channel) for make in _STUBS]
 
     def call(self, rpc: str, request: Json) -> Answer:
-        """Makes one call; waits a while for a server that is away."""
+        """Makes one call; waits a while for a server that is starting."""
         method = next(getattr(stub, rpc) for stub in self._stubs if hasattr(stub, rpc))
         try:
             reply = method(message(rpc, request), timeout=30, wait_for_ready=True)
@@ -149,7 +149,7 @@ def message(rpc: str, request: Json) -> Message:
 
 
 def status_of(error: grpc.RpcError) -> Answer:
-    """The Status of a failed call; without details where the transport itself refused."""
+    """The Status of a failed call; without details if the transport itself refused it."""
     code = error.code().value[0]
     metadata: Any = error.trailing_metadata()
     packed = dict(metadata or ()).get("grpc-status-details-bin")
@@ -159,6 +159,6 @@ def status_of(error: grpc.RpcError) -> Answer:
 
 
 def answer_of(response: httpx.Response) -> Answer:
-    """The reply or the Status of an HTTP answer."""
+    """The reply or the Status of an HTTP response."""
     body = response.json()
     return Answer(0 if response.is_success else body["code"], body, response.status_code)

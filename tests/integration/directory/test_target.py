@@ -15,7 +15,7 @@ WITNESS = Witness("epoch", 7, "digest", 1)
 
 
 def entry(name: str, port: int = 80) -> IstioObject:
-    """A ServiceEntry of ours."""
+    """A managed ServiceEntry."""
     spec = {"hosts": [f"{name}.example"], "ports": [{"number": port, "name": "http", "protocol": "HTTP"}]}
     return istio_object(
         "ServiceEntry", "default", name, f"meshes/default/namespaces/default/serviceEntries/{name}", spec
@@ -28,7 +28,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 async def test_what_is_applied_is_gathered(tmp_path: Path) -> None:
-    """Objects and witness come back as they were applied."""
+    """Objects and witness are read back as they were applied."""
     target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a"), entry("b")], delete=[], witness=WITNESS)
     live = await target.gather()
@@ -36,7 +36,7 @@ async def test_what_is_applied_is_gathered(tmp_path: Path) -> None:
     assert live.witness == WITNESS
 
 
-async def test_one_file_an_object_with_stable_bytes(tmp_path: Path) -> None:
+async def test_one_file_for_each_object_with_stable_bytes(tmp_path: Path) -> None:
     """The same objects give the same bytes, and an unchanged file is not written again."""
     target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a")], delete=[], witness=WITNESS)
@@ -47,8 +47,8 @@ async def test_one_file_an_object_with_stable_bytes(tmp_path: Path) -> None:
     assert sorted(before) == ["c1/.egress-state.json", "c1/default/serviceentry-a.yaml"]
 
 
-async def test_only_our_own_is_pruned(tmp_path: Path) -> None:
-    """Deleting takes our file; files of others stay, also one that can't be read."""
+async def test_only_managed_files_are_deleted(tmp_path: Path) -> None:
+    """Deleting removes the managed file; other files stay, even one that can't be parsed."""
     target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a")], delete=[], witness=WITNESS)
     foreign = tmp_path / "c1/default/kustomization.yaml"
@@ -63,24 +63,24 @@ async def test_only_our_own_is_pruned(tmp_path: Path) -> None:
 
 
 async def test_a_foreign_file_in_our_place_is_not_overwritten(tmp_path: Path) -> None:
-    """A file of somebody else where ours has to be is an error that names it."""
+    """A foreign file at the path of a managed one is an error that names it."""
     place = tmp_path / "c1/default/serviceentry-a.yaml"
     place.parent.mkdir(parents=True)
     place.write_text("kind: ServiceEntry\n")
-    with pytest.raises(PermanentError, match=r"serviceentry-a\.yaml is not ours"):
+    with pytest.raises(PermanentError, match=r"serviceentry-a\.yaml is not managed by mesh-egress"):
         await YamlDirectoryTarget(tmp_path, "c1").apply(upsert=[entry("a")], delete=[], witness=WITNESS)
     assert place.read_text() == "kind: ServiceEntry\n"
 
 
 @pytest.mark.parametrize("path", ["..", "../x", ".", "a/../..", "/etc"])
 def test_nothing_outside_the_root(tmp_path: Path, path: str) -> None:
-    """A path that leads out of the root is refused."""
-    with pytest.raises(PermanentError, match="leads out of the directory root"):
+    """A path outside the root is rejected."""
+    with pytest.raises(PermanentError, match="is not below the directory root"):
         YamlDirectoryTarget(tmp_path / "root", path)
 
 
-async def test_letting_go_takes_the_witness_away(tmp_path: Path) -> None:
-    """With a witness of None nothing of ours remains."""
+async def test_release_deletes_the_witness(tmp_path: Path) -> None:
+    """After an apply with a witness of None nothing managed is left."""
     target = YamlDirectoryTarget(tmp_path, "c1")
     await target.apply(upsert=[entry("a")], delete=[], witness=WITNESS)
     await target.apply(upsert=[], delete=[key_of(entry("a"))], witness=None)
@@ -88,7 +88,7 @@ async def test_letting_go_takes_the_witness_away(tmp_path: Path) -> None:
 
 
 async def test_ended_faults_are_stripped(tmp_path: Path) -> None:
-    """A fault whose time is over goes from its file; the fallback route stays, and so does the witness."""
+    """An ended fault is removed from its file; the fallback route and the witness stay."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     service = istio_object(
         "VirtualService",
@@ -108,8 +108,8 @@ async def test_ended_faults_are_stripped(tmp_path: Path) -> None:
 
 
 def test_interception_is_unsupported(tmp_path: Path) -> None:
-    """Interception is no Istio object, and the reason says where it is set."""
+    """Interception has no Istio object; the message says where to set it."""
     policy = istio_object("Interception", "istio-system", "egress-default", "x", {})
-    fit = YamlDirectoryTarget(tmp_path, "c1").fit([policy], cluster(), Live({}, None))
-    assert fit.objects == ()
-    assert "injector" in fit.obstacles["x"].message
+    projection = YamlDirectoryTarget(tmp_path, "c1").project([policy], cluster(), Live({}, None))
+    assert projection.objects == ()
+    assert "injector" in projection.obstacles["x"].message

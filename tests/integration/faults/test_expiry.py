@@ -1,4 +1,4 @@
-"""Faults end by themselves on a real Envoy: with every client gone, egressd killed, and Redis not answering."""
+"""Faults expire on a real Envoy: without any client, with egressd killed, and while Redis does not answer."""
 
 import os
 import signal
@@ -12,8 +12,9 @@ from google.protobuf import duration_pb2
 
 from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_pb2, fleet_service_pb2, probe_pb2
 from egress.v1 import service_entry_pb2 as entry_pb2
-from tests.support.daemon import HOST, Daemon, eventually, running_daemon, shop
+from tests.support.daemon import HOST, Daemon, running_daemon, shop
 from tests.support.redis import running, server_binary, server_pid, short_dir
+from tests.support.waiting import eventually
 
 MESH = "meshes/default"
 FAULT = f"{MESH}/namespaces/default/faults/down"
@@ -45,7 +46,7 @@ def register(daemon: Daemon) -> None:
 
 
 def inject(daemon: Daemon, seconds: int = TTL_SECONDS) -> float:
-    """A fault that answers 503, applied; returns the monotonic moment by which it is over."""
+    """A fault that answers 503, applied; returns the monotonic time at which it must be over."""
     fault = fault_pb2.Fault(
         host=HOST, abort=fault_pb2.Fault.Abort(http_status=503), ttl=duration_pb2.Duration(seconds=seconds)
     )
@@ -63,7 +64,7 @@ def wait(daemon: Daemon, change: str) -> None:
 
 
 def status(daemon: Daemon) -> int:
-    """What a workload gets from the service now; 0 while no agent can say."""
+    """What a workload gets from the service now; 0 while no agent can probe."""
     request = probe_pb2.ProbeRequest(cluster=f"{MESH}/clusters/local", url=f"http://{HOST}/")
     try:
         attempts = daemon.egress.Probe(request, timeout=20, wait_for_ready=True).attempts
@@ -80,7 +81,7 @@ def last_change(daemon: Daemon) -> change_pb2.Change:
 
 
 def check_expired(daemon: Daemon, end: float) -> None:
-    """After the end the service answers again, the fault is gone, and one change says why."""
+    """After the end the service answers again, the fault is gone, and one change has the reason."""
     time.sleep(max(0.0, end - time.monotonic()))
     eventually(lambda: status(daemon) == 301)
     eventually(lambda: last_change(daemon).type == change_pb2.Change.EXPIRE)
@@ -92,12 +93,12 @@ def check_expired(daemon: Daemon, end: float) -> None:
 
 @pytest.fixture
 def words(address: str) -> tuple[str, ...]:
-    """Options of an egressd with a local cluster that finds the service."""
+    """Options of an egressd with a local cluster that reaches the service."""
     return ("--local-cluster", "local", "--resolve", f"{HOST}:80:{address}")
 
 
 def test_ends_by_itself(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """A fault of 3 s answers 503 until it is over, and the service after that."""
+    """A fault of 3 s answers 503 until it is over; then the service answers."""
     with running_daemon(tmp_path, *words) as daemon:
         register(daemon)
         end = inject(daemon)
@@ -132,7 +133,7 @@ def verified(daemon: Daemon) -> None:
 
 
 def test_killed_in_between(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """egressd is killed while a fault lives: started again, the fault still works, and ends when it should."""
+    """egressd is killed while a fault is active: after a restart the fault still works, and ends on time."""
     with running_daemon(tmp_path, *words) as daemon:
         register(daemon)
         end = inject(daemon, seconds=12)
@@ -144,7 +145,7 @@ def test_killed_in_between(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 
 def test_over_before_the_start(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """A fault that ended while nothing ran does not come back to life with the next start."""
+    """A fault that expired while nothing ran does not come back with the next start."""
     with running_daemon(tmp_path, *words) as daemon:
         register(daemon)
         end = inject(daemon)
@@ -181,7 +182,7 @@ def test_redis_away_at_the_end(tmp_path: Path, words: tuple[str, ...], blow: sig
 
 
 def settle(daemon: Daemon, end: float) -> None:
-    """The store is back: the fault expires, and what is applied later leaves it out."""
+    """The store is back: the fault expires, and later applies do not include it."""
     check_expired(daemon, end)
     wait(daemon, last_change(daemon).name)
     register(daemon)

@@ -1,4 +1,4 @@
-"""The gateway behind a real HTTP server: what only shows on a connection."""
+"""The gateway behind a real HTTP server: behavior that only shows on a connection."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ JSON = {"content-type": "application/json"}
 
 @asynccontextmanager
 async def serving(pipeline: FakePipeline, **changes: Any) -> AsyncIterator[int]:
-    """Serves the gateway on a free port of loopback; gives the port."""
+    """Serves the gateway on a free port of loopback; returns the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app_over(pipeline, **changes), http="httptools", log_level="error"))
         running = asyncio.create_task(server.serve(sockets=[listener]))
@@ -32,7 +32,7 @@ async def serving(pipeline: FakePipeline, **changes: Any) -> AsyncIterator[int]:
 
 
 async def test_client_that_leaves_cancels_its_call() -> None:
-    """When the client closes the connection, its call is cancelled; the server goes on."""
+    """When the client closes the connection, its call is cancelled; the server keeps running."""
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
     async def hanging(method: Method, request: Any, call: RpcCall) -> Message:
@@ -101,7 +101,7 @@ async def test_body_that_never_comes() -> None:
 
 
 async def test_encoded_slash_stays_encoded() -> None:
-    """The path reaches the method as it was sent, an encoded slash in an id included."""
+    """The path reaches the method as it was sent, including an encoded slash in an ID."""
     pipeline = FakePipeline()
     async with serving(pipeline) as port, httpx.AsyncClient() as client:
         response = await client.get(f"http://127.0.0.1:{port}{POLICIES}/a%2Fb")
@@ -110,7 +110,7 @@ async def test_encoded_slash_stays_encoded() -> None:
 
 
 async def test_host_is_checked_on_the_wire() -> None:
-    """A request by a foreign name is refused over a socket as well."""
+    """A request with a foreign Host header is refused over a socket as well."""
     async with serving(FakePipeline()) as port, httpx.AsyncClient() as client:
         response = await client.get(f"http://127.0.0.1:{port}{POLICIES}", headers={"host": "evil.example"})
     assert response.status_code == 403

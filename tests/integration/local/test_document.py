@@ -25,7 +25,7 @@ async def test_allow_any(target: LocalEnvoyTarget, world: World) -> None:
 
 
 async def test_allow_any_on_unregistered_port(target: LocalEnvoyTarget, world: World) -> None:
-    """ALLOW_ANY on a port that nobody registered: HTTP passes as TCP, without a trace of Envoy."""
+    """ALLOW_ANY on an unregistered port: HTTP passes as TCP, without a trace of Envoy."""
     plain = await ask(await connect(target.envoy.address, 8080, world.http))
     assert (plain.status, plain.headers["server"]) == (301, "Tengine")
     assert "x-request-id" not in world.seen

@@ -63,7 +63,7 @@ async def test_delay(target: LocalEnvoyTarget, world: World) -> None:
 
 
 async def test_abort(target: LocalEnvoyTarget, world: World) -> None:
-    """An abort answers by itself and asks nobody; TLS does not notice."""
+    """An abort is answered by Envoy alone; TLS is not affected."""
     await apply(target, mesh_policy("REGISTRY_ONLY"), ENTRY, faulted(abort(503)))
     plain = await answer(target)
     assert (plain.status, plain.headers["server"]) == (503, "envoy")
@@ -120,7 +120,7 @@ async def with_headers(target: LocalEnvoyTarget, headers: dict[str, str]) -> int
 
 
 async def test_limited_by_source(target: LocalEnvoyTarget) -> None:
-    """A fault for other workloads or another namespace does not concern ours."""
+    """A fault for other workloads or another namespace does not affect this one."""
     faults = virtual_service(
         HOST,
         {"match": [{"sourceLabels": {"app": "other"}}], "fault": abort(500)},
@@ -156,7 +156,7 @@ async def test_several_in_order(target: LocalEnvoyTarget) -> None:
 
 @pytest.mark.parametrize("mode", ["ALLOW_ANY", "REGISTRY_ONLY"])
 async def test_host_without_entry(target: LocalEnvoyTarget, world: World, mode: str) -> None:
-    """A fault on a host that nobody registered leads nowhere, whatever the policy; other hosts go their way."""
+    """A fault on an unregistered host leads nowhere, whatever the policy; other hosts are not affected."""
     await apply(target, mesh_policy(mode), faulted(delay("0.01s")))
     assert (await ask(await connect(target.envoy.address, 80, world.http))).status == 503
     assert await injected(target) == {"delays_injected": 1, "aborts_injected": 0}
@@ -165,7 +165,7 @@ async def test_host_without_entry(target: LocalEnvoyTarget, world: World, mode: 
 
 
 async def test_wildcard(target: LocalEnvoyTarget, world: World) -> None:
-    """A fault on a wildcard host disturbs the hosts that it stands for, but those with routes of their own."""
+    """A fault on a wildcard host disturbs the hosts that it matches, except those with routes of their own."""
     wildcard = entry("all", hosts=["*.example.com"], resolution="NONE")
     own = http_entry("own", world.http)
     routed = http_entry("routed", world.http)
@@ -201,7 +201,7 @@ async def test_faults_come_and_go_unnoticed_by_others(target: LocalEnvoyTarget, 
 
 
 def leased(end: datetime) -> IstioObject:
-    """A fault that ends then, beside one that does not in our time."""
+    """A fault that ends then, and one that ends long after the test."""
     later = datetime.now(UTC) + timedelta(hours=1)
     routes: list[dict[str, Any]] = [
         {"name": "fault-a", "fault": abort(503)},
@@ -229,7 +229,7 @@ async def test_ended_faults_are_taken_out(target: LocalEnvoyTarget) -> None:
 
 
 async def test_restart_after_the_end(tmp_path: Path, target: LocalEnvoyTarget, world: World) -> None:
-    """A cluster that was stopped when a fault ended starts without it, asking nobody."""
+    """A cluster that was stopped when a fault ended starts without it, on its own."""
     await apply(target, ENTRY, leased(datetime.now(UTC) + timedelta(seconds=0.2)), revision=7)
     witness = (await target.gather()).witness
     await target.stop()

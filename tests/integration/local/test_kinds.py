@@ -113,7 +113,7 @@ async def test_host_found_by_the_request(target: LocalEnvoyTarget, world: World)
 
 
 async def test_known_host_behind_a_wildcard(tmp_path: Path, world: World) -> None:
-    """What `--resolve` knows is not looked up, also where a wildcard with DYNAMIC_DNS or its faults stand for it."""
+    """What `--resolve` knows is not looked up, even if a wildcard with DYNAMIC_DNS or its faults match it."""
     target = LocalEnvoyTarget(
         tmp_path / "cluster", name="test", namespace="default", resolve=world.resolve("a.example.com")
     )

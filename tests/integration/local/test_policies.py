@@ -13,8 +13,9 @@ from egress_server.domain.model.objects import IstioObject
 from egress_server.targets.local.target import LocalEnvoyTarget
 from tests.integration.local.objects import apply, destination_rule, entry, http_entry, mesh_policy
 from tests.integration.local.upstream import Upstream, running_upstream
-from tests.integration.local.world import HOST, World, ask, connect, connect_tls, until
+from tests.integration.local.world import HOST, World, ask, connect, connect_tls
 from tests.support.meshes import cluster
+from tests.support.waiting import until
 
 API = "api.example.com"
 OVER_TLS = entry(
@@ -31,11 +32,13 @@ def origination(**tls: Any) -> IstioObject:
     return destination_rule(HOST, portLevelSettings=[{"port": {"number": 80}, "tls": {"mode": "SIMPLE", **tls}}])
 
 
-async def until_clusters_say(target: LocalEnvoyTarget, text: bytes) -> None:
-    """Wait for what Envoy says of its clusters."""
-    async with asyncio.timeout(10):
-        while text not in await target.envoy.admin.get("/clusters"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+async def until_clusters_show(target: LocalEnvoyTarget, text: bytes) -> None:
+    """Waits for a text in Envoy's list of clusters."""
+
+    async def shown() -> bool:
+        return text in await target.envoy.admin.get("/clusters")
+
+    await until(shown, f"{text!r} in /clusters")
 
 
 @pytest.fixture
@@ -83,9 +86,9 @@ async def test_tls_origination_with_another_name(trusting: LocalEnvoyTarget, sec
 
 
 async def test_certificate_of_an_unknown_ca(secure: Upstream, target: LocalEnvoyTarget) -> None:
-    """A certificate that the machine's CAs did not sign is refused, unless nobody is to check it."""
+    """A certificate that the machine's CAs did not sign is refused, unless verification is off."""
     rule = origination()
-    if not target.fit([rule], cluster(), await target.gather()).objects:
+    if not target.project([rule], cluster(), await target.gather()).objects:
         pytest.skip("this machine has no CA certificates")
     await apply(target, OVER_TLS, rule)
     assert (await ask(await connect(target.envoy.address, 80, 1))).status == 503
@@ -99,7 +102,7 @@ async def test_nobody_checks_the_certificate(secure: Upstream, target: LocalEnvo
 
 
 async def test_limits(target: LocalEnvoyTarget) -> None:
-    """Of more requests than may be under way or wait, the last is refused at once and reaches nobody."""
+    """Of more requests than may be under way or wait, the last is refused immediately and reaches no server."""
     pool = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
     async with running_upstream() as upstream:
         upstream.open.clear()
@@ -108,7 +111,7 @@ async def test_limits(target: LocalEnvoyTarget) -> None:
         first = asyncio.create_task(ask(await connect(envoy.address, 80, 1), host=API))
         await until(lambda: upstream.waiting == 1)
         second = asyncio.create_task(ask(await connect(envoy.address, 80, 1), host=API))
-        await until_clusters_say(target, b"rq_pending_active::1")
+        await until_clusters_show(target, b"rq_pending_active::1")
         third = await ask(await connect(envoy.address, 80, 1), host=API)
         assert (third.status, third.headers["x-envoy-overloaded"]) == (503, "true")
         upstream.open.set()
@@ -145,7 +148,7 @@ async def test_outlier_detection(target: LocalEnvoyTarget) -> None:
             while bad.requests < 2:
                 await ask(streams, host=API)
         # Envoy's main thread takes the address out a moment later, and its workers hear of it a moment after that.
-        await until_clusters_say(target, b"/failed_outlier_check")
+        await until_clusters_show(target, b"/failed_outlier_check")
         assert bad.requests == 2
         async with asyncio.timeout(10):
             while [(await ask(streams, host=API)).status for _ in range(10)] != [200] * 10:
@@ -154,7 +157,7 @@ async def test_outlier_detection(target: LocalEnvoyTarget) -> None:
 
 
 async def test_wildcard_rule(target: LocalEnvoyTarget) -> None:
-    """A rule for a wildcard host holds for what it stands for, unless a host has its own."""
+    """A rule for a wildcard host applies to each host that it matches, unless the host has its own."""
     once = {"connectionPool": {"http": {"maxRequestsPerConnection": 1}}}
     async with running_upstream() as upstream:
         entries = [http_entry(name, upstream.port) for name in ("api", "own")]

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from egress_server.processes import ChildCommand, ChildFailed, ChildProcess
-from tests.integration.local.world import SECONDS, until
+from tests.integration.local.world import SECONDS
+from tests.support.waiting import until
 
 READY = "echo ready; exec sleep 1000"
 
@@ -37,7 +38,7 @@ def child(
 
 
 def ended(pid: int) -> bool:
-    """Whether a process is gone; where nobody reaps orphans a zombie counts."""
+    """Whether a process is gone. A zombie counts: not every machine reaps orphans."""
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

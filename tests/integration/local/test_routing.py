@@ -98,7 +98,7 @@ async def test_weights(target: LocalEnvoyTarget, world: World) -> None:
 
 
 async def test_routes_by_header(target: LocalEnvoyTarget, world: World) -> None:
-    """Requests with a header go to another service, by its own port if the route says so; the rest to the host."""
+    """Requests with a header go to another service, by its own port if the route sets one; the rest to the host."""
     async with running_upstream() as upstream:
         canary = http_entry("canary", upstream.port, ports=[{"number": 8080, "name": "http", "protocol": "HTTP"}])
         beta = {"match": [{"headers": {"x-beta": {"exact": "1"}}}], "route": [to("canary.example.com", port=8080)]}
@@ -123,7 +123,7 @@ async def test_destination_that_nobody_registered(target: LocalEnvoyTarget, worl
 
 
 async def test_oldest_owns_the_host(target: LocalEnvoyTarget, world: World) -> None:
-    """Of two VirtualServices for a host the older counts wholly, whatever its namespace."""
+    """Of two VirtualServices for a host only the older counts, whatever its namespace."""
     old = virtual_service(API, {"fault": {"abort": {"percentage": {"value": 100}, "httpStatus": 501}}}, namespace="a")
     new = virtual_service(API, {"fault": {"abort": {"percentage": {"value": 100}, "httpStatus": 502}}})
     await apply(target, http_entry("api", world.http), old)

@@ -63,10 +63,10 @@ async def test_age_counts_and_replacing_keeps_it(target: LocalEnvoyTarget, world
 async def test_unsupported_objects_are_named_and_left_out(target: LocalEnvoyTarget) -> None:
     """What a local cluster cannot serve is reported by resource; the rest is applied."""
     dynamic = entry("dynamic", resolution="DYNAMIC_DNS")
-    fit = target.fit([dynamic, entry("aliyun-com-ext")], cluster(), await target.gather())
+    projection = target.project([dynamic, entry("aliyun-com-ext")], cluster(), await target.gather())
     reason = "resolution DYNAMIC_DNS is for wildcard hosts such as *.example.com, not www.aliyun.com"
-    assert fit.obstacles == {resource_of(dynamic): Problem(UNSUPPORTED, reason)}
-    assert [item["metadata"]["name"] for item in fit.objects] == ["aliyun-com-ext"]
+    assert projection.obstacles == {resource_of(dynamic): Problem(UNSUPPORTED, reason)}
+    assert [item["metadata"]["name"] for item in projection.objects] == ["aliyun-com-ext"]
 
 
 async def test_damaged_state_is_not_taken_for_a_new_cluster(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ async def test_damaged_state_is_not_taken_for_a_new_cluster(tmp_path: Path) -> N
 
 
 async def test_many_clusters_side_by_side(tmp_path: Path, world: World) -> None:
-    """Several Envoys run beside each other, each by its own objects."""
+    """Several Envoys run side by side, each with its own objects."""
     targets = [
         LocalEnvoyTarget(tmp_path / name, name=name, namespace="default", resolve=world.resolve()) for name in "ab"
     ]

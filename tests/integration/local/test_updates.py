@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
+from egress_server.targets.local.envoy import Envoy, XdsRejected, envoy_binary
 from egress_server.targets.local.target import LocalEnvoyTarget
 from egress_server.targets.local.xds.compile import XdsFile, compile_xds, xds_file
 from egress_server.targets.local.xds.scoping import LocalWorkload
 from tests.integration.local.objects import apply, entry, mesh_policy, tcp_entry
-from tests.integration.local.world import SECONDS, Streams, World, ask, connect, connect_tls, until
+from tests.integration.local.world import SECONDS, Streams, World, ask, connect, connect_tls
+from tests.support.waiting import until
 
 
 async def echoed(streams: Streams) -> bool:
@@ -131,7 +132,7 @@ async def test_envoy_killed_in_the_middle_of_a_change(target: LocalEnvoyTarget, 
 
 
 async def status_or_none(envoy: Path, world: World) -> int | None:
-    """The answer's status, None while nobody answers."""
+    """The answer's status; None while there is no answer."""
     try:
         return (await ask(await connect(envoy, 80, world.http))).status
     except (OSError, asyncio.IncompleteReadError):
@@ -160,7 +161,7 @@ async def test_refused_file_is_taken_back(tmp_path: Path, world: World, kind: st
     envoy = Envoy(envoy_binary(), folder, name="test")
     await envoy.start(files)
     try:
-        with pytest.raises(XdsRefused, match="no_such_field"):
+        with pytest.raises(XdsRejected, match="no_such_field"):
             await envoy.update(bad)
         assert (await ask(await connect(envoy.address, 80, world.http))).status == 502
         await envoy.update(open_files)

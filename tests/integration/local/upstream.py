@@ -1,4 +1,4 @@
-"""An HTTP service on loopback that counts what reaches it and answers as it is told."""
+"""An HTTP service on loopback that counts what reaches it and answers as configured."""
 
 import asyncio
 import ssl

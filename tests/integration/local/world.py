@@ -1,6 +1,6 @@
 """Small external services on loopback, and a client that reaches them through an Envoy.
 
-They stand in for www.aliyun.com of the source document: HTTP answers 301, HTTPS 200, both as Tengine.
+They replace www.aliyun.com of the source document: HTTP answers 301, HTTPS 200, both as Tengine.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class World:
     seen: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, host: str = HOST) -> list[HostOverride]:
-        """What `--resolve` would say of a host that these services stand in for."""
+        """The `--resolve` overrides for a host that these services replace."""
         return [HostOverride(host, 80, "127.0.0.1", self.http), HostOverride(host, 443, "127.0.0.1", self.tls)]
 
 
@@ -60,13 +60,6 @@ async def running_world(folder: Path) -> AsyncIterator[World]:
         world.tls = await _serve(stack, _http(world, 200), server_side)
         world.greeter = await _serve(stack, _greet, None)
         yield world
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what nobody announces."""
-    async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def connect(envoy: Path, port: int, real_port: int, address: str = "127.0.0.1") -> Streams:

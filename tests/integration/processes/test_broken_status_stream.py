@@ -1,4 +1,5 @@
-"""Another program spoils the stream of statuses for a while: it is seen, and afterwards all works as before."""
+"""Another program breaks the stream of statuses for a while: the failure is visible, and afterwards everything works as
+before."""
 
 import json
 import socket
@@ -12,9 +13,10 @@ import pytest
 
 from egress_server.store.keys import MeshKeys
 from tests.integration.processes.conftest import register, upsert
-from tests.support.daemon import Process, eventually, running_applier, running_daemon
+from tests.support.daemon import Process, running_applier, running_daemon
 from tests.support.egressd import run_cli
 from tests.support.redis import SERVERS, running, server_binary
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -24,7 +26,7 @@ BACK_SECONDS = 10.0
 
 
 def command(folder: Path, *words: str) -> bytes:
-    """The reply of the Redis in a folder to one command, which fits into one packet."""
+    """The reply of the Redis in a folder to one command; the reply fits into one packet."""
     parts = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(folder / "redis.sock"))
@@ -36,7 +38,7 @@ def command(folder: Path, *words: str) -> bytes:
 
 @contextmanager
 def broken_stream(redis_home: Path) -> Iterator[None]:
-    """The stream is a string within the block."""
+    """Within the block, the stream is a string."""
     command(redis_home, "RENAME", KEY, "aside")
     command(redis_home, "SET", KEY, "not a stream")
     yield
@@ -53,12 +55,12 @@ def failures(process: Process, task: str) -> float:
 
 
 def not_ready(process: Process) -> set[str]:
-    """What a process says that it can't do its job without."""
+    """What a process reports as missing for readiness."""
     return set(httpx.get(f"http://{process.http}/readyz", timeout=20).json().get("notReady", {}))
 
 
 def logged_failures(process: Process) -> set[str]:
-    """The tasks of which the log has a failure with its traceback."""
+    """The tasks that have a failure with traceback in the log."""
     events = [json.loads(line) for line in process.log.read_text().splitlines() if line.startswith("{")]
     return {each["task"] for each in events if each["event"] == "task_failed" and each["exception"][0]["frames"]}
 
@@ -67,7 +69,7 @@ def logged_failures(process: Process) -> set[str]:
     ("command", "version"), [("run", SERVERS[0]), ("serve", SERVERS[-1])], ids=["run", "serve and apply"]
 )
 def test_waiting_for_a_change_works_again(tmp_path: Path, redis_home: Path, command: str, version: str) -> None:
-    """`--wait applied` works within 10 s; log, metric and readiness have shown why it did not."""
+    """`--wait applied` works within 10 s; log, metric and readiness have shown the cause."""
     (tmp_path / "server").mkdir()
     (tmp_path / "applier").mkdir()
     with ExitStack() as stack:

@@ -12,8 +12,9 @@ import pytest
 
 from egress.v1 import change_service_pb2, fleet_service_pb2, probe_pb2
 from tests.integration.processes.conftest import CLUSTER, MESH, agent_at, reaches, register, upsert
-from tests.support.daemon import HOST, Applier, Daemon, eventually, running_applier, running_daemon
+from tests.support.daemon import HOST, Applier, Daemon, running_applier, running_daemon
 from tests.support.redis import server_pid
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -53,7 +54,7 @@ def agents(daemon: Daemon) -> list[str]:
 
 
 def test_told_here_done_there(tmp_path: Path, pair: tuple[Daemon, Applier]) -> None:
-    """A change accepted by the API reaches the cluster, and both ends show that; without an applier nothing is
+    """A change accepted by the API reaches the cluster, and both processes show that; without an applier nothing is
     applied."""
     daemon, applier = pair
     assert reaches(daemon, upsert(daemon), APPLIED)
@@ -84,7 +85,7 @@ def test_verified_by_an_agent_at_the_server(pair: tuple[Daemon, Applier]) -> Non
 
 
 def test_probe_by_another_server(tmp_path: Path, redis: str, pair: tuple[Daemon, Applier]) -> None:
-    """A probe reaches an agent at another server; when that server dies, the agent is soon no longer there."""
+    """A probe reaches an agent at another server; when that server dies, the agent soon disappears."""
     daemon, _ = pair
     reaches(daemon, upsert(daemon), APPLIED)
     home = tmp_path / "other"
@@ -104,7 +105,7 @@ def test_probe_by_another_server(tmp_path: Path, redis: str, pair: tuple[Daemon,
 
 
 def test_redis_away_and_back(redis_home: Path, pair: tuple[Daemon, Applier]) -> None:
-    """While Redis is frozen an agent at the server still serves its probes; afterwards all goes on."""
+    """While Redis is frozen an agent at the server still serves its probes; afterwards everything works again."""
     daemon, applier = pair
     with agent_at(daemon):
         assert reaches(daemon, upsert(daemon), VERIFIED)
@@ -118,7 +119,7 @@ def test_redis_away_and_back(redis_home: Path, pair: tuple[Daemon, Applier]) -> 
 
 
 def test_only_the_clusters_named(tmp_path: Path, redis: str) -> None:
-    """An applier for one cluster leaves the lease of another alone; one without a way to any takes none."""
+    """An applier for one cluster does not take the lease of another; one without access to any cluster takes none."""
     server, east, none = homes(tmp_path, "server", "east", "none")
     with ExitStack() as stack:
         daemon = stack.enter_context(running_daemon(server, "--redis-url", redis, command="serve"))
@@ -134,7 +135,7 @@ def test_only_the_clusters_named(tmp_path: Path, redis: str) -> None:
 
 
 def states(daemon: Daemon, change: str) -> dict[str, str]:
-    """How far a change is on each cluster."""
+    """The state of a change on each cluster."""
     request = change_service_pb2.ListClusterRolloutsRequest(parent=change)
     rollouts = daemon.changes.ListClusterRollouts(request).cluster_rollouts
     return {r.cluster.rpartition("/")[2]: type(r).State.Name(r.state) for r in rollouts}

@@ -1,4 +1,4 @@
-"""Started while Redis is unreachable: a process waits and shows that, and faults end on time."""
+"""Started while Redis is unreachable: a process waits and reports it, and faults end on time."""
 
 import asyncio
 import os
@@ -13,13 +13,14 @@ import pytest
 from google.protobuf import duration_pb2
 
 from egress.v1 import change_pb2, change_service_pb2, egress_service_pb2, fault_pb2, fleet_service_pb2
-from egress_server.targets.directory.files import WITNESS_FILE
+from egress_server.targets.directory.target import WITNESS_FILE
 from egress_server.targets.local.xds.compile import SOCKET
 from tests.integration.local.world import ask, connect
 from tests.integration.processes.conftest import MESH, reaches, register, upsert
-from tests.support.daemon import HOST, Applier, Daemon, eventually, running_daemon, shop
+from tests.support.daemon import HOST, Applier, Daemon, running_daemon, shop
 from tests.support.egressd import Egressd, run_cli
 from tests.support.redis import running, server_binary, server_pid
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -28,7 +29,7 @@ TTL_SECONDS = 8
 
 
 def inject(daemon: Daemon, seconds: int = TTL_SECONDS) -> float:
-    """A fault that answers 503, applied; the monotonic moment by which it is over."""
+    """A fault that answers 503, applied; the monotonic time at which it is over."""
     fault = fault_pb2.Fault(
         host=HOST, abort=fault_pb2.Fault.Abort(http_status=503), ttl=duration_pb2.Duration(seconds=seconds)
     )
@@ -45,13 +46,13 @@ def last_change(daemon: Daemon) -> "change_pb2.Change.Type.ValueType":
 
 
 def ready(process: Applier | Daemon) -> bool:
-    """Whether it says that it has what it needs."""
+    """Whether it reports to be ready."""
     return httpx.get(f"http://{process.http}/readyz", timeout=20).status_code == 200
 
 
 @pytest.fixture
 def applier(tmp_path: Path, redis_home: Path) -> Iterator[Applier]:
-    """One for clusters in folders, not started yet."""
+    """An applier for directory clusters, not started yet."""
     home = tmp_path / "applier"
     home.mkdir()
     url = f"unix://{redis_home}/redis.sock"
@@ -61,7 +62,7 @@ def applier(tmp_path: Path, redis_home: Path) -> Iterator[Applier]:
 
 
 def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier: Applier) -> None:
-    """Server and Redis are gone and the applier was restarted: the fault ends on time, and nothing else changes; with
+    """Server and Redis are down and the applier was restarted: the fault ends on time, and nothing else changes; with
     the store back, history follows and the cluster is reconciled again."""
     home = tmp_path / "server"
     home.mkdir()
@@ -109,8 +110,8 @@ def test_applier_started_without_redis(tmp_path: Path, redis_home: Path, applier
 
 @pytest.mark.parametrize("command", ["run", "serve"])
 def test_server_started_without_redis(tmp_path: Path, redis_home: Path, command: str) -> None:
-    """A server waits for its Redis: operators read why, callers get UNAVAILABLE; then it serves. It can be stopped
-    while it waits."""
+    """A server waits for its Redis: operators see the reason, callers get UNAVAILABLE; then it serves. It can be
+    stopped while it waits."""
     server = Egressd(tmp_path)
     server.argv += ["--redis-url", f"unix://{redis_home}/redis.sock"]
     if command == "serve":
@@ -143,7 +144,7 @@ def test_server_started_without_redis(tmp_path: Path, redis_home: Path, command:
 
 
 def test_local_cluster_without_redis(tmp_path: Path, redis_home: Path) -> None:
-    """`egressd run` restarted without its Redis starts its Envoy with the last policy, without ended faults."""
+    """`egressd run` restarted without its Redis starts its Envoy with the last policy, without expired faults."""
 
     def status(address: str) -> int:
         try:
@@ -204,7 +205,7 @@ async def _ask(envoy: Path, port: int) -> int:
     ],
 )
 def test_wrong_usage(words: tuple[str, ...], said: str) -> None:
-    """What can't be is said, and nothing starts."""
+    """Impossible configurations are reported, and nothing starts."""
     done = run_cli("egress_server.cli", *words)
     assert done.returncode in {1, 2}
     assert said in done.stderr

@@ -13,13 +13,13 @@ import pytest
 
 from egress import EgressClient
 
-# A name that no resolver knows; only --resolve gives its address.
+# A name that can't be resolved: only --resolve has its address.
 HOST = "www.shop.example"
 _READY_SECONDS = 60
 
 
 class _Shop(BaseHTTPRequestHandler):
-    """The external service: answers like the document's host."""
+    """The external service: responds as the document's host does."""
 
     def do_HEAD(self) -> None:
         self.send_response(301)
@@ -28,7 +28,7 @@ class _Shop(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Does not log."""
+        """Logs nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +62,14 @@ def egressd(home: Path, *words: str, socket: str = "grpc") -> Iterator["subproce
 
 @pytest.fixture(scope="session")
 def target(shop: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The target of an egressd with the local cluster `local`, one for all tests of this folder."""
+    """The endpoints of egressd: one for all tests of this folder, with the local cluster `local`."""
     home = tmp_path_factory.mktemp("egressd")
     with egressd(home, "--local-cluster", "local", "--resolve", f"{HOST}:80:{shop}"):
         yield f"unix:{home}/grpc"
 
 
 def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Returns when egressd reports that it is ready; one that never does is killed and its log shown."""
+    """Returns once it reports to be ready; an egressd that never does is killed and its log shown."""
     assert process.stdout is not None
     late = threading.Timer(_READY_SECONDS, process.kill)
     late.start()

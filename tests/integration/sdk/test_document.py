@@ -1,4 +1,4 @@
-"""The rest of the document by egressctl and SDK: faults, interception, insight, watch and revert, on a real mesh."""
+"""The rest of the document by egressctl and SDK: faults, interception, explain, watch and revert, on a real mesh."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ def shop_entry(client: EgressClient) -> Iterator[None]:
 
 
 def outcome(client: EgressClient) -> ProbeResponse.Outcome.ValueType:
-    """What a probe of the service comes to."""
+    """The outcome of a probe of the service."""
     reply = client.probe(URL, cluster="local")
     assert reply.agrees, reply
     return reply.outcome
@@ -54,7 +54,7 @@ def outcome(client: EgressClient) -> ProbeResponse.Outcome.ValueType:
 
 @pytest.mark.usefixtures("shop_entry")
 def test_a_fault_by_cli(ctl: Ctl, tmp_path: Path) -> None:
-    """The document's own YAML delays requests; cleared, it does not; wrong, it is refused with its reason."""
+    """The document's own YAML delays requests until it is cleared; invalid YAML is refused with the reason."""
     (tmp_path / "fault.yaml").write_text(YAML)
     done = ctl("fault", "inject", "-f", str(tmp_path / "fault.yaml"), "--ttl", "10m", "--wait", "applied")
     assert done.returncode == 0, done.stderr
@@ -78,7 +78,7 @@ def test_a_fault_by_cli(ctl: Ctl, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("shop_entry")
 def test_a_held_fault(client: EgressClient) -> None:
-    """Within the block requests fail, after it they do not."""
+    """Within the block requests fail, after it they succeed."""
     with client.fault(HOST, abort=503, ttl="10m", wait_timeout=60) as fault:
         assert fault.HasField("expire_time")
         assert outcome(client) == ProbeResponse.FAULTED
@@ -88,7 +88,7 @@ def test_a_held_fault(client: EgressClient) -> None:
 
 @pytest.mark.usefixtures("shop_entry")
 async def test_a_held_fault_async(target: str) -> None:
-    """The awaited client holds faults as well."""
+    """The async client holds faults as well."""
     async with AsyncEgressClient(target) as client:
         async with client.fault(HOST, abort="UNAVAILABLE"):
             assert (await client.probe(URL, cluster="local")).outcome == ProbeResponse.FAULTED
@@ -96,7 +96,7 @@ async def test_a_held_fault_async(target: str) -> None:
 
 
 def test_interception(client: EgressClient, ctl: Ctl) -> None:
-    """Excluded ranges go past the sidecar; without the interception they do not."""
+    """Excluded ranges bypass the sidecar; without the interception they do not."""
     done = ctl("intercept", "set", "--include", "*", "--exclude", "127.0.0.0/8", "--wait", "applied")
     assert done.returncode == 0, done.stderr
     assert outcome(client) == ProbeResponse.BYPASSED
@@ -107,7 +107,7 @@ def test_interception(client: EgressClient, ctl: Ctl) -> None:
 
 @pytest.mark.usefixtures("shop_entry")
 def test_insight(client: EgressClient, ctl: Ctl) -> None:
-    """Explain and registry name the resource that decides."""
+    """Explain and registry name the deciding resource."""
     done = ctl("explain", URL, "--from", "local")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("expected REGISTERED by meshes/default/namespaces/default/serviceEntries/shop")
@@ -118,7 +118,7 @@ def test_insight(client: EgressClient, ctl: Ctl) -> None:
 
 
 def test_watch_and_rollback(client: EgressClient, ctl: Ctl) -> None:
-    """A watch sees a change, its rollouts and its revert, which brings back what was before."""
+    """A watch sees a change, its rollouts and its revert, which restores the previous state."""
     client.set_outbound_policy("ALLOW_ANY").wait(timeout=60)
     with client.watch_changes(include_rollouts=True) as watch:
         change = client.set_outbound_policy("REGISTRY_ONLY")
@@ -141,7 +141,7 @@ def test_watch_and_rollback(client: EgressClient, ctl: Ctl) -> None:
 
 
 def test_fleet(client: EgressClient, ctl: Ctl) -> None:
-    """Mesh and clusters can be described, a cluster comes and goes, and agents are there."""
+    """Mesh and clusters can be described, a cluster is registered and deregistered, and agents are listed."""
     assert ctl("mesh", "update", "--display-name", "Shop", "--label", "a=b").returncode == 0
     assert client.get_mesh().display_name == "Shop"
     assert ctl("cluster", "update", "local", "--label", "env=test").returncode == 0
@@ -158,7 +158,7 @@ def test_fleet(client: EgressClient, ctl: Ctl) -> None:
 
 
 def test_a_watch_goes_on_over_a_restart(tmp_path: Path) -> None:
-    """What is changed after egressd has come back is seen, and nothing between is missed."""
+    """Changes made after egressd has come back are seen, and none in between is missed."""
     with EgressClient(f"unix:{tmp_path}/grpc") as client, ExitStack() as stack:
         with egressd(tmp_path) as process:
             watch = stack.enter_context(client.watch_changes())

@@ -1,4 +1,4 @@
-"""The document's story, with egressctl and the SDK, on a real egressd and a real Envoy."""
+"""The document's story, played by egressctl and by the SDK on a real egressd with a real Envoy."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.xdist_group("egressd")
 
 
 def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
-    """REGISTRY_ONLY blocks what no one registered, with 502; with the entry the service answers."""
+    """REGISTRY_ONLY blocks an unregistered host with 502; with an entry the service answers."""
     done = ctl("outbound", "set", "REGISTRY_ONLY", "--wait", "verified", "--reason", "story")
     assert done.returncode == 0, done.stderr
     assert "set to REGISTRY_ONLY" in done.stdout
@@ -58,7 +58,7 @@ def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
     assert done.stdout.startswith("HTTP/1.1 301 Moved Permanently\n")
     assert "REGISTERED" in done.stdout
 
-    shown = json.loads(ctl("changes", "get", revision, "-o", "json").stdout)
+    shown = json.loads(ctl("changes", "show", revision, "-o", "json").stdout)
     assert [rollout["state"] for rollout in shown["clusterRollouts"]] == ["VERIFIED"]
 
     assert ctl("entry", "delete", "shop", "--wait", "applied").returncode == 0
@@ -66,25 +66,25 @@ def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
 
 
 def test_refusals_by_cli(ctl: Ctl) -> None:
-    """What the server refuses exits with status 1 and names the field."""
+    """A request that the server refuses exits with 1 and names the field."""
     done = ctl("entry", "upsert", "x", "--host", "not a host", "--port", "0:HTTP")
     assert done.returncode == 1
     assert "service_entry.hosts[0]" in done.stderr
     assert "service_entry.ports[0].number" in done.stderr
-    done = ctl("entry", "get", "missing", "-o", "json")
+    done = ctl("entry", "get", "nobody", "-o", "json")
     assert done.returncode == 1
     assert json.loads(done.stderr)["code"] == 5
     assert ctl("probe", URL, "--from", "nowhere").returncode == 1
 
 
 def test_doctor(ctl: Ctl) -> None:
-    """The doctor finds nothing wrong with a server that is well."""
+    """The doctor finds no problem with a healthy server."""
     checks = json.loads(ctl("doctor", "-o", "json").stdout)["checks"]
     assert {check["name"]: check["verdict"] for check in checks if check["verdict"] != "ok"} == {}
 
 
 def test_lists_by_cli(ctl: Ctl) -> None:
-    """Clusters and changes can be listed, in part and in whole."""
+    """Clusters and changes can be listed, with and without filters."""
     (cluster,) = json.loads(ctl("cluster", "list", "-o", "json").stdout)["clusters"]
     assert cluster["name"] == "meshes/default/clusters/local"
     assert len(json.loads(ctl("changes", "list", "--limit", "1", "-o", "json").stdout)["changes"]) == 1
@@ -116,11 +116,11 @@ def test_sdk(client: EgressClient) -> None:
 
 
 async def test_async_sdk(target: str) -> None:
-    """The awaited client speaks to the same server."""
+    """The async client works with the same server."""
     async with AsyncEgressClient(target) as client:
         planned = await client.set_outbound_policy("REGISTRY_ONLY", namespace="other", validate_only=True)
         assert planned.outbound_policy.mode == OutboundPolicy.REGISTRY_ONLY
         assert not planned.reply.HasField("change")
         assert [cluster.name async for cluster in client.list_clusters()] == ["meshes/default/clusters/local"]
         with pytest.raises(egress.NotFound):
-            await client.get_outbound_policy("missing")
+            await client.get_outbound_policy("nobody")

@@ -15,7 +15,7 @@ def release(text: str) -> Release:
 
 
 def binary(folder: Path, text: str, name: str = "") -> Path:
-    """A program that says, as a server of that release does, what it is."""
+    """A program that prints the version of a server of that release."""
     path = folder / (name or text.replace(" ", "-"))
     product, version = text.split()
     path.write_text(f"#!/bin/sh\necho '{product} server v={version} sha=00000000:0 malloc=libc bits=64'\n")
@@ -26,14 +26,14 @@ def binary(folder: Path, text: str, name: str = "") -> Path:
 @pytest.mark.parametrize(
     ("written", "by", "reads"),
     [
-        # Within a product a newer series reads an older one, and only that.
+        # Within a product a newer series reads an older one, but not the other way round.
         ("Redis 6.2.5", "Redis 7.0.15", True),
         ("Redis 7.0.15", "Redis 7.0.1", True),
         ("Redis 7.2.0", "Redis 7.0.15", False),
         ("Redis 7.4.1", "Redis 8.2.0", True),
         ("Valkey 8.1.8", "Valkey 9.1.2", True),
         ("Valkey 9.1.2", "Valkey 8.1.8", False),
-        # Across the fork, what both had: up to 7.2.
+        # Across the fork, only what both products had: up to 7.2.
         ("Redis 6.2.5", "Valkey 9.1.2", True),
         ("Redis 7.2.4", "Valkey 7.2.0", True),
         ("Redis 7.4.0", "Valkey 9.1.2", False),
@@ -44,7 +44,7 @@ def binary(folder: Path, text: str, name: str = "") -> Path:
     ],
 )
 def test_reads(written: str, by: str, reads: bool) -> None:
-    """Numbers are compared within a product; across the fork only what both had before it counts."""
+    """Versions are compared within a product; across the fork only up to what both had before it."""
     assert release(by).reads(release(written)) is reads
 
 
@@ -58,14 +58,14 @@ def test_supported(text: str, supported: bool) -> None:
 
 
 def test_info_names_the_product() -> None:
-    """Valkey gives a redis_version as well, which is not its own."""
+    """Valkey reports a redis_version as well, which is not its own version."""
     assert Release.of_info(b"redis_version:7.0.15\r\nos:Linux\r\n") == Release(REDIS, (7, 0, 15))
     valkey = b"redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n"
     assert Release.of_info(valkey) == Release(VALKEY, (9, 1, 2))
 
 
 async def test_the_first_fit_server_is_chosen(tmp_path: Path) -> None:
-    """The order counts; programs that are too old, are something else or do not run are passed over."""
+    """The order counts; programs that are too old, are something else or do not run are skipped."""
     broken, other = tmp_path / "broken", tmp_path / "other"
     broken.write_bytes(b"\x7fELF")
     broken.chmod(0o755)
@@ -78,7 +78,7 @@ async def test_the_first_fit_server_is_chosen(tmp_path: Path) -> None:
 
 
 async def test_the_data_decides(tmp_path: Path) -> None:
-    """A server that can't read the data is passed over for one that can, wherever it stands."""
+    """A server that can't read the data is skipped in favor of one that can, wherever it is in the order."""
     valkey, redis = binary(tmp_path, "Valkey 9.1.2"), binary(tmp_path, "Redis 8.2.1")
     assert (await choose_server([valkey, redis], release("Redis 7.0.15"))).path == valkey
     assert (await choose_server([valkey, redis], release("Redis 8.0.0"))).path == redis
@@ -86,7 +86,7 @@ async def test_the_data_decides(tmp_path: Path) -> None:
 
 
 async def test_no_fit_server(tmp_path: Path) -> None:
-    """The error names the data's writer, what it needs, and every server that was found."""
+    """The error names the writer of the data, what it needs, and every server that was found."""
     valkey, redis = binary(tmp_path, "Valkey 9.1.2"), binary(tmp_path, "Redis 7.0.15")
     with pytest.raises(FailedPrecondition) as refused:
         await choose_server([valkey, redis], release("Redis 8.0.2"))
@@ -102,7 +102,7 @@ async def test_no_fit_server(tmp_path: Path) -> None:
 
 
 async def test_no_server_at_all() -> None:
-    """A machine without any server is told how to install one."""
+    """On a machine without any server, the error explains how to install one."""
     with pytest.raises(FailedPrecondition, match="apt install redis-server") as missing:
         await choose_server([])
     assert missing.value.reason == "REDIS_SERVER_MISSING"

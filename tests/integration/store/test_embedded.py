@@ -19,13 +19,14 @@ from egress_server.store.audit import verify
 from egress_server.store.embedded.data_dir import DataDir
 from egress_server.store.open import OpenStore, open_store
 from tests.support.mutations import entry, insist, mutation, setting
+from tests.support.waiting import until
 
 MESH = "default"
 Servers = Callable[[], list[Path]]
 
 
 async def test_a_restart_keeps_everything(folder: Path, servers: Servers) -> None:
-    """What was committed is there after a restart, and a request sent again then is still the same one."""
+    """Committed data is there after a restart, and a request that is repeated then is recognized."""
     async with open_store(folder, MESH, servers=servers) as opened:
         commit = mutation(opened.replica.snapshot, entry(opened.replica.snapshot, "bank"))
         first = await opened.store.commit(commit)
@@ -39,7 +40,7 @@ async def test_a_restart_keeps_everything(folder: Path, servers: Servers) -> Non
 
 
 async def test_it_is_private(folder: Path, servers: Servers) -> None:
-    """The server listens on no TCP port, and its folder is closed to other users."""
+    """The server listens on no TCP port, and other users can't open its folder."""
     async with open_store(folder, MESH, servers=servers) as opened:
         assert opened.embedded is not None
         assert opened.embedded.pid is not None
@@ -50,7 +51,7 @@ async def test_it_is_private(folder: Path, servers: Servers) -> None:
 
 
 async def test_kill_9_loses_nothing_acknowledged(folder: Path, servers: Servers) -> None:
-    """The server is killed again and again in a run of writes: each write is there exactly once, none is missing."""
+    """The server is killed again and again during writes: each write is there exactly once, none is missing."""
     numbers = count()
     answered: dict[str, int] = {}
     async with open_store(folder, MESH, servers=servers) as opened:
@@ -71,7 +72,7 @@ async def test_kill_9_loses_nothing_acknowledged(folder: Path, servers: Servers)
 
 
 async def _kill(opened: OpenStore, times: int) -> None:
-    """Kills the server in the middle of writes, again once writes go through."""
+    """Kills the server during writes, again as soon as writes succeed."""
     assert opened.embedded is not None
     for _ in range(times):
         before = opened.replica.snapshot.revision
@@ -81,7 +82,7 @@ async def _kill(opened: OpenStore, times: int) -> None:
 
 
 async def test_two_cannot_share_a_folder(folder: Path, servers: Servers) -> None:
-    """A second egressd is refused, is told who has the folder, and leaves the first alone."""
+    """A second egressd is refused with an error that names the owner of the folder; the first keeps running."""
     async with open_store(folder, MESH, servers=servers) as opened:
         with pytest.raises(FailedPrecondition, match=f"process {os.getpid()}") as refused:
             async with open_store(folder, MESH, servers=servers):
@@ -91,7 +92,7 @@ async def test_two_cannot_share_a_folder(folder: Path, servers: Servers) -> None
 
 
 async def test_lost_data_is_refused(folder: Path, servers: Servers) -> None:
-    """A folder whose Redis files are gone is not taken for a new store."""
+    """A folder whose Redis files are gone is not mistaken for a new store."""
     async with open_store(folder, MESH, servers=servers):
         pass
     for path in sorted((folder / "redis").rglob("*"), reverse=True):
@@ -102,7 +103,7 @@ async def test_lost_data_is_refused(folder: Path, servers: Servers) -> None:
 
 
 async def test_exchanged_data_is_refused(folder: Path, servers: Servers) -> None:
-    """A folder that holds another store than store.json says is refused."""
+    """A folder with another store than store.json names is refused."""
     async with open_store(folder, MESH, servers=servers):
         pass
     known = msgspec.json.decode((folder / "store.json").read_bytes())
@@ -113,7 +114,7 @@ async def test_exchanged_data_is_refused(folder: Path, servers: Servers) -> None
 
 
 async def test_a_missing_store_json_is_made_again(folder: Path, servers: Servers) -> None:
-    """A start that was cut off before store.json was written goes on at the next start."""
+    """A start that was interrupted before store.json was written is resumed by the next start."""
     async with open_store(folder, MESH, servers=servers) as opened:
         epoch = opened.replica.snapshot.epoch
     (folder / "store.json").unlink()
@@ -160,7 +161,7 @@ async def test_a_deep_folder_works(folder: Path, servers: Servers) -> None:
 
 
 async def test_an_orphan_is_ended_first(folder: Path, servers: Servers) -> None:
-    """A server that outlived its egressd is ended before another opens the same files."""
+    """A server that outlived its egressd is stopped before another opens the same files."""
     async with open_store(folder, MESH, servers=servers) as opened:
         await insist(opened.store, opened.replica, setting("bank"))
     options = ["--port", "0", "--save", "", "--appendonly", "yes", "--dir", str(folder / "redis")]
@@ -169,9 +170,7 @@ async def test_an_orphan_is_ended_first(folder: Path, servers: Servers) -> None:
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(15):
-            while not (folder / "redis" / "redis.sock").exists():  # noqa: ASYNC110 # another program's
-                await asyncio.sleep(0.02)
+        await until((folder / "redis" / "redis.sock").exists)
         async with open_store(folder, MESH, servers=servers) as opened:
             await asyncio.wait_for(orphan.wait(), 15)
             assert opened.replica.snapshot.revision == 1
@@ -182,7 +181,7 @@ async def test_an_orphan_is_ended_first(folder: Path, servers: Servers) -> None:
 
 
 async def test_nothing_is_left_when_we_are_killed(folder: Path, servers: Servers) -> None:
-    """After kill -9 of the process no server stays, and the next one opens the store at once."""
+    """After kill -9 of the process no server is left, and the next one opens the store immediately."""
     program = (
         "import asyncio, sys, pathlib\n"
         "from egress_server.store.open import open_store\n"
@@ -206,7 +205,7 @@ async def test_nothing_is_left_when_we_are_killed(folder: Path, servers: Servers
 
 
 def test_the_lock_goes_with_its_process(folder: Path) -> None:
-    """A lock file that a dead process left does not lock."""
+    """A lock file left by a dead process does not lock."""
     one = DataDir(folder)
     one.lock()
     one.unlock()

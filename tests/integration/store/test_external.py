@@ -1,4 +1,4 @@
-"""A Redis that somebody else runs: used as it is, if it is safe."""
+"""An external Redis: used as it is, if it is safe."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def server(request: pytest.FixtureRequest) -> Path:
 
 
 async def test_a_fit_server_is_used(server: Path) -> None:
-    """A store opens at a URL, with a password and another database number too."""
+    """A store opens at a URL, also with a password and another database number."""
     with short_dir() as folder, running(server, folder, "--requirepass", "secret") as url:
         with_login = url.replace("unix://", "unix://:secret@") + "?db=3"
         async with open_store(with_login, "default") as opened:
@@ -35,7 +35,7 @@ async def test_a_fit_server_is_used(server: Path) -> None:
     ],
 )
 async def test_an_unsafe_server_is_refused(server: Path, option: str, value: str, hint: str) -> None:
-    """A server that would lose acknowledged changes is refused, and the error says what to set."""
+    """A server that would lose acknowledged changes is refused, and the error names the settings to change."""
     with short_dir() as folder, running(server, folder, option, value) as url:
         with pytest.raises(FailedPrecondition, match=hint) as refused:
             async with open_store(url, "default"):
@@ -44,7 +44,7 @@ async def test_an_unsafe_server_is_refused(server: Path, option: str, value: str
 
 
 async def test_a_wrong_password_is_said(server: Path) -> None:
-    """A refused login is Unavailable with Redis' words, without the password."""
+    """A refused login is Unavailable with Redis' message, without the password."""
     with short_dir() as folder, running(server, folder, "--requirepass", "secret") as url:
         with pytest.raises(Unavailable) as refused:
             async with open_store(url.replace("unix://", "unix://:wrong-word@"), "default"):
@@ -53,7 +53,7 @@ async def test_a_wrong_password_is_said(server: Path) -> None:
 
 
 async def test_a_full_memory_refuses_writes_whole(server: Path) -> None:
-    """Without memory a commit is refused as STORE_FULL and nothing of it is written; reads go on."""
+    """Without memory a commit is refused as STORE_FULL and nothing of it is written; reads still work."""
     with short_dir() as folder, running(server, folder) as url:
         async with open_store(url, "default") as opened:
             await insist(opened.store, opened.replica, setting("bank"))
@@ -68,7 +68,7 @@ async def test_a_full_memory_refuses_writes_whole(server: Path) -> None:
 
 @pytest.mark.parametrize("url", ["http://x", "redis://:secret@h:port", "nonsense", "redis://h?nosuch=1"])
 def test_a_wrong_url_is_said(url: str) -> None:
-    """A URL that can't be understood is InvalidArgument and is not repeated, since it may hold a password."""
+    """A URL that can't be parsed is InvalidArgument and is not repeated, since it may contain a password."""
     with pytest.raises(InvalidArgument) as refused:
         Address.parse(url)
     assert "secret" not in refused.value.message

@@ -1,7 +1,7 @@
 """What earlier releases stored is read, completely and unchanged, and written on.
 
 tests/data/stored-0.1.0/README.md says how the data came about. The server has no applier, so that nothing but the test
-writes, and keeps changes for ever, so that the data does not age.
+writes, and keeps changes forever, so that the data does not age.
 """
 
 import json
@@ -42,7 +42,7 @@ COLLECTIONS = {
 
 @pytest.fixture(params=["redis-6.2", "redis-7.0"])
 def stored(request: pytest.FixtureRequest) -> Path:
-    """What one kind of server left behind."""
+    """The data of one kind of server."""
     return STORED / str(request.param)
 
 
@@ -56,12 +56,12 @@ def home(stored: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def server(home: Path) -> FakeApplier:
-    """The present code on it."""
+    """The current code on it."""
     return FakeApplier(home, Retention(changes_days=36_500))
 
 
 def test_everything_is_read(stored: Path, server: FakeApplier, update_golden: bool) -> None:
-    """Resources, history, clusters' records and inventories come by the API as 0.1.0 had them, and the audit trail
+    """Resources, history, clusters' records and inventories are returned by the API as in 0.1.0, and the audit trail
     verifies: nothing in it was rewritten."""
     with server.running(), httpx.Client(base_url=server.url) as client:
         made = {name: get(client, f"{MESH}/{path}?page_size=1000") for name, path in COLLECTIONS.items()}
@@ -75,7 +75,7 @@ def test_everything_is_read(stored: Path, server: FakeApplier, update_golden: bo
 
 
 def test_sealed_credentials_are_opened(home: Path, server: FakeApplier) -> None:
-    """The key that 0.1.0 made still opens what it sealed."""
+    """The key that 0.1.0 created still opens what it sealed."""
     with server.running():
         found = server.stored("meshes/default/clusters/sealed")
     assert found is not None
@@ -85,7 +85,8 @@ def test_sealed_credentials_are_opened(home: Path, server: FakeApplier) -> None:
 
 
 def test_writing_goes_on(home: Path, server: FakeApplier) -> None:
-    """New changes follow on the old ones and are there after a restart; store.json names the server that wrote them."""
+    """New changes continue the old history and are there after a restart; store.json names the server that wrote
+    them."""
     policy = f"{MESH}/outboundPolicies/default"
     change = {"outboundPolicyId": "default", "outboundPolicy": {"mode": "ALLOW_ANY"}}
     with server.running(), httpx.Client(base_url=server.url) as client:

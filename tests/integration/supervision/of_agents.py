@@ -15,14 +15,15 @@ from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus
 from tests.integration.agents.test_stream import INFO, serving
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Unforeseen, failing, until
-from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Unforeseen, failing
+from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.waiting import until
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 from tests.unit.agents.test_shared import loop_time
 
 
 class Pair:
-    """Two processes over one bus, of which one method of the second's fails."""
+    """Two processes on one bus; one method of the second one fails."""
 
     def __init__(self, method: str, fault: Fault) -> None:
         exchange = Exchange()
@@ -42,7 +43,7 @@ class Pair:
         await until(lambda: name in {agent.agent for agent in router.attached("default", "local")})
 
     async def probe(self, name: str, peer: Peer) -> None:
-        """Has the first process ask an agent of the second."""
+        """Makes the first process probe through an agent of the second."""
         asked = asyncio.create_task(self.near.attempt("default", info(name), ATTEMPT))
         peer.answer(await peer.command())
         assert await asked == EVIDENCE
@@ -57,7 +58,7 @@ def _router(sessions: Sessions, bus: AgentBus, process: str) -> AgentRouter:
 
 @asynccontextmanager
 async def a_pair(method: str, fault: Fault) -> AsyncIterator[tuple[Pair, str, Peer]]:
-    """Two processes at work, and an agent of the second that both see."""
+    """Two running processes, and an agent of the second one that both see."""
     pair = Pair(method, fault)
     pair.near.start()
     pair.far.start()
@@ -71,7 +72,7 @@ async def a_pair(method: str, fault: Fault) -> AsyncIterator[tuple[Pair, str, Pe
 
 @SCENARIOS.add(Task.AGENT_PUBLISHER)
 async def agent_publisher(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A new agent is seen by other processes later; its own process knows it."""
+    """Other processes see a new agent later; its own process knows it."""
     async with a_pair("publish", fault) as (pair, _name, _peer):
 
         async def works() -> None:
@@ -102,7 +103,7 @@ async def agent_directory(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.AGENT_INBOX)
 async def agent_inbox(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Requests of other processes are taken up again."""
+    """Requests of other processes are handled again."""
     async with a_pair("receive", fault) as (pair, name, peer):
 
         async def rest() -> None:
@@ -114,7 +115,7 @@ async def agent_inbox(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.AGENT_REQUEST)
 async def agent_request(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """One request is lost, and not the next."""
+    """One request is lost, but not the next one."""
     async with a_pair("answer", fault) as (pair, name, peer):
 
         async def provoke() -> None:
@@ -130,12 +131,12 @@ async def agent_request(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.AGENT_SESSION)
 async def agent_session(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """One stream ends, and not the others; the agent may come back."""
+    """One stream ends, and not the others; the agent may attach again."""
     sessions = Sessions(version=SERVER_VERSION)
     other = await Peer(sessions).attach(info("other"))
 
     class Odd(Peer):
-        """An agent whose stream fails in a way of its own."""
+        """An agent whose stream fails in its own way."""
 
         async def _requests(self) -> AsyncIterator[Any]:
             async for message in super()._requests():
@@ -170,7 +171,7 @@ async def agent_session(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.AGENT_STREAM, virtual=False)
 async def agent_stream(fault: Fault, folder: Path) -> AsyncIterator[Job]:
-    """An agent that can't say what it found attaches again, and answers the next attempt."""
+    """An agent that can't report its result attaches again, and answers the next attempt."""
     sessions, address = Sessions(version=SERVER_VERSION), f"unix:{folder}/grpc"
 
     async def make(_: Attempt) -> Evidence:
@@ -193,8 +194,7 @@ async def agent_stream(fault: Fault, folder: Path) -> AsyncIterator[Job]:
             await asyncio.sleep(0.05)
 
     async def works() -> None:
-        while not await ask():  # noqa: ASYNC110 - an agent that comes is not announced
-            await asyncio.sleep(0.05)
+        await until(ask, "an attached agent", poll=0.05)
 
     agent, asking = Background(), asyncio.create_task(keep_asking())
     async with serving(address, sessions):

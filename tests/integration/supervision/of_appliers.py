@@ -14,9 +14,10 @@ from egress_server.domain.model.names import ResourceKind
 from egress_server.domain.model.status import RestartState
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.target import Target, Targets
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, only, until
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, only
+from tests.support.doubles.memory_target import MemoryTarget, MemoryTargets
 from tests.support.meshes import BIRTH, cluster, entry, with_orders
-from tests.unit.delivery.fakes import FakeTarget, FakeTargets
+from tests.support.waiting import until
 from tests.unit.delivery.test_fault_ttl import fault as a_fault
 from tests.unit.delivery.test_fault_ttl import faulted
 from tests.unit.delivery.world import World, clock
@@ -25,12 +26,12 @@ from tests.unit.delivery.world import World, clock
 class TargetsOf:
     """Targets of which one method of one cluster's target fails."""
 
-    def __init__(self, inner: FakeTargets, cluster_id: str, method: str, fault: Fault) -> None:
+    def __init__(self, inner: MemoryTargets, cluster_id: str, method: str, fault: Fault) -> None:
         self._inner = inner
         self._broken = cluster_id, method
         self._fault = fault
 
-    def __getitem__(self, cluster_id: str) -> FakeTarget:
+    def __getitem__(self, cluster_id: str) -> MemoryTarget:
         return self._inner[cluster_id]
 
     def drives(self, registered: Cluster) -> bool:
@@ -49,7 +50,7 @@ class TargetsOf:
 
 
 def a_world(*clusters: str) -> World:
-    """Clusters with an entry, `east` and `west` unless others are named."""
+    """Clusters with an entry, `east` and `west` by default."""
     return World(entry("bank"), clusters=clusters or ("east", "west"))
 
 
@@ -63,7 +64,7 @@ async def applied_on(world: World, cluster_id: str) -> None:
 
 @SCENARIOS.add(Task.APPLIER)
 async def applier(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """It asks which clusters are its own whenever desired state changes."""
+    """It determines its clusters whenever desired state changes."""
     world = a_world()
     world.targets = failing(world.targets, "drives", fault.strike)
 
@@ -100,7 +101,7 @@ async def status_writer(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.STORE_CLOCK)
 async def store_clock(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Between answers the time goes on by the monotonic clock."""
+    """Between replies time passes by the monotonic clock."""
     world = a_world()
     world.store = failing(world.store, "now", fault.strike)
     async with world.driven():
@@ -111,7 +112,7 @@ async def store_clock(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.FAULT_EXPIRER)
 async def fault_expirer(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A fault ends on the clusters on time, and in desired state as soon as that can be written."""
+    """A fault ends on the clusters on time, and in desired state as soon as it can be written."""
     world = a_world()
     world.store = failing(world.store, "commit", fault.strike)
 
@@ -132,8 +133,8 @@ async def fault_expirer(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.CLUSTER_CONTROLLER)
 async def cluster_controller(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A cluster that goes is forgotten, be it later."""
-    world, plain = a_world(), FakeTargets()
+    """A removed cluster is forgotten, if only later."""
+    world, plain = a_world(), MemoryTargets()
     world.targets = failing(plain, "forget", fault.strike)
 
     async def works() -> None:
@@ -149,7 +150,7 @@ async def cluster_controller(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.RECONCILER)
 async def reconciler(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A cluster whose lease can't be asked for keeps no other one waiting."""
+    """A cluster whose lease can't be acquired does not delay the others."""
     world = a_world()
     world.store = failing(world.store, "acquire", only(fault, "south"))
 
@@ -163,7 +164,7 @@ async def reconciler(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.LEASE_KEEPER)
 async def lease_keeper(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A renewal that fails once costs no lease."""
+    """A renewal that fails once does not lose the lease."""
     world = a_world()
     world.store = failing(world.store, "acquire", only(fault, "east"))
 
@@ -199,16 +200,16 @@ async def fault_ttl(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.CLUSTER_WATCH)
 async def cluster_watch(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Drift is then found at the resync, and immediately when the watch is back."""
+    """Drift is then found at the resync, and immediately once the watch is back."""
     world = a_world()
-    world.targets["south"].tells = True
+    world.targets["south"].watchable = True
     world.targets = TargetsOf(world.targets, "south", "changes", fault)  # type: ignore[assignment]
 
     async def works() -> None:
         target = world.targets["south"]
         await fault.next_pass() if fault.times[1:] else None
         writes = len(target.writes)
-        target.meddle("bank", {"hosts": ["evil.example.com"]})
+        target.cluster.change("bank", {"hosts": ["evil.example.com"]})
         async with asyncio.timeout(2):
             await until(lambda: len(target.writes) > writes)
 
@@ -222,7 +223,7 @@ async def cluster_watch(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.VERIFIER)
 async def verifier(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Changes are applied, and their status says that they can't be verified."""
+    """Changes are applied, and their status reports that they can't be verified."""
     world = a_world()
     world.agents.attach()
     world.agents = failing(world.agents, "attempt", fault.strike)
@@ -251,14 +252,14 @@ async def inventory_writer(fault: Fault, _: Path) -> AsyncIterator[Job]:
     world = a_world()
     world.store = failing(world.store, "put_inventory", fault.strike)
     target = world.targets["east"]
-    target.tells, target.inventory = True, Inventory("east", BIRTH)
+    target.watchable, target.inventory = True, Inventory("east", BIRTH)
 
     async def works() -> None:
         await until(lambda: world.replica.inventories["east"].namespaces == ("new",))
 
     async def provoke() -> None:
         target.inventory = Inventory("east", BIRTH, namespaces=("new",))
-        target.meddle("none")
+        target.cluster.notify()
 
     async with world.driven():
         await until(lambda: "east" in world.replica.inventories)
@@ -275,21 +276,21 @@ class OddWorkload:
 
     @property
     def restartable(self) -> bool:
-        """Whether it is can't always be said."""
+        """Whether it is restarted can't always be determined."""
         self._fault.strike()
         return True
 
 
 @SCENARIOS.add(Task.RESTARTS)
 async def restarts(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A request for restarts is carried out once it can be."""
+    """A restart request is executed once that is possible."""
     world = a_world()
     odd: Any = OddWorkload(fault)
     world.targets["east"].inventory = Inventory("east", BIRTH, stale_workloads=(odd,))
 
     async def works() -> None:
         await until(lambda: (p := world.status().restart) is not None and p.state is RestartState.DONE)
-        assert [name for _, name in world.targets["east"].restarted] == ["Deployment/default/web"]
+        assert [name for _, name in world.targets["east"].restarts] == ["Deployment/default/web"]
 
     async def provoke() -> None:
         world.set(with_orders(cluster("east"), restart=RestartOrder("o1", ())))

@@ -13,12 +13,13 @@ from starlette.responses import PlainTextResponse
 from egress_server.aio.tasks import Task
 from egress_server.app.servers import HttpServer, WebServer
 from egress_server.processes import ChildCommand, ChildProcess
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, until
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job
+from tests.support.waiting import until
 
 
 @SCENARIOS.add(Task.HTTP_SERVER, virtual=False)
 async def http_server(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """Connections that come meanwhile are served by the next server, at the same address."""
+    """Connections made meanwhile are served by the next server, at the same address."""
 
     class Broken(HttpServer):
         """Fails between requests."""
@@ -44,7 +45,7 @@ async def http_server(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.CHILD_PROCESS, virtual=False)
 async def child_process(fault: Fault, folder: Path) -> AsyncIterator[Job]:
-    """A child that ends is started again, until that succeeds."""
+    """A child that exits is started again, until that succeeds."""
     log = folder / "child.log"
 
     async def ready() -> None:
@@ -59,7 +60,7 @@ async def child_process(fault: Fault, folder: Path) -> AsyncIterator[Job]:
         await until(lambda: child.pid not in (None, first))
 
     async def provoke() -> None:
-        # The exit itself is a failure, so that of the restart that is to fail is one more.
+        # The exit itself is a failure, so the failing restart is one more.
         assert first is not None
         os.kill(first, signal.SIGKILL)
 

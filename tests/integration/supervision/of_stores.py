@@ -18,11 +18,12 @@ from egress_server.store.redis.address import Address
 from egress_server.store.redis.connection import RedisConnection
 from egress_server.store.replica import RedisReplica
 from egress_server.store.upkeep import Upkeep
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, failing_property, until
-from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, failing, failing_property
+from tests.support.doubles.memory_store import MemoryReplica, MemoryStore
 from tests.support.meshes import cluster, entry
 from tests.support.mutations import insist, setting
 from tests.support.redis import SERVERS, running, server_binary, short_dir
+from tests.support.waiting import until
 from tests.unit.commands.fakes import FakeReplica, FakeStore
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -38,7 +39,7 @@ async def a_store() -> AsyncIterator[tuple[OpenStore, str]]:
 
 @dataclass(frozen=True, slots=True)
 class BrokenAddress(Address):
-    """One that can't always be connected to."""
+    """A store that can't always be reached."""
 
     fault: Fault | None = None
 
@@ -51,7 +52,7 @@ class BrokenAddress(Address):
 
 @SCENARIOS.add(Task.STORE_CONNECTION, virtual=False)
 async def store_connection(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """A connection that is lost comes back, whatever connecting runs into."""
+    """A lost connection is restored, whatever error connecting meets."""
     async with a_store() as (opened, url):
         connection = RedisConnection(BrokenAddress(path=url.removeprefix("unix://"), fault=fault))
         await connection.start()
@@ -72,7 +73,7 @@ async def store_connection(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 
 class BrokenConnection(RedisConnection):
-    """A connection of which some commands fail."""
+    """A connection on which some commands fail."""
 
     def __init__(self, address: Address, fault: Fault, command: str) -> None:
         super().__init__(address)
@@ -108,7 +109,7 @@ async def store_replica(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 
 class IdleRedis:
-    """The answers of a store in which there is nothing to tidy up."""
+    """The replies of a store that needs no upkeep."""
 
     def __init__(self, fault: Fault) -> None:
         self._fault = fault
@@ -121,7 +122,7 @@ class IdleRedis:
 
 @SCENARIOS.add(Task.STORE_UPKEEP)
 async def store_upkeep(fault: Fault, _: Path) -> AsyncIterator[Job]:
-    """It is done at the next turn."""
+    """It is done in the next round."""
     connection: Any = IdleRedis(fault)
     upkeep = Upkeep(connection, "default", Retention())
     upkeep.start()
@@ -162,7 +163,7 @@ async def change_broadcaster(fault: Fault, _: Path) -> AsyncIterator[Job]:
 
 @SCENARIOS.add(Task.KNOWN_CLUSTERS, virtual=False)
 async def known_clusters(fault: Fault, folder: Path) -> AsyncIterator[Job]:
-    """The file has the last registrations again."""
+    """The file has the latest registrations again."""
     store = MemoryStore(epochs={"default": "epoch-1"})
     replica = MemoryReplica(store)
     store.put(cluster("east"))

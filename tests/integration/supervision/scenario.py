@@ -1,6 +1,5 @@
-"""What a supervised task is tested with: a dependency that fails on demand, and a check that the task does its job.
-
-A fault comes through a port that the task has anyway. Our own code is not touched.
+"""What a supervised task is tested with: a dependency that fails on demand, and a check that the task does its job. The
+fault comes through a port that the task uses anyway; the code under test is not patched.
 """
 
 import asyncio
@@ -10,20 +9,13 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 from egress_server.aio.tasks import Task
+from tests.support.waiting import until
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 300.0
 
 
 class Unforeseen(Exception):
     """An exception that no code expects."""
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what is not announced."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - conditions of any kind
-            await asyncio.sleep(0.01)
 
 
 class Fault:
@@ -48,7 +40,7 @@ class Fault:
         return self._left != 0
 
     def strike(self, *_: object, **__: object) -> None:
-        """To be called by what may fail."""
+        """Called by everything that may fail."""
         if not self.armed:
             self.passed += 1
             return
@@ -100,7 +92,7 @@ def failing_property(port: T, name: str, strike: Callable[..., None]) -> T:
 
 
 def only(fault: Fault, *about: object) -> Callable[..., None]:
-    """Strikes only at calls with one of these arguments."""
+    """Fails only calls with one of these arguments."""
 
     def strike(*args: object, **_: object) -> None:
         if any(each in args for each in about):
@@ -110,7 +102,7 @@ def only(fault: Fault, *about: object) -> Callable[..., None]:
 
 
 async def nothing() -> None:
-    """Needs no doing."""
+    """Nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +132,7 @@ class Scenario:
 
 @dataclass
 class Scenarios:
-    """All of them, by the name of the task."""
+    """All scenarios, by the name of the task."""
 
     found: dict[str, Scenario] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Every background task is let fail, once and for ever: it is seen, and it comes back.
+"""Every background task is made to fail, once and forever: the failure is visible, and the task comes back.
 
 A task that is not tested here fails the build, and so does one that operators find nothing about in the docs.
 """
@@ -19,10 +19,13 @@ from egress_server.aio.tasks import Task
 from egress_server.app.store import ProcessStore
 from egress_server.telemetry.metrics import REGISTRY
 from tests.integration.supervision import of_agents, of_appliers, of_kubernetes, of_processes, of_stores
-from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Scenario, until
+from tests.integration.supervision.scenario import SCENARIOS, Fault, Job, Scenario
 from tests.support.paths import ROOT
 from tests.support.virtual_time import VirtualLoop
+from tests.support.waiting import until
 
+VIRTUAL_SECONDS = 300.0
+"""How long pauses may have become after a few failures."""
 MODULES = (of_agents, of_appliers, of_kubernetes, of_processes, of_stores)
 ROW = re.compile(r"^\| `([a-z-]+)` \| (yes|no) \| (.+) \|$", re.MULTILINE)
 
@@ -30,12 +33,12 @@ by_task = pytest.mark.parametrize("scenario", SCENARIOS.found.values(), ids=SCEN
 
 
 def failures(task: Task) -> int:
-    """How many were counted."""
+    """The number of failures counted."""
     return int(REGISTRY.get_sample_value("egress_task_failures_total", {"task": task.value.name}) or 0)
 
 
 def is_down(task: Task) -> bool:
-    """Whether the process shows it as down."""
+    """Whether the process reports it as down."""
     return task.value.name in HEALTH.down(essential=task.value.essential)
 
 
@@ -57,13 +60,13 @@ def play(scenario: Scenario, folder: Path, act: Callable[[Job, Fault], Awaitable
 
 
 def test_every_task_has_a_scenario() -> None:
-    """A new task comes with one."""
+    """Every task has a scenario."""
     assert SCENARIOS.found.keys() == {task.value.name for task in Task}
     assert all(module.__doc__ for module in MODULES)
 
 
 def test_operators_find_every_task() -> None:
-    """In docs/processes.md, and whether a process is unready without it."""
+    """Every task is in docs/processes.md, with whether the process is unready without it."""
     rows = ROW.findall((ROOT / "docs" / "processes.md").read_text())
     assert {name: essential for name, essential, _ in rows} == {
         task.value.name: "yes" if task.value.essential else "no" for task in Task
@@ -79,10 +82,10 @@ def test_fails_once(scenario: Scenario, tmp_path: Path) -> None:
     async def act(job: Job, fault: Fault) -> None:
         fault.arm(1)
         await job.provoke()
-        await until(lambda: bool(fault.times) and failures(task) > before)
+        await until(lambda: bool(fault.times) and failures(task) > before, seconds=VIRTUAL_SECONDS)
         assert is_down(task) is task.value.restarts
         await job.works()
-        await until(lambda: not is_down(task))
+        await until(lambda: not is_down(task), seconds=VIRTUAL_SECONDS)
 
     logged = play(scenario, tmp_path, act)
     assert len(logged) == failures(task) - before
@@ -100,19 +103,19 @@ def test_fails_for_ever(scenario: Scenario, tmp_path: Path) -> None:
         fault.arm(None)
         await job.provoke()
         if task.value.restarts:
-            await until(lambda: len(fault.times) >= 4 and failures(task) - before >= 4)
+            await until(lambda: len(fault.times) >= 4 and failures(task) - before >= 4, seconds=VIRTUAL_SECONDS)
             _assert_pauses_grow(task, fault.times)
             health = await ProcessStore("default").health()
             assert task.value.name in (health.not_ready if task.value.essential else health.degraded)
             assert "secret" not in str(health)
         else:
             await job.provoke()
-            await until(lambda: failures(task) - before >= 2)
+            await until(lambda: failures(task) - before >= 2, seconds=VIRTUAL_SECONDS)
             assert not is_down(task)
         await job.rest()
         fault.heal()
         await job.works()
-        await until(lambda: not is_down(task))
+        await until(lambda: not is_down(task), seconds=VIRTUAL_SECONDS)
 
     logged = play(scenario, tmp_path, act)
     assert len(logged) == failures(task) - before

@@ -1,4 +1,4 @@
-"""WatchChanges against a whole egressd: nothing missed across kills, by gRPC and by server-sent events."""
+"""WatchChanges on a whole egressd: nothing is missed across kills, by gRPC and by server-sent events."""
 
 import json
 import threading
@@ -14,7 +14,8 @@ import pytest
 
 from egress.v1 import change_service_pb2 as pb
 from egress.v1 import egress_service_pb2, outbound_policy_pb2
-from tests.support.daemon import Daemon, eventually, running_daemon
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.waiting import eventually
 
 MESH = "meshes/default"
 MODES = (outbound_policy_pb2.OutboundPolicy.ALLOW_ANY, outbound_policy_pb2.OutboundPolicy.REGISTRY_ONLY)
@@ -94,7 +95,7 @@ def test_ends_at_drain(tmp_path: Path) -> None:
 
 
 def test_rollouts(tmp_path: Path) -> None:
-    """With rollouts asked for, a cluster's way to a change can be followed."""
+    """If rollouts are requested, the progress of a cluster can be followed."""
     with running_daemon(tmp_path, "--local-cluster", "local") as daemon:
         call = daemon.changes.WatchChanges(pb.WatchChangesRequest(parent=MESH, include_rollouts=True))
         next(call)
@@ -127,7 +128,8 @@ def parsed(response: HTTPResponse) -> Iterator[dict[str, str]]:
 
 
 def test_events_resume(tmp_path: Path) -> None:
-    """Server-sent events are resumed by Last-Event-ID, after a restart too, and it goes before the URL's cursor."""
+    """Server-sent events are resumed by Last-Event-ID, also after a restart, and it takes precedence over the cursor in
+    the URL."""
     with running_daemon(tmp_path) as daemon:
         with opened(daemon, "") as events:
             first = next(events)
@@ -145,7 +147,7 @@ def test_events_resume(tmp_path: Path) -> None:
 
 
 def test_a_refusal_is_a_status(tmp_path: Path) -> None:
-    """What is wrong from the start is answered as everywhere, before any event."""
+    """An invalid request is refused as usual, before any event."""
     with running_daemon(tmp_path) as daemon:
         for cursor, code, reason in (("nonsense", 3, "INVALID_FIELD"), ("b3RoZXI6MTow", 11, "CURSOR_EXPIRED")):
             with pytest.raises(urllib.error.HTTPError) as refused, opened(daemon, f"cursor={cursor}"):

@@ -1,4 +1,4 @@
-"""What others do to what is ours on a real mesh: seen, told, and put right, or left where the mesh says so."""
+"""Other clients change managed objects on a real mesh: it is detected, reported, and corrected or left."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import pytest
 
 from egress import DriftedObject
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import Run, eventually
 from tests.mesh.harness.workload.workload import Workload
 
@@ -19,38 +19,38 @@ SIDECAR = ("sidecar", "egress-default", "-n", "istio-system")
 
 
 @pytest.fixture
-def product(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Product]:
+def egressd(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Egressd]:
     """REGISTRY_ONLY with one entry, in effect."""
-    with Product(run) as product:
-        product.register(mesh)
-        product.client.upsert_service_entry("bank", hosts=[HOST], ports=["80:HTTP:http"])
-        product.client.set_outbound_policy("REGISTRY_ONLY").wait(until="applied")
+    with Egressd(run) as egressd:
+        egressd.register(mesh)
+        egressd.client.upsert_service_entry("bank", hosts=[HOST], ports=["80:HTTP:http"])
+        egressd.client.set_outbound_policy("REGISTRY_ONLY").wait(until="applied")
         curl.until(lambda: curl.curl("http://other.example.com/"), lambda answer: answer.status == 502, "closed")
         curl.until(lambda: curl.curl(URL), lambda answer: answer.routed, "registered")
-        yield product
+        yield egressd
 
 
-def drifted(product: Product, kind: str, *, healed: bool = True) -> DriftedObject:
+def drifted(egressd: Egressd, kind: str, *, healed: bool = True) -> DriftedObject:
     """The newest drift of a kind of object, once it is there."""
 
     def found() -> list[DriftedObject]:
-        drift = [each for each in product.client.list_drift() if each.kind == kind]
+        drift = [each for each in egressd.client.list_drift() if each.kind == kind]
         return [each for each in drift if each.HasField("heal_time") is healed]
 
     return eventually(found, f"drift of a {kind}")[0]
 
 
-def test_drift_is_told_and_healed(product: Product, mesh: Mesh, curl: Workload) -> None:
-    """By hand, by another field manager, by `helm upgrade`: the policy is back, and who it was is told."""
+def test_drift_is_told_and_healed(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
+    """By hand, by another field manager, by `helm upgrade`: the policy is back, and the client is reported."""
     before = mesh.get(*ENTRY)["spec"]
     mesh.kubectl("delete", *ENTRY)
-    assert DriftedObject.Type.Name(drifted(product, "ServiceEntry").type) == "MISSING"
+    assert DriftedObject.Type.Name(drifted(egressd, "ServiceEntry").type) == "MISSING"
     assert mesh.get(*ENTRY)["spec"] == before
     curl.until(lambda: curl.curl(URL), lambda answer: answer.routed, "registered again")
 
     mesh.kubectl("patch", *ENTRY, "--type=merge", "-p", json.dumps({"spec": {"hosts": ["elsewhere.example.com"]}}))
     eventually(lambda: mesh.get(*ENTRY)["spec"] == before, "the entry as it was")
-    changed = drifted(product, "ServiceEntry")
+    changed = drifted(egressd, "ServiceEntry")
     assert (DriftedObject.Type.Name(changed.type), changed.manager) == ("CHANGED", "kubectl-patch")
 
     theirs = mesh.get(*SIDECAR)
@@ -59,29 +59,29 @@ def test_drift_is_told_and_healed(product: Product, mesh: Mesh, curl: Workload) 
     forced = ("apply", "--server-side", "--force-conflicts", "--field-manager=rival", "-f", "-")
     mesh.kubectl(*forced, stdin=json.dumps(theirs))
     eventually(lambda: mode(mesh) == "REGISTRY_ONLY", "the Sidecar as it was")
-    assert drifted(product, "Sidecar").manager == "rival"
+    assert drifted(egressd, "Sidecar").manager == "rival"
 
     mesh.helm("upgrade", "istiod", "istiod", mesh.istiod_values)
     eventually(
         lambda: mesh.mesh_config().get("outboundTrafficPolicy") == {"mode": "REGISTRY_ONLY"}, "MeshConfig's mode"
     )
-    assert drifted(product, "MeshConfig").manager == "helm"
+    assert drifted(egressd, "MeshConfig").manager == "helm"
     curl.until(lambda: curl.curl("http://other.example.com/"), lambda answer: answer.status == 502, "closed again")
-    shown = product.ctl("cluster", "drift", mesh.name).stdout
+    shown = egressd.ctl("cluster", "drift", mesh.name).stdout
     assert "rival" in shown
     assert "helm" in shown
 
 
-def test_drift_is_left_where_the_mesh_says_so(product: Product, mesh: Mesh) -> None:
-    """It is told as not healed, other changes still go out, and with healing on again it is put right."""
-    product.ctl("mesh", "update", "--drift", "report")
+def test_drift_is_left_where_the_mesh_says_so(egressd: Egressd, mesh: Mesh) -> None:
+    """It is reported as not healed, other changes still go out, and with healing on again it is corrected."""
+    egressd.ctl("mesh", "update", "--drift", "report")
     mesh.kubectl("patch", *ENTRY, "--type=merge", "-p", json.dumps({"spec": {"hosts": ["elsewhere.example.com"]}}))
-    assert drifted(product, "ServiceEntry", healed=False).name == "bank"
-    product.client.upsert_service_entry("other", hosts=["other.example.com"], ports=["80:HTTP:http"]).wait(
+    assert drifted(egressd, "ServiceEntry", healed=False).name == "bank"
+    egressd.client.upsert_service_entry("other", hosts=["other.example.com"], ports=["80:HTTP:http"]).wait(
         until="applied"
     )
     assert mesh.get(*ENTRY)["spec"]["hosts"] == ["elsewhere.example.com"]
-    product.ctl("mesh", "update", "--drift", "heal")
+    egressd.ctl("mesh", "update", "--drift", "heal")
     eventually(lambda: mesh.get(*ENTRY)["spec"]["hosts"] == [HOST], "the entry as it was")
 
 

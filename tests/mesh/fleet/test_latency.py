@@ -1,5 +1,5 @@
-"""How long it takes from an accepted change to a changed answer in a workload, beside what istiod needs by itself for a
-write of the same object straight to the API server. Told as a distribution; asserted is only that changes arrive."""
+"""How long it takes from an accepted change to a changed answer in a workload, next to what istiod itself needs for a
+direct write of the same object. Reported as a distribution; only the arrival of changes is asserted."""
 
 import subprocess
 import sys
@@ -12,9 +12,9 @@ from statistics import quantiles
 import pytest
 
 from tests.mesh.harness.cluster.api import Api
-from tests.mesh.harness.cluster.foreign_writer import ADDRESS, ENTRIES, foreign, others_writing
+from tests.mesh.harness.cluster.foreign_writer import ADDRESS, ENTRIES, foreign_entry, foreign_writes
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import Run
 from tests.mesh.harness.workload import poll
 from tests.mesh.harness.workload.workload import Workload
@@ -38,9 +38,9 @@ def until_answer(curl: Workload, status: int, change: Callable[[], object]) -> f
     return float(said) - accepted
 
 
-def rounds(count: int, product: Product, curl: Workload, api: Api) -> dict[str, list[float]]:
+def rounds(count: int, egressd: Egressd, curl: Workload, api: Api) -> dict[str, list[float]]:
     """Both ways in turn, each there and back."""
-    client, ports = product.client, ["80:HTTP:http"]
+    client, ports = egressd.client, ["80:HTTP:http"]
 
     def upsert() -> object:
         return client.upsert_service_entry(
@@ -50,7 +50,7 @@ def rounds(count: int, product: Product, curl: Workload, api: Api) -> dict[str, 
     ways: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "by the API": (upsert, partial(client.delete_service_entry, "latency")),
         "straight to the API server": (
-            partial(api.post, ENTRIES, foreign("theirs", HOST)),
+            partial(api.post, ENTRIES, foreign_entry("theirs", HOST)),
             partial(api.delete, f"{ENTRIES}/theirs"),
         ),
     }
@@ -63,13 +63,13 @@ def rounds(count: int, product: Product, curl: Workload, api: Api) -> dict[str, 
 
 def test_accepted_to_changed_answer(run: Run, mesh: Mesh, curl: Workload, capsys: pytest.CaptureFixture[str]) -> None:
     """Quiet, and while others write all the time, which keeps istiod waiting up to 10 s: both ways then."""
-    with Product(run) as product, mesh.api() as api:
-        product.register(mesh)
-        product.client.set_outbound_policy("REGISTRY_ONLY").wait(until="applied")
+    with Egressd(run) as egressd, mesh.api() as api:
+        egressd.register(mesh)
+        egressd.client.set_outbound_policy("REGISTRY_ONLY").wait(until="applied")
         curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.status == UNREGISTERED, "closed")
-        tables = {"quiet": rounds(QUIET_ROUNDS, product, curl, api)}
-        with others_writing(mesh):
-            tables["others write all the time"] = rounds(BUSY_ROUNDS, product, curl, api)
+        tables = {"quiet": rounds(QUIET_ROUNDS, egressd, curl, api)}
+        with foreign_writes(mesh):
+            tables["others write all the time"] = rounds(BUSY_ROUNDS, egressd, curl, api)
     with capsys.disabled():
         print()
         for when, ways in tables.items():

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.processes import Parts
-from tests.mesh.harness.run.product import start_agent
+from tests.mesh.harness.run.egressd import start_agent
+from tests.mesh.harness.run.processes import EgressdProcesses
 from tests.mesh.harness.run.run import Run, eventually
 from tests.mesh.harness.workload.workload import Workload
 
@@ -21,52 +21,55 @@ TTL_SECONDS = 25
 
 
 @pytest.fixture
-def parts(run: Run, mesh: Mesh) -> Parts:
+def processes(run: Run, mesh: Mesh) -> EgressdProcesses:
     """An installation, of which nothing runs yet, and the example's service account for it."""
     mesh.apply(Path("examples/kubernetes-rights.yaml").read_text())
-    return Parts(run)
+    return EgressdProcesses(run)
 
 
 @pytest.fixture
-def pod(parts: Parts, mesh: Mesh) -> Path:
+def pod(processes: EgressdProcesses, mesh: Mesh) -> Path:
     """What a pod of that service account finds."""
-    return parts.service_account(mesh)
+    return processes.service_account(mesh)
 
 
-def deregister(parts: Parts, mesh: Mesh) -> None:
-    """Nothing of ours stays."""
-    parts.ctl("cluster", "deregister", mesh.name, "--cleanup")
+def deregister(processes: EgressdProcesses, mesh: Mesh) -> None:
+    """Nothing managed stays."""
+    processes.ctl("cluster", "deregister", mesh.name, "--cleanup")
 
 
-def test_faults_end_without_server_and_redis(parts: Parts, mesh: Mesh, curl: Workload) -> None:
+def test_faults_end_without_server_and_redis(processes: EgressdProcesses, mesh: Mesh, curl: Workload) -> None:
     """On time, by an applier that was killed and started again meanwhile with nothing but a way to the cluster."""
     way = ("--cluster", mesh.name, "--kubeconfig", str(mesh.kubeconfig))
-    with parts.installed(), parts.applier(*way) as applier:
-        parts.ctl("cluster", "register", mesh.name, "--target", "kubernetes")
-        parts.ctl(*ENTRY)
-        parts.ctl("fault", "inject", HOST, "--abort", "503", "--ttl", f"{TTL_SECONDS}s", "--wait", "applied")
+    with processes.installed(), processes.applier(*way) as applier:
+        processes.ctl("cluster", "register", mesh.name, "--target", "kubernetes")
+        processes.ctl(*ENTRY)
+        processes.ctl("fault", "inject", HOST, "--abort", "503", "--ttl", f"{TTL_SECONDS}s", "--wait", "applied")
         end = time.monotonic() + TTL_SECONDS
         curl.until(lambda: curl.curl(URL), lambda answer: answer.status == 503, "the fault")
         applier.kill()
-    with parts.applier(*way):
+    with processes.applier(*way):
         assert curl.curl(URL).status == 503
         curl.until(lambda: curl.curl(URL), lambda answer: answer.status == 301, "its end")
         assert time.monotonic() > end - 2
         [routes] = mesh.get("virtualservices", "-A")["items"]
         assert not any("fault" in route for route in routes["spec"]["http"])
-        with parts.installed():
-            eventually(lambda: not list(parts.client.list_faults()), "the history has its end")
-            deregister(parts, mesh)
+        with processes.installed():
+            eventually(lambda: not list(processes.client.list_faults()), "the history has its end")
+            deregister(processes, mesh)
 
 
 @pytest.fixture
-def inside(parts: Parts, mesh: Mesh, pod: Path) -> Iterator[Parts]:
+def inside(processes: EgressdProcesses, mesh: Mesh, pod: Path) -> Iterator[EgressdProcesses]:
     """The installation, with an applier in a pod of the mesh."""
-    with parts.installed(), parts.applier("--cluster", mesh.name, "--in-cluster", pod=pod, port=mesh.server.port):
-        yield parts
+    with (
+        processes.installed(),
+        processes.applier("--cluster", mesh.name, "--in-cluster", pod=pod, port=mesh.server.port),
+    ):
+        yield processes
 
 
-def test_an_applier_inside_the_cluster(run: Run, inside: Parts, mesh: Mesh, curl: Workload) -> None:
+def test_an_applier_inside_the_cluster(run: Run, inside: EgressdProcesses, mesh: Mesh, curl: Workload) -> None:
     """By its service account, whose rights are the example's; the registration has no credentials."""
     for example in ("applier-in-cluster", "agent-deployment"):
         mesh.kubectl("apply", "--dry-run=server", "-f", f"examples/{example}.yaml")
@@ -84,23 +87,25 @@ def test_an_applier_inside_the_cluster(run: Run, inside: Parts, mesh: Mesh, curl
         agent.kill()
 
 
-def test_credentials_in_a_secret(parts: Parts, mesh: Mesh, pod: Path) -> None:
-    """A Secret beside the applier has the kubeconfig; what is wrong with it is said, and mending it is enough."""
+def test_credentials_in_a_secret(processes: EgressdProcesses, mesh: Mesh, pod: Path) -> None:
+    """A Secret in the applier's cluster has the kubeconfig; an error in it is reported, and fixing it is enough."""
     create, who = ("-n", "mesh-egress", "create"), "--serviceaccount=mesh-egress:egress"
     mesh.kubectl(*create, "role", "secrets", "--verb=get", "--resource=secrets")
     mesh.kubectl(*create, "rolebinding", "secrets", "--role=secrets", who)
     register = ("cluster", "register", mesh.name, "--target", "kubernetes", "--secret", "mesh-egress/c0")
     original = mesh.kubeconfig.read_text()
     token = json.loads(mesh.kubectl("config", "view", "--raw", "-o", "json"))["users"][0]["user"]["token"]
-    with parts.installed(), parts.applier(pod=pod, port=mesh.server.port) as applier:
-        assert "there is no Secret mesh-egress/c0 with text under kubeconfig" in parts.ctl(*register, code=1)
+    with processes.installed(), processes.applier(pod=pod, port=mesh.server.port) as applier:
+        assert "Secret mesh-egress/c0 does not exist or has no text under kubeconfig" in processes.ctl(
+            *register, code=1
+        )
         put_secret(mesh, original.replace(token, "wrong"))
-        assert "rejects the credentials" in parts.ctl(*register, "--label", "tried=again", code=1)
+        assert "rejects the credentials" in processes.ctl(*register, "--label", "tried=again", code=1)
         put_secret(mesh, original)
-        eventually(lambda: online(parts, mesh), "the mended Secret is read", 90)
+        eventually(lambda: online(processes, mesh), "the fixed Secret is read", 90)
         assert token not in applier.log.read_text()
-        assert token not in parts.ctl("cluster", "get", mesh.name, "-o", "json")
-        deregister(parts, mesh)
+        assert token not in processes.ctl("cluster", "get", mesh.name, "-o", "json")
+        deregister(processes, mesh)
 
 
 def put_secret(mesh: Mesh, text: str) -> None:
@@ -110,6 +115,6 @@ def put_secret(mesh: Mesh, text: str) -> None:
     mesh.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
 
 
-def online(parts: Parts, mesh: Mesh) -> bool:
+def online(processes: EgressdProcesses, mesh: Mesh) -> bool:
     """Whether the cluster is."""
-    return '"ONLINE"' in parts.ctl("cluster", "get", mesh.name, "-o", "json")
+    return '"ONLINE"' in processes.ctl("cluster", "get", mesh.name, "-o", "json")

@@ -1,4 +1,4 @@
-"""Two clusters under one egressd: one policy fits both, one that is away holds up only itself."""
+"""Two clusters under one egressd: one policy for both, and a cluster that is down delays only itself."""
 
 from collections.abc import Iterator
 
@@ -6,32 +6,32 @@ import pytest
 
 from egress import ClusterRollout, EgressClient
 from tests.mesh.harness.cluster.mesh import Mesh
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.observed import Observer
-from tests.mesh.harness.run.product import Product
 from tests.mesh.harness.run.run import Run, eventually
 
 STRANGER = "http://nobody.example.com/"
 
 
 @pytest.fixture
-def fleet(run: Run, meshes: list[Mesh]) -> Iterator[Product]:
+def fleet(run: Run, meshes: list[Mesh]) -> Iterator[Egressd]:
     """Both meshes registered, with an agent in each one's workload."""
-    with Product(run) as product:
+    with Egressd(run) as egressd:
         for mesh in meshes:
-            product.register(mesh)
-            product.agent(mesh.workloads[0])
-        yield product
+            egressd.register(mesh)
+            egressd.agent(mesh.workloads[0])
+        yield egressd
 
 
 def rollouts(client: EgressClient, revision: int) -> dict[str, str]:
-    """What became of a change on each cluster."""
+    """The state of a change on each cluster."""
     change = f"meshes/default/changes/{revision}"
     states = client.list_cluster_rollouts(change)
     return {each.cluster.rpartition("/")[2]: ClusterRollout.State.Name(each.state) for each in states}
 
 
-def test_a_cluster_that_is_away_catches_up(fleet: Product, meshes: list[Mesh]) -> None:
-    """The other one is served meanwhile; what is away keeps what it had, and is told of as OFFLINE."""
+def test_a_cluster_that_is_away_catches_up(fleet: Egressd, meshes: list[Mesh]) -> None:
+    """The other one is served meanwhile; the cluster that is down keeps its objects, and is shown as OFFLINE."""
     here, away = meshes
     with away.server.stopped():
         change = fleet.client.set_outbound_policy("REGISTRY_ONLY").change
@@ -48,7 +48,7 @@ def test_a_cluster_that_is_away_catches_up(fleet: Product, meshes: list[Mesh]) -
     fleet.client.wait_change(change.name, until="applied", timeout=60)
 
 
-def test_a_cluster_that_hangs_holds_up_only_itself(fleet: Product, meshes: list[Mesh]) -> None:
+def test_a_cluster_that_hangs_holds_up_only_itself(fleet: Egressd, meshes: list[Mesh]) -> None:
     """An API server that takes connections and never answers is no different."""
     here, away = meshes
     with away.server.frozen():
@@ -57,7 +57,7 @@ def test_a_cluster_that_hangs_holds_up_only_itself(fleet: Product, meshes: list[
     Observer(fleet, away.workloads[0]).sees(STRANGER, "BLOCKED", 502)
 
 
-def test_a_policy_for_one_cluster(fleet: Product, meshes: list[Mesh]) -> None:
+def test_a_policy_for_one_cluster(fleet: Egressd, meshes: list[Mesh]) -> None:
     """By its name it holds there alone, and beats the one for all."""
     first, second = (Observer(fleet, mesh.workloads[0]) for mesh in meshes)
     fleet.ctl("outbound", "set", "REGISTRY_ONLY", "--cluster", "c1", "--id", "one", "--wait", "applied")
@@ -69,13 +69,13 @@ def test_a_policy_for_one_cluster(fleet: Product, meshes: list[Mesh]) -> None:
     second.sees(STRANGER, "PASSTHROUGH", 301)
 
 
-def test_egressd_is_gone_and_nothing_changes(fleet: Product, meshes: list[Mesh]) -> None:
-    """Killed, it leaves policy where it is; back again, it goes on where it was."""
+def test_egressd_is_gone_and_nothing_changes(fleet: Egressd, meshes: list[Mesh]) -> None:
+    """Killed, it leaves policy as it is; restarted, it resumes."""
     fleet.client.set_outbound_policy("REGISTRY_ONLY").wait(until="applied")
     pods = [Observer(fleet, mesh.workloads[0]) for mesh in meshes]
     for pod in pods:
         pod.sees(STRANGER, "BLOCKED", 502)
-    before = [mesh.holdings() for mesh in meshes]
+    before = [mesh.saved_state() for mesh in meshes]
     fleet.kill()
     for mesh in meshes:
         assert mesh.workloads[0].curl(STRANGER).status == 502
@@ -84,5 +84,5 @@ def test_egressd_is_gone_and_nothing_changes(fleet: Product, meshes: list[Mesh])
     for pod in pods:
         pod.sees(STRANGER, "BLOCKED", 502)
     for held, mesh in zip(before, meshes, strict=True):
-        differences = [line for line in held.differences(mesh.holdings()) if "egress-state" not in line]
+        differences = [line for line in held.differences(mesh.saved_state()) if "egress-state" not in line]
         assert differences == []

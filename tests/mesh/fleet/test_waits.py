@@ -1,13 +1,13 @@
-"""What a change waits for on a real mesh, as whoever waits for it is told, and that it goes on when that is over."""
+"""What a change waits for on a real mesh: it is reported to the caller who waits, and the change then proceeds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from tests.mesh.harness.cluster.foreign_writer import others_writing
+from tests.mesh.harness.cluster.foreign_writer import foreign_writes
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import Run, command
 from tests.mesh.harness.workload.workload import Workload
 
@@ -16,15 +16,15 @@ SECONDS = 60.0
 
 
 @pytest.fixture
-def product(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Product]:
+def egressd(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Egressd]:
     """One egressd, with an agent in the workload, under REGISTRY_ONLY."""
-    with Product(run) as product:
-        product.register(mesh)
-        product.agent(curl)
-        changed = product.client.set_outbound_policy("REGISTRY_ONLY", suppress_findings=["EGR0302"])
+    with Egressd(run) as egressd:
+        egressd.register(mesh)
+        egressd.agent(curl)
+        changed = egressd.client.set_outbound_policy("REGISTRY_ONLY", suppress_findings=["EGR0302"])
         waited = changed.wait(until="verified", timeout=SECONDS)
         assert waited.reached, waited
-        yield product
+        yield egressd
 
 
 @contextmanager
@@ -45,24 +45,24 @@ def sidecar_without_answers(curl: Workload) -> Iterator[None]:
             command(*inside, table, "-D", *rule)
 
 
-def test_others_who_write_without_a_pause(product: Product, mesh: Mesh) -> None:
+def test_others_who_write_without_a_pause(egressd: Egressd, mesh: Mesh) -> None:
     """istiod keeps the change from the sidecars meanwhile; who writes what is named."""
-    with others_writing(mesh):
+    with foreign_writes(mesh):
         words = ("entry", "upsert", "aliyun", "--host", HOST, "--port", "80:HTTP", "--port", "443:TLS")
-        waited = product.ctl(*words, "--wait", "verified", "--timeout", "6s", code=3)
+        waited = egressd.ctl(*words, "--wait", "verified", "--timeout", "6s", code=3)
     assert "ISTIOD_DEBOUNCING" in waited.stderr
-    assert "ServiceEntry by others" in waited.stderr
-    entry = product.client.get_service_entry("aliyun")
-    assert product.client.wait_change(entry.revision, until="verified", timeout=SECONDS).reached
+    assert "ServiceEntry by busy-client" in waited.stderr
+    entry = egressd.client.get_service_entry("aliyun")
+    assert egressd.client.wait_change(entry.revision, until="verified", timeout=SECONDS).reached
 
 
-def test_a_name_that_the_sidecar_has_not_resolved(product: Product, curl: Workload) -> None:
+def test_a_name_that_the_sidecar_has_not_resolved(egressd: Egressd, curl: Workload) -> None:
     """It answers 503 until then, and the change is not verified."""
     with sidecar_without_answers(curl):
-        made = product.client.upsert_service_entry("aliyun", hosts=[HOST], ports=["80:HTTP"], resolution="DNS")
-        waited = product.client.wait_change(made.change, until="verified", timeout=4)
+        made = egressd.client.upsert_service_entry("aliyun", hosts=[HOST], ports=["80:HTTP"], resolution="DNS")
+        waited = egressd.client.wait_change(made.change, until="verified", timeout=4)
         assert not waited.reached
         [rollout] = waited.waiting_for
         assert rollout.error.reason == "DNS_WARMING", rollout
-    assert product.client.wait_change(made.change, until="verified", timeout=SECONDS).reached
+    assert egressd.client.wait_change(made.change, until="verified", timeout=SECONDS).reached
     assert curl.curl(f"http://{HOST}/").routed

@@ -60,7 +60,7 @@ def test_a_dry_run_is_injected_by_istiod(mesh: Mesh) -> None:
 
 
 def test_the_injector_denies_a_bad_annotation(mesh: Mesh) -> None:
-    """A bare address is no range, and the API server says so."""
+    """A bare address is not a range, and the API server rejects it."""
     with pytest.raises(RuntimeError, match="denied the request"):
         _included(mesh, {INCLUDE: "10.0.0.1"})
 
@@ -175,13 +175,13 @@ def test_the_world_tells_what_arrived(mesh: Mesh, curl: Workload) -> None:
 
 def test_what_changed_is_found(mesh: Mesh) -> None:
     """The comparison that other tests rely on sees objects that came and objects that changed."""
-    before = mesh.holdings()
+    before = mesh.saved_state()
     mesh.kubectl("annotate", "configmap", "istio", "-n", "istio-system", "touched=yes")
     mesh.kubectl("create", "namespace", "newcomer")
-    found = before.differences(mesh.holdings())
+    found = before.differences(mesh.saved_state())
     assert any(line.startswith("changed: /api/v1/configmaps istio-system istio") for line in found)
     assert any(line.startswith("new: /api/v1/namespaces") for line in found)
     mesh.restore(before)
     with mesh.api() as api:
         assert api.find(path_of("Namespace") + "/newcomer") is None
-    assert before.differences(mesh.holdings()) == []
+    assert before.differences(mesh.saved_state()) == []

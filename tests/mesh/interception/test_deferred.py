@@ -1,10 +1,10 @@
 """Interception for a namespace where the API server has no admission policies, as before Kubernetes 1.36: it waits for
-a restart that somebody asks for, and templates get back what they had."""
+a restart that an operator requests, and templates get back what they had."""
 
 import pytest
 
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import Run, eventually
 from tests.mesh.harness.workload.workload import Workload
 
@@ -15,7 +15,7 @@ RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 @pytest.fixture
 def web(mesh: Mesh) -> Workload:
-    """A workload of namespace team, whose template says something of interception by itself."""
+    """A workload of namespace team, whose template sets interception by itself."""
     mesh.namespace("team")
     return mesh.workload("web", "team", annotations={EXCLUDED: "203.0.113.0/24"})
 
@@ -32,35 +32,35 @@ def past(workload: Workload) -> list[bool]:
 
 def test_it_waits_for_a_restart(run: Run, mesh: Mesh, web: Workload) -> None:
     """The record of the cluster alone changes; each restart brings what is wanted by then, and nothing else does."""
-    own, before = annotations(mesh), mesh.holdings()
-    with mesh.server.without_admission_policies(), Product(run) as product:
-        product.register(mesh)
-        assert not product.client.get_cluster(mesh.name).status.mutating_admission_policy
+    own, before = annotations(mesh), mesh.saved_state()
+    with mesh.server.without_admission_policies(), Egressd(run) as egressd:
+        egressd.register(mesh)
+        assert not egressd.client.get_cluster(mesh.name).status.mutating_admission_policy
 
         def stale() -> bool:
-            return "web" in {each.name for each in product.client.list_stale_workloads(mesh.name)}
+            return "web" in {each.name for each in egressd.client.list_stale_workloads(mesh.name)}
 
         def restarted() -> list[bool]:
-            eventually(stale, "it is told of")
-            product.ctl("cluster", "restart", mesh.name, "--wait")
+            eventually(stale, "it is reported")
+            egressd.ctl("cluster", "restart", mesh.name, "--wait")
             web.await_ready()
-            eventually(lambda: not stale(), "nothing more is told of")
+            eventually(lambda: not stale(), "nothing more is reported")
             return past(web)
 
-        product.ctl("intercept", "set", "--include", "203.0.113.0/24", "-n", "team", "--wait", "applied")
-        eventually(stale, "it is told of")
+        egressd.ctl("intercept", "set", "--include", "203.0.113.0/24", "-n", "team", "--wait", "applied")
+        eventually(stale, "it is reported")
         assert (annotations(mesh), past(web)) == (own, [False, True])
         assert restarted() == [True, False]
-        assert list(product.client.list_drift(mesh.name)) == []
+        assert list(egressd.client.list_drift(mesh.name)) == []
 
-        product.clear()
+        egressd.clear()
         assert restarted() == [False, True]
         assert {name: text for name, text in annotations(mesh).items() if name != RESTARTED} == own
 
-        product.ctl("intercept", "set", "--exclude", "198.51.100.0/24", "-n", "team", "--wait", "applied")
+        egressd.ctl("intercept", "set", "--exclude", "198.51.100.0/24", "-n", "team", "--wait", "applied")
         assert restarted() == [True, False]
     web.await_ready()
     assert {name: text for name, text in annotations(mesh).items() if name != RESTARTED} == own
-    [difference] = before.differences(mesh.holdings())
+    [difference] = before.differences(mesh.saved_state())
     assert RESTARTED in difference, difference
     assert past(web) == [False, True]

@@ -10,8 +10,8 @@ import pytest
 from egress_server.domain.model.clusters import KubernetesTarget
 from egress_server.domain.model.resources import Interception
 from egress_server.targets.kubernetes.api.client import ApiClient
-from egress_server.targets.kubernetes.api.connection import by_kubeconfig
-from egress_server.targets.kubernetes.interception.injection_trial import Denied, InjectionTrial
+from egress_server.targets.kubernetes.api.connection import kubeconfig_connection
+from egress_server.targets.kubernetes.interception.dry_run import InjectionDenied, InjectionDryRun
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.harness.cluster.api import Api, Object
 from tests.mesh.harness.cluster.mesh import Mesh
@@ -41,7 +41,7 @@ def api(mesh: Mesh) -> Iterator[Api]:
 
 
 def args(api: Api) -> dict[str, str | None]:
-    """What istio-init of a new pod is told about outbound connections; the pod is not kept."""
+    """The arguments of istio-init in a new pod; the pod is not created."""
     spec = {"serviceAccountName": "default", "containers": [{"name": "a", "image": "a"}]}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "new", "namespace": "default"}, "spec": spec}
     made = api.create(pod, namespace="default", dry_run=True)
@@ -70,77 +70,79 @@ async def test_new_pods_get_it_by_the_time_it_is_applied(
     """And get what they got before once it is taken back; helm's text is as it was, to the byte."""
     before = api.get(INJECTOR)["data"]
     assert args(api) == EVERYTHING
-    assert await driver.drive(policy) == {}
+    assert await driver.reconcile(policy) == {}
     assert args(api) == EVERYTHING | told
-    assert (await driver.changes(policy))[0] == ()
-    await driver.let_go()
+    assert (await driver.plan(policy)).changes == ()
+    await driver.release()
     assert api.get(INJECTOR)["data"] == before
 
 
 async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api, mesh: Mesh) -> None:
-    """Helm writes its own values back; ours come again, and at the end helm's newer ones stay."""
+    """Helm writes its own values back; our values come back, and at the end helm's newer ones stay."""
     wanted = interception(exclude_cidrs=("198.51.100.0/24",), exclude_outbound_ports=(443,))
-    await driver.drive(wanted)
+    await driver.reconcile(wanted)
     theirs = {"global.proxy.excludeIPRanges": "192.0.2.0/24"}
     mesh.helm("upgrade", "istiod", "istiod", {**mesh.istiod_values, **theirs})
     await driver.until(
         lambda live: any(obj["spec"].get("excludeIPRanges") == "192.0.2.0/24" for obj in live.objects.values())
     )
-    assert await driver.drive(wanted) == {}
+    assert await driver.reconcile(wanted) == {}
     assert values(api)["excludeIPRanges"] == "198.51.100.0/24"
-    await driver.let_go()
+    await driver.release()
     assert values(api)["excludeIPRanges"] == "192.0.2.0/24"
     assert values(api)["excludeOutboundPorts"] == ""
 
 
 async def test_istiod_is_asked_before_anything_is_written(mesh: Mesh, api: Api) -> None:
     """What it would take unseen in its own values it refuses in a pod's annotations."""
-    client = ApiClient(await by_kubeconfig(mesh.kubeconfig.read_text()))
+    client = ApiClient(await kubeconfig_connection(mesh.kubeconfig.read_text()))
     proxy = values(api)
     now = {
         name: proxy.get(name, "")
         for name in ("includeIPRanges", "excludeIPRanges", "includeOutboundPorts", "excludeOutboundPorts")
     }
-    trial = await InjectionTrial.begin(client, "", now)
-    await trial.ask({**now, "includeIPRanges": "10.0.0.0/8"})
-    with pytest.raises(Denied, match=r"10\.0\.0\.1"):
-        await trial.ask({**now, "includeIPRanges": "10.0.0.1"})
+    trial = await InjectionDryRun.begin(client, "", now)
+    await trial.check({**now, "includeIPRanges": "10.0.0.0/8"})
+    with pytest.raises(InjectionDenied, match=r"10\.0\.0\.1"):
+        await trial.check({**now, "includeIPRanges": "10.0.0.1"})
     await client.close()
 
 
 async def test_values_that_no_pod_gets_come_out_again(mesh: Mesh, api: Api) -> None:
-    """Here istiod reads another ConfigMap than that of the revision: it is told once, and not tried again."""
+    """Here istiod reads another ConfigMap than that of the revision: this is reported once, and not tried again."""
     other = f"{CONFIG_MAPS}/istio-sidecar-injector-canary"
     _copy(api, INJECTOR, CONFIG_MAPS, name="istio-sidecar-injector-canary")
     _copy(api, f"{WEBHOOKS}/istio-sidecar-injector", WEBHOOKS, name="canary", labels={"istio.io/rev": "canary"})
     before = api.get(other)["data"]
     cluster = replace(CLUSTER, target=KubernetesTarget(istio_revision="canary"))
-    driver = Driver(mesh.server, Kubernetes(ApiClient(await by_kubeconfig(mesh.kubeconfig.read_text())), cluster))
+    driver = Driver(
+        mesh.server, Kubernetes(ApiClient(await kubeconfig_connection(mesh.kubeconfig.read_text())), cluster)
+    )
     driver.cluster = cluster
     policy = interception(exclude_outbound_ports=(443,))
     for _ in range(2):
-        obstacles = await driver.drive(policy)
+        obstacles = await driver.reconcile(policy)
         assert [problem.reason for problem in obstacles.values()] == ["VALUES_REFUSED"]
         assert "a new pod in default still includes *" in obstacles[policy.name].message
         assert api.get(other)["data"] == before
     version = api.get(other)["metadata"]["resourceVersion"]
-    assert await driver.drive(policy)
+    assert await driver.reconcile(policy)
     assert api.get(other)["metadata"]["resourceVersion"] == version
-    await driver.let_go()
+    await driver.release()
     assert api.get(other)["data"] == before
     await driver.close()
 
 
 async def test_where_nobody_can_be_asked_they_are_written(driver: Driver, api: Api) -> None:
-    """A webhook that can't be reached says nothing about values whose form has been checked."""
+    """A webhook that can't be reached proves nothing about values whose form has been checked."""
     path = f"{WEBHOOKS}/istio-sidecar-injector"
     webhooks = api.get(path)["webhooks"]
     for webhook in webhooks:
         webhook["clientConfig"]["url"] = f"https://127.0.0.1:{free_port()}/inject"
     api.patch(path, {"webhooks": webhooks})
-    assert await driver.drive(interception(exclude_outbound_ports=(443,))) == {}
+    assert await driver.reconcile(interception(exclude_outbound_ports=(443,))) == {}
     assert values(api)["excludeOutboundPorts"] == "443"
-    await driver.let_go()
+    await driver.release()
     assert values(api)["excludeOutboundPorts"] == ""
 
 

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import Run, eventually
 
 URL = "http://www.aliyun.com/"
 
 
 @pytest.fixture
-def product(run: Run, meshes: list[Mesh]) -> Iterator[Product]:
+def egressd(run: Run, meshes: list[Mesh]) -> Iterator[Egressd]:
     """Both meshes, registered."""
-    with Product(run) as product:
+    with Egressd(run) as egressd:
         for mesh in meshes:
-            product.register(mesh)
-        yield product
+            egressd.register(mesh)
+        yield egressd
 
 
 def included(mesh: Mesh) -> str:
@@ -28,26 +28,26 @@ def included(mesh: Mesh) -> str:
     return said
 
 
-def stale(product: Product, mesh: Mesh) -> set[str]:
+def stale(egressd: Egressd, mesh: Mesh) -> set[str]:
     """The workloads with older rules, as KIND/NAMESPACE/NAME."""
-    return {f"{each.kind}/{each.namespace}/{each.name}" for each in product.client.list_stale_workloads(mesh.name)}
+    return {f"{each.kind}/{each.namespace}/{each.name}" for each in egressd.client.list_stale_workloads(mesh.name)}
 
 
-def test_one_policy_with_each_clusters_own_ranges(product: Product, meshes: list[Mesh]) -> None:
-    """Each mesh gets its own; pods that run keep their rules, are told, and go past the sidecar once restarted."""
+def test_one_policy_with_each_clusters_own_ranges(egressd: Egressd, meshes: list[Mesh]) -> None:
+    """Each mesh gets its own; running pods keep their rules, are reported, and bypass the sidecar once restarted."""
     here, there = meshes
     workload = here.workload("intercepted")
     assert workload.curl(URL).by_envoy
-    product.ctl("intercept", "set", "--id", "ranges", "--include", "SERVICE_CIDRS", "--wait", "applied")
+    egressd.ctl("intercept", "set", "--id", "ranges", "--include", "SERVICE_CIDRS", "--wait", "applied")
     assert included(here) == f"{here.services.v4},{here.services.v6}"
     assert included(there) == f"{there.services.v4},{there.services.v6}"
-    eventually(lambda: "Deployment/default/intercepted" in stale(product, here), "the workload told as stale")
+    eventually(lambda: "Deployment/default/intercepted" in stale(egressd, here), "the workload reported as stale")
     assert workload.curl(URL).by_envoy
     workload.restart()
     assert not workload.curl(URL).by_envoy
-    eventually(lambda: "Deployment/default/intercepted" not in stale(product, here), "the workload no longer stale")
-    product.ctl("intercept", "delete", "ranges", "--wait", "applied")
+    eventually(lambda: "Deployment/default/intercepted" not in stale(egressd, here), "the workload no longer stale")
+    egressd.ctl("intercept", "delete", "ranges", "--wait", "applied")
     assert (included(here), included(there)) == ("*", "*")
-    eventually(lambda: "Deployment/default/intercepted" in stale(product, here), "the workload told as stale again")
+    eventually(lambda: "Deployment/default/intercepted" in stale(egressd, here), "the workload reported as stale again")
     workload.restart()
     assert workload.curl(URL).by_envoy

@@ -7,8 +7,8 @@ import pytest
 
 from tests.mesh.harness.cluster.injection import init_arguments, try_pod
 from tests.mesh.harness.cluster.mesh import Mesh
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.observed import Observer
-from tests.mesh.harness.run.product import Product
 from tests.mesh.harness.run.run import Run, eventually
 from tests.mesh.harness.workload.workload import Workload
 
@@ -40,20 +40,20 @@ BAD = (
 
 
 @pytest.fixture
-def product(run: Run, mesh: Mesh) -> Iterator[Product]:
+def egressd(run: Run, mesh: Mesh) -> Iterator[Egressd]:
     """An egressd that drives the mesh."""
-    with Product(run) as product:
-        product.register(mesh)
-        yield product
+    with Egressd(run) as egressd:
+        egressd.register(mesh)
+        yield egressd
 
 
-def test_every_way_to_say_it(product: Product, curl: Workload, subtests: pytest.Subtests) -> None:
+def test_every_way_to_say_it(egressd: Egressd, curl: Workload, subtests: pytest.Subtests) -> None:
     """A new pod is captured as the policy says; the probe sees what the policy says, and curl agrees."""
-    product.agent(curl)
-    pod = Observer(product, curl)
+    egressd.agent(curl)
+    pod = Observer(egressd, curl)
     for words, expected in CASES.items():
         with subtests.test(words):
-            product.ctl("intercept", "set", *words.split(), "--wait", "applied")
+            egressd.ctl("intercept", "set", *words.split(), "--wait", "applied")
             curl.recreate()
             for url, outcome in expected.items():
                 answer = pod.sees(url, outcome, 301)
@@ -61,23 +61,23 @@ def test_every_way_to_say_it(product: Product, curl: Workload, subtests: pytest.
                     assert answer.headers["server"] == "Tengine"
 
 
-def test_bad_ranges_are_refused_before_any_pod_breaks(product: Product, mesh: Mesh) -> None:
+def test_bad_ranges_are_refused_before_any_pod_breaks(egressd: Egressd, mesh: Mesh) -> None:
     """The refusal names the field; the injector's values and what a new pod gets are as they were."""
     with mesh.api() as api:
-        before = mesh.holdings(), init_arguments(try_pod(api))
+        before = mesh.saved_state(), init_arguments(try_pod(api))
         for words in BAD:
-            said = product.ctl("intercept", "set", *words.split(), "--wait", "applied", code=1)
+            said = egressd.ctl("intercept", "set", *words.split(), "--wait", "applied", code=1)
             assert words.split()[0].removeprefix("--").split("-")[0] in said.stderr, words
         assert init_arguments(try_pod(api)) == before[1]
-    assert before[0].differences(mesh.holdings()) == []
+    assert before[0].differences(mesh.saved_state()) == []
 
 
-def test_a_namespace_and_a_workload_have_their_own(product: Product, mesh: Mesh, curl: Workload) -> None:
-    """The narrower scope holds for new pods of it, and for nobody else."""
+def test_a_namespace_and_a_workload_have_their_own(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
+    """The narrower scope applies to its own new pods only."""
     mesh.namespace("team")
-    product.ctl("intercept", "set", "--exclude", "198.51.100.0/24", "-n", "team", "--wait", "applied")
+    egressd.ctl("intercept", "set", "--exclude", "198.51.100.0/24", "-n", "team", "--wait", "applied")
     only = ("--include", "198.51.100.0/24", "-n", "team", "--label", "app=special")
-    product.ctl("intercept", "set", *only, "--wait", "applied")
+    egressd.ctl("intercept", "set", *only, "--wait", "applied")
     eventually(lambda: "198.51.100.0/24" in _new_pod(mesh, "app=plain")["excludeOutboundIPRanges"], "the namespace's")
     eventually(lambda: "198.51.100.0/24" in _new_pod(mesh, "app=special")["includeOutboundIPRanges"], "the workload's")
     plain, special = mesh.workload("plain", "team"), mesh.workload("special", "team")
@@ -94,36 +94,36 @@ def _new_pod(mesh: Mesh, label: str) -> dict[str, str]:
     return {name.rpartition("/")[2]: value for name, value in made["metadata"]["annotations"].items()}
 
 
-def test_stale_workloads_are_restarted_when_asked(product: Product, mesh: Mesh, curl: Workload) -> None:
-    """They are told of, run on as they are, and go by the new rules once they are back; one that does not come back
+def test_stale_workloads_are_restarted_when_asked(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
+    """They are reported, run on as they are, and follow the new rules after a restart; one that does not become ready
     stops the rest."""
     other = mesh.workload("other")
-    product.ctl("intercept", "set", "--include", "198.51.100.0/24", "--wait", "applied")
+    egressd.ctl("intercept", "set", "--include", "198.51.100.0/24", "--wait", "applied")
 
     def stale() -> set[str]:
-        return {each.name for each in product.client.list_stale_workloads(mesh.name)}
+        return {each.name for each in egressd.client.list_stale_workloads(mesh.name)}
 
-    eventually(lambda: stale() >= {"curl", "other"}, "both are told of")
-    assert "curl" in product.ctl("cluster", "stale", mesh.name).stdout
+    eventually(lambda: stale() >= {"curl", "other"}, "both are reported")
+    assert "curl" in egressd.ctl("cluster", "stale", mesh.name).stdout
     assert curl.curl(B).by_envoy
-    product.ctl("cluster", "restart", mesh.name, "Deployment/default/other", "--wait")
+    egressd.ctl("cluster", "restart", mesh.name, "Deployment/default/other", "--wait")
     other.await_ready()
     assert not other.curl(B).by_envoy
     assert curl.curl(B).by_envoy
-    eventually(lambda: "curl" in stale() and "other" not in stale(), "only one is told of")
+    eventually(lambda: "curl" in stale() and "other" not in stale(), "only one is reported")
 
 
-def test_a_restart_stops_at_the_first_that_does_not_come_back(product: Product, mesh: Mesh) -> None:
+def test_a_restart_stops_at_the_first_that_does_not_come_back(egressd: Egressd, mesh: Mesh) -> None:
     """What comes after it is left alone."""
     names = ("first", "second", "third")
     for name in names:
         mesh.workload(name)
     before = {name: mesh.get("deployment", name)["spec"]["template"] for name in names}
-    product.ctl("intercept", "set", "--include", "198.51.100.0/24", "--wait", "applied")
+    egressd.ctl("intercept", "set", "--include", "198.51.100.0/24", "--wait", "applied")
     mesh.kubelet.stick("default", "second")
     try:
         words = [f"Deployment/default/{name}" for name in names]
-        product.ctl("cluster", "restart", mesh.name, *words, "--wait", "--timeout", "20s", code=3)
+        egressd.ctl("cluster", "restart", mesh.name, *words, "--wait", "--timeout", "20s", code=3)
         changed = [name for name in names if mesh.get("deployment", name)["spec"]["template"] != before[name]]
         assert changed == ["first", "second"]
     finally:

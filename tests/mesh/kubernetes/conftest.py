@@ -9,7 +9,7 @@ from tests.mesh.harness.cluster.addresses import ServiceRange
 from tests.mesh.harness.cluster.api import Api
 from tests.mesh.harness.cluster.binaries import Binaries
 from tests.mesh.harness.cluster.control_plane import ApiServer
-from tests.mesh.harness.cluster.saved_state import Holdings
+from tests.mesh.harness.cluster.saved_state import SavedState
 from tests.mesh.harness.run.run import Run, command, eventually
 from tests.mesh.kubernetes.driver import Driver
 
@@ -26,7 +26,7 @@ def server(run: Run, binaries: Binaries) -> ApiServer:
     command(binaries.helm, "install", "istio-base", binaries.chart("base"), *where, env={"HOME": str(folder)})
     with server.api() as api:
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
-        eventually(lambda: Holdings.of(api), "the new kinds served")
+        eventually(lambda: SavedState.of(api), "the new kinds served")
     return server
 
 
@@ -38,16 +38,16 @@ def api(server: ApiServer) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def _usual(api: Api) -> Holdings:
+def _usual(api: Api) -> SavedState:
     """What it holds before the first test."""
-    return Holdings.of(api)
+    return SavedState.of(api)
 
 
 @pytest.fixture(autouse=True)
-def _put_back(api: Api, _usual: Holdings) -> Iterator[None]:
+def _restore(api: Api, _usual: SavedState) -> Iterator[None]:
     """Each test finds the API server as the first one did."""
     yield
-    eventually(lambda: Holdings.of(api), "all kinds served again, where the server was away")
+    eventually(lambda: SavedState.of(api), "all kinds served again, if the server was down")
     _usual.restore(api)
 
 

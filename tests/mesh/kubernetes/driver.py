@@ -1,27 +1,18 @@
-"""Drives one cluster through its target by what is wanted, without store and loop."""
+"""Reconciles one cluster through its target, without store and loop."""
 
-import asyncio
-import contextlib
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-from egress_server.domain.desired.effective import effective
-from egress_server.domain.diff.plan import ObjectChange, diff
 from egress_server.domain.model.clusters import Cluster, KubernetesTarget, MeshPolicyBackend
 from egress_server.domain.model.errors import TransientError
-from egress_server.domain.model.resources import Resource
-from egress_server.domain.model.status import Problem
-from egress_server.domain.render import render
-from egress_server.ports.target import Witness
 from egress_server.targets.kubernetes.api.client import ApiClient
-from egress_server.targets.kubernetes.api.connection import by_kubeconfig
+from egress_server.targets.kubernetes.api.connection import kubeconfig_connection
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive
 from egress_server.targets.kubernetes.target import Kubernetes
 from tests.mesh.harness.cluster.control_plane import ApiServer
-from tests.mesh.harness.run.run import PATIENCE_SECONDS
-from tests.support.meshes import BIRTH, History, with_orders
+from tests.support.meshes import BIRTH, with_orders
+from tests.support.target_driver import TargetDriver
+from tests.support.waiting import until
 
 CLUSTER = Cluster(
     "meshes/default/clusters/c0",
@@ -29,88 +20,49 @@ CLUSTER = Cluster(
 )
 
 
-class Driver:
-    """What the delivery loop does with a target, step by step."""
+class Driver(TargetDriver):
+    """A process that manages the cluster of `server`. Resources are created at BIRTH."""
 
     def __init__(self, server: ApiServer, target: Kubernetes) -> None:
-        self.target = target
+        super().__init__(target, CLUSTER)
+        self.born = BIRTH
         self._server = server
-        self.cluster = CLUSTER
-        self.revision = 0
-        self.news = 0
-        self._listening = asyncio.create_task(self._listen())
 
     @classmethod
     async def open(cls, server: ApiServer) -> "Driver":
         """With all rights."""
-        connection = await by_kubeconfig(server.kubeconfig().read_text())
+        connection = await kubeconfig_connection(server.kubeconfig().read_text())
         return cls(server, Kubernetes(ApiClient(connection), CLUSTER))
 
     async def another(self) -> "Driver":
-        """Another process that drives the same cluster, as after a restart."""
+        """Another process that manages the same cluster, as after a restart."""
         return await Driver.open(self._server)
-
-    async def close(self) -> None:
-        """Let go of the cluster."""
-        self._listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._listening
-        await self.target.close()
 
     def adopt(self, *names: str) -> None:
         """From now on these objects may be changed."""
         self.cluster = with_orders(self.cluster, adopted=names)
 
-    async def changes(
-        self, *resources: Resource, now: datetime = BIRTH
-    ) -> tuple[tuple[ObjectChange, ...], dict[str, Problem]]:
-        """What would change on the cluster, and what it can't hold."""
-        live = await self.target.gather()
-        wanted = render(effective(History(self.cluster, *resources).snapshot, self.cluster, now))
-        fit = self.target.fit(wanted, self.cluster, live)
-        return diff(live.objects, fit.objects), dict(fit.obstacles)
-
-    async def drive(self, *resources: Resource, now: datetime = BIRTH) -> dict[str, Problem]:
-        """One cycle towards these resources; what of them the cluster does not hold afterwards."""
-        changes, obstacles = await self.changes(*resources, now=now)
-        self.revision += 1
-        applied = await self.target.apply(
-            upsert=[change.after for change in changes if change.after is not None],
-            delete=[change.key for change in changes if change.after is None],
-            witness=None if self.cluster.draining else Witness("epoch", self.revision, "digest", 1),
-        )
-        return {**obstacles, **applied.obstacles}
-
-    async def let_go(self) -> None:
-        """One cycle that takes all away that is ours."""
-        self.cluster = replace(self.cluster, draining=True)
-        assert await self.drive() == {}
-
-    async def look(self) -> KubernetesLive:
+    async def live(self) -> KubernetesLive:
         """What the target gathers."""
-        live = await self.target.gather()
+        live = await super().live()
         assert isinstance(live, KubernetesLive)
         return live
 
     async def until(self, holds: Callable[[KubernetesLive], Any]) -> KubernetesLive:
-        """What the target gathers, once it is so."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds(live := await self.look()):  # noqa: ASYNC110 - there is no event for it
-                await asyncio.sleep(0.02)
-            return live
+        """What the target gathers, once it is as wanted."""
+
+        async def as_wanted() -> KubernetesLive | None:
+            live = await self.live()
+            return live if holds(live) else None
+
+        live = await until(as_wanted)
+        assert live is not None
+        return live
 
     async def until_changed_by(self, *managers: str) -> KubernetesLive:
-        """What the target gathers, once each of them is among those who changed what is ours last."""
+        """What the target gathers, once each of them is among the last clients that changed managed objects."""
         return await self.until(lambda live: {*managers} <= {*", ".join(live.changed_by.values()).split(", ")})
 
-    async def until_back(self) -> KubernetesLive:
+    async def until_reachable(self) -> KubernetesLive:
         """What the target gathers, once it can."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                with contextlib.suppress(TransientError):
-                    return await self.look()
-                await asyncio.sleep(0.1)
-
-    async def _listen(self) -> None:
-        async for _ in self.target.changes():
-            self.news += 1
+        return await until(self.live, ignoring=TransientError)

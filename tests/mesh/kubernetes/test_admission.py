@@ -41,16 +41,16 @@ def annotations(**given: str) -> dict[str, str]:
 
 
 async def test_a_narrower_scope_comes_first(driver: Driver, api: Api) -> None:
-    """Pods of the workload get its rules, others of the namespace those of the namespace, and nobody else any."""
+    """Pods of the workload get its rules, others in the namespace those of the namespace, and all others none."""
     whole = interception("shop", scope=SHOP, exclude_cidrs=("198.51.100.0/24",))
     web = interception("web", scope=WEB, include_cidrs=("10.0.0.0/8",), exclude_outbound_ports=(3306,))
-    assert await driver.drive(whole, web) == {}
-    assert (await driver.changes(whole, web))[0] == ()
+    assert await driver.reconcile(whole, web) == {}
+    assert (await driver.plan(whole, web)).changes == ()
     becomes(api, annotations(excludeOutboundIPRanges="198.51.100.0/24"), app="other")
     becomes(api, annotations(includeOutboundIPRanges="10.0.0.0/8", excludeOutboundPorts="3306"), app="web")
-    await driver.drive(whole)
+    await driver.reconcile(whole)
     becomes(api, annotations(excludeOutboundIPRanges="198.51.100.0/24"), app="web")
-    await driver.drive()
+    await driver.reconcile()
     becomes(api, {}, app="web")
 
 
@@ -58,14 +58,14 @@ async def test_of_two_workload_scopes_the_one_that_asks_for_more_holds(driver: D
     """Whichever was made first."""
     one = interception("a", scope=WEB, exclude_outbound_ports=(1,))
     two = interception("b", scope=Scope("shop", {"app": "web", "tier": "x"}), exclude_outbound_ports=(2,))
-    await driver.drive(one, two)
+    await driver.reconcile(one, two)
     becomes(api, annotations(excludeOutboundPorts="2"), app="web", tier="x")
     becomes(api, annotations(excludeOutboundPorts="1"), app="web")
 
 
 async def test_policy_comes_before_the_template(driver: Driver, api: Api) -> None:
     """Who writes Deployments does not decide what passes the sidecar by; other annotations stay."""
-    await driver.drive(interception("shop", scope=SHOP, include_outbound_ports=(443,)))
+    await driver.reconcile(interception("shop", scope=SHOP, include_outbound_ports=(443,)))
     becomes(api, annotations(includeOutboundPorts="443"))
     own = {f"{TRAFFIC}excludeOutboundIPRanges": "0.0.0.0/0", f"{TRAFFIC}excludeInterfaces": "eth1"}
     wanted = annotations(includeOutboundPorts="443", excludeInterfaces="eth1")
@@ -85,5 +85,5 @@ async def test_policy_comes_before_the_template(driver: Driver, api: Api) -> Non
 )
 async def test_ranges_of_the_cluster_and_none(driver: Driver, api: Api, policy: Interception, include: str) -> None:
     """The cluster lends its own service ranges; no range at all is written as such."""
-    assert await driver.drive(policy) == {}
+    assert await driver.reconcile(policy) == {}
     becomes(api, annotations(includeOutboundIPRanges=include))

@@ -1,4 +1,4 @@
-"""When the API server is away, hangs, forgets, or does not let us."""
+"""The API server is down, hangs, loses its history, or denies permission."""
 
 import asyncio
 
@@ -29,18 +29,18 @@ async def failure(driver: Driver) -> TransientError:
 
 
 async def test_a_server_that_is_gone_is_unreachable_and_comes_back(driver: Driver, server: ApiServer) -> None:
-    """Although all that it held is still known; and whoever listens is told of both."""
-    await driver.drive(entry("bank"))
-    news = driver.news
+    """Although its last state is still cached; both are reported to watchers."""
+    await driver.reconcile(entry("bank"))
+    events = driver.events
     with server.stopped():
         assert (await failure(driver)).reason == "UNREACHABLE"
-        assert driver.news > news
+        assert driver.events > events
         with pytest.raises(TransientError) as raised:
             await driver.target.apply(upsert=[], delete=[], witness=None)
         assert raised.value.reason == "UNREACHABLE"
-    live = await driver.until_back()
+    live = await driver.until_reachable()
     assert [obj["kind"] for obj in live.objects.values()] == ["ServiceEntry"]
-    assert await driver.drive(entry("coin")) == {}
+    assert await driver.reconcile(entry("coin")) == {}
 
 
 async def test_a_server_that_hangs_is_unreachable(driver: Driver, server: ApiServer) -> None:
@@ -48,16 +48,16 @@ async def test_a_server_that_hangs_is_unreachable(driver: Driver, server: ApiSer
     await driver.target.gather()
     with server.frozen():
         assert (await failure(driver)).reason == "UNREACHABLE"
-    await driver.until_back()
+    await driver.until_reachable()
 
 
 async def test_what_changed_while_the_server_was_away_is_seen(driver: Driver, server: ApiServer, api: Api) -> None:
-    """The watch goes on from where it was, or lists anew."""
-    await driver.drive(entry("bank"), entry("coin"))
+    """The watch resumes, or lists again."""
+    await driver.reconcile(entry("bank"), entry("coin"))
     with server.stopped():
         await failure(driver)
     api.delete(f"{ISTIO}/namespaces/default/serviceentries/bank")
-    await driver.until_back()
+    await driver.until_reachable()
     live = await driver.until(lambda live: len(live.objects) == 1)
     assert [obj["metadata"]["name"] for obj in live.objects.values()] == ["coin"]
 

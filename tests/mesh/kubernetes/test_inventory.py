@@ -1,4 +1,4 @@
-"""What is on a cluster and is not ours."""
+"""Foreign objects on a cluster."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ ISTIO = "/apis/networking.istio.io/v1"
 
 
 def write(api: Api, kind: str, name: str, spec: dict[str, Any], namespace: str = "shop") -> None:
-    """An object of others."""
+    """An unmanaged object."""
     path = f"{ISTIO}/namespaces/{namespace}/{kind.lower()}".replace("serviceentry", "serviceentrie")
     metadata = {"name": name, "namespace": namespace}
     made = {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
-    api.post(f"{path}s?fieldManager=somebody", made)
+    api.post(f"{path}s?fieldManager=kubectl-edit", made)
 
 
 def services_in(live: Live) -> tuple[KnownService, ...]:
@@ -28,7 +28,7 @@ def services_in(live: Live) -> tuple[KnownService, ...]:
 
 async def inventory(driver: Driver) -> Inventory:
     """As of now."""
-    found = (await driver.look()).inventory
+    found = (await driver.live()).inventory
     assert found is not None
     return found
 
@@ -77,11 +77,12 @@ async def test_objects_of_others_are_known_and_ours_are_not(driver: Driver, api:
     write(api, "VirtualService", "narrow", {"hosts": ["w.example"], "http": [narrow]})
     write(api, "VirtualService", "gate", {"hosts": ["z.example"], "gateways": ["gw"], "http": [route]})
     write(api, "Sidecar", "narrow", {"egress": [{"hosts": ["./*"]}], "outboundTrafficPolicy": {}})
-    await driver.drive(entry("bank"), fault("broken"), policy("REGISTRY_ONLY"))
+    await driver.reconcile(entry("bank"), fault("broken"), policy("REGISTRY_ONLY"))
     found = await inventory(driver)
     [theirs] = found.entries
     assert theirs.entry.name == "meshes/default/namespaces/shop/serviceEntries/theirs"
-    assert (theirs.entry.hosts, theirs.entry.resolution, theirs.owner) == (("x.example",), Resolution.DNS, "somebody")
+    assert (theirs.entry.hosts, theirs.entry.resolution) == (("x.example",), Resolution.DNS)
+    assert theirs.owner == "kubectl-edit"
     assert [port.protocol for port in theirs.entry.ports] == [Protocol.HTTP, Protocol.TCP]
     routes = {each.name: each for each in found.virtual_services}
     assert routes.keys() == {"routes", "gate", "moved", "narrow"}
@@ -89,16 +90,16 @@ async def test_objects_of_others_are_known_and_ours_are_not(driver: Driver, api:
     assert routes["routes"].hosts == ("reviews.shop.svc.cluster.local", "y.example")
     assert (routes["routes"].mesh, routes["routes"].faults, routes["gate"].mesh) == (True, True, False)
     [sidecar] = found.sidecars
-    assert (sidecar.mode, sidecar.egress_hosts, sidecar.owner) == ("REGISTRY_ONLY", ("./*",), "somebody")
+    assert (sidecar.mode, sidecar.egress_hosts, sidecar.owner) == ("REGISTRY_ONLY", ("./*",), "kubectl-edit")
 
 
 async def test_what_we_put_into_objects_of_others_is_not_theirs(driver: Driver, api: Api) -> None:
-    """A Sidecar is told as it was, a VirtualService without our faults."""
+    """A Sidecar is reported as it was, a VirtualService without our faults."""
     route = {"route": [{"destination": {"host": "bank.example.com"}}]}
     write(api, "VirtualService", "routes", {"hosts": ["bank.example.com"], "http": [route]}, "default")
     write(api, "Sidecar", "theirs", {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}, "istio-system")
     driver.adopt("Sidecar/istio-system/theirs", "VirtualService/default/routes")
-    assert await driver.drive(policy("REGISTRY_ONLY"), fault("broken")) == {}
+    assert await driver.reconcile(policy("REGISTRY_ONLY"), fault("broken")) == {}
     found = await inventory(driver)
     assert [sidecar.mode for sidecar in found.sidecars] == ["ALLOW_ANY"]
     assert [each.faults for each in found.virtual_services] == [False]
@@ -106,10 +107,10 @@ async def test_what_we_put_into_objects_of_others_is_not_theirs(driver: Driver, 
 
 
 async def test_who_escapes_is_told(driver: Driver, api: Api) -> None:
-    """Sidecars of namespaces that say nothing, or the contrary."""
+    """Sidecars of namespaces that set no mode, or the opposite one."""
     write(api, "Sidecar", "silent", {"egress": [{"hosts": ["*/*"]}]})
     write(api, "Sidecar", "open", {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}, "default")
-    await driver.drive(policy("REGISTRY_ONLY"))
+    await driver.reconcile(policy("REGISTRY_ONLY"))
     found = await inventory(driver)
     assert {(gap.name, gap.kind) for gap in found.policy_gaps} == {
         ("silent", PolicyGapKind.SIDECAR_WITHOUT_MODE),
@@ -119,7 +120,7 @@ async def test_who_escapes_is_told(driver: Driver, api: Api) -> None:
 
 async def test_the_same_inventory_is_the_same_one(driver: Driver) -> None:
     """A look at an unchanged cluster, and writes of our own, make no new one."""
-    await driver.drive(entry("bank"))
+    await driver.reconcile(entry("bank"))
     first = await inventory(driver)
-    await driver.drive(entry("bank"), entry("coin"))
+    await driver.reconcile(entry("bank"), entry("coin"))
     assert await inventory(driver) is first

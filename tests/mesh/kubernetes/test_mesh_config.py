@@ -48,10 +48,10 @@ async def test_set_changed_and_taken_back(driver: Driver, api: Api, data: dict[s
     """The mode is written out, follows the policy, and goes without a trace, in the text as in who wrote it."""
     given(api, data)
     for mode in ("REGISTRY_ONLY", "ALLOW_ANY"):
-        assert await driver.drive(policy(mode)) == {}
+        assert await driver.reconcile(policy(mode)) == {}
         assert mode in (mesh(api) or "")
-        assert (await driver.changes(policy(mode)))[0] == ()
-    await driver.let_go()
+        assert (await driver.plan(policy(mode))).changes == ()
+    await driver.release()
     after = api.get(PATH)
     assert (after.get("data") or None) == data
     assert {each["manager"] for each in after["metadata"].get("managedFields", ())} <= {"helm"}
@@ -60,54 +60,54 @@ async def test_set_changed_and_taken_back(driver: Driver, api: Api, data: dict[s
 async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api) -> None:
     """The mode that it takes out is put back; the rest is as helm has it, then and at the end."""
     given(api, {"mesh": HELM})
-    await driver.drive(policy("REGISTRY_ONLY"))
+    await driver.reconcile(policy("REGISTRY_ONLY"))
     assert mesh(api) == ONLY + HELM
     api.patch(f"{PATH}?fieldManager=helm", {"data": {"mesh": "trustDomain: other.local"}})
     await driver.until(
         lambda live: any(key.kind == "MeshConfig" and not obj["spec"] for key, obj in live.objects.items())
     )
     await driver.until_changed_by("helm")
-    assert await driver.drive(policy("REGISTRY_ONLY")) == {}
+    assert await driver.reconcile(policy("REGISTRY_ONLY")) == {}
     assert mesh(api) == ONLY + "trustDomain: other.local"
-    await driver.let_go()
+    await driver.release()
     assert mesh(api) == "trustDomain: other.local"
 
 
 async def test_what_others_set_instead_stays_when_we_go(driver: Driver, api: Api) -> None:
-    """Somebody has changed the mode since: it is theirs."""
+    """Another client has changed the mode since: it stays."""
     given(api, {"mesh": HELM})
-    await driver.drive(policy("REGISTRY_ONLY"))
+    await driver.reconcile(policy("REGISTRY_ONLY"))
     theirs = HELM + "\noutboundTrafficPolicy: {mode: ALLOW_ANY}"
-    api.patch(f"{PATH}?fieldManager=somebody", {"data": {"mesh": theirs}})
+    api.patch(f"{PATH}?fieldManager=kubectl-edit", {"data": {"mesh": theirs}})
     await driver.until(lambda live: "ALLOW_ANY" in str(live.objects))
-    await driver.let_go()
+    await driver.release()
     assert mesh(api) == theirs
-    assert {each["manager"] for each in api.get(PATH)["metadata"]["managedFields"]} <= {"helm", "somebody"}
+    assert {each["manager"] for each in api.get(PATH)["metadata"]["managedFields"]} <= {"helm", "kubectl-edit"}
 
 
 async def test_a_mode_that_others_set_meanwhile_is_what_comes_back(driver: Driver, api: Api) -> None:
     """It was overruled, and is kept for later like the one before it."""
     given(api, {"mesh": HELM})
-    await driver.drive(policy("REGISTRY_ONLY"))
+    await driver.reconcile(policy("REGISTRY_ONLY"))
     theirs = HELM + "\noutboundTrafficPolicy: {mode: ALLOW_ANY}"
-    api.patch(f"{PATH}?fieldManager=somebody", {"data": {"mesh": theirs}})
-    await driver.until_changed_by("somebody")
-    await driver.drive(policy("REGISTRY_ONLY"))
+    api.patch(f"{PATH}?fieldManager=kubectl-edit", {"data": {"mesh": theirs}})
+    await driver.until_changed_by("kubectl-edit")
+    await driver.reconcile(policy("REGISTRY_ONLY"))
     assert mesh(api) == theirs.replace("ALLOW_ANY", "REGISTRY_ONLY")
-    await driver.let_go()
+    await driver.release()
     assert mesh(api) == theirs
 
 
 async def test_a_text_that_nobody_can_edit_is_left_alone(driver: Driver, api: Api) -> None:
-    """It is told what is wrong with it; the Sidecar holds meanwhile, and once the text is mended so does the mode."""
+    """The error in it is reported; the Sidecar applies meanwhile, and once the text is fixed so does the mode."""
     given(api, {"mesh": "a: 1\na: 2"})
     only = policy("REGISTRY_ONLY")
-    obstacles = await driver.drive(only)
+    obstacles = await driver.reconcile(only)
     assert {name: problem.reason for name, problem in obstacles.items()} == {only.name: "CONFIG_UNREADABLE"}
-    assert "istio-system/istio is left as it is: line 2: 'a' is set twice" in obstacles[only.name].message
+    assert "can't be edited and was left unchanged: line 2: 'a' is set twice" in obstacles[only.name].message
     assert mesh(api) == "a: 1\na: 2"
     assert api.get("/apis/networking.istio.io/v1/namespaces/istio-system/sidecars/egress-all")
     api.patch(PATH, {"data": {"mesh": "a: 1"}})
-    await driver.until(lambda live: any(item.content == {"mesh": "a: 1"} for item in live.view.objects.values()))
-    assert await driver.drive(only) == {}
+    await driver.until(lambda live: any(item.content == {"mesh": "a: 1"} for item in live.observation.objects.values()))
+    assert await driver.reconcile(only) == {}
     assert mesh(api) == ONLY + "a: 1"

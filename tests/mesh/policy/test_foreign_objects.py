@@ -1,4 +1,4 @@
-"""What is not ours decides as well: what explain says beside objects of others is what a probe and curl then see."""
+"""Foreign objects count too: what explain says next to them is what a probe and curl then see."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ from tests.mesh.harness.cluster.istio_objects import (
     virtual_service,
 )
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import NotReady, Run, eventually
 from tests.mesh.harness.workload.workload import ANSWER_SECONDS, Workload
 
@@ -26,7 +26,7 @@ HOST, OTHER = "a.example.com", "b.example.com"
 HTTP, HTTPS, WIDE = f"http://{HOST}/", f"https://{HOST}/", f"http://{HOST}:8080/"
 AT, ELSEWHERE = "203.0.113.101", "203.0.113.102"
 RESOURCE = "meshes/default/"
-ENTRY, POLICY = f"{RESOURCE}namespaces/default/serviceEntries/ours", f"{RESOURCE}outboundPolicies/default"
+ENTRY, POLICY = f"{RESOURCE}namespaces/default/serviceEntries/managed", f"{RESOURCE}outboundPolicies/default"
 
 Policy = Callable[[EgressClient], object]
 
@@ -37,24 +37,24 @@ def outbound(mode: str, **scope: str) -> Policy:
     return lambda client: client.set_outbound_policy(mode, suppress_findings=force, **scope)  # type: ignore[arg-type]
 
 
-def ours(*ports: str, host: str = HOST, **fields: object) -> Policy:
-    """An entry of ours, in namespace default unless said otherwise."""
-    return lambda client: client.upsert_service_entry("ours", hosts=[host], ports=ports or ["80:HTTP"], **fields)  # type: ignore[arg-type]
+def managed_entry(*ports: str, host: str = HOST, **fields: object) -> Policy:
+    """A managed entry, in namespace default unless another is given."""
+    return lambda client: client.upsert_service_entry("managed", hosts=[host], ports=ports or ["80:HTTP"], **fields)  # type: ignore[arg-type]
 
 
 def fault(status: int) -> Policy:
-    """A fault of ours on all requests."""
+    """A managed fault on all requests."""
     return lambda client: client.inject_fault(HOST, abort=status, suppress_findings=["EGR0202"])
 
 
 def fault_on_a_service(host: str) -> Policy:
-    """A fault of ours, which need not be forced once the cluster's Service is known."""
+    """A managed fault, which need not be forced once the cluster's Service is known."""
     return lambda client: eventually(lambda: client.inject_fault(host, abort=418), f"{host} known", ANSWER_SECONDS)
 
 
 @dataclass(frozen=True)
 class Case:
-    """What others have, what we set beside it, and for URLs: the outcome, who decides, and the status that curl gets.
+    """What is there, what we set next to it, and for URLs: the outcome, who decides, and the status that curl gets.
     `codes` are findings that explain has on the first URL."""
 
     name: str
@@ -68,39 +68,39 @@ CLOSED = outbound("REGISTRY_ONLY")
 THEIRS = entry("theirs", HOST, "80:HTTP", "443:TLS", namespace="shop", at=AT)
 CASES = [
     Case(
-        "an entry of theirs in a closed mesh",
+        "a foreign entry in a closed mesh",
         [THEIRS],
         [CLOSED],
         {HTTP: ("REGISTERED", "ServiceEntry/shop/theirs", 301), HTTPS: ("REGISTERED", "ServiceEntry/shop/theirs", 200)},
     ),
     Case(
-        "ours beside theirs: the client's own namespace wins, with the ports that it has",
+        "a managed entry next to a foreign one: the client's own namespace wins, with the ports that it has",
         [entry("theirs", HOST, "80:HTTP", "8080:HTTP", namespace="shop", at=AT)],
-        [CLOSED, ours()],
+        [CLOSED, managed_entry()],
         {HTTP: ("REGISTERED", ENTRY, 301), WIDE: ("BLOCKED", POLICY, 0)},
         frozenset({"EGR0701"}),
     ),
     Case(
-        "ours in another namespace, where theirs is older",
+        "a managed entry in another namespace than an older foreign one",
         [THEIRS],
-        [CLOSED, ours(namespace="lab")],
+        [CLOSED, managed_entry(namespace="lab")],
         {HTTP: ("REGISTERED", "ServiceEntry/shop/theirs", 301)},
     ),
     Case(
-        "ours in another namespace, exported by name",
+        "a managed entry in another namespace, exported by name",
         [THEIRS],
-        [CLOSED, ours(namespace="lab", export_to=["default"])],
-        {HTTP: ("REGISTERED", f"{RESOURCE}namespaces/lab/serviceEntries/ours", 301)},
+        [CLOSED, managed_entry(namespace="lab", export_to=["default"])],
+        {HTTP: ("REGISTERED", f"{RESOURCE}namespaces/lab/serviceEntries/managed", 301)},
     ),
     Case(
-        "a Sidecar of theirs without a mode, which hides an entry of ours",
+        "a foreign Sidecar without a mode, which hides a managed entry",
         [sidecar("theirs", "./*", "istio-system/*", "shop/*")],
-        [CLOSED, ours(namespace="lab")],
+        [CLOSED, managed_entry(namespace="lab")],
         {HTTP: ("BLOCKED", POLICY, 502)},
         frozenset({"EGR0602"}),
     ),
     Case(
-        "a Sidecar of theirs that allows any in a closed mesh",
+        "a foreign Sidecar that allows any in a closed mesh",
         [sidecar("theirs", "*/*", mode="ALLOW_ANY")],
         [CLOSED],
         {
@@ -109,20 +109,20 @@ CASES = [
         },
     ),
     Case(
-        "no HTTP service in sight, so port 80 is not HTTP",
+        "no visible HTTP service, so port 80 is not HTTP",
         [sidecar("theirs", "./*")],
         [outbound("REGISTRY_ONLY", namespace="default", id="closed")],
         {HTTP: ("BLOCKED", f"{RESOURCE}outboundPolicies/closed", 0)},
     ),
     Case(
-        "a VirtualService of theirs on an entry of ours",
+        "a foreign VirtualService on a managed entry",
         [virtual_service("theirs", HOST, {"fault": abort(httpStatus=418)}, namespace="shop")],
-        [CLOSED, ours(), fault(503)],
+        [CLOSED, managed_entry(), fault(503)],
         {HTTP: ("REGISTERED", ENTRY, 418)},
         frozenset({"EGR0606"}),
     ),
     Case(
-        "a Service of theirs by its short name",
+        "a foreign Service by its short name",
         service("web", "http:80", headless=False, at=AT),
         [CLOSED],
         {
@@ -131,7 +131,7 @@ CASES = [
         },
     ),
     Case(
-        "a fault of ours on a Service of theirs",
+        "a managed fault on a foreign Service",
         service("web", "http:80", headless=False, at=AT),
         [CLOSED, fault_on_a_service("web.shop.svc.cluster.local")],
         {
@@ -143,9 +143,9 @@ CASES = [
         },
     ),
     Case(
-        "HTTP of theirs and TLS of ours on one port",
+        "foreign HTTP and managed TLS on one port",
         [entry("theirs", OTHER, "443:HTTP", namespace="shop", at=AT)],
-        [CLOSED, ours("443:TLS")],
+        [CLOSED, managed_entry("443:TLS")],
         {
             HTTPS: ("REGISTERED", ENTRY, 200),
             f"https://{OTHER}/": ("BLOCKED", POLICY, 0),
@@ -155,22 +155,22 @@ CASES = [
 
 
 @pytest.fixture
-def product(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Product]:
+def egressd(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Egressd]:
     """One egressd with the mesh and an agent in its workload."""
     apply(mesh, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}})
     for name in ("web.shop", "web", "web.shop.svc.cluster.local"):
         mesh.world.name(name, "203.0.113.200")
-    with Product(run) as product:
-        product.register(mesh)
-        product.agent(curl)
-        yield product
+    with Egressd(run) as egressd:
+        egressd.register(mesh)
+        egressd.agent(curl)
+        yield egressd
 
 
 _APART_SECONDS = 1.1
 
 
 def test_what_explain_says_is_what_curl_sees(
-    product: Product, mesh: Mesh, curl: Workload, subtests: pytest.Subtests
+    egressd: Egressd, mesh: Mesh, curl: Workload, subtests: pytest.Subtests
 ) -> None:
     """The outcome and who decides, in explain, in the probe's expectation and in what happens."""
     for case in CASES:
@@ -180,21 +180,21 @@ def test_what_explain_says_is_what_curl_sees(
             time.sleep(_APART_SECONDS if case.theirs else 0.0)
             try:
                 for policy in case.policies:
-                    policy(product.client)
-                _explained(product, mesh, case)
-                _seen(product, mesh, curl, case)
+                    policy(egressd.client)
+                _explained(egressd, mesh, case)
+                _seen(egressd, mesh, curl, case)
             finally:
-                product.clear()
+                egressd.clear()
                 delete(mesh, *case.theirs)
 
 
-def _explained(product: Product, mesh: Mesh, case: Case) -> None:
+def _explained(egressd: Egressd, mesh: Mesh, case: Case) -> None:
     said: dict[str, tuple[str, str]] = {}
     codes: set[str] = set()
 
     def agrees() -> bool:
         for number, url in enumerate(case.sees):
-            explanation = product.client.explain(url, cluster=mesh.name)
+            explanation = egressd.client.explain(url, cluster=mesh.name)
             expected = explanation.expected
             said[url] = (ProbeResponse.Outcome.Name(expected.outcome), expected.resource)
             if number == 0:
@@ -207,12 +207,12 @@ def _explained(product: Product, mesh: Mesh, case: Case) -> None:
         raise AssertionError(f"{said}, {codes}") from None
 
 
-def _seen(product: Product, mesh: Mesh, curl: Workload, case: Case) -> None:
+def _seen(egressd: Egressd, mesh: Mesh, curl: Workload, case: Case) -> None:
     seen: dict[str, tuple[bool, int]] = {}
 
     def agrees() -> bool:
         for url, (_, _, status) in case.sees.items():
-            probed = product.client.probe(url, cluster=mesh.name)
+            probed = egressd.client.probe(url, cluster=mesh.name)
             answer = curl.curl(url, "-k")
             seen[url] = (probed.agrees, answer.status)
             if answer.status != status:

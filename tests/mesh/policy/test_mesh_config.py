@@ -41,7 +41,7 @@ def text(mesh: Mesh) -> str:
 
 
 def given(mesh: Mesh, mesh_config: str) -> None:
-    """MeshConfig as somebody else wrote it, once istiod goes by it."""
+    """MeshConfig as another client wrote it, once istiod applies it."""
     patch = json.dumps({"data": {"mesh": mesh_config}})
     mesh.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
     eventually(lambda: heeded(mesh) == effective_mode(mesh_config), f"istiod to go by {mesh_config!r}")
@@ -65,9 +65,9 @@ async def test_istiod_reads_what_was_meant(driver: Driver, mesh: Mesh, mesh_conf
     """In whatever way others have written it."""
     given(mesh, mesh_config)
     for mode in ("REGISTRY_ONLY", "ALLOW_ANY", "REGISTRY_ONLY"):
-        assert await driver.drive(policy(mode)) == {}
+        assert await driver.reconcile(policy(mode)) == {}
         eventually(lambda mode=mode: heeded(mesh) == mode, f"istiod to go by {mode}")  # type: ignore[misc]
-    await driver.let_go()
+    await driver.release()
     assert text(mesh) == mesh_config
     eventually(lambda: heeded(mesh) == effective_mode(mesh_config), "istiod to go by what was there before")
 
@@ -78,10 +78,10 @@ async def test_istiod_reads_what_was_meant(driver: Driver, mesh: Mesh, mesh_conf
 async def test_a_text_that_istiod_reads_otherwise_or_not_at_all_is_left_alone(
     driver: Driver, mesh: Mesh, broken: str
 ) -> None:
-    """It is told, and nothing is written."""
+    """It is reported, and nothing is written."""
     patch = json.dumps({"data": {"mesh": broken}})
     mesh.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
-    obstacles = await driver.drive(policy("REGISTRY_ONLY"))
+    obstacles = await driver.reconcile(policy("REGISTRY_ONLY"))
     assert [problem.reason for problem in obstacles.values()] == ["CONFIG_UNREADABLE"]
     assert text(mesh) == broken
 
@@ -89,10 +89,10 @@ async def test_a_text_that_istiod_reads_otherwise_or_not_at_all_is_left_alone(
 async def test_a_workload_is_held_by_it(
     driver: Driver, mesh: Mesh, curl: Workload, foreign_unchanged: Callable[[], None]
 ) -> None:
-    """As by the root namespace's Sidecar: 502 for what nobody registered, and the answer again once we are gone."""
+    """As by the root namespace's Sidecar: 502 for unregistered hosts, and the answer again after the release."""
     assert curl.curl(URL).status == 301
-    assert await driver.drive(policy("REGISTRY_ONLY")) == {}
+    assert await driver.reconcile(policy("REGISTRY_ONLY")) == {}
     assert not mesh.kubectl("get", "sidecars", "-A", "-o", "name")
     curl.until(lambda: curl.curl(URL), lambda answer: answer.status == 502, "502")
-    await driver.let_go()
+    await driver.release()
     curl.until(lambda: curl.curl(URL), lambda answer: answer.status == 301, "301 again")

@@ -1,5 +1,5 @@
-"""One table of policies and what comes of them, in two columns: a local cluster and a real mesh. They must be equal, or
-the local cluster is no place to try a policy out."""
+"""One table of policies and their effects, in two columns: a local cluster and a real mesh. They must be equal, or a
+policy can't be tried out on the local cluster."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ import pytest
 
 from egress import EgressClient, ProbeResponse
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import NotReady, Run, eventually
 from tests.mesh.harness.workload.workload import ANSWER_SECONDS, Workload
 from tests.mesh.harness.world.local_world import serving
@@ -24,7 +24,7 @@ DOCUMENT = ("80:HTTP:http", "443:HTTPS:https")
 
 Policy = Callable[[EgressClient], object]
 Seen = tuple[str, int]
-"""The outcome of a probe, and the status of its answer; 0 where none came."""
+"""The outcome of a probe, and the status of its answer; 0 if none came."""
 
 
 def outbound(mode: str, **scope: object) -> Policy:
@@ -131,7 +131,7 @@ SCENARIOS = [
         {TCP: ("REGISTERED", 0), f"tcp://{OTHER_DATABASE}:3306": ("REGISTERED", 0)},
     ),
     Scenario(
-        "TLS to a port declared HTTP is unregistered, that of others is not disturbed",
+        "TLS to a port declared HTTP is unregistered, that of other hosts is not disturbed",
         (CLOSED, entry(ALIYUN, "80:HTTP", "443:HTTP"), entry(API, "443:TLS")),
         {HTTP: ("REGISTERED", 301), HTTPS: ("BLOCKED", 0), f"https://{API}/": ("REGISTERED", 200)},
     ),
@@ -162,17 +162,17 @@ SCENARIOS = [
 
 
 @pytest.fixture
-def both(run: Run, mesh: Mesh, curl: Workload, tmp_path: Path) -> Iterator[Product]:
+def both(run: Run, mesh: Mesh, curl: Workload, tmp_path: Path) -> Iterator[Egressd]:
     """A local cluster and a real one under one egressd, each with an agent."""
     with serving(tmp_path, [ALIYUN, API, WILD], [DATABASE, OTHER_DATABASE]) as resolve:
         words = ["--local-cluster", LOCAL, *(word for value in resolve for word in ("--resolve", value))]
-        with Product(run, *words) as product:
-            product.register(mesh)
-            product.agent(curl)
-            yield product
+        with Egressd(run, *words) as egressd:
+            egressd.register(mesh)
+            egressd.agent(curl)
+            yield egressd
 
 
-def test_both_columns_agree(both: Product, curl: Workload, subtests: pytest.Subtests) -> None:
+def test_both_columns_agree(both: Egressd, curl: Workload, subtests: pytest.Subtests) -> None:
     """Probes from both, and plain curl in the real one, see what the table says."""
     for scenario in SCENARIOS:
         with subtests.test(scenario.name):
@@ -186,7 +186,7 @@ def test_both_columns_agree(both: Product, curl: Workload, subtests: pytest.Subt
                 both.clear()
 
 
-def _await(both: Product, cluster: str, scenario: Scenario) -> None:
+def _await(both: Egressd, cluster: str, scenario: Scenario) -> None:
     """Until probes from the cluster's workload see what the table says."""
     seen: dict[str, Seen] = {}
 

@@ -20,7 +20,7 @@ from egress import (
     WeightedDestination,
 )
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import Run
 from tests.mesh.harness.workload.curl import Answer
 from tests.mesh.harness.workload.workload import Workload
@@ -57,13 +57,13 @@ class Place:
 @pytest.fixture
 def place(run: Run, mesh: Mesh, curl: Workload) -> Iterator[Place]:
     """REGISTRY_ONLY holds already."""
-    with Product(run) as product:
-        product.register(mesh)
-        product.client.set_outbound_policy("REGISTRY_ONLY", suppress_findings=["EGR0302"]).wait(until="applied")
-        place = Place(product.client, curl, mesh.world)
+    with Egressd(run) as egressd:
+        egressd.register(mesh)
+        egressd.client.set_outbound_policy("REGISTRY_ONLY", suppress_findings=["EGR0302"]).wait(until="applied")
+        place = Place(egressd.client, curl, mesh.world)
         place.until("nobody.example.com", lambda answer: answer.status == 502)
         yield place
-        product.clear()
+        egressd.clear()
 
 
 def test_traits(place: Place, subtests: pytest.Subtests) -> None:
@@ -170,7 +170,7 @@ def a_failing_address_is_taken_out(place: Place) -> None:
 
 
 def more_connections_than_allowed_are_refused(place: Place) -> None:
-    """With one connection and one that waits, some of six at a time are told 503, and no more than two arrive."""
+    """With one connection and one that waits, some of six at a time get 503, and no more than two arrive."""
     host = "narrow.example.com"
     place.entry(host, retries=0, connection_limits=ConnectionLimits(max_connections=1, max_pending_requests=1))
     place.world.behave(host, delay=1.0)

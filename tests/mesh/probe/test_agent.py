@@ -1,6 +1,6 @@
-"""The agent beside a real sidecar: what it says of a connection is what curl in the same network namespace meets.
+"""The agent next to a real sidecar: what it reports of a connection is what curl gets in the same network namespace.
 
-Policy is kubectl's here, for the question is what the agent sees, not who wrote it.
+Policy is applied with kubectl here, since the tests are about what the agent sees, not about who wrote it.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import pytest
 
 from egress import InvalidArgument, ProbeResponse
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.run.run import NotReady, Run, command, eventually
 from tests.mesh.harness.workload.curl import Answer
 from tests.mesh.harness.workload.workload import ANSWER_SECONDS, Workload
@@ -25,7 +25,7 @@ MODE = "sidecar.istio.io/interceptionMode"
 
 
 def entry(host: str, resolution: str = "DNS", endpoint: str = "") -> str:
-    """A ServiceEntry for HTTP and HTTPS; `endpoint` is an address where nobody listens at port 1."""
+    """A ServiceEntry for HTTP and HTTPS; `endpoint` is an address with nothing listening at port 1."""
     endpoints = f"[{{address: {endpoint}, ports: {{http: 1, https: 1}}}}]" if endpoint else "[]"
     return f"""
 apiVersion: networking.istio.io/v1
@@ -53,20 +53,20 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def product(run: Run, curl: Workload) -> Iterator[Product]:
+def egressd(run: Run, curl: Workload) -> Iterator[Egressd]:
     """A server that drives nothing here, and an agent in the workload."""
     folder = run.make_folder("agent-objects")
-    with Product(run, "--directory-root", str(folder)) as product:
-        product.ctl("cluster", "register", curl.mesh.name, "--target", "directory")
-        product.agent(curl)
-        yield product
+    with Egressd(run, "--directory-root", str(folder)) as egressd:
+        egressd.ctl("cluster", "register", curl.mesh.name, "--target", "directory")
+        egressd.agent(curl)
+        yield egressd
 
 
 class Both:
     """Curl and probe, side by side."""
 
-    def __init__(self, product: Product, curl: Workload) -> None:
-        self._product = product
+    def __init__(self, egressd: Egressd, curl: Workload) -> None:
+        self._product = egressd
         self._curl = curl
 
     def probe(self, url: str, *, count: int = 1, address: str = "") -> ProbeResponse:
@@ -80,7 +80,7 @@ class Both:
         return self._curl.curl(url, "--insecure", *words)
 
     def see(self, url: str, outcome: str, status: int, *, address: str = "") -> ProbeResponse:
-        """Once the probe says this outcome and status (0 where there is none), curl shows the same status."""
+        """Once the probe says this outcome and status (0 if there is none), curl shows the same status."""
         answers: list[ProbeResponse] = []
 
         def agrees() -> bool:
@@ -100,9 +100,9 @@ def _shown(answer: ProbeResponse) -> tuple[str, int]:
 
 
 @pytest.fixture
-def both(product: Product, curl: Workload) -> Both:
+def both(egressd: Egressd, curl: Workload) -> Both:
     """Curl and probe in the workload."""
-    return Both(product, curl)
+    return Both(egressd, curl)
 
 
 def causes(answer: ProbeResponse) -> list[str]:
@@ -123,7 +123,7 @@ def inside(curl: Workload, *words: str) -> str:
 
 
 def test_unregistered(mesh: Mesh, both: Both) -> None:
-    """What nobody registered passes, and is refused once only the registry may be reached: by 502, and by a cut."""
+    """Unregistered hosts pass, and are blocked under REGISTRY_ONLY: by 502, or by a reset."""
     for url, status in ((HTTP, 301), (HTTPS, 200)):
         answer = both.see(url, "PASSTHROUGH", status)
         assert answer.attempts[0].captured
@@ -157,7 +157,7 @@ def test_registered(mesh: Mesh, both: Both) -> None:
     ],
 )
 def test_faulted(mesh: Mesh, both: Both, fault: str, status: int, found: list[str]) -> None:
-    """A fault is told with its VirtualService, by whatever status; TLS does not meet it."""
+    """A fault is reported with its VirtualService, by whatever status; TLS is not affected."""
     mesh.apply(entry(HOST) + "---" + faulty(fault))
     eventually(lambda: causes(both.probe(HTTP)) == found, f"a probe that meets {fault}")
     answer = both.see(HTTP, "FAULTED", status)
@@ -168,7 +168,7 @@ def test_faulted(mesh: Mesh, both: Both, fault: str, status: int, found: list[st
 
 
 def test_some_are_faulted(mesh: Mesh, both: Both) -> None:
-    """Of a fault on a part of the requests each is told as what it was."""
+    """Of a fault on a part of the requests each is reported as what it was."""
     mesh.apply(entry(HOST) + "---" + faulty("abort: {percentage: {value: 50}, httpStatus: 503}"))
     eventually(lambda: "FAULT_ABORT" in causes(both.probe(HTTP)), "the fault")
     answer = both.probe(HTTP, count=30)
@@ -177,7 +177,7 @@ def test_some_are_faulted(mesh: Mesh, both: Both) -> None:
 
 
 def test_unreachable(mesh: Mesh, both: Both) -> None:
-    """Where nobody listens, or no name server knows the name, the sidecar lets it go in vain."""
+    """If nothing listens, or no name server knows the name, the sidecar passes the connection, which fails."""
     mesh.apply(entry("dead.example.com", "STATIC", "203.0.113.10"))
     assert causes(both.see("http://dead.example.com/", "UNREACHABLE", 503)) == ["UPSTREAM_CONNECT_FAILED"]
     assert causes(both.see("https://dead.example.com/", "UNREACHABLE", 0)) == ["UPSTREAM_CONNECT_FAILED"]
@@ -223,7 +223,7 @@ def test_tproxy(mesh: Mesh, curl: Workload, both: Both) -> None:
 
 
 def test_ipv6(mesh: Mesh, curl: Workload, both: Both) -> None:
-    """Where the pod has IPv6 and its iptables do not know of it, the sidecar does not either."""
+    """If the pod has IPv6 without ip6tables rules, the sidecar does not see its connections."""
     assert "15001" not in inside(curl, "ip6tables-legacy-save", "-t", "nat")
     both.see("http://[2001:db8::9]/", "BYPASSED", 301)
 
@@ -274,7 +274,7 @@ def test_api_server(mesh: Mesh, both: Both) -> None:
             both.probe(url)
 
 
-def test_who_it_is(curl: Workload, product: Product) -> None:
+def test_who_it_is(curl: Workload, egressd: Egressd) -> None:
     """The sidecar says what the workload is."""
-    (agent,) = product.client.list_agents(curl.mesh.name)
+    (agent,) = egressd.client.list_agents(curl.mesh.name)
     assert (agent.namespace, agent.labels["app"]) == ("default", "curl")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.mesh.harness.cluster.istio_objects import apply, delete, entry
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.coverage import shows
+from tests.mesh.harness.run.coverage import covers
 from tests.mesh.harness.run.run import NotReady
 from tests.mesh.harness.workload.curl import Answer
 from tests.mesh.harness.workload.workload import Workload
@@ -23,7 +23,7 @@ def banner(curl: Workload, host: str, port: int) -> Answer:
     return curl.curl(f"telnet://{host}:{port}", "--max-time", "1", head=False)
 
 
-@shows("EGR0101")
+@covers("EGR0101")
 def test_of_two_protocols_the_older_entrys_holds(mesh: Mesh, curl: Workload) -> None:
     """The younger one is ignored without a word, until the older is gone."""
     url = f"http://{HOST}:8080/"
@@ -37,10 +37,10 @@ def test_of_two_protocols_the_older_entrys_holds(mesh: Mesh, curl: Workload) -> 
     curl.until(lambda: curl.curl(url), lambda answer: not answer.by_envoy, "TCP again")
 
 
-@shows("EGR0102", "EGR0106", "EGR0303", "EGR0603", "EGR0702")
+@covers("EGR0102", "EGR0106", "EGR0303", "EGR0603", "EGR0702")
 def test_tcp_without_addresses_takes_its_port(mesh: Mesh, curl: Workload) -> None:
     """A database that ALLOW_ANY let pass lands on another one's host, also once it has an entry of its own; with
-    addresses the two are told apart."""
+    addresses the two are distinguished."""
     mesh.world.name(HOST, FIRST)
     mesh.world.name(OTHER, SECOND)
     assert SECOND in banner(curl, OTHER, 3306).body
@@ -59,14 +59,14 @@ def test_tcp_without_addresses_takes_its_port(mesh: Mesh, curl: Workload) -> Non
     assert "hello" not in banner(curl, "c.example.com", 3306).body
 
 
-@shows("EGR0103")
+@covers("EGR0103")
 def test_istio_refuses_a_wildcard_for_dns(mesh: Mesh) -> None:
     """DNS has no address for a wildcard."""
     with pytest.raises(NotReady, match="no endpoints are provided for resolution mode DNS"):
         apply(mesh, entry("a", "*.example.com"))
 
 
-@shows("EGR0104")
+@covers("EGR0104")
 def test_istio_refuses_dynamic_dns_for_tcp(mesh: Mesh) -> None:
     """DYNAMIC_DNS takes the host from the request; TCP names none."""
     with pytest.raises(NotReady, match="DYNAMIC_DNS"):
@@ -74,7 +74,7 @@ def test_istio_refuses_dynamic_dns_for_tcp(mesh: Mesh) -> None:
     apply(mesh, entry("a", "*.example.com", "80:HTTP", resolution="DYNAMIC_DNS"))
 
 
-@shows("EGR0105")
+@covers("EGR0105")
 def test_loopback_leads_back_into_the_pod(mesh: Mesh, curl: Workload) -> None:
     """An endpoint at 127.0.0.1 hands out the sidecar's own admin port under an external name."""
     inward = entry("a", HOST, "80:HTTP", at="127.0.0.1")
@@ -86,10 +86,10 @@ def test_loopback_leads_back_into_the_pod(mesh: Mesh, curl: Workload) -> None:
     assert "command_line_options" in asked.body
 
 
-@shows("EGR0107")
+@covers("EGR0107")
 def test_an_http_port_is_http_for_all(mesh: Mesh, curl: Workload) -> None:
-    """A database on a port that somebody declares HTTP is not heard any more, with an entry of its own or without;
-    HTTP to others gets 502 under REGISTRY_ONLY. TLS on the port is not disturbed."""
+    """A database on a port that is declared HTTP elsewhere hangs, with an entry of its own or without; HTTP to
+    other hosts gets 502 under REGISTRY_ONLY. TLS on the port is not disturbed."""
     assert "hello" in banner(curl, OTHER, 3306).body
     database = entry("b", OTHER, "3306:TCP", at=SECOND)
     apply(mesh, entry("a", HOST, "3306:HTTP", "8080:HTTP", "8443:HTTP", at=FIRST), database)
@@ -102,7 +102,7 @@ def test_an_http_port_is_http_for_all(mesh: Mesh, curl: Workload) -> None:
     assert curl.curl(f"http://{OTHER}:9080/").status == 0
 
 
-@shows("EGR0108")
+@covers("EGR0108")
 def test_http_on_443_registers_no_tls(mesh: Mesh, curl: Workload) -> None:
     """HTTPS to the host goes where DNS says, past its endpoint, and is cut under REGISTRY_ONLY; that of other hosts is
     not disturbed."""
@@ -135,7 +135,7 @@ def test_mongo_shares_a_port_with_nobody(mesh: Mesh, curl: Workload) -> None:
     curl.until(lambda: banner(curl, "c.example.com", 3306), lambda answer: SECOND in answer.body, "the younger one")
 
 
-@shows("EGR0109", "EGR0701")
+@covers("EGR0109", "EGR0701")
 def test_entries_of_different_namespaces_do_not_merge(mesh: Mesh, curl: Workload) -> None:
     """The client's own namespace takes the host with the ports it has, though its entry is the younger one."""
     strict(mesh)
@@ -148,9 +148,9 @@ def test_entries_of_different_namespaces_do_not_merge(mesh: Mesh, curl: Workload
     assert narrow.headers["x-served-by"] == f"{SECOND}:80"
 
 
-@shows("EGR0109", "EGR0701")
+@covers("EGR0109", "EGR0701")
 def test_which_other_namespace_wins(mesh: Mesh, curl: Workload) -> None:
-    """Of others the oldest; before it one that names the client's namespace in exportTo, though it is younger."""
+    """The oldest of the foreign ones, after one that names the client's namespace in exportTo, though it is younger."""
     apply(mesh, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}})
     apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST))
     apply(mesh, entry("b", HOST, "80:HTTP", namespace="lab", at=SECOND))
@@ -164,19 +164,19 @@ def test_which_other_namespace_wins(mesh: Mesh, curl: Workload) -> None:
     served_by(SECOND)
 
 
-@shows("EGR0110", "EGR0602")
+@covers("EGR0110", "EGR0120", "EGR0602")
 def test_an_entry_for_another_namespace_is_none(mesh: Mesh, curl: Workload) -> None:
-    """Exported to its own namespace only, it does not exist for others."""
+    """Exported to its own namespace and a misspelt one, which Istio accepts, it does not exist for other namespaces."""
     strict(mesh)
     apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST))
     curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.routed, "the entry")
-    apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST, export_to=(".",)))
+    apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST, export_to=(".", "defualt")))
     curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.status == 502, "502")
 
 
-@shows("EGR0111")
+@covers("EGR0111")
 def test_every_sidecar_resolves_every_dns_host(mesh: Mesh, curl: Workload) -> None:
-    """Nobody has called the hosts, and the sidecar has their addresses."""
+    """Nothing has called the hosts, and the sidecar has their addresses."""
     apply(mesh, *(entry(f"a{n}", f"never-called-{n}.example.org", "80:HTTP") for n in range(5)))
 
     def resolved() -> Answer:

@@ -2,14 +2,14 @@
 
 from tests.mesh.harness.cluster.istio_objects import abort, apply, delay, delete, entry, virtual_service
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.coverage import shows
+from tests.mesh.harness.run.coverage import covers
 from tests.mesh.harness.workload.workload import Workload
 
 HOST, AT = "a.example.com", "203.0.113.101"
 HTTP = f"http://{HOST}/"
 
 
-@shows("EGR0201", "EGR0601")
+@covers("EGR0201", "EGR0601")
 def test_a_fault_on_tls_does_nothing(mesh: Mesh, curl: Workload) -> None:
     """Matching port 443 or not: plain HTTP is disturbed, TLS never."""
     routes = ({"fault": abort(httpStatus=503), "match": [{"port": 443}]}, {"fault": abort(httpStatus=418)})
@@ -18,7 +18,7 @@ def test_a_fault_on_tls_does_nothing(mesh: Mesh, curl: Workload) -> None:
     assert curl.https(HOST).status == 200
 
 
-@shows("EGR0202")
+@covers("EGR0202")
 def test_a_fault_without_an_entry_leads_nowhere(mesh: Mesh, curl: Workload) -> None:
     """Under ALLOW_ANY, where the host was reached before: 503 after the delay; a wildcard's entry is not enough."""
     assert curl.curl(HTTP).routed
@@ -31,7 +31,7 @@ def test_a_fault_without_an_entry_leads_nowhere(mesh: Mesh, curl: Workload) -> N
     assert curl.until(lambda: curl.curl(HTTP), lambda answer: answer.routed, "the entry").lasted(1)
 
 
-@shows("EGR0203")
+@covers("EGR0203")
 def test_a_timeout_does_not_bound_a_delay(mesh: Mesh, curl: Workload) -> None:
     """Its clock starts after the delay; a slow server it does cut off."""
     apply(mesh, entry("a", HOST, at=AT), virtual_service("a", HOST, {"fault": delay(2), "timeout": "1s"}))
@@ -41,9 +41,9 @@ def test_a_timeout_does_not_bound_a_delay(mesh: Mesh, curl: Workload) -> None:
     assert curl.curl(HTTP).status == 504
 
 
-@shows("EGR0204")
+@covers("EGR0204")
 def test_a_grpc_abort_looks_like_success(mesh: Mesh, curl: Workload) -> None:
-    """To a client that does not speak gRPC it is a 200 that says nothing of the status."""
+    """To a client that does not speak gRPC it is a 200 without the status."""
     apply(mesh, entry("a", HOST, at=AT), virtual_service("a", HOST, {"fault": abort(grpcStatus="UNAVAILABLE")}))
     answer = curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 200, "the abort")
     assert "grpc-status" not in answer.headers
@@ -51,9 +51,9 @@ def test_a_grpc_abort_looks_like_success(mesh: Mesh, curl: Workload) -> None:
     assert (grpc.status, grpc.headers["grpc-status"]) == (200, "14")
 
 
-@shows("EGR0205")
+@covers("EGR0205")
 def test_a_fault_that_its_source_does_not_see(mesh: Mesh, curl: Workload) -> None:
-    """Exported as the entry is, to its own namespace, it disturbs nobody elsewhere."""
+    """Exported as the entry is, to its own namespace, it disturbs no other namespace."""
     match = {"match": [{"sourceNamespace": "default"}], "fault": abort(httpStatus=418)}
     seen = virtual_service("a", HOST, match, {}, namespace="shop")
     hidden = virtual_service("a", HOST, match, {}, namespace="shop", exportTo=["."])
@@ -63,9 +63,9 @@ def test_a_fault_that_its_source_does_not_see(mesh: Mesh, curl: Workload) -> Non
     curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 301, "no fault")
 
 
-@shows("EGR0605", "EGR0704")
+@covers("EGR0605", "EGR0704")
 def test_one_virtual_service_for_a_host(mesh: Mesh, curl: Workload) -> None:
-    """The oldest alone is heeded, whatever its namespace; an exact host comes before a wildcard."""
+    """Only the oldest applies, whatever its namespace; an exact host comes before a wildcard."""
     first = virtual_service("a", HOST, {"fault": abort(httpStatus=418)}, namespace="shop")
     second = virtual_service("b", HOST, {"fault": abort(httpStatus=503)})
     apply(mesh, entry("a", HOST, at=AT), first, second)

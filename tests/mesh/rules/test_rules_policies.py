@@ -4,7 +4,7 @@ import json
 
 from tests.mesh.harness.cluster.istio_objects import apply, delete, entry, service, sidecar
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.coverage import shows
+from tests.mesh.harness.run.coverage import covers
 from tests.mesh.harness.run.run import eventually
 from tests.mesh.harness.workload.curl import Answer
 from tests.mesh.harness.workload.workload import Workload
@@ -24,7 +24,7 @@ def passes(curl: Workload, url: str = HTTP) -> None:
     curl.until(lambda: curl.curl(url), lambda answer: answer.status == 301, "301")
 
 
-@shows("EGR0301")
+@covers("EGR0301")
 def test_of_two_sidecars_the_older_holds(mesh: Mesh, curl: Workload) -> None:
     """The other one does nothing, until the older is gone."""
     older, younger = sidecar("a", mode="REGISTRY_ONLY"), sidecar("b", mode="ALLOW_ANY")
@@ -34,7 +34,7 @@ def test_of_two_sidecars_the_older_holds(mesh: Mesh, curl: Workload) -> None:
     passes(curl)
 
 
-@shows("EGR0302")
+@covers("EGR0302")
 def test_registry_only_with_nothing_registered(mesh: Mesh, curl: Workload) -> None:
     """502 for HTTP, and no TLS."""
     passes(curl)
@@ -43,7 +43,7 @@ def test_registry_only_with_nothing_registered(mesh: Mesh, curl: Workload) -> No
     assert curl.https(HOST).exit == 35
 
 
-@shows("EGR0706")
+@covers("EGR0706")
 def test_a_namespace_escapes_by_its_own_sidecar(mesh: Mesh, curl: Workload) -> None:
     """By one that allows any; by one without a mode only what MeshConfig says holds, not the root's Sidecar."""
     apply(mesh, sidecar("root", mode="REGISTRY_ONLY", namespace="istio-system"))
@@ -57,7 +57,7 @@ def test_a_namespace_escapes_by_its_own_sidecar(mesh: Mesh, curl: Workload) -> N
     passes(curl)
 
 
-@shows("EGR0602", "EGR0705")
+@covers("EGR0602", "EGR0705")
 def test_a_sidecar_hides_an_entry(mesh: Mesh, curl: Workload) -> None:
     """What is not among the egress hosts does not exist for the namespace."""
     apply(
@@ -70,7 +70,7 @@ def test_a_sidecar_hides_an_entry(mesh: Mesh, curl: Workload) -> None:
     blocked(curl)
 
 
-@shows("EGR0703")
+@covers("EGR0703")
 def test_a_service_makes_a_port_http(mesh: Mesh, curl: Workload) -> None:
     """An entry for TCP on the same port does not work; one with an address of its own does."""
     host = "db.example.com"
@@ -84,9 +84,9 @@ def test_a_service_makes_a_port_http(mesh: Mesh, curl: Workload) -> None:
     curl.until(lambda: banner(curl, host, 3306), lambda answer: "hello" in answer.body, "its own listener")
 
 
-@shows("EGR0701")
+@covers("EGR0701")
 def test_a_service_comes_before_an_entry(mesh: Mesh, curl: Workload) -> None:
-    """An entry for a Service's host in another namespace is not heeded, though it is older."""
+    """An entry for a Service's host in another namespace is not used, though it is older."""
     host = "web.shop.svc.cluster.local"
     apply(mesh, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}})
     apply(mesh, entry("a", host, "80:HTTP", namespace="lab", at="203.0.113.102"))
@@ -98,7 +98,7 @@ def test_a_service_comes_before_an_entry(mesh: Mesh, curl: Workload) -> None:
     curl.until(lambda: curl.curl(url, *by_name), lambda a: a.headers.get(served) == f"{AT}:80", "the Service")
 
 
-@shows("EGR0401", "EGR0607", "EGR0706")
+@covers("EGR0401", "EGR0607", "EGR0706")
 def test_what_is_excluded_escapes(mesh: Mesh) -> None:
     """With everything excluded, REGISTRY_ONLY and entries mean nothing."""
     strict(mesh)
@@ -108,7 +108,7 @@ def test_what_is_excluded_escapes(mesh: Mesh) -> None:
     assert escaping.https(HOST).status == 200
 
 
-@shows("EGR0402")
+@covers("EGR0402")
 def test_forgotten_service_ranges(mesh: Mesh, curl: Workload) -> None:
     """A call to a Service goes past the sidecar: no route, no metric, no mutual TLS."""
     apply(mesh, *service("web", "http:80", headless=False, at=AT))
@@ -119,7 +119,7 @@ def test_forgotten_service_ranges(mesh: Mesh, curl: Workload) -> None:
     assert not forgetful.curl(f"http://{address}/", "--max-time", "2").by_envoy
 
 
-@shows("EGR0709")
+@covers("EGR0709")
 def test_interception_is_that_of_the_pods_birth(mesh: Mesh) -> None:
     """New values of the injector change nothing until a workload is restarted."""
     keeping = mesh.workload("keeping")

@@ -21,7 +21,7 @@ def info(agent: str = "curl-0", *, cluster: str = "local", namespace: str = "def
 
 
 class Peer:
-    """An agent as a test drives it: what it says, and what it was told."""
+    """An agent as a test drives it: what it sends, and what it received."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._says: asyncio.Queue[pb.AttachRequest | None] = asyncio.Queue()
@@ -52,9 +52,9 @@ class Peer:
         return self
 
     async def command(self) -> pb.AttemptCommand:
-        """The next attempt it is told to make."""
+        """The next attempt that it is asked to make."""
         return (await self.told.get()).attempt
 
     def answer(self, command: pb.AttemptCommand, evidence: Evidence = EVIDENCE) -> None:
-        """Says what came of an attempt."""
+        """Sends the result of an attempt."""
         self.say(pb.AttachRequest(result=result_to_proto(command.id, evidence)))

@@ -1,4 +1,4 @@
-"""The API server of the agent's own cluster is no destination, whoever names its address."""
+"""The API server of the agent's own cluster is never a destination, however its address is given."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ NODE = "192.0.2.20"
 
 @dataclass
 class Nowhere:
-    """Has no route, and remembers where it was sent."""
+    """Has no route, and records the addresses."""
 
     dialled: list[DialTarget] = field(default_factory=list)
 
-    async def __call__(self, place: DialTarget) -> Dialled:
+    async def __call__(self, target: DialTarget) -> Dialled:
         """Never gets there."""
-        self.dialled.append(place)
-        raise NoRoute(f"no way to {place.dialled[0]} from here")
+        self.dialled.append(target)
+        raise NoRoute(f"no route to {target.dialled[0]} from here")
 
 
 def sidecar(*clusters: tuple[str, str]) -> EnvoySidecar:
@@ -67,7 +67,7 @@ async def attempt(
     ],
 )
 async def test_as_the_pod_is_told(host: str, port: int, resolve: str) -> None:
-    """The service's address, which every pod is told, is refused by whatever name, and on every port."""
+    """The service's address, which every pod knows, is refused by whatever name, and on every port."""
     evidence, dialled = await attempt(host, port=port, resolve=resolve, beside=sidecar())
     assert (evidence.refused, dialled) == ("ADDRESS_FORBIDDEN", [])
     assert evidence.refused_message == f"{SERVICE} is an address of the cluster's API server"
@@ -93,8 +93,8 @@ async def test_as_an_endpoint(to: str) -> None:
 
 
 async def test_others_may_be_asked() -> None:
-    """And where the pod's network knows no way to one, that is said, not taken for the sidecar's silence."""
+    """And where the pod's network knows no route to one, that is said, not taken for the sidecar's silence."""
     beside = sidecar(("outbound|443||kubernetes.default.svc.cluster.local", NODE))
     evidence, dialled = await attempt("www.example.com", resolve=PUBLIC, beside=beside)
     assert dialled == [DialTarget((PUBLIC, 443), (PUBLIC, 443))]
-    assert (evidence.refused, evidence.refused_message) == ("NO_ROUTE", f"no way to {PUBLIC} from here")
+    assert (evidence.refused, evidence.refused_message) == ("NO_ROUTE", f"no route to {PUBLIC} from here")

@@ -20,13 +20,13 @@ PUBLIC = "203.0.113.10"
 
 @dataclass
 class RecordingDialer:
-    """Connects nowhere and remembers where it was sent."""
+    """Connects nowhere and records the addresses."""
 
     dialled: list[DialTarget] = field(default_factory=list)
 
-    async def __call__(self, place: DialTarget) -> Dialled:
+    async def __call__(self, target: DialTarget) -> Dialled:
         """Never answers."""
-        self.dialled.append(place)
+        self.dialled.append(target)
         raise ConnectionRefusedError("recorded")
 
 
@@ -51,7 +51,7 @@ class Sidecar:
 
 
 async def system(host: str, port: int) -> Sequence[str]:
-    """Numeric spellings as the C library reads them; the given names stand for what DNS might say."""
+    """Numeric spellings as the C library reads them; the given names are what DNS might return."""
     names = {
         "localhost": ["127.0.0.1"],
         "loopback.example.com": ["127.0.0.1"],
@@ -77,7 +77,7 @@ async def attempt(
     resolve: str = "",
     port: int = 80,
     scheme: str = "http",
-    pinned: Mapping[tuple[str, int], Endpoint] | None = None,
+    overrides: Mapping[tuple[str, int], Endpoint] | None = None,
     sidecar: Sidecar | None = None,
     method: str = "HEAD",
     headers: Mapping[str, str] | None = None,
@@ -85,7 +85,9 @@ async def attempt(
 ) -> tuple[Evidence, list[DialTarget]]:
     """One attempt, and where it dialled."""
     dialer = RecordingDialer()
-    make = Prober(Resolver(pinned or {}, system), dialer, EnvoySidecar((sidecar or Sidecar()).fetch), version="0.1.0")
+    make = Prober(
+        Resolver(overrides or {}, system), dialer, EnvoySidecar((sidecar or Sidecar()).fetch), version="0.1.0"
+    )
     what = Attempt(Destination(scheme, host, port, path), method, headers or {}, resolve, timeout=5)
     return await make(what), dialer.dialled
 
@@ -139,7 +141,7 @@ async def test_forbidden_given_addresses(given: str) -> None:
     ["user@127.0.0.1", "127.0.0.1@198.51.100.7", "127.0.0.1#x", "127.0.0.1:80", "[::1]", "127.0.0.1 x", "nowhere"],
 )
 async def test_hosts_that_are_none(host: str) -> None:
-    """What is no host name resolves to nothing, and nothing is dialled."""
+    """An invalid host name resolves to nothing, and nothing is dialled."""
     evidence, dialled = await attempt(host)
     assert dialled == []
     assert "while resolving the name" in evidence.error
@@ -202,17 +204,17 @@ PINNED = {("www.example.com", 80): ("127.0.0.1", 18080)}
 
 
 async def test_what_resolve_gave_is_allowed() -> None:
-    """The address and port that `--resolve` gave at start may be reached; the sidecar is told both ports, and as the
+    """The address and port that `--resolve` gave at start may be reached; the sidecar gets both ports, and as the
     original destination the address that the caller names, if any."""
     for given, address in (("", "127.0.0.1"), (PUBLIC, PUBLIC)):
-        _, dialled = await attempt("www.example.com", resolve=given, pinned=PINNED)
+        _, dialled = await attempt("www.example.com", resolve=given, overrides=PINNED)
         assert dialled == [DialTarget((address, 80), ("127.0.0.1", 18080))]
 
 
 @pytest.mark.parametrize("given", [given for given in GIVEN if given not in {"127.0.0.1", "::ffff:127.0.0.1"}])
 async def test_given_address_of_a_stand_in(given: str) -> None:
     """A stand-in makes no forbidden address, but the one that `--resolve` gave, one that may be named."""
-    evidence, dialled = await attempt("www.example.com", resolve=given, pinned=PINNED)
+    evidence, dialled = await attempt("www.example.com", resolve=given, overrides=PINNED)
     assert dialled == []
     assert evidence.refused == "ADDRESS_FORBIDDEN"
 
@@ -220,7 +222,7 @@ async def test_given_address_of_a_stand_in(given: str) -> None:
 async def test_upstream_that_resolve_gave_is_allowed() -> None:
     """A registered service may have the endpoint that `--resolve` gave."""
     own = Sidecar("outbound|80||www.example.com", [{"socket_address": {"address": "127.0.0.1", "port_value": 18080}}])
-    _, dialled = await attempt("www.example.com", pinned=PINNED, sidecar=own)
+    _, dialled = await attempt("www.example.com", overrides=PINNED, sidecar=own)
     assert len(dialled) == 1
 
 
@@ -236,14 +238,14 @@ async def test_upstream_that_resolve_gave_is_allowed() -> None:
 )
 async def test_the_exception_is_exact(host: str, port: int, resolve: str) -> None:
     """Neither another port nor another address profits from what `--resolve` gave."""
-    evidence, dialled = await attempt(host, port=port, resolve=resolve, pinned=PINNED)
+    evidence, dialled = await attempt(host, port=port, resolve=resolve, overrides=PINNED)
     assert dialled == []
     assert evidence.refused == "ADDRESS_FORBIDDEN"
 
 
 @pytest.mark.parametrize("scheme", ["tls", "tcp"])
 async def test_forbidden_upstreams_of_connections(scheme: str) -> None:
-    """A service with a forbidden endpoint is not connected to either, where no request is sent."""
+    """A service with a forbidden endpoint is not connected to either if no request is sent."""
     own = Sidecar("outbound|80||www.example.com", [{"socket_address": {"address": "127.0.0.1", "port_value": 80}}])
     evidence, dialled = await attempt("www.example.com", scheme=scheme, resolve=PUBLIC, sidecar=own)
     assert dialled == []
@@ -313,4 +315,4 @@ async def test_sidecar_that_does_not_answer() -> None:
     make = Prober(Resolver({}, system), dialer, EnvoySidecar(gone), version="0.1.0")
     evidence = await make(Attempt(Destination("http", "www.example.com", 80), resolve=PUBLIC))
     assert dialer.dialled == []
-    assert (evidence.refused, evidence.refused_message) == ("SIDECAR_UNREACHABLE", "the sidecar does not answer: gone")
+    assert (evidence.refused, evidence.refused_message) == ("SIDECAR_UNREACHABLE", "the sidecar did not respond: gone")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from egress_server.agents.agent.capture import is_caught, listener
+from egress_server.agents.agent.pod_dialer import is_captured, listener
 
 HEAD = b"""\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -48,14 +48,14 @@ TCP6 = (
 )
 def test_caught(address: str, port: int, caught: bool) -> None:
     """A connection is caught where the sidecar's port has a socket with its address and port as the remote end."""
-    assert is_caught(TCP + TCP6, (address, port)) is caught
+    assert is_captured(TCP + TCP6, (address, port)) is caught
 
 
 def test_other_capture_port() -> None:
     """The port is the mesh's to choose."""
     tables = TCP.replace(b":3A99", b":3E80")
-    assert is_caught(tables, ("192.0.2.77", 43104), 16000)
-    assert not is_caught(tables, ("192.0.2.77", 43104))
+    assert is_captured(tables, ("192.0.2.77", 43104), 16000)
+    assert not is_captured(tables, ("192.0.2.77", 43104))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from egress_server.agents.sidecar.counters import Counters, Counts, Host, moved, parse
+from egress_server.agents.sidecar.counters import Counters, Counts, Host, changes_between, parse
 from egress_server.domain.probe.evidence import UpstreamDelta
 
 HOST = Host("outbound|80||www.example.com", "203.0.113.10", 80)
@@ -41,7 +41,7 @@ def test_parse() -> None:
         Host(HOST.cluster, "unix:/run/x.sock", 0): Counts(),
         Host(HOST.cluster, "an internal listener", 0): Counts(),
     }
-    assert counters.hostless == {"BlackHoleCluster"}
+    assert counters.without_hosts == {"BlackHoleCluster"}
 
 
 def test_one_host_listed_twice() -> None:
@@ -74,7 +74,9 @@ def test_no_page(page: bytes) -> None:
     ],
 )
 def test_moved(before: Counts | None, after: Counts | None, delta: tuple[int, int, int] | None) -> None:
-    """The difference counts; where any counter fell, the host is a new one that began at zero."""
-    deltas = moved(Counters({} if before is None else {HOST: before}), Counters({} if after is None else {HOST: after}))
+    """The difference counts; if any counter fell, the host is a new one that began at zero."""
+    deltas = changes_between(
+        Counters({} if before is None else {HOST: before}), Counters({} if after is None else {HOST: after})
+    )
     want = {} if delta is None else {HOST: UpstreamDelta(HOST.cluster, "203.0.113.10:80", *delta)}
     assert deltas == want

@@ -109,7 +109,7 @@ NEVER = {
 )
 async def test_only_what_matters_is_asked_for(routes: bytes, watched: set[str]) -> None:
     """A mesh may have thousands of services, so the list of clusters is narrowed to those of the host and of its route;
-    where no route decides, to those of the port."""
+    if no route decides, to those of the port."""
     admin = Admin([clusters({})], routes=routes)
     await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)
     names = asked_for(admin.asked[2], "filter")
@@ -130,7 +130,7 @@ async def test_routes_of_the_port() -> None:
 
 
 async def test_routes_are_for_where_requests_are_seen() -> None:
-    """Where a TCP service has the address dialled, the port's routes say nothing, and all of the port is watched."""
+    """If a TCP service has the address dialled, the port's routes don't count, and all of the port is watched."""
     routes = configured({"match": {"prefix": "/"}, "route": {"cluster": LED_TO}})
     admin = Admin([clusters({})], routes=routes, listeners=listening(f"{ADDRESS}_80", [chain(TCP)]))
     watch = await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)
@@ -139,7 +139,7 @@ async def test_routes_are_for_where_requests_are_seen() -> None:
 
 
 async def test_routes_are_for_http() -> None:
-    """Of what is no plain HTTP the sidecar sees no request, so its routes are not asked for."""
+    """The sidecar sees no requests unless they are plain HTTP, so its routes are not read."""
     for scheme in ("https", "tls", "tcp"):
         admin = Admin([clusters({})])
         await EnvoySidecar(admin).watch(Destination(scheme, "www.example.com", 80), ADDRESS)
@@ -161,11 +161,11 @@ async def test_has_left(moves: Mapping[str, int], left: bool) -> None:
     tcp = Destination("tcp", "db.example.com", 3306)
     name = ("outbound|3306||db.example.com", 3306)
     admin = Admin([clusters({name: 1}), clusters({name: 1 + len(moves)})])
-    assert await (await EnvoySidecar(admin).watch(tcp, ADDRESS)).has_left() is left
+    assert await (await EnvoySidecar(admin).watch(tcp, ADDRESS)).has_connected() is left
 
 
 async def test_moved() -> None:
-    """What moved is told, and then nothing more is asked."""
+    """A change is reported, and then nothing more is read."""
     admin = Admin([clusters({(ENTRY, 80): 1}), clusters({(ENTRY, 80): 2})])
     watch = await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)
     assert list(watch.upstreams()) == [Host(ENTRY, "203.0.113.10", 80)]
@@ -194,7 +194,7 @@ async def test_host_that_is_listed_late() -> None:
     ],
 )
 async def test_clusters_without_address(empty: Sequence[str], types: Mapping[str, str], told: list[str]) -> None:
-    """A cluster of the destination that lists no host is told, unless its hosts come with each connection."""
+    """A cluster of the destination that lists no host is reported, unless its hosts come with each connection."""
     admin = Admin([clusters({}, empty)], active=configuration(types))
     moves = await (await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)).finish()
     assert moves.upstreams == tuple(UpstreamDelta(name, "") for name in told)
@@ -202,14 +202,14 @@ async def test_clusters_without_address(empty: Sequence[str], types: Mapping[str
 
 
 async def test_warming() -> None:
-    """Clusters of the destination that warm are told, others not."""
+    """Clusters of the destination that warm are reported, others are not."""
     admin = Admin([clusters({})], warming=configuration({ENTRY: "STRICT_DNS", "outbound|80||x.example.com": "EDS"}))
     moves = await (await EnvoySidecar(admin).watch(DESTINATION, ADDRESS)).finish()
     assert moves.warming == (ENTRY,)
 
 
 async def test_route_to_what_is_not_there() -> None:
-    """A cluster of the live route that the sidecar does not list is told, one without hosts is not."""
+    """A cluster of the live route that the sidecar does not list is reported, one without hosts is not."""
     for empty, unknown in (([], (LED_TO,)), ([LED_TO], ())):
         routes = configured({"match": {"prefix": "/"}, "route": {"cluster": LED_TO}})
         admin = Admin([clusters({}, empty)], routes=routes)

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from egress_server.agents.sidecar.live_listener import listeners_page, sees_requests
+from egress_server.agents.sidecar.live_config import listeners_page, sees_requests
 from tests.unit.agents.listeners import HTTP, TCP, chain, listening
 
 V4, V6 = "203.0.113.10", "2001:db8::10"

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from egress_server.agents.sidecar.live_route import LiveRoute, live_route
+from egress_server.agents.sidecar.live_config import LiveRoute, live_route
 from egress_server.domain.probe.evidence import Destination, LiveFault
 
 HOST = "www.aliyun.com"
@@ -40,7 +40,7 @@ def taken(content: bytes, destination: Destination = HTTP, **headers: str) -> li
 
 
 def test_fault() -> None:
-    """A fault is told with its route, its VirtualService, and what it does."""
+    """A fault is reported with its route, its VirtualService, and what it does."""
     delay = {"fixed_delay": "2.500s", "percentage": {"numerator": 1000000, "denominator": "MILLION"}}
     faulted = route("fault-shop-f", fault={"delay": delay, "abort": {"http_status": 503}}, cluster="outbound|80||x")
     assert live_route(page(faulted), HTTP, {}) == LiveRoute(
@@ -59,7 +59,7 @@ def test_no_routes() -> None:
 
 
 def test_weighted() -> None:
-    """All clusters that a route may choose among are told."""
+    """All clusters that a route may choose among are reported."""
     both = {"clusters": [{"name": "outbound|80||a", "weight": 1}, {"name": "outbound|81||b", "weight": 2}]}
     split = {"match": {"prefix": "/"}, "route": {"weighted_clusters": both}}
     assert live_route(page(split), HTTP, {}).clusters == ("outbound|80||a", "outbound|81||b")
@@ -89,7 +89,7 @@ def test_order() -> None:
     ],
 )
 def test_headers(condition: dict[str, Any], fits: bool | None) -> None:
-    """Headers are compared; where only Envoy can say, the route may be taken and so may the next."""
+    """Headers are compared; if only Envoy can decide, the route may be taken and so may the next."""
     content = page(route("it", headers=[{"name": "x-a", **condition}]), route("rest"))
     names = {True: ["it"], False: ["rest"], None: ["it", "rest"]}[fits]
     assert taken(content, x_a="value") == names
@@ -138,6 +138,6 @@ def test_domains(domains: tuple[str, ...], closest: str) -> None:
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"configs": [{}]}', b'{"configs": [{"route_config": []}]}'])
 def test_broken_page(content: bytes) -> None:
-    """What is no page of routes is an error, not a page without faults."""
+    """Anything but a page of routes is an error, not a page without faults."""
     with pytest.raises(ValueError, match=r"."):
         live_route(content, HTTP, {})

@@ -14,7 +14,7 @@ from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 
 @pytest.fixture
 def sessions() -> Sessions:
-    """Nobody is attached."""
+    """No agent is attached."""
     return Sessions(version=SERVER_VERSION)
 
 
@@ -65,7 +65,7 @@ async def test_choose(sessions: Sessions) -> None:
 
 
 async def test_one_at_a_time(sessions: Sessions) -> None:
-    """The agent is told of the next attempt when it has answered the last."""
+    """The agent gets the next attempt when it has answered the last."""
     peer = await Peer(sessions).attach(info())
     asked = [asyncio.create_task(sessions.attempt("default", info(), ATTEMPT)) for _ in range(3)]
     for attempt in asked:
@@ -77,7 +77,7 @@ async def test_one_at_a_time(sessions: Sessions) -> None:
 
 
 async def test_busy(sessions: Sessions) -> None:
-    """The ninth attempt is refused, and told when to come back; the eight are made."""
+    """The ninth attempt is refused with a retry time; the eight are made."""
     peer = await Peer(sessions).attach(info())
     asked = [asyncio.create_task(sessions.attempt("default", info(), ATTEMPT)) for _ in range(8)]
     await settle()
@@ -91,7 +91,7 @@ async def test_busy(sessions: Sessions) -> None:
 
 
 async def test_given_up_while_waiting(sessions: Sessions) -> None:
-    """An attempt whose caller has gone before its turn is never made, and frees its place."""
+    """An attempt whose caller has gone before its turn is never made, and frees its target."""
     peer = await Peer(sessions).attach(info())
     asked = [asyncio.create_task(sessions.attempt("default", info(), ATTEMPT)) for _ in range(8)]
     first = await peer.command()
@@ -145,7 +145,7 @@ async def test_cancelled_stream(sessions: Sessions) -> None:
 
 
 async def test_silent_agent() -> None:
-    """An agent that does not answer in time costs its caller a deadline; what it says later is nobody's answer."""
+    """An agent that does not answer in time costs its caller a deadline; a later answer is discarded."""
     sessions = Sessions(version=SERVER_VERSION, grace=0.01)
     peer = await Peer(sessions).attach(info())
     hasty = Attempt(ATTEMPT.destination, timeout=0.01)
@@ -161,7 +161,7 @@ async def test_silent_agent() -> None:
 
 
 async def test_replaced(sessions: Sessions) -> None:
-    """A second agent of the same name takes the first one's place."""
+    """A second agent of the same name takes the first one's target."""
     former = await Peer(sessions).attach(info())
     asked = asyncio.create_task(sessions.attempt("default", info(), ATTEMPT))
     await former.command()

@@ -13,7 +13,7 @@ from egress_server.agents.sessions.sessions import Sessions
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
 from egress_server.domain.probe.evidence import Evidence
 from egress_server.ports.agent_bus import AgentRequest
-from tests.support.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
 from tests.support.virtual_time import virtual_time
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 
@@ -123,7 +123,7 @@ async def test_attempts_at_once() -> None:
 
 @virtual_time
 async def test_busy() -> None:
-    """An agent has eight attempts to make at most, whoever asks; whoever comes later is told when to come back."""
+    """An agent has at most eight attempts at a time, from all callers; later callers get a retry time."""
     async with processes("a", "b", "c") as (_, (a, b, c)):
         peer = await Peer(a.local).attach(info())
         await noticed()
@@ -141,7 +141,7 @@ async def test_busy() -> None:
 
 @virtual_time
 async def test_silent() -> None:
-    """An agent of another process that does not answer is told of as one of our own."""
+    """An agent of another process that does not answer is reported like one of this process."""
     async with processes("a", "b") as (_, (a, b)):
         await Peer(a.local).attach(info())
         await noticed()
@@ -196,7 +196,7 @@ async def test_process_dies() -> None:
 
 @virtual_time
 async def test_a_clean_end_is_noticed_at_once() -> None:
-    """A process that ends takes leave: nobody waits for its agents."""
+    """A process that ends signs off: no caller waits for its agents."""
     async with processes("a", "b") as (_, (a, b)):
         await Peer(a.local).attach(info())
         await noticed()
@@ -208,8 +208,8 @@ async def test_a_clean_end_is_noticed_at_once() -> None:
 
 @virtual_time
 async def test_store_away() -> None:
-    """Without the store our own agents work on; those of others are no longer seen after a while, and again when it is
-    back."""
+    """Without the store our own agents work on; those of other processes disappear after a while, and reappear with
+    the store."""
     async with processes("a", "b") as (exchange, (a, b)):
         peer = await Peer(a.local).attach(info())
         await Peer(b.local).attach(info("curl-1"))
@@ -233,7 +233,7 @@ async def test_store_away() -> None:
 
 @virtual_time
 async def test_choose() -> None:
-    """An idle agent that is attached here comes first; where it is busy, an idle one elsewhere."""
+    """An idle agent that is attached here comes first; if it is busy, an idle one elsewhere."""
     async with processes("a", "b") as (_, (a, b)):
         await Peer(a.local).attach(info("here"))
         await Peer(b.local).attach(info("there"))

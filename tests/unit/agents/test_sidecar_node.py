@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from egress_server.agents.agent.main import VERSION, agent_info
-from egress_server.agents.sidecar.node import SidecarNode, parse_node
+from egress_server.agents.sidecar.envoy_admin import SidecarNode, parse_node
 from egress_server.config import AgentSettings
 from egress_server.ports.agents import AgentInfo
 
@@ -61,7 +61,7 @@ def test_not_ready(page: bytes, said: str) -> None:
 
 
 def test_the_sidecar_says_who_the_agent_is() -> None:
-    """As long as nobody says otherwise."""
+    """Unless configured otherwise."""
     info = agent_info(AgentSettings(server="unix:/x", cluster="c0"), NODE)
     assert info == AgentInfo("curl-0.v1", "c0", "shop", "Kubernetes", VERSION, dict(NODE.labels))
 

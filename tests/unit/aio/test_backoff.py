@@ -1,4 +1,4 @@
-"""Pauses between tries."""
+"""Pauses between attempts."""
 
 from random import Random
 
@@ -8,7 +8,7 @@ from egress_server.aio.backoff import Backoff
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    """Without jitter they are exact; after no failure there is none."""
+    """Without jitter they are exact; without a failure there is none."""
     backoff = Backoff(0.5, 3.0, jitter=0.0)
     assert [backoff.pause(failures) for failures in range(6)] == [0.0, 0.5, 1.0, 2.0, 3.0, 3.0]
     assert backoff.pause(10_000) == 3.0
@@ -16,7 +16,7 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 @pytest.mark.parametrize("failures", [1, 2, 50])
 def test_jitter_shortens_them(failures: int) -> None:
-    """By its share at most, and never the same for all clients."""
+    """By at most its share, and differently for each client."""
     backoff, random = Backoff(1.0, 8.0, jitter=0.5), Random(1)
     longest = min(8.0, 2.0 ** (failures - 1))
     pauses = [backoff.pause(failures, random) for _ in range(100)]

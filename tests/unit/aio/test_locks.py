@@ -1,4 +1,4 @@
-"""One writer at a time for each key."""
+"""One writer at a time per key."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from egress_server.aio.waiting import KeyedLocks
 
 
 async def test_holders_of_one_key_take_turns_and_others_do_not_wait() -> None:
-    """In the order they came."""
+    """In the order of arrival."""
     locks, log = KeyedLocks(), []
 
     async def hold(key: str, name: str) -> None:
@@ -23,7 +23,7 @@ async def test_holders_of_one_key_take_turns_and_others_do_not_wait() -> None:
 
 
 async def test_a_failed_or_cancelled_holder_lets_go() -> None:
-    """Also one that was still waiting."""
+    """Also one that is still waiting."""
     locks = KeyedLocks()
     entered = asyncio.Event()
 

@@ -1,6 +1,5 @@
-"""Only `aio` starts tasks: one that is started bare dies in silence.
-
-A TaskGroup may start tasks anywhere, since it raises what they raise.
+"""Only `aio` starts tasks: a bare task fails silently. A TaskGroup may start tasks anywhere, since it raises what they
+raise.
 """
 
 import ast
@@ -33,13 +32,13 @@ class Finder(ast.NodeVisitor):
             self._groups.add(node.arg)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        """Called or handed on, it is the same."""
+        """Called or passed on."""
         if node.attr in BANNED and not (isinstance(node.value, ast.Name) and node.value.id in self._groups):
             self.found.append(node.lineno)
         self.generic_visit(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """By its bare name it would go unseen."""
+        """Imported by its bare name it would not be noticed."""
         if node.module == "asyncio" and any(alias.name in {*BANNED, "*"} for alias in node.names):
             self.found.append(node.lineno)
 
@@ -52,7 +51,7 @@ def bare_tasks(source: str) -> list[int]:
 
 
 def test_no_module_starts_a_bare_task() -> None:
-    """Use aio.supervisor for what is long-lived, aio.waiting for what belongs to one call."""
+    """Use aio.supervisor for long-lived tasks, aio.waiting for those of one call."""
     found = {str(path.relative_to(SERVER)): bare_tasks(path.read_text()) for path in SERVER.rglob("*.py")}
     assert {name: lines for name, lines in found.items() if lines and not name.startswith("aio/")} == {}
     assert found["aio/supervisor.py"]

@@ -1,4 +1,4 @@
-"""Supervision: failures are seen, tasks come back, and they end when they are cancelled."""
+"""Supervision: failures are visible, tasks come back, and they end when they are cancelled."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def logs() -> Iterator[list[Any]]:
 
 
 def failures() -> float:
-    """How many were counted."""
+    """The number of failures counted."""
     return REGISTRY.get_sample_value("egress_task_failures_total", {"task": NAME}) or 0.0
 
 
@@ -36,7 +36,7 @@ def down() -> dict[str, str]:
 
 
 class Work:
-    """Fails immediately so many times, then works until it is cancelled."""
+    """Fails immediately this many times, then works until it is cancelled."""
 
     def __init__(self, failing: int, error: BaseException | None = None) -> None:
         self.starts: list[float] = []
@@ -53,7 +53,7 @@ class Work:
 
 @virtual_time
 async def test_a_failure_is_seen_and_the_task_comes_back() -> None:
-    """It is logged with its traceback, counted, shown while it is down, and no longer once the task is steady."""
+    """It is logged with its traceback, counted, shown while the task is down, and no longer once it is steady."""
     before, work, background = failures(), Work(2), Background()
     with structlog.testing.capture_logs() as logs:
         background.start(TASK, work.run, cluster="east")
@@ -74,7 +74,7 @@ async def test_a_failure_is_seen_and_the_task_comes_back() -> None:
 
 @virtual_time
 async def test_pauses_grow_and_start_over() -> None:
-    """Each failure in a row doubles the pause; one after steady work is the first again."""
+    """Each consecutive failure doubles the pause; one after steady work has the first pause again."""
     times: list[float] = []
 
     async def work() -> None:
@@ -97,7 +97,7 @@ async def test_pauses_grow_and_start_over() -> None:
 
 @virtual_time
 async def test_what_is_expected_is_not_counted() -> None:
-    """Something is away: a warning, no failure, and the same pauses."""
+    """A dependency is unavailable: a warning, no failure, and the same pauses."""
     before, work, background = failures(), Work(3, ConnectionError("refused")), Background()
     with structlog.testing.capture_logs() as logs:
         background.start(TASK, work.run, expected=(ConnectionError,))
@@ -110,14 +110,14 @@ async def test_what_is_expected_is_not_counted() -> None:
 
 @virtual_time
 async def test_what_passes_is_raised() -> None:
-    """It is for the owner of the task."""
+    """The owner of the task handles it."""
     with pytest.raises(KeyError):
         await supervise(TASK, Work(1, KeyError()).run, passes=(KeyError,))
 
 
 @virtual_time
 async def test_a_task_may_come_to_its_end() -> None:
-    """Work that returns is over, and whatever was wrong with it no longer counts."""
+    """Work that returns is done, and its earlier failures no longer count."""
     calls = 0
 
     async def work() -> None:
@@ -132,7 +132,7 @@ async def test_a_task_may_come_to_its_end() -> None:
 
 @virtual_time
 async def test_a_cancelled_task_ends() -> None:
-    """At work or in a pause, and leaves no trace in the health of the process."""
+    """While working or in a pause, without a trace in the health of the process."""
     for seconds in (0.01, 3.0):
         background = Background()
         background.start(TASK, Work(1).run)
@@ -143,7 +143,7 @@ async def test_a_cancelled_task_ends() -> None:
 
 @virtual_time
 async def test_a_cancellation_that_was_not_meant_for_the_task() -> None:
-    """Awaiting something that other code cancels is a failure, not the end."""
+    """Awaiting something that other code cancels is a failure, and does not end the task."""
     before, calls = failures(), 0
 
     async def work() -> None:
@@ -164,7 +164,7 @@ async def test_a_cancellation_that_was_not_meant_for_the_task() -> None:
 
 @virtual_time
 async def test_a_stop_cuts_a_pause_short() -> None:
-    """The work is called again, to clean up; if that fails, it waits like anything else."""
+    """The work is called again, to clean up; if that fails, it pauses as usual."""
     stop, calls = asyncio.Event(), list[float]()
 
     async def work() -> None:
@@ -183,7 +183,7 @@ async def test_a_stop_cuts_a_pause_short() -> None:
 
 @virtual_time
 async def test_several_of_a_kind() -> None:
-    """They share a name, and each counts."""
+    """They share a name, and each one counts."""
     background = Background()
     for cluster in ("east", "west"):
         background.start(TASK, Work(1).run, cluster=cluster)
@@ -194,7 +194,7 @@ async def test_several_of_a_kind() -> None:
 
 @virtual_time
 async def test_contained(logs: list[Any]) -> None:
-    """Work that runs once: its failure is logged and counted, and that is all."""
+    """Work that runs once: its failure is logged and counted, without a restart."""
     before = failures()
     await contain(TASK, Work(1).run(), agent="curl")
     assert (failures() - before, down()) == (1, {})
@@ -203,7 +203,7 @@ async def test_contained(logs: list[Any]) -> None:
 
 @virtual_time
 async def test_in_background() -> None:
-    """Until the stack is left."""
+    """Until the stack is closed."""
     work = Work(0)
     async with AsyncExitStack() as stack:
         in_background(stack, TASK, work.run)

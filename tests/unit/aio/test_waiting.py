@@ -1,4 +1,4 @@
-"""Waits with an end, and tasks that don't outlive their call."""
+"""Waits with a timeout, and tasks that don't outlive their call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,13 +37,13 @@ async def fail() -> None:
 
 
 def running() -> int:
-    """How many tasks there are besides the test's own."""
+    """The number of tasks besides the test's own."""
     return len(asyncio.all_tasks()) - 1
 
 
 @virtual_time
 async def test_wait_for_event() -> None:
-    """True when it is set, False after the time; without a time it waits as long as it takes."""
+    """True if it is set, False after the timeout; without a timeout it waits indefinitely."""
     event = asyncio.Event()
     assert not await wait_for_event(event, 5)
     asyncio.get_running_loop().call_later(3600, event.set)
@@ -53,7 +53,7 @@ async def test_wait_for_event() -> None:
 
 @virtual_time
 async def test_until_stopped() -> None:
-    """The result or failure of the work, or None if the stop comes first; no task is left behind."""
+    """The result or failure of the work, or None if the stop comes first; no task is left over."""
     stop = asyncio.Event()
     assert await until_stopped(stop, soon()) == 7
     with pytest.raises(ZeroDivisionError):
@@ -96,13 +96,13 @@ async def test_a_failure_while_ending_is_logged() -> None:
 
 
 def after(seconds: float) -> Callable[[], Awaitable[object]]:
-    """A signal that comes so late."""
+    """A signal that comes this late."""
     return lambda: asyncio.sleep(seconds)
 
 
 @virtual_time
 async def test_unless() -> None:
-    """A call is cancelled by the signal only, and the signal is not awaited before its time."""
+    """A call is cancelled by the signal only, and the signal is not awaited before the delay is over."""
     assert await unless(after(5), 0.1, soon()) == 7
     assert await unless(after(0), 2, soon()) == 7
     with pytest.raises(Interrupted):
@@ -127,7 +127,7 @@ async def test_unless_is_cancelled_like_any_call() -> None:
 
 @virtual_time
 async def test_interruptible() -> None:
-    """What is interrupted takes no further step, and the next run is not affected."""
+    """Interrupted work takes no further step, and the next run is not affected."""
     steps: list[str] = []
 
     async def step(name: str) -> None:
@@ -147,7 +147,7 @@ async def test_interruptible() -> None:
 
 @virtual_time
 async def test_unbroken_calls_come_to_their_end() -> None:
-    """A caller that is cancelled does not take its call along; a failure that it can't see is logged."""
+    """A cancelled caller does not cancel the call itself; a failure that the caller can't see is logged."""
     calls = Unbroken[int]()
     assert await calls.run(soon()) == 7
     done: list[int] = []
@@ -168,7 +168,7 @@ async def test_unbroken_calls_come_to_their_end() -> None:
 
 @virtual_time
 async def test_unbroken_calls_can_be_given_up() -> None:
-    """All that are under way."""
+    """All that are running."""
     calls = Unbroken[int]()
     caller = asyncio.create_task(calls.run(soon()))
     await asyncio.sleep(0.5)

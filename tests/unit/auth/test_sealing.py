@@ -1,4 +1,4 @@
-"""Credentials are sealed under a key that is made once, and opened only with that key."""
+"""Credentials are sealed with a key that is created once, and opened only with that key."""
 
 import base64
 from pathlib import Path
@@ -10,7 +10,7 @@ from egress_server.domain.model.errors import FailedPrecondition, PermanentError
 
 
 def test_what_was_sealed_is_opened(tmp_path: Path) -> None:
-    """Also by a later process, and equal texts are sealed alike."""
+    """Also by a later process, and equal texts have equal sealed forms."""
     path = tmp_path / "made" / "credentials.key"
     sealer = KeyFileSealer(path, make=True)
     sealer.check()
@@ -44,7 +44,7 @@ def test_what_is_damaged_is_not_opened(tmp_path: Path, sealed: str) -> None:
 
 
 def test_another_key_opens_nothing(tmp_path: Path) -> None:
-    """Nor does one that is not there; opening makes none."""
+    """Nor does a missing one; opening does not create one."""
     sealed = KeyFileSealer(tmp_path / "one", make=True).seal("x")
     other = KeyFileSealer(tmp_path / "two", make=True)
     with pytest.raises(PermanentError):
@@ -59,7 +59,7 @@ def test_another_key_opens_nothing(tmp_path: Path) -> None:
     ("content", "text"), [(None, "No such file"), (b"!", "is not base64"), (b"AAAA", "has 3 bytes")]
 )
 def test_a_key_that_is_none(tmp_path: Path, content: bytes | None, text: str) -> None:
-    """A named key must be there and whole before anything starts."""
+    """A named key must exist and be complete before anything starts."""
     path = tmp_path / "key"
     if content:
         path.write_bytes(content)
@@ -69,7 +69,7 @@ def test_a_key_that_is_none(tmp_path: Path, content: bytes | None, text: str) ->
 
 
 def test_a_key_that_can_not_be_made(tmp_path: Path) -> None:
-    """It is said, and nothing is sealed."""
+    """It is reported, and nothing is sealed."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FailedPrecondition):
         KeyFileSealer(tmp_path / "file" / "key", make=True).seal("x")

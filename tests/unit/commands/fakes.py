@@ -1,6 +1,6 @@
-"""The ports that commands work with, in memory: the store of the contract suite, with rivals and lost replies."""
+"""In-memory ports for commands: the store of the contract suite, with rivals and lost replies."""
 
-# ruff: noqa: ARG002 # a fake takes all that its port takes
+# ruff: noqa: ARG002 # a fake takes all arguments of its port
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.identity import Principal
 from egress_server.ports.store import Commit, Committed
-from tests.support.memory_store import MemoryReplica, MemoryStore
+from tests.support.doubles.memory_store import MemoryReplica, MemoryStore
 from tests.support.meshes import MESH
 from tests.support.sealing import OpenSealer
 
@@ -36,16 +36,16 @@ class FakeStore(MemoryStore):
         self.rivals: list[Callable[[], object]] = []
         """Each is called before one commit."""
         self.lost_replies = 0
-        """How many commits are made and not answered."""
+        """How many commits are made without a reply."""
         self.resyncs_asked: list[str] = []
 
     def accept_time(self, revision: int) -> datetime:
-        """A second after the change before it."""
+        """A second after the previous change."""
         return NOW + timedelta(seconds=revision)
 
     @property
     def snapshot(self) -> Snapshot:
-        """Desired state as the store has it."""
+        """Desired state in the store."""
         return self.snapshot_of()
 
     @property
@@ -79,14 +79,14 @@ class FakeStore(MemoryStore):
 
 
 class FakeReplica(MemoryReplica):
-    """A replica that catches up when someone waits, and with own commits that follow on what it has."""
+    """A replica that catches up when someone waits for it, and with own commits that follow its state."""
 
     def __init__(self, store: FakeStore) -> None:
         super().__init__(store, follows=False)
         self._store = store
 
     def report(self, status: ClusterStatus) -> None:
-        """An applier's record arrives, and nothing else."""
+        """Only an applier's record arrives."""
         self._store.write_statuses("default", [status])
         self.statuses[status.cluster] = status
         self.status_number = self._mesh.status_number
@@ -94,7 +94,7 @@ class FakeReplica(MemoryReplica):
 
 
 class FakeAgents:
-    """Agents that give the evidence they were told to."""
+    """Agents that return scripted evidence."""
 
     def __init__(self) -> None:
         self.infos: list[AgentInfo] = []
@@ -115,14 +115,14 @@ class FakeAgents:
         return next(iter(self.attached(mesh, cluster, namespace)), None)
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
-        """The next of `evidence`; the last for ever."""
+        """The next of `evidence`; the last one forever."""
         self.asked.append((agent, attempt))
         return self.evidence.pop(0) if len(self.evidence) > 1 else self.evidence[0]
 
 
 @dataclass
 class World:
-    """Everything a command is given, over one small mesh."""
+    """Everything that a command gets, over one small mesh."""
 
     store: FakeStore = field(default_factory=FakeStore)
     agents: FakeAgents = field(default_factory=FakeAgents)
@@ -141,19 +141,19 @@ class World:
 
     @classmethod
     def of(cls, *resources: Resource) -> "World":
-        """A mesh with `resources`, the mesh itself being revision 1; the replica knows it all."""
+        """A mesh with `resources`; the mesh itself is revision 1, and the replica has everything."""
         world = cls()
         world.put(MESH, *resources)
         return world
 
     def put(self, *resources: Resource) -> None:
-        """Somebody writes, and the replica learns of it."""
+        """Another client writes, and the replica learns of it."""
         for resource in resources:
             self.store.put(resource)
         self.replica.catch_up()
 
     def delete(self, resource: Resource) -> None:
-        """Somebody deletes, and the replica learns of it."""
+        """Another client deletes, and the replica learns of it."""
         self.store.put(resource, deleted=True)
         self.replica.catch_up()
 
@@ -164,5 +164,5 @@ def setting(resource: Resource, **options: Any) -> Mutation[Any]:
 
 
 def deleting(resource: Resource, **options: Any) -> Mutation[Any]:
-    """Deletes what is called as `resource` is."""
+    """Deletes the resource with the name of `resource`."""
     return Mutation(resource.name, ChangeType.DELETE, None, Options(**{"fingerprint": "f", **options}))

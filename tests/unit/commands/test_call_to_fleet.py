@@ -1,4 +1,4 @@
-"""From a call to the clusters: the trace that goes along, the agents there, a fresh look on request."""
+"""From a call to the clusters: the trace that is passed on, the agents, a resync on request."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ TRACE_ID, SPAN_ID = f"{7:032x}", f"{8:016x}"
 
 @pytest.mark.parametrize(("flags", "traced"), [("01", True), ("00", False)])
 async def test_a_traced_call_hands_its_trace_on(flags: str, traced: bool) -> None:
-    """Whoever applies the change of a sampled call can join its trace; other calls leave nothing behind."""
+    """The applier of a sampled call's change can join its trace; other calls leave nothing behind."""
     world, user = World.of(), LocalUser()
     policy = outbound_policy_pb2.OutboundPolicy(mode=outbound_policy_pb2.OutboundPolicy.ALLOW_ANY)
     request = egress_service_pb2.SetOutboundPolicyRequest(parent="meshes/default", outbound_policy=policy)
@@ -63,7 +63,7 @@ def shown(page: AgentPage) -> list[str]:
 
 
 async def test_agents_of_all_clusters() -> None:
-    """In the order of their names, by pages."""
+    """In the order of their names, in pages."""
     world = fleet()
     everyone = ["east/default/a", "west/default/a", "east/default/b", "east/prod/c"]
     assert shown(await asked(world)) == everyone
@@ -83,7 +83,7 @@ async def test_agents_of_all_clusters() -> None:
     ],
 )
 async def test_some_agents(text: str, expected: list[str]) -> None:
-    """By any of the fields that the contract names."""
+    """By any of the documented fields."""
     assert shown(await asked(fleet(), filter_text=text)) == expected
 
 
@@ -95,7 +95,7 @@ async def test_agents_of_one_cluster() -> None:
 
 
 async def test_resync() -> None:
-    """The request goes to the store, from where whoever drives the cluster hears of it; the answer does not wait."""
+    """The request goes through the store to the cluster's applier; the response does not wait for it."""
     world = fleet()
     name = Name("default", ResourceKind.CLUSTER, "east")
     assert await resync(world.services, CALLER, Resync(name)) is None

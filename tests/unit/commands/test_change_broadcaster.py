@@ -1,11 +1,11 @@
-"""What watchers of one mesh cost its store."""
+"""The cost of watchers of one mesh for its store."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from egress_server.commands.change_broadcaster import ChangeBroadcaster
 from egress_server.domain.model.changes import Change
-from tests.support.memory_store import MemoryReplica
+from tests.support.doubles.memory_store import MemoryReplica
 from tests.support.meshes import entry
 from tests.unit.commands.fakes import FakeStore
 

@@ -30,13 +30,13 @@ EAST, WEST = cluster("east"), cluster("west")
 
 
 def listing(*fields: str, key: str = "revision", descends: bool = True, **asked: object) -> ListQuery:
-    """What a list request asks for."""
+    """A list request."""
     whole = {"page_size": 0, "page_token": "", "filter_text": "", "order_by": "", **asked}
     return parse_listing(fields=fields, key_field=key, descends=descends, **whole)  # type: ignore[arg-type]
 
 
 def applied(cluster_id: str, revision: int, verified: int = 0) -> ClusterStatus:
-    """A cluster that has come so far."""
+    """A cluster that has applied this revision."""
     return ClusterStatus(cluster_id, Phase.SETTLED, applied_revision=revision, verified_revision=verified)
 
 
@@ -55,7 +55,7 @@ async def states(world: World, revision: int) -> dict[str, str]:
 
 
 async def test_a_change_goes_from_pending_to_verified() -> None:
-    """Each cluster by what its applier last said."""
+    """Each cluster by the last report of its applier."""
     world = bank_world()
     assert await states(world, 4) == {"east": "PENDING", "west": "PENDING"}
     world.replica.report(ClusterStatus("east", Phase.APPLYING, 3))
@@ -67,7 +67,7 @@ async def test_a_change_goes_from_pending_to_verified() -> None:
 
 
 async def test_a_change_of_its_clusters_concerns_both_old_and_new_ones() -> None:
-    """Where a resource moves away, something has to happen too."""
+    """A cluster that a resource moves away from has work to do, too."""
     world = World.of(EAST, WEST, replace(BANK, cluster_selector=ClusterSelector(("east",))))
     world.put(replace(BANK, cluster_selector=ClusterSelector(("west",))))
     assert list(await states(world, 4)) == ["east"]
@@ -75,20 +75,20 @@ async def test_a_change_of_its_clusters_concerns_both_old_and_new_ones() -> None
 
 
 async def test_a_deletion_concerns_the_clusters_that_had_it() -> None:
-    """As its last state selected them."""
+    """The clusters selected by its last state."""
     world = World.of(EAST, WEST, replace(BANK, cluster_selector=ClusterSelector(("west",))))
     world.delete(replace(BANK, cluster_selector=ClusterSelector(("west",))))
     assert list(await states(world, 5)) == ["west"]
 
 
 async def test_a_registration_concerns_the_cluster_itself() -> None:
-    """And no other."""
+    """And to no other."""
     assert list(await states(bank_world(), 2)) == ["east"]
 
 
 @pytest.mark.parametrize("deleted", [False, True], ids=["replaced", "deleted"])
 async def test_a_later_change_of_the_resource_supersedes(deleted: bool) -> None:
-    """Once a cluster holds the later one; until then the earlier is what it holds."""
+    """Once a cluster holds the later one; until then the earlier one is what it holds."""
     world = bank_world()
     world.replica.report(applied("east", 4))
     if deleted:
@@ -102,7 +102,7 @@ async def test_a_later_change_of_the_resource_supersedes(deleted: bool) -> None:
 
 
 async def test_an_unknown_change_is_not_found() -> None:
-    """Never made, or past retention."""
+    """It never existed, or is past retention."""
     for call in (
         get_change(bank_world().services, CALLER, ChangeRef("default", 5)),
         wait_change(bank_world().services, CALLER, WaitChange(ChangeRef("default", 5), False, 1)),
@@ -135,7 +135,7 @@ async def test_an_unknown_mesh_has_no_changes() -> None:
 @pytest.mark.parametrize("size", [1, 3, 7, 50])
 @pytest.mark.parametrize("of_bank", [False, True])
 async def test_pages_of_changes_add_up(order_by: str, size: int, of_bank: bool) -> None:
-    """In either order, whatever the filter lets through, each change once."""
+    """In either order, with any filter, each change once."""
     world = World.of(EAST, BANK, entry("other"), BANK, entry("other"), BANK, BANK)
     filter_text = f'resource = "{BANK.name}"' if of_bank else ""
     found: list[int] = []
@@ -153,7 +153,7 @@ async def test_pages_of_changes_add_up(order_by: str, size: int, of_bank: bool) 
 
 
 async def test_a_rare_match_is_found_in_a_long_history() -> None:
-    """Beyond what is read at once."""
+    """More changes than are read in one batch."""
     world = World.of(BANK)
     for _ in range(2 * MAX_PAGE_SIZE + 10):
         world.store.put(entry("other"))
@@ -172,7 +172,7 @@ async def test_a_forged_token_is_a_bad_token(key: str) -> None:
 
 
 async def test_rollouts_are_paged_and_filtered_as_they_are_shown() -> None:
-    """By state, and by the cluster's whole name."""
+    """By state, and by the full name of the cluster."""
     world = World.of(*(cluster(f"c{i}") for i in range(5)), BANK)
     world.replica.report(ClusterStatus("c3", Phase.FAILED, 1, problem=Problem("REFUSED", "no")))
 
@@ -270,7 +270,7 @@ async def test_at_the_timeout_it_says_how_far_it_has_come() -> None:
     ],
 )
 async def test_it_says_what_holds_it_up(status: ClusterStatus | None, state: str, reason: str) -> None:
-    """For each cluster that is behind, whatever it is that keeps it there."""
+    """For each cluster that is behind, whatever the reason."""
     world = bank_world()
     world.replica.report(applied("east", 4, 4))
     if status:
@@ -282,7 +282,7 @@ async def test_it_says_what_holds_it_up(status: ClusterStatus | None, state: str
 
 @virtual_time
 async def test_a_stop_ends_the_wait() -> None:
-    """With what was reached by then; and so for waits that begin after."""
+    """With the state reached by then; and so do waits that start later."""
     world = bank_world()
     world.replica.report(applied("east", 4))
     task = asyncio.create_task(wait_change(world.services, CALLER, waiting(4, timeout=600)))
@@ -307,7 +307,7 @@ async def test_a_stop_at_the_end_of_a_wait() -> None:
 
 @pytest.mark.parametrize("timeout", [0, 30])
 async def test_what_is_reached_is_told_at_once(timeout: float) -> None:
-    """Also with no time at all, and where no cluster is concerned."""
+    """Also without any time, and if no cluster is concerned."""
     world = bank_world()
     world.replica.report(applied("east", 4))
     world.replica.report(applied("west", 4))
@@ -317,7 +317,7 @@ async def test_what_is_reached_is_told_at_once(timeout: float) -> None:
 
 @virtual_time
 async def test_a_superseded_change_is_waited_for_no_longer() -> None:
-    """A later change of the same resource has taken its place everywhere."""
+    """A later change of the same resource has replaced it on every cluster."""
     world = bank_world()
     task = asyncio.create_task(wait_change(world.services, CALLER, waiting(4, verified=True)))
     await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""What people decide about a cluster: adoptions, approvals, restarts; each can be asked for again, and taken back."""
+"""Decisions of operators about a cluster: adoptions, approvals, restarts; each can be repeated, and reverted."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ Say = Callable[[Services, Caller, Approve], Awaitable[MutationOutcome[Cluster]]]
 
 
 def held(reason: str, token: str = "t1") -> ClusterStatus:
-    """East is held back."""
+    """East is held."""
     return ClusterStatus("east", Phase.HELD, problem=Problem(reason, "too much", token=token))
 
 
@@ -46,14 +46,14 @@ def deciding(type_: ChangeType, amend: Callable[[Cluster], Cluster], **fields: A
 
 
 def now(world: World) -> Cluster:
-    """East as it is."""
+    """The current state of east."""
     found = world.replica.snapshot.cluster("east")
     assert found is not None
     return found
 
 
 async def test_an_object_is_adopted_and_released() -> None:
-    """By name, each once; releasing what is not adopted is refused."""
+    """By name, each once; releasing an object that is not adopted is refused."""
     world = World.of(EAST)
     for object_ in (SIDECAR, "Sidecar/a/b", SIDECAR):
         outcome = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(object_)))
@@ -70,7 +70,7 @@ async def test_an_object_is_adopted_and_released() -> None:
 
 
 async def test_adoptions_have_a_limit() -> None:
-    """What is adopted already can be adopted again nevertheless."""
+    """An adopted object can be adopted again nevertheless."""
     world = World.of(with_orders(EAST, adopted=tuple(f"Sidecar/a/{n}" for n in range(MAX_ADOPTED))))
     await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting("Sidecar/a/0")))
     with pytest.raises(ResourceExhausted) as caught:
@@ -99,7 +99,7 @@ async def test_only_kubernetes_has_what_is_not_ours() -> None:
 )
 @pytest.mark.parametrize("token", ["", "t1"])
 async def test_what_is_held_is_said_yes_to(say: Say, reason: str, field: str, type_: ChangeType, token: str) -> None:
-    """To just that, by its token; asked for again after it is held no more, the answer is the same."""
+    """To exactly the pending change, by its token; repeated after it is no longer held, the response is the same."""
     world = World.of(cluster("east"))
     world.replica.report(held(reason))
     command = Approve(EAST.name, options(request_id="r"), token)
@@ -130,7 +130,7 @@ async def test_nothing_is_pending(say: Say, other: str) -> None:
 
 
 async def test_another_token_is_refused() -> None:
-    """What is held has changed since it was looked at."""
+    """The pending change has been replaced since it was reviewed."""
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION, "t2"))
     with pytest.raises(Aborted) as caught:
@@ -139,7 +139,7 @@ async def test_another_token_is_refused() -> None:
 
 
 async def test_a_dry_run_says_yes_to_nothing() -> None:
-    """It only reports whether it could."""
+    """It only reports whether the call would succeed."""
     world = World.of(cluster("east"))
     world.replica.report(held(MASS_DELETION))
     outcome = await approve_deletion(world.services, CALLER, Approve(EAST.name, options(validate_only=True), ""))
@@ -148,7 +148,7 @@ async def test_a_dry_run_says_yes_to_nothing() -> None:
 
 
 async def test_a_restart_has_an_id_of_its_own() -> None:
-    """The same request is the same restart; another takes its place."""
+    """The same request is the same restart; another one replaces it."""
     world = World.of(EAST)
     order = RestartWorkloads(EAST.name, options(request_id="r"), ("Deployment/prod/web",))
     await restart_workloads(world.services, CALLER, order)
@@ -174,7 +174,7 @@ async def test_decisions_about_an_unregistered_cluster() -> None:
 
 
 async def rolled_back(world: World, outcome: MutationOutcome[Cluster]) -> Cluster:
-    """East after a change was taken back."""
+    """East after a change was reverted."""
     assert outcome.change is not None
     command = RevertChange("default", outcome.change.revision, options())
     await revert_change(world.services, CALLER, command)
@@ -195,7 +195,7 @@ async def test_decisions_are_taken_back() -> None:
 
 
 async def test_nothing_restarts_because_something_was_taken_back() -> None:
-    """A restart that is taken back is called off, and no older one comes back with a cluster or another change."""
+    """A reverted restart is cancelled, and no older one comes back by reverting a cluster or another change."""
     world = World.of(with_orders(EAST, restart=RestartOrder("old")))
     adopted = await mutate(world.services, CALLER, deciding(ChangeType.ADOPT, adopting(SIDECAR)))
     assert (await rolled_back(world, adopted)).orders.restart == RestartOrder("old")

@@ -39,7 +39,7 @@ def world(status: ClusterStatus | None = SETTLED) -> World:
 
 
 async def drained(made: World) -> int:
-    """The revision from which the cluster is to hold nothing."""
+    """The revision from which the cluster must be empty."""
     while True:
         found = made.replica.snapshot.cluster("east")
         if found is not None and found.draining:
@@ -48,7 +48,7 @@ async def drained(made: World) -> int:
 
 
 async def test_without_cleanup_it_is_one_change() -> None:
-    """What is on the cluster stays, whether it is reached or not."""
+    """What is on the cluster stays, whether it is reachable or not."""
     made = world(None)
     outcome = await deregister(made.services, CALLER, forgetting(cleanup=False))
     assert outcome.change is not None
@@ -57,7 +57,7 @@ async def test_without_cleanup_it_is_one_change() -> None:
 
 
 async def test_with_cleanup_it_waits_for_the_cluster() -> None:
-    """First the cluster holds nothing, then it is forgotten."""
+    """First the cluster is emptied, then it is forgotten."""
     made = world()
     call = asyncio.create_task(deregister(made.services, CALLER, forgetting(cleanup=True, request_id="r")))
     revision = await drained(made)
@@ -72,7 +72,7 @@ async def test_with_cleanup_it_waits_for_the_cluster() -> None:
 
 
 async def test_the_same_request_goes_on_where_it_was_left() -> None:
-    """Cut off while waiting, or with the last answer lost: no change is made twice."""
+    """Interrupted while waiting, or with the last reply lost: no change is made twice."""
     made = world()
     command = forgetting(cleanup=True, request_id="r")
     first = asyncio.create_task(deregister(made.services, CALLER, command))
@@ -104,7 +104,7 @@ async def test_what_is_not_reached_is_not_cleaned(status: ClusterStatus | None) 
 
 
 async def test_a_deletion_that_is_held_back_does_not_keep_from_cleaning() -> None:
-    """Who asks for cleanup says yes to all of it."""
+    """A request for cleanup approves all of it."""
     made = world(replace(SETTLED, phase=Phase.HELD, problem=Problem("MASS_DELETION", "6 of 6")))
     call = asyncio.create_task(deregister(made.services, CALLER, forgetting(cleanup=True)))
     made.replica.report(replace(SETTLED, applied_revision=await drained(made)))
@@ -113,7 +113,7 @@ async def test_a_deletion_that_is_held_back_does_not_keep_from_cleaning() -> Non
 
 
 async def test_an_unregistered_cluster() -> None:
-    """Is not found, with cleanup as without."""
+    """Not found, with cleanup as without."""
     made = World.of()
     for cleanup in (False, True):
         with pytest.raises(NotFound):
@@ -149,9 +149,9 @@ async def test_what_cannot_be_removed_keeps_the_cluster() -> None:
     revision = await drained(made)
     await asyncio.sleep(0)
     assert not call.done()
-    refused = {name: Problem("REFUSED", f"a webhook said no to {name}") for name in ("b", "a")}
+    refused = {name: Problem("REFUSED", f"a webhook rejected {name}") for name in ("b", "a")}
     made.replica.report(replace(SETTLED, applied_revision=revision, obstacles=refused))
-    with pytest.raises(FailedPrecondition, match=r"could not remove a: a webhook said no to a \(1 more\)") as refusal:
+    with pytest.raises(FailedPrecondition, match=r"could not remove a: a webhook rejected a \(1 more\)") as refusal:
         await call
     assert refusal.value.reason == "CLEANUP_REFUSED"
     assert made.replica.snapshot.cluster("east") is not None
@@ -161,7 +161,7 @@ async def test_what_cannot_be_removed_keeps_the_cluster() -> None:
 
 
 async def test_a_stop_ends_the_wait() -> None:
-    """A server that is to stop does not wait for the cluster; the same request goes on at another one."""
+    """A server that stops does not wait for the cluster; the same request continues at another one."""
     made = world()
     call = asyncio.create_task(deregister(made.services, CALLER, forgetting(cleanup=True)))
     await drained(made)
@@ -173,7 +173,7 @@ async def test_a_stop_ends_the_wait() -> None:
 
 @pytest.mark.parametrize(("cleanup", "actions"), [(False, []), (True, [Action.DELETE])])
 async def test_a_plan_says_what_goes_away(cleanup: bool, actions: list[Action]) -> None:
-    """Without cleanup nothing does. Nothing is written either way."""
+    """Without cleanup nothing would be removed. Nothing is written either way."""
     made = world()
     outcome = await deregister(made.services, CALLER, forgetting(cleanup=cleanup, validate_only=True))
     assert outcome.plan is not None
@@ -182,7 +182,7 @@ async def test_a_plan_says_what_goes_away(cleanup: bool, actions: list[Action]) 
 
 
 async def test_an_update_keeps_what_a_rival_just_wrote() -> None:
-    """It is made again of the newest state, so labels and ranges set at the same moment are both there."""
+    """It is based on the newest state again, so labels and ranges set at the same moment are both there."""
     made = world()
     made.store.rivals.append(lambda: made.store.put(replace(EAST, target=LocalTarget(("10.0.0.0/8",)))))
 
@@ -196,7 +196,7 @@ async def test_an_update_keeps_what_a_rival_just_wrote() -> None:
 
 
 async def test_an_update_needs_something_to_update() -> None:
-    """Nothing is created by the way."""
+    """Nothing is created along the way."""
     made = World.of()
     with pytest.raises(NotFound):
         await mutate(made.services, CALLER, Mutation(EAST.name, ChangeType.SET, None, Options(), amend=lambda _: EAST))

@@ -1,4 +1,4 @@
-"""Setting and deleting: what is checked, what is written, and in which order a caller hears of it."""
+"""Setting and deleting: what is checked, what is written, and the order of errors."""
 
 import asyncio
 from dataclasses import replace
@@ -26,7 +26,7 @@ RIVAL = entry("rival", hosts=("pay.example.com",), ports=ports("443:HTTP"))
 
 
 async def test_a_set_is_one_change() -> None:
-    """The reply has the resource as it now is, and the change with who, what and why."""
+    """The response has the new resource, and the change with who, what and why."""
     world = World.of()
     outcome = await mutate(world.services, CALLER, setting(BANK, request_id="r-1", reason="new partner"))
     change = outcome.change
@@ -40,14 +40,14 @@ async def test_a_set_is_one_change() -> None:
 
 
 async def test_a_writer_finds_its_own_write() -> None:
-    """When the reply comes, the process's own copy has it."""
+    """When the response comes, the process's own replica has it."""
     world = World.of()
     await mutate(world.services, CALLER, setting(BANK))
     assert world.replica.snapshot.get(BANK.name) is not None
 
 
 async def test_a_replacement_keeps_the_birth_and_names_its_predecessor() -> None:
-    """Only revision and update time move on."""
+    """Only revision and update time change."""
     world = World.of(BANK)
     outcome = await mutate(world.services, CALLER, setting(replace(BANK, ports=ports("443:HTTPS"))))
     assert outcome.change is not None
@@ -56,7 +56,7 @@ async def test_a_replacement_keeps_the_birth_and_names_its_predecessor() -> None
 
 
 async def test_a_delete_returns_what_was_there() -> None:
-    """The resource as it last was, marked as deleted."""
+    """The last state of the resource, marked as deleted."""
     world = World.of(BANK)
     outcome = await mutate(world.services, CALLER, deleting(BANK))
     assert outcome.versioned.resource == BANK
@@ -65,8 +65,8 @@ async def test_a_delete_returns_what_was_there() -> None:
 
 
 async def test_the_commit_names_what_was_read_and_what_changes() -> None:
-    """Read: the resource and what its blocking rules looked at, such as faults on its old host. Touched: its state
-    before and after."""
+    """Read: the resource and what its blocking rules read, such as faults on its old host. Touched: its state before
+    and after."""
     world = World.of(BANK)
     after = replace(BANK, hosts=("new.example.com",))
     await mutate(world.services, CALLER, setting(after))
@@ -85,7 +85,7 @@ async def test_an_unknown_mesh_is_named() -> None:
 
 
 async def test_deleting_nothing_is_not_found() -> None:
-    """And nothing is asked of the store but whether it was this caller."""
+    """And the store is only asked whether this caller deleted it."""
     world = World.of()
     with pytest.raises(NotFound) as caught:
         await mutate(world.services, CALLER, deleting(BANK, request_id="r"))
@@ -95,7 +95,7 @@ async def test_deleting_nothing_is_not_found() -> None:
 
 @pytest.mark.parametrize("exists", [True, False])
 async def test_must_not_exist(exists: bool) -> None:
-    """Only what is not there is created."""
+    """Only a resource that does not exist is created."""
     world = World.of(*[BANK] * exists)
     call = mutate(world.services, CALLER, setting(BANK, create_only=True))
     if exists:
@@ -116,7 +116,7 @@ async def test_must_not_exist(exists: bool) -> None:
     ],
 )
 async def test_an_etag_must_be_the_current_one(etag: str, taken: bool) -> None:
-    """Another revision, or another life of the store, is another etag; the error has the current one."""
+    """Another revision, or another epoch of the store, is another etag; the error has the current one."""
     call = mutate(World.of(BANK).services, CALLER, setting(BANK, etag=etag))
     if taken:
         assert (await call).change is not None
@@ -128,7 +128,7 @@ async def test_an_etag_must_be_the_current_one(etag: str, taken: bool) -> None:
 
 
 async def test_an_etag_of_something_gone_is_told_so() -> None:
-    """With an etag the caller says that it exists."""
+    """An etag means that the caller expects it to exist."""
     with pytest.raises(Aborted, match="does not exist") as caught:
         await mutate(World.of().services, CALLER, setting(BANK, etag=make_etag(EPOCH, 2)))
     assert caught.value.metadata["current_etag"] == ""
@@ -155,7 +155,7 @@ async def test_a_blocking_finding_refuses() -> None:
 
 
 async def test_a_forced_finding_is_kept_with_the_change() -> None:
-    """Who forces it through leaves a trace."""
+    """Suppressing a finding is recorded."""
     outcome = await mutate(World.of(RIVAL).services, CALLER, setting(BANK, suppress_findings=("EGR0101",)))
     assert outcome.change is not None
     assert [f.code for f in outcome.change.record.findings] == ["EGR0101"]
@@ -172,7 +172,7 @@ async def test_forcing_another_code_forces_nothing() -> None:
 
 
 async def test_one_request_is_one_change() -> None:
-    """The same id, caller and body again gives the first answer again."""
+    """The same ID, caller and body get the first response again."""
     world = World.of()
     first = await mutate(world.services, CALLER, setting(BANK, request_id="r"))
     again = await mutate(world.services, CALLER, setting(BANK, request_id="r"))
@@ -186,7 +186,7 @@ async def test_one_request_is_one_change() -> None:
     ids=["create_only", "etag", "forced"],
 )
 async def test_a_retry_after_a_lost_reply_is_no_refusal(options: dict[str, object]) -> None:
-    """A caller that lost the reply finds the state that it created, and gets its own change."""
+    """A caller that lost the response finds the state that it created, and gets its own change."""
     created = "create_only" in options
     world = World.of(*[] if created else [BANK])
     world.store.lost_replies = 1
@@ -209,7 +209,7 @@ async def test_a_lost_delete_is_no_not_found() -> None:
 
 
 async def test_another_body_under_the_same_id_is_refused() -> None:
-    """Also where the body would be refused anyway."""
+    """Also if the body would be refused anyway."""
     world = World.of()
     await mutate(world.services, CALLER, setting(BANK, request_id="r"))
     for options in ({}, {"create_only": True}):
@@ -228,7 +228,7 @@ async def test_a_request_without_id_gets_one_for_the_store_alone() -> None:
 
 
 async def test_a_refusal_without_id_asks_the_store_nothing() -> None:
-    """Without an id of the client there is nothing to replay."""
+    """Without an ID of the client there is nothing to replay."""
     world = World.of(BANK)
     world.store.find_replay = None  # type: ignore[method-assign,assignment]
     with pytest.raises(AlreadyExists):
@@ -248,7 +248,7 @@ async def test_a_stale_commit_is_checked_again_on_the_new_state() -> None:
 
 
 async def test_a_stale_commit_that_still_passes_goes_through() -> None:
-    """Another write of the same host that does not conflict only costs a second try."""
+    """Another write of the same host that does not conflict only costs a retry."""
     world = World.of()
     world.store.rivals = [lambda: world.store.put(entry("other", hosts=BANK.hosts, ports=BANK.ports))]
     outcome = await mutate(world.services, CALLER, setting(BANK))
@@ -279,7 +279,7 @@ async def test_an_etag_is_held_against_the_rivals_write() -> None:
 
 
 async def test_after_five_tries_it_is_given_up() -> None:
-    """ABORTED with a time to come back after."""
+    """ABORTED with a retry delay."""
     world = World.of(BANK)
     world.store.rivals = [lambda: world.store.put(BANK)] * 10
     with pytest.raises(Aborted) as caught:
@@ -301,7 +301,7 @@ async def test_a_copy_that_does_not_catch_up_ends_as_well() -> None:
 
 
 async def test_writers_of_one_resource_take_turns() -> None:
-    """Twenty at once need one try each."""
+    """Twenty concurrent ones need one attempt each."""
     world = World.of()
     await asyncio.gather(*(mutate(world.services, CALLER, setting(BANK)) for _ in range(20)))
     assert world.store.snapshot.revision == 21
@@ -317,7 +317,7 @@ async def test_writers_of_one_resource_take_turns() -> None:
     ids=["new", "changed"],
 )
 async def test_validate_only_plans_and_writes_nothing(resource: object, there: list[object], action: Action) -> None:
-    """The plan says what each cluster would get; no change comes of it."""
+    """The plan lists what each cluster would get; no change is made."""
     world = World.of(cluster("east"), cluster("west"), *there)  # type: ignore[arg-type]
     outcome = await mutate(world.services, CALLER, setting(resource, validate_only=True))  # type: ignore[arg-type]
     assert outcome.change is None
@@ -332,7 +332,7 @@ async def test_validate_only_plans_and_writes_nothing(resource: object, there: l
 
 
 async def test_a_planned_delete_removes_where_the_resource_is() -> None:
-    """Only the clusters that the selector means are in the plan."""
+    """Only the selected clusters are in the plan."""
     there = replace(BANK, cluster_selector=ClusterSelector(clusters=("west",)))
     world = World.of(cluster("east"), cluster("west"), there)
     outcome = await mutate(world.services, CALLER, deleting(BANK, validate_only=True))
@@ -342,7 +342,7 @@ async def test_a_planned_delete_removes_where_the_resource_is() -> None:
 
 
 async def test_a_planned_move_touches_both_clusters() -> None:
-    """Both where it is removed and where it is added."""
+    """Both on the cluster that loses it and on the one that gets it."""
     there = replace(BANK, cluster_selector=ClusterSelector(clusters=("west",)))
     moved = replace(BANK, cluster_selector=ClusterSelector(clusters=("east",)))
     world = World.of(cluster("east"), cluster("west"), there)
@@ -355,7 +355,7 @@ async def test_a_planned_move_touches_both_clusters() -> None:
 
 
 async def test_a_planned_registration_shows_what_the_cluster_would_get() -> None:
-    """A new cluster gets everything that selects it; other labels may change what does."""
+    """A new cluster gets everything that selects it; other labels may change that."""
     labelled = replace(BANK, cluster_selector=ClusterSelector(match_labels={"env": "prod"}))
     world = World.of(labelled, cluster("old", env="test"))
     for wanted, actions in (
@@ -369,7 +369,7 @@ async def test_a_planned_registration_shows_what_the_cluster_would_get() -> None
 
 
 async def test_validate_only_returns_findings_instead_of_refusing() -> None:
-    """Looking is free: the blocking finding is in the reply."""
+    """A dry run is never blocked: the blocking finding is in the response."""
     outcome = await mutate(World.of(RIVAL).services, CALLER, setting(BANK, validate_only=True))
     assert [f.code for f in outcome.findings] == ["EGR0101"]
 
@@ -384,13 +384,13 @@ async def test_validate_only_returns_findings_instead_of_refusing() -> None:
     ids=["etag", "create_only", "not there"],
 )
 async def test_validate_only_keeps_preconditions(mutation: object) -> None:
-    """What could not be asked for is refused as ever."""
+    """An invalid request is refused as usual."""
     with pytest.raises(EgressError):
         await mutate(World.of(BANK).services, CALLER, mutation)  # type: ignore[arg-type]
 
 
 def test_etags_are_opaque_and_of_one_life_of_the_store() -> None:
-    """No two revisions or epochs share one, and a header can carry it."""
+    """No two revisions or epochs share one, and it is a valid header value."""
     etags = {make_etag(epoch, revision) for epoch in ("aaaaaaaa1", "bbbbbbbb1") for revision in range(1, 100)}
     assert len(etags) == 198
     assert all(etag.isascii() and '"' not in etag and len(etag) < 64 for etag in etags)

@@ -1,4 +1,4 @@
-"""Probing: who is asked, how often, and what the answer is held against."""
+"""Probing: which agent is asked, how often, and what the result is compared with."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ DIALLED = "203.0.113.7:80"
 
 
 def outcome(cluster_name: str, streams: int = 1) -> Evidence:
-    """A connection that was captured and went out by one of Envoy's clusters."""
+    """A connection that was captured and sent by one of Envoy's clusters."""
     upstream = UpstreamDelta(cluster_name, DIALLED, cx_total=streams, rq_total=streams)
     return Evidence(captured=True, status=301, address=DIALLED, upstreams=(upstream,))
 
@@ -38,7 +38,7 @@ def query(namespace: str = "", revision: int = 0, cluster_id: str = "east") -> P
 
 
 def world(*evidence: Evidence, namespace: str = "default") -> World:
-    """One cluster with one agent that sees `evidence`."""
+    """One cluster with one agent that reports `evidence`."""
     world = World.of(cluster("east"))
     world.agents.add("a1", namespace=namespace)
     world.agents.evidence = list(evidence)
@@ -46,7 +46,7 @@ def world(*evidence: Evidence, namespace: str = "default") -> World:
 
 
 async def test_the_verdict_is_held_against_the_policy() -> None:
-    """Nothing is registered and nothing forbidden: it should pass, and does."""
+    """Nothing is registered and nothing blocked: it should pass, and does."""
     mesh = world(PASSED)
     mesh.replica.report(ClusterStatus("east", Phase.SETTLED, applied_revision=2))
     result = await probe(mesh.services, CALLER, query())
@@ -67,7 +67,7 @@ async def test_a_disagreement_names_the_policy_that_decides() -> None:
 
 
 async def test_the_agents_own_namespace_and_labels_decide_what_is_expected() -> None:
-    """Also where the caller named none."""
+    """Also if the caller named none."""
     mesh = world(BLOCKED, namespace="prod")
     mesh.put(policy("REGISTRY_ONLY", scope=Scope("prod")), entry("bank", namespace="other", export_to=(".",)))
     result = await probe(mesh.services, CALLER, query())
@@ -87,7 +87,7 @@ async def test_the_agents_own_namespace_and_labels_decide_what_is_expected() -> 
     ids=["at once", "second", "third", "never", "not captured"],
 )
 async def test_a_disturbed_attempt_is_made_again(evidence: list[Evidence], asked: int, seen: Outcome) -> None:
-    """Three times at most; what is unclear for another reason stays so."""
+    """Three times at most; an inconclusive result for another reason is not retried."""
     mesh = world(*evidence)
     result = await probe(mesh.services, CALLER, query())
     assert result.summary.outcome is seen
@@ -104,7 +104,7 @@ async def test_an_unknown_cluster_is_not_found() -> None:
 
 
 async def test_without_an_agent_there_is_no_answer() -> None:
-    """The error says from where one is missing, and to come back."""
+    """The error names the cluster without one, and has a retry delay."""
     with pytest.raises(FailedPrecondition, match="namespace shop of east") as caught:
         await probe(world(PASSED).services, CALLER, query("shop"))
     error = caught.value
@@ -122,7 +122,7 @@ async def test_what_the_agent_forbids_is_the_callers_fault() -> None:
 
 
 async def test_other_troubles_of_the_agent_are_inconclusive() -> None:
-    """They say nothing about the request."""
+    """They are not about the request."""
     refused = Evidence(captured=False, refused="NO_SIDECAR", refused_message="no sidecar answers")
     result = await probe(world(refused).services, CALLER, query())
     assert (result.summary.outcome, result.summary.causes[0].code) == (Outcome.INCONCLUSIVE, "NO_SIDECAR")
@@ -144,7 +144,7 @@ async def test_a_probe_waits_for_the_revision_it_is_about() -> None:
 
 @virtual_time
 async def test_a_revision_that_does_not_come_is_told() -> None:
-    """With the one that the cluster holds, after a minute."""
+    """With the revision that the cluster has applied, after a minute."""
     begin = asyncio.get_running_loop().time()
     mesh = world(PASSED)
     mesh.replica.report(ClusterStatus("east", Phase.SETTLED, applied_revision=4))

@@ -1,6 +1,6 @@
-"""Probes of many attempts, of faults and past the sidecar: what they come to, within the call's time."""
+"""Probes of many attempts, of faults and bypassing the sidecar: their outcome, within the time of the call."""
 
-# ruff: noqa: ARG002 # a fake takes all that its port takes
+# ruff: noqa: ARG002 # a fake takes all arguments of its port
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ BANK = entry("bank")
 
 
 class Agents(FakeAgents):
-    """One agent that gives evidence in order, each after a while, the last for ever; errors are raised."""
+    """One agent that gives evidence in order, each after a while, the last one forever; errors are raised."""
 
     def __init__(self, script: Iterable[Evidence | Exception], seconds: float) -> None:
         super().__init__()
@@ -60,8 +60,8 @@ async def probed(
     takes: float = 0.0,
     **attempt: Any,
 ) -> tuple[ProbeResult, int]:
-    """What a probe of the bank comes to, and how often the agent was asked; the call has `call` seconds, and each
-    attempt `takes` some."""
+    """The outcome of probing the bank, and how often the agent was asked; the call has `call` seconds, and each attempt
+    takes `takes`."""
     agents = Agents(sees, takes)
     world = World(agents=agents)
     world.put(cluster(), *resources)
@@ -71,7 +71,7 @@ async def probed(
 
 
 async def test_times() -> None:
-    """Times are those of attempts that got an answer."""
+    """Only attempts that got a response have times."""
     result, _ = await probed(BANK, sees=[REGISTERED, replace(CUT, timings=Timings(total=9.0)), REGISTERED], count=3)
     assert result.quantiles is not None
     assert result.quantiles.max == 0.1
@@ -80,7 +80,7 @@ async def test_times() -> None:
 
 
 async def test_many() -> None:
-    """Attempts are made one after the other; the outcome is that of most, the counts have all."""
+    """Attempts are made one after the other; the outcome is the most frequent one, the counts include all."""
     result, asked = await probed(BANK, sees=[REGISTERED, CUT, REGISTERED, CUT, REGISTERED], count=7)
     assert [made.verdict.outcome for made in result.attempts].count(Outcome.REGISTERED) == 5
     assert result.summary.outcome is Outcome.REGISTERED
@@ -90,13 +90,13 @@ async def test_many() -> None:
 
 
 async def test_each_is_made_again() -> None:
-    """Each attempt that other traffic disturbs is made again, but not for ever."""
+    """Each attempt that other traffic disturbs is repeated, but not forever."""
     result, asked = await probed(BANK, sees=[DISTURBED], count=2)
     assert (result.summary.outcome, asked) == (Outcome.INCONCLUSIVE, 2 * MAX_TRIES)
 
 
 async def test_fault_for_some() -> None:
-    """With a fault on a part of the requests both outcomes agree."""
+    """With a fault on a share of the requests both outcomes agree."""
     some = fault(abort=Abort(503, percent=50.0))
     result, _ = await probed(BANK, some, sees=[ABORTED, REGISTERED, ABORTED], count=3)
     assert (result.summary.outcome, result.expected.outcome) == (Outcome.FAULTED, Outcome.FAULTED)
@@ -104,7 +104,7 @@ async def test_fault_for_some() -> None:
 
 
 async def test_fault_by_header() -> None:
-    """Policy is asked about the very request: its headers, those too that the agent adds."""
+    """Policy is evaluated for exactly this request: its headers, including those that the agent adds."""
     own = HeaderMatch("user-agent", MatchKind.PREFIX, "mesh-egress-probe/")
     mesh = (BANK, fault(match_headers=(own,)))
     result, _ = await probed(*mesh, sees=[ABORTED])
@@ -120,13 +120,13 @@ async def test_fault_by_header() -> None:
         ("203.0.113.0/24", "", "198.51.100.7:80", Outcome.PASSTHROUGH),
         ("203.0.113.0/24", "", "[2001:db8::1]:80", Outcome.PASSTHROUGH),
         ("2001:db8::/32", "", "[2001:db8::1]:80", Outcome.BYPASSED),
-        # A stand-in: where the destination really is does not count, but what an application dials.
+        # A host override: the real address of the destination does not count, but what an application dials.
         ("203.0.113.0/24", "203.0.113.10", "127.0.0.1:18080", Outcome.BYPASSED),
         ("127.0.0.0/8", "203.0.113.10", "127.0.0.1:18080", Outcome.PASSTHROUGH),
     ],
 )
 async def test_expectation_by_address(excluded: str, given: str, dialled: str, outcome: Outcome) -> None:
-    """What policy says depends on the address that was dialled."""
+    """What policy expects depends on the address that was dialled."""
     seen = replace(ANSWERED, captured=False, address=dialled)
     result, _ = await probed(interception(exclude_cidrs=(excluded,)), sees=[seen], resolve=given)
     assert (result.summary.outcome, result.expected.outcome) == (Outcome.BYPASSED, outcome)
@@ -147,7 +147,7 @@ async def test_deadline() -> None:
 
 
 async def test_agent_that_is_lost() -> None:
-    """An agent that is lost on the way leaves what it has done; one that was never there is an error."""
+    """An agent that detaches during the probe leaves the attempts made so far; one that was never there is an error."""
     lost = Unavailable("agent a1 is not attached", reason="AGENT_LOST")
     result, _ = await probed(sees=[REGISTERED, REGISTERED, lost], count=5)
     assert result.cut_short[0].evidence == "2 of 5: AGENT_LOST: agent a1 is not attached"
@@ -156,7 +156,7 @@ async def test_agent_that_is_lost() -> None:
 
 
 async def test_policy_of_the_moment_before() -> None:
-    """What policy says is as of before the attempts: what changes on the way is not held against them."""
+    """Policy is evaluated as of before the attempts: changes during the probe do not count as disagreement."""
     world = World(agents=Agents([BLOCKED], 0.01))
     world.put(cluster(), policy("REGISTRY_ONLY"))
     query = Probe(Name("default", ResourceKind.CLUSTER, "east"), "", Attempt(HTTP))

@@ -16,7 +16,7 @@ EAST = expect_name("name", "meshes/default/clusters/east", ResourceKind.CLUSTER)
 
 
 def listing(page_size: int = 0, page_token: str = "", filter_text: str = "", order_by: str = "") -> ListQuery:
-    """What a list request asks for."""
+    """A list request."""
     fields = ("name", "mode", "labels.")
     return parse_listing(
         page_size=page_size, page_token=page_token, filter_text=filter_text, order_by=order_by, fields=fields
@@ -24,14 +24,14 @@ def listing(page_size: int = 0, page_token: str = "", filter_text: str = "", ord
 
 
 async def test_get_returns_the_resource_and_its_epoch() -> None:
-    """With these an etag is made."""
+    """An etag is derived from these."""
     found = await get(World.of(cluster("east")).services, CALLER, Get(EAST))
     assert found.epoch == EPOCH
     assert [v.resource for v in found.resources] == [cluster("east")]
 
 
 async def test_what_is_not_there_is_not_found() -> None:
-    """The error names it; what was deleted is not there."""
+    """The error names it; a deleted one does not exist."""
     world = World.of(cluster("east"))
     world.delete(cluster("east"))
     with pytest.raises(NotFound) as caught:
@@ -51,7 +51,7 @@ NAMES = ["a", "a-b", "a.b", "b"]
 
 
 async def test_a_namespace_is_listed_by_itself() -> None:
-    """Not what only begins like it."""
+    """But not one that only starts with the same text."""
     entries = [entry(id_, namespace=ns) for ns in ("prod", "prod-2", "pro", "prod2", "q") for id_ in NAMES]
     world = World.of(*entries)
     for namespace in ("prod", "prod-2", "pro", "prod2", "q", "none"):
@@ -79,7 +79,7 @@ async def test_all_namespaces_are_listed_in_pages(order_by: str) -> None:
 
 
 async def test_lists_are_filtered() -> None:
-    """By what the resources are."""
+    """By the fields of the resources."""
     world = World.of(policy("ALLOW_ANY", "a"), policy("REGISTRY_ONLY", "b", scope=Scope("prod")))
     query = ListOf("default", ResourceKind.OUTBOUND_POLICY, None, listing(filter_text="mode = REGISTRY_ONLY"))
     found = await list_resources(world.services, CALLER, query)
@@ -87,7 +87,7 @@ async def test_lists_are_filtered() -> None:
 
 
 async def test_clusters_come_with_what_is_known_of_them() -> None:
-    """Status by the appliers, and the number of attached agents."""
+    """Status as reported by appliers, and the number of attached agents."""
     world = World.of(cluster("east", env="prod"), cluster("west"))
     status = ClusterStatus("east", Phase.SETTLED, applied_revision=3)
     world.replica.report(status)

@@ -1,4 +1,4 @@
-"""Registering clusters: credentials are sealed before anything is kept, and a registration again loses nothing."""
+"""Registering clusters: credentials are sealed before anything is stored, and a repeated registration loses nothing."""
 
 from dataclasses import replace
 from typing import Any
@@ -37,13 +37,13 @@ def registering(cluster: Cluster, **options: Any) -> Register:
 
 
 async def registered(world: World, cluster: Cluster, **options: Any) -> Cluster:
-    """What is kept of a registration."""
+    """What is stored of a registration."""
     outcome = await register(world.services, CALLER, registering(cluster, **options))
     return outcome.versioned.resource
 
 
 async def test_what_is_kept_is_sealed() -> None:
-    """In the change, in the store and in what a dry run answers."""
+    """In the change, in the store and in the response of a dry run."""
     world = World.of()
     plan = await register(world.services, CALLER, registering(kubernetes(kubeconfig=PLAIN), validate_only=True))
     kept = await registered(world, kubernetes(kubeconfig=PLAIN, context="x"))
@@ -54,7 +54,7 @@ async def test_what_is_kept_is_sealed() -> None:
 
 
 async def test_the_same_registration_is_one_change() -> None:
-    """By its request id; another body under it is refused."""
+    """By its request ID; another body with it is refused."""
     world = World.of()
     mutation = registering(kubernetes(kubeconfig=PLAIN), request_id="r")
     first = await register(world.services, CALLER, mutation)
@@ -65,7 +65,7 @@ async def test_the_same_registration_is_one_change() -> None:
 
 
 async def test_a_registration_again_keeps_what_was_decided() -> None:
-    """And only that: labels and how the cluster is driven are as it says now."""
+    """And only that: labels and target are replaced."""
     before = replace(
         kubernetes(kubeconfig=SEALED, context="x", istio_revision="old"),
         labels={"env": "test"},
@@ -98,13 +98,13 @@ async def test_a_registration_again_keeps_what_was_decided() -> None:
 async def test_credentials_stay_where_none_are_given(
     before: dict[str, Any], asked: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    """Any that are given take their place."""
+    """New credentials replace them."""
     world = World.of(kubernetes(**before))
     assert await registered(world, kubernetes(**asked)) == kubernetes(**after)
 
 
 async def test_a_context_needs_its_kubeconfig() -> None:
-    """The others of a kubeconfig were not kept."""
+    """The others of a kubeconfig were not stored."""
     world = World.of(kubernetes(kubeconfig=SEALED, context="x"))
     with pytest.raises(InvalidArgument) as caught:
         await registered(world, kubernetes(context="y"))
@@ -125,7 +125,7 @@ async def test_what_can_not_change() -> None:
 
 
 async def test_a_rival_adoption_is_not_lost() -> None:
-    """What is decided directly before the commit is there after it."""
+    """Decisions made directly before the commit are kept."""
     world = World.of(kubernetes())
     adopted = replace(kubernetes(), orders=Orders(adopted=("Sidecar/a/b",)))
     world.store.rivals.append(lambda: world.store.put(adopted))
@@ -133,7 +133,7 @@ async def test_a_rival_adoption_is_not_lost() -> None:
 
 
 async def test_amend_alone_needs_something_to_amend() -> None:
-    """With a resource it does not."""
+    """With a resource it is not."""
     world = World.of()
     mutation = Mutation(
         NAME, ChangeType.REGISTER, kubernetes(), Options(fingerprint="f"), lambda _: kubernetes(secret="a/b")

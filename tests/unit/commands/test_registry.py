@@ -1,4 +1,4 @@
-"""Explain and ListRegistry as commands: on the cluster that was named, page by page."""
+"""Explain and ListRegistry as commands: on the named cluster, page by page."""
 
 import pytest
 
@@ -49,7 +49,7 @@ EVERYTHING = ["a:80", "a:443", "a:1000", "b:80", "b:443", "hidden:80"]
 
 
 async def test_order() -> None:
-    """Items stand by host and port, up or down; entries of other clusters are not there."""
+    """Items are sorted by host and port, ascending or descending; entries of other clusters are not included."""
     assert names(await listed()) == EVERYTHING
     assert names(await listed(order="host desc")) == EVERYTHING[::-1]
     assert (await listed()).revision == 7
@@ -57,7 +57,7 @@ async def test_order() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 4, 6, 100])
 async def test_pages(size: int) -> None:
-    """The pages together are the list."""
+    """The pages together are the whole list."""
     found: list[str] = []
     page = await listed(size=size)
     found += names(page)

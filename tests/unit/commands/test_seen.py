@@ -1,4 +1,4 @@
-"""What appliers have seen on clusters, listed."""
+"""Lists of what appliers have observed on clusters."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,12 +31,12 @@ def drifted(name: str, **fields: object) -> Drift:
 
 def gap(name: str, kind: PolicyGapKind = PolicyGapKind.SIDECAR_WITHOUT_MODE) -> PolicyGap:
     """A Sidecar without a mode."""
-    return PolicyGap(kind, "Sidecar", "prod", name, "it says nothing")
+    return PolicyGap(kind, "Sidecar", "prod", name, "it has no mode")
 
 
 @pytest.fixture
 def world() -> World:
-    """East and west have been looked at, north has not."""
+    """East and west have been observed, north has not."""
     made = World.of(cluster("east"), cluster("north"), cluster("west"))
     healed = drifted("b", seen_time=NOW.replace(hour=1), heal_time=NOW.replace(hour=2))
     made.replica.report(ClusterStatus("east", Phase.SETTLED, drift=(drifted("b"), healed, drifted("a"))))
@@ -59,13 +59,13 @@ def asking(cluster: str = "", text: str = "", size: int = 0, token: str = "", or
 
 
 async def names(world: World, query: ListObservations) -> list[str]:
-    """Cluster and name of each drifted object of a page."""
+    """Cluster and name of each drifted object on a page."""
     page = await list_drift(world.services, CALLER, query)
     return [f"{id_}/{drift.name}" for id_, drift in page.items]
 
 
 async def test_drift_of_all_clusters(world: World) -> None:
-    """In the order of clusters, namespaces, kinds and names; an object that drifted twice stands there twice."""
+    """In the order of clusters, namespaces, kinds and names; an object that drifted twice is listed twice."""
     assert await names(world, asking()) == ["east/a", "east/b", "east/b", "west/c"]
     assert await names(world, asking(order="cluster desc")) == ["west/c", "east/b", "east/b", "east/a"]
     assert await names(world, asking("west")) == ["west/c"]
@@ -85,12 +85,12 @@ async def test_drift_of_all_clusters(world: World) -> None:
     ],
 )
 async def test_drift_is_filtered(world: World, text: str, found: list[str]) -> None:
-    """By whatever it has."""
+    """By any field."""
     assert await names(world, asking(text=text)) == found
 
 
 async def test_pages(world: World) -> None:
-    """One after the other gives all; how good the list is stands on the first."""
+    """Together they have all; the first one reports how complete the list is."""
     first = await list_policy_gaps(world.services, CALLER, asking(size=2))
     second = await list_policy_gaps(world.services, CALLER, asking(size=2, token=first.next_page_token))
     assert [(id_, e.name) for id_, e in (*first.items, *second.items)] == [("east", "e"), ("east", "f"), ("west", "w")]
@@ -104,7 +104,7 @@ async def test_pages(world: World) -> None:
 
 
 async def test_stale_workloads(world: World) -> None:
-    """As the last look at each cluster found them."""
+    """As of the last observation of each cluster."""
     page = await list_stale_workloads(world.services, CALLER, asking("east", text="kind = Deployment"))
     assert [(id_, workload.name) for id_, workload in page.items] == [("east", "api"), ("east", "web")]
     assert page.observed == (ClusterObservation("east", NOW, 0),)
@@ -112,6 +112,6 @@ async def test_stale_workloads(world: World) -> None:
 
 @pytest.mark.parametrize("list_", [list_drift, list_policy_gaps, list_stale_workloads])
 async def test_an_unregistered_cluster(world: World, list_: object) -> None:
-    """Is not found, rather than empty."""
+    """Not found, rather than empty."""
     with pytest.raises(NotFound):
         await list_(world.services, CALLER, asking("south"))  # type: ignore[operator]

@@ -8,14 +8,14 @@ from egress_server.config import AgentSettings
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine's own environment says does not count here."""
+    """The environment of the machine does not count here."""
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     for name in AgentSettings.model_fields:
         monkeypatch.delenv(f"EGRESSD_AGENT_{name.upper()}", raising=False)
 
 
 def test_server_and_cluster_must_be_told() -> None:
-    """The rest has a default, or the sidecar says it."""
+    """The rest has a default, or comes from the sidecar."""
     with pytest.raises(ValidationError) as refused:
         AgentSettings()  # type: ignore[call-arg]
     assert [(error["loc"], error["type"]) for error in refused.value.errors()] == [
@@ -56,7 +56,7 @@ def test_the_environment_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_refused(fields: dict[str, object], field: str, said: str) -> None:
-    """By the setting's name, in words."""
+    """By the name of the setting, in a sentence."""
     whole: dict[str, object] = {"server": "unix:/x", "cluster": "c0", **fields}
     with pytest.raises(ValidationError) as refused:
         AgentSettings(**whole)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The command line of egressd: generated from the settings, readable, and with errors in our own words."""
+"""The command line of egressd: generated from the settings, readable, and with our own errors."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ FLAGS: dict[str, set[str]] = {
     "demo": {"examples", "stay"},
     "doctor": {"data-dir"},
 }
-"""Flags that are in use don't disappear."""
+"""Existing flags don't disappear."""
 AGENT = ("agent", "--server", "unix:x", "--cluster", "c")
 MODELS: dict[str, type[BaseSettings]] = {
     "run": RunSettings,
@@ -35,7 +35,7 @@ MODELS: dict[str, type[BaseSettings]] = {
 
 
 def output(*words: str, **environment: str) -> tuple[int, str]:
-    """The exit code and what is printed."""
+    """The exit code and the output."""
     done = CliRunner().invoke(app, list(words), env={"COLUMNS": "200", **environment})
     return done.exit_code, done.output
 
@@ -52,7 +52,7 @@ def test_every_flag_is_there(command: str) -> None:
 
 @pytest.mark.parametrize("command", MODELS)
 def test_help_comes_from_the_settings(command: str) -> None:
-    """Each with its text, its default and its environment variable; one without text would show nothing."""
+    """Each with its text, its default and its environment variable; a setting without a text would show nothing."""
     text = " ".join(output(command, "--help")[1].split())
     for name, field in MODELS[command].model_fields.items():
         if not any(isinstance(each, Option) for each in field.metadata):
@@ -86,7 +86,7 @@ def test_help_comes_from_the_settings(command: str) -> None:
     ],
 )
 def test_refusals(words: list[str], said: str) -> None:
-    """One line that names the flag, and 2."""
+    """One line that names the flag, and exit code 2."""
     assert output(*words) == (2, f"egressd: {said}\n")
 
 
@@ -104,7 +104,7 @@ def test_refusals_of_the_environment() -> None:
     ("text", "value"), [("true", True), ("1", True), ("Yes", True), ("off", False), ("0", False), ("F", False)]
 )
 def test_switches_of_the_environment(monkeypatch: pytest.MonkeyPatch, text: str, value: bool) -> None:
-    """All that pydantic takes for a boolean."""
+    """Everything that pydantic accepts as a boolean."""
     monkeypatch.setenv("EGRESSD_IN_CLUSTER", text)
     settings: Any = ApplySettings(redis_url="x", clusters=("c0",))
     assert settings.in_cluster is value

@@ -1,4 +1,4 @@
-"""Settings: what can be given by flag and by environment, and what is refused before anything starts."""
+"""Settings: what can be set by flag and by environment, and what is refused before anything starts."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from egress_server.domain.model.host_overrides import HostOverride
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine's own environment says does not count here."""
+    """The environment of the machine does not count here."""
     for name in RunSettings.model_fields:
         monkeypatch.delenv(f"EGRESSD_{name.upper()}", raising=False)
 
 
 def test_nothing_need_be_told() -> None:
-    """The defaults of the README."""
+    """The defaults in the README."""
     settings = RunSettings()
     assert (settings.grpc_address, settings.http_address) == ("127.0.0.1:9090", "127.0.0.1:8080")
     assert settings.data_dir == Path(".egress")
@@ -27,7 +27,7 @@ def test_nothing_need_be_told() -> None:
 
 
 def test_the_environment_tells_what_no_flag_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists with commas between; a flag comes first."""
+    """Lists separated by commas; a flag takes precedence."""
     monkeypatch.setenv("EGRESSD_LOCAL_CLUSTERS", "east, west,")
     monkeypatch.setenv("EGRESSD_RESOLVE", "a.b:80:127.0.0.1:8081,c.d:443:[::1]")
     monkeypatch.setenv("EGRESSD_CORS_ORIGINS", "https://a.example")
@@ -85,14 +85,14 @@ def test_what_can_not_be_is_refused_by_its_name(fields: dict[str, Any], field: s
 
 
 def test_broken_environment_is_an_error_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a traceback of the library."""
+    """Not a traceback of a library."""
     monkeypatch.setenv("EGRESSD_RESOLVE", "[oops")
     with pytest.raises(ValidationError, match="expected HOST"):
         RunSettings()
 
 
 def test_settings_do_not_change() -> None:
-    """What was checked at start holds."""
+    """Settings can't change after they were checked."""
     with pytest.raises(ValidationError):
         RunSettings().log_level = "debug"
 
@@ -102,7 +102,7 @@ def test_settings_do_not_change() -> None:
     [("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:0", ("::1", 0)), ("localhost:9", ("localhost", 9))],
 )
 def test_addresses_are_taken_apart(address: str, parts: tuple[str, int]) -> None:
-    """IPv6 without its brackets."""
+    """IPv6 without brackets."""
     assert split_address(address) == parts
 
 

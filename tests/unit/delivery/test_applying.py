@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.status import Phase
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import cluster, entry, policy
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.world import World
 
 
@@ -28,7 +28,7 @@ async def test_first_cycle_brings_all() -> None:
 
 @virtual_time
 async def test_older_entries_come_first() -> None:
-    """Entries go out from the oldest, whatever their names, since of two for one host the older wins."""
+    """Entries are applied from the oldest, whatever their names, since of two for one host the older wins."""
     world = World(entry("zebra"), entry("ape"), entry("zebra", hosts=("z.example.com",)))
     async with world.driven():
         await world.applied()
@@ -50,7 +50,7 @@ async def test_change_is_applied_at_once() -> None:
 
 @virtual_time
 async def test_burst_is_coalesced() -> None:
-    """Whatever is committed while an apply runs goes out in one more."""
+    """Everything committed during an apply goes out in one more."""
     world = World()
     world.targets["east"].seconds = 0.3
     async with world.driven():
@@ -82,7 +82,7 @@ async def test_a_thousand_updates_in_a_second() -> None:
 
 @virtual_time
 async def test_clusters_go_side_by_side() -> None:
-    """A slow cluster holds up no other; each has one request at a time, which the fake insists on."""
+    """A slow cluster does not delay the others; each has one request at a time, which the fake verifies."""
     world = World(entry("bank"), clusters=("east", "west"))
     world.targets["east"].seconds = 20.0
     async with world.driven():
@@ -94,7 +94,7 @@ async def test_clusters_go_side_by_side() -> None:
 
 @virtual_time
 async def test_concurrency_is_bounded() -> None:
-    """No more clusters are worked on at one time than the settings allow."""
+    """At most as many clusters are reconciled concurrently as the settings allow."""
     names = tuple(f"c{number}" for number in range(6))
     world = World(entry("bank"), clusters=names)
     for name in names:
@@ -109,7 +109,7 @@ async def test_concurrency_is_bounded() -> None:
 
 @virtual_time
 async def test_what_does_not_concern_a_cluster_moves_only_its_witness() -> None:
-    """A revision that changes nothing for a cluster is witnessed there without touching an object."""
+    """For a revision that changes nothing on a cluster, only its witness is written."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -121,7 +121,7 @@ async def test_what_does_not_concern_a_cluster_moves_only_its_witness() -> None:
 
 @virtual_time
 async def test_deletion() -> None:
-    """What is deleted goes away on the clusters."""
+    """Deleted resources are removed from the clusters."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -133,7 +133,7 @@ async def test_deletion() -> None:
 
 @virtual_time
 async def test_resync_heals_drift_and_writes_nothing_else() -> None:
-    """Now and then a cluster is compared though nothing changed: what drifted is put back, and only that."""
+    """Now and then a cluster is compared although nothing changed: drift is corrected, and only that."""
     world = World(entry("bank"), entry("shop"))
     target = world.targets["east"]
     async with world.driven():
@@ -151,8 +151,8 @@ async def test_unsupported_is_left_out_and_said() -> None:
     """What a cluster can't serve is reported by resource, even if only the apply finds out; the rest is applied."""
     bank, shop = entry("bank"), entry("shop")
     world = World(bank, shop, entry("news"))
-    world.targets["east"].unable = {bank.name: "no such resolution here"}
-    world.targets["east"].unable_at_apply = {shop.name: "refused"}
+    world.targets["east"].unsupported = {bank.name: "no such resolution here"}
+    world.targets["east"].rejects = {shop.name: "refused"}
     async with world.driven():
         await world.applied()
     assert world.targets["east"].writes[0].upsert == ("shop", "news")
@@ -166,7 +166,7 @@ async def test_unsupported_is_left_out_and_said() -> None:
 
 @virtual_time
 async def test_slow_apply_shows_as_applying() -> None:
-    """An apply that takes a while is announced; a quick one is over before anybody looks."""
+    """An apply that takes a while is announced; a quick one is over before the status is written."""
     world = World(entry("bank"), clusters=("east", "west"))
     world.targets["west"].seconds = 3.0
     async with world.driven():
@@ -178,7 +178,7 @@ async def test_slow_apply_shows_as_applying() -> None:
 
 @virtual_time
 async def test_records_of_one_tick_are_written_together() -> None:
-    """Clusters that settle at one time cost one write of the store."""
+    """Clusters that settle together cost one write to the store."""
     names = tuple(f"c{number}" for number in range(20))
     world = World(entry("bank"), clusters=names)
     async with world.driven():
@@ -189,7 +189,7 @@ async def test_records_of_one_tick_are_written_together() -> None:
 
 @virtual_time
 async def test_heartbeat() -> None:
-    """A quiet cluster's record is written every quarter of a minute, so that it shows as looked after."""
+    """A quiet cluster's record is written every 15 s, to show that an applier is running."""
     world = World()
     async with world.driven():
         await world.applied()

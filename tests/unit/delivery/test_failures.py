@@ -7,9 +7,9 @@ import pytest
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.status import Phase
 from egress_server.ports.target import PERMISSIONS_MISSING
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.world import World, clock
 
 
@@ -20,7 +20,7 @@ def unreachable(retry_after: float | None = None) -> TransientError:
 
 @virtual_time
 async def test_pauses_grow() -> None:
-    """Each further failure doubles the pause, up to half a minute; the record says when it goes on."""
+    """Each further failure doubles the pause, up to half a minute; the record has the time of the next attempt."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.failures = [unreachable() for _ in range(12)]
@@ -46,7 +46,7 @@ async def test_pauses_grow() -> None:
 
 @virtual_time
 async def test_new_revision_cancels_the_pause() -> None:
-    """A user who fixes the cause need not wait for the next retry."""
+    """After a user has fixed the cause, the next retry need not be waited for."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.failures = [unreachable() for _ in range(8)]
@@ -61,7 +61,7 @@ async def test_new_revision_cancels_the_pause() -> None:
 
 @virtual_time
 async def test_the_clusters_own_word_counts() -> None:
-    """A cluster that asks to be left alone for a while is, also when there is something new."""
+    """A cluster that asks for a pause gets it, even if there is something new."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.failures = [TransientError("THROTTLED", "too many requests", retry_after=7.0)]
@@ -77,7 +77,7 @@ async def test_the_clusters_own_word_counts() -> None:
 
 @virtual_time
 async def test_permanent_failure_waits_for_a_change() -> None:
-    """What can't succeed is not tried again until desired state changes."""
+    """A permanent failure is not retried until desired state changes."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.apply_failures = [PermanentError("ENVOY_REFUSED", "bad host")]

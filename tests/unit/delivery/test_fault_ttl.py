@@ -12,9 +12,9 @@ from egress_server.domain.model.resources import Abort, Fault
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.model.status import Phase
 from egress_server.ports.target import UNREACHABLE
+from tests.support.doubles.memory_target import MemoryTarget, loop_time
 from tests.support.meshes import entry, policy
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget, loop_time
 from tests.unit.delivery.world import World
 
 BANK = entry("bank")
@@ -29,7 +29,7 @@ def fault(world: World, seconds: float, id_: str = "slow", **fields: object) -> 
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
-def faulted(target: FakeTarget) -> list[str]:
+def faulted(target: MemoryTarget) -> list[str]:
     """The fault routes that a cluster holds."""
     services = [obj for key, obj in target.objects.items() if key.kind == "VirtualService"]
     return [route["name"] for service in services for route in service["spec"]["http"] if "fault" in route]
@@ -82,7 +82,8 @@ async def test_store_away_at_the_end() -> None:
 
 @virtual_time
 async def test_store_away_and_driver_gone() -> None:
-    """The applier that drove the cluster dies and the store goes away: one that only stood by ends the fault."""
+    """The applier that managed the cluster dies and the store goes down: another one that only stood by ends the
+    fault."""
     world = World(BANK)
     async with world.driven():
         end = loop_time() + 60.0
@@ -128,7 +129,7 @@ async def test_an_ended_fault_does_not_come_back() -> None:
 
 @virtual_time
 async def test_clusters_come_first() -> None:
-    """Desired state keeps the fault while a cluster that could do it has not removed it, but not for ever."""
+    """Desired state keeps the fault while a cluster that could do it has not removed it, but not forever."""
     world = World(BANK, clusters=("east", "west"))
     async with world.driven():
         world.set(fault(world, 10.0))
@@ -143,7 +144,7 @@ async def test_clusters_come_first() -> None:
 
 @virtual_time
 async def test_offline_clusters_are_not_waited_for() -> None:
-    """A cluster that can't be reached keeps no fault in desired state, and gets none when it is back."""
+    """A cluster that can't be reached does not keep a fault in desired state, and gets none when it is back."""
     world = World(BANK, clusters=("east", "west"))
     async with world.driven():
         world.set(fault(world, 10.0))
@@ -159,7 +160,7 @@ async def test_offline_clusters_are_not_waited_for() -> None:
 
 @virtual_time
 async def test_other_clusters_do_not_count() -> None:
-    """Only clusters that the fault was for have a say in when it is over."""
+    """Only clusters that the fault was for decide when it is over."""
     world = World(BANK, clusters=("east", "west"))
     world.targets["west"].apply_failures = [TransientError("SLOW", "not now")] * 100
     async with world.driven():
@@ -212,7 +213,7 @@ async def test_unreachable_at_the_end() -> None:
 
 @virtual_time
 async def test_the_cluster_moves_with_its_registration() -> None:
-    """A registration that names another place lets go of the former one."""
+    """A registration with another address releases the former cluster."""
     world = World(BANK)
     async with world.driven():
         await world.applied()

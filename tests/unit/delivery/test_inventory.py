@@ -1,4 +1,4 @@
-"""A cluster's inventory is written when it changes, at a bounded rate, and holds nothing up."""
+"""A cluster's inventory is written when it changes, at a bounded rate, and blocks nothing."""
 
 import asyncio
 from dataclasses import replace
@@ -6,20 +6,20 @@ from itertools import pairwise
 
 from egress_server.domain.model.status import Phase
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
+from tests.support.doubles.memory_target import MemoryTarget, loop_time
 from tests.support.meshes import BIRTH, cluster, entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget, loop_time
 from tests.unit.delivery.world import World
 
 SEEN = Inventory("east", BIRTH, namespaces=("default",))
 STALE = StaleWorkload("Deployment", "default", "web", 2, 2, "older rules")
 
 
-def seeing(*names: str) -> tuple[World, FakeTarget]:
+def seeing(*names: str) -> tuple[World, MemoryTarget]:
     """A world whose cluster has an inventory."""
     world = World(*(entry(name) for name in names))
     target = world.targets["east"]
-    target.tells, target.inventory = True, SEEN
+    target.watchable, target.inventory = True, SEEN
     return world, target
 
 
@@ -47,7 +47,7 @@ async def test_what_is_new_is_put_at_a_bounded_rate() -> None:
         began = loop_time()
         for number in range(100):
             target.inventory = replace(SEEN, namespaces=(f"n{number}",))
-            target.meddle("none")
+            target.cluster.notify()
             await asyncio.sleep(0.05)
         await asyncio.sleep(3)
     times = [at for at, _ in world.store.inventories[1:]]
@@ -59,7 +59,7 @@ async def test_what_is_new_is_put_at_a_bounded_rate() -> None:
 
 @virtual_time
 async def test_a_takeover_writes_only_what_is_new() -> None:
-    """An applier that takes a cluster over knows what the store has."""
+    """An applier that takes a cluster over uses the inventory in the store."""
     world, _ = seeing()
     world.store.write_inventory("default", SEEN)
     async with world.driven():
@@ -70,7 +70,7 @@ async def test_a_takeover_writes_only_what_is_new() -> None:
 
 @virtual_time
 async def test_a_cluster_that_cannot_tell() -> None:
-    """Nothing is written of it, and nothing is stale there."""
+    """No inventory is written, and nothing is stale there."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()
@@ -86,23 +86,23 @@ async def test_put_though_the_cluster_is_held() -> None:
     async with world.driven():
         await world.applied()
         assert target.witness is not None
-        target.witness = replace(target.witness, epoch="another")
+        target.cluster.witness = replace(target.witness, epoch="another")
         target.inventory = replace(SEEN, namespaces=("new",))
-        target.meddle("none")
+        target.cluster.notify()
         await world.until(lambda: world.status().phase is Phase.HELD)
         await world.until(lambda: world.replica.inventories["east"].namespaces == ("new",), seconds=2)
 
 
 @virtual_time
 async def test_the_store_is_away() -> None:
-    """A store that does not accept it holds up no reconcile, and gets it later."""
+    """A store that rejects it does not block a reconcile, and gets it later."""
     world, target = seeing("bank")
     async with world.driven():
         await world.applied()
         await asyncio.sleep(5)
         world.store.refuses_inventories = True
         target.inventory = replace(SEEN, namespaces=("new",))
-        target.meddle("none")
+        target.cluster.notify()
         world.set(entry("shop"))
         await world.applied(seconds=0.3)
         await asyncio.sleep(5)
@@ -119,7 +119,7 @@ async def test_stale_workloads_are_counted() -> None:
         await world.applied()
         assert world.status().stale_workloads == 4
         target.inventory = SEEN
-        target.meddle("none")
+        target.cluster.notify()
         await world.until(lambda: world.status().stale_workloads == 0, seconds=1)
 
 
@@ -137,7 +137,7 @@ async def test_dropped_with_its_cluster() -> None:
 
 @virtual_time
 async def test_a_stop_keeps_it() -> None:
-    """What is known of a cluster outlives its applier."""
+    """The inventory of a cluster outlives its applier."""
     world, _ = seeing("bank")
     async with world.driven():
         await world.until(lambda: "east" in world.replica.inventories)
@@ -146,7 +146,7 @@ async def test_a_stop_keeps_it() -> None:
 
 @virtual_time
 async def test_a_store_that_does_not_forget() -> None:
-    """A store that can't delete it does not keep a cluster from being released."""
+    """A store that can't delete it does not prevent a cluster from being released."""
     world, target = seeing("bank")
     async with world.driven():
         await world.until(lambda: "east" in world.replica.inventories)

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import cluster, entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.world import World
 
 
@@ -39,7 +39,8 @@ async def test_two_appliers_never_meet() -> None:
 
 @virtual_time
 async def test_lease_lost_in_mid_apply() -> None:
-    """When the lease is gone the apply in flight is broken off, and nothing is touched until we hold it again."""
+    """When the lease is lost the apply in flight is interrupted, and nothing is changed until the lease is held
+    again."""
     world = World(entry("bank"))
     target = world.targets["east"]
     target.seconds = 60.0
@@ -73,13 +74,13 @@ async def test_store_refuses_the_record() -> None:
 
 @virtual_time
 async def test_younger_witness() -> None:
-    """A witness of a newer lease means that another applier has taken over: don't touch the cluster."""
+    """A witness of a newer lease means that another applier has taken over: the cluster is left alone."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
         await world.applied()
         assert target.witness is not None
-        target.witness = type(target.witness)("epoch-1", 3, "d3", fence=2)
+        target.cluster.witness = type(target.witness)("epoch-1", 3, "d3", fence=2)
         world.set(entry("shop"))
         await world.applied()
     assert target.writes[-1].witness.fence == 2
@@ -97,20 +98,20 @@ async def test_long_apply_keeps_its_lease() -> None:
 
 @virtual_time
 async def test_not_ours_to_drive() -> None:
-    """No lease is taken of a cluster that this process may not reconcile; when its registration allows it, it is, and
-    released when it no longer does."""
+    """No lease is taken of a cluster that this process may not reconcile; it is taken when its registration allows it,
+    and released when it no longer does."""
     world = World(clusters=("east", "west"))
-    world.targets.foreign.add("west")
+    world.targets.unmanaged.add("west")
     async with world.driven():
         await world.applied("east")
         await asyncio.sleep(60)
         assert world.store.owner("west") is None
         assert world.targets["west"].gathers == 0
-        world.targets.foreign.clear()
+        world.targets.unmanaged.clear()
         world.set(cluster("west", may="drive"))
         await world.applied("west")
         assert world.store.owner("west") == "us"
-        world.targets.foreign.add("west")
+        world.targets.unmanaged.add("west")
         world.set(cluster("west", may="not"))
         await world.until(lambda: world.store.owner("west") is None)
         assert world.targets["west"].closed

@@ -17,20 +17,20 @@ from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import MASS_DELETION, Phase, Problem
+from tests.support.doubles.memory_target import MemoryTarget
 from tests.support.meshes import MESH, cluster, entry, fault, interception, with_orders
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
 
 EAST = replace(cluster("east"), target=KubernetesTarget())
 
 
 def entries(count: int) -> list[ServiceEntry]:
-    """So many entries."""
+    """This many entries."""
     return [entry(f"e{number:02}") for number in range(count)]
 
 
-async def holding(count: int, kind: Cluster = EAST) -> tuple[World, FakeTarget]:
+async def holding(count: int, kind: Cluster = EAST) -> tuple[World, MemoryTarget]:
     """A world whose cluster holds so many entries; no applier is running."""
     world = World(*entries(count))
     world.set(kind)
@@ -40,7 +40,7 @@ async def holding(count: int, kind: Cluster = EAST) -> tuple[World, FakeTarget]:
 
 
 def deletes(world: World, count: int, first: int = 0) -> None:
-    """A user deletes so many entries."""
+    """A user deletes this many entries."""
     for each in entries(first + count)[first:]:
         world.delete(each)
 
@@ -59,7 +59,7 @@ def problem(world: World) -> Problem:
     [(9, 5, False), (9, 6, True), (29, 6, True), (30, 6, False), (31, 7, True), (6, 6, True), (5, 5, False)],
 )
 async def test_how_much_is_much(there: int, going: int, held: bool) -> None:
-    """More than five and more than a fifth: with less the cluster goes on."""
+    """More than five and more than a fifth: with less the cluster is reconciled."""
     world, target = await holding(there)
     deletes(world, going)
     async with world.driven():
@@ -83,7 +83,7 @@ async def test_what_is_only_remembered_goes_without_asking() -> None:
 
 @virtual_time
 async def test_held_says_what_and_how() -> None:
-    """Nothing at all is changed; the record says how many of how many, which, and how to go on."""
+    """Nothing at all is changed; the record has the counts, examples, and how to proceed."""
     world, target = await holding(9)
     world.set(entry("new"))
     deletes(world, 6)
@@ -103,7 +103,7 @@ async def test_held_says_what_and_how() -> None:
 
 @virtual_time
 async def test_approved() -> None:
-    """Exactly what was approved is deleted, and the rest of the reconcile goes through with it."""
+    """Exactly what was approved is deleted, and the rest of the reconcile continues."""
     world, target = await holding(9)
     world.set(entry("new"))
     deletes(world, 6)
@@ -133,7 +133,7 @@ async def test_approval_of_something_else() -> None:
 
 @virtual_time
 async def test_approved_once() -> None:
-    """The same deletion another time is another deletion."""
+    """The same deletion at another time is another deletion."""
     world, _ = await holding(9)
     async with world.driven():
         deletes(world, 6)
@@ -185,7 +185,7 @@ async def test_a_cluster_that_is_let_go_of() -> None:
 
 @virtual_time
 async def test_faults_end_all_the_same() -> None:
-    """That faults are over, or cleared, is never held up: without them things are as they were."""
+    """Removing expired or cleared faults is never held: it restores the previous state."""
     world = World(*entries(3))
     world.set(EAST)
     target = world.targets["east"]
@@ -223,8 +223,7 @@ async def test_strangers_with_our_label() -> None:
 
 @virtual_time
 async def test_faults_end_on_a_held_cluster() -> None:
-    """What a guard holds back does not keep a fault from ending on time, though its applier knows of it only from the
-    cluster."""
+    """A guard does not prevent a fault from ending on time, even if the applier only knows it from the cluster."""
     world = World(*entries(9))
     world.set(EAST)
     target = world.targets["east"]

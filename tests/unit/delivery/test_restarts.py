@@ -10,38 +10,38 @@ from egress_server.domain.model.clusters import Cluster, RestartOrder
 from egress_server.domain.model.errors import TransientError
 from egress_server.domain.model.status import RestartProgress, RestartState
 from egress_server.domain.observed.inventory import Inventory, StaleWorkload
+from tests.support.doubles.memory_target import MemoryTarget
 from tests.support.meshes import BIRTH, cluster, entry, with_orders
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import FakeTarget
 from tests.unit.delivery.world import World
 
 A, B, C = (f"Deployment/default/{name}" for name in "abc")
 
 
 def ordering(id_: str, *workloads: str) -> Cluster:
-    """The cluster with an order."""
+    """The cluster with a restart request."""
     return with_orders(cluster("east"), restart=RestartOrder(id_, workloads))
 
 
 def stale(kind: str, name: str) -> StaleWorkload:
-    """A workload under older rules."""
+    """A workload with stale rules."""
     return StaleWorkload(kind, "default", name, 1, 1, "older rules")
 
 
 def progress(world: World) -> RestartProgress:
-    """What the record says."""
+    """The restart in the record."""
     found = world.status().restart
     assert found is not None
     return found
 
 
-def names(target: FakeTarget) -> list[str]:
+def names(target: MemoryTarget) -> list[str]:
     """What was restarted, in order."""
-    return [workload for _, workload in target.restarted]
+    return [workload for _, workload in target.restarts]
 
 
 async def over(world: World, id_: str, seconds: float = 100.0) -> RestartProgress:
-    """Waits for the end of an order."""
+    """Waits for the end of a restart."""
 
     def ended() -> bool:
         told = world.status().restart
@@ -65,17 +65,17 @@ async def test_one_after_the_other() -> None:
         assert await over(world, "o1") == RestartProgress("o1", RestartState.DONE, (A, B, C))
         await asyncio.sleep(200)
     assert names(target) == [A, B, C]
-    assert [round(later - earlier) for (earlier, _), (later, _) in pairwise(target.restarted)] == [8, 8]
+    assert [round(later - earlier) for (earlier, _), (later, _) in pairwise(target.restarts)] == [8, 8]
 
 
 @virtual_time
 async def test_beside_the_cycles() -> None:
-    """A restart that takes long holds no change up."""
+    """A long restart does not delay a change."""
     world = World(entry("bank"))
     world.targets["east"].restart_seconds = 200.0
     async with world.driven():
         world.set(ordering("o1", A))
-        await world.until(lambda: bool(world.targets["east"].restarted))
+        await world.until(lambda: bool(world.targets["east"].restarts))
         world.set(entry("shop"))
         await world.applied(seconds=0.5)
         assert progress(world).state is RestartState.RUNNING
@@ -86,10 +86,10 @@ async def test_stops_at_the_first_that_is_not_back() -> None:
     """The remaining ones are left alone, until the next request."""
     world = World(entry("bank"))
     target = world.targets["east"]
-    target.lost = {B}
+    target.never_ready = {B}
     async with world.driven():
         world.set(ordering("o1", A, B, C))
-        assert await over(world, "o1") == RestartProgress("o1", RestartState.STOPPED, (A,), B, f"{B} is not back")
+        assert await over(world, "o1") == RestartProgress("o1", RestartState.STOPPED, (A,), B, f"{B} is not ready")
         await asyncio.sleep(200)
         assert names(target) == [A, B]
         world.set(ordering("o2", C))
@@ -124,15 +124,16 @@ async def test_tried_again() -> None:
         assert progress(world) == RestartProgress("o1", RestartState.RUNNING, message=f"retrying {A}: no route")
         assert await over(world, "o1") == RestartProgress("o1", RestartState.DONE, (A, B))
     assert names(target) == [A, A, A, B]
-    assert target.restarted[2][0] - target.restarted[1][0] == pytest.approx(30.0)
+    assert target.restarts[2][0] - target.restarts[1][0] == pytest.approx(30.0)
 
 
 @virtual_time
 async def test_all_that_is_stale() -> None:
-    """A request without names is for all stale workloads, as found a moment later; pods without an owner are named."""
+    """A request without names is for all stale workloads, as observed a moment later; pods without an owner are
+    listed."""
     world = World(entry("bank"))
     target = world.targets["east"]
-    target.tells = True
+    target.watchable = True
     target.inventory = Inventory("east", BIRTH)
     async with world.driven():
         world.set(ordering("o1"))
@@ -140,7 +141,7 @@ async def test_all_that_is_stale() -> None:
         await asyncio.sleep(2)
         found = (stale("Deployment", "a"), stale("Pod", "lone"), stale("StatefulSet", "db"))
         target.inventory = replace(target.inventory, stale_workloads=found)
-        target.meddle("none")
+        target.cluster.notify()
         told = await over(world, "o1")
     assert told.done == (A, "StatefulSet/default/db")
     assert told.message == "a restart would not help, replace manually: 1, such as Pod default/lone"
@@ -160,12 +161,12 @@ async def test_nothing_is_stale(inventory: Inventory | None) -> None:
 
 @virtual_time
 async def test_a_newer_order() -> None:
-    """It takes over once the workload in flight is back."""
+    """It takes over once the workload in flight is ready."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
         world.set(ordering("o1", A, B))
-        await world.until(lambda: bool(target.restarted))
+        await world.until(lambda: bool(target.restarts))
         world.set(ordering("o2", C))
         assert await over(world, "o2") == RestartProgress("o2", RestartState.DONE, (C,))
     assert names(target) == [A, C]
@@ -173,13 +174,13 @@ async def test_a_newer_order() -> None:
 
 @virtual_time
 async def test_called_off() -> None:
-    """A request that is withdrawn, or a cluster that is released, ends it."""
+    """A request that is cancelled, or a cluster that is released, ends it."""
     for after in (cluster("east"), replace(ordering("o1", A, B), draining=True)):
         world = World(entry("bank"))
         target = world.targets["east"]
         async with world.driven():
             world.set(ordering("o1", A, B))
-            await world.until(lambda target=target: bool(target.restarted))  # type: ignore[misc]
+            await world.until(lambda target=target: bool(target.restarts))  # type: ignore[misc]
             world.set(after)
             await asyncio.sleep(60)
         assert names(target) == [A]
@@ -187,7 +188,7 @@ async def test_called_off() -> None:
 
 @virtual_time
 async def test_a_draining_cluster_begins_none() -> None:
-    """Nothing is restarted on a cluster that is about to go."""
+    """Nothing is restarted on a cluster that is being deregistered."""
     world = World(entry("bank"))
     world.set(replace(ordering("o1", A), draining=True))
     async with world.driven():
@@ -197,12 +198,12 @@ async def test_a_draining_cluster_begins_none() -> None:
 
 @virtual_time
 async def test_resumed() -> None:
-    """An applier that takes the cluster over continues where the previous one was, and repeats nothing."""
+    """An applier that takes the cluster over continues where the previous one stopped, and repeats nothing."""
     world = World(entry("bank"))
     target = world.targets["east"]
     async with world.driven():
         world.set(ordering("o1", A, B, C))
-        await world.until(lambda: len(target.restarted) == 2)
+        await world.until(lambda: len(target.restarts) == 2)
     assert progress(world) == RestartProgress("o1", RestartState.RUNNING, (A,))
     async with world.driven():
         assert await over(world, "o1") == RestartProgress("o1", RestartState.DONE, (A, B, C))

@@ -1,4 +1,4 @@
-"""An applier that was started without its store: it ends faults, by what the clusters say, and does nothing else."""
+"""An applier that was started without its store: it ends faults, as recorded on the clusters, and does nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ OFF = TransientError(UNREACHABLE, "no route")
 
 
 async def left_behind(*seconds: float, clusters: tuple[str, ...] = ("east",)) -> World:
-    """Clusters with faults that end so many seconds from now, and no applier running."""
+    """Clusters with faults that end in this many seconds, and no applier running."""
     world = World(entry("bank"), clusters=clusters)
     async with world.driven():
         for number, each in enumerate(seconds):
@@ -37,7 +37,7 @@ async def attending(world: World, *clusters: str) -> AsyncIterator[None]:
 
 @virtual_time
 async def test_faults_end_on_time() -> None:
-    """Each fault ends when the cluster says it does, not before and not much after; the witness stays as it is."""
+    """Each fault ends as recorded on the cluster, not before and not much after; the witness stays as it is."""
     world = await left_behind(60.0, 90.0)
     target = world.targets["east"]
     witness, writes = target.witness, len(target.writes)
@@ -81,7 +81,7 @@ async def test_clusters_on_their_own() -> None:
 
 @virtual_time
 async def test_a_failure_of_ours() -> None:
-    """A mistake in one look is not the end of looking."""
+    """A failed scan does not end the scanning."""
     world = await left_behind(10.0)
     world.targets["east"].failures = [RuntimeError("a bug")]
     async with attending(world, "east"):
@@ -93,7 +93,7 @@ async def test_a_failure_of_ours() -> None:
 async def test_only_what_we_may_drive() -> None:
     """A cluster that this process may not reconcile is not touched."""
     world = await left_behind(10.0)
-    world.targets.foreign.add("east")
+    world.targets.unmanaged.add("east")
     gathers = world.targets["east"].gathers
     async with attending(world, "east"):
         await asyncio.sleep(30)

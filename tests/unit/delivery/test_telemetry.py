@@ -1,4 +1,4 @@
-"""What operators see of delivery: one trace from a call to each apply, a fresh look on request, and times."""
+"""What operators see of delivery: one trace from a call to each apply, a resync on request, and times."""
 
 import asyncio
 from datetime import timedelta
@@ -11,9 +11,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from egress_server.ports.store import Arrival
 from egress_server.telemetry.metrics import REGISTRY
 from egress_server.telemetry.tracing import apply_span
+from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import BIRTH, entry
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import loop_time
 from tests.unit.delivery.world import World
 
 EXPORTER = InMemorySpanExporter()
@@ -124,7 +124,7 @@ async def test_deregistered() -> None:
 
 @virtual_time
 async def test_draining() -> None:
-    """A cluster that is about to be deregistered loses what is ours, the witness too."""
+    """A cluster that is about to be deregistered loses all managed objects, the witness too."""
     world = World(entry("bank"))
     async with world.driven():
         await world.applied()

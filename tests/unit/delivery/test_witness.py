@@ -1,4 +1,4 @@
-"""A store that was lost or restored does not get to touch a cluster that knows more than it."""
+"""A store that was lost or restored can't change a cluster that was managed by a newer state."""
 
 import asyncio
 from dataclasses import replace
@@ -17,9 +17,9 @@ KUBERNETES = replace(cluster("east"), target=KubernetesTarget())
 
 
 def driven_before(*, revision: int = 4, epoch: str = "epoch-1", digest: str = "d4") -> World:
-    """A mesh at revision 4 whose cluster has objects, and a witness as said."""
+    """A mesh at revision 4 whose cluster has objects, and this witness."""
     world = World(policy("REGISTRY_ONLY"), entry("bank"))
-    world.targets["east"].witness = Witness(epoch, revision, digest, fence=0)
+    world.targets["east"].cluster.witness = Witness(epoch, revision, digest, fence=0)
     return world
 
 
@@ -54,14 +54,13 @@ async def test_rewound_store_is_held(witness: dict[str, str], words: str) -> Non
 
 @virtual_time
 async def test_empty_store_deletes_nothing() -> None:
-    """A new store meets a cluster full of objects: they stay."""
+    """A new store meets a cluster with many objects: they stay."""
     full = World(policy("REGISTRY_ONLY"), entry("bank"))
     async with full.driven():
         await full.applied()
     world = World()
     world.replica.snapshot.epoch = "epoch-2"
-    world.targets["east"].objects = dict(full.targets["east"].objects)
-    world.targets["east"].witness = full.targets["east"].witness
+    world.targets.move("east", full.targets["east"].cluster)
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
         await asyncio.sleep(200)
@@ -84,11 +83,11 @@ async def test_held_until_the_data_is_back() -> None:
 @virtual_time
 @pytest.mark.parametrize("witness", [{"epoch": "epoch-0"}, {"revision": 9, "digest": "d9"}, {"digest": "other"}])
 async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
-    """Once this store is accepted the cluster follows it, whatever reconciled it before and however recently."""
+    """Once this store is accepted it manages the cluster, whichever store managed it before and however recently."""
     world = driven_before(**witness)  # type: ignore[arg-type]
     target = world.targets["east"]
     assert target.witness is not None
-    target.witness = replace(target.witness, fence=99)
+    target.cluster.witness = replace(target.witness, fence=99)
     async with world.driven():
         await world.until(lambda: world.status().phase is Phase.HELD)
         problem = world.status().problem
@@ -104,7 +103,7 @@ async def test_accepted_store_takes_over(witness: dict[str, str]) -> None:
 
 @virtual_time
 async def test_an_acceptance_is_for_one_witness() -> None:
-    """What was said of one store is not said of the next."""
+    """An approval for one store is not valid for the next."""
     world = driven_before(epoch="epoch-0")
     target = world.targets["east"]
     assert target.witness is not None
@@ -117,14 +116,13 @@ async def test_an_acceptance_is_for_one_witness() -> None:
 
 @virtual_time
 async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> None:
-    """That a cluster follows a store that knows nothing does not mean that all may go."""
+    """Accepting a store that is empty does not approve that everything is deleted."""
     full = World(*(entry(f"e{number}") for number in range(9)))
     async with full.driven():
         await full.applied()
     world = World()
     world.replica.snapshot.epoch = "epoch-2"
-    target = world.targets["east"]
-    target.objects, target.witness = dict(full.targets["east"].objects), full.targets["east"].witness
+    target = world.targets.move("east", full.targets["east"].cluster)
     assert target.witness is not None
     world.set(with_orders(KUBERNETES, accepted=witness_token(target.witness)))
     async with world.driven():
@@ -137,7 +135,7 @@ async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> N
 
 @virtual_time
 async def test_process_that_lags_behind_is_no_rewound_store() -> None:
-    """A process that has not yet seen what the store has waits for it instead of holding the cluster."""
+    """A process that has not yet received the newest state waits for it instead of holding the cluster."""
     world = driven_before(revision=5, digest="d5")
     world.store.revision = 5
     async with world.driven():
@@ -150,7 +148,7 @@ async def test_process_that_lags_behind_is_no_rewound_store() -> None:
 
 @virtual_time
 async def test_process_that_lags_for_long_says_so() -> None:
-    """A process whose copy does not follow reports it, and tries again."""
+    """A process whose replica is behind reports it, and tries again."""
     world = driven_before(revision=5, digest="d5")
     world.store.revision = 5
     async with world.driven():
@@ -164,7 +162,7 @@ async def test_process_that_lags_for_long_says_so() -> None:
 
 @virtual_time
 async def test_revision_past_retention() -> None:
-    """A cluster that was away for longer than history is kept is reconciled: nothing speaks against it."""
+    """A cluster that was unreachable for longer than history is kept is reconciled as usual."""
     world = driven_before(revision=2, digest="d2")
     world.store.digests[2] = None
     async with world.driven():
@@ -173,7 +171,7 @@ async def test_revision_past_retention() -> None:
 
 @virtual_time
 async def test_store_that_does_not_know_our_revision() -> None:
-    """Without the digest of what is to be applied nothing is: the witness could not be written."""
+    """Without the digest of the revision nothing is applied: the witness could not be written."""
     world = World(entry("bank"))
     world.store.digests[3] = None
     async with world.driven():

@@ -1,4 +1,4 @@
-"""An applier at work on a small mesh of fakes."""
+"""An applier that runs on a small mesh of fakes."""
 
 import asyncio
 import contextlib
@@ -11,9 +11,11 @@ from egress_server.delivery.manager import ControllerManager
 from egress_server.delivery.settings import DeliverySettings
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus, Phase
-from tests.support.memory_store import MemoryReplica
+from tests.support.doubles.memory_store import MemoryReplica
+from tests.support.doubles.memory_target import MemoryTargets, loop_time
 from tests.support.meshes import BIRTH, MESH, cluster
-from tests.unit.delivery.fakes import FakeAgents, FakeStore, FakeTargets, loop_time
+from tests.support.waiting import until
+from tests.unit.delivery.fakes import FakeAgents, FakeStore
 
 DEFAULTS = DeliverySettings()
 
@@ -31,7 +33,7 @@ class World:
         self.replica = MemoryReplica(self.store)
         for resource in (MESH, *(cluster(id_) for id_ in clusters), *resources):
             self.store.put(resource)
-        self.targets = FakeTargets()
+        self.targets = MemoryTargets()
         self.agents = FakeAgents(self.targets)
 
     def set(self, resource: Resource) -> int:
@@ -59,7 +61,7 @@ class World:
 
     @asynccontextmanager
     async def driven(self, settings: DeliverySettings = DEFAULTS) -> AsyncIterator[None]:
-        """An applier at work; stopped in the end."""
+        """A running applier; stopped at the end."""
         task = asyncio.create_task(self.applier(settings).run())
         try:
             yield
@@ -69,19 +71,17 @@ class World:
                 await task
 
     def status(self, cluster_id: str = "east") -> ClusterStatus:
-        """The record of a cluster, as everybody sees it."""
+        """The record of a cluster in the replica."""
         return self.replica.statuses.get(cluster_id, ClusterStatus(cluster_id, Phase.SETTLED))
 
     async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
-        """Waits until something holds."""
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110 - conditions of any kind
-                await asyncio.sleep(0.005)
+        """Waits for a condition; much sooner than `seconds`."""
+        await until(condition, seconds=seconds, poll=0.005)
 
     async def applied(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
         """Waits until the cluster holds the newest revision."""
         await self.until(lambda: self.status(cluster_id).applied_revision == self.replica.snapshot.revision, seconds)
 
     async def verified(self, cluster_id: str = "east", seconds: float = 30.0) -> None:
-        """Waits until the newest revision was verified, whatever came of it."""
+        """Waits until the newest revision was verified, whatever the outcome."""
         await self.until(lambda: self.status(cluster_id).verified_revision == self.replica.snapshot.revision, seconds)

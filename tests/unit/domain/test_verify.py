@@ -1,4 +1,4 @@
-"""Which probes verify policy, and how verdicts are compared. No probe may go where policy would not allow it."""
+"""Which probes verify policy, and how verdicts are compared. Probes only go where policy allows it."""
 
 from dataclasses import replace
 from typing import Any
@@ -60,7 +60,7 @@ def only(entry_: ServiceEntry, **more: Any) -> Subject:
 
 
 def test_entry_is_asked_by_each_protocol() -> None:
-    """One probe by HTTP and one by TLS, to the first host that is not a wildcard, on the ports that it declares."""
+    """One probe by HTTP and one by TLS, to the first host that is not a wildcard, on its declared ports."""
     spread = entry(
         "x", hosts=("*.a.example.com", "b.example.com", "c.example.com"), ports=ports("8080:GRPC", "8443:TLS")
     )
@@ -101,7 +101,8 @@ def test_entry_that_no_probe_can_tell(fields: dict[str, Any], words: str) -> Non
 
 
 def test_entry_is_asked_from_where_it_is_seen() -> None:
-    """The probe is sent by an agent in the entry's own namespace, if there is one, else by any that sees the entry."""
+    """The probe is sent by an agent in the entry's own namespace, if there is one, otherwise by any that sees the
+    entry."""
     private = entry("bank", namespace="prod", export_to=(".",))
     assert [c.workload.agent for c in only(private, workloads=(DEFAULT, PROD)).probes] == ["a2", "a2"]
     public = entry("bank", namespace="shop")
@@ -145,7 +146,7 @@ def test_no_negative_probe_where_an_entry_covers_all() -> None:
 
 
 def test_policy_is_asked_where_it_decides() -> None:
-    """A policy is verified from a workload that it applies to; a displaced one can't be."""
+    """A policy is verified from a workload that it applies to; an overridden one can't be."""
     lab = policy("ALLOW_ANY", "lab", scope=Scope("prod"))
     found = look(held(STRICT, lab), {STRICT.name: None, lab.name: None}, (PROD, DEFAULT), KNOWN)
     assert [check.workload for check in found[STRICT.name].probes] == [DEFAULT]
@@ -206,7 +207,7 @@ def test_compare(expected: Outcome, seen: Outcome, upstream: str, agreement: Agr
 
 
 def test_changed_since_a_state() -> None:
-    """What was added, changed or removed, the last with its last state."""
+    """What was added, changed or removed; removed resources with their last state."""
     history = History(EAST, STRICT, BANK, entry("shop"), entry("news"))
     before = effective(history.snapshot, EAST, BIRTH)
     history.set(entry("shop", hosts=("new.example.com",)))
@@ -218,7 +219,7 @@ def test_changed_since_a_state() -> None:
 
 
 def test_changed_since_a_revision() -> None:
-    """After a restart, what changed after the last verdict; the cluster too if there never was one."""
+    """After a restart: what changed after the last verdict; the cluster too if there never was one."""
     now = held(STRICT, BANK)
     assert changed(None, now, 0) == {EAST.name: None, STRICT.name: None, BANK.name: None}
     assert changed(None, now, 3) == {BANK.name: None}

@@ -1,4 +1,4 @@
-"""Kubeconfigs: what is read of them, and that nothing they name is ever run or read."""
+"""Kubeconfigs: what is read from them, and that nothing they name is ever run or read."""
 
 import base64
 import copy
@@ -74,7 +74,7 @@ def test_secrets_are_not_shown() -> None:
 )
 @pytest.mark.parametrize("index", [0, 1])
 def test_programs_and_files_are_refused(section: str, part: str, key: str, value: Any, index: int) -> None:
-    """By the name of the field, in whatever context it is."""
+    """By the name of the field, in any context."""
     config = copy.deepcopy(CONFIG)
     config[section][index][part][key] = value
     with pytest.raises(KubeconfigError, match=key):

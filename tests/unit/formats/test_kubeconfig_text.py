@@ -26,7 +26,7 @@ def refusal(text: str, context: str = "") -> str:
 
 
 def test_only_the_chosen_context_is_kept() -> None:
-    """With its cluster and user; other users don't matter."""
+    """With its cluster and user; other users are ignored."""
     kept = extract_context(kubeconfig())
     assert kept.context == "c0"
     assert "198.51.100.7" not in kept.text
@@ -43,7 +43,7 @@ def test_every_way_of_writing_it_comes_to_one_text() -> None:
 
 
 def test_what_is_needed_to_connect_is_kept() -> None:
-    """It reads the same as the original, and everything else is gone."""
+    """It reads the same as the original, and everything else is dropped."""
     cluster = {
         "server": SERVER,
         "certificate-authority-data": pem("ca"),

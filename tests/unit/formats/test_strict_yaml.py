@@ -1,4 +1,4 @@
-"""YAML: what is accepted, what it means, and what is refused with its place."""
+"""YAML: what is accepted, what it means, and what is refused with its position."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def nested(depth: int) -> str:
     ids=["plain", "one document", "comments", "CRLF", "BOM", "tab", "JSON", "anchor", "block", "quotes"],
 )
 def test_ordinary_yaml_is_read(text: str, value: dict[str, Any]) -> None:
-    """One mapping, however it is written."""
+    """One mapping, in every notation."""
     assert load_mapping(text) == value
 
 
@@ -121,7 +121,7 @@ def test_keys_are_always_text() -> None:
     ],
 )
 def test_what_is_unclear_is_refused_with_its_place(text: str, said: str) -> None:
-    """The message says what and where; nothing is guessed and nothing is expanded."""
+    """The message has the problem and its position; nothing is guessed and nothing is expanded."""
     with pytest.raises(YamlError, match=said) as caught:
         load_mapping(text)
     assert "\n" not in str(caught.value)
@@ -167,7 +167,7 @@ def test_good_indentation_is_never_taken_for_lost(text: str) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Only YamlError is ever raised."""
+    """Only YamlError is raised."""
     try:
         load_mapping(text)
     except YamlError as error:
@@ -199,13 +199,29 @@ _odd = [
     "#",
     "<<",
     "1" * 20,
+    *"yYnN",
+    "0o7",
+    "-0O7",
+    "0B1",
+    "+0X1f",
+    "1_000",
+    "1_0.5",
+    "-.Inf",
+    ".nan",
 ]
 
 
 @pytest.mark.parametrize("text", _odd)
 def test_text_that_looks_like_something_else_is_written_in_quotes(text: str) -> None:
-    """A label such as 1e3 stays a string, as key and as value."""
+    """A label such as 1e3 stays a string, as key and as value, also for Kubernetes, whose YAML knows more words."""
+    assert dump([text]) in {f"- '{text}'\n", f'- "{text}"\n'}
     assert load_mapping(dump({"a": text, text: "b", "c": [text]})) == {"a": text, text: "b", "c": [text]}
+
+
+@pytest.mark.parametrize("text", ["203.0.113.7", "10.0.0.0/8", "v1", "yn", "e1", "0o", "0xg", "1.2.3", "a_1"])
+def test_ordinary_text_is_written_plain(text: str) -> None:
+    """Quotes only where they are needed: people read these files."""
+    assert dump({"a": text}) == f"a: {text}\n"
 
 
 @given(st.dictionaries(st.text("abc:- '1", min_size=1), _plain, max_size=4))
@@ -215,7 +231,7 @@ def test_what_is_written_is_read_again(value: dict[str, Any]) -> None:
 
 
 def test_what_stands_twice_is_written_twice() -> None:
-    """What is written can be read: no anchors, no aliases."""
+    """The output can be parsed again: no anchors, no aliases."""
     part = {"a": ["b"]}
     text = dump({"one": part, "two": part})
     assert text == "one:\n  a:\n  - b\ntwo:\n  a:\n  - b\n"

@@ -1,4 +1,4 @@
-"""Faults in Istio's VirtualService: the source document's is accepted unchanged; everything else is refused by its
+"""Faults in Istio's VirtualService: the source document's is accepted unchanged; everything else is refused with its
 path."""
 
 import pytest

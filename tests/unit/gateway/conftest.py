@@ -10,12 +10,12 @@ from tests.unit.gateway.fakes import FakePipeline, app_over, client_of
 
 @pytest.fixture
 def pipeline() -> FakePipeline:
-    """What the gateway calls."""
+    """The pipeline that the gateway calls."""
     return FakePipeline()
 
 
 @pytest.fixture
 async def client(pipeline: FakePipeline) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a gateway with the defaults."""
+    """A client of a gateway with default settings."""
     async with client_of(app_over(pipeline)) as made:
         yield made

@@ -23,7 +23,7 @@ Answer = Callable[[Method, Any, RpcCall], Awaitable[Message]]
 
 
 class FakePipeline:
-    """Decodes each request with the method's own decoder and gives `answer`'s answer; remembers what it was asked."""
+    """Decodes each request with the method's own decoder and returns the reply of `answer`; records requests."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
@@ -32,7 +32,7 @@ class FakePipeline:
         self.events: AsyncIterator[Message] = no_events()
 
     async def unary(self, method: Method, request: bytes | Message, call: RpcCall) -> Message:
-        """As the real one: an answer or a Refusal."""
+        """Like the real one: a response or a Refusal."""
         message: Any = method.request_type.FromString(request) if isinstance(request, bytes) else request
         self.requests.append(message)
         self.calls.append(call)
@@ -43,7 +43,7 @@ class FakePipeline:
             raise status_error(error) from error
 
     async def stream(self, method: StreamMethod, request: Message, call: RpcCall) -> AsyncGenerator[Message, None]:
-        """As the real one: what `events` gives, or a Refusal."""
+        """Like the real one: the events of `events`, or a Refusal."""
         self.requests.append(request)
         self.calls.append(call)
         try:
@@ -55,18 +55,18 @@ class FakePipeline:
 
 
 async def no_events() -> AsyncGenerator[Message, None]:
-    """A stream that ends at once."""
+    """A stream that ends immediately."""
     return
     yield
 
 
 async def empty_answer(method: Method, request: Any, call: RpcCall) -> Message:
-    """A response with nothing in it."""
+    """An empty response."""
     return method.response_type()
 
 
 def raising(error: EgressError) -> Answer:
-    """An answer that is a refusal."""
+    """A response that is a refusal."""
 
     async def answer(method: Method, request: Any, call: RpcCall) -> Message:
         raise error
@@ -75,7 +75,7 @@ def raising(error: EgressError) -> Answer:
 
 
 async def all_ready() -> Health:
-    """Nothing is wrong."""
+    """No problems."""
     return Health()
 
 
@@ -92,7 +92,7 @@ def app_over(pipeline: FakePipeline, **changes: Any) -> FastAPI:
 
 @asynccontextmanager
 async def client_of(app: FastAPI, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that calls the app in process; a mistake of the app is answered with 500, as over a socket."""
+    """A client that calls the app in process; a bug in the app results in a 500, as over a socket."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=headers) as client:
         yield client

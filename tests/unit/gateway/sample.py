@@ -1,4 +1,4 @@
-"""A message with a field of every kind, which our contract does not have: what is read from JSON is tested on it."""
+"""A message with a field of every kind, which our contract does not have: the JSON parser is tested on it."""
 
 from typing import Any
 

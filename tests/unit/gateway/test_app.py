@@ -1,4 +1,4 @@
-"""Everything around the calls: health, metrics, docs, unknown paths, and who may call."""
+"""Everything except the calls: health, metrics, docs, unknown paths, and who may call."""
 
 import re
 
@@ -13,7 +13,7 @@ POLICIES = "/v1/meshes/default/outboundPolicies"
 
 
 async def test_alive(client: httpx.AsyncClient) -> None:
-    """A live process reports that it is."""
+    """A live process reports that it is alive."""
     response = await client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"alive": True})
 
@@ -25,7 +25,7 @@ async def test_ready(client: httpx.AsyncClient) -> None:
 
 
 async def test_not_ready(pipeline: FakePipeline) -> None:
-    """With something missing it is not, and names what and why."""
+    """With something missing it is not ready, and names what and why."""
 
     async def readiness() -> Health:
         return Health({"store": "connection refused"}, {"store-upkeep": "failed once"})
@@ -41,7 +41,7 @@ async def test_not_ready(pipeline: FakePipeline) -> None:
 
 
 async def test_degraded(pipeline: FakePipeline) -> None:
-    """A process with a part down that it can do without is ready, and says which."""
+    """A process in which only a non-essential part is down is ready, and names it."""
 
     async def readiness() -> Health:
         return Health(degraded={"pod-survey": "failed once"})
@@ -53,14 +53,14 @@ async def test_degraded(pipeline: FakePipeline) -> None:
 
 
 async def test_metrics(client: httpx.AsyncClient) -> None:
-    """Metrics are given in Prometheus' format."""
+    """Metrics have Prometheus' format."""
     response = await client.get("/metrics")
     assert response.text == "egress_requests_total 1\n"
     assert response.headers["content-type"].startswith("text/plain; version=")
 
 
 async def test_home(client: httpx.AsyncClient) -> None:
-    """The root leads to the docs."""
+    """The root redirects to the docs."""
     response = await client.get("/")
     assert (response.status_code, response.headers["location"]) == (307, "/docs")
 
@@ -81,7 +81,7 @@ async def test_docs_load_nothing_from_elsewhere(client: httpx.AsyncClient) -> No
 
 
 async def test_swagger_ui_knows_openapi_31(client: httpx.AsyncClient) -> None:
-    """The Swagger UI that is installed is one that reads OpenAPI 3.1."""
+    """The installed Swagger UI supports OpenAPI 3.1."""
     script = (await client.get("/docs/swagger-ui-bundle.js")).text
     assert re.search(r"openapi: ?3\.1", script)
 
@@ -90,7 +90,7 @@ async def test_swagger_ui_knows_openapi_31(client: httpx.AsyncClient) -> None:
     "path", ["/nope", "/v1/nope", "/v1/meshes/default/outboundPolicies/", "/v2/meshes", "//healthz"]
 )
 async def test_unknown_path(client: httpx.AsyncClient, path: str) -> None:
-    """A path that nothing serves is NOT_FOUND as a Status."""
+    """An unknown path is NOT_FOUND as a Status."""
     response = await client.get(f"http://localhost{path}")
     assert response.status_code == 404
     assert response.json()["code"] == 5
@@ -102,7 +102,7 @@ async def test_unknown_path(client: httpx.AsyncClient, path: str) -> None:
     [("PUT", POLICIES, "GET"), ("PATCH", f"{POLICIES}/x", "DELETE, GET"), ("POST", "/healthz", "GET, HEAD")],
 )
 async def test_wrong_verb(client: httpx.AsyncClient, verb: str, path: str, allowed: str) -> None:
-    """A path under another verb is UNIMPLEMENTED as a Status, with the verbs there are."""
+    """A path with another verb is UNIMPLEMENTED as a Status, with the supported verbs."""
     response = await client.request(verb, path)
     assert response.status_code == 405
     assert sorted(response.headers["allow"].split(", ")) == allowed.split(", ")
@@ -114,7 +114,7 @@ async def test_wrong_verb(client: httpx.AsyncClient, verb: str, path: str, allow
     "host", ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", "[::1]"]
 )
 async def test_loopback_hosts(client: httpx.AsyncClient, host: str) -> None:
-    """Loopback names and addresses are answered."""
+    """Requests to loopback names and addresses are served."""
     assert (await client.get(POLICIES, headers={"host": host})).status_code == 200
 
 
@@ -134,7 +134,7 @@ async def test_loopback_hosts(client: httpx.AsyncClient, host: str) -> None:
     ],
 )
 async def test_foreign_hosts(client: httpx.AsyncClient, pipeline: FakePipeline, host: str) -> None:
-    """Any other name is refused on every path: it may be a web page's own name, re-pointed here."""
+    """Any other name is refused on every path: it may be a web page's own name that points here (DNS rebinding)."""
     for path in (POLICIES, "/healthz", "/docs", "/nope"):
         response = await client.get(path, headers={"host": host})
         assert response.status_code == 403
@@ -143,14 +143,15 @@ async def test_foreign_hosts(client: httpx.AsyncClient, pipeline: FakePipeline, 
 
 
 async def test_allowed_host(pipeline: FakePipeline) -> None:
-    """A name that was configured is answered."""
+    """A configured name is served."""
     async with client_of(app_over(pipeline, allowed_hosts=["egress.example"])) as client:
         assert (await client.get(POLICIES, headers={"host": "Egress.example:443"})).status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:9999", "http://127.0.0.1:8080"])
 async def test_foreign_origin(client: httpx.AsyncClient, pipeline: FakePipeline, origin: str) -> None:
-    """A page of another origin can't change anything, not even without a body, as browsers send unasked."""
+    """A page of another origin can't change anything, not even with a request without a body, which browsers send
+    without preflight."""
     url = f"{POLICIES}:set?outboundPolicy.mode=ALLOW_ANY"
     response = await client.post(url, headers={"origin": origin})
     assert response.status_code == 403
@@ -165,7 +166,7 @@ async def test_own_origin(client: httpx.AsyncClient) -> None:
 
 
 async def test_cors(pipeline: FakePipeline) -> None:
-    """A configured origin may call with our headers, and read the ETag; refusals are readable too."""
+    """A configured origin may call with our headers, and read the ETag; error responses are readable too."""
     origin = {"origin": "https://portal.example"}
     async with client_of(app_over(pipeline, cors_origins=["https://portal.example"])) as client:
         asked = {"access-control-request-method": "POST", "access-control-request-headers": "if-match,content-type"}
@@ -180,7 +181,7 @@ async def test_cors(pipeline: FakePipeline) -> None:
 
 
 async def test_no_cors_by_default(client: httpx.AsyncClient) -> None:
-    """Without configuration no origin is let in."""
+    """Without configuration no origin is allowed."""
     response = await client.get(POLICIES)
     assert not [name for name in response.headers if name.startswith("access-control")]
 

@@ -127,14 +127,14 @@ BAD: list[tuple[str, object, str]] = [
 
 @pytest.mark.parametrize(("name", "value", "said"), BAD)
 def test_bad_value(name: str, value: object, said: str) -> None:
-    """Each other form is refused by the field's proto name, in words that do not name a Python type."""
+    """Each other form is refused with the field's proto name, and without names of Python types."""
     found = problems({name: value})
     assert list(found) == [SHAPE.fields[name].name]
     assert found[SHAPE.fields[name].name].startswith(said)
 
 
 def test_numbers_beyond_double() -> None:
-    """A number that no double holds is refused by field."""
+    """A number that does not fit into a double is refused with its field."""
     assert list(problems(b'{"int32": 1e400, "double": 1e400, "color": 1e400}')) == ["int32", "double", "color"]
 
 
@@ -146,7 +146,7 @@ def test_times() -> None:
 
 
 def test_paths_of_problems() -> None:
-    """All problems are found at once, each with its path in proto names."""
+    """All problems are found in one pass, each with its path in proto names."""
     found = problems(
         {
             "subItem": {"waitTime": 1, "nope": 1, "labels": {"a.b/c": 1, "d": None}},
@@ -172,13 +172,13 @@ def test_paths_of_problems() -> None:
 
 
 def test_both_spellings() -> None:
-    """JSON names and proto names are both read; one field by both names is refused."""
+    """JSON names and proto names are both read; one field under both names is refused."""
     assert read({"sub_item": {"wait_time": "1s"}}) == read({"subItem": {"waitTime": "1s"}})
     assert problems({"subItem": {}, "sub_item": {}}) == {"sub_item": "is set twice"}
 
 
 def test_oneof() -> None:
-    """Two fields of a oneof exclude each other, wherever they are given; null is not given."""
+    """Two fields of a oneof exclude each other, wherever they are set; null counts as not set."""
     excluded = {"right": "only one of left and right may be set"}
     assert problems({"left": "a", "right": "b"}) == excluded
     assert problems({"left": "a"}, query="right=b") == excluded
@@ -186,7 +186,7 @@ def test_oneof() -> None:
 
 
 def test_long_unknown_name_is_cut() -> None:
-    """An error does not repeat a caller's name of any length."""
+    """An error does not repeat a long name chosen by the caller."""
     assert [len(field) for field in problems({"x" * 100_000: 1})] == [64]
 
 
@@ -199,20 +199,20 @@ def test_body_must_be_an_object(body: object) -> None:
 
 
 def test_body_of_one_field() -> None:
-    """A rule with a field as its body takes that field's value alone, the rest from the query."""
+    """A rule with a field as its body takes only that field's value, and the rest from the query."""
     assert read({"flag": True}, rule="sub_item", query="text=x") == Sample(text="x", sub_item=Sample(flag=True))
     assert problems({"flag": 1}, rule="sub_item") == {"sub_item.flag": "must be true or false"}
 
 
 def test_unexpected_body() -> None:
-    """A method without a body refuses one rather than overlook what it says."""
+    """A method without a body refuses one instead of ignoring it."""
     with pytest.raises(InvalidArgument) as caught:
         read({"flag": True}, rule="")
     assert caught.value.reason == "UNEXPECTED_BODY"
 
 
 def test_query() -> None:
-    """Every kind of field can be given in the query: nested, repeated, maps, enums, times."""
+    """Every kind of field can be set in the query: nested, repeated, maps, enums, times."""
     message = read(
         query="text=a+b%2Bc&flag=true&int64=-5&double=1.5&color=BLUE&waitTime=2s&tags=x&tags=y"
         "&sub_item.waitTime=1s&subItem.labels[a.b/c]=d&labels[]=empty&byFlag[true]=1"
@@ -247,7 +247,7 @@ def test_query() -> None:
     ],
 )
 def test_bad_query(query: str, field: str, said: str) -> None:
-    """A parameter that fits no field is refused by name, not overlooked."""
+    """A parameter without a field is refused by name, not ignored."""
     found = problems(query=query)
     assert list(found) == [field]
     assert found[field].startswith(said)
@@ -260,7 +260,7 @@ def test_query_not_utf8() -> None:
 
 
 def test_path() -> None:
-    """Path variables are set, nested ones too, and must be UTF-8."""
+    """Path variables are set, including nested ones, and must be UTF-8."""
     assert read(path={"text": "a/b", "sub_item.text": "c"}) == Sample(text="a/b", sub_item=Sample(text="c"))
     assert problems(path={"text": "%ff"}) == {"text": "is not valid percent-encoded UTF-8 in the path"}
 
@@ -274,13 +274,13 @@ def test_path() -> None:
     ],
 )
 def test_given_twice(twice: dict[str, Any]) -> None:
-    """A field given in two places must have the same value in both."""
+    """A field that is set in two places must have the same value in both."""
     body = twice.pop("body", None)
     assert list(problems(body, **twice)) == ["text"]
 
 
 def test_given_twice_alike() -> None:
-    """The same value in two places is one value; empty text in a body counts as not given."""
+    """The same value in two places is accepted; an empty string in a body counts as not set."""
     assert read({"text": "a", "tags": ["x"]}, path={"text": "a"}, query="text=a&tags=x") == Sample(text="a", tags=["x"])
     assert read({"text": ""}, path={"text": "a"}).text == "a"
     assert read({"labels": {"a": "1"}}, query="labels[a]=1&labels[b]=2").labels == {"a": "1", "b": "2"}
@@ -300,7 +300,7 @@ def test_yaml(content_type: str) -> None:
 
 
 def test_yaml_not_utf8() -> None:
-    """YAML that is not UTF-8 is refused with the place."""
+    """YAML that is not UTF-8 is refused with the position."""
     assert problems(b"a: \xff", headers={"content-type": "text/yaml"}) == {"istio_yaml": "is not valid UTF-8 at byte 3"}
 
 
@@ -318,7 +318,7 @@ def test_yaml_not_utf8() -> None:
 )
 @pytest.mark.parametrize("body", [b"{}", b""])
 def test_other_content_types(content_type: str, body: bytes) -> None:
-    """Any other content type is refused, even without a body: it is what a foreign web page can send."""
+    """Any other content type is refused, even without a body: a foreign web page can send it."""
     with pytest.raises(InvalidArgument) as caught:
         read(body, headers={"content-type": content_type})
     assert caught.value.reason == "UNSUPPORTED_MEDIA_TYPE"
@@ -331,7 +331,7 @@ def test_content_type_of_nothing() -> None:
 
 
 def test_body_without_content_type() -> None:
-    """A body must say what it is; a request without body need not."""
+    """A body must have a content type; a request without a body need not."""
     requests = HttpRequests(Sample, SHAPE, "*")
     assert requests.read((), {"query_string": b""}, {}, b"") == Sample()
     with pytest.raises(InvalidArgument) as caught:

@@ -1,4 +1,4 @@
-"""Calls through the app: what reaches the pipeline, and how its answer comes back."""
+"""Calls through the app: what reaches the pipeline, and how its response is returned."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ LIMIT = 1024 * 1024
 
 
 async def test_request(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """Path, body, query and headers end in one message."""
+    """Path, body, query and headers are combined into one message."""
     headers = {"If-Match": 'W/"e1"', "Idempotency-Key": "k1"}
     response = await client.post(f"{SET}?validateOnly=true", json=POLICY, headers=headers)
     assert response.status_code == 200
@@ -35,7 +35,7 @@ async def test_request(client: httpx.AsyncClient, pipeline: FakePipeline) -> Non
 
 
 async def test_call(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """The pipeline learns transport, peer, headers and deadline."""
+    """The pipeline gets transport, peer, headers and deadline."""
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     before = time.monotonic()
     await client.get("/v1/meshes/default/changes", headers={"Traceparent": trace})
@@ -48,7 +48,7 @@ async def test_call(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
 
 
 async def test_wait_outlasts_its_own_timeout(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """A call that asks to wait longer than the default deadline gets the time, and some to answer in."""
+    """A call that asks to wait longer than the default deadline gets that time, plus some for the response."""
     before = time.monotonic()
     await client.get("/v1/meshes/default/changes/7:wait?timeout=300s&until=VERIFIED")
     deadline = pipeline.calls[0].deadline
@@ -58,7 +58,7 @@ async def test_wait_outlasts_its_own_timeout(client: httpx.AsyncClient, pipeline
 
 @pytest.mark.parametrize("if_match", ['"e1"', 'W/"e1"', "e1", ' "e1" '])
 async def test_if_match(client: httpx.AsyncClient, pipeline: FakePipeline, if_match: str) -> None:
-    """An etag is taken with or without quotes and weakness mark."""
+    """An etag is accepted with or without quotes and weakness mark."""
     await client.delete("/v1/meshes/default/outboundPolicies/x", headers={"If-Match": if_match})
     assert pipeline.requests[0].etag == "e1"
 
@@ -76,14 +76,14 @@ async def test_if_match(client: httpx.AsyncClient, pipeline: FakePipeline, if_ma
 async def test_bad_header(
     client: httpx.AsyncClient, headers: Mapping[str, str], body: Mapping[str, str], field: str
 ) -> None:
-    """A header that means something else than its field, or another value, is refused by the field's name."""
+    """A header that contradicts its field, or has an unsupported value, is refused with the field's name."""
     response = await client.post(SET, json={**POLICY, **body}, headers=headers)
     assert response.status_code == 400
     assert list(violations_of(response)) == [field]
 
 
 async def test_if_none_match(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """If-None-Match: * asks for creation only, and its refusal is 412."""
+    """If-None-Match: * means create only, and its refusal is 412."""
     pipeline.answer = raising(AlreadyExists("it exists"))
     response = await client.post(SET, json=POLICY, headers={"If-None-Match": "*"})
     assert pipeline.requests[0].create_only
@@ -92,13 +92,13 @@ async def test_if_none_match(client: httpx.AsyncClient, pipeline: FakePipeline) 
 
 
 async def test_idempotency_key_in_quotes(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """The key may be quoted, as its draft standard writes it."""
+    """The key may be quoted, as in its draft standard."""
     await client.post(SET, json=POLICY, headers={"Idempotency-Key": '"k1"'})
     assert pipeline.requests[0].request_id == "k1"
 
 
 async def test_answer(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """The answer is proto3 JSON, with the resource's etag as a header."""
+    """The response is proto3 JSON, with the resource's etag as a header."""
 
     async def answer(method: Method, request: Any, call: RpcCall) -> egress_service_pb2.SetOutboundPolicyResponse:
         return egress_service_pb2.SetOutboundPolicyResponse(
@@ -140,7 +140,7 @@ async def test_etag_of_a_read(client: httpx.AsyncClient, pipeline: FakePipeline)
     ],
 )
 async def test_same_refusal_on_both_wires(client: httpx.AsyncClient, pipeline: FakePipeline, body: Any) -> None:
-    """A mistake that both wires can express has the same Status on both."""
+    """A mistake that both transports can express has the same Status on both."""
     response = await client.post(SET, json=body)
     assert response.status_code == 400
     request = ParseDict({**body, "parent": "meshes/default"}, egress_service_pb2.SetOutboundPolicyRequest())
@@ -151,7 +151,7 @@ async def test_same_refusal_on_both_wires(client: httpx.AsyncClient, pipeline: F
 
 
 async def test_seed_yaml_is_taken_as_it_is(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """Istio's YAML goes through unchanged, by curl --data-binary."""
+    """Istio's YAML is accepted unchanged, by curl --data-binary."""
     text = "apiVersion: networking.istio.io/v1alpha3\nkind: ServiceEntry\nmetadata:\n  name: aliyun-com-ext\nspec:\n"
     text += (
         "  hosts:\n  - 'www.aliyun.com'\n  ports:\n  - {number: 80, name: http, protocol: HTTP}\n  resolution: DNS\n"
@@ -172,7 +172,7 @@ async def test_yaml_where_it_has_no_place(client: httpx.AsyncClient) -> None:
 
 
 async def chunks(size: int) -> AsyncIterator[bytes]:
-    """A body without an announced length."""
+    """A body without Content-Length."""
     for _ in range(size // 65536):
         yield b" " * 65536
     yield b" " * (size % 65536)
@@ -183,7 +183,7 @@ async def chunks(size: int) -> AsyncIterator[bytes]:
 async def test_body_limit(
     client: httpx.AsyncClient, pipeline: FakePipeline, size: int, status: int, streamed: bool
 ) -> None:
-    """Over 1 MiB a body is refused with the limit, announced or not; up to it, it is read."""
+    """A body over 1 MiB is refused with the limit, with or without Content-Length; up to it, it is read."""
     content = chunks(size) if streamed else b" " * size
     response = await client.post(SET, content=content, headers={"content-type": "application/json"})
     assert response.status_code == status
@@ -203,7 +203,7 @@ async def test_deep_json(client: httpx.AsyncClient) -> None:
 
 
 async def test_refusals_at_the_door_are_counted() -> None:
-    """What does not get as far as the pipeline shows in the same metric."""
+    """A request that does not reach the pipeline is counted in the same metric."""
     labels = {"method": "/egress.v1.EgressService/SetOutboundPolicy", "transport": "rest", "code": "INVALID_ARGUMENT"}
     before = metrics.REGISTRY.get_sample_value("egress_requests_total", labels) or 0
     async with client_of(app_over(FakePipeline())) as client:

@@ -1,4 +1,4 @@
-"""Status to HTTP: codes, preconditions, retry times, the JSON body."""
+"""Status to HTTP: codes, preconditions, retry delays, the JSON body."""
 
 from collections.abc import Mapping
 
@@ -62,7 +62,7 @@ def test_every_code() -> None:
     ],
 )
 def test_reason(error: EgressError, headers: Mapping[str, str], http: int) -> None:
-    """Where HTTP has a finer status than the code's, the reason picks it; 412 only where a header asked for it."""
+    """If HTTP has a finer status than the code's, the reason picks it; 412 only if a header asked for it."""
     assert http_status(status_error(error).status, headers) == http
 
 
@@ -73,7 +73,7 @@ def test_retry_after(seconds: float | None, want: int | None) -> None:
 
 
 async def test_body(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """A refusal's body is the whole google.rpc.Status as JSON."""
+    """The body of a refusal is the whole google.rpc.Status as JSON."""
     pipeline.answer = raising(
         errors.ResourceExhausted("slow down", reason="RATE", metadata={"limit": "5"}, retry_after=2.5)
     )

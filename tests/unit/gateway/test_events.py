@@ -1,4 +1,4 @@
-"""A stream as server-sent events: ids to resume by, comments to stay alive, refusals early and late."""
+"""A stream as server-sent events: IDs to resume from, keep-alive comments, errors before and after the first event."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -35,7 +35,7 @@ def change(revision: int) -> pb.WatchChangesResponse:
 
 
 async def test_events(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """An event is its cursor and its JSON; one without anything is a comment that moves the cursor."""
+    """An event has its cursor and its JSON; an empty one is a comment that moves the cursor."""
     pipeline.events = events_of(pb.WatchChangesResponse(cursor="c0"), change(1), change(2))
     response = await client.get(PATH, params={"includeRollouts": "true"})
     assert response.status_code == 200
@@ -69,7 +69,7 @@ async def test_where_to_resume(
 
 
 async def test_refused_before_the_first_event(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """An ordinary Status with its HTTP status, so that a browser does not come back for ever."""
+    """An ordinary Status with its HTTP status, so that a browser does not reconnect forever."""
     pipeline.events = events_of(OutOfRange("too old", reason="CURSOR_EXPIRED"))
     response = await client.get(PATH)
     assert response.status_code == 400
@@ -79,7 +79,7 @@ async def test_refused_before_the_first_event(client: httpx.AsyncClient, pipelin
 
 
 async def test_refused_later(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """After the first event a refusal is an event of its own, of type `error`, and the last one."""
+    """After the first event an error is an event of its own, of type `error`, and the last one."""
     pipeline.events = events_of(change(1), Unavailable("away", reason="STORE_UNAVAILABLE"))
     response = await client.get(PATH)
     assert response.status_code == 200
@@ -88,7 +88,7 @@ async def test_refused_later(client: httpx.AsyncClient, pipeline: FakePipeline) 
 
 
 async def test_browsers_of_other_origins_may_resume(pipeline: FakePipeline) -> None:
-    """The header that resumes a stream is allowed to the origins that may call."""
+    """The header that resumes a stream is allowed for permitted origins."""
     transport = httpx.ASGITransport(app_over(pipeline, cors_origins=("https://portal.example",)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
         asked = {"origin": "https://portal.example", "access-control-request-method": "GET"}
@@ -97,7 +97,7 @@ async def test_browsers_of_other_origins_may_resume(pipeline: FakePipeline) -> N
 
 
 def test_documented() -> None:
-    """OpenAPI says that the answer is a stream of events, and how to resume it."""
+    """OpenAPI describes the response as a stream of events, and how to resume it."""
     operation = DOCUMENT["paths"]["/v1/meshes/{mesh}/changes:watch"]["get"]
     assert list(operation["responses"]["200"]["content"]) == ["text/event-stream"]
     assert {"cursor", "includeRollouts", "Last-Event-ID"} <= {each["name"] for each in operation["parameters"]}

@@ -28,7 +28,7 @@ from egress_server.gateway.transcoder.request import parse_json
     ],
 )
 def test_refused(body: bytes, said: str) -> None:
-    """Each is rejected with the problem and its position, and without the names of Python types."""
+    """Each is rejected with the problem and its position, and without names of Python types."""
     with pytest.raises(TranscodingError, match="JSON body") as caught:
         parse_json(body)
     assert said in caught.value.message

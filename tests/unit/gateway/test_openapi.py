@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of what is served."""
+"""The OpenAPI document: valid, complete, and in line with what is served."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_valid() -> None:
 
 
 def test_stable() -> None:
-    """Made twice, it is the same bytes."""
+    """Generated twice, it is byte for byte the same."""
     again = openapi_document(bindings_of(RPCS), DESCRIPTORS, "1.2.3")
     assert orjson.dumps(again) == orjson.dumps(DOCUMENT)
 
@@ -79,7 +79,7 @@ def test_types() -> None:
 
 
 def test_behaviour() -> None:
-    """Required, read-only and mutually exclusive fields are marked; what the path gives is not asked for again."""
+    """Required, read-only and mutually exclusive fields are marked; fields from the path are not repeated."""
     assert SCHEMAS["OutboundPolicy"]["required"] == ["mode"]
     assert SCHEMAS["OutboundPolicy"]["properties"]["etag"]["readOnly"] is True
     assert SCHEMAS["Cluster.KubernetesTarget"]["properties"]["kubeconfig"]["writeOnly"] is True
@@ -90,7 +90,7 @@ def test_behaviour() -> None:
 
 
 def test_parameters() -> None:
-    """A method without body takes its fields in the query, and mutations take their headers."""
+    """A method without a body takes its fields in the query, and mutations take their headers."""
     assert set(parameters("ListChanges", "query")) == {"pageSize", "pageToken", "filter", "orderBy"}
     assert set(parameters("DeleteServiceEntry", "header")) == {"If-Match", "If-None-Match", "Idempotency-Key"}
     assert "headers" in operations()["GetServiceEntry"]["responses"]["200"]
@@ -107,7 +107,7 @@ def test_yaml() -> None:
 
 @pytest.mark.parametrize("name", sorted(JSON_EXAMPLES))
 async def test_example(name: str, client: httpx.AsyncClient, pipeline: FakePipeline) -> None:
-    """Each example is a request that the server takes."""
+    """Each example is a valid request."""
     path = next(path for path, item in DOCUMENT["paths"].items() if item.get("post", {}).get("operationId") == name)
     url = path.format(mesh="default", cluster="laptop", namespace="default")
     response = await client.post(url, json=JSON_EXAMPLES[name])
@@ -115,7 +115,7 @@ async def test_example(name: str, client: httpx.AsyncClient, pipeline: FakePipel
 
 
 async def test_yaml_example(client: httpx.AsyncClient) -> None:
-    """The YAML example is taken too."""
+    """The YAML example is valid too."""
     url = "/v1/meshes/default/serviceEntries:upsert"
     response = await client.post(url, content=YAML_EXAMPLE, headers={"content-type": "application/yaml"})
     assert response.status_code == 200, response.text

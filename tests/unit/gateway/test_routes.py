@@ -28,13 +28,13 @@ def contract_methods() -> list[tuple[str, Any]]:
 
 
 def test_every_method_has_a_route() -> None:
-    """Each unary RPC of the contract is reached through REST, under every rule it has."""
+    """Each unary RPC of the contract is reachable through REST, under every rule it has."""
     served = {path_of(binding.rpc) for binding in BINDINGS}
     assert served == {path for path, _ in contract_methods()}
 
 
 def test_each_binding_is_found_by_its_own_path() -> None:
-    """No route hides another: a path made from a template leads back to it."""
+    """No route hides another: a path made from a template resolves to that template."""
     table = RouteTable((binding, binding) for binding in BINDINGS)
     for binding in BINDINGS:
         parts = "/".join("x1" if s.rank else s.text for s in binding.template.segments)
@@ -45,7 +45,7 @@ def test_each_binding_is_found_by_its_own_path() -> None:
 
 
 def test_other_verb() -> None:
-    """A path that exists under other verbs names them; one that does not is not found."""
+    """A path that exists with other verbs names them; an unknown one is not found."""
     table = RouteTable((binding, binding) for binding in BINDINGS)
     found = table.find("PATCH", "/v1/meshes/default/outboundPolicies/x")
     assert found is not None

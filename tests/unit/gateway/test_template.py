@@ -43,7 +43,7 @@ def values(template: str, path: str) -> dict[str, str] | None:
     ],
 )
 def test_match(template: str, path: str, want: dict[str, str] | None) -> None:
-    """A template takes exactly the paths that google/api/http.proto says, and decodes by its two rules."""
+    """A template matches exactly the paths that google/api/http.proto defines, and decodes by its two rules."""
     assert values(template, path) == want
 
 
@@ -71,7 +71,7 @@ def test_match(template: str, path: str, want: dict[str, str] | None) -> None:
     ],
 )
 def test_bad_template(text: str) -> None:
-    """What breaks the grammar is refused at start, with the template in the message."""
+    """An invalid template is refused at start, with the template in the message."""
     with pytest.raises(ValueError, match="path template"):
         PathTemplate.parse(text)
 
@@ -87,21 +87,21 @@ def test_literals_match_only_themselves(parts: list[str], other: str) -> None:
 
 @given(VALUE)
 def test_single_segment_gives_back_any_text(value: str) -> None:
-    """Whatever a client encodes into one segment arrives as it was, slashes and colons included."""
+    """Whatever a client encodes into one segment arrives unchanged, including slashes and colons."""
     assert values("/v1/{id}/end", f"/v1/{quote(value, safe='')}/end") == {"id": value}
     assert values("/v1/{id}:verb", f"/v1/{quote(value, safe='')}:verb") == {"id": value}
 
 
 @given(st.lists(VALUE.filter(lambda v: "/" not in v and "%2" not in v), min_size=2, max_size=2))
 def test_several_segments_give_back_any_text(ids: list[str]) -> None:
-    """In a variable of several segments, each segment without a slash arrives as it was."""
+    """In a variable of several segments, each segment without a slash arrives unchanged."""
     raw = "/".join(quote(value, safe="") for value in ("a", ids[0], "b", ids[1]))
     assert values("/v1/{name=a/*/b/*}", f"/v1/{raw}") == {"name": f"a/{ids[0]}/b/{ids[1]}"}
 
 
 @given(st.text(max_size=40))
 def test_any_path_is_answered(path: str) -> None:
-    """No path, however odd, makes matching fail; what it takes begins with the literal part."""
+    """No path makes matching fail; a match starts with the literal part."""
     found = PathTemplate.parse("/v1/{name=meshes/*/changes/*}:wait").match(path)
     assert found is None or path.startswith("/v1/meshes/")
 

@@ -45,7 +45,7 @@ def strict(namespace: str) -> OutboundPolicy:
 
 
 def many(count: int, id_: str = "many", **fields: Any) -> ServiceEntry:
-    """An entry with that many DNS hosts."""
+    """An entry with this many DNS hosts."""
     hosts = tuple(f"h{number}.{id_}.example.com" for number in range(count))
     return entry(id_, **{"hosts": hosts, "resolution": Resolution.DNS, **fields})
 
@@ -144,7 +144,7 @@ TCP_PORTS = [
     case("private in two namespaces", [db("a", export_to=(".",))], db("b", namespace="x", export_to=(".",)), TAKES),
     case("on two clusters", [db("a", cluster_selector=EU)], db("b", cluster_selector=US), TAKES),
     case("the entry itself again", [db("a")], db("a"), TAKES),
-    case("TCP beside TLS on 443: the server name decides first", [web("a", "443:TLS")], raw("b", "443:TCP"), TAKES),
+    case("TCP and TLS on 443: the server name decides first", [web("a", "443:TLS")], raw("b", "443:TCP"), TAKES),
 ]
 
 BY_ITSELF = [
@@ -230,9 +230,9 @@ HTTP_PORTS = [
     case(
         "TCP where another host has HTTP", [web("a", "80:HTTP")], raw("b", "80:TCP"), TAKES, "EGR0107 ports[0].protocol"
     ),
-    case("TCP with an address beside HTTP", [web("a", "80:HTTP")], db("b", "80:TCP", addresses=("203.0.113.5",))),
+    case("TCP with an address, and HTTP", [web("a", "80:HTTP")], db("b", "80:TCP", addresses=("203.0.113.5",))),
     case(
-        "TCP with a range beside HTTP",
+        "TCP with a range, and HTTP",
         [web("a", "80:HTTP")],
         raw("b", "80:TCP", addresses=("203.0.113.0/24",)),
         "EGR0107 ports[0].protocol",
@@ -253,6 +253,23 @@ NAMESPACES = [
     ),
     case("the missing port is in a neighbour", [_BOTH, entry("a", **_MINE)], web("b", "80:HTTP", **_MINE)),
     case("within one namespace ports merge", [entry("bank", namespace="prod")], web("b", "80:HTTP", **_MINE)),
+    case(
+        "more ports than a private entry elsewhere",
+        [web("bank", "80:HTTP", namespace="shared", export_to=(".",))],
+        entry("b", **_MINE),
+        "EGR0109 hosts[0]",
+    ),
+    case(
+        "more ports than the oldest of all",
+        [web("bank", "80:HTTP", namespace="shared")],
+        entry("b", **_MINE),
+        "EGR0109 hosts[0]",
+    ),
+    case(
+        "more ports, not exported to where the other is",
+        [web("bank", "80:HTTP", namespace="shared", export_to=(".",))],
+        entry("b", export_to=(".",), **_MINE),
+    ),
     case("another host", [_BOTH], web("b", "80:HTTP", namespace="prod")),
     case(
         "on another cluster",

@@ -85,7 +85,7 @@ ON_ENTRIES = [
         "EGR0202 cluster_selector",
     ),
     case(
-        "the entry comes to one more cluster, not yet to all",
+        "the entry applies to one more cluster, not yet to all",
         [EAST, WEST, cluster("south"), entry("bank", cluster_selector=selector("east")), fault()],
         entry("bank", cluster_selector=selector("east", "west")),
         "EGR0501 cluster_selector",
@@ -106,7 +106,7 @@ TIMEOUTS = [
         "EGR0203 delay.fixed_delay",
     ),
     case("a delay below the timeout", [entry("bank", traffic=TrafficSettings(timeout=4.0))], fault(delay=SLOW)),
-    case("an abort beside a timeout", [entry("bank", traffic=TrafficSettings(timeout=4.0))], fault()),
+    case("an abort and a timeout", [entry("bank", traffic=TrafficSettings(timeout=4.0))], fault()),
     case(
         "a timeout below the delay",
         [BANK, fault(delay=SLOW)],

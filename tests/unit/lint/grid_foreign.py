@@ -163,7 +163,7 @@ PORTS = [
         services=(service(ports=ports("8000:HTTP")),),
     ),
     on_east(
-        "HTTP beside TCP of a Service",
+        "HTTP and TCP of a Service",
         entry("web", ports=ports("8000:HTTP")),
         WIDE,
         services=(service(ports=ports("8000:TCP")),),
@@ -241,7 +241,7 @@ MODES = [
         capabilities=Capabilities(ambient=True),
     ),
     on_east("a foreign entry is visible", STRICT, entries=(THEIRS,)),
-    on_east("Services alone are no external services", STRICT, "EGR0302 mode", services=(service(),)),
+    on_east("Services alone do not count as external services", STRICT, "EGR0302 mode", services=(service(),)),
 ]
 
 WILD = entry("wild", hosts=("*.example.com",), resolution=Resolution.DYNAMIC_DNS, ports=ports("80:HTTP"))
@@ -298,6 +298,25 @@ KNOWING = [
         inventories=[inventory(entries=(THEIRS,))],
     ),
     on_east("exported to a namespace that is there", entry("a", export_to=("lab",)), namespaces=("lab",)),
+    on_east(
+        "exported to one of two that is there",
+        entry("a", export_to=("lba", "lab")),
+        "EGR0120 export_to[0]",
+        namespaces=("lab",),
+    ),
+    on_east(
+        "exported to itself and to one that is not there",
+        entry("a", export_to=(".", "x")),
+        "EGR0120 export_to[1]",
+        namespaces=("lab",),
+    ),
+    on_east(
+        "exported to one that a policy names",
+        entry("a", export_to=(".", "x")),
+        there=[policy("ALLOW_ANY", scope=Scope("x"))],
+        namespaces=("lab",),
+    ),
+    on_east("exported before namespaces are known", entry("a", export_to=(".", "x"))),
 ]
 
 CASES = [*HOSTS, *PORTS, *ROUTES, *SIDECARS, *MODES, *VERSIONS, *RESTARTS, *FOLDERS, *KNOWING]

@@ -73,7 +73,7 @@ RANKS = [
         RANK,
     ),
     case("two interceptions", [interception()], interception("b"), RANK),
-    case("an interception beside a policy", [STRICT], interception()),
+    case("an interception and a policy", [STRICT], interception()),
 ]
 
 MODES = [
@@ -147,7 +147,7 @@ INTERCEPTIONS = [
     case("include half of the service range", [served()], interception(include_cidrs=("10.96.0.0/13",)), INCLUDED),
     case("include two halves of it", [served()], interception(include_cidrs=("10.96.0.0/13", "10.104.0.0/13"))),
     case(
-        "include a range beside the services",
+        "include a range next to the services",
         [served()],
         interception(include_cidrs=("203.0.113.0/24",), include_service_cidrs=True),
     ),
@@ -159,7 +159,7 @@ INTERCEPTIONS = [
     case("no service ranges known", [cluster()], interception(include_cidrs=("203.0.113.0/24",))),
     case("service ranges that are not known", [cluster()], interception(include_service_cidrs=True), UNKNOWN),
     case(
-        "the same beside other ranges",
+        "the same with other ranges",
         [served(), cluster("west")],
         interception(include_cidrs=("203.0.113.0/24",), include_service_cidrs=True),
         UNKNOWN,
@@ -178,7 +178,7 @@ REPLACED = [
     case(
         "from a name to a label that it has", [cluster(region="eu"), entry(**CANARY)], entry(cluster_selector=EU), WIDER
     ),
-    case("from a name to a label that it has not", [cluster(), entry(**CANARY)], entry(cluster_selector=EU)),
+    case("from a name to a label that it does not have", [cluster(), entry(**CANARY)], entry(cluster_selector=EU)),
     case("a policy as well", [DB, policy("ALLOW_ANY", **CANARY)], ALLOW, WIDER),
     case("a fault as well", [entry(), fault(**CANARY)], fault(), WIDER),
     case("an interception as well", [interception(**CANARY)], interception(), WIDER),

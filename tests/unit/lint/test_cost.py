@@ -41,7 +41,7 @@ def elsewhere(number: int) -> ServiceEntry:
 
 
 def mesh(make: Maker, count: int) -> Snapshot:
-    """A mesh with that many entries."""
+    """A mesh with this many entries."""
     return Snapshot("default", "e", count, (Versioned(make(number), number, BIRTH, BIRTH) for number in range(count)))
 
 
@@ -78,7 +78,7 @@ def mutations(make: Maker) -> Iterator[tuple[str, Resource]]:
 
 
 def inventories(count: int) -> Inventories:
-    """Of that many clusters, each with a Service, an entry, a VirtualService and a Sidecar that are foreign, some of
+    """An inventory of each of this many clusters, with a foreign Service, entry, VirtualService and Sidecar, some of
     them with the hosts and ports of managed entries."""
     return Inventories(
         inventory(

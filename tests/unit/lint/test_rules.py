@@ -1,4 +1,4 @@
-"""Every rule is found, and has a code of its own, a page and texts."""
+"""Every rule is found, and has its own code, a page and texts."""
 
 import inspect
 import re
@@ -37,7 +37,8 @@ def test_every_file_has_one_rule() -> None:
 
 @each_rule
 def test_rule_is_described(rule: BaseRule) -> None:
-    """Its file says why it exists, under its code; the title fits into a table; other tools' codes look like such."""
+    """Its docstring has the reason under its code; the title fits into a table; codes of other tools are
+    well-formed."""
     why = inspect.getdoc(sys.modules[type(rule).__module__]) or ""
     assert why.startswith(f"{rule.code}: ")
     assert len(why) > 150
@@ -53,7 +54,7 @@ def test_only_errors_block(rule: BaseRule) -> None:
         assert rule.severity is not Severity.ERROR
     elif rule.severity is not Severity.ERROR:
         assert type(rule).reads is Rule.reads
-        assert type(rule).check_delete is Rule.check_delete
+        assert type(rule).delete_reads is Rule.delete_reads
     if rule.severity is not Severity.ERROR:
         assert not rule.suppressible
 

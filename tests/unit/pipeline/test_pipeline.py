@@ -1,4 +1,4 @@
-"""The path of a call: its steps in order, and every way in which it can end."""
+"""The path of a call: its steps in order, and every way it can end."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ class Guard:
         return Principal(f"user:{metadata.get('user', 'alice')} from {peer}")
 
     async def authorize(self, principal: Principal, permission: str, mesh: str) -> None:
-        """Notes who wants what where."""
+        """Records who wants to do what where."""
         self.log.append(("authorize", principal.name, permission, mesh))
         if self.forbids:
             raise PermissionDenied(f"{principal.name} may not")
@@ -117,7 +117,7 @@ async def test_a_call_takes_every_step_once(request_: Any) -> None:
 
 
 async def test_strangers_learn_nothing_of_the_request() -> None:
-    """Who is unknown is refused before the request is looked at."""
+    """An unknown caller is refused before the request is decoded."""
     bench = Bench()
     bench.guard.unknown = True
     assert await bench.refusal(b"\xff") == ("UNAUTHENTICATED", "UNAUTHENTICATED")
@@ -133,7 +133,7 @@ async def test_who_may_not_does_not() -> None:
 
 
 async def test_bad_requests_are_refused_before_anything_is_asked() -> None:
-    """Bytes that are no message, fields that are wrong, too many bytes."""
+    """Bytes that are not a message, fields that are wrong, too many bytes."""
     bench = Bench()
     assert await bench.refusal(b"\xff\xff") == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
     assert await bench.refusal(b"\x0a\x02\xff\xfe") == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
@@ -164,7 +164,7 @@ async def test_an_error_of_the_domain_is_a_refusal() -> None:
 )
 @pytest.mark.parametrize("patience", [None, 60])
 async def test_our_own_mistakes_are_internal_and_leak_nothing(error: Exception, patience: float | None) -> None:
-    """Not a word of them is in the answer, and none is taken for the end of the call's time."""
+    """The response does not contain a word of it, and it is not mistaken for the deadline of the call."""
 
     async def run(*_: object) -> str:
         raise error
@@ -187,7 +187,7 @@ async def test_what_can_not_be_encoded_is_internal_too() -> None:
 
 @pytest.mark.parametrize("left", [-1.0, 0.0, 0.01])
 async def test_a_call_ends_with_its_time(left: float) -> None:
-    """Whatever it waits for."""
+    """Whatever it is waiting for."""
 
     async def run(*_: object) -> str:
         await asyncio.Event().wait()
@@ -213,7 +213,7 @@ async def test_a_cancelled_call_is_cancelled() -> None:
 
 
 async def test_a_trace_that_the_caller_began_goes_on() -> None:
-    """Its id is the caller's for commands, and so for the change."""
+    """It is the caller's id for commands, and for the change."""
     bench = Bench()
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     await bench.call(metadata={"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"})
@@ -222,12 +222,12 @@ async def test_a_trace_that_the_caller_began_goes_on() -> None:
 
 @pytest.mark.parametrize("traceparent", ["", "x", "00-0-0-0", "ö" * 500])
 async def test_a_broken_trace_is_ignored(traceparent: str) -> None:
-    """It breaks nothing."""
+    """It does not affect the call."""
     assert (await Bench().call(metadata={"traceparent": traceparent})).name == "x"
 
 
 async def test_calls_are_counted_by_method_transport_and_code() -> None:
-    """Operators build on these labels."""
+    """Dashboards rely on these labels."""
 
     async def run(*_: object) -> str:
         raise Aborted("x")

@@ -1,4 +1,4 @@
-"""Domain errors as a google.rpc.Status: everything the caller needs, and never more than trailers carry."""
+"""Domain errors as a google.rpc.Status: everything the caller needs, and never more than trailers can carry."""
 
 import base64
 from typing import TypeVar
@@ -50,7 +50,7 @@ def test_every_error_has_code_and_reason(kind: type[EgressError]) -> None:
 
 
 def test_an_error_without_more_has_no_more_details() -> None:
-    """Nothing empty is sent."""
+    """Empty details are not sent."""
     assert len(status_error(Aborted("x")).status.details) == 1
 
 
@@ -88,14 +88,14 @@ def test_findings_go_along_as_they_are() -> None:
 
 @pytest.mark.parametrize(("seconds", "written"), [(0.1, (0, 100_000_000)), (2, (2, 0)), (1.5, (1, 500_000_000))])
 def test_a_time_to_come_back_is_a_retry_info(seconds: float, written: tuple[int, int]) -> None:
-    """Clients wait so long before they ask again."""
+    """Clients wait this long before they retry."""
     status = status_error(Aborted("busy", retry_after=seconds)).status
     (retry,) = details(status, error_details_pb2.RetryInfo)
     assert (retry.retry_delay.seconds, retry.retry_delay.nanos) == written
 
 
 def test_our_own_mistakes_tell_only_where_to_look() -> None:
-    """The trace id, and nothing of what happened."""
+    """The trace ID, and nothing about the error."""
     status = internal_error("ab" * 16).status
     assert status.code == Code.INTERNAL.value
     (info,) = details(status, error_details_pb2.ErrorInfo)
@@ -121,7 +121,7 @@ def worst(letter: str) -> EgressError:
 
 @pytest.mark.parametrize("letter", ["x", "ö", "漢", "😀", "\0"])
 def test_a_status_always_fits_into_trailers(letter: str) -> None:
-    """However much is wrong, in whatever script; gRPC breaks above 8 KB."""
+    """However many problems there are, in any script; gRPC fails above 8 KB."""
     status = status_error(worst(letter)).status
     assert status.ByteSize() <= MAX_STATUS
     assert trailer_bytes(status) < 7000
@@ -148,12 +148,12 @@ _texts = st.text(max_size=700)
 
 @given(_texts, st.lists(st.builds(Violation, _texts, _texts), max_size=12), st.dictionaries(st.just("key"), _texts))
 def test_any_error_becomes_a_status(message: str, wrong: list[Violation], metadata: dict[str, str]) -> None:
-    """Whatever text it is made of."""
+    """Whatever the text contains."""
     status = status_error(InvalidArgument(message, violations=wrong, metadata=metadata)).status
     assert status.ByteSize() <= MAX_STATUS
     assert trailer_bytes(status) < 7000
 
 
 def test_half_a_character_is_never_sent() -> None:
-    """A surrogate alone, which no message could carry, becomes a question mark."""
+    """A lone surrogate, which no message can carry, becomes a question mark."""
     assert status_error(InvalidArgument("a\ud800b")).status.message == "a?b"

@@ -1,4 +1,4 @@
-"""Mutations go in by groups."""
+"""Mutations enter in groups."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from egress_server.pipeline.write_batcher import FREE, WriteBatcher
 
 
 class Visit:
-    """Enters a batcher, and leaves it when a test says so."""
+    """Enters a batcher, and leaves it when the test allows it."""
 
     def __init__(self, gate: WriteBatcher) -> None:
         self._entered = asyncio.Event()
@@ -20,7 +20,7 @@ class Visit:
 
     @property
     def inside(self) -> bool:
-        """Whether it was let in."""
+        """Whether it was admitted."""
         return self._entered.is_set()
 
     async def enter(self) -> None:
@@ -28,32 +28,32 @@ class Visit:
         await self._entered.wait()
 
     async def end(self) -> None:
-        """Goes out."""
+        """Leaves."""
         self._leave.set()
         await self.task
 
 
 async def visits(gate: WriteBatcher, count: int) -> list[Visit]:
-    """So many that have come to the gate, one after the other."""
+    """This many that have arrived, one after the other."""
     found = [Visit(gate) for _ in range(count)]
     await asyncio.sleep(0)
     return found
 
 
 async def turn() -> None:
-    """Whoever was let in has gone in."""
+    """Every admitted caller has entered."""
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
 
 async def test_the_first_go_in_at_once() -> None:
-    """A caller that is alone never waits."""
+    """A single caller never waits."""
     gate = WriteBatcher()
     assert all(visit.inside for visit in await visits(gate, FREE))
 
 
 async def test_those_that_come_meanwhile_go_in_together_when_the_first_are_done() -> None:
-    """One that arrives when there is space again also waits for the group, so that none is overtaken forever."""
+    """A caller that arrives when there is space again also waits for the group, so that none is overtaken forever."""
     gate = WriteBatcher()
     first = await visits(gate, FREE)
     waiting = await visits(gate, 3)
@@ -68,7 +68,7 @@ async def test_those_that_come_meanwhile_go_in_together_when_the_first_are_done(
 
 
 async def test_none_waits_long_for_one_that_does_not_end() -> None:
-    """The gate opens by itself."""
+    """A group is admitted after a while in any case."""
     gate = WriteBatcher()
     await visits(gate, FREE)
     (late,) = await visits(gate, 1)

@@ -1,4 +1,4 @@
-"""What an external server must be: its release is checked before its settings."""
+"""Requirements for an external server: its release is checked before its settings."""
 
 from typing import cast
 
@@ -10,7 +10,7 @@ from egress_server.store.redis.connection import RedisConnection
 
 
 class Server:
-    """Answers INFO and CONFIG GET as a server of some release, with the required settings, does."""
+    """Answers INFO and CONFIG GET like a server of some release, with the required settings."""
 
     def __init__(self, info: bytes) -> None:
         self._info = info
@@ -45,7 +45,7 @@ async def test_supported_releases(info: bytes) -> None:
 
 @pytest.mark.parametrize(("info", "shown"), [(b"redis_version:6.2.14\r\n", "Redis 6.2.14"), (b"", "Redis 0")])
 async def test_older_releases_are_refused(info: bytes, shown: str) -> None:
-    """So is a server that does not say what it is."""
+    """So is a server that does not report what it is."""
     with pytest.raises(FailedPrecondition, match=f"the store runs {shown}; Redis 7.0 or Valkey 7.2") as refused:
         await check(info)
     assert refused.value.reason == "STORE_INCOMPATIBLE"

@@ -62,13 +62,13 @@ each = pytest.mark.parametrize(("data", "cluster"), STORED, ids=["local", "direc
 
 @each
 def test_stored_clusters_are_read(data: bytes, cluster: Cluster) -> None:
-    """With their targets and all orders."""
+    """With their targets and all requests."""
     assert decode_versioned(NAME, b"1 1 1 0 " + data).resource == cluster
 
 
 @each
 def test_clusters_are_stored_as_before(data: bytes, cluster: Cluster) -> None:
-    """Byte for byte, so that older processes read them during an upgrade."""
+    """Byte for byte, so that older processes can read them during an upgrade."""
     assert encode(cluster) == data
 
 

@@ -1,4 +1,4 @@
-"""The stored form: every resource comes back as it was, and what an older server wrote is still read."""
+"""The stored form: every resource is restored unchanged, and what an older server wrote is still read."""
 
 from datetime import UTC, datetime
 
@@ -87,7 +87,7 @@ RESOURCES: list[Resource] = [
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: type(resource).__name__)
 def test_every_kind_comes_back(resource: Resource) -> None:
-    """With all its fields, and what the store knows of it."""
+    """With all its fields, and what the store adds."""
     versioned = decode_versioned(resource.name, b"1000 2000 7 1 " + encode(resource))
     assert versioned.resource == resource
     assert (versioned.revision, versioned.deleted) == (7, True)
@@ -110,12 +110,12 @@ def test_every_kind_comes_back(resource: Resource) -> None:
     ],
 )
 def test_other_versions_are_read(data: bytes, resource: Resource) -> None:
-    """Fields that came later have a default; fields yet to come are passed over."""
+    """Fields that were added later have a default; unknown fields are ignored."""
     assert decode_versioned(resource.name, b"1 1 1 0 " + data).resource == resource
 
 
 def test_escapes_of_0_1_0_are_policy_gaps() -> None:
-    """The old name is replaced where it is a field or a count of one, and nowhere else."""
+    """The old name is replaced as a field or a count of one, and nowhere else."""
     gap = PolicyGap(PolicyGapKind.EXCLUDED, "Pod", "shop", "web", "port 443 is excluded")
     sidecar = ForeignSidecar("shop", "theirs", AT, {"escapes": "label"})
     inventory = Inventory(

@@ -1,4 +1,4 @@
-"""Istio objects for the tests of the compiler, and how to look into what it makes of them."""
+"""Istio objects for tests of the compiler, and helpers to look into its output."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ TRUST = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def compiled(*objects: Json) -> XdsFiles:
-    """The files of these objects, oldest first."""
+    """The files of these objects, given oldest first."""
     return compile_xds(objects, workload=WORKLOAD, resolve=(), trust=TRUST)
 
 
@@ -22,13 +22,13 @@ def sidecar(namespace: str, spec: Json) -> Json:
 
 
 def policy(mode: str, **labels: str) -> Json:
-    """A Sidecar's spec that only sets the mode, for workloads with these labels if there are any."""
+    """A Sidecar's spec that only sets the mode, for workloads with these labels if any."""
     selector = {"workloadSelector": {"labels": labels}} if labels else {}
     return {"outboundTrafficPolicy": {"mode": mode}, **selector}
 
 
 def entry(name: str, namespace: str = "default", **spec: Any) -> Json:
-    """A ServiceEntry for NAME.example.com, TCP 8000 unless said."""
+    """A ServiceEntry for NAME.example.com, TCP 8000 by default."""
     ports = [{"number": 8000, "name": "p", "protocol": "TCP"}]
     whole = {"hosts": [f"{name}.example.com"], "ports": ports, "resolution": "DNS", **spec}
     return {"kind": "ServiceEntry", "metadata": {"name": name, "namespace": namespace}, "spec": whole}
@@ -40,7 +40,7 @@ def port(number: int, protocol: str) -> Json:
 
 
 def routing(host: str, *routes: Json, namespace: str = "default", name: str = "v", **spec: Any) -> Json:
-    """A VirtualService; routes lead to the host unless they say where."""
+    """A VirtualService; routes go to the host by default."""
     http = [{"route": [{"destination": {"host": host}}], **route} for route in routes]
     metadata = {"name": name, "namespace": namespace}
     return {"kind": "VirtualService", "metadata": metadata, "spec": {"hosts": [host], "http": http, **spec}}
@@ -63,7 +63,7 @@ def cluster(files: XdsFiles, name: str) -> Json:
 
 
 def routes(files: XdsFiles, host: str, number: int = 80) -> list[Json]:
-    """The routes of a host on a port; empty where it has none of its own."""
+    """The routes of a host on a port; empty if it has none of its own."""
     hosts = files.routes[str(number)].resources[0]["virtual_hosts"]
     return next((each["routes"] for each in hosts if each["name"] == f"{host}:{number}"), [])
 

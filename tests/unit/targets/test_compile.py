@@ -1,4 +1,4 @@
-"""What istiod would make of the objects, as bytes that people have read."""
+"""The xDS files that the objects compile to, compared with committed ones."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_golden(case: Path, update_golden: bool) -> None:
 
 
 def test_version_follows_content() -> None:
-    """The same objects give the same bytes and version; another policy changes the version of what it touches."""
+    """The same objects give the same bytes and version; another policy changes the version of the files it affects."""
     before, again = compiled(entry("a")), compiled(entry("a"))
     after = compiled(entry("a"), sidecar("istio-system", policy("REGISTRY_ONLY")))
     assert before == again
@@ -76,21 +76,21 @@ def test_version_follows_content() -> None:
     ],
 )
 def test_policy_owner(sidecars: list[dict[str, Any]], blocked: bool) -> None:
-    """The Sidecar that selects our labels rules wholly, then the namespace's own, then the root one's, then ALLOW_ANY;
-    of equals the oldest. No mode is REGISTRY_ONLY."""
+    """A Sidecar that selects our labels is effective as a whole, then the namespace's own, then the root one's, then
+    ALLOW_ANY; of equals the oldest. No mode is REGISTRY_ONLY."""
     assert blocks(compiled(*sidecars)) is blocked
 
 
 def test_tcp_entry_without_addresses_takes_its_port() -> None:
-    """A TCP entry without addresses takes each connection to its port; the older of two wins."""
+    """A TCP entry without addresses gets every connection to its port; the older of two wins."""
     files = compiled(entry("old"), entry("new"))
     (proxy,) = listener(files, "0.0.0.0_8000")["default_filter_chain"]["filters"][1:]
     assert proxy["typed_config"]["cluster"] == "outbound|8000||old.example.com"
 
 
 def test_protocols_share_a_port() -> None:
-    """HTTP, TLS and TCP on one port have a chain each in one listener, whatever their age: by the first bytes, by
-    server name, and for the rest."""
+    """HTTP, TLS and TCP on one port each have a filter chain in one listener, whatever their age: by the first bytes,
+    by server name, and for the rest."""
     kinds = {"a": "TCP", "b": "HTTP", "c": "TLS"}
     entries = [entry(name, ports=[port(8000, protocol)]) for name, protocol in kinds.items()]
     for order in (entries, entries[::-1]):
@@ -106,8 +106,8 @@ def test_protocols_share_a_port() -> None:
         assert "outbound|8000||a.example.com" in str(shared["default_filter_chain"])
 
 
-def test_a_single_address_is_told_apart_no_further() -> None:
-    """Whatever is dialled there goes to the oldest entry, TLS to any name."""
+def test_a_single_address_belongs_to_one_entry() -> None:
+    """Every connection to it goes to the oldest entry, TLS with any server name."""
     both: dict[str, Any] = {"addresses": ["198.51.100.7"], "ports": [port(443, "TLS")]}
     place = listener(compiled(entry("a", **both), entry("b", **both)), "198.51.100.7_443")
     assert "outbound|443||a.example.com" in str(place["default_filter_chain"])
@@ -115,7 +115,7 @@ def test_a_single_address_is_told_apart_no_further() -> None:
 
 
 @pytest.mark.parametrize("other", ["HTTP", "TCP", "TLS"])
-def test_mongo_shares_a_port_with_nobody(other: str) -> None:
+def test_mongo_shares_a_port_with_no_other_protocol(other: str) -> None:
     """Of MONGO and another protocol the older one is served; on 80 the mesh's own HTTP comes first."""
     mongo, second = entry("a", ports=[port(9000, "MONGO"), port(80, "MONGO")]), entry("b", ports=[port(9000, other)])
     for order, serves in (((mongo, second), "a.example.com"), ((second, mongo), "b.example.com")):
@@ -128,7 +128,7 @@ def test_mongo_shares_a_port_with_nobody(other: str) -> None:
 
 
 def test_two_entries_of_one_address_do_not_collide() -> None:
-    """Envoy refuses what claims one thing twice, so the older entry keeps it."""
+    """Envoy rejects duplicates, so the older entry keeps the address."""
     both: dict[str, Any] = {"addresses": ["198.51.100.7", "10.0.0.0/8"]}
     files = compiled(entry("a", **both), entry("b", **both, ports=[port(80, "HTTP"), port(8000, "TCP")]))
     assert len(listener(files, "0.0.0.0_8000")["filter_chains"]) == 1
@@ -140,39 +140,39 @@ def test_two_entries_of_one_address_do_not_collide() -> None:
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        ({"kind": "Gateway", "metadata": {"name": "g"}}, "knows no Gateway"),
-        (sidecar("default", {"egress": [{"hosts": ["*/*"]}]}), "does not heed the Sidecar's egress"),
-        (entry("a", resolution="SOMEHOW"), "no resolution SOMEHOW"),
-        (entry("a", ports=[port(53, "UDP")]), "no protocol 'UDP'"),
-        (entry("a", hosts=["*.example.com"]), "cannot resolve the wildcard host"),
+        ({"kind": "Gateway", "metadata": {"name": "g"}}, "does not support Gateway"),
+        (sidecar("default", {"egress": [{"hosts": ["*/*"]}]}), "does not support these Sidecar fields: egress$"),
+        (entry("a", resolution="SOMEHOW"), "does not support resolution SOMEHOW"),
+        (entry("a", ports=[port(53, "UDP")]), "does not support protocol 'UDP'"),
+        (entry("a", hosts=["*.example.com"]), "can't resolve the wildcard host"),
         (entry("a", hosts=["*"], resolution="NONE"), "every host"),
         (entry("a", resolution="STATIC", endpoints=[{"address": "b.example.com"}]), "must be an IP address"),
         (entry("a", workloadSelector={}), "no workloads"),
         (entry("a", resolution="DYNAMIC_DNS"), "is for wildcard hosts"),
-        (entry("a", hosts=["*.a.com"], resolution="DYNAMIC_DNS"), "DYNAMIC_DNS serves no TCP"),
-        (routing("a.com", {"mirror": {"host": "b.com"}}), "does not heed the VirtualService's http.mirror$"),
-        (routing("a.com", {"match": [{"uri": {"prefix": "/a"}}]}), "heed the VirtualService's http.match.uri$"),
+        (entry("a", hosts=["*.a.com"], resolution="DYNAMIC_DNS"), "DYNAMIC_DNS does not support protocol TCP"),
+        (routing("a.com", {"mirror": {"host": "b.com"}}), r"VirtualService fields: http\.mirror$"),
+        (routing("a.com", {"match": [{"uri": {"prefix": "/a"}}]}), r"VirtualService fields: http\.match\.uri$"),
         (routing("a.com", {"match": [{"headers": {"x": {"suffix": "a"}}}]}), r"http\.match\.headers\.x\.suffix$"),
-        (routing("a.com", gateways=["g"], tls=[]), "VirtualService's gateways, tls$"),
-        (routing("*", {}), "every host"),
-        (routing("a.com", {"route": []}), "leads nowhere"),
-        (routing("a.com", {"route": [{"destination": {"host": "b.com"}}] * 2}), "leads nowhere"),
-        (routing("a.com", {"fault": {"delay": {"percentage": {"value": 1}}}}), "without fixedDelay"),
-        (routing("a.com", {"fault": {"abort": {"httpStatus": 700}}}), "does not answer with status 700"),
-        (routing("a.com", {"fault": {"abort": {"grpcStatus": "NO"}}}), "no gRPC status 'NO'"),
-        (rule("a.com", loadBalancer={"simple": "RANDOM"}), "heed the DestinationRule's trafficPolicy.loadBalancer$"),
-        (rule("a.com", tls={"mode": "ISTIO_MUTUAL"}), "no certificate of its own"),
+        (routing("a.com", gateways=["g"], tls=[]), "VirtualService fields: gateways, tls$"),
+        (routing("*", {}), "VirtualService for host"),
+        (routing("a.com", {"route": []}), "no destination with a weight"),
+        (routing("a.com", {"route": [{"destination": {"host": "b.com"}}] * 2}), "no destination with a weight"),
+        (routing("a.com", {"fault": {"delay": {"percentage": {"value": 1}}}}), "a delay needs fixedDelay"),
+        (routing("a.com", {"fault": {"abort": {"httpStatus": 700}}}), "can't respond with status 700"),
+        (routing("a.com", {"fault": {"abort": {"grpcStatus": "NO"}}}), "'NO' is not a gRPC status"),
+        (rule("a.com", loadBalancer={"simple": "RANDOM"}), r"DestinationRule fields: trafficPolicy\.loadBalancer$"),
+        (rule("a.com", tls={"mode": "ISTIO_MUTUAL"}), "no client certificate"),
     ],
 )
 def test_unsupported(bad: dict[str, Any], why: str) -> None:
-    """What a local cluster cannot do is refused with the object's name and the reason."""
+    """The message names the object and the reason."""
     with pytest.raises(ValueError, match=why) as caught:
         compiled(bad)
     assert f"{bad['kind']} default/{bad['metadata']['name']}" in str(caught.value)
 
 
 def test_tls_needs_ca_certificates() -> None:
-    """On a machine without CA certificates TLS towards services is refused, unless nobody is to check."""
+    """On a machine without CA certificates TLS to services is rejected, unless it is not verified."""
     checked = rule("a.com", portLevelSettings=[{"port": {"number": 80}, "tls": {"mode": "SIMPLE"}}])
     unchecked = rule("a.com", tls={"mode": "SIMPLE", "insecureSkipVerify": True})
     assert "no CA certificates" in str(unsupported(checked, None))
@@ -198,8 +198,8 @@ ENTRIES = st.builds(
 
 
 @given(st.lists(ENTRIES, max_size=6))
-def test_nothing_is_named_twice(entries: list[dict[str, Any]]) -> None:
-    """Whatever the entries, names are unique and no route or chain leads to a cluster that is not there."""
+def test_names_are_unique(entries: list[dict[str, Any]]) -> None:
+    """Whatever the entries, names are unique, and no route or chain refers to a cluster that does not exist."""
     files = compiled(*entries)
     clusters = [item["name"] for item in files.clusters.resources]
     listeners = [item["name"] for item in files.listeners.resources]

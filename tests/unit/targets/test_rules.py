@@ -1,4 +1,4 @@
-"""Which VirtualService and DestinationRule holds for a host, and what their fields come to."""
+"""Which VirtualService and DestinationRule is effective for a host, and the result of their fields."""
 
 from typing import Any
 
@@ -10,12 +10,13 @@ WEB = [port(80, "HTTP")]
 
 
 def named(name: str, *matches: dict[str, Any]) -> dict[str, Any]:
-    """A route with conditions, any of which will do."""
+    """A route with matches, one of which must hold."""
     return {"name": name, **({"match": list(matches)} if matches else {})}
 
 
 def test_oldest_of_the_most_specific_owns_a_host() -> None:
-    """A host's own VirtualService beats a longer wildcard's, that a shorter one's; of equals the oldest counts."""
+    """A host's own VirtualService beats one for a longer wildcard, which beats one for a shorter; of equals the oldest
+    wins."""
     short, long = routing("*.com", named("short")), routing("*.example.com", named("long"))
     old = routing("a.example.com", named("old"), namespace="other")
     new = routing("a.example.com", named("new"))
@@ -26,8 +27,8 @@ def test_oldest_of_the_most_specific_owns_a_host() -> None:
     assert names(compiled(a, short, long), "a.example.com") == ["long"]
 
 
-def test_what_is_not_exported_to_us_does_not_count() -> None:
-    """A private VirtualService or DestinationRule of another namespace is as if it were not there."""
+def test_what_is_not_exported_to_us_is_ignored() -> None:
+    """A private VirtualService or DestinationRule of another namespace is ignored."""
     a = entry("a", ports=WEB)
     for export, seen in ((["."], "default"), (["other"], "default"), (["default"], "x"), (["*"], "x")):
         files = compiled(a, routing("a.example.com", named("x"), namespace="other", exportTo=export))
@@ -37,14 +38,14 @@ def test_what_is_not_exported_to_us_does_not_count() -> None:
 
 
 def test_nothing_follows_a_route_for_all() -> None:
-    """Routes after one without conditions on the request can't be reached and are left out."""
+    """Routes after one that matches every request can't be reached and are left out."""
     x: dict[str, Any] = {"headers": {"x": {}}}
     service = routing("a.example.com", named("one", x), named("two", {"port": 80}, x), named("three"))
     assert names(compiled(entry("a", ports=WEB), service), "a.example.com") == ["one", "two"]
 
 
 def test_port_that_no_route_is_for() -> None:
-    """On a port of which the VirtualService says nothing the host is served as if there were none."""
+    """A port that no route matches is served as if there were no VirtualService."""
     service = routing("a.example.com", named("alt", {"port": 8080}))
     files = compiled(entry("a", ports=[*WEB, port(8080, "HTTP")]), service)
     assert names(files, "a.example.com") == ["default"]
@@ -52,20 +53,20 @@ def test_port_that_no_route_is_for() -> None:
 
 
 def test_tls_port_has_no_routes() -> None:
-    """A VirtualService changes nothing on a port where the requests can't be seen."""
+    """A VirtualService changes nothing on a port whose requests can't be seen."""
     a = entry("a", ports=[port(443, "HTTPS"), port(80, "TLS")])
     files = compiled(a, routing("a.example.com", named("x")))
     assert files == compiled(a)
 
 
-def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
-    """There it is a host that nobody registered."""
+def test_hosts_registered_on_other_ports_are_routed_on_port_80() -> None:
+    """There it is an unregistered host."""
     files = compiled(entry("a", ports=[port(443, "HTTPS")]), routing("a.example.com", named("x")))
     assert names(files, "a.example.com") == ["x"]
 
 
-def test_hosts_that_nobody_registered() -> None:
-    """They are routed on port 80 only, also where a registered wildcard stands for them."""
+def test_unregistered_hosts() -> None:
+    """They are routed on port 80 only, even if a registered wildcard covers them."""
     wildcard = entry("w", hosts=["*.example.com"], resolution="NONE", ports=[*WEB, port(8080, "HTTP")])
     files = compiled(wildcard, routing("a.example.com", named("x")), routing("a.example.com", named("late")))
     (route,) = routes(files, "a.example.com")
@@ -84,15 +85,15 @@ def test_hosts_that_nobody_registered() -> None:
     ],
 )
 def test_port_of_a_destination(destination: dict[str, Any], wanted: str) -> None:
-    """A destination without a port means the port that was asked, also where its service has none but another."""
+    """A destination without a port means the request's port, even if its service only has another."""
     service = routing("a.example.com", {"route": [{"destination": destination}]})
     a = entry("a", ports=[*WEB, port(8080, "HTTP")])
     (route,) = routes(compiled(a, entry("one", ports=[port(9000, "HTTP")]), service), "a.example.com")
     assert route["route"]["cluster"] == wanted
 
 
-def test_whose_policy_holds() -> None:
-    """A DestinationRule of the workload's namespace beats one of the service's, which beats the root namespace's,
+def test_effective_policy() -> None:
+    """A DestinationRule in the workload's namespace beats one in the service's, which beats the root namespace's,
     however much more specific."""
 
     def timeout(namespace: str, host: str, seconds: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Logs: JSON lines, and nothing in them that a caller has sent."""
+"""Logs: JSON lines, without anything that a caller has sent."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from egress_server.telemetry.logs import configure_logs
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """The stream that gets logs of level info and above; afterwards everything is as before."""
+    """The stream that gets logs of level info and above; the logging is restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     found = io.StringIO()
@@ -31,7 +31,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_an_event_is_a_line_of_json(stream: io.StringIO) -> None:
-    """With its level and time; what is below the level is not there."""
+    """With its level and time; lower levels are dropped."""
     log = structlog.get_logger()
     log.debug("unseen")
     log.info("ready", grpc="127.0.0.1:1")
@@ -41,7 +41,7 @@ def test_an_event_is_a_line_of_json(stream: io.StringIO) -> None:
 
 
 def test_libraries_speak_json_too(stream: io.StringIO) -> None:
-    """From warnings upwards, with their name."""
+    """From warnings up, with their logger's name."""
     logging.getLogger("library").info("unseen")
     logging.getLogger("library").warning("careful with %s", "that")
     (event,) = lines(stream)

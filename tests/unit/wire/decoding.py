@@ -1,4 +1,4 @@
-"""Decoding a request as the pipeline does, and what it refuses."""
+"""Decoding a request like the pipeline, and its refusals."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def path_of(name: str) -> str:
 
 
 def request(name: str, /, **fields: Any) -> Message:
-    """A good request of an RPC, with `fields` instead of its own; None clears one."""
+    """A valid request of an RPC, with `fields` instead of its own; None clears one."""
     message = requests()[path_of(name)]
     for field, value in fields.items():
         message.ClearField(field)
@@ -30,5 +30,5 @@ def decode(message: Message) -> Any:
 
 
 def refused(message: Message) -> list[tuple[str, str]]:
-    """Field and description of all that is wrong with a request."""
+    """Field and description of all problems of a request."""
     return violations_of(lambda: decode(message))

@@ -1,4 +1,4 @@
-"""How answers are written: resources with their etag, changes, rollouts, plans, probes."""
+"""How responses are written: resources with their etag, changes, rollouts, plans, probes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ TIMES = {"createTime": "2026-01-01T00:00:00Z", "updateTime": "2026-11-23T10:20:3
 
 
 def written(name: str, result: object) -> dict[str, Any]:
-    """The JSON of a method's answer."""
+    """The JSON of a method's response."""
     message: Message = METHODS[path_of(name)].encode(result)
     assert type(message) is METHODS[path_of(name)].response_type
     return MessageToDict(message)
@@ -75,12 +75,12 @@ EAST_JSON = {
 
 
 def test_a_resource_has_its_etag_and_times() -> None:
-    """Times to the millisecond, as the store keeps them."""
+    """Times in milliseconds, as in the store."""
     assert written("GetOutboundPolicy", ReadResult("epoch-1", (versioned(POLICY),))) == POLICY_JSON
 
 
 def test_an_entry_is_written_by_istios_words() -> None:
-    """Protocols and resolutions by the contract's names for them."""
+    """Protocols and resolutions with the contract's names."""
     bank = entry("bank", ports=ports("80:GRPC-WEB"))
     found = written("GetServiceEntry", ReadResult("epoch-1", (versioned(bank),)))
     assert found["ports"] == [{"number": 80, "name": "grpc-web-80", "protocol": "GRPC_WEB"}]
@@ -149,7 +149,7 @@ def test_a_mutation_answers_with_resource_change_and_findings() -> None:
     ],
 )
 def test_every_mutation_answers_alike(name: str, field: str, resource: Resource) -> None:
-    """Only the resource is another."""
+    """Only the resource differs."""
     outcome = MutationOutcome(versioned(resource), "epoch-1", change(resource), (FINDING,))
     found = written(name, outcome)
     assert found.keys() == {field, "change", "findings"}
@@ -157,7 +157,7 @@ def test_every_mutation_answers_alike(name: str, field: str, resource: Resource)
 
 
 async def test_a_plan_is_a_diff_that_people_read() -> None:
-    """In YAML, by object, for up to ten clusters by name and all by number."""
+    """In YAML, per object, with up to ten cluster names and the count of all."""
     before = entry("bank", namespace="prod")
     world = World.of(*(cluster(f"c{i:02}") for i in range(12)), before)
     after = replace(before, hosts=("new.example.com",))
@@ -174,7 +174,7 @@ async def test_a_plan_is_a_diff_that_people_read() -> None:
 
 
 def test_a_registered_cluster_shows_what_is_known_of_it() -> None:
-    """Its status by the appliers, and its agents."""
+    """Its status as reported by appliers, and its agents."""
     status = ClusterStatus(
         "east",
         Phase.HELD,
@@ -205,7 +205,7 @@ def test_a_registered_cluster_shows_what_is_known_of_it() -> None:
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_phase_has_a_state(phase: Phase) -> None:
-    """A cluster whose apply failed is reached nevertheless."""
+    """A cluster whose apply failed is reachable nevertheless."""
     found = FoundClusters(
         ReadResult("epoch-1", (versioned(cluster("east")),)), {"east": ClusterStatus("east", phase)}, {}, {"east": 0}
     )
@@ -215,7 +215,7 @@ def test_every_phase_has_a_state(phase: Phase) -> None:
 
 @pytest.mark.parametrize("type_", list(ChangeType))
 def test_every_type_of_change_is_written(type_: ChangeType) -> None:
-    """By its name; lists leave the summary out."""
+    """By its name; lists omit the summary."""
     one = change(POLICY, type=type_)
     (found,) = written("ListChanges", ChangePage((one,), ""))["changes"]
     assert found["type"] == type_.value
@@ -232,13 +232,13 @@ def test_a_change_counts_its_rollouts() -> None:
 
 @pytest.mark.parametrize("state", list(RolloutState))
 def test_every_state_of_a_rollout_is_written(state: RolloutState) -> None:
-    """By name. A cluster that has not been reported on has nothing else."""
+    """By name. A cluster without a report has nothing else."""
     found = written("ListClusterRollouts", RolloutPage((Rollout(cluster("east"), state),), ""))
     assert found == {"clusterRollouts": [{"cluster": "meshes/default/clusters/east", "state": state.value}]}
 
 
 def test_a_rollout_says_how_far_and_why() -> None:
-    """Three clocks, and the error with the time it is tried again."""
+    """Three clocks, and the error with the time of the next attempt."""
     status = ClusterStatus(
         "east",
         Phase.FAILED,
@@ -277,7 +277,7 @@ def test_a_wait_names_up_to_ten_that_are_behind() -> None:
 
 
 def probed(destination: Destination, evidence: Evidence, expected: Expectation, **attempt: Any) -> dict[str, Any]:
-    """The answer to a probe."""
+    """The response to a probe."""
     agent = AgentInfo("a1", "east", "default", "east", "1")
     verdict = judge(destination, evidence)
     made, counted = (JudgedAttempt(evidence, verdict),), summarize([verdict], expected)
@@ -287,7 +287,7 @@ def probed(destination: Destination, evidence: Evidence, expected: Expectation, 
 
 
 def test_a_probe_answers_with_verdict_and_evidence() -> None:
-    """Outcome and expectation, whether they agree, the attempt, the causes, and how to ask by hand."""
+    """Outcome and expectation, whether they agree, the attempt, the causes, and the equivalent command."""
     evidence = Evidence(
         captured=True,
         status=502,
@@ -324,7 +324,7 @@ def test_a_probe_answers_with_verdict_and_evidence() -> None:
 
 
 def test_disagreement_is_written_out() -> None:
-    """False is an answer, not a missing field."""
+    """False is a result, not a missing field."""
     found = probed(Destination("http", "a.b", 80), Evidence(captured=True), Expectation(ProbeOutcome.REGISTERED))
     assert (found["outcome"], found["agrees"]) == ("INCONCLUSIVE", False)
 

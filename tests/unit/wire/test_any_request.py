@@ -1,4 +1,4 @@
-"""Whatever comes over the wire is a command or a refusal that names a field: decoding never breaks."""
+"""Whatever is sent is a command or a refusal that names a field: decoding never breaks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -57,7 +57,7 @@ def _values(field: Any) -> st.SearchStrategy[object]:
 
 
 def refusal(method: Method | StreamMethod, message: Message) -> InvalidArgument | None:
-    """What a request is refused with."""
+    """The refusal of a request."""
     try:
         assert method.decode(message).mesh
     except InvalidArgument as error:
@@ -88,7 +88,7 @@ def test_any_message_is_a_command_or_a_refusal(path: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(ALL))
 def test_a_good_request_with_one_field_of_any_value(path: str) -> None:
-    """So that what comes behind the first check is reached as well."""
+    """So that code behind the first check is reached as well."""
     method = ALL[path]
     names = [field.name for field in method.request_type.DESCRIPTOR.fields]
 

@@ -1,4 +1,4 @@
-"""The grammar that every message of the contract keeps, so that clients can treat all methods alike."""
+"""The conventions that every message of the contract follows, so that clients can treat all methods alike."""
 
 from importlib.resources import files
 from typing import Any
@@ -35,12 +35,12 @@ _LISTED = {
 }
 _SEEN = "repeated egress.v1.Observation"
 _TYPES = {FieldDescriptor.TYPE_STRING: "string", FieldDescriptor.TYPE_BOOL: "bool", FieldDescriptor.TYPE_INT32: "int32"}
-# None of these changes desired state: Resync only asks for a look, Probe for a connection.
+# None of these changes desired state: Resync only requests a reconcile, Probe a connection.
 _READS = ("Get", "List", "Wait", "Watch", "Explain", "Probe", "Resync")
 
 
 def contract_files() -> list[FileDescriptorProto]:
-    """The files of our own in the descriptor set that is shipped."""
+    """Our own files in the shipped descriptor set."""
     data = files("egress_server.wire").joinpath("descriptors.binpb").read_bytes()
     return [file for file in FileDescriptorSet.FromString(data).file if file.package == "egress.v1"]
 
@@ -56,12 +56,12 @@ def _type(field: Any) -> str:
 
 
 def method_of(path: str) -> Method | StreamMethod:
-    """The method, whatever it answers with."""
+    """The method, whatever its response."""
     return METHODS.get(path) or STREAMS[path]
 
 
 def paths(*beginnings: str, reads: bool) -> list[str]:
-    """Methods whose names begin so, or do not."""
+    """Methods whose names start with these verbs, or do not."""
     return sorted(p for p in {**METHODS, **STREAMS} if p.rpartition("/")[2].startswith(beginnings) is reads)
 
 
@@ -78,13 +78,13 @@ def test_mutations_carry_the_same_fields_at_the_same_numbers(path: str) -> None:
 
 @pytest.mark.parametrize("path", paths(*_READS, reads=True))
 def test_reads_carry_none_of_them(path: str) -> None:
-    """What changes nothing needs no idempotency."""
+    """Reads need no idempotency."""
     assert not grammar(method_of(path).request_type).keys() & _COMMON.keys()
 
 
 @pytest.mark.parametrize("path", paths("List", reads=True))
 def test_lists_are_asked_for_alike(path: str) -> None:
-    """Parent, page, filter and order at the same numbers; the answer has one list and a token."""
+    """Parent, page, filter and order have the same numbers; the response has one list and a token."""
     asked = grammar(METHODS[path].request_type)
     assert {name: asked.pop(name, None) for name in _LISTED} == _LISTED
     assert all(number > len(_LISTED) for number, _ in asked.values())
@@ -103,7 +103,7 @@ def _enums(message: DescriptorProto) -> list[str]:
 
 
 def test_zero_of_every_enum_means_not_set() -> None:
-    """X_UNSPECIFIED, and every other value is named without a prefix."""
+    """X_UNSPECIFIED, and every other value has no prefix."""
     zeros = [name for file in contract_files() for message in file.message_type for name in _enums(message)]
     assert zeros
     assert all(name.endswith("_UNSPECIFIED") for name in zeros)
@@ -121,7 +121,7 @@ def test_no_request_hides_what_it_carries() -> None:
 
 
 def test_every_rpc_has_a_route() -> None:
-    """REST serves whatever gRPC does, streams of answers as events; it has no stream of requests."""
+    """REST serves everything that gRPC does, streams of responses as events; it has no streams of requests."""
     for file in contract_files():
         for service in file.service:
             for method in service.method:

@@ -17,7 +17,7 @@ LISTS = sorted(path for path, m in METHODS.items() if "page_token" in m.descript
 
 
 def seconds(value: float) -> str:
-    """A time in words, as in the comments."""
+    """A duration, written as in the comments."""
     for unit, name in ((limits.HOUR, "hour"), (limits.MINUTE, "minute"), (1.0, "second")):
         if value >= unit and value / unit < 100:
             return f"{value / unit:g} {name}" + ("" if value == unit else "s")
@@ -67,7 +67,7 @@ LIMITS = {
 
 @pytest.mark.parametrize("field", sorted(LIMITS))
 def test_a_limit_is_in_the_comment_of_its_field(field: str) -> None:
-    """In the words that the API reference and the SDK show."""
+    """With the words that the API reference and the SDK show."""
     assert LIMITS[field] in COMMENTS[f"egress.v1.{field}"]
 
 

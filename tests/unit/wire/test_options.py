@@ -19,7 +19,7 @@ SETS = [name for name in NAMES if not name.startswith("Delete")]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_options_reach_the_command(name: str) -> None:
-    """Each by its own name, whatever is changed."""
+    """Each by its own name, whatever the change."""
     fields = {
         "request_id": "!" + "~" * 127,
         "etag": "abc",
@@ -77,7 +77,7 @@ def test_bad_options_are_refused_with_their_place(name: str, field: str, value: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_bad_options_are_reported_at_once(name: str) -> None:
-    """Together with the problems of the resource, so that they can be fixed in one go."""
+    """Together with the problems of the resource, so that they can be fixed in one pass."""
     found = refused(request(name, request_id="ü", etag="ü", reason="r" * 2000))
     assert [where for where, _ in found] == ["request_id", "etag", "reason"]
 
@@ -86,14 +86,14 @@ def test_all_bad_options_are_reported_at_once(name: str) -> None:
 
 
 def fingerprint(name: str, **fields: Any) -> str:
-    """Digest of all that makes a request what it is."""
+    """Digest of everything that identifies a request."""
     found: str = decode(request(name, **fields)).options.fingerprint
     return found
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_request_has_the_same_fingerprint(name: str) -> None:
-    """The id is not part of it, nor whether it is only tried."""
+    """The ID is not part of it, nor whether it is a dry run."""
     assert fingerprint(name) == fingerprint(name)
     assert fingerprint(name) == fingerprint(name, request_id="r", validate_only=True)
     assert len(fingerprint(name)) == 64
@@ -101,7 +101,7 @@ def test_the_same_request_has_the_same_fingerprint(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_another_request_has_another_fingerprint(name: str) -> None:
-    """Any precondition, reason or forced finding makes it another one."""
+    """Any precondition, reason or suppressed finding changes it."""
     others: list[dict[str, object]] = [{"etag": "a"}, {"reason": "a"}, {"suppress_findings": ["EGR0101"]}]
     others += [{"create_only": True}] if name in SETS else []
     found = {fingerprint(name), *(fingerprint(name, **fields) for fields in others)}
@@ -132,7 +132,7 @@ def test_what_is_set_is_in_the_fingerprint() -> None:
 
 
 def test_ways_to_say_the_same_have_one_fingerprint() -> None:
-    """A name in the resource or in parent and id, defaults given or left out, labels in any order."""
+    """A name in the resource or in parent and ID, defaults set or omitted, labels in any order."""
     policy = request("SetOutboundPolicy").outbound_policy  # type: ignore[attr-defined]
     policy.scope.match_labels.update({"a": "1", "b": "2"})
     other = type(policy)()
@@ -152,7 +152,7 @@ def test_ways_to_say_the_same_have_one_fingerprint() -> None:
 
 
 def test_an_entry_given_as_yaml_or_as_fields_is_the_same_request() -> None:
-    """Both wires and both forms lead to one command."""
+    """Both transports and both forms result in one command."""
     text = """
         apiVersion: networking.istio.io/v1
         kind: ServiceEntry

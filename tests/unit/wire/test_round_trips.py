@@ -1,4 +1,4 @@
-"""A policy is the same after every form it takes."""
+"""A policy is the same after every conversion."""
 
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ def versioned(resource: R) -> Versioned[R]:
 
 @given(service_entries())
 def test_an_entry_goes_over_the_wire_and_comes_back(entry: ServiceEntry) -> None:
-    """What was read can be sent back as it is."""
+    """What was read can be sent back unchanged."""
     data = write_service_entry(versioned(entry), "epoch").SerializeToString()
     problems = Problems()
     assert read_service_entry(service_entry_pb2.ServiceEntry.FromString(data), entry.name, problems) == entry
@@ -53,7 +53,7 @@ def test_the_store_gives_back_what_it_was_given(resource: ServiceEntry | Outboun
 
 @given(service_entries())
 def test_an_entry_shown_as_istio_yaml_can_be_sent_back(entry: ServiceEntry) -> None:
-    """The objects in a plan's diff are what the API takes."""
+    """The objects in a plan's diff are valid requests."""
     problems = Problems()
     parsed = parse_service_entry(dump(render_service_entry(entry)), problems)
     assert not problems.any

@@ -143,12 +143,12 @@ def test_an_rpc_and_its_handler_make_a_method() -> None:
     ],
 )
 def test_what_is_missing_fails_the_start(built: ServiceDescriptor, handlers: list[Handlers], problem: str) -> None:
-    """The server does not start with an RPC that is not guarded or not served."""
+    """The server does not start with an RPC that has no permission or no handler."""
     with pytest.raises(ValueError, match=re.escape(problem)):
         Table([built], handlers)
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    """So that a new RPC needs one look."""
+    """So that a new RPC needs one lookup only."""
     with pytest.raises(ValueError, match=r"first\.S\.GetMesh has no egress.*; .*second\.S\.GetMesh has no handler"):
         Table([service("first", permission=""), service("second")], [])

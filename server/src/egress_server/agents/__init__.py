@@ -1,1 +1,1 @@
-"""Eyes inside the mesh: the agent that makes a real connection, and the stream that reaches it."""
+"""Probing from inside the mesh: the agent that makes real connections, and the stream that reaches it."""

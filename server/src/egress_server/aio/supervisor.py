@@ -91,9 +91,9 @@ async def supervise(
 ) -> None:
     """Runs `work` until it returns, again after each failure.
 
-    `expected` exceptions say that something the task needs is away: they are logged as warnings and not counted.
-    `passes` are raised on. `stop` cuts the pause short during which it is set: `work` is then called again and can see
-    it. `details` go into the log.
+    `expected` exceptions mean that a dependency of the task is unavailable: they are logged as warnings and not
+    counted. `passes` are raised on. `stop` cuts the pause short during which it is set: `work` is then called again and
+    can see it. `details` go into the log.
     """
     run, loop = _Run(task, details), asyncio.get_running_loop()
     try:
@@ -149,7 +149,7 @@ class Background:
         return bool(self._tasks)
 
     def start(self, task: Task, work: Callable[[], Coroutine[Any, Any, None]], **options: Any) -> None:
-        """Supervises `work`; `options` as of supervise."""
+        """Supervises `work`; see supervise() for `options`."""
         self._keep(task, supervise(task, work, **options))
 
     def start_once(self, task: Task, work: Coroutine[Any, Any, None], **details: str) -> None:
@@ -175,7 +175,7 @@ class Background:
 def in_background(
     stack: AsyncExitStack, task: Task, work: Callable[[], Coroutine[Any, Any, None]], **options: Any
 ) -> None:
-    """Supervises `work` until the stack is left; `options` as of supervise."""
+    """Supervises `work` until the stack is closed; see supervise() for `options`."""
     background = Background()
     background.start(task, work, **options)
     stack.push_async_callback(background.close)

@@ -16,7 +16,7 @@ class Interrupted(Exception):
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float | None) -> bool:
-    """Waits until `event` is set; False after `seconds` (None: waits for ever)."""
+    """Waits until `event` is set; False after `seconds` (None: waits forever)."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -22,7 +22,7 @@ _LEAST_SPACE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class MachineCheck:
     """One check; `fix` says what to do if it fails."""
 
     what: str
@@ -41,24 +41,26 @@ def examine(data_dir: Path) -> bool:
     return all(check.passed for check in checks)
 
 
-def _checks(data_dir: Path) -> Iterator[Check]:
+def _checks(data_dir: Path) -> Iterator[MachineCheck]:
     system = f"{platform.system()} {platform.machine()}"
-    yield Check("system", system == "Linux x86_64", system, "egressd runs on Linux x86-64")
-    yield Check("python", sys.version_info >= (3, 11), platform.python_version(), "Python 3.11 or newer is required")
+    yield MachineCheck("system", system == "Linux x86_64", system, "egressd runs on Linux x86-64")
+    yield MachineCheck(
+        "python", sys.version_info >= (3, 11), platform.python_version(), "Python 3.11 or newer is required"
+    )
     yield _program("store", _store_version)
     yield _program("envoy", _envoy_version)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    yield Check("open files", soft >= _LEAST_FILES, str(soft), f"raise the limit: ulimit -n {_LEAST_FILES}")
+    yield MachineCheck("open files", soft >= _LEAST_FILES, str(soft), f"raise the limit: ulimit -n {_LEAST_FILES}")
     yield _space(data_dir)
 
 
-def _program(name: str, version: Callable[[], str]) -> Check:
+def _program(name: str, version: Callable[[], str]) -> MachineCheck:
     try:
-        return Check(name, True, version())
+        return MachineCheck(name, True, version())
     except EgressError as error:
-        return Check(name, False, "not found", error.message)
+        return MachineCheck(name, False, "not found", error.message)
     except OSError as error:
-        return Check(name, False, "not found", str(error))
+        return MachineCheck(name, False, "not found", str(error))
 
 
 def _store_version() -> str:
@@ -76,9 +78,9 @@ def _envoy_version() -> str:
     return f"{found.group(1)} ({binary})"
 
 
-def _space(data_dir: Path) -> Check:
+def _space(data_dir: Path) -> MachineCheck:
     existing = next(path for path in (data_dir.absolute(), *data_dir.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    return Check(
+    return MachineCheck(
         "disk space", free >= _LEAST_SPACE, f"{free >> 20} MiB free for {data_dir}", "at least 1 GiB is recommended"
     )

@@ -83,7 +83,7 @@ _DRIFT_POLICY = EnumField(mesh_pb2.Mesh.DriftPolicy, DriftPolicy, DriftPolicy.HE
 
 
 def read_mesh(message: mesh_pb2.Mesh, name: str, problems: Problems) -> Mesh:
-    """The mesh. Drift is healed by default."""
+    """The mesh. Drift is corrected by default."""
     drift_policy = _DRIFT_POLICY.read(message.drift_policy, problems.at("drift_policy"))
     return Mesh(name, message.display_name, dict(message.labels), drift_policy)
 

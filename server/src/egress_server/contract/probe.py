@@ -124,7 +124,7 @@ def write_expectation(expected: Expectation) -> probe_pb2.ProbeResponse.Expectat
 
 
 def curl_command(attempt: Attempt) -> str:
-    """An equivalent curl command. It does not check certificates, because the question is what the mesh does."""
+    """An equivalent curl command. It does not verify certificates, since the probe is about the mesh."""
     destination = attempt.destination
     if destination.only_connects:
         words = ["curl", "-sSv"]

@@ -62,7 +62,7 @@ class StoreClock:
 class RevisionDigests:
     """Digests of revisions, read once for all clusters at the same revision.
 
-    They are kept for a moment only, so that a store that was replaced meanwhile is noticed.
+    They are kept only briefly, so that a replaced store is noticed.
     """
 
     def __init__(self, store: ApplierStore, mesh: str, monotonic: Monotonic) -> None:

@@ -13,7 +13,7 @@ _RENEWAL = Backoff(0.5, 0.5)
 
 
 class LeaseLost(Exception):
-    """Another applier may be changing the cluster by now: don't touch it any more."""
+    """Another applier may be changing the cluster by now: stop touching it."""
 
 
 class HeldLease:

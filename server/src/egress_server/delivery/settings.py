@@ -20,7 +20,7 @@ class DeliverySettings:
     resync: float = 60.0
     """After this long a cluster is reconciled although nothing changed, to correct drift."""
     heartbeat: float = 15.0
-    """A cluster's status is written at least this often, to show that an applier looks after it."""
+    """A cluster's status is written at least this often, to show that an applier is running."""
     announce: float = 0.5
     """An apply that takes longer than this is shown as APPLYING."""
     backoff: Backoff = field(default=Backoff(0.5, 30.0))

@@ -81,7 +81,7 @@ class Verifier:
         for name in pending:
             self._recheck.pop(name, None)
         if pending or self._suspended:
-            self._patient_until = self._context.monotonic() + target.patience
+            self._patient_until = self._context.monotonic() + target.propagation
             self._round.interrupt()
             self._suspended = False
             self._wake.set()
@@ -157,7 +157,7 @@ class Verifier:
     def _explained(self, problem: Problem) -> Problem:
         """What keeps the change from taking effect, if the target knows and a probe saw something else; else the
         problem itself."""
-        held = self._target.holding_up() if self._target and problem.reason in _PROBED else None
+        held = self._target.propagation_problem() if self._target and problem.reason in _PROBED else None
         return replace(held, message=f"{held.message}; the last probe: {problem.message}") if held else problem
 
     def _give_up(self, problems: dict[str, Problem]) -> None:

@@ -17,7 +17,7 @@ def status(answer: Answer) -> int:
 
 
 def header(answer: Answer, name: str) -> str:
-    """A response header of the first attempt; empty if it has none of this name."""
+    """A response header of the first attempt; empty if there is none of this name."""
     headers = answer["attempts"][0].get("headers", [])
     return next((h["value"] for h in headers if h["name"].lower() == name), "")
 

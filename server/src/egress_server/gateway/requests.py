@@ -63,7 +63,9 @@ def peer_of(scope: Scope) -> str:
     return f"{client[0]}:{client[1]}" if client else ""
 
 
-def header_parameters(headers: Mapping[str, str], shape: Shape, problems: transcoder.Problems) -> Iterator[Parameter]:
+def header_parameters(
+    headers: Mapping[str, str], shape: Shape, problems: transcoder.ProblemCollector
+) -> Iterator[Parameter]:
     """The options that the headers of a request set, of those that its message has.
 
     A header without a matching option is ignored, as HTTP requires: `If-Match` on a GET, for example.

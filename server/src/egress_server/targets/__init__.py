@@ -1,4 +1,4 @@
-"""The kinds of place where policy is applied, each behind the same port.
+"""The kinds of clusters to which policy is applied, each behind the same port.
 
-A target says what it can do; what it cannot do is reported as UNSUPPORTED, never dropped.
+What a kind of cluster can't do is reported as UNSUPPORTED, never dropped silently.
 """

@@ -1,4 +1,4 @@
-"""What a target answers that knows nothing of changes by others, of waiting, or of workloads to restart."""
+"""Defaults for targets that detect no changes by other clients, apply synchronously, and have no workloads."""
 
 from collections.abc import AsyncIterator
 
@@ -9,18 +9,18 @@ from egress_server.domain.model.status import UNSUPPORTED, Problem
 class StaticTarget:
     """See ports.target.Target for each."""
 
-    quiet = 0.0
-    patience = 0.0
+    debounce = 0.0
+    propagation = 0.0
 
     async def changes(self) -> AsyncIterator[None]:
-        """None are seen."""
+        """Detects none."""
         return
         yield
 
-    def holding_up(self) -> Problem | None:
+    def propagation_problem(self) -> Problem | None:
         """What is applied is in effect."""
         return None
 
     async def restart(self, workload: str) -> None:
-        """There is nothing to restart."""
-        raise PermanentError(UNSUPPORTED, f"this kind of cluster has no workloads to restart, so not {workload} either")
+        """There are no workloads."""
+        raise PermanentError(UNSUPPORTED, f"can't restart {workload}: this kind of cluster has no workloads")

@@ -1,4 +1,4 @@
-"""Which addresses a mesh gives out, so that several of them on one machine can be told apart."""
+"""Which addresses a mesh gives out, so that several meshes on one machine do not collide."""
 
 from dataclasses import dataclass
 

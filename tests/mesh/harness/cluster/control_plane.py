@@ -40,7 +40,7 @@ class ApiServer:
 
     @property
     def url(self) -> str:
-        """Where it is served."""
+        """Its URL."""
         return f"https://127.0.0.1:{self.port}"
 
     @property

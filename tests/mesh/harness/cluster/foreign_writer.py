@@ -1,4 +1,4 @@
-"""Others, who write objects of their own while we write ours."""
+"""Another client, which writes unmanaged objects while mesh-egress writes managed ones."""
 
 import threading
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ ADDRESS = "198.51.100.77"
 _WRITE_EVERY_SECONDS = 0.02
 
 
-def foreign(name: str, host: str) -> Object:
-    """An entry as somebody else would write it."""
+def foreign_entry(name: str, host: str) -> Object:
+    """An unmanaged entry."""
     spec = {
         "hosts": [host],
         "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
@@ -26,18 +26,18 @@ def foreign(name: str, host: str) -> Object:
 
 
 @contextmanager
-def others_writing(mesh: Mesh) -> Iterator[None]:
-    """Somebody else changes an entry of theirs all the time, which keeps istiod waiting for a pause."""
+def foreign_writes(mesh: Mesh) -> Iterator[None]:
+    """Another client changes an unmanaged entry all the time, which keeps istiod waiting for a pause."""
     stop = threading.Event()
 
     def write() -> None:
         with mesh.api() as api:
-            api.post(f"{ENTRIES}?fieldManager=others", foreign("busy", "busy.example.com"))
+            api.post(f"{ENTRIES}?fieldManager=busy-client", foreign_entry("busy", "busy.example.com"))
             number = 0
             while not stop.wait(_WRITE_EVERY_SECONDS):
                 number += 1
                 hosts = {"spec": {"hosts": [f"busy-{number}.example.com"]}}
-                api.patch(f"{ENTRIES}/busy?fieldManager=others", hosts)
+                api.patch(f"{ENTRIES}/busy?fieldManager=busy-client", hosts)
             api.delete(f"{ENTRIES}/busy")
 
     writer = threading.Thread(target=write)

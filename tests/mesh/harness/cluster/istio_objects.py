@@ -48,9 +48,14 @@ def entry(
 
 
 def virtual_service(name: str, host: str, *http: Object, namespace: str = "default", **spec: Any) -> Object:
-    """A VirtualService with these routes, which go to the host itself where they say nothing else."""
+    """A VirtualService with these routes, which go to the host itself unless they set a destination."""
     routes = [{"route": [{"destination": {"host": host}}], **route} for route in http]
     return _istio("VirtualService", namespace, name, {"hosts": [host], "http": routes, **spec})
+
+
+def destination_rule(name: str, host: str, policy: Object, namespace: str = "default") -> Object:
+    """A DestinationRule with this traffic policy."""
+    return _istio("DestinationRule", namespace, name, {"host": host, "trafficPolicy": policy})
 
 
 def delay(seconds: float) -> Object:

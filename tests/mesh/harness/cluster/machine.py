@@ -18,20 +18,20 @@ _PROGRAMS = {
 }
 
 
-def prepare(say: Callable[[str], None]) -> list[str]:
-    """Install what is missing where that is possible; what is missing then, in words."""
+def prepare(report: Callable[[str], None]) -> list[str]:
+    """Installs what is missing, if possible; describes what is still missing."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return ["root on Linux: network namespaces and iptables need it"]
     packages = sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)})
     if packages and shutil.which("apt-get"):
-        say(f"installing {' '.join(packages)}")
+        report(f"installing {' '.join(packages)}")
         _install(packages)
     missing = [f"{program} (Debian: {package})" for program, package in _PROGRAMS.items() if not shutil.which(program)]
     return missing or _namespace_problems()
 
 
 def boxed(missing: list[str]) -> str:
-    """The message that nobody overlooks."""
+    """The message in a box that is hard to overlook."""
     lines = ["NOT RUN: the real-mesh tier. This machine lacks:", *(f"  - {what}" for what in missing)]
     lines.append("Nothing was tested here.")
     width = max(map(len, lines))

@@ -2,7 +2,7 @@
 
 What differs from a real installation, and why:
 - `enableAutoMtls: false` and a PeerAuthentication DISABLE: no pilot-agent hands certificates to
-  Envoy, which would wait for them for ever and open no listener.
+  Envoy, which would wait for them forever and open no listener.
 - `telemetry.enabled=false` and two settings of istiod: without them it sends filters that only
   Istio's own build of Envoy has.
 - the webhooks name istiod by URL: nothing here routes Services for the API server. istiod writes
@@ -23,7 +23,7 @@ from tests.mesh.harness.cluster.addresses import ServiceRange
 from tests.mesh.harness.cluster.api import Api, Object
 from tests.mesh.harness.cluster.binaries import ISTIO_VERSION, Binaries
 from tests.mesh.harness.cluster.control_plane import ApiServer
-from tests.mesh.harness.cluster.saved_state import Holdings
+from tests.mesh.harness.cluster.saved_state import SavedState
 from tests.mesh.harness.run.run import Child, Run, Word, command, eventually
 from tests.mesh.harness.workload.kubelet import Kubelet
 from tests.mesh.harness.workload.workload import Workload
@@ -95,15 +95,15 @@ class Mesh:
         """A client of the API server with all rights; close it, and use one a thread."""
         return self.server.api()
 
-    def holdings(self) -> Holdings:
+    def saved_state(self) -> SavedState:
         """What the API server holds now."""
         with self.api() as api:
-            return Holdings.of(api)
+            return SavedState.of(api)
 
-    def restore(self, holdings: Holdings) -> None:
+    def restore(self, saved_state: SavedState) -> None:
         """Make the API server hold this again."""
         with self.api() as api:
-            holdings.restore(api)
+            saved_state.restore(api)
 
     def workload(
         self,
@@ -113,7 +113,7 @@ class Mesh:
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
     ) -> Workload:
-        """Create a Deployment with one pod that runs, meshed if its namespace says so, and wait until it does."""
+        """Create a Deployment with one pod that runs, meshed if its namespace is, and wait until it runs."""
         workload = Workload(self, name, namespace, labels or {}, annotations or {})
         self.workloads.append(workload)
         workload.start()
@@ -170,7 +170,7 @@ class Mesh:
         self.kubectl("patch", *where, "--type=merge", "-p", patch)
 
     def start_istiod(self) -> None:
-        """Start istiod and its door for sidecars, which see no loopback of this machine."""
+        """Start istiod and its endpoint for sidecars, which can't reach the loopback of this machine."""
         address = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
         argv: list[Word] = [
             *(self.binaries.pilot_discovery, "discovery", "--kubeconfig", self.kubeconfig, "--ctrlz_port", "0"),

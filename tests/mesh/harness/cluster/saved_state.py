@@ -1,6 +1,6 @@
 """What an API server holds, as far as people and programs write it: to compare before and after, and to put back.
 
-The product promises to leave everything foreign as it was, and tests share meshes: both need to
+mesh-egress promises to leave everything foreign as it was, and tests share meshes: both need to
 know what an object says, whatever its resource version.
 """
 
@@ -44,13 +44,13 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class SavedState:
     """Every object at one moment."""
 
     objects: dict[Key, Object]
 
     @classmethod
-    def of(cls, api: Api) -> "Holdings":
+    def of(cls, api: Api) -> "SavedState":
         """What the API server holds now."""
         found = {}
         for path in _LISTS:
@@ -62,7 +62,7 @@ class Holdings:
         """What each object says: data, spec, labels, annotations and the like."""
         return {key: _said(held) for key, held in self.objects.items()}
 
-    def differences(self, later: "Holdings") -> list[str]:
+    def differences(self, later: "SavedState") -> list[str]:
         """One line for each object that came, went or says something else."""
         before, after = self.content(), later.content()
         lines = [f"new: {' '.join(key)}" for key in after if key not in before]
@@ -73,7 +73,7 @@ class Holdings:
 
     def restore(self, api: Api) -> None:
         """Make the API server hold this again."""
-        now = Holdings.of(api)
+        now = SavedState.of(api)
         before, after = self.content(), now.content()
         for key in sorted(after.keys() - before.keys(), reverse=True):
             _remove(api, key)

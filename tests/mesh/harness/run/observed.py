@@ -1,7 +1,7 @@
-"""What a workload meets, seen twice: by plain curl in it, and by the product's probe. They must say the same."""
+"""What a workload gets, observed twice: by plain curl in it, and by a probe. Both must agree."""
 
 from egress import ProbeResponse
-from tests.mesh.harness.run.product import Product
+from tests.mesh.harness.run.egressd import Egressd
 from tests.mesh.harness.workload.curl import Answer
 from tests.mesh.harness.workload.workload import Workload
 
@@ -9,8 +9,8 @@ from tests.mesh.harness.workload.workload import Workload
 class Observer:
     """Looks from one workload, in which an agent runs."""
 
-    def __init__(self, product: Product, workload: Workload) -> None:
-        self._product = product
+    def __init__(self, egressd: Egressd, workload: Workload) -> None:
+        self._egressd = egressd
         self._workload = workload
 
     def sees(self, url: str, outcome: str, status: int, *, by: str = "", agrees: bool = True) -> Answer:
@@ -32,7 +32,7 @@ class Observer:
         return self._workload.curl(url, "--cacert", str(self._workload.mesh.world.authority))
 
     def _probe(self, url: str, *, named: bool) -> str:
-        reply = self._product.client.probe(
+        reply = self._egressd.client.probe(
             url, cluster=self._workload.mesh.name, namespace=self._workload.namespace, timeout=30
         )
         by = f" by {reply.expected.resource}" if named else ""

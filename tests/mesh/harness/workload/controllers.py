@@ -1,4 +1,4 @@
-"""Stands in for the controllers of Deployments, StatefulSets and DaemonSets: a changed template brings new pods.
+"""Replaces the controllers of Deployments, StatefulSets and DaemonSets: a changed template brings new pods.
 
 Pods are created by way of the API server, so that admission sees each of them. A Deployment's new
 pods come before its old ones go; the other two replace a pod in its place. There is one node.
@@ -98,7 +98,7 @@ class Controllers:
             **({"name": name} if name else {"generateName": prefix}),
         }
         meta.pop("creationTimestamp", None)
-        # What the admission plugin ServiceAccount would fill in; nobody here makes the accounts that it wants.
+        # What the admission plugin ServiceAccount would fill in; no controller here creates the accounts that it needs.
         spec = {"serviceAccountName": "default", **template["spec"], "nodeName": _NODE}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
         return self._api.create(pod)

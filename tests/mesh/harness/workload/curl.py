@@ -9,7 +9,7 @@ _MAX_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What curl showed. `status` is 0 and `headers` are empty where no answer came."""
+    """What curl showed. `status` is 0 and `headers` are empty if no answer came."""
 
     exit: int
     status: int

@@ -1,6 +1,6 @@
-"""Stands in for the kubelet that a mesh of the tests lacks, and drives the controllers' stand-in.
+"""Replaces the kubelet that a test mesh lacks, and runs the controllers of controllers.py.
 
-A pod is ready once its sandbox runs it, or at once where it has none: such a pod exists as an
+A pod is ready once its sandbox runs it, or immediately if it has none: such a pod exists as an
 object only. Everything is looked at again whenever something changed, as level-triggered
 controllers do.
 """
@@ -120,7 +120,7 @@ class Kubelet:
 
 
 def _owner(pod: Object) -> tuple[str, str]:
-    """Namespace and name of the Deployment, StatefulSet or DaemonSet; of the pod itself where it has none."""
+    """Namespace and name of the Deployment, StatefulSet or DaemonSet; of the pod itself if it has none."""
     meta = pod["metadata"]
     for reference in meta.get("ownerReferences", ()):
         name: str = reference["name"]

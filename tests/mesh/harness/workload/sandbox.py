@@ -147,7 +147,7 @@ def _timeless(part: Object) -> str:
 
 
 def readable_envoy(run: Run) -> Path:
-    """Envoy where the proxy's user can run it: where it is if others may go there, else a copy in the run's folder."""
+    """An Envoy that the proxy's user can run: the installed one if that user may read it, else a copy."""
     binary = envoy_binary().resolve()
     if all(folder.stat().st_mode & stat.S_IXOTH for folder in (binary, *binary.parents)):
         return binary

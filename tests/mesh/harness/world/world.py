@@ -28,7 +28,7 @@ ZONES = {
     "example.net": "203.0.113.30",
     "wild.example": "203.0.113.77",
 }
-"""A zone's address stands for every name in it, unless `name` gives that name another one."""
+"""A zone's address is that of every name in it, unless `name` gives that name another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,12 @@ class World:
         self._dns = self._run.spawn("dnsmasq", ["ip", "netns", "exec", self.namespace, *argv], self._folder)
 
     def stop_dns(self) -> None:
-        """Names are not answered any more."""
+        """Names are no longer answered."""
         assert self._dns is not None
         self._dns.kill()
 
     def name(self, host: str, *addresses: str) -> None:
-        """Give a host addresses, at once and for good; a zone's address does not hold for it any more."""
+        """Give a host addresses, immediately and permanently; a zone's address no longer applies to it."""
         draft = self._folder / "draft"
         draft.write_text("".join(f"{address} {host}\n" for address in addresses))
         draft.rename(self._folder / "names" / host)
@@ -172,7 +172,7 @@ class World:
         delay: float = 0.0,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """From now on answer requests for a host in this way, so many times (for ever if negative)."""
+        """From now on answer requests for a host in this way, so many times (forever if negative)."""
         how = {"host": host, "status": status, "times": times, "delay": delay, "headers": dict(headers or {})}
         self._control("POST", "/behave", how)
 

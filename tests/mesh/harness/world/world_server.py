@@ -1,8 +1,8 @@
 """The external services: they answer as the source document's host does, and remember what reached them.
 
 Runs inside the world's network namespace, on every address that the namespace has. HTTP ports
-answer 301 and TLS ports 200, as `Tengine`, unless told otherwise; database ports speak first, as
-databases do. A unix socket tells what arrived.
+answer 301 and TLS ports 200, as `Tengine`, unless configured otherwise; database ports speak first, as
+databases do. A unix socket reports what arrived.
 """
 
 import asyncio

@@ -71,7 +71,7 @@ def test_record() -> None:
     assert drift_record(KEY, DriftKind.EXTRA, {}, stripped, "", BIRTH).resource == ""
     assert drift_record(KEY, DriftKind.MISSING, BANK, {}, "", BIRTH).resource == entry("bank").name
     assert annotated_resource(BANK[KEY]) == entry("bank").name
-    fought = replace(record, message="somebody insists")
+    fought = replace(record, message="another client keeps writing")
     assert healed(fought, LATER) == replace(record, heal_time=LATER)
 
 

@@ -11,7 +11,7 @@ GAP = PolicyGap(PolicyGapKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no s
 
 
 def full(cluster: str) -> Inventories:
-    """The inventory of one cluster that has something of each kind."""
+    """The inventory of one cluster with one object of each kind."""
     return Inventories(
         [
             inventory(
@@ -59,8 +59,8 @@ def test_newer_record() -> None:
 
 
 def test_dropped() -> None:
-    """Nothing is found of a cluster whose inventory was dropped, and the others stay; dropping an unknown one is
-    fine."""
+    """After the inventory of a cluster was dropped nothing of it is found, and the others stay; dropping an unknown one
+    is fine."""
     known = full("a")
     known.put(full("b")["b"])
     known.drop("a")

@@ -25,10 +25,10 @@ def verdicts(*outcomes: Outcome) -> list[Verdict]:
         ((R, R, R), REGISTERED, R, True),
         # One of many is as wrong as all.
         ((R, R, B), REGISTERED, R, False),
-        # One that was disturbed says nothing, many do.
+        # One disturbed attempt is ignored, many are not.
         ((R, R, I), REGISTERED, R, True),
         ((R, I, I), REGISTERED, I, False),
-        # Where two lead, neither is the outcome.
+        # If two are equally frequent, neither is the outcome.
         ((R, B), REGISTERED, I, False),
         ((R, I), REGISTERED, I, False),
         # Dice.

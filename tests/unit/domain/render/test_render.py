@@ -93,8 +93,8 @@ def test_total_and_stable(
     intercepted: list[Interception],
     random: Random,
 ) -> None:
-    """Whatever is valid, and not blocked by a lint rule about an entry alone, renders to managed objects that Istio
-    accepts, with distinct keys in order; the order of resources and labels does not change a byte."""
+    """Every valid policy that no lint rule about a single entry blocks renders to managed objects that Istio accepts,
+    with distinct keys in order; the order of resources and labels does not change a byte."""
     entries = [entry for entry in entries if not refused_by_istio(entry)]
     aimed = aim(disturbing, entries)
     resources: list[Resource] = [*entries, *aimed, *policies, *intercepted]
@@ -123,7 +123,7 @@ def aim(disturbing: list[Fault], entries: list[ServiceEntry]) -> list[Fault]:
 
 
 def shuffled(wanted: Effective, random: Random) -> Effective:
-    """The same, with everything that has no order of its own in another order."""
+    """The same, with everything unordered in another order."""
     entries = [turned_entry(entry, random) for entry in wanted.entries]
     random.shuffle(entries)
     return replace(
@@ -140,12 +140,12 @@ def shuffled(wanted: Effective, random: Random) -> Effective:
 
 
 def turned(policy: Any, random: Random) -> Any:
-    """The same policy, the labels of its scope in another order."""
+    """The same policy, with the labels of its scope in another order."""
     return replace(policy, scope=replace(policy.scope, match_labels=shuffle(policy.scope.match_labels, random)))
 
 
 def turned_entry(entry: ServiceEntry, random: Random) -> ServiceEntry:
-    """The same entry, its maps in another order."""
+    """The same entry, with its maps in another order."""
     endpoints = tuple(
         replace(each, labels=shuffle(each.labels, random), ports=shuffle(each.ports, random))
         for each in entry.endpoints

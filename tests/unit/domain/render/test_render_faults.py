@@ -35,7 +35,7 @@ def x(kind: MatchKind, value: str) -> HeaderMatch:
     ],
 )
 def test_the_narrower_one_holds(one: HeaderMatch, other: HeaderMatch, narrower: HeaderMatch) -> None:
-    """Whichever of the two is the route's."""
+    """Whichever of the two belongs to the route."""
     assert merge_headers([one], [other]) == merge_headers([other], [one]) == (narrower,)
 
 
@@ -49,7 +49,7 @@ def test_the_narrower_one_holds(one: HeaderMatch, other: HeaderMatch, narrower: 
     ],
 )
 def test_no_request_meets_both(one: HeaderMatch, other: HeaderMatch) -> None:
-    """Contradicting conditions give no route."""
+    """Contradictory conditions give no route."""
     assert merge_headers([one], [other]) is None
     assert merge_headers([other], [one]) is None
 

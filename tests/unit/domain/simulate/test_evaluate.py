@@ -37,7 +37,7 @@ def held(*resources: Resource) -> Effective:
 def test_table(
     resources: list[Resource], destination: Destination, outcome: Outcome, decided_by: str, revision: int
 ) -> None:
-    """An entry for the destination decides, else the policy of the workload, else Istio's default."""
+    """An entry for the destination decides, otherwise the policy of the workload, otherwise Istio's default."""
     assert predict(held(*resources), "default", destination) == Expectation(outcome, decided_by, revision)
 
 
@@ -57,7 +57,7 @@ def test_table(
     ],
 )
 def test_protocols(protocol: str, scheme: str, serves: bool) -> None:
-    """HTTP ports go by Host, TLS ports by server name, and opaque ones capture everything."""
+    """HTTP ports use the Host, TLS ports the server name, and opaque ones capture everything."""
     wanted = held(entry("bank", ports=ports(f"8000:{protocol}")))
     found = evaluate(wanted, Request(Destination(scheme, "bank.example.com", 8000), "default")).owner
     assert (found is not None) is serves

@@ -32,7 +32,7 @@ V6 = "2001:db8::7"
         # What only the cluster knows.
         (CaptureRules(include=("SERVICE_CIDRS", "203.0.113.0/24")), INSIDE, HTTP, True, "in the included range"),
         (CaptureRules(include=("SERVICE_CIDRS",)), INSIDE, HTTP, None, "service ranges, which are not known"),
-        # Exclude beats include.
+        # Excludes take precedence over includes.
         (CaptureRules(exclude=("203.0.113.10/32",)), INSIDE, HTTP, False, "in the excluded range 203.0.113.10/32"),
         (CaptureRules(("203.0.113.0/24",), ("203.0.113.0/28",)), INSIDE, HTTP, False, "in the excluded range"),
         (CaptureRules(("203.0.113.10/32",), ("203.0.113.0/24",)), INSIDE, HTTP, False, "in the excluded range"),
@@ -40,14 +40,14 @@ V6 = "2001:db8::7"
         (CaptureRules((), (), frozenset({80}), frozenset({80})), INSIDE, HTTP, False, "port 80 is excluded"),
         (CaptureRules(exclude_ports=frozenset({80})), INSIDE, HTTP, False, "port 80 is excluded"),
         (CaptureRules(exclude_ports=frozenset({80})), INSIDE, 81, True, "all addresses"),
-        # Included ports are captured whatever the address, as long as that is not excluded.
+        # Included ports are captured whatever the address, unless it is excluded.
         (CaptureRules((), include_ports=frozenset({80})), INSIDE, HTTP, True, "port 80 is included for every address"),
         (CaptureRules(("198.51.100.0/24",), include_ports=frozenset({80})), INSIDE, HTTP, True, "port 80 is included"),
         (CaptureRules((), ("203.0.113.0/24",), frozenset({80})), INSIDE, HTTP, False, "in the excluded range"),
-        # Nothing but included ports.
+        # Only included ports are captured.
         (CaptureRules(include=()), INSIDE, HTTP, False, "no address is included"),
         (CaptureRules((), include_ports=frozenset({443})), INSIDE, HTTP, False, "no address is included"),
-        # 0.0.0.0/0 is all of IPv4; IPv6 stands beside it.
+        # 0.0.0.0/0 is all of IPv4; IPv6 is separate.
         (CaptureRules(include=("0.0.0.0/0",)), INSIDE, HTTP, True, "in the included range 0.0.0.0/0"),
         (CaptureRules(include=("0.0.0.0/0",)), V6, HTTP, False, "not in any of the included ranges"),
         (CaptureRules(include=("10.0.0.0/8", "2001:db8::/32")), V6, HTTP, True, "in the included range 2001:db8::/32"),
@@ -122,7 +122,7 @@ def _in(address: str, ranges: tuple[str, ...]) -> bool:
 
 @given(_rules, _addresses, st.sampled_from([80, 443, 3306]))
 def test_order_of_rules(rules: CaptureRules, address: str, port: int) -> None:
-    """The same as the rules one by one; and a known address never contradicts an unknown one."""
+    """The same as the rules evaluated one by one; and a known address never contradicts an unknown one."""
     excluded = port in rules.exclude_ports or _in(address, rules.exclude)
     included = port in rules.include_ports or _in(address, rules.include)
     assert is_captured(rules, address, port) is (included and not excluded)

@@ -35,7 +35,7 @@ def held(*resources: Resource) -> Effective:
 
 
 def outcome(*resources: Resource, to: Destination = HTTP, namespace: str = "default", **more: Any) -> Outcome:
-    """The outcome that policy asks for."""
+    """The expected outcome."""
     return predict(held(*resources), namespace, to, **more).outcome
 
 
@@ -49,7 +49,8 @@ def test_interception_decides_first() -> None:
 
 
 def test_interception_of_the_workload() -> None:
-    """The interception for the workload's labels replaces that of its namespace, and that the mesh's, each entirely."""
+    """The interception for the workload's labels replaces that of its namespace, which replaces that of the mesh, each
+    entirely."""
     mesh = interception("m", none=True)
     namespace = interception("n", scope=Scope("default"))
     workload = interception("w", scope=Scope("default", {"app": "web"}), exclude_outbound_ports=(443,))
@@ -147,7 +148,7 @@ def test_fault_of_an_entry_that_is_not_seen() -> None:
 
 @pytest.mark.parametrize("to", [HTTPS, Destination("https", "other.example.com", 443), Destination("tcp", HOST, 443)])
 def test_tls_at_a_single_address(to: Destination) -> None:
-    """Its listener distinguishes nothing: whatever is dialed there goes to the entry."""
+    """Its listener distinguishes nothing: every connection there goes to the entry."""
     there = entry("bank", addresses=("203.0.113.7",), ports=ports("443:TLS"))
     assert outcome(BLOCK, there, to=to, address="203.0.113.7") is Outcome.REGISTERED
     assert outcome(BLOCK, there, to=to, address="203.0.113.8") is Outcome.BLOCKED
@@ -236,7 +237,7 @@ def test_tcp_without_knowing_the_address() -> None:
 
 @pytest.mark.parametrize("scheme", ["https", "tls"])
 def test_tls_by_server_name(scheme: str) -> None:
-    """TLS goes by server name; without one, or with an unregistered one, it goes to TCP without addresses, if there is
+    """TLS uses the server name; without one, or with an unregistered one, it goes to TCP without addresses, if there is
     any."""
     rest = entry("rest", ports=ports("443:TCP"))
     assert listener(BANK, rest, to=Destination(scheme, HOST, 443)) == (Outcome.REGISTERED, "bank")

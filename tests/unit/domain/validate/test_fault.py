@@ -87,7 +87,7 @@ def test_wrong(case: str) -> None:
 
 
 def test_grpc_statuses_stand_at_their_numbers() -> None:
-    """The position of a name is the code on the wire."""
+    """The position of a name is the code in the protocol."""
     assert [GRPC_STATUSES.index(name) for name in ("OK", "NOT_FOUND", "UNAVAILABLE", "UNAUTHENTICATED")] == [
         0,
         5,

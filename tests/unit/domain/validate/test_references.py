@@ -49,7 +49,7 @@ def test_objects(text: str) -> None:
     ],
 )
 def test_what_is_no_object(text: str, said: str) -> None:
-    """The message says how it must be written."""
+    """The message describes the required form."""
     (found,) = wrong_object(text)
     assert said in found
 

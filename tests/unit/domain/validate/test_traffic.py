@@ -121,7 +121,7 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "traffic.retries.attempts",
         "disables retries",
     ),
-    "try for ever": ({"retries": Retries(1, 0.0)}, {}, "traffic.retries.per_try_timeout", "greater than 0"),
+    "try forever": ({"retries": Retries(1, 0.0)}, {}, "traffic.retries.per_try_timeout", "greater than 0"),
     "unknown condition": ({"retries": Retries(1, None, ("5xx", "5XX"))}, {}, "traffic.retries.retry_on[1]", "503"),
     "good status": ({"retries": Retries(1, None, ("200",))}, {}, "traffic.retries.retry_on[0]", "503"),
     "condition twice": ({"retries": Retries(1, None, ("5xx", "5xx"))}, {}, "traffic.retries.retry_on[1]", "already"),
@@ -130,7 +130,7 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "no weights": (split(0, 0), {}, f"{R0}.destinations", "must add up to 100, not 0"),
     "half of one": (split(50), {}, f"{R0}.destinations", "must add up to 100, not 50"),
     "negative weight": (split(-1, 51, 50), {}, f"{R0}.destinations[0].weight", "between 0 and 100"),
-    "place that is no name": (
+    "place that is not a name": (
         {"routes": (Route((WeightedDestination("a b"),)),)},
         {},
         f"{R0}.destinations[0].host",

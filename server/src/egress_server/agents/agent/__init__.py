@@ -1,1 +1,1 @@
-"""The agent process, which runs in the pod and makes the connections it is asked to make."""
+"""The agent process, which runs in a pod and makes the connections it is asked to make."""

@@ -1,7 +1,6 @@
-"""The agent: attaches to the server from inside a workload, and makes the connections it is asked for.
+"""The agent's stream: attaches to the server from inside a workload, and makes the connections it is asked for.
 
-It opens the stream itself, so a workload needs no open port; and it attaches again whenever the stream breaks, for as
-long as it runs.
+The agent opens the stream, so a workload needs no open port, and attaches again whenever the stream breaks.
 """
 
 import asyncio
@@ -24,23 +23,25 @@ _log = structlog.get_logger(__name__)
 
 _BACKOFF = Backoff(0.1, 5.0)
 """Between attempts to attach. Jitter keeps a fleet of agents from returning at the same moment."""
-_LAST_WORDS_SECONDS = 1.0
+_STREAM_END_SECONDS = 1.0
 """How long the end of a stream may take to arrive after a write to it has failed."""
 
 _Call: TypeAlias = "grpc.aio.StreamStreamCall[Message, pb.AttachResponse]"
 
 
 class Agent:
-    """One agent. `target` is the server's gRPC address, HOST:PORT or unix:PATH; `make` makes an attempt."""
+    """One agent. `target` is the server's gRPC address, HOST:PORT or unix:PATH; `probe` makes an attempt."""
 
-    def __init__(self, target: str, mesh: str, info: AgentInfo, make: Callable[[Attempt], Awaitable[Evidence]]) -> None:
+    def __init__(
+        self, target: str, mesh: str, info: AgentInfo, probe: Callable[[Attempt], Awaitable[Evidence]]
+    ) -> None:
         self._target = target
         self._hello = hello_to_proto(mesh, info)
-        self._make = make
+        self._probe = probe
         self._log = _log.bind(agent=info.agent, cluster=info.cluster)
 
     async def run(self) -> None:
-        """Serves until it is cancelled."""
+        """Serves until cancelled."""
         async with grpc.aio.insecure_channel(self._target, options=AGENT_OPTIONS) as channel:
             attach = channel.stream_stream(
                 ATTACH_PATH,
@@ -49,17 +50,20 @@ class Agent:
             )
             failures = 0
             while True:
-                failures = 1 if await self._attached(attach()) else failures + 1
+                failures = 1 if await self._serve(attach()) else failures + 1
                 await asyncio.sleep(_BACKOFF.pause(failures))
 
-    async def _attached(self, call: _Call) -> bool:
-        """Serves one stream to its end; whether the server ever took it."""
+    async def _serve(self, call: _Call) -> bool:
+        """Serves one stream to its end; returns whether the server ever accepted it."""
         commands: asyncio.Queue[pb.AttemptCommand] = asyncio.Queue()
         try:
-            async with scoped(self._work(call, commands)) as (worker,), scoped(self._read(call, commands)) as (reader,):
+            async with (
+                scoped(self._answer(call, commands)) as (worker,),
+                scoped(self._read(call, commands)) as (reader,),
+            ):
                 await asyncio.wait((worker, reader), return_when=asyncio.FIRST_COMPLETED)
                 if not reader.done():
-                    await asyncio.wait((reader,), timeout=_LAST_WORDS_SECONDS)
+                    await asyncio.wait((reader,), timeout=_STREAM_END_SECONDS)
                 if not reader.done():
                     worker.result()
                 return await reader
@@ -67,7 +71,7 @@ class Agent:
             call.cancel()
 
     async def _read(self, call: _Call, commands: asyncio.Queue[pb.AttemptCommand]) -> bool:
-        """Takes in what the server says until the stream ends; whether it ever welcomed the agent."""
+        """Receives commands until the stream ends; returns whether the server ever accepted the agent."""
         welcomed = False
         try:
             await call.write(pb.AttachRequest(hello=self._hello))
@@ -82,7 +86,7 @@ class Agent:
             self._log.warning("agent_stream_failed", code=error.code().name, details=error.details())
         return welcomed
 
-    async def _work(self, call: _Call, commands: asyncio.Queue[pb.AttemptCommand]) -> None:
+    async def _answer(self, call: _Call, commands: asyncio.Queue[pb.AttemptCommand]) -> None:
         """Makes the attempts in turn. Ends with the stream."""
         while True:
             command = await commands.get()
@@ -91,9 +95,11 @@ class Agent:
 
     async def _evidence(self, command: pb.AttemptCommand) -> Evidence:
         try:
-            return await self._make(command_to_domain(command))
+            return await self._probe(command_to_domain(command))
         except ValueError as error:
             return Evidence(captured=False, refused="COMMAND_INVALID", refused_message=str(error))
-        except Exception:  # noqa: BLE001 # a bug must not cost the stream
+        except Exception:  # noqa: BLE001 # a bug must not break the stream
             self._log.exception("attempt_failed", url=command.url)
-        return Evidence(captured=False, refused="AGENT_ERROR", refused_message="the agent failed; see its log")
+        return Evidence(
+            captured=False, refused="AGENT_ERROR", refused_message="internal error in the agent; see its log"
+        )

@@ -1,7 +1,7 @@
-"""A byte stream as an attempt needs it: over a socket, and TLS over that.
+"""Byte streams for an attempt: over a socket, and TLS over that.
 
-TLS is run by hand over memory buffers, since only so it can be told apart whether the peer closed, reset or refused
-during the handshake: that is the evidence. It also makes asyncio and uvloop say the same.
+TLS runs over memory buffers, since only then can it be distinguished whether the peer closed, reset or rejected the
+connection during the handshake, which is the evidence. It also makes asyncio and uvloop report the same.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ _CHUNK = 65536
 
 
 class ByteStream(Protocol):
-    """Bytes both ways. All errors of the connection are OSError."""
+    """A byte stream in both directions. All connection errors are OSError."""
 
     async def send(self, data: bytes) -> None:
         """Sends all of `data`."""
 
     async def receive(self) -> bytes:
-        """What has come, at least one byte; nothing at the end."""
+        """What has arrived, at least one byte; empty at the end."""
 
 
 class SocketStream:
-    """A stream over a connected, non-blocking socket, which stays its owner's to close."""
+    """A stream over a connected, non-blocking socket, which its owner closes."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -36,26 +36,26 @@ class SocketStream:
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
     async def receive(self) -> bytes:
-        """What has come, at least one byte; nothing at the end."""
+        """What has arrived, at least one byte; empty at the end."""
         return await asyncio.get_running_loop().sock_recv(self._socket, _CHUNK)
 
 
 class TlsStream:
-    """TLS as a client over another stream; `handshake` comes first.
+    """TLS as a client over another stream; call `handshake` first.
 
-    Certificates are not verified. The question is what the mesh does with a connection, not whom it reaches; and a
-    stand-in has no certificate that the world trusts.
+    Certificates are not verified. The question is what the mesh does with a connection, not whom it reaches, and a host
+    set with `--resolve` may have no trusted certificate.
     """
 
     def __init__(self, below: ByteStream, server_name: str) -> None:
-        """Raises ValueError where `server_name` can't be one. An IP address is not sent as a server name."""
+        """Raises ValueError if `server_name` is invalid. An IP address is not sent as a server name."""
         self._below = below
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = _context().wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
 
     async def handshake(self) -> None:
-        """Raises ssl.SSLEOFError where the peer closed, another SSLError where it can't be agreed, OSError."""
+        """Raises ssl.SSLEOFError if the peer closed, another SSLError if the handshake failed, OSError."""
         await self._run(self._tls.do_handshake)
 
     async def send(self, data: bytes) -> None:
@@ -63,7 +63,7 @@ class TlsStream:
         await self._run(lambda: self._tls.write(data))
 
     async def receive(self) -> bytes:
-        """What has come, at least one byte; nothing at the end, proper or not."""
+        """What has arrived, at least one byte; empty at the end, with or without a close_notify."""
         try:
             return await self._run(lambda: self._tls.read(_CHUNK))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):

@@ -1,7 +1,7 @@
-"""How a connection comes to the sidecar.
+"""How a connection gets to the sidecar.
 
-In a pod iptables catch it, or leave it alone; the agent only connects (`pod_dialer.py`). Beside a local Envoy the
-dialer plays iptables.
+In a pod iptables redirect it, or leave it alone; the agent only connects (`pod_dialer.py`). With a local Envoy the
+dialer replaces iptables.
 """
 
 import socket
@@ -16,52 +16,52 @@ from egress_server.domain.simulate.interception import is_captured, parse_rules
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """A non-blocking socket, and whether the sidecar has caught it. It is connected, unless `yet_to` says where to:
-    connecting past the sidecar takes time and may fail, and that is evidence, not the sidecar's trouble. `took` is how
-    long connecting took so far, in seconds, where the dialer did something else as well."""
+    """A non-blocking socket, and whether the sidecar has captured it. It is connected unless `connect_to` is set:
+    connecting around the sidecar takes time and may fail, which is evidence and not the sidecar's fault.
+    `connect_seconds` is how long connecting took so far, if the dialer did something else as well."""
 
     connection: socket.socket
     captured: bool
-    yet_to: Endpoint | None = None
-    took: float | None = None
+    connect_to: Endpoint | None = None
+    connect_seconds: float | None = None
 
 
 class NoRoute(OSError):
-    """From here there is no way to an address, through the sidecar or past it."""
+    """There is no route from here to an address, through the sidecar or around it."""
 
 
 class Dialer(Protocol):
     """Makes the one connection of an attempt."""
 
-    async def __call__(self, place: DialTarget) -> Dialled:
-        """Connects; raises OSError where the sidecar does not answer, NoRoute."""
+    async def __call__(self, target: DialTarget) -> Dialled:
+        """Connects. Raises OSError if the sidecar does not respond, NoRoute."""
 
 
-def _everything() -> None:
-    """No interception was set, so all is caught."""
+def _no_interception() -> None:
+    """No interception is set, so everything is captured."""
 
 
 class LocalDialer:
-    """Dials through a local Envoy, or past it where interception leaves the destination out.
+    """Dials through a local Envoy, or around it if interception excludes the destination.
 
-    `connect` takes the original destination and where that really is, tells both to Envoy and returns the socket.
-    `interception` gives, at each connection, the spec of the Interception that holds for the workload, if any. In a pod
-    a new one takes effect when the pod is created; here at once.
+    `connect` takes the original destination and where that really is, sends both to Envoy and returns the socket.
+    `interception` returns, for each connection, the spec of the Interception that applies to the workload, if any. In a
+    pod a new one takes effect when the pod is created; here immediately.
     """
 
     def __init__(
         self,
         connect: Callable[[Endpoint, Endpoint], Awaitable[socket.socket]],
-        interception: Callable[[], Mapping[str, Any] | None] = _everything,
+        interception: Callable[[], Mapping[str, Any] | None] = _no_interception,
     ) -> None:
         self._connect = connect
         self._interception = interception
 
-    async def __call__(self, place: DialTarget) -> Dialled:
-        """Connects to Envoy; raises OSError where that does not answer. Past it nothing is sent yet."""
-        if is_captured(parse_rules(self._interception()), *place.dialled):
-            return Dialled(await self._connect(place.dialled, place.upstream), captured=True)
-        family = socket.AF_INET6 if ip_address(place.upstream[0]).version == 6 else socket.AF_INET
+    async def __call__(self, target: DialTarget) -> Dialled:
+        """Connects to Envoy; raises OSError if it does not respond. Around it nothing is sent yet."""
+        if is_captured(parse_rules(self._interception()), *target.dialled):
+            return Dialled(await self._connect(target.dialled, target.upstream), captured=True)
+        family = socket.AF_INET6 if ip_address(target.upstream[0]).version == 6 else socket.AF_INET
         direct = socket.socket(family, socket.SOCK_STREAM)
         direct.setblocking(False)
-        return Dialled(direct, captured=False, yet_to=place.upstream)
+        return Dialled(direct, captured=False, connect_to=target.upstream)

@@ -1,6 +1,6 @@
-"""The agent beside a sidecar: put together, told by the sidecar who it is, and kept at work.
+"""The agent process: composed, identified by its sidecar, and kept running.
 
-It takes nothing from the server's side but the contract, so that it stays small where it runs once a workload.
+It uses nothing of the server but the contract, so that it stays small: it runs once in each workload.
 """
 
 import asyncio
@@ -12,12 +12,10 @@ from importlib.metadata import version as version_of
 import structlog
 
 from egress_server.agents.agent.attach import Agent
-from egress_server.agents.agent.capture import listener, read_tables
-from egress_server.agents.agent.pod_dialer import PodDialer, own_ports
+from egress_server.agents.agent.pod_dialer import PodDialer, listener, own_ports, read_tables
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import Resolver, system_lookup
-from egress_server.agents.sidecar.envoy_admin import AdminPages, EnvoySidecar
-from egress_server.agents.sidecar.node import SidecarNode, parse_node
+from egress_server.agents.sidecar.envoy_admin import AdminPages, EnvoySidecar, SidecarNode, parse_node
 from egress_server.aio.backoff import Backoff
 from egress_server.aio.supervisor import supervise
 from egress_server.aio.tasks import Task
@@ -32,12 +30,12 @@ _log = structlog.get_logger(__name__)
 
 
 async def run_agent(settings: AgentSettings) -> None:
-    """Waits for the sidecar, then serves until it is cancelled. Nothing but that ends it: a sidecar or a server that
-    goes away is waited for."""
+    """Waits for the sidecar, then serves until cancelled. Nothing else ends it: if the sidecar or the server goes away,
+    it waits for them."""
     admin = AdminPages(*split_address(settings.envoy_admin))
-    api_server, node = await _prepared(settings, admin)
+    api_server, node = await _wait_for_sidecar(settings, admin)
     _warn(settings, node, read_tables())
-    make = Prober(
+    probe = Prober(
         Resolver({}, api_server=api_server),
         PodDialer(own_ports(), settings.capture_port),
         EnvoySidecar(admin.get),
@@ -45,11 +43,11 @@ async def run_agent(settings: AgentSettings) -> None:
     )
     info = agent_info(settings, node)
     _log.info("agent_ready", server=settings.server, agent=info.agent, namespace=info.namespace, labels=info.labels)
-    await supervise(Task.AGENT_STREAM, Agent(settings.server, settings.mesh, info, make).run, agent=info.agent)
+    await supervise(Task.AGENT_STREAM, Agent(settings.server, settings.mesh, info, probe).run, agent=info.agent)
 
 
 def agent_info(settings: AgentSettings, node: SidecarNode) -> AgentInfo:
-    """Who the agent is: what it was told, else what the sidecar says."""
+    """The agent's identity: what was configured, else what the sidecar says."""
     return AgentInfo(
         agent=settings.name or node.pod or socket.gethostname(),
         cluster=settings.cluster,
@@ -60,14 +58,14 @@ def agent_info(settings: AgentSettings, node: SidecarNode) -> AgentInfo:
     )
 
 
-async def _prepared(settings: AgentSettings, admin: AdminPages) -> tuple[Collection[str], SidecarNode]:
-    """The addresses of the API server, and the sidecar once it serves."""
+async def _wait_for_sidecar(settings: AgentSettings, admin: AdminPages) -> tuple[Collection[str], SidecarNode]:
+    """The addresses of the API server, and the sidecar once it is ready."""
     failures = 0
     while True:
         try:
             return await _api_server(settings.kubernetes_service_host), parse_node(await admin.get("/server_info"))
         except OSError as error:
-            _log.warning("sidecar_not_there", envoy_admin=settings.envoy_admin, error=str(error) or "timed out")
+            _log.warning("sidecar_not_ready", envoy_admin=settings.envoy_admin, error=str(error) or "timed out")
             failures += 1
             await asyncio.sleep(_SIDECAR.pause(failures))
 
@@ -77,11 +75,15 @@ async def _api_server(host: str) -> Collection[str]:
 
 
 def _warn(settings: AgentSettings, node: SidecarNode, tables: bytes) -> None:
-    """Says where probes would see less than applications do."""
+    """Warns if probes would see less than applications do."""
     owner = listener(tables, settings.capture_port)
     if owner is None:
-        _log.warning("no_listener", port=settings.capture_port, effect="a connection that is caught fails")
+        _log.warning("no_capture_listener", port=settings.capture_port, effect="captured connections fail")
     elif owner == os.geteuid():
-        _log.warning("sidecars_own_user", uid=owner, effect="iptables leave the sidecar's user alone: all is BYPASSED")
+        _log.warning(
+            "agent_has_sidecars_user",
+            uid=owner,
+            effect="iptables don't redirect the sidecar's user: every probe is BYPASSED",
+        )
     if node.interception == "NONE":
-        _log.warning("interception_off", effect="the sidecar's interception mode is NONE: all is BYPASSED")
+        _log.warning("interception_off", effect="the sidecar's interception mode is NONE: every probe is BYPASSED")

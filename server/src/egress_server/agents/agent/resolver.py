@@ -1,8 +1,8 @@
-"""From a URL's host to the places to connect to.
+"""Resolves a URL's host to the addresses to connect to.
 
-What `--resolve` gave at start says where a destination really is. What an application dials is the address that the
-caller named, else that one, else what DNS says. Only the answer is checked for forbidden addresses: a name, or an odd
-spelling (`2130706433`, `0x7f.1`), says nothing of where it leads.
+`--resolve` says where a destination really is. An application dials the address that the caller requested, else that of
+`--resolve`, else what DNS returns. Only the result is checked for forbidden addresses: a name, or an unusual spelling
+(`2130706433`, `0x7f.1`), does not tell where it leads.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class DialTarget:
 
 
 async def system_lookup(host: str, port: int) -> Sequence[str]:
-    """Asks the system's resolver, each time in a thread of its own: one that hangs holds up nothing, not even exit."""
+    """Asks the system's resolver in a thread of its own, so that one that hangs blocks nothing, not even exit."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Sequence[str]] = loop.create_future()
 
@@ -52,9 +52,9 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
             addresses = [str(item[4][0]) for item in found]
         except OSError as error:
             failure = error
-        except ValueError as error:  # no name at all: an empty label, a zero byte
+        except ValueError as error:  # not a name at all: an empty label, a zero byte
             failure = OSError(f"not a host name: {error}")
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits for it
             loop.call_soon_threadsafe(settle, addresses, failure)
 
     threading.Thread(target=ask, name=f"lookup {host[:64]}", daemon=True).start()
@@ -62,56 +62,56 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
 
 
 class Resolver:
-    """Knows the names given at start, and asks for the rest."""
+    """Knows the names given by `--resolve`, and looks up the others."""
 
     def __init__(
         self,
-        pinned: Mapping[tuple[str, int], Endpoint],
+        overrides: Mapping[tuple[str, int], Endpoint],
         lookup: Lookup = system_lookup,
         api_server: Collection[str] = (),
     ) -> None:
-        """`pinned` maps host and port to the address and port that `--resolve` gave; `api_server` are the addresses of
-        the cluster's API server."""
-        self._pinned = {(host, port): (_canonical(to), port2) for (host, port), (to, port2) in pinned.items()}
-        self._exempt = frozenset(self._pinned.values())
+        """`overrides` maps host and port to the address and port of `--resolve`; `api_server` are the addresses of the
+        cluster's API server."""
+        self._overrides = {(host, port): (_canonical(to), port2) for (host, port), (to, port2) in overrides.items()}
+        self._allowed = frozenset(self._overrides.values())
         self._lookup = lookup
         self._api_server = frozenset(map(_canonical, api_server))
 
-    async def __call__(self, destination: Destination, given: str) -> Sequence[DialTarget]:
-        """The places of a destination, `given` being the address the caller named, if any.
+    async def __call__(self, destination: Destination, requested: str) -> Sequence[DialTarget]:
+        """The targets for a destination; `requested` is the address that the caller requested, if any.
 
-        Raises OSError where the name has none, ValueError where `given` is no IP address.
+        Raises OSError if the name has no address, ValueError if `requested` is not an IP address.
         """
         host, port = destination.host.rstrip("."), destination.port
-        if upstream := self._pinned.get((host, port)):
-            return [DialTarget((_canonical(given or upstream[0]), port), upstream)]
-        addresses = [given] if given else await self._lookup(host, port)
+        if upstream := self._overrides.get((host, port)):
+            return [DialTarget((_canonical(requested or upstream[0]), port), upstream)]
+        addresses = [requested] if requested else await self._lookup(host, port)
         found = dict.fromkeys((_canonical(address), port) for address in addresses)
         if not found:
             raise OSError(f"{host} has no address")
         return [DialTarget(endpoint, endpoint) for endpoint in found]
 
     def why_forbidden(self, endpoint: Endpoint) -> str | None:
-        """Why nobody may be sent there, for people; None where it is fine. The one exception to the rule is what
-        `--resolve` gave, the exact address and port."""
+        """Why connections to there are forbidden, human-readable; None if they are allowed. The one exception to the
+        rules is the exact address and port given by `--resolve`."""
         address, port = endpoint
-        if (address, port) in self._exempt:
+        if (address, port) in self._allowed:
             return None
         if address in self._api_server:
-            return why_not_api_server(address)
+            return api_server_message(address)
         try:
             return address_problem(address)
         except ValueError:
-            return f"{address} is no IP address"
+            return f"{address} is not an IP address"
 
 
-def why_not_api_server(address: str) -> str:
-    """Why nobody may be sent to an address of the API server, for people."""
+def api_server_message(address: str) -> str:
+    """Why connections to the API server are forbidden, human-readable."""
     return f"{address} is an address of the cluster's API server"
 
 
 def _canonical(text: str) -> str:
-    """An address as the sidecar writes it: no zone, and IPv4 where IPv6 only wraps it."""
+    """An address as the sidecar writes it: without a zone, and IPv4 if it is IPv4-mapped."""
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         return str(address.ipv4_mapped)

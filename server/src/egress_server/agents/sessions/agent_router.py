@@ -1,8 +1,8 @@
-"""Agents of all processes over one store as if they were attached here: what verification and Probe see where there
+"""The agents of all processes over one store, as if they were attached here: what verification and Probe use if there
 is more than one process.
 
-Each process tells the others which agents it holds and makes the attempts that they ask for. Agents that are attached
-here are asked directly, and go on working while the store is away; those of others are then soon no longer seen.
+Each process publishes the agents that are attached to it, and makes the attempts that others request. Local agents are
+called directly and keep working while the store is down; those of other processes are then soon forgotten.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from functools import partial
 
 import structlog
 
-from egress_server.agents.sessions.sessions import GRACE_SECONDS, MOST_QUEUED, Sessions, lost, silent
+from egress_server.agents.sessions.sessions import GRACE_SECONDS, MAX_QUEUED, Sessions, agent_lost, agent_not_responding
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
@@ -27,10 +27,10 @@ from egress_server.ports.clock import Ids, Monotonic
 _log = structlog.get_logger(__name__)
 
 TTL_SECONDS = 10.0
-"""How long others believe what they heard last: what it takes them to notice that a process has died."""
+"""How long others keep what they last received, and so how long it takes them to notice that a process has died."""
 _REFRESH_SECONDS = 3.0
-_LOOK_SECONDS = 0.5
-_FAREWELL_SECONDS = 1.0
+_POLL_SECONDS = 0.5
+_WITHDRAW_SECONDS = 1.0
 
 _ERRORS = {error.code: error for error in (Unavailable, ResourceExhausted, DeadlineExceeded)}
 _Key = tuple[str, str, str]
@@ -38,7 +38,7 @@ _Key = tuple[str, str, str]
 
 @dataclass(eq=False, slots=True)
 class _Remote:
-    """An agent of another process. `asked` counts our own attempts that it has to make."""
+    """An agent of another process. `asked` counts our own pending attempts by it."""
 
     process: str
     held: RemoteAgent
@@ -47,7 +47,7 @@ class _Remote:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Pending:
     """An attempt that another process makes for us."""
 
     process: str
@@ -55,19 +55,20 @@ class _Waiting:
     reply: asyncio.Future[Evidence]
 
     def fail(self, error: EgressError) -> None:
-        """Ends it with an error, unless it has an answer. Perhaps nobody listens any more."""
+        """Ends it with an error, unless it has a result. The caller may be gone."""
         if not self.reply.done():
             self.reply.set_exception(error)
             self.reply.exception()
 
 
 class AgentRouter:
-    """See ports.agents.AgentSessions. `process` names this one; of meshes other than `mesh` only `local` is seen."""
+    """See ports.agents.AgentSessions. `process` names this one; of meshes other than `mesh` only `local` agents are
+    known."""
 
     def __init__(
         self,
         local: Sessions,
-        board: AgentBus,
+        bus: AgentBus,
         *,
         mesh: str,
         process: str,
@@ -75,15 +76,15 @@ class AgentRouter:
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._local = local
-        self._board = board
+        self._bus = bus
         self._mesh = mesh
         self._process = process
         self._ids = ids
         self._monotonic = monotonic
         self._remotes: dict[_Key, _Remote] = {}
-        self._heard_at = 0.0
+        self._refreshed_at = 0.0
         self._turns = itertools.count(1)
-        self._waiting: dict[str, _Waiting] = {}
+        self._pending: dict[str, _Pending] = {}
         self._tasks = Background()
         self._requests = Background()
         self._serving: set[str] = set()
@@ -96,41 +97,41 @@ class AgentRouter:
 
     def choose(self, mesh: str, cluster: str, namespace: str = "") -> AgentInfo | None:
         """See the port. Of equals, one that is attached here."""
-        here = self._local.choose(mesh, cluster, namespace)
-        there = min(self._of(mesh, cluster, namespace), key=lambda r: (r.asked, r.last_turn), default=None)
-        if here is None or there is None:
-            return there.held.agent if there else here
-        session = self._local.session(mesh, here)
-        return there.held.agent if session and there.asked < session.queued else here
+        local = self._local.choose(mesh, cluster, namespace)
+        remote = min(self._of(mesh, cluster, namespace), key=lambda r: (r.asked, r.last_turn), default=None)
+        if local is None or remote is None:
+            return remote.held.agent if remote else local
+        session = self._local.session(mesh, local)
+        return remote.held.agent if session and remote.asked < session.queued else local
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
-        """See the port. Of an agent at another process also raises Unavailable STORE_UNAVAILABLE."""
+        """See the port. For an agent of another process also raises Unavailable STORE_UNAVAILABLE."""
         session = self._local.session(mesh, agent)
         remote = self._remotes.get(_key(agent)) if mesh == self._mesh else None
         if remote is None or (session and session.held.since >= remote.held.since):
             return await self._local.attempt(mesh, agent, attempt)
         remote.asked, remote.last_turn = remote.asked + 1, next(self._turns)
         try:
-            return await self._ask(remote.process, agent, attempt)
+            return await self._request(remote.process, agent, attempt)
         finally:
             remote.asked -= 1
 
     def start(self) -> None:
-        """Keeps in step with the other processes until `close`."""
+        """Synchronizes with the other processes until `close`."""
         for task, step in (
-            (Task.AGENT_PUBLISHER, self._tell),
-            (Task.AGENT_DIRECTORY, self._look),
+            (Task.AGENT_PUBLISHER, self._publish),
+            (Task.AGENT_DIRECTORY, self._refresh),
             (Task.AGENT_INBOX, self._receive),
         ):
-            self._tasks.start(task, partial(self._forever, step), expected=(EgressError,))
+            self._tasks.start(task, partial(self._repeat, step), expected=(EgressError,))
 
     async def close(self) -> None:
         """Withdraws this process's agents from the others."""
         await self._tasks.close()
         await self._requests.close()
         with suppress(EgressError, TimeoutError):
-            async with asyncio.timeout(_FAREWELL_SECONDS):
-                await self._board.publish((), TTL_SECONDS)
+            async with asyncio.timeout(_WITHDRAW_SECONDS):
+                await self._bus.publish((), TTL_SECONDS)
 
     def _of(self, mesh: str, cluster: str, namespace: str) -> list[_Remote]:
         if mesh != self._mesh:
@@ -138,39 +139,40 @@ class AgentRouter:
         agents = [(remote, remote.held.agent) for remote in self._remotes.values()]
         return [r for r, agent in agents if agent.cluster == cluster and namespace in {"", agent.namespace}]
 
-    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
             while True:
                 await step()
         except Exception:
-            self._forget_the_old()
+            self._forget_stale()
             raise
 
-    async def _tell(self) -> None:
+    async def _publish(self) -> None:
         self._local.changed.clear()
-        await self._board.publish(self._local.held(self._mesh), TTL_SECONDS)
+        await self._bus.publish(self._local.held(self._mesh), TTL_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(_REFRESH_SECONDS):
                 await self._local.changed.wait()
 
-    async def _look(self) -> None:
-        self._take(await self._board.others())
-        self._heard_at = self._monotonic()
-        await asyncio.sleep(_LOOK_SECONDS)
+    async def _refresh(self) -> None:
+        self._update(await self._bus.others())
+        self._refreshed_at = self._monotonic()
+        await asyncio.sleep(_POLL_SECONDS)
 
     async def _receive(self) -> None:
-        match await self._board.receive():
-            case AgentRequest() as ask if ask.id not in self._serving:  # the store may hand a message on twice
+        match await self._bus.receive():
+            case AgentRequest() as ask if ask.id not in self._serving:  # the store may deliver a message twice
                 self._serving.add(ask.id)
                 self._requests.start_once(Task.AGENT_REQUEST, self._serve(ask), agent=ask.agent.agent)
-            case AgentReply() as answer if waiting := self._waiting.get(answer.id):
-                if answer.refused:
-                    waiting.fail(_error(answer.refused))
-                elif answer.evidence and not waiting.reply.done():
-                    waiting.reply.set_result(answer.evidence)
+            case AgentReply() as reply if pending := self._pending.get(reply.id):
+                if reply.refused:
+                    pending.fail(_error(reply.refused))
+                elif reply.evidence and not pending.reply.done():
+                    pending.reply.set_result(reply.evidence)
 
-    def _take(self, others: Mapping[str, Sequence[RemoteAgent]]) -> None:
-        """These agents are at other processes, and no others; attempts by those that are gone are lost."""
+    def _update(self, others: Mapping[str, Sequence[RemoteAgent]]) -> None:
+        """These are the agents of other processes, and there are no others; attempts by those that are gone are
+        lost."""
         now: dict[_Key, _Remote] = {}
         for process, held in others.items():
             for each in held:
@@ -182,29 +184,29 @@ class AgentRouter:
             if before and (before.process, before.held) == (remote.process, remote.held):
                 now[key] = before
         self._remotes = now
-        for waiting in self._waiting.values():
-            there = now.get(_key(waiting.agent))
-            if there is None or there.process != waiting.process:
-                waiting.fail(lost(waiting.agent))
+        for pending in self._pending.values():
+            current = now.get(_key(pending.agent))
+            if current is None or current.process != pending.process:
+                pending.fail(agent_lost(pending.agent))
 
-    def _forget_the_old(self) -> None:
-        """Without the store nobody tells us who is still there."""
-        if self._monotonic() - self._heard_at > TTL_SECONDS:
-            self._take({})
+    def _forget_stale(self) -> None:
+        """Without the store, remote agents are forgotten after a while."""
+        if self._monotonic() - self._refreshed_at > TTL_SECONDS:
+            self._update({})
 
-    async def _ask(self, process: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
-        left = MOST_QUEUED * (attempt.timeout + GRACE_SECONDS)
+    async def _request(self, process: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
+        timeout = MAX_QUEUED * (attempt.timeout + GRACE_SECONDS)
         id_ = self._ids()
-        waiting = self._waiting[id_] = _Waiting(process, agent, asyncio.get_running_loop().create_future())
+        pending = self._pending[id_] = _Pending(process, agent, asyncio.get_running_loop().create_future())
         try:
-            async with asyncio.timeout(left):
-                if not await self._board.ask(process, AgentRequest(id_, self._process, agent, attempt, left)):
-                    raise lost(agent)
-                return await waiting.reply
+            async with asyncio.timeout(timeout):
+                if not await self._bus.ask(process, AgentRequest(id_, self._process, agent, attempt, timeout)):
+                    raise agent_lost(agent)
+                return await pending.reply
         except TimeoutError:
-            raise silent(agent) from None
+            raise agent_not_responding(agent) from None
         finally:
-            del self._waiting[id_]
+            del self._pending[id_]
 
     async def _serve(self, ask: AgentRequest) -> None:
         """Makes an attempt for another process."""
@@ -216,16 +218,16 @@ class AgentRouter:
     async def _answer(self, ask: AgentRequest) -> None:
         try:
             async with asyncio.timeout(ask.left):
-                answer = AgentReply(ask.id, await self._local.attempt(self._mesh, ask.agent, ask.attempt))
+                reply = AgentReply(ask.id, await self._local.attempt(self._mesh, ask.agent, ask.attempt))
         except TimeoutError:
             return
         except EgressError as error:
             refused = AgentRefusal(error.code, error.reason, error.message, error.metadata, error.retry_after)
-            answer = AgentReply(ask.id, refused=refused)
+            reply = AgentReply(ask.id, refused=refused)
         try:
-            await self._board.answer(ask.sender, answer)
+            await self._bus.answer(ask.sender, reply)
         except EgressError as error:
-            _log.warning("attempt_not_answered", agent=ask.agent.agent, reason=error.reason)
+            _log.warning("reply_not_sent", agent=ask.agent.agent, reason=error.reason)
 
 
 def _error(refused: AgentRefusal) -> EgressError:

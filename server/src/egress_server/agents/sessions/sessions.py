@@ -1,4 +1,4 @@
-"""The server's side of the agents' streams: who is attached, and attempts under way."""
+"""The server's side of the agents' streams: which agents are attached, and their attempts."""
 
 import asyncio
 import itertools
@@ -27,7 +27,7 @@ from egress_server.ports.clock import Clock, system_clock
 _log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 10.0
-"""How long an agent may take beyond an attempt's own time: it reads its sidecar's counters before and after."""
+"""How much longer than an attempt's own timeout an agent may take: it reads its sidecar's counters before and after."""
 _HELLO_SECONDS = 10.0
 
 _Key = tuple[str, str, str, str]
@@ -36,7 +36,7 @@ _Key = tuple[str, str, str, str]
 class Sessions:
     """The agents attached to this process; implements the port AgentSessions.
 
-    `version` is the server's, `grace` as GRACE_SECONDS. `changed` is set when an agent comes or goes.
+    `version` is the server's, `grace` as GRACE_SECONDS. `changed` is set when an agent attaches or detaches.
     """
 
     def __init__(self, *, version: str, grace: float = GRACE_SECONDS, clock: Clock = system_clock) -> None:
@@ -48,39 +48,39 @@ class Sessions:
         self._turns = itertools.count(1)
 
     def attached(self, mesh: str, cluster: str, namespace: str = "") -> Sequence[AgentInfo]:
-        """Agents of a cluster, by id; of one namespace where given. Ordered by name."""
+        """Agents of a cluster, by id, or of one namespace. Ordered by name."""
         found = [session.info for session in self._of(mesh, cluster, namespace)]
         return sorted(found, key=lambda info: (info.namespace, info.agent))
 
     def choose(self, mesh: str, cluster: str, namespace: str = "") -> AgentInfo | None:
-        """The agent with the least to do, of equals the one that rested longest; None where there is none."""
+        """The agent with the fewest attempts, of equals the one that has been idle longest; None if there is none."""
         sessions = self._of(mesh, cluster, namespace)
         return min(sessions, key=lambda s: (s.queued, s.last_turn)).info if sessions else None
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
-        """Has the agent make one connection.
+        """Lets the agent make one connection.
 
         Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY, DeadlineExceeded AGENT_NOT_RESPONDING.
         """
         session = self._sessions.get(_key(mesh, agent))
         if session is None:
-            raise lost(agent)
+            raise agent_lost(agent)
         session.last_turn = next(self._turns)
         return await session.attempt(attempt)
 
     def held(self, mesh: str) -> Sequence[RemoteAgent]:
         """All agents of a mesh, for other processes."""
-        return [session.held for (its_mesh, *_), session in self._sessions.items() if its_mesh == mesh]
+        return [session.held for (session_mesh, *_), session in self._sessions.items() if session_mesh == mesh]
 
     def session(self, mesh: str, agent: AgentInfo) -> "AgentSession | None":
-        """The session of an agent; None where it is not attached here."""
+        """The session of an agent; None if it is not attached here."""
         return self._sessions.get(_key(mesh, agent))
 
     async def attach(self, requests: AsyncIterator[pb.AttachRequest]) -> AsyncGenerator[pb.AttachResponse, None]:
         """Serves one stream, from its first message to its end. Close the iterator when the stream is gone.
 
-        Raises InvalidArgument where hello is bad, missing or repeated, Aborted AGENT_REPLACED where another agent of
-        the same name has attached, DeadlineExceeded HELLO_MISSING.
+        Raises InvalidArgument if hello is invalid, missing or repeated, Aborted AGENT_REPLACED if another agent of the
+        same name attaches, DeadlineExceeded HELLO_MISSING.
         """
         mesh, info = await _hello(requests)
         key, session = _key(mesh, info), AgentSession(RemoteAgent(info, self._clock().timestamp()), self._grace)
@@ -104,28 +104,28 @@ class Sessions:
             _log.info("agent_detached", agent=info.agent, mesh=mesh, cluster=info.cluster)
 
     def close(self) -> None:
-        """Ends all streams, as a server that drains must. Agents come back by themselves."""
+        """Ends all streams, as a draining server must. Agents attach again by themselves."""
         for session in self._sessions.values():
             session.end()
 
     def _of(self, mesh: str, cluster: str, namespace: str) -> list["AgentSession"]:
         return [
             session
-            for (its_mesh, its_cluster, its_namespace, _), session in self._sessions.items()
-            if (its_mesh, its_cluster) == (mesh, cluster) and namespace in {"", its_namespace}
+            for (session_mesh, session_cluster, session_namespace, _), session in self._sessions.items()
+            if (session_mesh, session_cluster) == (mesh, cluster) and namespace in {"", session_namespace}
         ]
 
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    """An attempt for one session."""
+    """An attempt of one session."""
 
     id: str
     attempt: Attempt
     reply: asyncio.Future[Evidence] = field(default_factory=asyncio.Future)
 
     def fail(self, error: EgressError) -> None:
-        """Ends it with an error, unless it has an answer. Perhaps nobody listens any more."""
+        """Ends it with an error, unless it has a result. The caller may be gone."""
         if not self.reply.done():
             self.reply.set_exception(error)
             self.reply.exception()
@@ -142,72 +142,72 @@ class AgentSession:
         self._unfinished: dict[str, _Job] = {}
         self._running: _Job | None = None
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
-        self._over = False
+        self._ended = False
         self._error: EgressError | None = None
 
     @property
     def info(self) -> AgentInfo:
-        """Who it is."""
+        """The agent."""
         return self.held.agent
 
     @property
     def queued(self) -> int:
-        """How many attempts wait or are on their way."""
+        """How many attempts are waiting or running."""
         return len(self._unfinished)
 
     async def attempt(self, attempt: Attempt) -> Evidence:
-        """Queues an attempt and waits for what came of it."""
-        if self._over:
-            raise lost(self.info)
-        if self.queued >= MOST_QUEUED:
-            raise busy(self.info)
+        """Queues an attempt and waits for its result."""
+        if self._ended:
+            raise agent_lost(self.info)
+        if self.queued >= MAX_QUEUED:
+            raise agent_busy(self.info)
         job = _Job(str(next(self._ids)), attempt)
         self._unfinished[job.id] = job
         self._queue.put_nowait(job)
         try:
             return await asyncio.shield(job.reply)
         finally:
-            # One that was given up on its way still has the agent's attention, and keeps its place.
+            # One that was abandoned while it ran still occupies the agent, and keeps its place.
             if job is not self._running:
                 job.reply.cancel()
                 self._unfinished.pop(job.id, None)
 
     async def commands(self) -> AsyncIterator[pb.AttemptCommand]:
-        """What to tell the agent, one attempt after the other. Raises what the session was ended with."""
+        """The commands for the agent, one attempt after the other. Raises the error that the session was ended with."""
         while (job := await self._queue.get()) is not None:
             if job.reply.done():
-                continue  # whoever asked has gone
+                continue  # the caller is gone
             self._running = job
             yield command_to_proto(job.id, job.attempt)
             await asyncio.wait((job.reply,), timeout=job.attempt.timeout + self._grace)
-            job.fail(silent(self.info))
+            job.fail(agent_not_responding(self.info))
             self._running = None
             self._unfinished.pop(job.id, None)
         if self._error:
             raise self._error
 
     async def read(self, requests: AsyncIterator[pb.AttachRequest]) -> None:
-        """Takes in the answers until the agent says no more."""
+        """Receives results until the agent ends its side of the stream."""
         error = None
         try:
             async for message in requests:
                 if not message.HasField("result"):
-                    raise invalid("message", "after hello, an agent sends results only")
+                    raise invalid("message", "must be a result: hello was already sent")
                 job = self._running
                 if job and job.id == message.result.id and not job.reply.done():
                     job.reply.set_result(result_to_domain(message.result))
-        except EgressError as refused:
-            error = refused
+        except EgressError as violation:
+            error = violation
         finally:
             self.end(error)
 
     def end(self, error: EgressError | None = None) -> None:
-        """Ends the stream, with an error where there is one; attempts that wait are lost."""
-        if self._over:
+        """Ends the stream, with an error if given; waiting attempts are lost."""
+        if self._ended:
             return
-        self._over, self._error = True, error
+        self._ended, self._error = True, error
         for job in self._unfinished.values():
-            job.fail(lost(self.info))
+            job.fail(agent_lost(self.info))
         self._queue.put_nowait(None)
 
 
@@ -216,7 +216,7 @@ async def _hello(requests: AsyncIterator[pb.AttachRequest]) -> tuple[str, AgentI
         async with asyncio.timeout(_HELLO_SECONDS):
             first = await anext(requests, pb.AttachRequest())
     except TimeoutError:
-        raise DeadlineExceeded("the agent did not say hello in time", reason="HELLO_MISSING") from None
+        raise DeadlineExceeded("the agent did not send hello in time", reason="HELLO_MISSING") from None
     if not first.HasField("hello"):
         raise invalid("hello", "must be the first message")
     return hello_to_domain(first.hello)
@@ -226,27 +226,27 @@ def _key(mesh: str, info: AgentInfo) -> _Key:
     return mesh, info.cluster, info.namespace, info.agent
 
 
-MOST_QUEUED = 8
-"""Attempts that one agent may have to make."""
+MAX_QUEUED = 8
+"""How many attempts may be queued for one agent."""
 _BUSY_RETRY_SECONDS = 1.0
 
 
-def lost(agent: AgentInfo) -> Unavailable:
+def agent_lost(agent: AgentInfo) -> Unavailable:
     """It is not attached, or no longer."""
     metadata = {"agent": agent.agent, "cluster": agent.cluster}
     return Unavailable(f"agent {agent.agent} is not attached", reason="AGENT_LOST", metadata=metadata)
 
 
-def busy(agent: AgentInfo) -> ResourceExhausted:
-    """It has enough to do."""
+def agent_busy(agent: AgentInfo) -> ResourceExhausted:
+    """Its queue is full."""
     return ResourceExhausted(
-        f"agent {agent.agent} has {MOST_QUEUED} attempts to make",
+        f"agent {agent.agent} is busy: {MAX_QUEUED} attempts are queued",
         reason="AGENT_BUSY",
-        metadata={"agent": agent.agent, "limit": str(MOST_QUEUED)},
+        metadata={"agent": agent.agent, "limit": str(MAX_QUEUED)},
         retry_after=_BUSY_RETRY_SECONDS,
     )
 
 
-def silent(agent: AgentInfo) -> DeadlineExceeded:
-    """It is attached and says nothing."""
-    return DeadlineExceeded(f"agent {agent.agent} does not answer", reason="AGENT_NOT_RESPONDING")
+def agent_not_responding(agent: AgentInfo) -> DeadlineExceeded:
+    """It is attached but does not respond."""
+    return DeadlineExceeded(f"agent {agent.agent} does not respond", reason="AGENT_NOT_RESPONDING")

@@ -1,1 +1,1 @@
-"""Reading the sidecar's own evidence from Envoy's admin interface."""
+"""Evidence from the sidecar, read from Envoy's admin interface."""

@@ -16,7 +16,7 @@ from egress_server.domain.model.status import MASS_DELETION, STORE_REWOUND, Clus
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """Approve what a guard holds back on the cluster called `name`. If `token` is set, it must be the pending one."""
+    """Approve the change that a guard holds on the cluster `name`. If `token` is set, it must be the pending one."""
 
     name: str
     options: Options

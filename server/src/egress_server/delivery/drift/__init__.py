@@ -1,1 +1,1 @@
-"""Notices what other clients change on a cluster, and decides whether it is corrected."""
+"""Detects changes by other clients on a cluster, and decides whether they are corrected."""

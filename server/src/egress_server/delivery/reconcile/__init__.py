@@ -1,1 +1,1 @@
-"""One cluster under one lease: what to change there (pure), what forbids it, and the loop that does it."""
+"""Reconciles one cluster under one lease: the plan (pure), the guards that can hold it, and the loop."""

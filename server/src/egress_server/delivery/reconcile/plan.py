@@ -35,6 +35,8 @@ class ReconcilePlan:
     witness: Witness
     new_witness: Witness | None
     """What the cluster should remember of the store; None if it is being cleaned up."""
+    accepted: Witness | None
+    """What it remembers now, if that is of another state of the store and may be overruled."""
     witness_is_current: bool
     """Whether the cluster remembers just that already."""
     fault_ends: tuple[datetime, ...]
@@ -95,24 +97,25 @@ def _plan(
     known: bool,
     report: bool,
 ) -> ReconcilePlan:
-    fit = target.fit(render(wanted), wanted.cluster, live)
-    objects = {key_of(obj): obj for obj in fit.objects}
+    projection = target.project(render(wanted), wanted.cluster, live)
+    objects = {key_of(obj): obj for obj in projection.objects}
     draining = wanted.cluster.draining
     detected = drift.detect(live, objects, known=known and not draining, revision=witness.revision, report=report)
-    changes = [change for change in diff(live.objects, fit.objects) if change.key not in detected.leave]
+    changes = [change for change in diff(live.objects, projection.objects) if change.key not in detected.leave]
     upsert = [change.after for change in changes if change.after is not None]
     delete = tuple(change.key for change in changes if change.after is None)
     check_deletions(delete, live, wanted.cluster)
     new_witness = None if draining else witness
     return ReconcilePlan(
         live=live,
-        served=without(wanted, fit.obstacles),
+        served=without(wanted, projection.obstacles),
         objects=objects,
-        obstacles=fit.obstacles,
+        obstacles=projection.obstacles,
         upsert=tuple(sorted(upsert, key=lambda obj: _age(wanted, obj))),
         delete=delete,
         witness=witness,
         new_witness=new_witness,
+        accepted=None if known else live.witness,
         witness_is_current=(live.witness and replace(live.witness, fence=witness.fence)) == new_witness,
         fault_ends=tuple(active.expire_time for active in wanted.faults),
         last_expiry=ended_to,

@@ -151,19 +151,21 @@ class Reconciler:
 
     async def _apply(self, target: Target, plan: ReconcilePlan) -> Applied:
         if not plan.has_changes:
-            return await target.apply(upsert=(), delete=(), witness=plan.new_witness)
+            return await target.apply(upsert=(), delete=(), witness=plan.new_witness, accepted=plan.accepted)
         self._verifier.suspend()
         context, revision = self._context, plan.witness.revision
         arrivals = context.replica.arrivals(self._status.applied_revision, revision)
         begin = perf_counter()
         try:
             with self._announced(), apply_span(self._cluster, revision, [each.traceparent for each in arrivals]):
-                applied = await target.apply(upsert=plan.upsert, delete=plan.delete, witness=plan.new_witness)
+                applied = await target.apply(
+                    upsert=plan.upsert, delete=plan.delete, witness=plan.new_witness, accepted=plan.accepted
+                )
         except BaseException:
             self._drift.apply_failed(plan.changing)
             raise
         finally:
-            self._quiet_until = context.monotonic() + target.quiet
+            self._quiet_until = context.monotonic() + target.debounce
         metrics.APPLY_SECONDS.observe(perf_counter() - begin)
         if arrivals:
             age = context.store_clock.now() - arrivals[0].accept_time

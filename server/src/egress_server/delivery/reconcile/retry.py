@@ -33,7 +33,7 @@ class RetryDecision:
 
 
 def retry_decision(error: Exception, failures: int, backoff: Backoff, random: Random) -> RetryDecision:
-    """What `error` means, the last of so many failures in a row."""
+    """How to handle `error`, the last of `failures` consecutive ones."""
     pause = backoff.pause(failures, random)
     match error:
         case HeldByGuard():

@@ -1,1 +1,1 @@
-"""What appliers observe on the clusters and mesh-egress does not manage."""
+"""Unmanaged configuration that appliers observe on the clusters."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from egress_server.gateway.transcoder.problems import SHOWN, Problems, Trial
+from egress_server.gateway.transcoder.problems import SHOWN, ProblemCollector, Trial
 from egress_server.gateway.transcoder.shapes import Field, Shape, exclusive, fill, map_entry
 
 _NAME = re.compile(r"(?P<dotted>[^\[\]]*)(?:\[(?P<key>.*)\])?", re.DOTALL)
@@ -25,7 +25,7 @@ class Parameter:
     texts: Sequence[str]
     source: str
 
-    def set_on(self, message: Message, shape: Shape, problems: Problems) -> None:
+    def set_on(self, message: Message, shape: Shape, problems: ProblemCollector) -> None:
         """Sets the field on `message`, whose shape is `shape`, or adds a problem."""
         match = _NAME.fullmatch(self.name)
         dotted, key = (match["dotted"], match["key"]) if match else (self.name, None)
@@ -42,7 +42,7 @@ class Parameter:
         if (entry := self._enter(message, shape, last, problems)) is not None:
             self._set_leaf(message, entry, key, problems.at(entry.name))
 
-    def _enter(self, message: Message, shape: Shape, step: str, problems: Problems) -> Field | None:
+    def _enter(self, message: Message, shape: Shape, step: str, problems: ProblemCollector) -> Field | None:
         """The field named `step`. Adds a problem if there is none, or if another field of its oneof is set."""
         if (entry := shape.fields.get(step)) is None:
             problems.at(step[:SHOWN]).add("unknown field")
@@ -51,7 +51,7 @@ class Parameter:
             return None
         return entry
 
-    def _set_leaf(self, message: Message, entry: Field, key: str | None, here: Problems) -> None:
+    def _set_leaf(self, message: Message, entry: Field, key: str | None, here: ProblemCollector) -> None:
         if (key is not None) != (map_entry(entry.descriptor) is not None):
             here.add("is a map; set a single entry as NAME[KEY]" if key is None else "is not a map")
         elif entry.shape is not None:
@@ -61,7 +61,7 @@ class Parameter:
         else:
             self._convert(message, entry, key, here)
 
-    def _convert(self, message: Message, entry: Field, key: str | None, here: Problems) -> None:
+    def _convert(self, message: Message, entry: Field, key: str | None, here: ProblemCollector) -> None:
         """Converts the value as if it were in a body, into a message of its own, and merges that."""
         value = _json(entry.descriptor, self.texts, key)
         trial = Trial()

@@ -7,13 +7,13 @@ SHOWN = 64
 """Characters of a name chosen by the caller that an error repeats."""
 
 
-class Problems(Protocol):
+class ProblemCollector(Protocol):
     """Collects problems below one path; `at` and `key` return a collector for a deeper path."""
 
-    def at(self, *steps: str | int) -> "Problems":
+    def at(self, *steps: str | int) -> "ProblemCollector":
         """The path below: strings are fields, numbers are positions in a list."""
 
-    def key(self, key: str) -> "Problems":
+    def key(self, key: str) -> "ProblemCollector":
         """The path of a map entry."""
 
     def add(self, description: str) -> None:

@@ -14,12 +14,12 @@ from urllib.parse import parse_qs
 from google.protobuf.message import Message
 
 from egress_server.gateway.transcoder.parameters import Parameter
-from egress_server.gateway.transcoder.problems import SHOWN, Problems, TranscodingError, malformed
+from egress_server.gateway.transcoder.problems import SHOWN, ProblemCollector, TranscodingError, malformed
 from egress_server.gateway.transcoder.shapes import Shape, fill
 from egress_server.gateway.transcoder.template import Capture
 
 JSON = "application/json"
-HeaderParameters = Callable[[Mapping[str, str], Shape, Problems], Iterable[Parameter]]
+HeaderParameters = Callable[[Mapping[str, str], Shape, ProblemCollector], Iterable[Parameter]]
 """The fields that the headers of a request set, of those that a shape has. Header names are in lower case."""
 
 
@@ -60,7 +60,7 @@ class RequestReader:
         query: bytes,
         headers: Mapping[str, str],
         body: bytes,
-        problems: Problems,
+        problems: ProblemCollector,
     ) -> Message:
         """The request message. Adds problems with fields; raises TranscodingError if the request cannot be read."""
         message = self._request_type()
@@ -73,7 +73,7 @@ class RequestReader:
             parameter.set_on(message, self._shape, problems)
         return message
 
-    def _read_body(self, message: Message, content_type: str | None, body: bytes, problems: Problems) -> None:
+    def _read_body(self, message: Message, content_type: str | None, body: bytes, problems: ProblemCollector) -> None:
         if body and not self._body:
             raise TranscodingError(
                 "this method does not accept a body; set fields in the path, the query or headers",
@@ -102,21 +102,21 @@ class RequestReader:
             )
         return kind != JSON
 
-    def _read_json(self, message: Message, value: object, problems: Problems) -> None:
+    def _read_json(self, message: Message, value: object, problems: ProblemCollector) -> None:
         if not isinstance(value, dict):
             raise malformed("JSON body must be an object")
         self._shape.check(value, problems)
         if not problems.any:
             fill(message, value)
 
-    def _read_text(self, message: Message, body: bytes, problems: Problems) -> None:
+    def _read_text(self, message: Message, body: bytes, problems: ProblemCollector) -> None:
         try:
             setattr(message, self._text_field, body.decode())
         except UnicodeDecodeError as error:
             problems.at(self._text_field).add(f"is not valid UTF-8 at byte {error.start}")
 
 
-def _path_parameters(captures: Sequence[Capture], problems: Problems) -> Iterator[Parameter]:
+def _path_parameters(captures: Sequence[Capture], problems: ProblemCollector) -> Iterator[Parameter]:
     for capture in captures:
         try:
             yield Parameter(capture.field, [capture.decode()], "path")

@@ -12,10 +12,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
-from egress_server.gateway.transcoder.problems import SHOWN, Problems, malformed
+from egress_server.gateway.transcoder.problems import SHOWN, ProblemCollector, malformed
 from egress_server.gateway.transcoder.scalars import key_problem_of, problem_of
 
-Check = Callable[[object, Problems], None]
+Check = Callable[[object, ProblemCollector], None]
 """Checks a JSON value and adds its problems."""
 
 
@@ -37,7 +37,7 @@ class Shape:
     full_name: str
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
 
-    def check(self, value: object, problems: Problems) -> None:
+    def check(self, value: object, problems: ProblemCollector) -> None:
         """Adds all problems of a JSON value as this message."""
         if not isinstance(value, dict):
             problems.add("must be a JSON object")
@@ -117,7 +117,7 @@ def _element(entry: FieldDescriptor, known: dict[str, Shape]) -> Check:
         return shape_of(kind, known).check
     problem_in = problem_of(entry)
 
-    def check(value: object, problems: Problems) -> None:
+    def check(value: object, problems: ProblemCollector) -> None:
         if (problem := problem_in(value)) is not None:
             problems.add(problem)
 
@@ -125,7 +125,7 @@ def _element(entry: FieldDescriptor, known: dict[str, Shape]) -> Check:
 
 
 def _repeated(element: Check) -> Check:
-    def check(value: object, problems: Problems) -> None:
+    def check(value: object, problems: ProblemCollector) -> None:
         if not isinstance(value, list):
             problems.add("must be a JSON array")
             return
@@ -143,7 +143,7 @@ def _map(pair: Descriptor, known: dict[str, Shape]) -> Check:
     key_problem_in = key_problem_of(key)
     element = _element(value, known)
 
-    def check(value: object, problems: Problems) -> None:
+    def check(value: object, problems: ProblemCollector) -> None:
         if not isinstance(value, dict):
             problems.add("must be a JSON object")
             return

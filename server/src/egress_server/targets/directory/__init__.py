@@ -1,1 +1,1 @@
-"""Clusters that are a folder: one YAML file an object, for a GitOps tool to take from there."""
+"""Clusters that are a folder: one YAML file for each object, for a GitOps tool to apply."""

@@ -1,6 +1,6 @@
-"""Clusters of Kubernetes with Istio: policy becomes Istio's own objects, by the API server.
+"""Kubernetes clusters with Istio: policy becomes Istio's own objects, written through the API server.
 
-What lives there is watched, not listed (following/); what is wanted is fitted to it by pure functions (fit/); the
-difference goes out in one burst (apply.py), and nothing that is not ours is touched before its earlier value is kept
-(state.py).
+The informer keeps the cluster's objects in memory (informer/); pure functions project desired state onto them
+(project/); the difference is applied in one burst (apply/). Nothing unmanaged is written into before its previous value
+is saved on the cluster (last_applied.py).
 """

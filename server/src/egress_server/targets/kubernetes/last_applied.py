@@ -1,4 +1,4 @@
-"""What a cluster itself remembers of us: the witness, saved previous values, deferred interceptions."""
+"""Our record on the cluster: the witness, the previous values of fields we own, and interceptions that are deferred."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -15,76 +15,81 @@ from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP, STATE_CONFIG_
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 
+_STORED_AS = {"previous": "was"}
+"""JSON keys that differ from the attribute of SavedFields: clusters have records from before it was renamed."""
+_ATTRIBUTES = {key: name for name, key in _STORED_AS.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class SavedFields:
-    """What we have put into an object that is not ours, on behalf of `resource`: `spec` is our part of it, and `was`
-    what has to be put back. `forced` says that somebody allowed us to overrule others there."""
+    """What we wrote into an unmanaged object for `resource`: `spec` is the fields, `previous` is what has to be
+    restored. `forced` says that the object was adopted, so that other managers' values are overruled."""
 
     resource: str
     spec: Mapping[str, Any]
-    was: Any
+    previous: Any
     forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LastApplied:
-    """All of it. A cluster that was never driven has none. `deferred` are the rendered Interceptions that go into pod
-    templates with a restart (templates.py)."""
+    """The whole record; empty on a cluster that was never managed. `saved` is by the key of the fields object,
+    `deferred` are the rendered Interceptions that go into pod templates with the next restart (see templates.py)."""
 
     witness: Witness | None = None
-    held: Mapping[ObjectKey, SavedFields] = field(default_factory=dict)
+    saved: Mapping[ObjectKey, SavedFields] = field(default_factory=dict)
     deferred: Mapping[ObjectKey, IstioObject] = field(default_factory=dict)
 
-    def holding(self, key: ObjectKey, held: SavedFields | None) -> "LastApplied":
-        """With another memory of one object; None forgets it."""
-        others = {known: each for known, each in self.held.items() if known != key}
-        return replace(self, held=others if held is None else {**others, key: held})
+    def with_saved(self, key: ObjectKey, saved: SavedFields | None) -> "LastApplied":
+        """With these saved fields of one object; None removes them."""
+        others = {known: each for known, each in self.saved.items() if known != key}
+        return replace(self, saved=others if saved is None else {**others, key: saved})
 
-    def deferring(self, key: ObjectKey, obj: IstioObject | None) -> "LastApplied":
-        """With another Interception that waits; None forgets it."""
+    def with_deferred(self, key: ObjectKey, obj: IstioObject | None) -> "LastApplied":
+        """With this deferred Interception; None removes it."""
         others = {known: each for known, each in self.deferred.items() if known != key}
         return replace(self, deferred=others if obj is None else {**others, key: obj})
 
 
-def state_key(root: str) -> ObjectKey:
-    """The ConfigMap."""
+def last_applied_key(root: str) -> ObjectKey:
+    """The ConfigMap of the record."""
     return ObjectKey(CONFIG_MAP.name, root, STATE_CONFIG_MAP)
 
 
-def name_of_object(key: ObjectKey) -> str:
-    """As people write it, and as it is adopted: KIND/NAMESPACE/NAME."""
+def object_name(key: ObjectKey) -> str:
+    """KIND/NAMESPACE/NAME, as in messages and in `egressctl cluster adopt`."""
     return f"{key.kind}/{key.namespace}/{key.name}"
 
 
-def key_of_object(name: str) -> ObjectKey:
-    """The object of that name."""
+def object_key(name: str) -> ObjectKey:
+    """The key of the object with that name."""
     kind, namespace, rest = name.split("/", 2)
     return ObjectKey(kind, namespace, rest)
 
 
-def read_state(found: CachedObject | None) -> LastApplied:
-    """What the ConfigMap says. Raises PermanentError STATE_UNREADABLE."""
+def read_last_applied(found: CachedObject | None) -> LastApplied:
+    """The record in the ConfigMap. Raises PermanentError STATE_UNREADABLE."""
     if found is None:
         return LastApplied()
     try:
         data = found.content
         witness = Witness(**orjson.loads(data["witness"])) if "witness" in data else None
-        held = orjson.loads(data.get("previous", "{}"))
+        saved = orjson.loads(data.get("previous", "{}"))
         deferred = {key_of(obj): obj for obj in orjson.loads(data.get("deferred", "[]"))}
-        return LastApplied(witness, {key_of_object(name): SavedFields(**each) for name, each in held.items()}, deferred)
+        return LastApplied(witness, {object_key(name): _saved_fields(each) for name, each in saved.items()}, deferred)
     except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise PermanentError("STATE_UNREADABLE", f"{name_of_object(found.key)}: {error}") from error
+        raise PermanentError("STATE_UNREADABLE", f"{object_name(found.key)}: {error}") from error
 
 
-def state_object(root: str, state: LastApplied) -> Object:
-    """The ConfigMap that says `state`."""
-    held = {name_of_object(key): asdict(each) for key, each in sorted(state.held.items())}
-    data = {"previous": _text(held)} if held else {}
+def last_applied_object(root: str, state: LastApplied) -> Object:
+    """The ConfigMap that records `state`."""
+    data = {}
+    if state.saved:
+        data["previous"] = _json({object_name(key): _stored(each) for key, each in sorted(state.saved.items())})
     if state.deferred:
-        data["deferred"] = _text([obj for _, obj in sorted(state.deferred.items())])
+        data["deferred"] = _json([obj for _, obj in sorted(state.deferred.items())])
     if state.witness:
-        data["witness"] = _text(asdict(state.witness))
+        data["witness"] = _json(asdict(state.witness))
     return {
         "apiVersion": "v1",
         "kind": CONFIG_MAP.name,
@@ -93,50 +98,56 @@ def state_object(root: str, state: LastApplied) -> Object:
     }
 
 
-def _text(value: Any) -> str:
+def _saved_fields(stored: Mapping[str, Any]) -> SavedFields:
+    return SavedFields(**{_ATTRIBUTES.get(key, key): value for key, value in stored.items()})
+
+
+def _stored(saved: SavedFields) -> dict[str, Any]:
+    return {_STORED_AS.get(name, name): value for name, value in asdict(saved).items()}
+
+
+def _json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 class LastAppliedStore:
-    """The state of the cluster whose root namespace is `root`."""
+    """Reads and writes the record on the cluster whose root namespace is `root`."""
 
     def __init__(self, client: ApiClient, cache: Cache, root: str) -> None:
         self._client = client
         self._cache = cache
         self._root = root
-        self._key = state_key(root)
+        self._key = last_applied_key(root)
 
     def load(self) -> LastApplied:
-        """As the cluster has it. Raises PermanentError STATE_UNREADABLE."""
-        return read_state(self._cache.get(self._key))
+        """The record as cached. Raises PermanentError STATE_UNREADABLE."""
+        return read_last_applied(self._cache.get(self._key))
 
     async def save(self, state: LastApplied) -> None:
-        """Keeps it, where it is another one. Raises TransientError CONFLICT where somebody else was faster."""
+        """Writes the record if it differs. Raises TransientError CONFLICT if another client has just written it."""
         known = self._cache.get(self._key)
-        obj = state_object(self._root, state)
-        if known is not None and known.content == obj["data"] and known.ours:
+        obj = last_applied_object(self._root, state)
+        if known is not None and known.content == obj["data"] and known.managed:
             return
         if known is None and state == LastApplied():
             return
         try:
             if known is None:
-                answer = await self._client.create(CONFIG_MAP, obj)
+                written = await self._client.create(CONFIG_MAP, obj)
             else:
-                labels = {**known.labels, **MANAGED_BY}
-                metadata = {**known.metadata, "labels": labels}
-                answer = await self._client.replace(CONFIG_MAP, {**obj, "metadata": metadata})
-        except ApiError as refusal:
-            if refusal.conflict or (refusal.missing and known is not None):
-                raise TransientError(
-                    CONFLICT, f"somebody else has just written {name_of_object(self._key)}"
-                ) from refusal
+                metadata = {**known.metadata, "labels": {**known.labels, **MANAGED_BY}}
+                written = await self._client.replace(CONFIG_MAP, {**obj, "metadata": metadata})
+        except ApiError as error:
+            if error.conflict or (error.missing and known is not None):
+                name = object_name(self._key)
+                raise TransientError(CONFLICT, f"conflict: another client has just modified {name}") from error
             raise
-        self._cache.wrote(CONFIG_MAP, answer)
+        self._cache.record_write(CONFIG_MAP, written)
 
-    async def leave(self, state: LastApplied, witness: Witness | None) -> None:
-        """Keeps it with the witness; without one nothing of it stays."""
+    async def finish(self, state: LastApplied, witness: Witness | None) -> None:
+        """Writes the record with this witness; None deletes the record."""
         if witness is not None:
             await self.save(replace(state, witness=witness))
         elif known := self._cache.get(self._key):
             await self._client.delete(CONFIG_MAP, known.key.namespace, known.key.name, uid=known.uid)
-            self._cache.deleted(known)
+            self._cache.record_delete(known)

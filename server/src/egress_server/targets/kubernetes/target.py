@@ -1,4 +1,4 @@
-"""A Kubernetes cluster with Istio as the delivery loop sees it."""
+"""The kubernetes target: a Kubernetes cluster with Istio."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,17 +16,17 @@ from egress_server.domain.model.objects import IstioObject, ObjectKey
 from egress_server.domain.model.status import Problem
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.clock import Clock, system_clock
-from egress_server.ports.target import Applied, Fit, Live, Witness
+from egress_server.ports.target import Applied, Live, Projection, Witness
 from egress_server.targets.kubernetes.api import kinds
 from egress_server.targets.kubernetes.api.client import ApiClient
-from egress_server.targets.kubernetes.api.discovery import Abilities, read_abilities
-from egress_server.targets.kubernetes.api.errors import ApiError, outside
+from egress_server.targets.kubernetes.api.discovery import ClusterInfo, read_cluster_info
+from egress_server.targets.kubernetes.api.errors import ApiError, as_target_errors
 from egress_server.targets.kubernetes.apply.apply import Apply
-from egress_server.targets.kubernetes.expired_faults import end_faults
+from egress_server.targets.kubernetes.expired_faults import remove_ended_faults
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.watch_specs import watch_specs
-from egress_server.targets.kubernetes.interception.restart import restart
 from egress_server.targets.kubernetes.interception.survey import Surveyor
+from egress_server.targets.kubernetes.interception.templates import restart
 from egress_server.targets.kubernetes.observe.inventory import build_inventory
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive, Observation
 from egress_server.targets.kubernetes.observe.observer import Observer
@@ -34,17 +34,17 @@ from egress_server.targets.kubernetes.project.project import project
 
 _log = structlog.get_logger(__name__)
 
-_ASK_SECONDS = 60.0
-_REFUSED = Backoff(2.0, 60.0, jitter=0.0)
+_REFRESH_SECONDS = 60.0
+_REJECTED = Backoff(2.0, 60.0, jitter=0.0)
 _RESTART_SECONDS = 300.0
 
 
 class Kubernetes:
-    """The registered `cluster` behind `client`, which is the target's from now on."""
+    """The registered `cluster` behind `client`, which this target closes."""
 
-    quiet = 0.15
-    """istiod waits for a pause of 0.1 s before it tells its sidecars."""
-    patience = 12.0
+    debounce = 0.15
+    """istiod waits for a pause of 0.1 s before it pushes to its sidecars."""
+    propagation = 12.0
     """It waits for 10 s at most."""
 
     def __init__(self, client: ApiClient, cluster: Cluster, clock: Clock = system_clock) -> None:
@@ -55,103 +55,108 @@ class Kubernetes:
         self._root = settings.root_namespace
         self._revision = settings.istio_revision
         self._cache = Cache(client, watch_specs(self._root, self._revision))
-        self._look = Observer(self._cache, self._root, self._revision)
-        self._surveyor = Surveyor(client, self._look.injection, self._look.namespaces, self._cache.look_again)
-        self._abilities: Abilities | None = None
+        self._observer = Observer(self._cache, self._root, self._revision)
+        self._surveyor = Surveyor(client, self._observer.injection, self._observer.namespaces, self._cache.trigger)
+        self._info: ClusterInfo | None = None
         self._tasks = Background()
-        self._counted: tuple[int, object, object] | None = None
+        self._inventory_inputs: tuple[int, object, object] | None = None
         self._inventory: Inventory | None = None
-        self._refusals = 0
+        self._rejections = 0
         self._retry: asyncio.TimerHandle | None = None
 
     async def gather(self) -> Live:
-        """What is followed, as of now."""
-        await self._cache.current()
-        if self._abilities is None:
-            with outside():
-                self._abilities = await read_abilities(self._client, self._root, self._revision)
+        """Reads the watched objects as of now."""
+        await self._cache.wait_for_sync()
+        if self._info is None:
+            with as_target_errors():
+                self._info = await read_cluster_info(self._client, self._root, self._revision)
             self._tasks.start(Task.POD_SURVEY, self._surveyor.run, url=self._client.url)
-            self._tasks.start(Task.CAPABILITY_REFRESH, self._ask_again, url=self._client.url)
-        live = self._look.live(self._abilities)
-        return replace(live, inventory=self._take_stock(live.view))
+            self._tasks.start(Task.CAPABILITY_REFRESH, self._refresh_info, url=self._client.url)
+        live = self._observer.live(self._info)
+        return replace(live, inventory=self._current_inventory(live.observation))
 
-    def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:
-        """See fit."""
+    def project(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Projection:
+        """See project/."""
         assert isinstance(live, KubernetesLive)
-        return project(objects, cluster, live.view)
+        return project(objects, cluster, live.observation)
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,
     ) -> Applied:
-        """See apply."""
-        await self._cache.current()
-        with outside(), self._cache.writing():
-            applied = await Apply(self._client, self._cache, self._root).run(upsert, delete, witness)
+        """See apply/."""
+        await self._cache.wait_for_sync()
+        with as_target_errors(), self._cache.writing():
+            applied = await Apply(self._client, self._cache, self._root).run(upsert, delete, witness, accepted)
         if upsert or delete:
             self._cache.foreign_writes.applied()
-            self._surveyor.look_again()
-        self._try_again_later(refused=bool(applied.obstacles))
+            self._surveyor.trigger()
+        self._schedule_retry(rejected=bool(applied.obstacles))
         return applied
 
     async def strip_ended(self, now: datetime) -> None:
-        """See fault_ends."""
-        with outside():
-            await end_faults(self._client, self._cache, self._root, now)
+        """See expired_faults."""
+        with as_target_errors():
+            await remove_ended_faults(self._client, self._cache, self._root, now)
 
     def changes(self) -> AsyncIterator[None]:
-        """Others have changed what is followed, or the server is lost, or back."""
+        """Another client has changed a watched object, or the server was lost or can be reached again."""
         return self._cache.changes()
 
-    def holding_up(self) -> Problem | None:
-        """Whether others keep istiod waiting."""
-        return self._cache.foreign_writes.holding_up()
+    def propagation_problem(self) -> Problem | None:
+        """Whether other clients keep istiod debouncing."""
+        return self._cache.foreign_writes.propagation_problem()
 
     async def restart(self, workload: str) -> None:
-        """See restart."""
-        await self._cache.current()
-        with outside():
-            await restart(self._client, workload, self._look.injection().deferred, _RESTART_SECONDS)
-        self._surveyor.look_again()
+        """See interception/templates."""
+        await self._cache.wait_for_sync()
+        with as_target_errors():
+            await restart(self._client, workload, self._observer.injection().deferred, _RESTART_SECONDS)
+        self._surveyor.trigger()
 
     async def close(self) -> None:
-        """Follows no more, and lets its connections go."""
+        """Ends the watches and closes the connections."""
         if self._retry is not None:
             self._retry.cancel()
         await self._tasks.close()
         await self._cache.close()
         await self._client.close()
 
-    def _try_again_later(self, *, refused: bool) -> None:
-        """What was refused may pass before the next resync, as where a webhook was away; the longer it does not, the
-        less often it is tried."""
+    def _schedule_retry(self, *, rejected: bool) -> None:
+        """What was rejected may pass before the next resync, as when a webhook was down. Repeated rejections are
+        retried less often."""
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
-        self._refusals = self._refusals + 1 if refused else 0
-        if refused:
-            pause = _REFUSED.pause(self._refusals)
-            self._retry = asyncio.get_running_loop().call_later(pause, self._cache.look_again)
+        self._rejections = self._rejections + 1 if rejected else 0
+        if rejected:
+            pause = _REJECTED.pause(self._rejections)
+            self._retry = asyncio.get_running_loop().call_later(pause, self._cache.trigger)
 
-    def _take_stock(self, view: Observation) -> Inventory:
-        """The inventory; the same one as long as nothing in it is another."""
-        counted = (self._cache.revision, self._abilities, self._surveyor.survey)
-        if self._inventory is None or counted != self._counted:
-            services = self._cache.of(kinds.SERVICE).values()
-            found = build_inventory(self._cluster, view, services, self._surveyor.survey, self._clock())
+    def _current_inventory(self, observation: Observation) -> Inventory:
+        """The inventory; the same instance as long as nothing in it has changed."""
+        inputs = (self._cache.revision, self._info, self._surveyor.survey)
+        if self._inventory is None or inputs != self._inventory_inputs:
+            services = self._cache.objects_of(kinds.SERVICE).values()
+            found = build_inventory(self._cluster, observation, services, self._surveyor.survey, self._clock())
             if self._inventory is None or replace(found, observe_time=self._inventory.observe_time) != self._inventory:
                 self._inventory = found
-            self._counted = counted
+            self._inventory_inputs = inputs
         return self._inventory
 
-    async def _ask_again(self) -> None:
-        """What a cluster tells only when it is asked changes with an upgrade."""
+    async def _refresh_info(self) -> None:
+        """What a cluster only says when asked changes with an upgrade."""
         while True:
-            await asyncio.sleep(_ASK_SECONDS)
+            await asyncio.sleep(_REFRESH_SECONDS)
             try:
-                abilities = await read_abilities(self._client, self._root, self._revision)
+                info = await read_cluster_info(self._client, self._root, self._revision)
             except (TransientError, PermanentError, ApiError) as error:
-                _log.warning("abilities_not_read", url=self._client.url, why=str(error))
+                _log.warning("cluster_info_not_read", url=self._client.url, reason=str(error))
                 continue
-            if abilities != self._abilities:
-                self._abilities = abilities
-                self._cache.look_again()
+            if info != self._info:
+                self._info = info
+                self._cache.trigger()

@@ -1,7 +1,7 @@
-"""Envoy's admin interface, by which it says what it runs and what it did.
+"""Envoy's admin interface.
 
-Why it exists: Envoy takes a file silently. Only its admin interface tells whether it took it, and
-where connections went.
+Envoy gives no feedback on the files it reads: only the admin interface shows whether it accepted them, and where
+connections went.
 """
 
 import asyncio
@@ -21,13 +21,11 @@ _XDS_STATS = r"\.(version_text|update_rejected|update_failure)$|^listener_manage
 
 @dataclass(frozen=True, slots=True)
 class XdsState:
-    """What Envoy took so far. Keys are file kinds: `cds`, `lds`, and `rds-PORT`.
-
-    `refused` counts the updates that Envoy did not take since it started.
-    """
+    """What Envoy has accepted so far. Keys are kinds of files: `cds`, `lds`, and `rds-PORT`. `rejected` counts the
+    updates that it rejected since it started."""
 
     versions: dict[str, str]
-    refused: dict[str, int]
+    rejected: dict[str, int]
     warming_listeners: int
 
 
@@ -38,15 +36,12 @@ class Admin:
         self._path = path
 
     async def get(self, target: str) -> bytes:
-        """Fetch a page such as `/clusters?format=json`.
-
-        Raises:
-            OSError: nothing answers there, not in time, or with another status than 200.
-        """
+        """Fetches a page such as `/clusters?format=json`. Raises OSError if there is no response in time, or its status
+        is not 200."""
         return await asyncio.to_thread(self._get, target)
 
     async def xds_state(self) -> XdsState:
-        """Ask which files Envoy took. Raises OSError as `get` does."""
+        """Which files Envoy has accepted. Raises OSError as `get` does."""
         page = orjson.loads(await self.get(f"/stats?format=json&filter={_XDS_STATS}"))
         return _xds_state({item["name"]: item["value"] for item in page["stats"] if "name" in item})
 
@@ -61,28 +56,28 @@ class Admin:
             response = connection.getresponse()
             body = response.read()
         except http.client.HTTPException as error:
-            raise OSError(f"the answer to {target} is broken: {error!r}") from error
+            raise OSError(f"invalid response to {target}: {error!r}") from error
         finally:
             connection.close()
         if response.status != http.client.OK:
-            raise OSError(f"{target} answered {response.status}")
+            raise OSError(f"{target} returned {response.status}")
         return body
 
 
 def _xds_state(stats: dict[str, Any]) -> XdsState:
     versions: dict[str, str] = {}
-    refused: dict[str, int] = {}
+    rejected: dict[str, int] = {}
     for name, value in stats.items():
-        owner, _, what = name.rpartition(".")
-        if what == "total_listeners_warming":
+        owner, _, stat = name.rpartition(".")
+        if stat == "total_listeners_warming":
             continue
         kind = _kind(owner)
-        if what == "version_text":
+        if stat == "version_text":
             versions[kind] = value
         else:
-            refused[kind] = refused.get(kind, 0) + value
+            rejected[kind] = rejected.get(kind, 0) + value
     warming = int(stats.get("listener_manager.total_listeners_warming", 0))
-    return XdsState(versions=versions, refused=refused, warming_listeners=warming)
+    return XdsState(versions=versions, rejected=rejected, warming_listeners=warming)
 
 
 def _kind(owner: str) -> str:

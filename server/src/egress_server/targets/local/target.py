@@ -1,16 +1,14 @@
-"""A local cluster as the delivery loop sees it.
-
-Why it exists: the loop drives every kind of cluster through one port. This one keeps the objects in
-a file and has Envoy do what istiod would make a sidecar do with them.
-"""
+"""The local target: keeps the objects in a file, and makes Envoy do what istiod would make a sidecar do with them."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import orjson
 
 from egress_server.aio.waiting import Unbroken
 from egress_server.domain.model.clusters import Cluster
@@ -19,27 +17,60 @@ from egress_server.domain.model.host_overrides import HostOverride
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.model.status import UNSUPPORTED, Problem
 from egress_server.domain.render.expired_faults import strip_expired
+from egress_server.durable import replace_file
 from egress_server.ports.clock import system_clock
-from egress_server.ports.target import Applied, Fit, Live, Witness
+from egress_server.ports.target import Applied, Live, Projection, Witness
 from egress_server.processes import ChildFailed
 from egress_server.targets.base import StaticTarget
-from egress_server.targets.local.envoy import Envoy, XdsRefused, envoy_binary
-from egress_server.targets.local.state import LocalState, load, save
+from egress_server.targets.local.envoy import Envoy, XdsRejected, envoy_binary
 from egress_server.targets.local.xds.compile import XdsFiles, compile_xds
 from egress_server.targets.local.xds.destination_rule import system_trust
-from egress_server.targets.local.xds.scoping import LocalWorkload, ruling
+from egress_server.targets.local.xds.scoping import LocalWorkload, effective_for
 from egress_server.targets.local.xds.unsupported import unsupported
 
+
+@dataclass(frozen=True, slots=True)
+class LocalState:
+    """The objects and the witness of the last apply. Objects are sorted by age as Istio counts it, oldest first;
+    replacing one keeps its place."""
+
+    objects: dict[ObjectKey, IstioObject]
+    witness: Witness | None
+
+
+def load(path: Path) -> LocalState:
+    """Reads the state; a missing file is a new cluster. Raises ValueError if the file is damaged, OSError."""
+    if not path.exists():
+        return LocalState(objects={}, witness=None)
+    try:
+        stored = orjson.loads(path.read_bytes())
+        witness = stored["witness"]
+        return LocalState(
+            objects={key_of(item): item for item in stored["objects"]},
+            witness=None if witness is None else Witness(**witness),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def save(path: Path, state: LocalState) -> None:
+    """Replaces the file atomically; it survives a power failure once this returns. Raises OSError, and keeps the former
+    file."""
+    witness = None if state.witness is None else asdict(state.witness)
+    content = orjson.dumps({"objects": list(state.objects.values()), "witness": witness})
+    replace_file(path, content)
+
+
 LABELS: Mapping[str, str] = MappingProxyType({"app": "local"})
-"""The labels of the workload, unless others are given."""
+"""The workload's labels, unless others are given."""
 
 _STATE_FILE = "state.json"
 
 
 class LocalEnvoyTarget(StaticTarget):
-    """One Envoy and its objects in `folder`, between `start` and `stop`; a Target in the meantime.
+    """One Envoy and its objects in `folder`; a Target between `start` and `stop`.
 
-    The workload counts as one with `labels` in `namespace`. `resolve` stands in for DNS.
+    The workload has these `labels` and is in `namespace`. `resolve` overrides DNS.
     """
 
     def __init__(
@@ -65,26 +96,25 @@ class LocalEnvoyTarget(StaticTarget):
     def envoy(self) -> Envoy:
         """The running Envoy: where to dial, and its admin interface."""
         if self._envoy is None:
-            raise RuntimeError(f"local cluster {self._name} is not started")
+            raise RuntimeError(f"local cluster {self._name} has not been started")
         return self._envoy
 
     @property
     def interception(self) -> Mapping[str, Any] | None:
         """Which of the workload's connections go through Envoy, in the terms of Istio's injector: the spec of the
-        Interception that holds for it. None where there is none; then all do."""
+        Interception that applies to it. None if there is none; then all do."""
         found = [item for item in self._state.objects.values() if item["kind"] == "Interception"]
-        holding = ruling(found, self._workload)
-        return None if holding is None else holding["spec"]
+        applied = effective_for(found, self._workload)
+        return None if applied is None else applied["spec"]
 
     async def start(self) -> None:
-        """Start Envoy with what was last applied less the faults that have ended, waiting for nobody.
+        """Starts Envoy with what was last applied, without the faults that have ended.
 
-        Raises:
-            PermanentError: ENVOY_MISSING, STATE_UNREADABLE or ENVOY_FAILED.
+        Raises PermanentError ENVOY_MISSING, STATE_UNREADABLE or ENVOY_FAILED.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._state = _without_ended(load(self._folder / _STATE_FILE), system_clock())
+            self._state = _without_ended_faults(load(self._folder / _STATE_FILE), system_clock())
             files = self._compile(self._state)
         except (ValueError, OSError) as error:
             raise PermanentError("STATE_UNREADABLE", str(error)) from error
@@ -100,7 +130,7 @@ class LocalEnvoyTarget(StaticTarget):
         self._envoy = envoy
 
     async def stop(self) -> None:
-        """Stop Envoy. The objects stay for the next start; a change on its way is given up, as Envoy goes with it."""
+        """Stops Envoy. The objects stay for the next start; an apply in flight is cancelled."""
         await self._changes.cancel()
         async with self._lock:
             if self._envoy is not None:
@@ -108,47 +138,52 @@ class LocalEnvoyTarget(StaticTarget):
                 self._envoy = None
 
     async def gather(self) -> Live:
-        """Return the objects as Envoy serves by them, and the witness of the last apply."""
+        """The objects that Envoy serves, and the witness of the last apply."""
         async with self._lock:
             return Live(objects=dict(self._state.objects), witness=self._state.witness)
 
     async def apply(
-        self, *, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None
+        self,
+        *,
+        upsert: Sequence[IstioObject],
+        delete: Sequence[ObjectKey],
+        witness: Witness | None,
+        accepted: Witness | None = None,  # noqa: ARG002 - port
     ) -> Applied:
-        """Have Envoy serve by the changed objects, then remember them and the witness.
+        """Updates Envoy, then writes the objects and the witness to the file.
 
-        Raises:
-            PermanentError: ENVOY_REFUSED, with Envoy's text; Envoy serves as before.
-            TransientError: ENVOY_NOT_RESPONDING, or STATE_NOT_WRITTEN.
+        Raises PermanentError ENVOY_REFUSED with Envoy's message, after which Envoy serves as before, and TransientError
+        ENVOY_NOT_RESPONDING or STATE_NOT_WRITTEN.
         """
-        kept = {key_of(item): item for item in upsert}
-        gone = set(delete)
+        upserted = {key_of(item): item for item in upsert}
+        deleted = set(delete)
 
         def changed(state: LocalState) -> LocalState:
-            rest = {key: item for key, item in state.objects.items() if key not in gone}
-            return LocalState(objects=rest | kept, witness=witness)
+            rest = {key: item for key, item in state.objects.items() if key not in deleted}
+            return LocalState(objects=rest | upserted, witness=witness)
 
         await self._change(changed)
         return Applied()
 
     async def strip_ended(self, now: datetime) -> None:
-        """Have Envoy serve without the faults that have ended at `now`; the witness stays as it is. Raises as `apply`
+        """Updates Envoy without the faults that have ended at `now`; the witness stays as it is. Raises as `apply`
         does."""
-        await self._change(lambda state: _without_ended(state, now))
+        await self._change(lambda state: _without_ended_faults(state, now))
 
-    def fit(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Fit:  # noqa: ARG002 - as the port
-        """Name the objects that a local cluster cannot serve, with the reason; the others it holds as they are."""
+    def project(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Projection:  # noqa: ARG002 - port
+        """Rejects the objects that a local cluster can't serve; the others stay as they are."""
         reasons = [(item, unsupported(item, self._trust)) for item in objects]
-        return Fit(
+        return Projection(
             tuple(item for item, reason in reasons if reason is None),
             {resource_of(item): Problem(UNSUPPORTED, reason) for item, reason in reasons if reason is not None},
         )
 
     async def close(self) -> None:
-        """Nothing to let go of: Envoy goes on until `stop`."""
+        """Has nothing to release: Envoy runs until `stop`."""
 
     async def _change(self, make: Callable[[LocalState], LocalState]) -> None:
-        """One change at a time, each to its end even if the caller is cancelled: nobody would know of a half."""
+        """One change at a time, each to its end even if the caller is cancelled: half a change could not be detected
+        later."""
         await self._changes.run(self._serve(make))
 
     async def _serve(self, make: Callable[[LocalState], LocalState]) -> None:
@@ -156,7 +191,7 @@ class LocalEnvoyTarget(StaticTarget):
             state = make(self._state)
             try:
                 await self.envoy.update(self._compile(state))
-            except XdsRefused as error:
+            except XdsRejected as error:
                 raise PermanentError("ENVOY_REFUSED", str(error)) from error
             except TimeoutError as error:
                 raise TransientError("ENVOY_NOT_RESPONDING", str(error)) from error
@@ -171,6 +206,6 @@ class LocalEnvoyTarget(StaticTarget):
         return compile_xds(objects, workload=self._workload, resolve=self._resolve, trust=self._trust)
 
 
-def _without_ended(state: LocalState, now: datetime) -> LocalState:
-    left = strip_expired(list(state.objects.values()), now)
-    return replace(state, objects={key_of(item): item for item in left})
+def _without_ended_faults(state: LocalState, now: datetime) -> LocalState:
+    remaining = strip_expired(list(state.objects.values()), now)
+    return replace(state, objects={key_of(item): item for item in remaining})

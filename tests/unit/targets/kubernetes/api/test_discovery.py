@@ -1,4 +1,4 @@
-"""Which Istio a cluster runs, by what its control plane says of itself."""
+"""Which Istio version a cluster runs, according to its control plane."""
 
 from typing import Any
 
@@ -26,12 +26,12 @@ def deployment(image: str, **labels: str) -> dict[str, Any]:
         ("pilot:1.31.1", {"istio_io__rev": "canary"}, ""),
     ],
 )
-def test_the_version_is_the_images_or_the_labels(image: str, labels: dict[str, str], version: str) -> None:
+def test_the_version_comes_from_the_image_or_the_label(image: str, labels: dict[str, str], version: str) -> None:
     """Of the default revision."""
     assert istio_version([deployment(image, **labels)], "") == version
 
 
-def test_each_revision_has_its_own() -> None:
+def test_each_revision_has_its_own_version() -> None:
     """They may differ, as during an upgrade."""
     both = [deployment("pilot:1.30.0", istio_io__rev="default"), deployment("pilot:1.31.1", istio_io__rev="canary")]
     assert istio_version(both, "canary") == "1.31.1"

@@ -1,13 +1,13 @@
-"""The order in which a change goes out."""
+"""The order in which changes are applied."""
 
 from egress_server.domain.model.objects import IstioObject, ObjectKey, istio_object, key_of
-from egress_server.targets.kubernetes.api.kinds import WRITTEN
-from egress_server.targets.kubernetes.apply.ordering import delete_stages, upsert_stages, waves
-from tests.unit.targets.kubernetes.clusters import ROOT
+from egress_server.targets.kubernetes.api.kinds import MANAGED_KINDS
+from egress_server.targets.kubernetes.apply.apply import age_batches, delete_stages, upsert_stages
+from tests.unit.targets.kubernetes.observations import ROOT
 
 
 def obj(kind: str, name: str, namespace: str = "default", **spec: object) -> IstioObject:
-    """An object that only has to be told from others."""
+    """An object that only has to be distinguishable."""
     return istio_object(kind, namespace, name, "meshes/default/x", spec)
 
 
@@ -28,8 +28,8 @@ def test_services_come_before_policies_and_exceptions_before_the_rule() -> None:
     ]
 
 
-def test_what_goes_goes_last_to_first() -> None:
-    """Routes before what they lead to, policies before the services that they needed."""
+def test_deletes_are_in_reverse_order() -> None:
+    """Routes before what they refer to, policies before the services that they needed."""
     keys = [
         ObjectKey(kind, "default", "x") for kind in ("ServiceEntry", "Sidecar", "DestinationRule", "VirtualService")
     ]
@@ -40,7 +40,7 @@ def test_what_goes_goes_last_to_first() -> None:
     ]
 
 
-def test_bindings_follow_their_policy_and_go_before_it() -> None:
+def test_bindings_are_created_after_their_policy_and_deleted_before_it() -> None:
     """A binding without a policy is an error."""
     policy, binding = "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"
     made = upsert_stages([obj(binding, "x", ""), obj(policy, "x", "")], ROOT)
@@ -49,22 +49,22 @@ def test_bindings_follow_their_policy_and_go_before_it() -> None:
     assert [key.kind for stage in gone for key in stage] == [binding, policy]
 
 
-def test_nothing_is_left_out() -> None:
-    """Every kind that can be made can go, and the other way round."""
-    kinds = [*WRITTEN, "MeshConfig", "InjectorValues"]
+def test_every_kind_has_a_stage() -> None:
+    """Every kind that can be created can be deleted, and the reverse."""
+    kinds = [*MANAGED_KINDS, "MeshConfig", "InjectorValues"]
     made = upsert_stages([obj(kind, "x") for kind in kinds], ROOT)
     gone = delete_stages([ObjectKey(kind, "default", "x") for kind in kinds])
     assert sorted(each["kind"] for stage in made for each in stage) == sorted(kinds)
     assert sorted(key.kind for stage in gone for key in stage) == sorted(kinds)
 
 
-def test_entries_of_one_host_come_one_after_the_other() -> None:
-    """The oldest first; those that share nothing come together."""
+def test_entries_of_one_host_are_created_one_after_the_other() -> None:
+    """Oldest first; those that share no host are created together."""
     entries = [
         obj("ServiceEntry", "a", hosts=["one.example", "two.example"]),
         obj("ServiceEntry", "b", hosts=["two.example"]),
         obj("ServiceEntry", "c", hosts=["three.example"]),
         obj("ServiceEntry", "d", hosts=["two.example", "three.example"]),
     ]
-    assert [[key_of(each).name for each in wave] for wave in waves(entries)] == [["a", "c"], ["b"], ["d"]]
-    assert waves([]) == []
+    assert [[key_of(each).name for each in batch] for batch in age_batches(entries)] == [["a", "c"], ["b"], ["d"]]
+    assert age_batches([]) == []

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from egress_server.targets.kubernetes.configmap.injector import (
     FIELDS,
+    invalid_value,
     read_values,
     restore_values,
     set_values,
-    what_is_wrong,
 )
 from egress_server.targets.kubernetes.configmap.splice import SpliceError
 
@@ -55,7 +55,7 @@ def without(*names: str) -> dict[str, Any]:
 
 
 def test_only_what_differs_is_touched() -> None:
-    """What helm wrote stays to the byte; values that are there already are nobody's to put back."""
+    """Every other byte of helm's text stays, and values that are already right need not be restored."""
     text = written(HELM)
     new, before = set_values(text, OURS)
     wanted = json.loads(text)
@@ -69,8 +69,8 @@ def test_only_what_differs_is_touched() -> None:
 
 @pytest.mark.parametrize("dump", [written, json.dumps, lambda value: json.dumps(value, separators=(",", ":"))])
 @pytest.mark.parametrize("names", [names for n in range(5) for names in itertools.combinations(FIELDS, n)])
-def test_what_is_missing_is_added_and_taken_out(dump: Callable[[Any], str], names: tuple[str, ...]) -> None:
-    """In whatever way the JSON is written."""
+def test_missing_values_are_added_and_removed(dump: Callable[[Any], str], names: tuple[str, ...]) -> None:
+    """However the JSON is formatted."""
     text = dump(without(*names))
     new, before = set_values(text, OURS)
     assert read_values(new) == OURS
@@ -90,21 +90,21 @@ def test_what_is_missing_is_added_and_taken_out(dump: Callable[[Any], str], name
     ],
 )
 def test_values_of_other_installers(text: str) -> None:
-    """There may be no such place yet, and it may be YAML: istiod reads both."""
+    """The mapping may be missing, and the text may be YAML: istiod reads both."""
     new, before = set_values(text, OURS | {"includeIPRanges": "*"})
     assert read_values(new)["includeIPRanges"] == "*"
     assert restore_values(new, before) == text
 
 
-def test_ports_that_are_missing_are_none_and_ranges_are_nothing() -> None:
-    """The injector's template takes ports that are not there for none, and of ranges it makes `<nil>`."""
+def test_missing_ports_and_ranges() -> None:
+    """The injector's template treats missing ports as none, and renders missing ranges as `<nil>`."""
     assert read_values(written(without(*FIELDS))) == {"includeOutboundPorts": "", "excludeOutboundPorts": ""}
     assert read_values(written(HELM))["includeIPRanges"] == "*"
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"global": [1]}', '{"global": {"proxy": 7}}', '{"a": 1, "a": 2}'])
-def test_what_is_not_edited(text: str) -> None:
-    """A text that istiod would not take, or reads in a way of its own."""
+def test_texts_that_are_not_edited(text: str) -> None:
+    """A text that istiod rejects, or reads in its own way."""
     with pytest.raises(SpliceError):
         set_values(text, OURS)
 
@@ -114,9 +114,9 @@ def test_what_is_not_edited(text: str) -> None:
     st.sampled_from([None, 1, 2]),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_values_go_in_and_out(there: Mapping[str, str], indent: int | None) -> None:
+def test_any_values_are_set_and_restored(initial: Mapping[str, str], indent: int | None) -> None:
     """Whatever was there before."""
-    text = json.dumps({"global": {"proxy": dict(there)}}, indent=indent)
+    text = json.dumps({"global": {"proxy": dict(initial)}}, indent=indent)
     new, before = set_values(text, OURS)
     assert read_values(new) == OURS
     assert restore_values(new, before) == text
@@ -138,9 +138,9 @@ def test_any_values_go_in_and_out(there: Mapping[str, str], indent: int | None) 
         {"excludeOutboundPorts": "1,,2"},
     ],
 )
-def test_what_would_break_a_pod(bad: dict[str, str]) -> None:
-    """It is named, by the value and the word in it."""
+def test_values_that_would_break_a_pod(bad: dict[str, str]) -> None:
+    """The message names the value and the item in it."""
     [name] = bad
-    assert what_is_wrong(OURS) == ""
-    assert what_is_wrong(OURS | {"includeIPRanges": "*", "excludeIPRanges": ""}) == ""
-    assert what_is_wrong(OURS | bad).startswith(f"{name} has ")
+    assert invalid_value(OURS) == ""
+    assert invalid_value(OURS | {"includeIPRanges": "*", "excludeIPRanges": ""}) == ""
+    assert invalid_value(OURS | bad).startswith(f"{name} has ")

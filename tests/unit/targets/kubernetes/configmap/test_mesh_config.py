@@ -66,8 +66,8 @@ OURS = "outboundTrafficPolicy:\n  mode: REGISTRY_ONLY\n"
         ("[" * 100 + "]" * 100, UNREADABLE),
     ],
 )
-def test_mode_that_a_text_comes_to(text: str | None, mode: str) -> None:
-    """It is the one that istiod 1.31 arrives at; where that is not certain there is none."""
+def test_effective_mode(text: str | None, mode: str) -> None:
+    """The one that istiod 1.31 uses; none if that is not certain."""
     assert effective_mode(text) == mode
 
 
@@ -76,8 +76,8 @@ def test_mode_that_a_text_comes_to(text: str | None, mode: str) -> None:
     [
         ("", OURS),
         (HELM, OURS + HELM),
-        ("# ours\na: b\n", OURS + "# ours\na: b\n"),
-        ("---\n# ours\na: b\n", "---\n" + OURS + "# ours\na: b\n"),
+        ("# text\na: b\n", OURS + "# text\na: b\n"),
+        ("---\n# text\na: b\n", "---\n" + OURS + "# text\na: b\n"),
         ("  a: b\r\n", "  outboundTrafficPolicy:\r\n    mode: REGISTRY_ONLY\r\n  a: b\r\n"),
         ("{}", '{"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}'),
         ('{\n  "a": 1\n}', '{\n  "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},\n  "a": 1\n}'),
@@ -96,7 +96,7 @@ def test_mode_that_a_text_comes_to(text: str | None, mode: str) -> None:
     ],
 )
 def test_setting_and_restoring(text: str, edited: str) -> None:
-    """The mode is written out, everything else stays, and what is restored is the same text to the last byte."""
+    """The mode is written out, everything else stays, and restoring gives the same text to the last byte."""
     new, before = set_mode(text, "REGISTRY_ONLY")
     assert new == edited
     assert written_mode(new) == "REGISTRY_ONLY"
@@ -134,14 +134,14 @@ def test_setting_and_restoring(text: str, edited: str) -> None:
         "a: b\n" * 60_000,
     ],
 )
-def test_what_is_not_edited(text: str) -> None:
-    """A text whose edit could mean something else, or that istiod does not take, is left alone."""
+def test_texts_that_are_not_edited(text: str) -> None:
+    """A text whose edit could be ambiguous, or that istiod rejects, is left alone."""
     with pytest.raises(SpliceError):
         set_mode(text, "REGISTRY_ONLY")
 
 
 def test_mode_is_always_written_out() -> None:
-    """An empty object comes to REGISTRY_ONLY, and still does not say so."""
+    """An empty object means REGISTRY_ONLY, but does not name it."""
     assert written_mode("outboundTrafficPolicy: {}") is None
     assert written_mode("outboundTrafficPolicy: {mode: REGISTRY_ONLY}") == "REGISTRY_ONLY"
     assert written_mode(None) is None
@@ -168,13 +168,13 @@ def test_mode_is_always_written_out() -> None:
     ],
 )
 def test_restoring_what_others_changed_meanwhile(before: str, change: Callable[[str], str], after: str | None) -> None:
-    """Only the mode goes back; what was written beside it stays, and where somebody took it out nothing happens."""
+    """Only the mode is restored; what was added next to it stays, and nothing happens if it was removed meanwhile."""
     new, previous = set_mode(before, "REGISTRY_ONLY")
     changed = change(new)
     assert restore_mode(changed, previous) == (changed if after is None else after)
 
 
-# Texts of all styles: the same small vocabulary, written in ever other ways.
+# Texts of all styles: the same small vocabulary, formatted in many ways.
 SCALARS = st.sampled_from(
     ["1", "b", "'c d'", '"é\\n🌍"', "~", "", "ALLOW_ANY", "*", "x: y", "# no", "&a z", "*a", "|\n  q", "-"]
 )
@@ -185,7 +185,7 @@ SPACE = st.sampled_from(["", " ", "  ", "\n", "\n\n", " # why\n", "\r\n", "\t"])
 
 @st.composite
 def flow(draw: st.DrawFn, depth: int = 2) -> str:
-    """A mapping between braces."""
+    """A flow mapping."""
     value = SCALARS | flow(depth - 1) if depth else SCALARS
     pairs = draw(st.lists(st.tuples(SPACE, KEYS, value, SPACE), max_size=3))
     return "{" + ",".join(f"{a}{key}: {val}{b}" for a, key, val, b in pairs) + draw(SPACE) + "}"
@@ -193,7 +193,7 @@ def flow(draw: st.DrawFn, depth: int = 2) -> str:
 
 @st.composite
 def block(draw: st.DrawFn, indent: str = "", depth: int = 2) -> str:
-    """Lines of a mapping without braces."""
+    """Lines of a block mapping."""
     own = indent + draw(st.sampled_from(["", "  "]))
     end = draw(st.sampled_from(["\n", "\r\n"]))
     lines: list[str] = []
@@ -219,7 +219,7 @@ TEXTS = (
 @given(TEXTS, st.sampled_from(["REGISTRY_ONLY", "ALLOW_ANY"]))
 @example("outboundTrafficPolicy: {mode: }", "ALLOW_ANY")
 def test_edit_and_restore_any_text(text: str, mode: str) -> None:
-    """Whatever is edited comes to the wanted mode, says the same about everything else, and goes back byte for byte."""
+    """Every edit results in the wanted mode, leaves everything else as it is, and is restored byte for byte."""
     try:
         new, before = set_mode(text, mode)
     except SpliceError:
@@ -227,14 +227,14 @@ def test_edit_and_restore_any_text(text: str, mode: str) -> None:
         return
     assert effective_mode(new) == written_mode(new) == mode
     assert restore_mode(new, before) == text
-    assert _beside(new) == _beside(text)
+    assert _without_mode(new) == _without_mode(text)
     again, second = set_mode(new, mode)
     assert again == new
     assert restore_mode(again, second) == new
 
 
-def _beside(text: str) -> Any:
-    """What PyYAML, asked in its own way, makes of a text without the mode; null counts as an empty mapping."""
+def _without_mode(text: str) -> Any:
+    """PyYAML's own reading of a text without the mode; null counts as an empty mapping."""
     value = _mapping(yaml.load(text, Loader=yaml.CBaseLoader))
     for name in ("outboundTrafficPolicy", "outbound_traffic_policy"):
         policy = _mapping(value.get(name))

@@ -1,4 +1,4 @@
-"""Restarting a workload: what is asked of the API server, and when it counts as back."""
+"""Restarting a workload: the requests, and when it counts as ready."""
 
 # ruff: noqa: ARG002 - the double takes what the client does
 
@@ -9,14 +9,13 @@ import pytest
 from egress_server.domain.model.errors import PermanentError
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.kinds import ApiKind
-from egress_server.targets.kubernetes.interception.pods import INCLUDE_RANGES, VALUE_OF
-from egress_server.targets.kubernetes.interception.restart import restart
-from egress_server.targets.kubernetes.interception.scoped_rules import ScopedRules
-from egress_server.targets.kubernetes.interception.templates import BEFORE
+from egress_server.targets.kubernetes.interception.admission import ScopedRules
+from egress_server.targets.kubernetes.interception.pods import INCLUDE_RANGES, VALUE_BY_ANNOTATION
+from egress_server.targets.kubernetes.interception.templates import BEFORE, restart
 
 
 class Server:
-    """Answers with one state after the other; the last one stays."""
+    """Returns one state after the other; the last one stays."""
 
     def __init__(
         self, *states: dict[str, Any], kind: str = "Deployment", annotations: dict[str, str] | None = None
@@ -27,7 +26,7 @@ class Server:
         self.patches: list[tuple[str, str, str, Object]] = []
 
     async def merge(self, kind: ApiKind, namespace: str, name: str, change: Object) -> Object:
-        """Notes the patch."""
+        """Records the patch."""
         self.patches.append((kind.name, namespace, name, change))
         return self._state()
 
@@ -55,7 +54,7 @@ BACK = {"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2, "
 
 
 async def test_a_restart_changes_the_template_and_waits_for_the_new_pods() -> None:
-    """As `kubectl rollout restart` does; every state before the last is waited out."""
+    """As `kubectl rollout restart` does; it waits through every state before the last."""
     server = Server(BACK, OLD, HALF, LEAVING, STARTING, BACK)
     await restart(cast(ApiClient, server), "Deployment/shop/web", (), 10.0)
     [(kind, namespace, name, change)] = server.patches
@@ -68,13 +67,13 @@ async def test_a_restart_changes_the_template_and_waits_for_the_new_pods() -> No
 @pytest.mark.parametrize(
     ("state", "why"),
     [
-        (OLD, "has not seen the change"),
+        (OLD, "has not observed the change"),
         (HALF, "1 of 2 pods are new"),
         (LEAVING, "1 old pods"),
         (STARTING, "1 of 2 pods are available"),
     ],
 )
-async def test_a_workload_that_does_not_come_back(state: dict[str, Any], why: str) -> None:
+async def test_a_workload_that_does_not_become_ready(state: dict[str, Any], why: str) -> None:
     """The error says what is missing."""
     with pytest.raises(PermanentError, match=why) as caught:
         await restart(cast(ApiClient, Server(state)), "StatefulSet/shop/db", (), 0.01)
@@ -88,15 +87,15 @@ async def test_a_daemon_set_counts_its_nodes() -> None:
 
 
 async def test_a_bare_pod_is_not_restarted() -> None:
-    """Nothing would create it again."""
-    with pytest.raises(PermanentError, match="by hand") as caught:
+    """Nothing would recreate it."""
+    with pytest.raises(PermanentError, match="delete it manually") as caught:
         await restart(cast(ApiClient, Server(BACK)), "Pod/shop/alone", (), 10.0)
     assert caught.value.reason == "UNSUPPORTED"
 
 
-async def test_what_waits_for_a_restart_goes_into_the_template() -> None:
-    """With the stamp, in one patch: the narrowest that holds for the template."""
-    values = dict.fromkeys(VALUE_OF.values(), "")
+async def test_deferred_rules_go_into_the_template() -> None:
+    """In the same patch as the timestamp: the narrowest rules for the template."""
+    values = dict.fromkeys(VALUE_BY_ANNOTATION.values(), "")
     wide = ScopedRules("shop", {}, values)
     narrow = ScopedRules("shop", {"app": "web"}, {**values, "includeIPRanges": "10.0.0.0/8"})
     server = Server(BACK)
@@ -104,10 +103,10 @@ async def test_what_waits_for_a_restart_goes_into_the_template() -> None:
     [(*_, change)] = server.patches
     written = change["spec"]["template"]["metadata"]["annotations"]
     assert written[INCLUDE_RANGES] == "10.0.0.0/8"
-    assert written.keys() == {*VALUE_OF, BEFORE, "kubectl.kubernetes.io/restartedAt"}
+    assert written.keys() == {*VALUE_BY_ANNOTATION, BEFORE, "kubectl.kubernetes.io/restartedAt"}
 
 
-async def test_a_workload_that_is_not_there() -> None:
+async def test_a_workload_that_does_not_exist() -> None:
     """Nothing is written."""
 
     class Empty(Server):
@@ -115,6 +114,6 @@ async def test_a_workload_that_is_not_there() -> None:
             return None
 
     server = Empty(BACK)
-    with pytest.raises(PermanentError, match="there is no Deployment/shop/web"):
+    with pytest.raises(PermanentError, match="Deployment/shop/web does not exist"):
         await restart(cast(ApiClient, server), "Deployment/shop/web", (), 10.0)
     assert server.patches == []

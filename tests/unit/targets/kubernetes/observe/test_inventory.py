@@ -1,4 +1,4 @@
-"""Objects of others are read, whatever they say."""
+"""Foreign objects are parsed, whatever they contain."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import pytest
 from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution
 from egress_server.formats.service_entry import read_foreign_entry
 from egress_server.targets.kubernetes.observe.inventory import entry_of, protocol_of
-from tests.unit.targets.kubernetes.clusters import found
+from tests.unit.targets.kubernetes.observations import found
 
 
-def test_all_that_is_understood_is_kept() -> None:
-    """In the form of ours."""
+def test_a_foreign_entry_is_parsed() -> None:
+    """In the form of managed ones."""
     spec = {
         "hosts": ["A.example"],
         "ports": [{"number": 443, "name": "tls", "protocol": "tls", "targetPort": 8443}],
@@ -49,8 +49,8 @@ def test_all_that_is_understood_is_kept() -> None:
         {"hosts": ["a"], "endpoints": [{"weight": "many"}]},
     ],
 )
-def test_what_could_be_anything_is_left_out(spec: dict[str, Any]) -> None:
-    """And is no error."""
+def test_an_entry_that_cant_be_parsed_is_left_out(spec: dict[str, Any]) -> None:
+    """Which is not an error."""
     assert read_foreign_entry("n", spec) is None
     assert entry_of(found("ServiceEntry", "x", spec), "default") is None
 
@@ -68,6 +68,6 @@ def test_what_could_be_anything_is_left_out(spec: dict[str, Any]) -> None:
         ({"appProtocol": "kubernetes.io/h2c"}, "http2"),
     ],
 )
-def test_a_services_port_is_what_its_name_says(port: dict[str, str], protocol: str) -> None:
-    """Unless appProtocol says it."""
+def test_a_services_protocol_comes_from_its_ports_name(port: dict[str, str], protocol: str) -> None:
+    """Unless appProtocol says otherwise."""
     assert protocol_of(port) == protocol

@@ -1,23 +1,23 @@
-"""Where interception of a whole mesh goes."""
+"""Where interception for a whole mesh is written."""
 
 from typing import Any
 
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import Capabilities
 from tests.support.meshes import interception
-from tests.unit.targets.kubernetes.clusters import ROOT, cluster, fitted, found, one, reasons, view
+from tests.unit.targets.kubernetes.observations import ROOT, cluster, found, observe, one, projected, reasons
 
 VALUES = found("ConfigMap", "istio-sidecar-injector", {"values": "{}"}, namespace=ROOT)
 
 
-def test_the_meshs_own_goes_into_the_injectors_values() -> None:
-    """All four of them, in the ConfigMap of the revision; the cluster's own ranges are named."""
+def test_mesh_wide_interception_goes_into_the_injectors_values() -> None:
+    """All four, in the ConfigMap of the revision, with the cluster's own service CIDRs."""
     policy = interception(include_service_cidrs=True, exclude_outbound_ports=(443,))
-    fit = fitted(cluster(), view(VALUES, ranges=("10.0.0.0/16",)), policy)
-    part = one(fit, "InjectorValues")
-    assert (part["metadata"]["namespace"], part["metadata"]["name"]) == (ROOT, "istio-sidecar-injector")
-    assert part["metadata"]["labels"] == {}
-    assert part["spec"] == {
+    projection = projected(cluster(), observe(VALUES, service_ranges=("10.0.0.0/16",)), policy)
+    fields = one(projection, "InjectorValues")
+    assert (fields["metadata"]["namespace"], fields["metadata"]["name"]) == (ROOT, "istio-sidecar-injector")
+    assert fields["metadata"]["labels"] == {}
+    assert fields["spec"] == {
         "includeIPRanges": "10.0.0.0/16",
         "excludeIPRanges": "",
         "includeOutboundPorts": "",
@@ -25,21 +25,21 @@ def test_the_meshs_own_goes_into_the_injectors_values() -> None:
     }
 
 
-def test_a_revision_that_is_not_there_is_told() -> None:
+def test_a_missing_revision_is_reported() -> None:
     """There is nothing to write into."""
     policy = interception()
-    fit = fitted(cluster(), view(VALUES, revision="canary"), policy)
-    assert fit.objects == ()
-    assert reasons(fit) == {"all": "UNSUPPORTED"}
-    assert "istio-system/istio-sidecar-injector-canary" in fit.obstacles[policy.name].message
+    projection = projected(cluster(), observe(VALUES, revision="canary"), policy)
+    assert projection.objects == ()
+    assert reasons(projection) == {"all": "UNSUPPORTED"}
+    assert "istio-system/istio-sidecar-injector-canary" in projection.obstacles[policy.name].message
 
 
-def test_what_is_narrower_waits_for_restarts_where_there_are_no_admission_policies() -> None:
-    """As it is rendered, with the cluster's own ranges."""
+def test_narrower_scopes_are_deferred_without_admission_policies() -> None:
+    """As rendered, with the cluster's own service CIDRs."""
     policy = interception("shop", scope=Scope("shop"), include_service_cidrs=True)
-    there: dict[str, Any] = {"ranges": ("10.0.0.0/16",)}
-    waiting = one(fitted(cluster(), view(**there), policy), "Interception")
+    there: dict[str, Any] = {"service_ranges": ("10.0.0.0/16",)}
+    waiting = one(projected(cluster(), observe(**there), policy), "Interception")
     assert (waiting["metadata"]["namespace"], waiting["spec"]["includeIPRanges"]) == ("shop", "10.0.0.0/16")
-    able = Capabilities(istio_version="1.31.1", mutating_admission_policy=True)
-    kinds = {obj["kind"] for obj in fitted(cluster(), view(capabilities=able, **there), policy).objects}
+    capabilities = Capabilities(istio_version="1.31.1", mutating_admission_policy=True)
+    kinds = {obj["kind"] for obj in projected(cluster(), observe(capabilities=capabilities, **there), policy).objects}
     assert kinds == {"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"}

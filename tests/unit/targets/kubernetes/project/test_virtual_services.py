@@ -1,4 +1,5 @@
-"""Routes and faults of a host that others may have: who owns it, and how ours go in where that is allowed."""
+"""Routes and faults for a host that may have a foreign VirtualService: who owns it, and how managed ones are merged
+if it is adopted."""
 
 import json
 from typing import Any
@@ -7,10 +8,10 @@ import pytest
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION
 from egress_server.domain.model.resources import HeaderMatch, MatchKind, Resolution, TrafficSettings
-from egress_server.targets.kubernetes.last_applied import SavedFields, key_of_object
+from egress_server.targets.kubernetes.last_applied import SavedFields, object_key
 from egress_server.targets.kubernetes.observe.observation import Observation
 from tests.support.meshes import entry, fault
-from tests.unit.targets.kubernetes.clusters import cluster, fitted, found, one, reasons, view, virtual_service
+from tests.unit.targets.kubernetes.observations import cluster, found, observe, one, projected, reasons, virtual_service
 
 HOST = "bank.example.com"
 BANK, BROKEN = entry("bank"), fault("broken")
@@ -28,10 +29,10 @@ OWNER = "VirtualService/default/theirs"
     ],
 )
 def test_who_does_not_own_the_host(theirs: Any) -> None:
-    """Another host, a wildcard, one for gateways only, one that our namespace does not see."""
-    fit = fitted(cluster(), view(theirs), BANK, BROKEN)
-    assert reasons(fit) == {}
-    assert one(fit, "VirtualService")["metadata"]["name"] == f"egress-{HOST}"
+    """Another host, a wildcard, one only for gateways, one that is not visible in our namespace."""
+    projection = projected(cluster(), observe(theirs), BANK, BROKEN)
+    assert reasons(projection) == {}
+    assert one(projection, "VirtualService")["metadata"]["name"] == f"egress-{HOST}"
 
 
 @pytest.mark.parametrize(
@@ -47,42 +48,42 @@ def test_who_does_not_own_the_host(theirs: Any) -> None:
     ],
 )
 def test_who_owns_the_host(theirs: Any) -> None:
-    """Then the fault is refused and not the entry, which is held all the same."""
-    fit = fitted(cluster(), view(theirs), BANK, BROKEN)
-    assert reasons(fit) == {"broken": "FOREIGN_OWNER"}
-    assert [obj["kind"] for obj in fit.objects] == ["ServiceEntry"]
+    """The fault is rejected, but not the entry."""
+    projection = projected(cluster(), observe(theirs), BANK, BROKEN)
+    assert reasons(projection) == {"broken": "FOREIGN_OWNER"}
+    assert [obj["kind"] for obj in projection.objects] == ["ServiceEntry"]
     name = f"VirtualService/{theirs.key.namespace}/theirs"
-    assert f"egressctl cluster adopt c0 {name}" in fit.obstacles[BROKEN.name].message
+    assert f"egressctl cluster adopt c0 {name}" in projection.obstacles[BROKEN.name].message
 
 
-def test_traffic_settings_are_refused_with_the_faults() -> None:
+def test_traffic_settings_are_rejected_with_the_faults() -> None:
     """They are in the same object."""
     slow = entry("bank", traffic=TrafficSettings(timeout=1.0))
-    assert reasons(fitted(cluster(), view(virtual_service("theirs", HOST)), slow, BROKEN)) == {
+    assert reasons(projected(cluster(), observe(virtual_service("theirs", HOST)), slow, BROKEN)) == {
         "bank": "FOREIGN_OWNER",
         "broken": "FOREIGN_OWNER",
     }
 
 
-def test_ours_stays_where_it_is_older() -> None:
-    """Istio heeds the older one."""
-    ours = virtual_service(f"egress-{HOST}", HOST, ours=True, age=5)
-    assert reasons(fitted(cluster(), view(ours, virtual_service("theirs", HOST, age=1)), BANK, BROKEN)) == {}
-    assert reasons(fitted(cluster(), view(ours, virtual_service("theirs", HOST, age=9)), BANK, BROKEN)) == {
+def test_an_older_managed_one_is_kept() -> None:
+    """Istio uses the older one."""
+    ours = virtual_service(f"egress-{HOST}", HOST, managed=True, age=5)
+    assert reasons(projected(cluster(), observe(ours, virtual_service("theirs", HOST, age=1)), BANK, BROKEN)) == {}
+    assert reasons(projected(cluster(), observe(ours, virtual_service("theirs", HOST, age=9)), BANK, BROKEN)) == {
         "broken": "FOREIGN_OWNER"
     }
 
 
-def merged(there: Observation, *resources: Any) -> dict[str, Any]:
-    """Our part of the owner's object, where that is adopted."""
-    return one(fitted(cluster(OWNER), there, *resources), "VirtualService")
+def merged(observed: Observation, *resources: Any) -> dict[str, Any]:
+    """Our fields of the owner's object, which is adopted."""
+    return one(projected(cluster(OWNER), observed, *resources), "VirtualService")
 
 
 def test_a_fault_goes_onto_each_of_the_owners_routes() -> None:
-    """Those that it lets through still go where the owner sends them."""
+    """Requests without the fault still go where the owner routes them."""
     canary = {"match": [{"headers": {"x": {"exact": "1"}}}], "route": [{"destination": {"host": "canary.example"}}]}
     rest = {"name": "rest", "route": [{"destination": {"host": HOST}}], "timeout": "3s"}
-    part = merged(view(virtual_service("theirs", HOST, http=[canary, rest])), BANK, BROKEN)
+    part = merged(observe(virtual_service("theirs", HOST, http=[canary, rest])), BANK, BROKEN)
     aborted = {"abort": {"percentage": {"value": 100.0}, "httpStatus": 503}}
     assert part["metadata"]["labels"] == {}
     assert part["spec"] == {
@@ -95,27 +96,29 @@ def test_a_fault_goes_onto_each_of_the_owners_routes() -> None:
     assert ends.keys() == {"fault-default.broken", "fault-default.broken/their-1"}
 
 
-def test_what_we_put_there_before_is_not_taken_for_theirs() -> None:
-    """Or routes would double with every look."""
+def test_our_own_routes_are_not_taken_for_foreign_ones() -> None:
+    """Otherwise routes would double with each reconcile."""
     theirs = virtual_service("theirs", HOST)
-    first = merged(view(theirs), BANK, BROKEN)
+    first = merged(observe(theirs), BANK, BROKEN)
     both = [*first["spec"]["http"], *theirs.content["http"]]
-    held = {key_of_object(OWNER): SavedFields(BANK.name, first["spec"], {"manager": ""}, forced=True)}
-    assert merged(view(virtual_service("theirs", HOST, http=both), held=held), BANK, BROKEN) == first
+    saved = {object_key(OWNER): SavedFields(BANK.name, first["spec"], {"manager": ""}, forced=True)}
+    assert merged(observe(virtual_service("theirs", HOST, http=both), saved=saved), BANK, BROKEN) == first
 
 
-def test_a_route_that_leads_nowhere_keeps_its_place() -> None:
-    """A redirect can't be disturbed, and must not be overtaken by the disturbed routes that follow it."""
+def test_a_route_without_a_destination_keeps_its_place() -> None:
+    """A redirect can't have a fault, and must stay before the faulted routes that follow it."""
     redirect = {"match": [{"uri": {"prefix": "/old"}}], "redirect": {"uri": "/new"}}
     rest = {"route": [{"destination": {"host": HOST}}]}
-    first, second = merged(view(virtual_service("theirs", HOST, http=[redirect, rest])), BANK, BROKEN)["spec"]["http"]
+    first, second = merged(observe(virtual_service("theirs", HOST, http=[redirect, rest])), BANK, BROKEN)["spec"][
+        "http"
+    ]
     assert "fault" not in first
     assert first["redirect"] == {"uri": "/new"}
     assert "fault" in second
 
 
 @pytest.mark.parametrize(
-    ("disturbed", "theirs", "both"),
+    ("condition", "theirs", "both"),
     [
         ({"ports": (80,)}, {"uri": {"prefix": "/a"}}, {"uri": {"prefix": "/a"}, "port": 80}),
         ({"ports": (80,)}, {"port": 80}, {"port": 80}),
@@ -133,28 +136,28 @@ def test_a_route_that_leads_nowhere_keeps_its_place() -> None:
     ],
 )
 def test_conditions_of_both_hold(
-    disturbed: dict[str, Any], theirs: dict[str, Any], both: dict[str, Any] | None
+    condition: dict[str, Any], theirs: dict[str, Any], both: dict[str, Any] | None
 ) -> None:
-    """A route that no request of the fault can take is not repeated."""
+    """A route that no request of the fault can match is left out."""
     route = {"match": [theirs], "route": [{"destination": {"host": HOST}}]}
     last = {"name": "last", "redirect": {"uri": "/"}}
-    part = merged(view(virtual_service("theirs", HOST, http=[route, last])), BANK, fault("broken", **disturbed))
+    part = merged(observe(virtual_service("theirs", HOST, http=[route, last])), BANK, fault("broken", **condition))
     conditions = [each.get("match") for each in part["spec"]["http"] if "fault" in each]
     assert conditions == ([] if both is None else [[both]])
 
 
-def test_routes_of_our_own_go_before_theirs_as_they_are() -> None:
-    """Who lets us route decides nothing beside us."""
+def test_our_own_routes_come_first() -> None:
+    """If we may route, we need nothing from the owner's routes."""
     slow = entry("bank", traffic=TrafficSettings(timeout=1.0))
-    names = [route["name"] for route in merged(view(virtual_service("theirs", HOST)), slow, BROKEN)["spec"]["http"]]
+    names = [route["name"] for route in merged(observe(virtual_service("theirs", HOST)), slow, BROKEN)["spec"]["http"]]
     assert names == ["fault-default.broken", f"egress-{HOST}/fallback"]
 
 
-def test_of_an_owner_of_several_hosts_only_ours_is_disturbed() -> None:
-    """By the host that a request is for; faults of two hosts stand side by side."""
+def test_with_several_hosts_only_ours_gets_the_fault() -> None:
+    """By the authority of a request; faults for two hosts coexist."""
     theirs = virtual_service("theirs", HOST)
     theirs.content["hosts"].append("coin.example.com")
-    part = merged(view(theirs), BANK, BROKEN, fault("slow", host="coin.example.com"))
+    part = merged(observe(theirs), BANK, BROKEN, fault("slow", host="coin.example.com"))
     conditions = {each["name"]: each["match"] for each in part["spec"]["http"]}
     assert conditions == {
         "fault-default.broken": [{"authority": {"regex": r"bank\.example\.com(:\d+)?"}}],
@@ -164,33 +167,33 @@ def test_of_an_owner_of_several_hosts_only_ours_is_disturbed() -> None:
     assert ends.keys() == conditions.keys()
 
 
-def test_a_route_by_a_name_of_ours_is_in_the_way() -> None:
-    """Since ours are taken out by name."""
+def test_a_foreign_route_with_one_of_our_names() -> None:
+    """Managed routes are removed by name."""
     route = {"name": "fault-default.broken", "route": [{"destination": {"host": HOST}}]}
-    there = view(virtual_service("theirs", HOST, http=[route]))
-    fit = fitted(cluster(OWNER), there, BANK, BROKEN)
-    assert reasons(fit) == {"broken": "FOREIGN_OWNER"}
-    assert "a route by a name of ours" in fit.obstacles[BROKEN.name].message
+    observed = observe(virtual_service("theirs", HOST, http=[route]))
+    projection = projected(cluster(OWNER), observed, BANK, BROKEN)
+    assert reasons(projection) == {"broken": "FOREIGN_OWNER"}
+    assert "already has a route with one of our names" in projection.obstacles[BROKEN.name].message
 
 
-def test_an_entry_of_our_name_is_refused_or_adopted() -> None:
-    """Adopted it is ours wholly, without a label of ours."""
+def test_a_foreign_entry_with_our_name_is_rejected_or_adopted() -> None:
+    """Once adopted its whole spec is managed, without our label."""
     theirs = found("ServiceEntry", "bank", {"hosts": ["x.example"]}, writer="argo")
-    fit = fitted(cluster(), view(theirs), BANK)
-    assert reasons(fit) == {"bank": "FOREIGN_OWNER"}
-    assert "argo" in fit.obstacles[BANK.name].message
-    part = one(fitted(cluster("ServiceEntry/default/bank"), view(theirs), BANK), "ServiceEntry")
+    projection = projected(cluster(), observe(theirs), BANK)
+    assert reasons(projection) == {"bank": "FOREIGN_OWNER"}
+    assert "argo" in projection.obstacles[BANK.name].message
+    part = one(projected(cluster("ServiceEntry/default/bank"), observe(theirs), BANK), "ServiceEntry")
     assert part["metadata"]["labels"] == {}
     assert part["spec"]["hosts"] == [HOST]
 
 
-def test_dynamic_dns_needs_an_istio_that_knows_it() -> None:
-    """Older ones would refuse the object, or worse, not."""
+def test_dynamic_dns_requires_istio_1_31() -> None:
+    """Older versions would reject the object or, worse, accept it."""
     wild = entry("wild", hosts=("*.example.com",), resolution=Resolution.DYNAMIC_DNS)
-    assert reasons(fitted(cluster(), view(dynamic_dns=False), wild)) == {"wild": "UNSUPPORTED"}
-    assert reasons(fitted(cluster(), view(), wild)) == {}
+    assert reasons(projected(cluster(), observe(dynamic_dns=False), wild)) == {"wild": "UNSUPPORTED"}
+    assert reasons(projected(cluster(), observe(), wild)) == {}
 
 
 def test_a_missing_namespace_is_waited_for() -> None:
-    """By that reason."""
-    assert reasons(fitted(cluster(), view(), entry("far", namespace="nowhere"))) == {"far": "NAMESPACE_MISSING"}
+    """With that reason."""
+    assert reasons(projected(cluster(), observe(), entry("far", namespace="nowhere"))) == {"far": "NAMESPACE_MISSING"}

@@ -1,1 +1,1 @@
-"""The API server as we speak to it: kinds, requests and their answers, and what it lets us do."""
+"""The API server's HTTP interface: kinds, requests, responses and errors."""

@@ -1,7 +1,8 @@
-"""A thin client of one API server: bytes out, plain dicts in, bounded, and with errors that say what to do next.
+"""A thin client of one API server: JSON bytes out, plain dicts in, bounded concurrency, errors that say what to do
+next.
 
-The generated client makes a class of each object and has none for Istio's; an applier that moves thousands of small
-objects wants neither.
+The generated client wraps each object in a class and has none for Istio's kinds; an applier that moves thousands of
+small objects needs neither.
 """
 
 import asyncio
@@ -16,13 +17,13 @@ import orjson
 from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.ports.target import UNREACHABLE
 from egress_server.targets.kubernetes.api.connection import ApiConnection
-from egress_server.targets.kubernetes.api.errors import ApiError, ApiResponse, content_of, refusal_of
+from egress_server.targets.kubernetes.api.errors import ApiError, ApiResponse, error_of_status, parse_response
 from egress_server.targets.kubernetes.api.kinds import ApiKind
 
 Object = dict[str, Any]
 
 FIELD_MANAGER = "mesh-egress"
-"""What the API server calls us where it says who set a field."""
+"""Our name in the managedFields of objects."""
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
@@ -42,18 +43,18 @@ class ListPage:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a watch: OPENED (ours: the server has begun to answer), ADDED, MODIFIED, DELETED or BOOKMARK, and
-    the object it is about."""
+    """One event of a watch: OPENED (our own: the server has begun to respond), ADDED, MODIFIED, DELETED or BOOKMARK,
+    and its object."""
 
     type: str
     object: Object
 
 
 class ApiClient:
-    """Speaks to the API server at `connection`, with at most `concurrency` requests at a time, watches aside.
+    """Sends requests to the API server at `connection`, at most `concurrency` at a time, not counting watches.
 
-    Every call raises Refusal where the server says no, TransientError where it can't be reached or asks to be left
-    alone, PermanentError where it does not know us.
+    Every call raises ApiError if the server rejects the request, TransientError if it can't be reached or asks us to
+    back off, PermanentError if it rejects our credentials.
     """
 
     def __init__(self, connection: ApiConnection, concurrency: int = 16) -> None:
@@ -63,29 +64,29 @@ class ApiClient:
 
     @property
     def url(self) -> str:
-        """Where the API server is."""
+        """The address of the API server."""
         return self._connection.url
 
     async def close(self) -> None:
-        """Lets its connections go."""
+        """Closes its connections."""
         await self._session.close()
 
     async def read(self, path: str) -> Object:
-        """What the API server says about itself, such as at /version."""
+        """Reads a path that is not an object, such as /version."""
         return await self._call("GET", path)
 
     async def ping(self) -> None:
-        """Returns if the API server answers within a moment, whatever it says."""
-        with self._reaching(), suppress(ApiError, PermanentError):
+        """Returns if the API server responds within a few seconds, whatever the response."""
+        with self._connection_errors(), suppress(ApiError, PermanentError):
             async with asyncio.timeout(_PING_SECONDS):
                 await self._call("GET", "/version")
 
     async def find(self, kind: ApiKind, namespace: str, name: str) -> Object | None:
-        """One object; None where there is none."""
+        """One object; None if it does not exist."""
         try:
             return await self._call("GET", kind.path(namespace, name))
-        except ApiError as refusal:
-            if refusal.missing:
+        except ApiError as error:
+            if error.missing:
                 return None
             raise
 
@@ -93,7 +94,7 @@ class ApiClient:
         self, kind: ApiKind, namespace: str = "", *, labels: str = "", fields: str = ""
     ) -> AsyncIterator[ListPage]:
         """All objects of a kind, or those selected, page by page."""
-        query = _selected(labels, fields) | {"limit": str(_PAGE)}
+        query = _selectors(labels, fields) | {"limit": str(_PAGE)}
         more = ""
         while True:
             page = await self._call("GET", kind.path(namespace), query | ({"continue": more} if more else {}))
@@ -103,7 +104,7 @@ class ApiClient:
                 return
 
     async def list(self, kind: ApiKind, namespace: str = "", *, labels: str = "", fields: str = "") -> ListPage:
-        """All objects of a kind, or those selected, at once."""
+        """All objects of a kind, or those selected, in one list."""
         items: list[Object] = []
         version = ""
         async for page in self.pages(kind, namespace, labels=labels, fields=fields):
@@ -114,58 +115,61 @@ class ApiClient:
     async def watch(
         self, kind: ApiKind, version: str, namespace: str = "", *, fields: str = "", seconds: int = 300
     ) -> AsyncIterator[Event]:
-        """What happens to objects of a kind after `version`, for so many seconds. A Refusal with `expired` where the
-        server no longer knows so far back."""
-        query = _selected("", fields) | {
+        """Changes to objects of a kind after `version`, for so many seconds. Raises ApiError with `expired` if the
+        server no longer has that version."""
+        query = _selectors("", fields) | {
             "watch": "1",
             "resourceVersion": version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
         }
         path = kind.path(namespace)
-        with self._reaching():
+        with self._connection_errors():
             headers = await self._connection.headers()
             async with self._session.get(
                 self._connection.url + path, params=query, headers=headers, timeout=_WATCH, **self._connection.options
             ) as response:
                 if response.status >= 400:
-                    content_of(ApiResponse(response.status, response.headers, await response.read()), f"watch {path}")
+                    parse_response(
+                        ApiResponse(response.status, response.headers, await response.read()), f"watch {path}"
+                    )
                 yield Event("OPENED", {})
                 async for line in response.content:
                     event = orjson.loads(line)
                     if event["type"] == "ERROR":
-                        raise refusal_of(event["object"], f"watch {path}")
+                        raise error_of_status(event["object"], f"watch {path}")
                     yield Event(event["type"], event["object"])
 
     async def create(self, kind: ApiKind, obj: Object, *, dry_run: bool = False) -> Object:
-        """A new object; a Refusal with `conflict` where there is one of its name. What it became."""
+        """Creates an object and returns it as stored. Raises ApiError with `conflict` if one of this name exists."""
         namespace = obj["metadata"].get("namespace", "")
         query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
         return await self._call("POST", kind.path(namespace), query, obj)
 
     async def replace(self, kind: ApiKind, obj: Object, *, manager: str = FIELD_MANAGER) -> Object:
-        """The whole object, by its resourceVersion; what changes is from then on held by `manager`. What it became."""
+        """Replaces the whole object at its resourceVersion and returns it as stored; `manager` owns the fields that
+        change."""
         return await self._call("PUT", _path(kind, obj), {"fieldManager": manager}, obj)
 
     async def apply(self, kind: ApiKind, obj: Object, *, force: bool = False) -> Object:
-        """The fields in `obj`, by server-side apply: a Refusal with `conflict` where somebody else holds one with
-        another value, unless forced. What the object became."""
+        """Server-side apply of the fields in `obj`; returns the object as stored. Raises ApiError with `conflict` if
+        another manager owns one of them with a different value, unless forced."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
         return await self._call("PATCH", _path(kind, obj), query, obj, _APPLY)
 
     async def merge(self, kind: ApiKind, namespace: str, name: str, change: Object) -> Object:
-        """Some fields, by a merge patch; None removes one. What the object became."""
+        """Changes some fields by a merge patch, in which None removes one; returns the object as stored."""
         path = kind.path(namespace, name)
         return await self._call("PATCH", path, {"fieldManager": FIELD_MANAGER}, change, _MERGE)
 
     async def delete(self, kind: ApiKind, namespace: str, name: str, *, uid: str, version: str = "") -> None:
-        """That very object, and as it was at `version` where given. That it is gone already is fine."""
+        """Deletes exactly this object, and only at `version` if given. Succeeds if it is already gone."""
         preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         try:
             await self._call("DELETE", kind.path(namespace, name), {}, body)
-        except ApiError as refusal:
-            if not refusal.missing:
+        except ApiError as error:
+            if not error.missing:
                 raise
 
     async def _call(
@@ -178,7 +182,7 @@ class ApiClient:
     ) -> Object:
         data = None if body is None else orjson.dumps(body)
         async with self._slots:
-            with self._reaching():
+            with self._connection_errors():
                 headers = await self._connection.headers() | ({"Content-Type": content_type} if data else {})
                 async with self._session.request(
                     method,
@@ -190,22 +194,22 @@ class ApiClient:
                     **self._connection.options,
                 ) as response:
                     answer = ApiResponse(response.status, response.headers, await response.read())
-        return content_of(answer, f"{method} {path}")
+        return parse_response(answer, f"{method} {path}")
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
+    def _connection_errors(self) -> Iterator[None]:
         try:
             yield
         except TimeoutError as error:
-            raise TransientError(UNREACHABLE, f"{self.url} does not answer in time") from error
+            raise TransientError(UNREACHABLE, f"{self.url} did not respond in time") from error
         except (aiohttp.ClientError, OSError) as error:
-            why = str(error) or type(error).__name__
-            raise TransientError(UNREACHABLE, f"{self.url} can't be reached: {why}") from error
+            reason = str(error) or type(error).__name__
+            raise TransientError(UNREACHABLE, f"{self.url} can't be reached: {reason}") from error
 
 
 def _path(kind: ApiKind, obj: Object) -> str:
     return kind.path(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
 
 
-def _selected(labels: str, fields: str) -> dict[str, str]:
+def _selectors(labels: str, fields: str) -> dict[str, str]:
     return ({"labelSelector": labels} if labels else {}) | ({"fieldSelector": fields} if fields else {})

@@ -1,8 +1,8 @@
-"""How an API server is reached: configuration, authentication and TLS by the Kubernetes client, its requests not.
+"""How an API server is reached. Configuration, authentication and TLS come from the Kubernetes client, requests do not.
 
-The client's own loader of a kubeconfig runs programs, reads files, and leaves keys behind in files of its own until
-the process ends; so a kubeconfig is read as data, and a client certificate is in a file only while it is loaded. In a
-cluster the loader is used: it follows the token that Kubernetes renews.
+The client's own kubeconfig loader runs programs, reads files, and leaves keys in files of its own until the process
+ends. So a kubeconfig is read as data, and a client certificate is in a file only while it is loaded. Inside a cluster
+the loader is used: it follows the token as Kubernetes renews it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from egress_server.domain.model.errors import PermanentError
 from egress_server.formats.kubeconfig import Kubeconfig, KubeconfigError, parse_kubeconfig, read_kubeconfig
 
 CREDENTIALS_REFUSED = "CREDENTIALS_REFUSED"
-# A watch is silent for long. Without these a peer that vanished would be noticed after hours; with them, in seconds.
+# A watch may be silent for a long time. Without keepalive a lost peer is noticed after hours; with it, in seconds.
 _KEEPALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPIDLE", 0), 4),
@@ -32,31 +32,31 @@ _KEEPALIVE = (
 
 
 class ApiConnection(RESTClientObject):
-    """Sessions with one API server. Making one may read files: do it in a thread."""
+    """Sessions with one API server. Creating one may read files: do it in a thread."""
 
     def __init__(self, configuration: Configuration) -> None:
-        # As kubectl does: many clusters' authorities are not what Python's strict mode asks for.
+        # As kubectl does: many clusters have a CA that Python's strict mode rejects.
         configuration.disable_strict_ssl_verification = True
         super().__init__(configuration)
 
     @property
     def url(self) -> str:
-        """Where the API server is."""
+        """The address of the API server."""
         host: str = self.configuration.host
         return host
 
     def session(self) -> aiohttp.ClientSession:
-        """A new session; to be closed by who asked for it."""
+        """A new session, which the caller closes."""
         return self._create_pool_manager()
 
     async def headers(self) -> dict[str, str]:
-        """Who we are, as of now: a token may be renewed at any time."""
+        """Authentication headers as of now: a token may be renewed at any time."""
         settings: Mapping[str, Any] = await self.configuration.auth_settings()
         return {setting["key"]: setting["value"] for setting in settings.values()}
 
     @property
     def options(self) -> dict[str, Any]:
-        """Of each request."""
+        """Options of each request."""
         options: dict[str, Any] = {}
         if self.configuration.tls_server_name:
             options["server_hostname"] = self.configuration.tls_server_name
@@ -68,8 +68,8 @@ class ApiConnection(RESTClientObject):
         return aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, socket_factory=_socket)
 
 
-async def by_kubeconfig(text: str, context: str = "") -> ApiConnection:
-    """By the kubeconfig in `text`. Raises PermanentError CREDENTIALS_REFUSED."""
+async def kubeconfig_connection(text: str, context: str = "") -> ApiConnection:
+    """From the kubeconfig in `text`. Raises PermanentError CREDENTIALS_REFUSED."""
     try:
         config = read_kubeconfig(parse_kubeconfig(text), context)
         return await asyncio.to_thread(_connection, config)
@@ -79,16 +79,14 @@ async def by_kubeconfig(text: str, context: str = "") -> ApiConnection:
         raise PermanentError(CREDENTIALS_REFUSED, f"a certificate or key can't be used: {error.reason}") from None
 
 
-async def by_service_account() -> ApiConnection:
-    """By the service account of the pod that we run in. Raises PermanentError NOT_IN_CLUSTER."""
+async def service_account_connection() -> ApiConnection:
+    """With the service account of the pod this process runs in. Raises PermanentError NOT_IN_CLUSTER."""
     configuration = Configuration()
     try:
         load_incluster_config(configuration)  # type: ignore[no-untyped-call]
         return await asyncio.to_thread(ApiConnection, configuration)
     except ConfigException as error:
-        raise PermanentError(
-            "NOT_IN_CLUSTER", f"this process runs in no cluster that it could drive: {error}"
-        ) from None
+        raise PermanentError("NOT_IN_CLUSTER", f"this process does not run in a cluster: {error}") from None
 
 
 def _connection(config: Kubeconfig) -> ApiConnection:

@@ -1,4 +1,4 @@
-"""Which kinds a cluster serves in which version, and what it can do."""
+"""Which kinds a cluster serves, in which version, and what else it says about itself."""
 
 import asyncio
 import re
@@ -24,12 +24,12 @@ _VERSIONS: Mapping[str, tuple[str, ...]] = {
     ADMISSION: ("v1", "v1beta1"),
     SERVICE_CIDR.group: ("v1", "v1beta1"),
 }
-"""By group, from the version we like best; of other groups every server has v1."""
+"""By group, most preferred first; every server has v1 of the other groups."""
 _FRESH_SECONDS = 5.0
 
 
 class Discovery:
-    """Asks the API server at most every few seconds."""
+    """Asks the API server once every few seconds at most."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class Discovery:
         self._lock = asyncio.Lock()
 
     async def kind(self, kind: ApiKind) -> ApiKind | None:
-        """The kind as it is served here; None where it is not."""
+        """The kind in the version that is served here; None if it is not served."""
         if kind.group not in _VERSIONS:
             return kind
         version = (await self._plurals(kind.group)).get(kind.plural)
@@ -57,8 +57,8 @@ class Discovery:
     async def _served(self, group: str, version: str) -> list[str]:
         try:
             found = await self._client.read(f"/apis/{group}/{version}")
-        except ApiError as refusal:
-            if refusal.missing:
+        except ApiError as error:
+            if error.missing:
                 return []
             raise
         return [resource["name"] for resource in found["resources"]]
@@ -70,8 +70,8 @@ _DYNAMIC_DNS, _DYNAMIC_DNS_SINCE = "DYNAMIC_DNS", (1, 31)
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
-    """What a cluster tells only when it is asked. `dynamic_dns` is whether Istio knows that resolution."""
+class ClusterInfo:
+    """What a cluster only says when asked. `dynamic_dns` is whether its Istio supports that resolution."""
 
     kubernetes_version: str = ""
     istio_version: str = ""
@@ -79,18 +79,19 @@ class Abilities:
     dynamic_dns: bool = True
 
 
-async def read_abilities(client: ApiClient, root: str, revision: str) -> Abilities:
-    """As of now. Raises Refusal, TransientError, PermanentError."""
+async def read_cluster_info(client: ApiClient, root: str, revision: str) -> ClusterInfo:
+    """Reads it now. Raises ApiError, TransientError, PermanentError."""
     version = await client.read("/version")
     control_planes = await client.list(DEPLOYMENT, root, labels="app=istiod")
     istio = istio_version(control_planes.items, revision)
     ztunnels = await client.list(DAEMON_SET, labels="app=ztunnel")
-    dynamic_dns = _known(istio) if istio else await _in_schema(client)
-    return Abilities(version["gitVersion"], istio, bool(ztunnels.items), dynamic_dns)
+    dynamic_dns = _supports_dynamic_dns(istio) if istio else await _in_schema(client)
+    return ClusterInfo(version["gitVersion"], istio, bool(ztunnels.items), dynamic_dns)
 
 
 def istio_version(control_planes: Iterable[Object], revision: str) -> str:
-    """Of the control plane of that revision: its label's, or its image's; empty where neither says."""
+    """Of the control plane with that revision: the tag of its image, or its version label; empty if neither is a
+    version."""
     for deployment in control_planes:
         labels = deployment["metadata"].get("labels") or {}
         if labels.get("istio.io/rev", "default") != (revision or "default"):
@@ -102,13 +103,13 @@ def istio_version(control_planes: Iterable[Object], revision: str) -> str:
     return ""
 
 
-def _known(version: str) -> bool:
+def _supports_dynamic_dns(version: str) -> bool:
     major, minor = version.split(".")[:2]
     return (int(major), int(minor)) >= _DYNAMIC_DNS_SINCE
 
 
 async def _in_schema(client: ApiClient) -> bool:
-    """Where the version is not known, by the schema of the objects."""
+    """Checks the schema of the objects if the version is not known."""
     try:
         found = await client.read(f"/openapi/v3/apis/{ISTIO}/{SERVICE_ENTRY.version}")
     except ApiError:

@@ -1,4 +1,4 @@
-"""What the API server says instead of doing what it was asked, as errors of this room and of the applier."""
+"""Error responses of the API server, as exceptions of this package and of the target port."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,95 +15,95 @@ REFUSED = "REFUSED"
 
 
 class ApiError(Exception):
-    """The API server said no to one request: code, reason and message are its own."""
+    """The API server rejected one request; code, reason and message are its own."""
 
-    def __init__(self, code: int, reason: str, message: str, asked: str) -> None:
-        super().__init__(f"{asked}: {message}")
+    def __init__(self, code: int, reason: str, message: str, request: str) -> None:
+        super().__init__(f"{request}: {message}")
         self.code = code
         self.reason = reason
         self.message = message
-        self.asked = asked
+        self.request = request
 
     @property
     def missing(self) -> bool:
-        """There is no such object, or no such kind."""
+        """The object, or its kind, does not exist."""
         return self.code == 404
 
     @property
     def conflict(self) -> bool:
-        """The object is another by now, is there already, or somebody else holds the field."""
+        """The object has changed, exists already, or another manager owns the field."""
         return self.code == 409
 
     @property
     def field_conflict(self) -> bool:
-        """Somebody else holds a field that was to be applied."""
+        """Another manager owns a field that was to be applied."""
         return self.conflict and self.message.startswith("Apply failed with")
 
     @property
     def expired(self) -> bool:
-        """The version asked for is older than what the server remembers."""
+        """The server no longer has the requested version."""
         return self.code == 410
 
     @property
     def forbidden(self) -> bool:
-        """We may not."""
+        """Our credentials do not permit the request."""
         return self.code == 403
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What came back of a request."""
+    """A response to one request."""
 
     code: int
     headers: Mapping[str, str]
     body: bytes
 
 
-def content_of(answer: ApiResponse, asked: str) -> dict[str, Any]:
-    """The object in an answer. Raises Refusal, TransientError where asking again may help, PermanentError where the
-    server does not know us."""
-    if answer.code < 400:
-        found: dict[str, Any] = orjson.loads(answer.body)
+def parse_response(response: ApiResponse, request: str) -> dict[str, Any]:
+    """The object in a response. Raises ApiError, TransientError if a retry may help, PermanentError if the server
+    rejects our credentials."""
+    if response.code < 400:
+        found: dict[str, Any] = orjson.loads(response.body)
         return found
-    reason, message = _words(answer)
-    if answer.code == 401:
+    reason, message = _reason_and_message(response)
+    if response.code == 401:
         raise PermanentError(PERMISSIONS_MISSING, "the API server rejects the credentials; they may have expired")
-    if answer.code == 429 or answer.code > 500:  # 500 itself is what a failing webhook makes of one object
-        raise TransientError("API_SERVER_BUSY", f"{asked}: {message}", _retry_after(answer))
-    raise ApiError(answer.code, reason, message, asked)
+    if response.code == 429 or response.code > 500:  # 500 is also what a failing webhook returns for one object
+        raise TransientError("API_SERVER_BUSY", f"{request}: {message}", _retry_after(response))
+    raise ApiError(response.code, reason, message, request)
 
 
-def refusal_of(status: Mapping[str, Any], asked: str) -> ApiError:
-    """What a Status says that came within an answer."""
+def error_of_status(status: Mapping[str, Any], request: str) -> ApiError:
+    """The error in a Status that arrived inside a response."""
     message = status.get("message") or "no reason given"
-    return ApiError(status.get("code") or 0, status.get("reason") or "", message, asked)
+    return ApiError(status.get("code") or 0, status.get("reason") or "", message, request)
 
 
 @contextmanager
-def outside() -> Iterator[None]:
-    """Turns a Refusal that nobody dealt with into an applier's word."""
+def as_target_errors() -> Iterator[None]:
+    """Turns an ApiError that was not handled into an error of the target port."""
     try:
         yield
-    except ApiError as refusal:
-        if refusal.forbidden:
-            raise PermanentError(PERMISSIONS_MISSING, str(refusal)) from refusal
-        if refusal.conflict:
-            raise TransientError(CONFLICT, str(refusal)) from refusal
-        raise PermanentError(REFUSED, str(refusal)) from refusal
+    except ApiError as error:
+        if error.forbidden:
+            raise PermanentError(PERMISSIONS_MISSING, str(error)) from error
+        if error.conflict:
+            raise TransientError(CONFLICT, str(error)) from error
+        raise PermanentError(REFUSED, str(error)) from error
 
 
-def _words(answer: ApiResponse) -> tuple[str, str]:
-    """Reason and message of a Status; of anything else, its beginning."""
+def _reason_and_message(response: ApiResponse) -> tuple[str, str]:
+    """Those of a Status; of any other body, its beginning."""
     try:
-        status = orjson.loads(answer.body)
+        status = orjson.loads(response.body)
     except orjson.JSONDecodeError:
         status = None
     if not isinstance(status, dict) or status.get("kind") != "Status":
-        text = answer.body[:200].decode(errors="replace").strip()
-        return "", f"HTTP {answer.code} {text}".strip()
-    return status.get("reason") or "", status.get("message") or f"HTTP {answer.code}"
+        text = response.body[:200].decode(errors="replace").strip()
+        return "", f"HTTP {response.code} {text}".strip()
+    return status.get("reason") or "", status.get("message") or f"HTTP {response.code}"
 
 
-def _retry_after(answer: ApiResponse) -> float | None:
-    text = answer.headers.get("Retry-After", "")
+def _retry_after(response: ApiResponse) -> float | None:
+    text = response.headers.get("Retry-After", "")
     return float(text) if text.isdigit() else None

@@ -1,4 +1,4 @@
-"""The kinds of objects that are dealt with, and where the API server has them."""
+"""The kinds of objects we use, and their paths on the API server."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 @dataclass(frozen=True, slots=True)
 class ApiKind:
-    """A kind of object, as one version serves it."""
+    """A kind of object, in the version that is served."""
 
     name: str
     plural: str
@@ -16,11 +16,11 @@ class ApiKind:
 
     @property
     def api_version(self) -> str:
-        """As its objects say it."""
+        """Its apiVersion."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "") -> str:
-        """Of the list in all namespaces or in one, or of one object."""
+        """The path of the list in all namespaces or in one, or of one object."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         space = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced and namespace else ""
         return f"{root}{space}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
@@ -32,7 +32,7 @@ SERVICE_ENTRY = ApiKind("ServiceEntry", "serviceentries", ISTIO)
 VIRTUAL_SERVICE = ApiKind("VirtualService", "virtualservices", ISTIO)
 DESTINATION_RULE = ApiKind("DestinationRule", "destinationrules", ISTIO)
 SIDECAR = ApiKind("Sidecar", "sidecars", ISTIO)
-OF_ISTIO = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR)
+ISTIO_KINDS = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR)
 
 NAMESPACE = ApiKind("Namespace", "namespaces", namespaced=False)
 SERVICE = ApiKind("Service", "services")
@@ -55,8 +55,11 @@ INJECTION_WEBHOOK = ApiKind(
 )
 ACCESS_REVIEW = ApiKind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
 
-WRITTEN = {kind.name: kind for kind in (*OF_ISTIO, ADMISSION_POLICY, ADMISSION_BINDING)}
-"""The kinds of objects that we make, by name."""
+MANAGED_KINDS = {kind.name: kind for kind in (*ISTIO_KINDS, ADMISSION_POLICY, ADMISSION_BINDING)}
+"""The kinds of objects that we create, by name."""
 
 
 STATE_CONFIG_MAP = "egress-state"
+"""Our record on the cluster, in Istio's root namespace."""
+ANNOTATION_PREFIX = "egress.mesh/"
+"""Of all annotations that we write."""

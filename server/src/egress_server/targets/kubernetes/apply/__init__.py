@@ -1,1 +1,1 @@
-"""Writing to a cluster: order, versions, field ownership, and the record we leave there."""
+"""Writes to a cluster: in which order, at which version, and what is left to other managers."""

@@ -1,1 +1,1 @@
-"""Settings inside text in Istio's ConfigMaps: read, and edited to the byte."""
+"""Edits settings inside the texts of Istio's ConfigMaps, leaving every other byte as it is."""

@@ -1,28 +1,28 @@
-"""The mesh-wide outbound mode as istiod has it: text below `mesh` in a ConfigMap, read with its own leniency and
-edited with none.
+"""The mesh-wide outbound mode as istiod reads it: text under `mesh` in a ConfigMap, read as leniently as istiod does
+and edited strictly.
 
-A text that istiod can't take is worse than a wrong one: it keeps the last good configuration, and after a restart it
-falls back to its defaults, which allow any destination.
+A text that istiod rejects is worse than a wrong one: it keeps the last good configuration, and after a restart it falls
+back to its defaults, which allow any destination.
 """
 
 import yaml
 
 from egress_server.targets.kubernetes.configmap import splice
-from egress_server.targets.kubernetes.configmap.splice import Before, SpliceError
+from egress_server.targets.kubernetes.configmap.splice import PreviousText, SpliceError
 from egress_server.targets.kubernetes.configmap.yaml_positions import MAX_DEPTH
 
 KEY = "mesh"
-"""Of the ConfigMap's data."""
+"""In the ConfigMap's data."""
 UNREADABLE = ""
-"""The mode of a text that istiod does not take, so that what it heeds is an earlier one."""
+"""The mode of a text that istiod rejects, so that an earlier configuration is in effect."""
 DEFAULT = "ALLOW_ANY"
-_NAMES = ("outboundTrafficPolicy", "outbound_traffic_policy")  # the first wins where both are there
+_NAMES = ("outboundTrafficPolicy", "outbound_traffic_policy")  # the first wins if both are set
 _MODES = ("REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS")  # by number
 
 
 def effective_mode(text: str | None) -> str:
-    """What a text comes to by itself in istiod, which keeps the last of two equal keys and reads the first document
-    only; None where there is no text. UNREADABLE where that is not certain."""
+    """The mode of a text in istiod, which keeps the last of two equal keys and reads only the first document; None if
+    there is no text. UNREADABLE if that is not certain."""
     try:
         root = _first_document(text or "")
     except yaml.YAMLError:
@@ -54,7 +54,7 @@ def _first_document(text: str) -> yaml.Node | None:
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH or (isinstance(event, yaml.ScalarEvent) and event.value == "<<"):
-            raise yaml.YAMLError("nested too deep, or takes values from elsewhere")
+            raise yaml.YAMLError("nested too deep, or uses a merge key")
         if isinstance(event, yaml.DocumentEndEvent):
             break
     loader = yaml.CSafeLoader(text)
@@ -65,7 +65,7 @@ def _first_document(text: str) -> yaml.Node | None:
 
 
 def _fields(node: yaml.Node | None) -> dict[str, yaml.Node] | None:
-    """The last of each key; None where it is no mapping."""
+    """The last of each key; None if it is not a mapping."""
     if not isinstance(node, yaml.MappingNode):
         return None
     return {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
@@ -76,20 +76,21 @@ def _is_null(node: yaml.Node | None) -> bool:
 
 
 def written_mode(text: str | None) -> str | None:
-    """The mode that is written out; None where none is. Raises SpliceError where nobody should edit the text."""
+    """The mode as written; None if none is. Raises SpliceError if the text can't be edited safely."""
     return splice.read(text or "", _path(text or ""))
 
 
-def set_mode(text: str | None, mode: str) -> tuple[str, Before]:
+def set_mode(text: str | None, mode: str) -> tuple[str, PreviousText]:
     """The text with `mode` written out, and what `restore_mode` needs. Raises SpliceError."""
     new, before = splice.put(text or "", _path(text or ""), mode)
     if effective_mode(new) != mode:
-        raise SpliceError("istiod would read it as something else")
+        raise SpliceError("istiod would read a different mode")
     return new, before
 
 
-def restore_mode(text: str, before: Before) -> str:
-    """The text as it was before the mode was set, with all that others have changed since. Raises SpliceError."""
+def restore_mode(text: str, before: PreviousText) -> str:
+    """The text as it was before the mode was set, with everything that others have changed since. Raises
+    SpliceError."""
     return splice.restore(text, _path(text), before)
 
 

@@ -1,7 +1,7 @@
-"""A YAML or JSON text with the place of everything in it, read as strictly as somebody must who is about to edit it.
+"""A YAML or JSON text with the position of everything in it, parsed as strictly as an edit requires.
 
-The parser is the one whose Go port istiod uses (libyaml), so the two agree on where things begin and end, and a text
-that it can't read istiod can't read either.
+The parser is libyaml, whose Go port istiod uses: the two agree on where nodes begin and end, and what it can't parse
+istiod can't parse either.
 """
 
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from typing import Any
 
 import yaml
 
-MAX_LENGTH = 256 * 1024  # reading takes most of a second of everybody's time
+MAX_LENGTH = 256 * 1024  # parsing takes most of a second, and blocks the event loop
 MAX_DEPTH = 64
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
 class SpliceError(ValueError):
-    """The text can't be edited with certainty; the message says why, for people."""
+    """The text can't be edited safely; the message is human-readable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A key and its value, as indexes of events; the value's last event stands before `end`."""
+    """A key and its value, as indexes of events; the value's events end before `end`."""
 
     key: int
     value: int
@@ -29,7 +29,7 @@ class Pair:
 
 
 class YamlPositions:
-    """One document, or none where the text is empty. Nodes are known by the index of their first event."""
+    """One document, or none if the text is empty. Nodes are identified by the index of their first event."""
 
     def __init__(self, text: str) -> None:
         """Raises SpliceError."""
@@ -44,7 +44,8 @@ class YamlPositions:
                 self._check_keys(index)
 
     def walk(self, path: Sequence[str]) -> list[Pair]:
-        """The pairs along `path`, as far as it goes. Raises SpliceError where its meaning hangs on other places."""
+        """The pairs along `path`, as far as it exists. Raises SpliceError if its meaning depends on other parts of the
+        text."""
         found: list[Pair] = []
         node = self.root
         for name in path:
@@ -57,8 +58,8 @@ class YamlPositions:
             node = pair.value
         return found
 
-    def holder(self, walked: Sequence[Pair], depth: int) -> int | None:
-        """The node that `depth` keys lead to: what holds the pair at that level, where there is one."""
+    def container(self, walked: Sequence[Pair], depth: int) -> int | None:
+        """The node that `depth` keys lead to, which contains the pair at that level, if any."""
         return walked[depth - 1].value if depth else self.root
 
     def pairs(self, mapping: int) -> list[Pair]:
@@ -72,19 +73,19 @@ class YamlPositions:
         return found
 
     def is_mapping(self, node: int) -> bool:
-        """Whether it is one. Raises SpliceError where the node stands for another, or is meant elsewhere too."""
+        """Whether it is a mapping. Raises SpliceError if the node is an alias, or is anchored or tagged."""
         event = self._events[node]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None or event.tag is not None:
-            raise SpliceError(f"{self.line(node)}: stands here by an anchor, an alias or a tag")
+            raise SpliceError(f"{self.line(node)}: uses an anchor, an alias or a tag")
         return isinstance(event, yaml.MappingStartEvent)
 
     def is_block(self, node: int) -> bool:
-        """Whether it is a mapping without braces."""
+        """Whether it is a block-style mapping."""
         event = self._events[node]
         return isinstance(event, yaml.MappingStartEvent) and not event.flow_style
 
     def scalar(self, node: int) -> str | None:
-        """The text of a plain value; None where it is null. Raises SpliceError where it is none."""
+        """The text of a plain value; None if it is null. Raises SpliceError if it is not a plain value."""
         event = self._events[node]
         if self.is_mapping(node) or not isinstance(event, yaml.ScalarEvent) or event.style in ("|", ">"):
             raise SpliceError(f"{self.line(node)}: not a plain value")
@@ -97,20 +98,20 @@ class YamlPositions:
         return place
 
     def end(self, node: int) -> int:
-        """Where the node ends in the text. The parser lets a mapping without braces end where the next thing begins;
-        here it ends with its last value."""
+        """Where the node ends in the text. The parser ends a block mapping where the next node begins; here it ends
+        with its last value."""
         events = self._events[node : self._ends[node]]
         last = next(e for e in reversed(events) if isinstance(e, yaml.NodeEvent) or _width(e))
         place: int = last.end_mark.index
         return place
 
     def line(self, node: int) -> str:
-        """Which line it is on, for people."""
+        """Its line number, human-readable."""
         return _line(self._events[node])
 
     def outline(self, leave_out: range) -> list[dict[str, Any]]:
-        """All that the text says, without where; the events of `leave_out` are left out."""
-        return [_said(event) for index, event in enumerate(self._events) if index not in leave_out]
+        """The content of the text without positions, except for the events in `leave_out`."""
+        return [_plain(event) for index, event in enumerate(self._events) if index not in leave_out]
 
     def extent(self, node: int) -> range:
         """The events of a node."""
@@ -128,7 +129,7 @@ class YamlPositions:
             if not isinstance(event, yaml.ScalarEvent) or (event.implicit[0] and event.value in _NULLS):
                 raise SpliceError(f"{self.line(pair.key)}: a key must be plain text")
             if event.value == "<<":
-                raise SpliceError(f"{self.line(pair.key)}: takes values from elsewhere by a merge key (<<)")
+                raise SpliceError(f"{self.line(pair.key)}: uses a merge key (<<)")
             if event.value in seen:
                 raise SpliceError(f"{self.line(pair.key)}: {event.value!r:.80} is set twice")
             seen.add(event.value)
@@ -143,8 +144,8 @@ def _events(text: str) -> list[Any]:
         events: list[Any] = list(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise SpliceError(f"{where}{error.problem or error.context}") from error
+        position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise SpliceError(f"{position}{error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise SpliceError(str(error).partition("\n")[0]) from error
     if sum(isinstance(event, yaml.DocumentStartEvent) for event in events) > 1:
@@ -154,7 +155,7 @@ def _events(text: str) -> list[Any]:
 
 
 def _ends(events: Sequence[Any]) -> dict[int, int]:
-    """Of each node, by the index of its first event, the index behind its last."""
+    """For each node, by the index of its first event, the index after its last."""
     ends: dict[int, int] = {}
     opened: list[int] = []
     for index, event in enumerate(events):
@@ -170,12 +171,12 @@ def _ends(events: Sequence[Any]) -> dict[int, int]:
 
 
 def _check_aliases(events: Sequence[Any]) -> None:
-    """The parser by itself does not mind one that stands for nothing; whoever reads the text does."""
+    """The parser accepts an alias without an anchor; readers of the text don't."""
     known: set[str] = set()
     for event in events:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in known:
-                raise SpliceError(f"{_line(event)}: nothing is called {event.anchor!r:.80}")
+                raise SpliceError(f"{_line(event)}: there is no anchor {event.anchor!r:.80}")
         elif isinstance(event, yaml.NodeEvent) and event.anchor is not None:
             known.add(event.anchor)
 
@@ -189,6 +190,6 @@ def _width(event: Any) -> int:
     return width
 
 
-def _said(event: Any) -> dict[str, Any]:
-    said = {name: value for name, value in vars(event).items() if not name.endswith("_mark")}
-    return {"type": type(event), **said}
+def _plain(event: Any) -> dict[str, Any]:
+    plain = {name: value for name, value in vars(event).items() if not name.endswith("_mark")}
+    return {"type": type(event), **plain}

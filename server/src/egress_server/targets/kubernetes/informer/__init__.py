@@ -1,1 +1,1 @@
-"""List and watch of a cluster, kept in memory."""
+"""Lists and watches a cluster's objects and keeps them in memory."""

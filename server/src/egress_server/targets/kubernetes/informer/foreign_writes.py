@@ -1,6 +1,7 @@
-"""Whether others keep istiod from telling its sidecars: it waits for a pause in the writes, ten seconds at most.
+"""Detects that other clients keep istiod debouncing: it waits for a pause in the writes before it pushes, ten seconds
+at most.
 
-A write every 50 ms holds every change back for nearly ten seconds, and nothing else shows it.
+A write every 50 ms delays every change by nearly ten seconds, and nothing else shows it.
 """
 
 from collections import deque
@@ -12,11 +13,11 @@ from egress_server.domain.model.status import Problem
 ISTIOD_DEBOUNCING = "ISTIOD_DEBOUNCING"
 _PAUSE_SECONDS = 0.15
 _LONGEST_SECONDS = 10.5
-_HEEDED = frozenset({"ServiceEntry", "VirtualService", "DestinationRule", "Sidecar", "Service"})
+_PUSHED_KINDS = frozenset({"ServiceEntry", "VirtualService", "DestinationRule", "Sidecar", "Service"})
 
 
 class ForeignWrites:
-    """The writes of others that istiod heeds, as far as they are followed."""
+    """Writes of other clients that make istiod push, among the watched objects."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -28,13 +29,13 @@ class ForeignWrites:
         self._applied = self._monotonic()
         self._seen.clear()
 
-    def saw(self, kind: str, writer: str) -> None:
-        """Somebody else has written."""
-        if kind in _HEEDED:
+    def record(self, kind: str, writer: str) -> None:
+        """Another client has written."""
+        if kind in _PUSHED_KINDS:
             self._seen.append((self._monotonic(), kind, writer))
 
-    def holding_up(self) -> Problem | None:
-        """What keeps our last write from the sidecars."""
+    def propagation_problem(self) -> Problem | None:
+        """What delays our last write on its way to the sidecars."""
         now = self._monotonic()
         if self._applied is None or now - self._applied > _LONGEST_SECONDS or not self._seen:
             return None
@@ -44,6 +45,6 @@ class ForeignWrites:
         who = sorted({f"{kind} by {writer or 'an unknown manager'}" for _, kind, writer in self._seen})
         return Problem(
             ISTIOD_DEBOUNCING,
-            f"for {now - self._applied:.1f} s others have been writing without a pause ({len(self._seen)} writes: "
-            f"{', '.join(who)}), and istiod holds all changes back until there is one, 10 s at most",
+            f"istiod is debouncing: other clients wrote {len(self._seen)} times in the last "
+            f"{now - self._applied:.1f} s ({', '.join(who)}); it pushes after a 100 ms pause, 10 s at most",
         )

@@ -1,6 +1,7 @@
-"""An object as the API server last told of it, kept small: without its status, and without what nobody asks for.
+"""An object as the API server last returned it, kept small: without its status, and without anything that is never
+read.
 
-Who set which field is kept only where it matters: of the kinds that are written into though they are not ours.
+managedFields are kept only for the kinds that we write into although they are unmanaged.
 """
 
 from collections.abc import Mapping
@@ -10,38 +11,40 @@ from typing import Any
 
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey
 from egress_server.targets.kubernetes.api.client import Object
+from egress_server.targets.kubernetes.api.kinds import ANNOTATION_PREFIX
 from egress_server.targets.kubernetes.api.managed_fields import last_writer
 
 ISTIO_API_VERSION = "networking.istio.io/v1"
-OUR_ANNOTATIONS = "egress.mesh/"
 _CONTENT = ("spec", "data")
-_NOT_KEPT = frozenset({"managedFields", "selfLink", "generation"})
-_LITTLE: Mapping[str, tuple[str, ...]] = {"Namespace": (), "Service": ("ports", "clusterIPs", "type", "externalName")}
-"""Kinds of which not all of the content is kept, but only this."""
-_MANAGED = frozenset({"Sidecar", "VirtualService", "ConfigMap"})
+_DROPPED_METADATA = frozenset({"managedFields", "selfLink", "generation"})
+_KEPT_CONTENT: Mapping[str, tuple[str, ...]] = {
+    "Namespace": (),
+    "Service": ("ports", "clusterIPs", "type", "externalName"),
+}
+"""Of these kinds only this part of the content is kept."""
+_WITH_MANAGED_FIELDS = frozenset({"Sidecar", "VirtualService", "ConfigMap"})
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(frozen=True, slots=True)
 class CachedObject:
-    """`content` is its spec, or the data of a ConfigMap. `writer` is who last set a field of it, besides us; `managed`
-    is what it says of who set what."""
+    """`content` is its spec, or the data of a ConfigMap; `writer` is who last changed a field, other than us."""
 
     key: ObjectKey
     metadata: Mapping[str, Any]
     content: Any
     writer: str = ""
-    managed: tuple[Mapping[str, Any], ...] = ()
+    managed_fields: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def uid(self) -> str:
-        """Which object of that name it is."""
+        """Distinguishes it from others that had this name before."""
         uid: str = self.metadata["uid"]
         return uid
 
     @property
     def version(self) -> str:
-        """Of its content, as the API server counts."""
+        """Its resourceVersion."""
         version: str = self.metadata["resourceVersion"]
         return version
 
@@ -52,7 +55,7 @@ class CachedObject:
 
     @property
     def age(self) -> tuple[str, str, str]:
-        """Sorts the older first, as Istio does: of equal age by name, then by namespace."""
+        """Sorts older objects first, as Istio does: those of equal age by name, then by namespace."""
         return self.metadata["creationTimestamp"], self.key.name, self.key.namespace
 
     @property
@@ -66,28 +69,28 @@ class CachedObject:
         return self.metadata.get("annotations") or {}
 
     @property
-    def ours(self) -> bool:
-        """Whether we made it."""
+    def managed(self) -> bool:
+        """Whether we created it."""
         return self.labels.items() >= MANAGED_BY.items()
 
     @property
-    def going(self) -> bool:
-        """Whether it has been deleted and only waits for somebody's finalizer."""
+    def terminating(self) -> bool:
+        """Whether it was deleted and only waits for a finalizer."""
         return "deletionTimestamp" in self.metadata
 
-    def same_as(self, other: "CachedObject") -> bool:
-        """Whether nothing has changed that anybody here looks at."""
+    def content_equals(self, other: "CachedObject") -> bool:
+        """Whether nothing differs that is read here."""
         return (
             self.content == other.content
             and self.labels == other.labels
             and self.annotations == other.annotations
-            and self.going == other.going
+            and self.terminating == other.terminating
             and self.uid == other.uid
         )
 
-    def normal(self) -> IstioObject:
-        """As what is wanted looks, of an object of ours: only what we write."""
-        kept = {name: value for name, value in self.annotations.items() if name.startswith(OUR_ANNOTATIONS)}
+    def as_desired(self) -> IstioObject:
+        """A managed object in the form of desired state: only what we write."""
+        kept = {name: value for name, value in self.annotations.items() if name.startswith(ANNOTATION_PREFIX)}
         return {
             "apiVersion": ISTIO_API_VERSION if self.key.kind in _ISTIO_KINDS else ADMISSION_API_VERSION,
             "kind": self.key.kind,
@@ -108,12 +111,14 @@ _ISTIO_KINDS = frozenset({"ServiceEntry", "VirtualService", "DestinationRule", "
 def cached_object(kind: str, obj: Object) -> CachedObject:
     """What is kept of an object."""
     raw = obj["metadata"]
-    metadata = {name: value for name, value in raw.items() if name not in _NOT_KEPT}
+    metadata = {name: value for name, value in raw.items() if name not in _DROPPED_METADATA}
     if _LAST_APPLIED in (metadata.get("annotations") or {}):
         metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != _LAST_APPLIED}
     fields = raw.get("managedFields") or ()
     content: Any = next((obj[part] for part in _CONTENT if part in obj), {})
-    if kind in _LITTLE:
-        content = {name: content[name] for name in _LITTLE[kind] if name in content}
+    if kind in _KEPT_CONTENT:
+        content = {name: content[name] for name in _KEPT_CONTENT[kind] if name in content}
     key = ObjectKey(kind, raw.get("namespace", ""), raw["name"])
-    return CachedObject(key, metadata, content, last_writer(fields), tuple(fields) if kind in _MANAGED else ())
+    return CachedObject(
+        key, metadata, content, last_writer(fields), tuple(fields) if kind in _WITH_MANAGED_FIELDS else ()
+    )

@@ -1,10 +1,25 @@
-"""What of a cluster is followed all the time."""
+"""Which objects of a cluster are watched."""
+
+from dataclasses import dataclass
 
 from egress_server.targets.kubernetes.api import kinds
-from egress_server.targets.kubernetes.api.kinds import STATE_CONFIG_MAP
-from egress_server.targets.kubernetes.informer.reflector import WatchSpec
+from egress_server.targets.kubernetes.api.kinds import STATE_CONFIG_MAP, ApiKind
 
 _INJECTOR = "istio-sidecar-injector"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSpec:
+    """What one reflector watches: a kind, in one namespace or all, and only the object of one name if given."""
+
+    kind: ApiKind
+    namespace: str = ""
+    name: str = ""
+
+    @property
+    def fields(self) -> str:
+        """As a field selector."""
+        return f"metadata.name={self.name}" if self.name else ""
 
 
 def mesh_config_name(revision: str) -> str:
@@ -18,12 +33,12 @@ def injector_name(revision: str) -> str:
 
 
 def revision_of_injector(name: str) -> str:
-    """The other way round."""
+    """The revision in the name of an injector's ConfigMap."""
     return name.removeprefix(_INJECTOR).removeprefix("-")
 
 
 def watch_specs(root: str, revision: str) -> tuple[WatchSpec, ...]:
-    """Of Istio's ConfigMaps only those of the revision."""
+    """Of Istio's ConfigMaps, only those of this revision."""
     config_maps = (STATE_CONFIG_MAP, mesh_config_name(revision), injector_name(revision))
     return (
         WatchSpec(kinds.SERVICE_ENTRY),

@@ -1,1 +1,1 @@
-"""Who is captured and by which rules: pods, the templates and policies that they come from, and restarts."""
+"""Which connections of a pod are captured: pods, the templates and policies that decide it, and restarts."""

@@ -1,7 +1,7 @@
-"""Pods as far as interception is concerned: whose they are, and which rules they were created with.
+"""Pods as far as interception is concerned: who owns them, and which rules they were created with.
 
-The rules are those that istio-init was told; where Istio's CNI plugin sets them instead, the annotations that the
-injector left for it.
+The rules are the arguments of istio-init; if Istio's CNI plugin sets them instead, the annotations that the injector
+left for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,29 +16,29 @@ INCLUDE_RANGES = "traffic.sidecar.istio.io/includeOutboundIPRanges"
 EXCLUDE_RANGES = "traffic.sidecar.istio.io/excludeOutboundIPRanges"
 INCLUDE_PORTS = "traffic.sidecar.istio.io/includeOutboundPorts"
 EXCLUDE_PORTS = "traffic.sidecar.istio.io/excludeOutboundPorts"
-VALUE_OF = {
+VALUE_BY_ANNOTATION = {
     INCLUDE_RANGES: "includeIPRanges",
     EXCLUDE_RANGES: "excludeIPRanges",
     INCLUDE_PORTS: "includeOutboundPorts",
     EXCLUDE_PORTS: "excludeOutboundPorts",
 }
-"""The injector's value that each annotation stands above."""
-_FLAG_OF = {
+"""The injector's value that each annotation overrides."""
+_VALUE_BY_FLAG = {
     "-i": "includeIPRanges",
     "-x": "excludeIPRanges",
     "-q": "includeOutboundPorts",
     "-o": "excludeOutboundPorts",
 }
-_NOTHING = dict.fromkeys(VALUE_OF.values(), "")
+_UNSET = dict.fromkeys(VALUE_BY_ANNOTATION.values(), "")
 _CNI_DEFAULTS = {"includeIPRanges": "*"}
 _REDIRECTION = "ambient.istio.io/redirection"
 _PROXY, _INIT = "istio-proxy", "istio-init"
-_OVER = frozenset({"Succeeded", "Failed"})
+_TERMINATED = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """What a pod belongs to, and would be created again by: Deployment, StatefulSet, DaemonSet, or the pod itself."""
+class PodOwner:
+    """What a pod belongs to and would be recreated by: Deployment, StatefulSet, DaemonSet, or the pod itself."""
 
     kind: str
     namespace: str
@@ -51,11 +51,11 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """`rules` are those it runs with; None where it has no sidecar, or none that captures."""
+    """`rules` are those it runs with; None if it has no sidecar, or none that captures connections."""
 
     namespace: str
     name: str
-    owner: Owner
+    owner: PodOwner
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     rules: CaptureRules | None
@@ -65,9 +65,9 @@ class Pod:
 
 
 def read_pod(obj: Object) -> Pod | None:
-    """The pod; None where it has come to its end."""
+    """The pod; None if it has terminated."""
     metadata, spec = obj["metadata"], obj["spec"]
-    if obj.get("status", {}).get("phase") in _OVER or "deletionTimestamp" in metadata:
+    if obj.get("status", {}).get("phase") in _TERMINATED or "deletionTimestamp" in metadata:
         return None
     containers = (*spec.get("containers", ()), *spec.get("initContainers", ()))
     annotations = metadata.get("annotations") or {}
@@ -77,7 +77,7 @@ def read_pod(obj: Object) -> Pod | None:
         name=metadata["name"],
         owner=_owner(metadata),
         labels=metadata.get("labels") or {},
-        annotations={name: value for name, value in annotations.items() if name in VALUE_OF},
+        annotations={name: value for name, value in annotations.items() if name in VALUE_BY_ANNOTATION},
         rules=_rules(containers, annotations) if has_sidecar else None,
         has_sidecar=has_sidecar,
         host_network=bool(spec.get("hostNetwork")),
@@ -86,30 +86,29 @@ def read_pod(obj: Object) -> Pod | None:
 
 
 def values_of(annotations: Mapping[str, str], mesh: Mapping[str, str]) -> dict[str, str]:
-    """The injector's values for a pod with these annotations, which stand above those of the mesh."""
-    own = {VALUE_OF[name]: value for name, value in annotations.items() if name in VALUE_OF}
-    return {**_NOTHING, **mesh, **own}
+    """The injector's values for a pod with these annotations, which override those of the mesh."""
+    own = {VALUE_BY_ANNOTATION[name]: value for name, value in annotations.items() if name in VALUE_BY_ANNOTATION}
+    return {**_UNSET, **mesh, **own}
 
 
 def _rules(containers: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> CaptureRules | None:
     init = next((container for container in containers if container["name"] == _INIT), None)
-    if init is None:  # Istio's CNI plugin does it, if anybody does
+    if init is None:  # set by Istio's CNI plugin, if at all
         if annotations.get("sidecar.istio.io/interceptionMode") in (None, "NONE"):
             return None
         return parse_rules(values_of(annotations, _CNI_DEFAULTS))
-    words = list(init.get("args", ()))
-    told = dict(pairwise(words))
-    return parse_rules({**_NOTHING, **{value: told.get(flag, "") for flag, value in _FLAG_OF.items()}})
+    arguments = dict(pairwise(init.get("args", ())))
+    return parse_rules({**_UNSET, **{value: arguments.get(flag, "") for flag, value in _VALUE_BY_FLAG.items()}})
 
 
-def _owner(metadata: Mapping[str, Any]) -> Owner:
+def _owner(metadata: Mapping[str, Any]) -> PodOwner:
     namespace = metadata["namespace"]
     references = metadata.get("ownerReferences") or ()
     reference = next((each for each in references if each.get("controller")), None)
     if reference is None:
-        return Owner("Pod", namespace, metadata["name"])
+        return PodOwner("Pod", namespace, metadata["name"])
     kind, name = reference["kind"], reference["name"]
     template = (metadata.get("labels") or {}).get("pod-template-hash", "")
     if kind == "ReplicaSet" and template and name.endswith(f"-{template}"):
-        return Owner("Deployment", namespace, name.removesuffix(f"-{template}"))
-    return Owner(kind, namespace, name)
+        return PodOwner("Deployment", namespace, name.removesuffix(f"-{template}"))
+    return PodOwner(kind, namespace, name)

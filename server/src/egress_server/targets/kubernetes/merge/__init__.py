@@ -1,1 +1,1 @@
-"""Fields that we own inside foreign objects: read, written, restored. One file a kind."""
+"""Fields that we own inside unmanaged objects: how they are read, written and put back."""

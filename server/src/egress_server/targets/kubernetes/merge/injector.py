@@ -1,8 +1,8 @@
-"""The values that Istio's injector gives new pods, inside the JSON in a ConfigMap of Istio's.
+"""The values that Istio's injector gives to new pods, inside JSON in one of Istio's ConfigMaps.
 
-A bad value keeps every new pod of the mesh from starting. So istiod is asked by a pod for trial before and after they
-are written (injection_trial.py); where new pods do not get them, what was there comes back, and the same is not tried
-again until the ConfigMap or the values are others.
+An invalid value keeps every new pod of the mesh from starting. So istiod checks the values on a dry-run pod before and
+after they are written (interception/dry_run.py). If new pods don't get them, the previous values are restored, and the
+same write is not repeated until the ConfigMap or the values change.
 """
 
 import hashlib
@@ -19,25 +19,25 @@ from egress_server.targets.kubernetes.api.errors import CONFLICT, ApiError
 from egress_server.targets.kubernetes.api.kinds import ApiKind
 from egress_server.targets.kubernetes.configmap.injector import (
     KEY,
+    invalid_value,
     read_values,
     restore_values,
     set_values,
-    what_is_wrong,
 )
-from egress_server.targets.kubernetes.configmap.splice import Before, SpliceError
+from egress_server.targets.kubernetes.configmap.splice import PreviousText, SpliceError
 from egress_server.targets.kubernetes.informer.objects import CachedObject, cached_object
 from egress_server.targets.kubernetes.informer.watch_specs import revision_of_injector
-from egress_server.targets.kubernetes.interception.injection_trial import Denied, InjectionTrial
+from egress_server.targets.kubernetes.interception.dry_run import InjectionDenied, InjectionDryRun
 from egress_server.targets.kubernetes.last_applied import SavedFields
-from egress_server.targets.kubernetes.merge.config_text import (
+from egress_server.targets.kubernetes.merge.mesh_config import (
     CONFIG_UNREADABLE,
-    holder_of,
-    key_of_raw,
-    readable,
-    text_of,
-    with_text,
+    config_map_key,
+    get_text,
+    set_text,
+    splice_errors,
+    text_manager,
 )
-from egress_server.targets.kubernetes.merge.owned_fields import OwnedFieldsRefused, Spec, give_back
+from egress_server.targets.kubernetes.merge.owned_fields import OwnedFieldsRefused, Spec, release_object
 
 INJECTOR_VALUES = "InjectorValues"
 VALUES_REFUSED = "VALUES_REFUSED"
@@ -45,84 +45,89 @@ _TRIES = 4
 
 
 class InjectorFields:
-    """See parts.part.Part. What was before is what setting each value found, and who held the text."""
+    """See merge.owned_fields.OwnedFields. The previous value is what setting each value replaced, and the manager of
+    the text."""
 
     def read(self, found: CachedObject, spec: Spec) -> Spec | None:  # noqa: ARG002 - as the protocol
         """The values, whoever set them."""
         return _values(found.content.get(KEY))
 
-    def before(self, found: CachedObject, spec: Spec, former: SavedFields | None) -> Any:
-        """Value by value. Raises PartRefused CONFIG_UNREADABLE, VALUES_REFUSED."""
+    def previous(self, found: CachedObject, spec: Spec, saved: SavedFields | None) -> Any:
+        """Value by value. Raises OwnedFieldsRefused CONFIG_UNREADABLE, VALUES_REFUSED."""
         text = found.content.get(KEY)
         if text is None:
             name = f"{found.key.namespace}/{found.key.name}"
             raise OwnedFieldsRefused(CONFIG_UNREADABLE, f"ConfigMap {name} has no {KEY}")
-        if wrong := what_is_wrong(spec):
-            raise OwnedFieldsRefused(VALUES_REFUSED, wrong)
-        if former and former.was.get("refused") == _attempt(text, spec):
-            raise OwnedFieldsRefused(VALUES_REFUSED, former.was["why"])
-        with readable(found.key, KEY):
+        if invalid := invalid_value(spec):
+            raise OwnedFieldsRefused(VALUES_REFUSED, invalid)
+        if saved and saved.previous.get("refused") == _fingerprint(text, spec):
+            raise OwnedFieldsRefused(VALUES_REFUSED, saved.previous["why"])
+        with splice_errors(found.key, KEY):
             now = read_values(text)
-            fresh = _as_data(set_values(text, spec)[1])
-        left = _still(former.was, now, former.spec) if former else {}
-        return {"before": {**fresh, **left}, "manager": holder_of(found, KEY)}
+            current = _as_data(set_values(text, spec)[1])
+        kept = _still_ours(saved.previous, now, saved.spec) if saved else {}
+        return {"before": {**current, **kept}, "manager": text_manager(found, KEY)}
 
     async def write(
         self,
         client: ApiClient,
         kind: ApiKind,
         raw: Object,
-        part: IstioObject,
+        fields_object: IstioObject,
         former: Spec | None,  # noqa: ARG002 - as the protocol
     ) -> Object:
-        """The values, if new pods get them. Raises PartRefused CONFIG_UNREADABLE, VALUES_REFUSED."""
-        values, text = part["spec"], text_of(raw, KEY) or ""
-        with readable(key_of_raw(raw), KEY):
+        """The values, if new pods get them. Raises OwnedFieldsRefused CONFIG_UNREADABLE, VALUES_REFUSED."""
+        values, text = fields_object["spec"], get_text(raw, KEY) or ""
+        with splice_errors(config_map_key(raw), KEY):
             now = read_values(text)
-            new, before = set_values(text, values)
+            new, previous_text = set_values(text, values)
         if new == text:
             return raw
-        trial = await InjectionTrial.begin(client, revision_of_injector(raw["metadata"]["name"]), now)
+        dry_run = await InjectionDryRun.begin(client, revision_of_injector(raw["metadata"]["name"]), now)
         try:
-            await trial.ask(values)
-            answer = await client.replace(kind, with_text(raw, KEY, new))
+            await dry_run.check(values)
+            written = await client.replace(kind, set_text(raw, KEY, new))
             try:
-                await trial.confirm(values)
-            except Denied:
-                await _undo(client, kind, answer, values, before)
+                await dry_run.confirm(values)
+            except InjectionDenied:
+                await _undo(client, kind, written, values, previous_text)
                 raise
-        except Denied as denied:
-            memory = {"refused": _attempt(text, values), "why": str(denied)}
-            raise OwnedFieldsRefused(VALUES_REFUSED, str(denied), memory) from denied
-        return answer
+        except InjectionDenied as denied:
+            to_save = {"refused": _fingerprint(text, values), "why": str(denied)}
+            raise OwnedFieldsRefused(VALUES_REFUSED, str(denied), to_save) from denied
+        return written
 
-    async def take_back(self, client: ApiClient, kind: ApiKind, raw: Object, spec: Spec, was: Any) -> Object:
-        """The values that were there; those that somebody has changed since are theirs and stay."""
-        text = text_of(raw, KEY)
+    async def restore(self, client: ApiClient, kind: ApiKind, raw: Object, spec: Spec, previous: Any) -> Object:
+        """The previous values; those that another client has changed since stay."""
+        text = get_text(raw, KEY)
         now = _values(text)
         if text is None or now is None:
-            return await give_back(client, kind, raw, raw)
-        restored = restore_values(text, _as_before(_still(was, now, spec)))
-        return await give_back(client, kind, raw, with_text(raw, KEY, restored), was["manager"])
+            return await release_object(client, kind, raw, raw)
+        restored = restore_values(text, _from_data(_still_ours(previous, now, spec)))
+        return await release_object(client, kind, raw, set_text(raw, KEY, restored), previous["manager"])
 
 
-async def _undo(client: ApiClient, kind: ApiKind, written: Object, values: Spec, before: Mapping[str, Before]) -> None:
-    """What was there before `written`, unless somebody else has set other values meanwhile."""
-    found: Object | None = written
-    key = key_of_raw(written)
+async def _undo(
+    client: ApiClient, kind: ApiKind, written: Object, values: Spec, previous_text: Mapping[str, PreviousText]
+) -> None:
+    """Restores what was there before `written`, unless another client has set other values meanwhile."""
+    current: Object | None = written
+    key = config_map_key(written)
     for _ in range(_TRIES):
-        text = text_of(found, KEY) if found else None
-        if found is None or text is None or _values(text) != values:
+        text = get_text(current, KEY) if current else None
+        if current is None or text is None or _values(text) != values:
             return
-        restored = with_text(found, KEY, restore_values(text, before))
+        restored = set_text(current, KEY, restore_values(text, previous_text))
         try:
-            await give_back(client, kind, found, restored, holder_of(cached_object(kind.name, found), KEY))
+            await release_object(client, kind, current, restored, text_manager(cached_object(kind.name, current), KEY))
             return
-        except ApiError as refusal:
-            if not refusal.conflict:
+        except ApiError as error:
+            if not error.conflict:
                 raise
-        found = await client.find(kind, key.namespace, key.name)
-    raise TransientError(CONFLICT, f"others keep changing ConfigMap {key.namespace}/{key.name}")
+        current = await client.find(kind, key.namespace, key.name)
+    raise TransientError(
+        CONFLICT, f"conflict: ConfigMap {key.namespace}/{key.name} is being modified by another client"
+    )
 
 
 def _values(text: str | None) -> Spec | None:
@@ -132,19 +137,19 @@ def _values(text: str | None) -> Spec | None:
         return None
 
 
-def _still(was: Any, now: Spec, ours: Spec) -> dict[str, Any]:
-    """What was before the values that are still ours."""
-    return {name: each for name, each in was["before"].items() if now.get(name) == ours[name]}
+def _still_ours(previous: Any, now: Spec, ours: Spec) -> dict[str, Any]:
+    """The previous values of those that we set and that were not changed since."""
+    return {name: each for name, each in previous["before"].items() if now.get(name) == ours[name]}
 
 
-def _as_data(before: Mapping[str, Before]) -> dict[str, Any]:
-    return {name: asdict(each) for name, each in before.items()}
+def _as_data(previous_text: Mapping[str, PreviousText]) -> dict[str, Any]:
+    return {name: asdict(each) for name, each in previous_text.items()}
 
 
-def _as_before(data: Mapping[str, Any]) -> dict[str, Before]:
-    return {name: Before(**each) for name, each in data.items()}
+def _from_data(data: Mapping[str, Any]) -> dict[str, PreviousText]:
+    return {name: PreviousText(**each) for name, each in data.items()}
 
 
-def _attempt(text: str, values: Spec) -> str:
-    """Stands for these values in this text."""
+def _fingerprint(text: str, values: Spec) -> str:
+    """Identifies these values in this text."""
     return hashlib.sha256(orjson.dumps([text, dict(values)], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

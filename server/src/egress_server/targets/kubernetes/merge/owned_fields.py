@@ -1,4 +1,4 @@
-"""What is asked of each kind of part."""
+"""The protocol for fields that we own inside an unmanaged object, and what its implementations share."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -6,46 +6,46 @@ from typing import Any, Protocol
 from egress_server.domain.model.objects import RESOURCE_ANNOTATION, IstioObject, ObjectKey
 from egress_server.targets.kubernetes.api.client import FIELD_MANAGER, ApiClient, Object
 from egress_server.targets.kubernetes.api.kinds import ApiKind
-from egress_server.targets.kubernetes.api.managed_fields import mentions_us, without_us
+from egress_server.targets.kubernetes.api.managed_fields import has_our_entries, without_our_entries
 from egress_server.targets.kubernetes.informer.objects import ISTIO_API_VERSION, CachedObject
 from egress_server.targets.kubernetes.last_applied import SavedFields
 
 Spec = Mapping[str, Any]
 
 FOREIGN_OWNER = "FOREIGN_OWNER"
-"""The reason of a Problem that says: something that is not ours stands in the way."""
+"""Reason of a Problem: an unmanaged object is in the way."""
+POLICY = "outboundTrafficPolicy"
 FORCED_ANNOTATION = "egress.mesh/forced"
-"""Of a part, in memory only: somebody allowed us to overrule others there."""
+"""In memory only, on a fields object: the object was adopted, so other managers' values may be overruled."""
 
 
 class OwnedFieldsRefused(Exception):
-    """A part can't be put there, or taken back; reason and message are those of a Problem. `memory` is to be remembered
-    beside what was before."""
+    """The fields can't be written or restored; reason and message are those of a Problem. `to_save` is to be saved
+    with the previous value."""
 
-    def __init__(self, reason: str, message: str, memory: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, reason: str, message: str, to_save: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
-        self.memory = memory
+        self.to_save = to_save
 
 
 class OwnedFields(Protocol):
-    """One kind of part. `spec` is the part's own, `raw` the whole object as the server has it."""
+    """One kind of fields. `spec` is the fields alone, `raw` the whole object as the server has it."""
 
     def read(self, found: CachedObject, spec: Spec) -> Spec | None:
-        """Our part as it is there, where `spec` is what we put there last; None where nothing of it is left."""
+        """Our fields as they are on the cluster, where we last wrote `spec`; None if nothing is left of them."""
 
-    def before(self, found: CachedObject, spec: Spec, former: SavedFields | None) -> Any:
-        """What has to be put back some day, if `spec` is put there now; `former` is what is remembered of the last
-        time."""
+    def previous(self, found: CachedObject, spec: Spec, saved: SavedFields | None) -> Any:
+        """What has to be restored later if `spec` is written now; `saved` is what was saved the last time."""
 
     async def write(
         self, client: ApiClient, kind: ApiKind, raw: Object, fields_object: IstioObject, former: Spec | None
     ) -> Object:
-        """Puts the part there, in the place of the `former` one, by the version of `raw`. What the object became."""
+        """Writes the fields in place of the `former` ones, at the version of `raw`. Returns the object as stored."""
 
-    async def take_back(self, client: ApiClient, kind: ApiKind, raw: Object, spec: Spec, was: Any) -> Object:
-        """Puts back what was there before, by the version of `raw`. What the object became."""
+    async def restore(self, client: ApiClient, kind: ApiKind, raw: Object, spec: Spec, previous: Any) -> Object:
+        """Restores the previous value, at the version of `raw`. Returns the object as stored."""
 
 
 def fields_object(
@@ -57,7 +57,8 @@ def fields_object(
     annotations: Mapping[str, str] | None = None,
     api_version: str = ISTIO_API_VERSION,
 ) -> IstioObject:
-    """A part, as what is wanted and as what is there alike: it has no label, since the object is not ours."""
+    """Owned fields in the form of an object, both as desired and as live. It has no label, since the object that
+    contains them is unmanaged."""
     marks = {RESOURCE_ANNOTATION: resource} | ({FORCED_ANNOTATION: "true"} if forced else {})
     return {
         "apiVersion": api_version,
@@ -72,26 +73,26 @@ def fields_object(
     }
 
 
-def same_as_left(way: OwnedFields, found: CachedObject, former: SavedFields | None) -> SavedFields | None:
-    """`former`, where what was put there last still stands: then what was before that is what has to be put back."""
-    return former if former and way.read(found, former.spec) == former.spec else None
+def unless_changed(fields: OwnedFields, found: CachedObject, saved: SavedFields | None) -> SavedFields | None:
+    """`saved`, if what we wrote last is still there: then its previous value is still the one to restore."""
+    return saved if saved and fields.read(found, saved.spec) == saved.spec else None
 
 
 def is_fields_object(obj: IstioObject) -> bool:
-    """Whether an object is only our part of one."""
+    """Whether an object is owned fields only."""
     return not obj["metadata"]["labels"]
 
 
 def is_forced(obj: IstioObject) -> bool:
-    """Whether somebody allowed us to overrule others there."""
+    """Whether other managers' values may be overruled."""
     return FORCED_ANNOTATION in obj["metadata"]["annotations"]
 
 
-async def give_back(client: ApiClient, kind: ApiKind, raw: Object, restored: Object, manager: str = "") -> Object:
-    """Replaces `raw` by what it is to be, by its version. What is put back is `manager`'s again, where it is known who
-    that was."""
-    if restored == raw and not mentions_us(raw):
+async def release_object(client: ApiClient, kind: ApiKind, raw: Object, restored: Object, manager: str = "") -> Object:
+    """Replaces `raw`, at its version, by `restored` without our entries in its managedFields. The restored fields
+    belong to `manager` again, if it is known."""
+    if restored == raw and not has_our_entries(raw):
         return raw
-    answer = await client.replace(kind, without_us(restored), manager=manager or FIELD_MANAGER)
-    # What was put back in our own name is nobody's then.
-    return await client.replace(kind, without_us(answer)) if mentions_us(answer) else answer
+    written = await client.replace(kind, without_our_entries(restored), manager=manager or FIELD_MANAGER)
+    # What was restored under our own name belongs to no manager afterwards.
+    return await client.replace(kind, without_our_entries(written)) if has_our_entries(written) else written

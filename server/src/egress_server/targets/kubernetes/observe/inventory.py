@@ -1,4 +1,4 @@
-"""The inventory of a cluster: everything that is not managed here and still decides."""
+"""The inventory of a cluster: everything unmanaged that still affects outbound traffic."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.names import Name, ResourceKind, parse_name
+from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.observed.inventory import (
     MAX_ITEMS,
     MAX_POLICY_GAPS,
@@ -19,15 +20,20 @@ from egress_server.domain.observed.inventory import (
     KnownService,
 )
 from egress_server.formats.service_entry import read_foreign_entry, read_port
-from egress_server.targets.kubernetes.configmap.mesh_config import effective_mode
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
+from egress_server.targets.kubernetes.configmap import injector
+from egress_server.targets.kubernetes.configmap.mesh_config import KEY, effective_mode, restore_mode, written_mode
+from egress_server.targets.kubernetes.configmap.splice import PreviousText, SpliceError
 from egress_server.targets.kubernetes.informer.objects import CachedObject
+from egress_server.targets.kubernetes.informer.watch_specs import injector_name, mesh_config_name
 from egress_server.targets.kubernetes.interception.policy_gaps import sidecar_gaps
 from egress_server.targets.kubernetes.interception.survey import Survey
 from egress_server.targets.kubernetes.last_applied import SavedFields
-from egress_server.targets.kubernetes.merge.sidecar import said_mode
-from egress_server.targets.kubernetes.observe.baseline import injector_without_us, mesh_config, mode_without_us
-from egress_server.targets.kubernetes.observe.observation import Observation
-from egress_server.targets.kubernetes.observe.routing import full_hosts, heeded
+from egress_server.targets.kubernetes.merge.injector import INJECTOR_VALUES
+from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes, sidecar_mode
+from egress_server.targets.kubernetes.merge.mesh_config import MESH_CONFIG
+from egress_server.targets.kubernetes.merge.owned_fields import POLICY
+from egress_server.targets.kubernetes.observe.observation import Observation, applies_to_sidecars, full_hosts
 
 _DOMAIN = "svc.cluster.local"
 _EXPORT_TO = "networking.istio.io/exportTo"
@@ -36,33 +42,32 @@ _NO_ADDRESS = "None"
 
 
 def entry_of(found: CachedObject, mesh: str) -> ForeignEntry | None:
-    """A ServiceEntry; None where it can't be understood."""
+    """A foreign ServiceEntry; None if it can't be parsed."""
     name = Name(mesh, ResourceKind.SERVICE_ENTRY, found.key.name, found.key.namespace)
     entry = read_foreign_entry(str(name), found.content)
     return None if entry is None else ForeignEntry(entry, found.create_time, found.writer)
 
 
-def virtual_service_of(found: CachedObject, held: SavedFields | None) -> ForeignVirtualService:
-    """A VirtualService, less what we put into it."""
+def virtual_service_of(found: CachedObject, saved: SavedFields | None) -> ForeignVirtualService:
+    """A foreign VirtualService, without our routes."""
     spec = found.content
-    ours = {route["name"] for route in held.spec.get("http", ())} if held else set()
-    theirs = [route for route in spec.get("http") or () if route.get("name") not in ours]
+    routes = foreign_routes(spec, saved.spec if saved else None)
     return ForeignVirtualService(
         namespace=found.key.namespace,
         name=found.key.name,
         hosts=tuple(sorted(full_hosts(found))),
         create_time=found.create_time,
         export_to=tuple(spec.get("exportTo") or ()),
-        mesh=heeded(spec),
-        faults=any("fault" in route for route in theirs),
+        mesh=applies_to_sidecars(spec),
+        faults=any("fault" in route for route in routes),
         owner=found.writer,
-        answers=any(route.keys() & {"redirect", "directResponse"} for route in theirs)
-        or (bool(theirs) and all(route.get("match") for route in theirs)),
+        answers=any(route.keys() & {"redirect", "directResponse"} for route in routes)
+        or (bool(routes) and all(route.get("match") for route in routes)),
     )
 
 
-def sidecar_of(found: CachedObject, held: SavedFields | None) -> ForeignSidecar:
-    """A Sidecar, as it was before we put a mode into it."""
+def sidecar_of(found: CachedObject, saved: SavedFields | None) -> ForeignSidecar:
+    """A foreign Sidecar, as it was before we set its mode."""
     spec = found.content
     hosts = [host for listener in spec.get("egress") or () for host in listener.get("hosts") or ()]
     return ForeignSidecar(
@@ -70,7 +75,7 @@ def sidecar_of(found: CachedObject, held: SavedFields | None) -> ForeignSidecar:
         name=found.key.name,
         create_time=found.create_time,
         match_labels=dict((spec.get("workloadSelector") or {}).get("labels") or {}),
-        mode=said_mode(held.was if held else spec),
+        mode=sidecar_mode(saved.previous if saved else spec),
         egress_hosts=() if _EVERYWHERE in hosts else tuple(dict.fromkeys(hosts)),
         owner=found.writer,
     )
@@ -93,10 +98,10 @@ def service_of(found: CachedObject) -> KnownService:
 
 
 def protocol_of(port: Mapping[str, Any]) -> str:
-    """What Istio takes a Service's port for: by appProtocol, else by the beginning of its name."""
-    told = str(port.get("appProtocol") or "").lower()
-    if told:
-        return _APP_PROTOCOLS.get(told, told)
+    """The protocol that Istio assumes for a Service's port: its appProtocol, else the prefix of its name."""
+    app_protocol = str(port.get("appProtocol") or "").lower()
+    if app_protocol:
+        return _APP_PROTOCOLS.get(app_protocol, app_protocol)
     name = str(port.get("name") or "").lower()
     return "grpc-web" if name == "grpc-web" or name.startswith("grpc-web-") else name.partition("-")[0]
 
@@ -112,47 +117,99 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """Of each kind as many as there is room for, and how many were left out."""
+class _Bounded:
+    """Truncates lists to their limits and counts what was left out."""
 
     left_out: dict[str, int]
 
-    def most(self, name: str, found: Sequence[T], most: int = MAX_ITEMS) -> tuple[T, ...]:
-        if len(found) > most:
-            self.left_out[name] = self.left_out.get(name, 0) + len(found) - most
-        return tuple(islice(found, most))
+    def take(self, name: str, found: Sequence[T], limit: int = MAX_ITEMS) -> tuple[T, ...]:
+        if len(found) > limit:
+            self.left_out[name] = self.left_out.get(name, 0) + len(found) - limit
+        return tuple(islice(found, limit))
 
 
 def build_inventory(
-    cluster: Cluster, view: Observation, services: Iterable[CachedObject], survey: Survey, now: datetime
+    cluster: Cluster, observation: Observation, services: Iterable[CachedObject], survey: Survey, now: datetime
 ) -> Inventory:
-    """As of `now`."""
-    kept = _Kept({})
+    """The inventory as of `now`."""
+    bounded = _Bounded({})
     mesh = parse_name(cluster.name).mesh
-    entries = [entry_of(found, mesh) for found in view.foreign("ServiceEntry")]
+    entries = [entry_of(found, mesh) for found in observation.foreign("ServiceEntry")]
     if unread := entries.count(None):
-        kept.left_out["entries"] = unread
-    sidecars = list(view.foreign("Sidecar"))
-    known = [sidecar_of(found, view.held.get(found.key)) for found in sidecars]
-    untouched = [sidecar_of(found, None) for found in sidecars if found.key not in view.held]
-    text = mesh_config(view)
+        bounded.left_out["entries"] = unread
+    sidecars = list(observation.foreign("Sidecar"))
+    known = [sidecar_of(found, observation.saved.get(found.key)) for found in sidecars]
+    untouched = [sidecar_of(found, None) for found in sidecars if found.key not in observation.saved]
+    text = mesh_config(observation)
     policy_gaps = [*sidecar_gaps(untouched, "" if text is None else effective_mode(text)), *survey.policy_gaps]
-    routes = [virtual_service_of(found, view.held.get(found.key)) for found in view.foreign("VirtualService")]
+    routes = [
+        virtual_service_of(found, observation.saved.get(found.key)) for found in observation.foreign("VirtualService")
+    ]
     return Inventory(
         cluster=cluster.id,
         observe_time=now,
-        capabilities=view.capabilities,
-        service_cidrs=cluster.target.service_cidrs or view.ranges,
-        namespaces=kept.most("namespaces", sorted(view.namespaces)),
-        mesh_mode=mode_without_us(view),
-        root_namespace=view.root,
-        services=kept.most("services", [service_of(found) for found in sorted(services, key=lambda s: s.age)]),
-        entries=kept.most("entries", [entry for entry in entries if entry is not None]),
-        virtual_services=kept.most("virtual_services", routes),
-        sidecars=kept.most("sidecars", known),
-        policy_gaps=kept.most("policy_gaps", policy_gaps, MAX_POLICY_GAPS),
-        stale_workloads=kept.most("stale_workloads", survey.stale, MAX_WORKLOADS),
-        injector=injector_without_us(view),
+        capabilities=observation.capabilities,
+        service_cidrs=cluster.target.service_cidrs or observation.service_ranges,
+        namespaces=bounded.take("namespaces", sorted(observation.namespaces)),
+        mesh_mode=mesh_mode_baseline(observation),
+        root_namespace=observation.root,
+        services=bounded.take("services", [service_of(found) for found in sorted(services, key=lambda s: s.age)]),
+        entries=bounded.take("entries", [entry for entry in entries if entry is not None]),
+        virtual_services=bounded.take("virtual_services", routes),
+        sidecars=bounded.take("sidecars", known),
+        policy_gaps=bounded.take("policy_gaps", policy_gaps, MAX_POLICY_GAPS),
+        stale_workloads=bounded.take("stale_workloads", survey.stale, MAX_WORKLOADS),
+        injector=injector_baseline(observation),
         workloads=dict(survey.workloads),
-        left_out=kept.left_out,
+        left_out=bounded.left_out,
     )
+
+
+def injector_values(objects: Mapping[ObjectKey, CachedObject], root: str, revision: str) -> dict[str, str]:
+    """What the injector gives to new pods now; empty if that is not known."""
+    found = objects.get(ObjectKey(CONFIG_MAP.name, root, injector_name(revision)))
+    text = found.content.get(injector.KEY) if found else None
+    try:
+        return injector.read_values(text) if text else {}
+    except SpliceError:
+        return {}
+
+
+def injector_baseline(observation: Observation) -> dict[str, str]:
+    """What it would give to new pods without our values; empty if that is not known."""
+    values = injector_values(observation.objects, observation.root, observation.revision)
+    saved = observation.saved.get(ObjectKey(INJECTOR_VALUES, observation.root, injector_name(observation.revision)))
+    if not saved or not values:
+        return values
+    found = observation.objects[ObjectKey(CONFIG_MAP.name, observation.root, injector_name(observation.revision))]
+    ours = {
+        name: PreviousText(**previous)
+        for name, previous in saved.previous["before"].items()
+        if values.get(name) == saved.spec[name]
+    }
+    try:
+        return injector.read_values(injector.restore_values(found.content[injector.KEY], ours))
+    except SpliceError:
+        return {}
+
+
+def mesh_config(observation: Observation) -> str | None:
+    """MeshConfig's text; None if there is no such ConfigMap."""
+    found = observation.objects.get(
+        ObjectKey(CONFIG_MAP.name, observation.root, mesh_config_name(observation.revision))
+    )
+    return None if found is None else found.content.get(KEY, "")
+
+
+def mesh_mode_baseline(observation: Observation) -> str:
+    """The mesh's outbound mode without our policy; empty if that is not known."""
+    text = mesh_config(observation)
+    if text is None:
+        return ""
+    saved = observation.saved.get(ObjectKey(MESH_CONFIG, observation.root, mesh_config_name(observation.revision)))
+    try:
+        if saved and written_mode(text) == saved.spec[POLICY]["mode"]:
+            text = restore_mode(text, PreviousText(**saved.previous["before"]))
+    except SpliceError:
+        return ""
+    return effective_mode(text)

@@ -1,1 +1,1 @@
-"""Projects desired objects onto what a cluster holds and supports: pure, one file a kind."""
+"""Projects desired objects onto what a cluster holds and supports: pure, one file for each kind."""

@@ -1,5 +1,5 @@
-"""Interception: by the injector's values for the mesh; for what is narrower by admission policies, and where there are
-none by pod templates once somebody has their workloads restarted (templates.py)."""
+"""Interception: for the mesh by the injector's values; for narrower scopes by admission policies, or, if the cluster
+has none, by pod templates on the next restart of their workloads (interception/templates.py)."""
 
 from collections.abc import Sequence
 
@@ -11,48 +11,49 @@ from egress_server.targets.kubernetes.informer.watch_specs import injector_name
 from egress_server.targets.kubernetes.interception.admission import admission_objects
 from egress_server.targets.kubernetes.merge.injector import INJECTOR_VALUES
 from egress_server.targets.kubernetes.merge.owned_fields import fields_object
-from egress_server.targets.kubernetes.project.projection import Projection
+from egress_server.targets.kubernetes.project.builder import ProjectionBuilder
 
 SERVICE_CIDRS_UNKNOWN = "SERVICE_CIDRS_UNKNOWN"
 
 
-def fit_interceptions(draft: Projection, interceptions: Sequence[IstioObject]) -> None:
-    """All of the cluster at once, since of those that hold for a pod the narrowest has to know of no other."""
+def project_interceptions(builder: ProjectionBuilder, interceptions: Sequence[IstioObject]) -> None:
+    """All of the cluster together, since each admission policy must exclude the narrower ones."""
     scoped: list[IstioObject] = []
     for obj in interceptions:
-        known = _with_ranges(draft, obj)
-        if known is None:
+        resolved = _with_service_cidrs(builder, obj)
+        if resolved is None:
             continue
-        if obj["metadata"]["namespace"] == draft.view.root and "workloadSelector" not in obj["spec"]:
-            _into_injector(draft, known)
-        elif draft.passes(known):
-            scoped.append(known)
-    for obj in admission_objects(scoped) if draft.view.capabilities.mutating_admission_policy else scoped:
-        draft.take(obj)
+        if obj["metadata"]["namespace"] == builder.observed.root and "workloadSelector" not in obj["spec"]:
+            _into_injector(builder, resolved)
+        elif builder.accepts(resolved):
+            scoped.append(resolved)
+    for obj in admission_objects(scoped) if builder.observed.capabilities.mutating_admission_policy else scoped:
+        builder.add(obj)
 
 
-def _into_injector(draft: Projection, obj: IstioObject) -> None:
-    """The mesh's own, for the ConfigMap of the injector."""
-    root, name = draft.view.root, injector_name(draft.view.revision)
-    if ObjectKey(CONFIG_MAP.name, root, name) in draft.view.objects:
-        draft.take(fields_object(ObjectKey(INJECTOR_VALUES, root, name), resource_of(obj), obj["spec"]))
+def _into_injector(builder: ProjectionBuilder, obj: IstioObject) -> None:
+    """The mesh-wide one, as fields of the injector's ConfigMap."""
+    root, name = builder.observed.root, injector_name(builder.observed.revision)
+    if ObjectKey(CONFIG_MAP.name, root, name) in builder.observed.objects:
+        builder.add(fields_object(ObjectKey(INJECTOR_VALUES, root, name), resource_of(obj), obj["spec"]))
         return
-    draft.refuse(
+    builder.reject(
         obj,
         UNSUPPORTED,
-        f"there is no ConfigMap {root}/{name} with the injector's values: "
-        f"is {draft.view.revision or 'default'} Istio's revision?",
+        f"ConfigMap {root}/{name} with the injector's values does not exist: "
+        f"is {builder.observed.revision or 'default'} the Istio revision?",
     )
 
 
-def _with_ranges(draft: Projection, obj: IstioObject) -> IstioObject | None:
-    """The object with the cluster's own ranges; None, and refused, where it asks for them and they are not known."""
+def _with_service_cidrs(builder: ProjectionBuilder, obj: IstioObject) -> IstioObject | None:
+    """The object with the cluster's own service CIDRs; None, and rejected, if it asks for them and they are unknown."""
     included = obj["spec"]["includeIPRanges"].split(",")
     if SERVICE_CIDRS not in included:
         return obj
-    if not draft.view.ranges:
-        why = "the cluster does not tell the ranges of its services; name them when you register it: --service-cidr"
-        draft.refuse(obj, SERVICE_CIDRS_UNKNOWN, why)
+    cidrs = builder.observed.service_ranges
+    if not cidrs:
+        message = "the cluster does not report its service CIDRs; set them when you register it: --service-cidr"
+        builder.reject(obj, SERVICE_CIDRS_UNKNOWN, message)
         return None
-    ranges = [text for item in included for text in (draft.view.ranges if item == SERVICE_CIDRS else (item,))]
+    ranges = [text for item in included for text in (cidrs if item == SERVICE_CIDRS else (item,))]
     return {**obj, "spec": {**obj["spec"], "includeIPRanges": ",".join(dict.fromkeys(ranges))}}

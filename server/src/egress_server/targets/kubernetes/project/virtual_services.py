@@ -1,4 +1,4 @@
-"""Routes and faults as VirtualServices: for each host Istio uses the oldest one that sidecars see."""
+"""Routes and faults as VirtualServices: for each host Istio uses the oldest one that is visible to sidecars."""
 
 import json
 import re
@@ -9,71 +9,71 @@ from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObj
 from egress_server.domain.model.resources import HeaderMatch, MatchKind
 from egress_server.domain.render.virtual_service import merge_headers, render_headers
 from egress_server.targets.kubernetes.informer.objects import CachedObject
-from egress_server.targets.kubernetes.last_applied import name_of_object
+from egress_server.targets.kubernetes.last_applied import object_name
+from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, fields_object
-from egress_server.targets.kubernetes.merge.virtual_service import others_routes
-from egress_server.targets.kubernetes.observe.routing import full_host, visible
-from egress_server.targets.kubernetes.project.projection import Projection
+from egress_server.targets.kubernetes.observe.observation import full_host, is_visible
+from egress_server.targets.kubernetes.project.builder import ProjectionBuilder
 
 Route = Mapping[str, Any]
 Match = Mapping[str, Any]
 Ends = Mapping[str, str]
 
-_ANSWERS_ITSELF = frozenset({"redirect", "directResponse", "delegate"})
+_WITHOUT_DESTINATION = frozenset({"redirect", "directResponse", "delegate"})
 _ANY: tuple[Match, ...] = ({},)
 
 
 def faulted_routes(
-    faults: Sequence[Route], theirs: Sequence[Route], ends: Ends
+    faults: Sequence[Route], foreign: Sequence[Route], ends: Ends
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Their routes with each of our `faults` on them, and when each of these ends."""
-    made: list[dict[str, Any]] = []
+    """The owner's routes with each of our `faults` on them, and when each of these ends."""
+    routes: list[dict[str, Any]] = []
     ending: dict[str, str] = {}
     for fault in faults:
         number = 0
-        for route in theirs:
-            matches = _both(fault.get("match") or _ANY, route.get("match") or _ANY)
+        for route in foreign:
+            matches = _all_matches(fault.get("match") or _ANY, route.get("match") or _ANY)
             if not matches:
                 continue
             name = fault["name"] + (f"/their-{number}" if number else "")
-            made.append(_faulted(name, fault, route, matches))
+            routes.append(_faulted(name, fault, route, matches))
             ending[name] = ends[fault["name"]]
             number += 1
-    return made, ending
+    return routes, ending
 
 
 def for_host(route: Route, host: str) -> dict[str, Any]:
-    """The route for one host only, of a VirtualService for several; a port may stand behind it."""
+    """The route restricted to one host, for a VirtualService with several; the authority may include a port."""
     authority = {"authority": {"regex": rf"{re.escape(host)}(:\d+)?"}}
     matches = [{**match, **authority} for match in route.get("match") or _ANY]
     return {**route, "match": matches}
 
 
 def _faulted(name: str, fault: Route, route: Route, matches: Sequence[Match]) -> dict[str, Any]:
-    """A route that leads nowhere can't be disturbed; it is repeated to keep its place."""
+    """A fault has no effect on a route without a destination; such a route is repeated to keep its place."""
     rest = {key: value for key, value in route.items() if key not in ("name", "match")}
-    disturbed = {} if route.keys() & _ANSWERS_ITSELF else {"fault": fault["fault"]}
-    return {"name": name, **({"match": list(matches)} if matches != [{}] else {}), **rest, **disturbed}
+    with_fault = {} if route.keys() & _WITHOUT_DESTINATION else {"fault": fault["fault"]}
+    return {"name": name, **({"match": list(matches)} if matches != [{}] else {}), **rest, **with_fault}
 
 
-def _both(ours: Iterable[Match], theirs: Sequence[Match]) -> list[Match]:
-    """Conditions that hold where one of each holds."""
-    return [one for mine in ours for other in theirs if (one := _one(mine, other)) is not None]
+def _all_matches(ours: Iterable[Match], foreign: Sequence[Match]) -> list[Match]:
+    """Every combination of one match of each, without those that no request can satisfy."""
+    return [both for match in ours for other in foreign if (both := _combined(match, other)) is not None]
 
 
-def _one(mine: Match, other: Match) -> Match | None:
-    """Both conditions as one; None where no request meets both."""
-    merged = {**other, **mine}
+def _combined(ours: Match, other: Match) -> Match | None:
+    """Both matches as one; None if no request can satisfy both."""
+    merged = {**other, **ours}
     for key in ("port", "sourceNamespace"):
-        if key in mine and key in other and mine[key] != other[key]:
+        if key in ours and key in other and ours[key] != other[key]:
             return None
-    if "sourceLabels" in mine and "sourceLabels" in other:
-        labels = {**other["sourceLabels"], **mine["sourceLabels"]}
+    if "sourceLabels" in ours and "sourceLabels" in other:
+        labels = {**other["sourceLabels"], **ours["sourceLabels"]}
         if any(labels[key] != value for key, value in other["sourceLabels"].items()):
             return None
         merged["sourceLabels"] = labels
-    if "headers" in mine and "headers" in other:
-        headers = merge_headers(_headers(other["headers"]), _headers(mine["headers"]))
+    if "headers" in ours and "headers" in other:
+        headers = merge_headers(_headers(other["headers"]), _headers(ours["headers"]))
         if headers is None:
             return None
         merged["headers"] = render_headers(headers)
@@ -91,66 +91,66 @@ def _header(name: str, condition: Mapping[str, str]) -> HeaderMatch:
     return HeaderMatch(name)
 
 
-def fit_virtual_service(draft: Projection, obj: IstioObject) -> None:
-    """One VirtualService of ours, which is for one host."""
-    if not draft.passes(obj):
+def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> None:
+    """One managed VirtualService, which is for one host."""
+    if not builder.accepts(obj):
         return
-    owner = _owner(draft, obj)
+    owner = _owner(builder, obj)
     if owner is None:
-        if namesake := draft.namesake(obj):
-            draft.refuse_owner(obj, namesake, "has this name and is not ours")
+        if namesake := builder.foreign_namesake(obj):
+            builder.reject_foreign(obj, namesake, "has this name and is not managed by mesh-egress")
         else:
-            draft.take(obj)
-    elif draft.adopted(owner.key):
-        _merge(draft, obj, owner)
+            builder.add(obj)
+    elif builder.is_adopted(owner.key):
+        _merge(builder, obj, owner)
     else:
-        draft.refuse_owner(obj, owner, f"decides the routes of {obj['spec']['hosts'][0]}, as Istio takes the oldest")
+        builder.reject_foreign(obj, owner, f"routes {obj['spec']['hosts'][0]}: Istio uses the oldest")
 
 
-def _owner(draft: Projection, obj: IstioObject) -> CachedObject | None:
-    """The oldest one of others that sidecars of our namespace heed for the host, if ours is not older."""
-    mine = draft.view.ours(key_of(obj))
+def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
+    """The oldest foreign VirtualService that sidecars in our namespace use for the host, unless our own is older."""
+    ours = builder.observed.managed(key_of(obj))
     namespace = obj["metadata"]["namespace"]
-    for other in draft.deciding(full_host(obj["spec"]["hosts"][0], namespace)):
-        if mine is not None and mine.age < other.age:
+    for other in builder.foreign_virtual_services(full_host(obj["spec"]["hosts"][0], namespace)):
+        if ours is not None and ours.age < other.age:
             return None
-        if visible(other, namespace):
+        if is_visible(other, namespace):
             return other
     return None
 
 
-def _merge(draft: Projection, obj: IstioObject, owner: CachedObject) -> None:
-    """Our routes for the owner, beside those that we have for another host of it."""
-    held = draft.view.held.get(owner.key)
-    theirs = others_routes(owner.content, held.spec if held else None)
-    http, ends = _routes(obj, owner, theirs)
-    if {route.get("name") for route in theirs} & {route["name"] for route in http}:
-        draft.refuse(obj, FOREIGN_OWNER, f"{name_of_object(owner.key)} has a route by a name of ours")
+def _merge(builder: ProjectionBuilder, obj: IstioObject, owner: CachedObject) -> None:
+    """Our routes as fields of the owner, next to those that we already have for another of its hosts."""
+    saved = builder.observed.saved.get(owner.key)
+    foreign = foreign_routes(owner.content, saved.spec if saved else None)
+    http, ends = _routes(obj, owner, foreign)
+    if {route.get("name") for route in foreign} & {route["name"] for route in http}:
+        builder.reject(obj, FOREIGN_OWNER, f"{object_name(owner.key)} already has a route with one of our names")
         return
-    beside = draft.part(owner.key)
+    beside = builder.get(owner.key)
     if beside is not None:
         http = [*beside["spec"]["http"], *http]
         ends |= json.loads(beside["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
     marks = {FAULT_EXPIRY_ANNOTATION: json.dumps(ends, sort_keys=True)} if ends else {}
     resource = resource_of(beside or obj)
-    draft.take(fields_object(owner.key, resource, {"http": http}, forced=True, annotations=marks))
+    builder.add(fields_object(owner.key, resource, {"http": http}, forced=True, annotations=marks))
 
 
 def _routes(
-    obj: IstioObject, owner: CachedObject, theirs: Sequence[dict[str, Any]]
+    obj: IstioObject, owner: CachedObject, foreign: Sequence[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Our routes and when they end. Where we only disturb requests, they are disturbed on the owner's own routes; what
-    we route ourselves is ours wholly."""
+    """Our routes and when they end. If we only inject faults, they go onto the owner's own routes; if we route
+    ourselves, our routes are used as they are."""
     host, ours = obj["spec"]["hosts"][0], obj["spec"]["http"]
     ends: dict[str, str] = json.loads(obj["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
     plain = [route for route in ours if "fault" not in route]
-    if theirs and len(plain) == 1 and not plain[0].keys() & {"timeout", "retries", "match"}:
-        ours, ends = faulted_routes([route for route in ours if "fault" in route], theirs, ends)
+    if foreign and len(plain) == 1 and not plain[0].keys() & {"timeout", "retries", "match"}:
+        ours, ends = faulted_routes([route for route in ours if "fault" in route], foreign, ends)
     if owner.content["hosts"] != [host]:
         ours = [for_host(route, host) for route in ours]
     return [route if "fault" in route or route["name"] in ends else _named(route, host) for route in ours], ends
 
 
 def _named(route: dict[str, Any], host: str) -> dict[str, Any]:
-    """By a name that no route of others has."""
+    """Under a name that no foreign route has."""
     return {**route, "name": f"egress-{host}/{route['name']}"}

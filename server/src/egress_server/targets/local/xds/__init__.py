@@ -1,1 +1,1 @@
-"""istiod's part for one sidecar: Istio objects compiled to Envoy configuration."""
+"""Istio objects compiled to Envoy configuration, as istiod does for one sidecar."""

@@ -1,7 +1,5 @@
-"""Envoy clusters of a registry: where connections go once a listener or a route has chosen.
-
-Why it exists: one file for one xDS type. The names are Istio's, because evidence is read by them.
-"""
+"""Envoy clusters of a registry: where connections go once a listener or a route has chosen. The names are Istio's,
+since evidence is read by them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -32,12 +30,12 @@ BLACK_HOLE = "BlackHoleCluster"
 
 _HTTP2_PROTOCOLS = frozenset({"HTTP2", "GRPC", "GRPC-WEB"})
 _DNS_TYPES = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS"}
-# A laptop may have no IPv6 although DNS names one.
+# A laptop may have no IPv6 although DNS returns an IPv6 address.
 _FAMILY = {"dns_lookup_family": "V4_PREFERRED"}
 _FORWARD_PROXY = "envoy.clusters.dynamic_forward_proxy"
 
 Known = Mapping[tuple[str, int], Sequence[tuple[str, int]]]
-"""Host and port to the addresses and ports that stand in for them, instead of DNS."""
+"""Host and port to the addresses and ports to use instead of DNS."""
 
 
 def cluster_name(host: str, port: int) -> str:
@@ -51,12 +49,12 @@ def fallback(registry: Registry) -> str:
 
 
 def dns_cache(service: Service) -> Json:
-    """The names that Envoy resolves by itself, as they are asked for; those who share it name it alike."""
+    """The names that Envoy resolves on demand; everything that shares the cache must define it identically."""
     return {"name": f"{service.host}_dfp_dns_cache", **_FAMILY}
 
 
 def clusters(registry: Registry, resolve: Iterable[HostOverride], trust: str | None) -> list[Json]:
-    """All clusters, by name. `trust` is the path of the CA certificates for TLS towards services."""
+    """All clusters, by name. `trust` is the path of the CA certificates for TLS to services."""
     known: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for item in resolve:
         known.setdefault((item.host, item.port), []).append((item.address, item.port2))
@@ -79,7 +77,7 @@ def _passthrough() -> Json:
 
 
 def _black_hole() -> Json:
-    """No endpoint: the connection is accepted and cut."""
+    """Has no endpoint: the connection is accepted and closed."""
     return {**_base(BLACK_HOLE), "type": "STATIC"}
 
 
@@ -112,7 +110,7 @@ def _by_request(service: Service) -> Json:
     config = {
         "@type": "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
         "dns_cache_config": dns_cache(service),
-        # Without TLS there are no names to check, which Envoy wants to be told.
+        # Envoy insists on this acknowledgement if there is no TLS, and so no name to verify.
         "allow_insecure_cluster_options": True,
     }
     return {"lb_policy": "CLUSTER_PROVIDED", "cluster_type": {"name": _FORWARD_PROXY, "typed_config": config}}
@@ -120,24 +118,24 @@ def _by_request(service: Service) -> Json:
 
 def _endpoints(name: str, service: Service, port: Port, known: Known) -> Json:
     by_dns = service.resolution in _DNS_TYPES
-    given = service.endpoints
-    if by_dns and not given:
-        given = (RegistryEndpoint(address=service.host, ports={}, weight=1),)
+    endpoints = service.endpoints
+    if by_dns and not endpoints:
+        endpoints = (RegistryEndpoint(address=service.host, ports={}, weight=1),)
     addresses = [
-        (ip, number, endpoint.weight) for endpoint in given for ip, number in _addresses(endpoint, port, known)
+        (ip, number, endpoint.weight) for endpoint in endpoints for ip, number in _addresses(endpoint, port, known)
     ]
-    unknown = [address for address, _, _ in addresses if not is_ip(address)]
-    placed: Json = {
-        "type": _DNS_TYPES[service.resolution] if unknown else "STATIC",
+    names = [address for address, _, _ in addresses if not is_ip(address)]
+    placement: Json = {
+        "type": _DNS_TYPES[service.resolution] if names else "STATIC",
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [_lb_endpoint(*address) for address in addresses]}],
         },
     }
-    if unknown:
-        # Istio's defaults, but for the family.
-        placed |= {"respect_dns_ttl": True, "dns_refresh_rate": "60s", **_FAMILY}
-    return placed
+    if names:
+        # Istio's defaults, except for the family.
+        placement |= {"respect_dns_ttl": True, "dns_refresh_rate": "60s", **_FAMILY}
+    return placement
 
 
 def _addresses(endpoint: RegistryEndpoint, port: Port, known: Known) -> Sequence[tuple[str, int]]:

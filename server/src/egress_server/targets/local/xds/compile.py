@@ -1,7 +1,6 @@
-"""istiod's part for one sidecar: Istio objects to the xDS files that Envoy reads.
+"""Compiles Istio objects to the xDS files that Envoy reads, as istiod does for one sidecar.
 
-Why it exists: the local cluster must do with the objects what a real mesh does. Pure, and
-byte-stable: the same objects give the same bytes, so an unchanged file is no update.
+Pure and byte-stable: the same objects give the same bytes, so an unchanged file is not an update.
 """
 
 import hashlib
@@ -22,8 +21,8 @@ from egress_server.targets.local.xds.unsupported import unsupported
 Json = dict[str, Any]
 
 SOCKET = "egress.sock"
-"""Where Envoy takes connections. Paths are relative to its working directory: a socket's path is at
-most 107 bytes long, and a data directory's may be longer."""
+"""Where Envoy accepts connections. Paths are relative to its working directory: the path of a socket has at most 107
+bytes, and a data directory's may be longer."""
 XDS_FOLDER = "xds"
 
 
@@ -38,14 +37,14 @@ class XdsFile:
 
 @dataclass(frozen=True, slots=True)
 class XdsFiles:
-    """All files. `routes` is keyed by the name of the route configuration, the port."""
+    """All files. `routes` is by the name of the route configuration, which is its port."""
 
     clusters: XdsFile
     listeners: XdsFile
     routes: Mapping[str, XdsFile]
 
     def by_name(self) -> dict[str, XdsFile]:
-        """File names, below the xDS folder, to files."""
+        """Files by name, relative to the xDS folder."""
         routes = {routes_file(name): file for name, file in self.routes.items()}
         return {CLUSTERS_FILE: self.clusters, LISTENERS_FILE: self.listeners, **routes}
 
@@ -55,12 +54,12 @@ LISTENERS_FILE = "lds.json"
 
 
 def routes_file(name: str) -> str:
-    """The file of a route configuration. Envoy takes one configuration a file."""
+    """The file of a route configuration: Envoy reads one from each file."""
     return f"rds-{name}.json"
 
 
 def xds_file(resources: Sequence[Json]) -> XdsFile:
-    """The file of some resources, in their order."""
+    """The file of these resources, in their order."""
     version = hashlib.sha256(_encode(list(resources))).hexdigest()[:16]
     content = _encode({"version_info": version, "resources": list(resources)})
     return XdsFile(tuple(resources), version, content)
@@ -69,11 +68,10 @@ def xds_file(resources: Sequence[Json]) -> XdsFile:
 def compile_xds(
     objects: Sequence[Manifest], *, workload: LocalWorkload, resolve: Sequence[HostOverride], trust: str | None
 ) -> XdsFiles:
-    """Compile the objects, given oldest first, for the sidecar of `workload`. `resolve` stands in for DNS; `trust` is
-    the path of the CA certificates that TLS towards services is checked against.
+    """Compiles the objects, given oldest first, for the sidecar of `workload`. `resolve` overrides DNS; `trust` is the
+    path of the CA certificates that TLS to services is verified with.
 
-    Raises:
-        ValueError: an object is not supported; the text names it and says why.
+    Raises ValueError if an object is not supported; the message names it and has the reason.
     """
     for manifest in objects:
         if (reason := unsupported(manifest, trust)) is not None:

@@ -1,4 +1,4 @@
-"""A DestinationRule's part of a cluster: limits, outlier detection, TLS origination."""
+"""What a DestinationRule contributes to a cluster: limits, outlier detection, TLS origination."""
 
 import ssl
 from pathlib import Path
@@ -17,7 +17,7 @@ _TLS_TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Upstr
 
 
 def policy_for(registry: Registry, service: Service, port: Port) -> tuple[Json, Manifest]:
-    """The metadata that names the DestinationRule of a service's port, and what it says of this port."""
+    """The metadata that names the DestinationRule of a service's port, and its policy for this port."""
     rule = registry.policy_owner(service)
     if rule is None:
         return {}, {}
@@ -28,7 +28,7 @@ def policy_for(registry: Registry, service: Service, port: Port) -> tuple[Json, 
 
 
 def limits(policy: Manifest) -> Json:
-    """Of connections, requests and time; without any Istio sets none."""
+    """Of connections, requests and time; Istio's default is none."""
     pool = policy.get("connectionPool", {})
     tcp, http = pool.get("tcp", {}), pool.get("http", {})
     thresholds = {
@@ -44,24 +44,24 @@ def limits(policy: Manifest) -> Json:
 
 
 def outlier_detection(policy: Manifest) -> Json:
-    """When an address is left out. However few are left, no left-out address is used again before its time."""
-    asked = policy.get("outlierDetection")
-    if asked is None:
+    """When an address is ejected. However few remain, an ejected address is not used before its time."""
+    settings = policy.get("outlierDetection")
+    if settings is None:
         return {}
     detection: Json = {"enforcing_success_rate": 0}
-    if "consecutive5xxErrors" in asked:
-        errors = int(asked["consecutive5xxErrors"])
+    if "consecutive5xxErrors" in settings:
+        errors = int(settings["consecutive5xxErrors"])
         detection |= {"consecutive_5xx": errors, "enforcing_consecutive_5xx": 100 if errors else 0}
-    for ours, envoys in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time")):
-        if ours in asked:
-            detection[envoys] = asked[ours]
-    if asked.get("maxEjectionPercent"):
-        detection["max_ejection_percent"] = int(asked["maxEjectionPercent"])
+    for istio_name, envoy_name in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time")):
+        if istio_name in settings:
+            detection[envoy_name] = settings[istio_name]
+    if settings.get("maxEjectionPercent"):
+        detection["max_ejection_percent"] = int(settings["maxEjectionPercent"])
     return {"outlier_detection": detection, "common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
 
 
 def http_options(policy: Manifest, *, http2: bool) -> Json:
-    """How a cluster speaks HTTP; empty where Envoy's defaults do."""
+    """How a cluster speaks HTTP; empty if Envoy's defaults apply."""
     options: Json = {}
     if most := policy.get("connectionPool", {}).get("http", {}).get("maxRequestsPerConnection"):
         options["common_http_protocol_options"] = {"max_requests_per_connection": most}
@@ -80,7 +80,7 @@ def protocol_options(options: Json) -> Json:
 
 
 def transport_socket(policy: Manifest, *, http2: bool, trust: str | None) -> Json:
-    """TLS towards the service, if the policy asks for it. `trust` is the path of the machine's CA certificates."""
+    """TLS to the service, if the policy originates it. `trust` is the path of the machine's CA certificates."""
     tls = policy.get("tls", {})
     if tls.get("mode", "DISABLE") == "DISABLE":
         return {}
@@ -88,14 +88,14 @@ def transport_socket(policy: Manifest, *, http2: bool, trust: str | None) -> Jso
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
     }
     if not tls.get("insecureSkipVerify"):
-        common["validation_context"] = {"trusted_ca": {"filename": trust}, **_names_wanted(tls)}
+        common["validation_context"] = {"trusted_ca": {"filename": trust}, **_expected_names(tls)}
     if http2:
         common["alpn_protocols"] = ["h2"]
     context = {"@type": _TLS_TYPE, "common_tls_context": common, **({"sni": tls["sni"]} if tls.get("sni") else {})}
     return {"transport_socket": {"name": _TLS, "typed_config": context}}
 
 
-def asks_for_trust(policy: Manifest) -> bool:
+def needs_trust(policy: Manifest) -> bool:
     """Whether the policy needs the machine's CA certificates."""
     parts = (policy, *policy.get("portLevelSettings", ()))
     tls = [part.get("tls", {}) for part in parts]
@@ -103,8 +103,8 @@ def asks_for_trust(policy: Manifest) -> bool:
 
 
 def _automatic_names(policy: Manifest) -> Json:
-    """Without an SNI the request's host is one, and then it is also what the certificate must be for. With one, as in
-    Istio, the certificate's name is checked only where `subjectAltNames` say it."""
+    """Without an SNI the request's host is used, and the certificate must be for it. With one, as in Istio, the
+    certificate's name is only verified if `subjectAltNames` are given."""
     tls = policy.get("tls", {})
     if tls.get("mode", "DISABLE") == "DISABLE" or tls.get("sni"):
         return {}
@@ -112,8 +112,8 @@ def _automatic_names(policy: Manifest) -> Json:
     return {"auto_sni": True, **({"auto_san_validation": True} if verified else {})}
 
 
-def _names_wanted(tls: Manifest) -> Json:
-    """Istio compares with every kind of name in the certificate."""
+def _expected_names(tls: Manifest) -> Json:
+    """Istio compares them with every type of name in the certificate."""
     names = tls.get("subjectAltNames", ())
     if not names:
         return {}
@@ -125,7 +125,7 @@ def _names_wanted(tls: Manifest) -> Json:
     }
 
 
-_USUAL_PLACES = (
+_COMMON_PATHS = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
@@ -135,7 +135,8 @@ _USUAL_PLACES = (
 
 
 def system_trust() -> str | None:
-    """The file's absolute path: what SSL_CERT_FILE names, else OpenSSL's own, else where distributions keep it."""
-    own = ssl.get_default_verify_paths().cafile
-    places = (*([own] if own else []), *_USUAL_PLACES)
-    return next((str(Path(place).absolute()) for place in places if Path(place).is_file()), None)
+    """The absolute path of the file that SSL_CERT_FILE names, else of OpenSSL's own, else of the usual ones of
+    distributions."""
+    default = ssl.get_default_verify_paths().cafile
+    paths = (*([default] if default else []), *_COMMON_PATHS)
+    return next((str(Path(path).absolute()) for path in paths if Path(path).is_file()), None)

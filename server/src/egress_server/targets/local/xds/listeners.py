@@ -1,13 +1,11 @@
-"""Envoy listeners: how a connection is told apart by its original destination and its first bytes.
+"""Envoy listeners: how a connection is classified by its original destination and its first bytes.
 
-Why it exists: one file for one xDS type. The shape is Istio's: one listener takes every connection
-and hands it to the one that bears its original address, or its port on any address; none of those
-is bound. A change of one leaves the connections of the others alone.
+The structure is Istio's: one listener accepts every connection and hands it to the one for its original address, or for
+its port on any address; none of those is bound. Changing one does not affect connections of the others.
 
-The dialer stands in for iptables and says by PROXY protocol where a connection was going. The
-header's *source* is where the upstream really listens: `--resolve` may name another port than the
-application dialled, and the addresses are all that survives the hand-over between listeners (the
-metadata of a listener filter does not).
+The dialer replaces iptables and sends the original destination by PROXY protocol. The *source* in that header is where
+the upstream really listens: `--resolve` may name another port than the application dialled, and only the addresses
+survive the hand-over between listeners (a listener filter's metadata does not).
 """
 
 from collections.abc import Callable, Iterator
@@ -17,21 +15,21 @@ from typing import Any
 
 from egress_server.targets.local.xds.clusters import cluster_name, dns_cache, fallback
 from egress_server.targets.local.xds.registry import DYNAMIC_DNS, Port, PortKind, Registry, Service
-from egress_server.targets.local.xds.routes import http_ports, mongo_apart
+from egress_server.targets.local.xds.routes import http_ports, unserved_by_mongo
 
 Json = dict[str, Any]
 IpNetwork = IPv4Network | IPv6Network
 
 ENTRANCE = "virtualOutbound"
-"""Istio's name of the listener that takes every connection."""
+"""Istio's name of the listener that accepts every connection."""
 
 _TYPE = "type.googleapis.com/envoy"
 _ANY_ADDRESS = "0.0.0.0"
 
 
 @dataclass(slots=True)
-class _Place:
-    """The chains of one unbound listener: an address and port that connections were going to."""
+class _UnboundListener:
+    """The filter chains of one unbound listener: an original address and port."""
 
     address: str
     port: int
@@ -42,15 +40,14 @@ class _Place:
 
 
 def listeners(registry: Registry, *, socket: str, routes_path: Callable[[str], str]) -> list[Json]:
-    """All listeners. `socket` is the path of the bound one; `routes_path` gives a port's RDS
-    file."""
-    places = _places(registry)
+    """All listeners. `socket` is the path of the bound one; `routes_path` returns a port's RDS file."""
+    unbound = _unbound_listeners(registry)
     for port in http_ports(registry):
-        place = places.setdefault((_ANY_ADDRESS, port), _Place(_ANY_ADDRESS, port))
-        place.http = _http_chain(port, routes_path(str(port)))
+        listener = unbound.setdefault((_ANY_ADDRESS, port), _UnboundListener(_ANY_ADDRESS, port))
+        listener.http = _http_chain(port, routes_path(str(port)))
     return [
         _entrance(socket, fallback(registry)),
-        *(_place_listener(places[key], fallback(registry)) for key in sorted(places)),
+        *(_render_unbound(unbound[key], fallback(registry)) for key in sorted(unbound)),
     ]
 
 
@@ -66,17 +63,17 @@ def _entrance(socket: str, cluster: str) -> Json:
 
 
 def _http_chain(port: int, routes_path: str) -> Json:
-    """Takes what begins like a request; whatever else there is on the port is told apart as ever."""
+    """Takes what begins like a request; anything else on the port is classified as without it."""
     name = f"{_ANY_ADDRESS}_{port}"
     source = {"resource_api_version": "V3", "path_config_source": {"path": routes_path}}
     manager = {
         "stat_prefix": f"outbound_{name}",
         "rds": {"route_config_name": str(port), "config_source": source},
-        # The fault filter does nothing but for routes that say so: no fault changes a listener.
+        # The fault filter only acts on routes that configure it: a fault never changes a listener.
         "http_filters": [_filter("http.fault", "HTTPFault", {}), _filter("http.router", "Router", {})],
         "normalize_path": True,
         "stream_idle_timeout": "0s",
-        "tracing": {},  # no tracer: it makes the x-envoy-decorator-operation that Istio's hosts see
+        "tracing": {},  # no tracer, but it adds the x-envoy-decorator-operation header that upstreams of Istio see
         "upgrade_configs": [{"upgrade_type": "websocket"}],
     }
     connection_manager = _filter("network.http_connection_manager", "HttpConnectionManager", manager)
@@ -84,21 +81,21 @@ def _http_chain(port: int, routes_path: str) -> Json:
     return {"filter_chain_match": match, "filters": [_real_upstream(), connection_manager]}
 
 
-def _places(registry: Registry) -> dict[tuple[str, int], _Place]:
-    places: dict[tuple[str, int], _Place] = {}
-    apart = mongo_apart(registry)
+def _unbound_listeners(registry: Registry) -> dict[tuple[str, int], _UnboundListener]:
+    unbound: dict[tuple[str, int], _UnboundListener] = {}
+    unserved = unserved_by_mongo(registry)
     for service in registry.services.values():
         for port in service.ports:
-            if port.kind is PortKind.HTTP or (service.host, port.number) in apart:
+            if port.kind is PortKind.HTTP or (service.host, port.number) in unserved:
                 continue
             for address, prefix in _destinations(service):
-                place = places.setdefault((address, port.number), _Place(address, port.number))
-                _claim(place, service, port, prefix)
-    return places
+                listener = unbound.setdefault((address, port.number), _UnboundListener(address, port.number))
+                _claim(listener, service, port, prefix)
+    return unbound
 
 
 def _destinations(service: Service) -> Iterator[tuple[str, IpNetwork | None]]:
-    """The addresses to listen at, each with the range that the service's chain is narrowed to, if any."""
+    """The addresses to listen on, each with the range that the service's chain is restricted to, if any."""
     if not service.addresses:
         yield _ANY_ADDRESS, None
     for text in service.addresses:
@@ -109,48 +106,50 @@ def _destinations(service: Service) -> Iterator[tuple[str, IpNetwork | None]]:
             yield _ANY_ADDRESS, network
 
 
-def _claim(place: _Place, service: Service, port: Port, prefix: IpNetwork | None) -> None:
-    """Give the service's connections their chain. What an older service claimed stays with it."""
+def _claim(listener: _UnboundListener, service: Service, port: Port, prefix: IpNetwork | None) -> None:
+    """Adds the chain for the service's connections. What an older service has claimed stays with it."""
     cluster = cluster_name(service.host, port.number)
     match: Json = {}
     if prefix is not None:
         first = str(prefix.network_address)
         match["prefix_ranges"] = [{"address_prefix": first, "prefix_len": prefix.prefixlen}]
-    if port.kind is PortKind.TLS and place.address == _ANY_ADDRESS:  # what is dialled at a single address is all one's
-        place.inspects_tls = True
+    if port.kind is PortKind.TLS and listener.address == _ANY_ADDRESS:  # a single address belongs to one service only
+        listener.inspects_tls = True
         match["server_names"] = [service.host]
     if not match:
-        place.catch_all = place.catch_all or cluster
-    elif all(chain["filter_chain_match"] != match for chain in place.chains):
-        place.chains.append({"filter_chain_match": match, "filters": [*_lookup(service, port), *_tcp_proxy(cluster)]})
+        listener.catch_all = listener.catch_all or cluster
+    elif all(chain["filter_chain_match"] != match for chain in listener.chains):
+        listener.chains.append(
+            {"filter_chain_match": match, "filters": [*_lookup(service, port), *_tcp_proxy(cluster)]}
+        )
 
 
 def _lookup(service: Service, port: Port) -> list[Json]:
-    """What finds the address of the server name that a client asks for, where the service has none."""
+    """Resolves the server name that a client sends, if the service has no address of its own."""
     if service.resolution != DYNAMIC_DNS:
         return []
     config = {"dns_cache_config": dns_cache(service), "port_value": port.number}
     return [_filter("network.sni_dynamic_forward_proxy", "FilterConfig", config)]
 
 
-def _place_listener(place: _Place, otherwise: str) -> Json:
-    listener = {
-        **_unbound(place.address, place.port),
-        "default_filter_chain": {"filters": _tcp_proxy(place.catch_all or otherwise)},
+def _render_unbound(listener: _UnboundListener, otherwise: str) -> Json:
+    rendered = {
+        **_unbound(listener.address, listener.port),
+        "default_filter_chain": {"filters": _tcp_proxy(listener.catch_all or otherwise)},
     }
-    if chains := [*([place.http] if place.http else []), *place.chains]:
-        listener["filter_chains"] = chains
-    # Only where needed: they wait for the client's first bytes, for ever, and a MySQL server speaks first.
+    if chains := [*([listener.http] if listener.http else []), *listener.chains]:
+        rendered["filter_chains"] = chains
+    # Only if needed: they wait for the client's first bytes, without limit, and a MySQL server speaks first.
     inspectors = []
-    if place.inspects_tls:
+    if listener.inspects_tls:
         inspectors.append(_filter("listener.tls_inspector", "TlsInspector", {}))
-    if place.http:
+    if listener.http:
         inspectors.append(_filter("listener.http_inspector", "HttpInspector", {}))
     if inspectors:
-        listener["listener_filters"] = inspectors
-        listener["listener_filters_timeout"] = "0s"
-        listener["continue_on_listener_filters_timeout"] = True
-    return listener
+        rendered["listener_filters"] = inspectors
+        rendered["listener_filters_timeout"] = "0s"
+        rendered["continue_on_listener_filters_timeout"] = True
+    return rendered
 
 
 def _unbound(address: str, port: int) -> Json:
@@ -182,7 +181,7 @@ def _tcp_proxy(cluster: str) -> list[Json]:
 
 
 def _real_upstream() -> Json:
-    """Tells ORIGINAL_DST clusters to connect to the header's source address; others ignore it."""
+    """Makes ORIGINAL_DST clusters connect to the header's source address; others ignore it."""
     value = {
         "object_key": "envoy.network.transport_socket.original_dst_address",
         "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_REMOTE_ADDRESS%"}},

@@ -1,8 +1,7 @@
 """The service registry as the sidecar of one workload sees it.
 
-Why it exists: which ServiceEntry answers for a host, and whether unknown hosts pass, depends on who
-asks. Istio decides that before it writes any proxy configuration; so do we. Behaviour measured on
-istiod 1.31.
+Which ServiceEntry provides a host, and whether unknown hosts pass, depends on who asks. Istio decides that before it
+generates any proxy configuration; so do we. Behaviour measured on istiod 1.31.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +16,14 @@ from egress_server.targets.local.xds.scoping import (
     LocalWorkload,
     Manifest,
     covers,
+    effective_for,
     namespace_of,
-    ruling,
     visible,
 )
 
 
 class PortKind(Enum):
-    """What a proxy can tell of a connection by its port's protocol: a Host, an SNI, or nothing."""
+    """What a proxy can tell about a connection from its port's protocol: a Host, an SNI, or nothing."""
 
     HTTP = "http"
     TLS = "tls"
@@ -46,8 +45,7 @@ DYNAMIC_DNS = "DYNAMIC_DNS"
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port of a service; `target` is the port that endpoints listen on unless they name their
-    own."""
+    """A port of a service; `target` is the port that endpoints listen on unless they name their own."""
 
     number: int
     name: str
@@ -56,14 +54,13 @@ class Port:
 
     @property
     def kind(self) -> PortKind:
-        """How connections to this port are told apart."""
+        """How connections to this port are classified."""
         return KINDS[self.protocol]
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryEndpoint:
-    """An address behind a service, an IP or a DNS name; `ports` maps port names to its own
-    numbers."""
+    """An address behind a service, an IP or a DNS name; `ports` maps port names to its own numbers."""
 
     address: str
     ports: Mapping[str, int]
@@ -72,9 +69,9 @@ class RegistryEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One host of the registry. `entry` is the name of the (first) ServiceEntry that brought it.
+    """One host of the registry. `entry` is the name of the (first) ServiceEntry that defines it.
 
-    `stands_for` is the wildcard host out of which this one was taken, because `--resolve` knows it.
+    `wildcard` is the host that this one was split from, because `--resolve` lists it; empty if there is none.
     """
 
     host: str
@@ -84,13 +81,13 @@ class Service:
     resolution: str
     addresses: tuple[str, ...]
     endpoints: tuple[RegistryEndpoint, ...]
-    stands_for: str = ""
+    wildcard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All that one workload sees: the services by host, oldest first; what says how their traffic is treated; and
-    whether other destinations pass."""
+    """Everything that one workload sees: the services by host, oldest first; how their traffic is handled; and whether
+    other destinations pass."""
 
     workload: LocalWorkload
     allow_any: bool
@@ -100,8 +97,8 @@ class Registry:
     policies: Mapping[str, HostIndex]
 
     def policy_owner(self, service: Service) -> Manifest | None:
-        """The DestinationRule of a service: the workload's namespace has the first word, then the service's, then the
-        root namespace."""
+        """The DestinationRule of a service: the workload's namespace comes first, then the service's, then the root
+        namespace."""
         for namespace in (self.workload.namespace, service.namespace, ROOT_NAMESPACE):
             if namespace in self.policies:
                 for rule in self.policies[namespace].ranked(service.host):
@@ -110,8 +107,8 @@ class Registry:
 
 
 def read_registry(manifests: Sequence[Manifest], workload: LocalWorkload, resolve: Iterable[HostOverride]) -> Registry:
-    """Reduce the objects, given oldest first, to what `workload` sees. Hosts that DNS would find behind a wildcard and
-    that `resolve` knows become services of their own."""
+    """Reduces the objects, given oldest first, to what `workload` sees. Hosts behind a wildcard that `resolve` lists
+    become services of their own."""
     seen: dict[str, list[Manifest]] = {kind: [] for kind in ("ServiceEntry", "VirtualService", "DestinationRule")}
     for manifest in manifests:
         if manifest["kind"] in seen and visible(manifest, workload.namespace):
@@ -122,7 +119,7 @@ def read_registry(manifests: Sequence[Manifest], workload: LocalWorkload, resolv
     return Registry(
         workload=workload,
         allow_any=_allow_any(manifests, workload),
-        services=_with_stand_ins(_by_host(seen["ServiceEntry"], workload.namespace), resolve),
+        services=_with_resolved_hosts(_by_host(seen["ServiceEntry"], workload.namespace), resolve),
         virtual_services=tuple(seen["VirtualService"]),
         routing=HostIndex((host.lower(), m) for m in seen["VirtualService"] for host in m["spec"]["hosts"]),
         policies={ns: HostIndex((m["spec"]["host"].lower(), m) for m in rules) for ns, rules in by_namespace.items()},
@@ -130,8 +127,8 @@ def read_registry(manifests: Sequence[Manifest], workload: LocalWorkload, resolv
 
 
 def _allow_any(manifests: Sequence[Manifest], workload: LocalWorkload) -> bool:
-    """What the Sidecar that holds says, else Istio's default."""
-    sidecar = ruling([manifest for manifest in manifests if manifest["kind"] == "Sidecar"], workload)
+    """By the effective Sidecar, else Istio's default."""
+    sidecar = effective_for([manifest for manifest in manifests if manifest["kind"] == "Sidecar"], workload)
     policy = sidecar and sidecar.get("spec", {}).get("outboundTrafficPolicy")
     # A policy without a mode is the enum's zero, REGISTRY_ONLY.
     return policy is None or policy.get("mode") == "ALLOW_ANY"
@@ -145,8 +142,8 @@ def _by_host(entries: Iterable[Manifest], namespace: str) -> dict[str, Service]:
 
 
 def _winner(candidates: list[Service], namespace: str) -> Service:
-    """Entries of one host do not merge across namespaces: the client's own wins, else the oldest.
-    Within that namespace their ports merge, the older entry first."""
+    """Entries of one host don't merge across namespaces: the client's own namespace wins, else the oldest entry. Within
+    that namespace their ports merge, older entries first."""
     own = [service for service in candidates if service.namespace == namespace]
     first = (own or candidates)[0]
     ports: dict[int, Port] = {}
@@ -157,7 +154,7 @@ def _winner(candidates: list[Service], namespace: str) -> Service:
     return replace(first, ports=tuple(ports.values()))
 
 
-def _with_stand_ins(services: dict[str, Service], resolve: Iterable[HostOverride]) -> dict[str, Service]:
+def _with_resolved_hosts(services: dict[str, Service], resolve: Iterable[HostOverride]) -> dict[str, Service]:
     known: dict[str, set[int]] = {}
     for item in resolve:
         known.setdefault(item.host, set()).add(item.port)
@@ -168,7 +165,7 @@ def _with_stand_ins(services: dict[str, Service], resolve: Iterable[HostOverride
         for host, numbers in known.items():
             ports = tuple(replace(p, target=p.number) for p in wildcard.ports if p.number in numbers)
             if ports and host not in found and covers(wildcard.host, host):
-                found[host] = replace(wildcard, host=host, ports=ports, resolution="DNS", stands_for=wildcard.host)
+                found[host] = replace(wildcard, host=host, ports=ports, resolution="DNS", wildcard=wildcard.host)
     return found
 
 

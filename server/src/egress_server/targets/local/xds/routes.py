@@ -1,7 +1,7 @@
-"""Envoy route configurations: which cluster an HTTP request goes to, one configuration a port.
+"""Envoy route configurations: which cluster an HTTP request goes to, one configuration for each port.
 
-Why it exists: one file for one xDS type. Route configurations are apart from listeners so that a
-change of them cuts no connection and yet refuses the next request on a kept-alive one.
+They are separate from listeners, so that changing them cuts no connection and still affects the next request on a
+kept-alive one.
 """
 
 from collections.abc import Iterator
@@ -14,51 +14,51 @@ from egress_server.targets.local.xds.virtual_service import NO_TIMEOUT, retry_po
 
 Json = dict[str, Any]
 
-# Every real cluster has an in-mesh HTTP service on 80, so requests on it are told apart for all hosts.
+# Every real cluster has an in-mesh HTTP service on 80, so requests on that port are routed by Host for all hosts.
 _ALWAYS_HTTP = 80
 _MONGO = "MONGO"
 
 
 def http_ports(registry: Registry) -> list[int]:
-    """The ports on which requests are told apart by Host."""
-    apart = mongo_apart(registry)
+    """The ports on which requests are routed by Host."""
+    unserved = unserved_by_mongo(registry)
     http = {
         port.number
         for service in registry.services.values()
         for port in service.ports
-        if port.kind is PortKind.HTTP and (service.host, port.number) not in apart
+        if port.kind is PortKind.HTTP and (service.host, port.number) not in unserved
     }
     return sorted(http | {_ALWAYS_HTTP})
 
 
-def mongo_apart(registry: Registry) -> set[tuple[str, int]]:
-    """Hosts and ports that are not served: MONGO shares a listener with no other protocol, and the oldest has it.
-    Only what listens at single addresses stands apart."""
+def unserved_by_mongo(registry: Registry) -> set[tuple[str, int]]:
+    """Hosts and ports that are not served: MONGO shares a listener with no other protocol, and the oldest service gets
+    it. Only services that listen on single addresses are unaffected."""
     first: dict[int, bool] = {_ALWAYS_HTTP: False}
-    apart = set()
+    unserved = set()
     for service in registry.services.values():
         shares = not service.addresses or any("/" in address for address in service.addresses)
         for port in service.ports:
             if shares or port.kind is PortKind.HTTP:
                 is_mongo = port.protocol == _MONGO
                 if is_mongo != first.setdefault(port.number, is_mongo):
-                    apart.add((service.host, port.number))
-    return apart
+                    unserved.add((service.host, port.number))
+    return unserved
 
 
 def route_configurations(registry: Registry) -> dict[str, Json]:
-    """The route configuration of each HTTP port, under its Istio name: the port."""
+    """The route configuration of each HTTP port, by its Istio name: the port."""
     return {str(port): _configuration(registry, port) for port in http_ports(registry)}
 
 
 def _configuration(registry: Registry, port: int) -> Json:
     claimed: set[str] = set()
-    apart = mongo_apart(registry)
+    unserved = unserved_by_mongo(registry)
     hosts = [
         _virtual_host(service, port, registry, claimed)
         for service in registry.services.values()
         if any(p.number == port and p.kind is PortKind.HTTP for p in service.ports)
-        and (service.host, port) not in apart
+        and (service.host, port) not in unserved
     ]
     if port == _ALWAYS_HTTP:
         hosts += _unregistered_hosts(registry)
@@ -75,7 +75,7 @@ def _configuration(registry: Registry, port: int) -> Json:
 
 
 def _virtual_host(service: Service, port: int, registry: Registry, claimed: set[str]) -> Json:
-    """The routes of a service's requests. Addresses in `claimed` belong to older services; ours are added."""
+    """The routes of a service's requests. Addresses in `claimed` belong to older services; this service's are added."""
     found = (routes_of(owner, registry, port, service) for owner in registry.routing.ranked(service.host))
     routes = next(filter(None, found), [_default_route(service, port)])
     addresses = {address for address in service.addresses if "/" not in address} - claimed
@@ -84,7 +84,7 @@ def _virtual_host(service: Service, port: int, registry: Registry, claimed: set[
 
 
 def _unregistered_hosts(registry: Registry) -> Iterator[Json]:
-    """VirtualServices route on this one port even hosts that nobody registers there, to clusters that don't exist."""
+    """On this one port, VirtualServices route even hosts that are not registered, to clusters that don't exist."""
     seen: set[str] = set()
     for virtual_service in registry.virtual_services:
         for host in (name.lower() for name in virtual_service["spec"]["hosts"]):
@@ -96,9 +96,11 @@ def _unregistered_hosts(registry: Registry) -> Iterator[Json]:
 
 
 def _registered(host: str, registry: Registry) -> bool:
-    here = [name for name, service in registry.services.items() if any(p.number == _ALWAYS_HTTP for p in service.ports)]
-    by_wildcard = host.startswith("*") and any(covers(host, known) for known in here)
-    return by_wildcard or host in here
+    on_port = [
+        name for name, service in registry.services.items() if any(p.number == _ALWAYS_HTTP for p in service.ports)
+    ]
+    by_wildcard = host.startswith("*") and any(covers(host, known) for known in on_port)
+    return by_wildcard or host in on_port
 
 
 def _default_route(service: Service, port: int) -> Json:

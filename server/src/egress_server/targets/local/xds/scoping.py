@@ -1,7 +1,7 @@
-"""Which objects count for the one workload of a local cluster, and which of them speaks of a host.
+"""Which objects apply to the one workload of a local cluster, and which of them is effective for a host.
 
-Why it exists: istiod gives each sidecar a view of its own, by namespace, labels and age. Who wins is decided the same
-way for every kind of object. Behaviour as of istiod 1.31.
+istiod gives each sidecar its own view, by namespace, labels and age, and decides the same way for every kind of object.
+Behaviour as of istiod 1.31.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ class LocalWorkload:
 
 
 class HostIndex:
-    """Objects by the hosts that they speak of, given oldest first."""
+    """Objects by their hosts, given oldest first."""
 
     def __init__(self, pairs: Iterable[tuple[str, Manifest]]) -> None:
         self._exact: dict[str, list[Manifest]] = {}
@@ -35,7 +35,7 @@ class HostIndex:
         self._wildcards.sort(key=lambda pair: -len(pair[0]))
 
     def ranked(self, host: str) -> Iterator[Manifest]:
-        """Those that speak of `host`: by its name, then by the longest wildcard; of equals the oldest first."""
+        """The objects for `host`: by its exact name, then by the longest wildcard; of equals the oldest first."""
         yield from self._exact.get(host, ())
         for pattern, manifest in self._wildcards:
             if pattern != host and covers(pattern, host):
@@ -43,25 +43,25 @@ class HostIndex:
 
 
 def covers(pattern: str, host: str) -> bool:
-    """Whether `pattern` is `host`, or a wildcard that stands for it or for all that the wildcard `host` does."""
+    """Whether `pattern` is `host`, or a wildcard that covers it, or that covers everything the wildcard `host` does."""
     return pattern == host or (pattern.startswith("*") and host.endswith(pattern[1:]))
 
 
 def namespace_of(manifest: Manifest) -> str:
-    """The object's namespace; `default` where it names none."""
+    """The object's namespace; `default` if it has none."""
     return str(manifest["metadata"].get("namespace") or "default")
 
 
 def visible(manifest: Manifest, namespace: str) -> bool:
-    """Whether workloads of `namespace` see the object, by its exportTo."""
+    """Whether workloads in `namespace` see the object, by its exportTo."""
     export_to = manifest["spec"].get("exportTo") or ["*"]
     own = namespace_of(manifest) == namespace
     return any(to in ("*", namespace) or (to == "." and own) for to in export_to)
 
 
-def ruling(manifests: Sequence[Manifest], workload: LocalWorkload) -> Manifest | None:
-    """Of objects that never merge, such as Sidecars, the one that holds for the workload: one that selects its labels,
-    else one of its namespace, else the root namespace's; of equals the oldest."""
+def effective_for(manifests: Sequence[Manifest], workload: LocalWorkload) -> Manifest | None:
+    """Of objects that never merge, such as Sidecars, the effective one for the workload: one that selects its labels,
+    else its namespace's, else the root namespace's; of equals the oldest."""
     own = [m for m in manifests if namespace_of(m) == workload.namespace]
     root = [m for m in manifests if namespace_of(m) == ROOT_NAMESPACE and _selector(m) is None]
     selecting = [m for m in own if (s := _selector(m)) is not None and s.items() <= workload.labels.items()]

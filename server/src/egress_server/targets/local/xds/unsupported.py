@@ -1,13 +1,13 @@
-"""What a local cluster cannot be made to do, and the words for it.
+"""What a local cluster can't do, and the messages for it.
 
-Why it exists: what is not understood is reported, never dropped in silence. The shapes below name every field that is
-read anywhere; all others are reported.
+Nothing that is not understood is dropped silently: the shapes below list every field that is read anywhere, and all
+others are reported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from egress_server.targets.local.xds.destination_rule import asks_for_trust
+from egress_server.targets.local.xds.destination_rule import needs_trust
 from egress_server.targets.local.xds.registry import DYNAMIC_DNS, KINDS, is_ip
 from egress_server.targets.local.xds.scoping import Manifest
 from egress_server.targets.local.xds.virtual_service import GRPC_STATUSES
@@ -62,18 +62,18 @@ _SHAPES: dict[str, Any] = {
     },
 }
 _RESOLUTIONS = frozenset({"DNS", "DNS_ROUND_ROBIN", "STATIC", "NONE", DYNAMIC_DNS})
-_BY_REQUEST = frozenset({"HTTP", "HTTP2", "GRPC", "TLS"})
+_DYNAMIC_DNS_PROTOCOLS = frozenset({"HTTP", "HTTP2", "GRPC", "TLS"})
 _TLS_MODES = frozenset({"DISABLE", "SIMPLE"})
 
 
 def unsupported(manifest: Manifest, trust: str | None) -> str | None:
-    """Say why a local cluster cannot do what this object asks; None when it can. `trust` is the path of the machine's
-    CA certificates, if it has any."""
+    """Why a local cluster can't do what this object asks; None if it can. `trust` is the path of the machine's CA
+    certificates, if it has any."""
     kind, spec = manifest["kind"], manifest.get("spec", {})
     if kind not in _SHAPES:
-        return f"a local cluster knows no {kind}"
-    if extra := sorted(set(_beyond(spec, _SHAPES[kind]))):
-        return f"a local cluster does not heed the {kind}'s {', '.join(extra)}"
+        return f"a local cluster does not support {kind}"
+    if extra := sorted(set(_extra_fields(spec, _SHAPES[kind]))):
+        return f"a local cluster does not support these {kind} fields: {', '.join(extra)}"
     if kind == "ServiceEntry":
         return _entry(spec)
     if kind == "VirtualService":
@@ -81,27 +81,27 @@ def unsupported(manifest: Manifest, trust: str | None) -> str | None:
     return _rule(spec, trust) if kind == "DestinationRule" else None
 
 
-def _beyond(value: Any, shape: Any, path: str = "") -> Iterator[str]:
-    """The paths in `value` of which `shape` does not speak."""
+def _extra_fields(value: Any, shape: Any, path: str = "") -> Iterator[str]:
+    """The paths in `value` that are not in `shape`."""
     if isinstance(shape, list) and isinstance(value, Sequence):
         for item in value:
-            yield from _beyond(item, shape[0], path)
+            yield from _extra_fields(item, shape[0], path)
     elif isinstance(shape, dict) and isinstance(value, Mapping):
         for key, part in value.items():
             here = f"{path}.{key}" if path else key
             if key not in shape and "*" not in shape:
                 yield here
             else:
-                yield from _beyond(part, shape.get(key, shape.get("*")), here)
+                yield from _extra_fields(part, shape.get(key, shape.get("*")), here)
 
 
 def _entry(spec: Manifest) -> str | None:
     resolution = spec.get("resolution", "NONE")
     if resolution not in _RESOLUTIONS:
-        return f"a local cluster has no resolution {resolution}"
+        return f"a local cluster does not support resolution {resolution}"
     for port in spec.get("ports", ()):
         if str(port.get("protocol", "")).upper() not in KINDS:
-            return f"a local cluster has no protocol {port.get('protocol')!r} (port {port['number']})"
+            return f"a local cluster does not support protocol {port.get('protocol')!r} (port {port['number']})"
     if "workloadSelector" in spec:
         return "a local cluster has no workloads to select as endpoints"
     for endpoint in spec.get("endpoints", ()):
@@ -109,44 +109,44 @@ def _entry(spec: Manifest) -> str | None:
         if resolution == "STATIC" and not is_ip(address):
             return f"with resolution STATIC the endpoint {address!r} must be an IP address"
     if "*" in spec.get("hosts", ()):
-        return "the host * is every host; an outbound policy ALLOW_ANY says that"
-    return _by_request(spec) if resolution == DYNAMIC_DNS else _by_dns(spec, resolution)
+        return "host * would match every host; use an outbound policy with ALLOW_ANY instead"
+    return _dynamic_dns(spec) if resolution == DYNAMIC_DNS else _static_dns(spec, resolution)
 
 
-def _by_dns(spec: Manifest, resolution: str) -> str | None:
+def _static_dns(spec: Manifest, resolution: str) -> str | None:
     wildcards = [host for host in spec.get("hosts", ()) if host.startswith("*")]
     if wildcards and resolution.startswith("DNS") and not spec.get("endpoints"):
-        return f"DNS cannot resolve the wildcard host {wildcards[0]}"
+        return f"DNS can't resolve the wildcard host {wildcards[0]}"
     return None
 
 
-def _by_request(spec: Manifest) -> str | None:
+def _dynamic_dns(spec: Manifest) -> str | None:
     for host in spec.get("hosts", ()):
         if not host.startswith("*."):
             return f"resolution {DYNAMIC_DNS} is for wildcard hosts such as *.example.com, not {host}"
     for port in spec.get("ports", ()):
-        if port["protocol"].upper() not in _BY_REQUEST:
-            return f"resolution {DYNAMIC_DNS} serves no {port['protocol']} (port {port['number']})"
+        if port["protocol"].upper() not in _DYNAMIC_DNS_PROTOCOLS:
+            return f"resolution {DYNAMIC_DNS} does not support protocol {port['protocol']} (port {port['number']})"
     return None
 
 
 def _http(spec: Manifest, http: Manifest) -> str | None:
-    """What Envoy would refuse, taking all other routes with it."""
+    """What Envoy would reject, together with all other routes."""
     if "*" in spec.get("hosts", ()):
-        return "the host * is every host, which a VirtualService of a local cluster cannot be for"
+        return "a local cluster does not support a VirtualService for host *"
     if not http.get("route") or (len(http["route"]) > 1 and not any(item.get("weight") for item in http["route"])):
-        return "a route leads nowhere: it has no destination with a weight"
+        return "a route has no destination with a weight"
     fault = http.get("fault", {})
     if "delay" in fault and "fixedDelay" not in fault["delay"]:
-        return "a delay without fixedDelay is none"
+        return "a delay needs fixedDelay"
     return _abort(fault["abort"]) if "abort" in fault else None
 
 
 def _abort(abort: Manifest) -> str | None:
     if "httpStatus" in abort:
-        return None if 200 <= abort["httpStatus"] < 600 else f"Envoy does not answer with status {abort['httpStatus']}"
+        return None if 200 <= abort["httpStatus"] < 600 else f"Envoy can't respond with status {abort['httpStatus']}"
     if abort.get("grpcStatus") not in GRPC_STATUSES:
-        return f"there is no gRPC status {abort.get('grpcStatus')!r}"
+        return f"{abort.get('grpcStatus')!r} is not a gRPC status"
     return None
 
 
@@ -154,7 +154,7 @@ def _rule(spec: Manifest, trust: str | None) -> str | None:
     policy = spec.get("trafficPolicy", {})
     for part in (policy, *policy.get("portLevelSettings", ())):
         if (mode := part.get("tls", {}).get("mode", "DISABLE")) not in _TLS_MODES:
-            return f"a local cluster has no certificate of its own for TLS mode {mode}"
-    if trust is None and asks_for_trust(policy):
-        return "this machine has no CA certificates to check the service's with; SSL_CERT_FILE can name a file"
+            return f"a local cluster does not support TLS mode {mode}: it has no client certificate"
+    if trust is None and needs_trust(policy):
+        return "this machine has no CA certificates to verify the service's certificate with; set SSL_CERT_FILE"
     return None

@@ -1,7 +1,7 @@
 """A VirtualService's routes for one port: matches, faults, timeouts, retries, weights.
 
-Why it exists: this is the part of istiod that reads http routes. Conditions on the source are decided here, since the
-source is always our workload; conditions on the request are Envoy's. Behaviour as of istiod 1.31.
+This is the part of istiod that reads http routes. Conditions on the source are evaluated here, since the source is
+always our workload; conditions on the request are left to Envoy. Behaviour as of istiod 1.31.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ GRPC_STATUSES = (
     *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
     *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
 )
-"""The names, each at the place of its code."""
+"""The names, by code."""
 
 _HTTP_STATUSES = frozenset(status.value for status in HTTPStatus)
 _FAULT_TYPE = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
@@ -31,8 +31,9 @@ _RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-stat
 
 
 def routes_of(virtual_service: Manifest, registry: Registry, port: int, service: Service | None) -> list[Json]:
-    """The routes in the order in which they are tried, up to the first that takes every request; none where the
-    VirtualService says nothing of `port` to our workload. `service` is what the requests are for, if registered."""
+    """The routes in the order in which they are tried, up to the first that matches every request; none if the
+    VirtualService does not apply to `port` for our workload. `service` is the destination of the requests, if
+    registered."""
     built: list[Json] = []
     for http in virtual_service["spec"]["http"]:
         matches: Sequence[Manifest] = http.get("match") or ({},)
@@ -45,9 +46,9 @@ def routes_of(virtual_service: Manifest, registry: Registry, port: int, service:
 
 
 def retry_policy(retries: Manifest | None) -> Json:
-    """Envoy's policy; where none is asked for, Istio's default. Empty where retries are switched off."""
-    asked = retries or {}
-    attempts = int(asked.get("attempts", 0)) if retries is not None else _RETRIES
+    """Envoy's retry policy; Istio's default if none is given, empty if retries are disabled."""
+    settings = retries or {}
+    attempts = int(settings.get("attempts", 0)) if retries is not None else _RETRIES
     if attempts <= 0:
         return {}
     policy: Json = {
@@ -63,15 +64,15 @@ def retry_policy(retries: Manifest | None) -> Json:
         ],
         "host_selection_retry_max_attempts": 5,
     }
-    if asked.get("retryOn"):
-        policy |= _retry_on(asked["retryOn"])
-    if "perTryTimeout" in asked:
-        policy["per_try_timeout"] = asked["perTryTimeout"]
+    if settings.get("retryOn"):
+        policy |= _retry_on(settings["retryOn"])
+    if "perTryTimeout" in settings:
+        policy["per_try_timeout"] = settings["perTryTimeout"]
     return {"retry_policy": policy}
 
 
 def _applies(match: Manifest, registry: Registry, port: int) -> bool:
-    """Whether the conditions that do not depend on the request hold."""
+    """Whether the conditions that don't depend on the request hold."""
     workload = registry.workload
     return (
         match.get("port", port) == port
@@ -83,7 +84,7 @@ def _applies(match: Manifest, registry: Registry, port: int) -> bool:
 def _route(virtual_service: Manifest, http: Manifest, match: Manifest, action: Json, port: int) -> Json:
     name, namespace = virtual_service["metadata"]["name"], namespace_of(virtual_service)
     owner = f"/apis/networking.istio.io/v1/namespaces/{namespace}/virtual-service/{name}"
-    # Istio names what a route does by its one destination, else by its VirtualService.
+    # Istio names the operation of a route after its only destination, else after its VirtualService.
     _, number, _, host = action["cluster"].split("|") if "cluster" in action else ("", str(port), "", name)
     route: Json = {
         "match": {"prefix": "/", **_headers(match)},
@@ -111,9 +112,9 @@ def _action(http: Manifest, port: int, service: Service | None) -> Json:
 
 
 def _cluster(destination: Manifest, port: int, service: Service | None) -> str:
-    """The destination's cluster, whether or not there is one: Envoy answers 503 for a cluster that it does not know."""
+    """The destination's cluster, whether it exists or not: Envoy responds with 503 for an unknown cluster."""
     host = destination["host"].lower()
-    if service is not None and host == service.stands_for:
+    if service is not None and host == service.wildcard:
         host = service.host
     return cluster_name(host, int(destination["port"]["number"]) if "port" in destination else port)
 
@@ -132,7 +133,7 @@ def _header(name: str, condition: Manifest) -> Json:
 
 
 def _fault(fault: Manifest) -> Json:
-    """Delay and abort, each by its own dice."""
+    """Delay and abort, with independent probabilities."""
     built: Json = {}
     if delay := fault.get("delay"):
         built["delay"] = {"fixed_delay": delay["fixedDelay"], "percentage": _percentage(delay)}
@@ -147,13 +148,13 @@ def _fault(fault: Manifest) -> Json:
 
 
 def _percentage(part: Manifest) -> Json:
-    """A missing percentage is never, as Istio has it."""
+    """A missing percentage means never, as in Istio."""
     value = float(part.get("percentage", {}).get("value", 0))
     return {"numerator": int(value * _PER_PERCENT), "denominator": "MILLION"}
 
 
 def _retry_on(text: str) -> Json:
-    """Status codes may stand among the conditions."""
+    """Status codes may be listed among the conditions."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     codes = [int(part) for part in parts if _is_status(part)]
     conditions = [part for part in parts if not _is_status(part)]
