@@ -1,4 +1,4 @@
-"""What goes through the sidecar, by the injector's real iptables: every way to say it, for every scope."""
+"""Which connections go through the sidecar, by the injector's real iptables: every setting, for every scope."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ BAD = (
 
 @pytest.fixture
 def egressd(run: Run, mesh: Mesh) -> Iterator[Egressd]:
-    """An egressd that drives the mesh."""
+    """An egressd that manages the mesh."""
     with Egressd(run) as egressd:
         egressd.register(mesh)
         yield egressd
