@@ -19,7 +19,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS := true
 endif
 
-.PHONY: help demo run test test-pythons test-sdk-versions test-mesh check bench gen image version dist lock setup clean
+.PHONY: help demo run test test-pythons test-sdk-versions test-mesh check docs bench gen image version dist lock setup clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -34,7 +34,11 @@ test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' t
 	@for tier in $(TIERS); do \
 	  [ -d tests/$$tier ] || echo "test: no $$tier tier: tests/$$tier does not exist"; done
 	@echo "test: no real-mesh tier here: see 'make test-mesh'"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
+	@$(BIN)/python $(COVERAGE) -m pytest -n $(JOBS) --dist worksteal $(wildcard $(TIERS:%=tests/%)) $(ARGS)
+	@$(if $(COVERAGE),$(BIN)/python tools/coverage.py)
+
+# Only a whole run is measured and held to the floor.
+COVERAGE := $(if $(ARGS)$(filter-out $(TIERS),unit contract integration),,-W ignore:Unable -m slipcover)
 
 PYTHONS := 3.11 3.12 3.13
 test-pythons: ## Run the unit and contract tests on every Python from 3.11 to 3.13 found here
@@ -64,6 +68,10 @@ check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text, 
 	@$(BIN)/python tools/tracked_text.py
 	@$(BIN)/python tools/word_list.py
 	@echo "check: all good"
+
+docs: $(STAMP) ## Build the documentation site into .cache/site, with reference pages generated from the code
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
+	@echo "docs: .cache/site/index.html"
 
 bench: $(STAMP) ## Measure speed against baselines of the same run (ONLY=P1 to narrow)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))

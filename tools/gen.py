@@ -19,12 +19,15 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet, SourceCodeInfo
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PROTO = ROOT / "proto"
 THIRD_PARTY = PROTO / "third_party" / "googleapis"
 LOCK = ROOT / "tools" / "gen-requirements.lock"
-CODE = Path("sdk/src/egress/v1")
+SDK = Path("sdk/src/egress")
+CODE = SDK / "v1"
 DESCRIPTORS = Path("server/src/egress_server/wire/descriptors.binpb")
 PLUGINS = ("mypy", "mypy_grpc")
 PACKAGE_DOCSTRING = '"""The contract, generated from proto/egress/v1 by `make gen`. Never edited."""\n'
@@ -71,6 +74,8 @@ def generate(out: Path) -> None:
     (out / CODE / "__init__.py").write_text(PACKAGE_DOCSTRING)
     descriptors.write_bytes(with_only_our_comments(descriptors.read_bytes()))
     drop_stubs_without_service(out / CODE)
+    # In its own process: importing google.api changes how the options in the descriptor set are serialized.
+    subprocess.run([sys.executable, "-m", "tools.gen_sdk", descriptors, out], check=True, cwd=ROOT)
 
 
 def with_only_our_comments(raw: bytes) -> bytes:
@@ -106,6 +111,8 @@ def generated_files(root: Path) -> dict[Path, bytes]:
     """The content of all generated files below `root`, by path."""
     paths = [path for path in (root / CODE).glob("*.py*") if path.is_file()]
     paths += [path for path in [root / DESCRIPTORS] if path.exists()]
+    paths += (root / SDK).glob("_api/generated/*.py")
+    paths += (root / SDK).glob("_exports.py")
     return {path.relative_to(root): path.read_bytes() for path in paths}
 
 
@@ -115,7 +122,7 @@ def check(fresh: Path) -> bool:
     stale = sorted(path for path in have.keys() | want.keys() if have.get(path) != want.get(path))
     for path in stale:
         print(f"gen: {path} is out of date; run `make gen`")
-        if path.suffix == ".pyi":
+        if path.suffix == ".pyi" or (CODE not in path.parents and path.suffix == ".py"):
             old, new = (side.get(path, b"").decode().splitlines() for side in (have, want))
             print("\n".join([*difflib.unified_diff(old, new, lineterm="", n=1)][:20]))
     return not stale

@@ -77,10 +77,19 @@ PLANTS = [
     ("kubernetes", "egress_server/store/planted.py", "import aiohttp"),
     ("messages", "egress_server/commands/planted.py", "from google.protobuf import message"),
     ("messages", "egress_server/store/planted.py", "from egress.v1 import common_pb2"),
-    ("contract-only", "egress_server/wire/planted.py", "import egress.planted"),
+    ("contract-only", "egress_server/wire/planted.py", "import egress._client.watch"),
     ("contract-only", "egress_server/wire/planted.py", "import egress"),
-    ("sdk", "egress/planted.py", "import egress_server.domain"),
-    ("cli-extra", "egress/planted.py", "import typer"),
+    ("sdk", "egress/_client/watch.py", "import egress_server.domain"),
+    ("cli-extra", "egress/_api/names.py", "import typer"),
+    ("sdk-layers", "egress/_client/watch.py", "import egress._api.names"),
+    ("sdk-layers", "egress/_api/names.py", "import egress.cli"),
+    ("sdk-layers", "egress/attic.py", "import json"),
+    ("sdk-client-layers", "egress/_client/watch.py", "import egress._client.calls"),
+    ("sdk-client-layers", "egress/_client/attic.py", "import json"),
+    ("sdk-api-layers", "egress/_api/faults.py", "import egress._api.entries"),
+    ("sdk-api-layers", "egress/_api/generated/blocking.py", "import egress._api.client"),
+    ("sdk-cli-layers", "egress/cli/support/values.py", "import egress.cli.commands.fault"),
+    ("sdk-commands", "egress/cli/commands/fault.py", "import egress.cli.commands.entry"),
 ]
 
 
@@ -96,7 +105,6 @@ def packages(tmp_path: Path) -> Path:
     only_code = shutil.ignore_patterns("__pycache__", "*.binpb", "*.pyi")
     for source in ("server/src/egress_server", "sdk/src/egress"):
         shutil.copytree(ROOT / source, tmp_path / Path(source).name, ignore=only_code)
-    (tmp_path / "egress" / "planted.py").touch()
     return tmp_path
 
 

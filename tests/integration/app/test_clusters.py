@@ -28,7 +28,7 @@ def egressd(outside: list[str]) -> Iterator[Egressd]:
 
 
 def settle(transport: Transport, reply: Json) -> None:
-    """Waits until a change is verified on every cluster it concerns."""
+    """Waits until a change is verified on every affected cluster."""
     request = {"name": reply["change"]["name"], "until": "VERIFIED", "timeout": "25s"}
     waited = ok(transport.call("WaitChange", request))
     assert waited.get("reached"), waited

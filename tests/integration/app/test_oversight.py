@@ -155,7 +155,7 @@ def test_egressctl(server: FakeApplier) -> None:
         return done.stdout + done.stderr
 
     assert "kubectl" in ctl("drift", "c0")
-    assert "c0 has 2 more than are listed." in ctl("gaps")
+    assert "c0 has 2 more that are not listed." in ctl("gaps")
     assert "1 of 2" in ctl("stale", "c0")
     assert "change" in ctl("adopt", "c0", SIDECAR)
     assert f"adopted: {SIDECAR}" in ctl("get", "c0")
@@ -164,7 +164,7 @@ def test_egressctl(server: FakeApplier) -> None:
     assert "NOTHING_HELD" in ctl("approve", "c0", code=1)
     server.report(ClusterStatus("c0", Phase.HELD, problem=Problem("STORE_REWOUND", "it was restored", token="t")))
     ctl("accept-store-reset", "c0")
-    assert "it has not begun" in ctl("restart", "c0", "--wait", "--timeout", "1s", code=3)
+    assert "it has not started" in ctl("restart", "c0", "--wait", "--timeout", "1s", code=3)
     path = Path(server.grpc.removeprefix("unix:")).with_name("config")
     path.write_text(kubeconfig())
     words = ("register", "c0", "--target", "kubernetes", "--kubeconfig", str(path), "--context", "c0")

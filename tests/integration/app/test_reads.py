@@ -143,4 +143,4 @@ def test_by_the_command_line(egressd: Egressd) -> None:
     assert ctl("cluster", "get", "one")["name"] == f"{MESH}/clusters/one"
     newest = ctl("changes", "list", "--limit", "1")["changes"][0]
     assert ctl("changes", "wait", newest["revision"])["reached"]
-    assert ctl("changes", "show", newest["revision"])["clusterRollouts"]
+    assert ctl("changes", "get", newest["revision"])["clusterRollouts"]

@@ -41,12 +41,12 @@ def shop() -> Iterator[str]:
 
 
 @contextmanager
-def egressd(home: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """An egressd that is ready, with its state in `home` and its API at unix:HOME/grpc."""
+def egressd(home: Path, *words: str, socket: str = "grpc") -> Iterator["subprocess.Popen[bytes]"]:
+    """An egressd that is ready, with its state in `home` and its API at unix:HOME/SOCKET."""
     command = [
         sys.executable, "-m", "egress_server", "run",
         "--data-dir", str(home / "data"),
-        "--grpc-address", f"unix:{home}/grpc",
+        "--grpc-address", f"unix:{home}/{socket}",
         "--http-address", "127.0.0.1:0",
         *words,
     ]  # fmt: skip

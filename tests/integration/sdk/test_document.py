@@ -58,7 +58,7 @@ def test_a_fault_by_cli(ctl: Ctl, tmp_path: Path) -> None:
     (tmp_path / "fault.yaml").write_text(YAML)
     done = ctl("fault", "inject", "-f", str(tmp_path / "fault.yaml"), "--ttl", "10m", "--wait", "applied")
     assert done.returncode == 0, done.stderr
-    assert f"disturbs {HOST} until" in done.stdout
+    assert f"injected for {HOST} until" in done.stdout
     done = ctl("probe", URL, "--from", "local", "--count", "3")
     assert done.returncode == 0, done.stderr + done.stdout
     assert "outcomes 3 FAULTED" in done.stdout
@@ -71,7 +71,7 @@ def test_a_fault_by_cli(ctl: Ctl, tmp_path: Path) -> None:
     done = ctl("fault", "inject", HOST, "--abort", "999", "--percent", "0")
     assert done.returncode == 1
     assert "fault.abort" in done.stderr
-    done = ctl("fault", "inject", "nobody.example", "--abort", "503")
+    done = ctl("fault", "inject", "unknown.example", "--abort", "503")
     assert done.returncode == 1
     assert "EGR" in done.stderr
 

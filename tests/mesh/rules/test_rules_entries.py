@@ -164,13 +164,13 @@ def test_which_other_namespace_wins(mesh: Mesh, curl: Workload) -> None:
     served_by(SECOND)
 
 
-@covers("EGR0110", "EGR0602")
+@covers("EGR0110", "EGR0120", "EGR0602")
 def test_an_entry_for_another_namespace_is_none(mesh: Mesh, curl: Workload) -> None:
-    """Exported to its own namespace only, it does not exist for others."""
+    """Exported to its own namespace and a misspelt one, which Istio accepts, it does not exist for other namespaces."""
     strict(mesh)
     apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST))
     curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.routed, "the entry")
-    apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST, export_to=(".",)))
+    apply(mesh, entry("a", HOST, "80:HTTP", namespace="shop", at=FIRST, export_to=(".", "defualt")))
     curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.status == 502, "502")
 
 

@@ -199,13 +199,29 @@ _odd = [
     "#",
     "<<",
     "1" * 20,
+    *"yYnN",
+    "0o7",
+    "-0O7",
+    "0B1",
+    "+0X1f",
+    "1_000",
+    "1_0.5",
+    "-.Inf",
+    ".nan",
 ]
 
 
 @pytest.mark.parametrize("text", _odd)
 def test_text_that_looks_like_something_else_is_written_in_quotes(text: str) -> None:
-    """A label such as 1e3 stays a string, as key and as value."""
+    """A label such as 1e3 stays a string, as key and as value, also for Kubernetes, whose YAML knows more words."""
+    assert dump([text]) in {f"- '{text}'\n", f'- "{text}"\n'}
     assert load_mapping(dump({"a": text, text: "b", "c": [text]})) == {"a": text, text: "b", "c": [text]}
+
+
+@pytest.mark.parametrize("text", ["203.0.113.7", "10.0.0.0/8", "v1", "yn", "e1", "0o", "0xg", "1.2.3", "a_1"])
+def test_ordinary_text_is_written_plain(text: str) -> None:
+    """Quotes only where they are needed: people read these files."""
+    assert dump({"a": text}) == f"a: {text}\n"
 
 
 @given(st.dictionaries(st.text("abc:- '1", min_size=1), _plain, max_size=4))

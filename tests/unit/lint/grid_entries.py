@@ -253,6 +253,23 @@ NAMESPACES = [
     ),
     case("the missing port is in a neighbour", [_BOTH, entry("a", **_MINE)], web("b", "80:HTTP", **_MINE)),
     case("within one namespace ports merge", [entry("bank", namespace="prod")], web("b", "80:HTTP", **_MINE)),
+    case(
+        "more ports than a private entry elsewhere",
+        [web("bank", "80:HTTP", namespace="shared", export_to=(".",))],
+        entry("b", **_MINE),
+        "EGR0109 hosts[0]",
+    ),
+    case(
+        "more ports than the oldest of all",
+        [web("bank", "80:HTTP", namespace="shared")],
+        entry("b", **_MINE),
+        "EGR0109 hosts[0]",
+    ),
+    case(
+        "more ports, not exported to where the other is",
+        [web("bank", "80:HTTP", namespace="shared", export_to=(".",))],
+        entry("b", export_to=(".",), **_MINE),
+    ),
     case("another host", [_BOTH], web("b", "80:HTTP", namespace="prod")),
     case(
         "on another cluster",

@@ -298,6 +298,25 @@ KNOWING = [
         inventories=[inventory(entries=(THEIRS,))],
     ),
     on_east("exported to a namespace that is there", entry("a", export_to=("lab",)), namespaces=("lab",)),
+    on_east(
+        "exported to one of two that is there",
+        entry("a", export_to=("lba", "lab")),
+        "EGR0120 export_to[0]",
+        namespaces=("lab",),
+    ),
+    on_east(
+        "exported to itself and to one that is not there",
+        entry("a", export_to=(".", "x")),
+        "EGR0120 export_to[1]",
+        namespaces=("lab",),
+    ),
+    on_east(
+        "exported to one that a policy names",
+        entry("a", export_to=(".", "x")),
+        there=[policy("ALLOW_ANY", scope=Scope("x"))],
+        namespaces=("lab",),
+    ),
+    on_east("exported before namespaces are known", entry("a", export_to=(".", "x"))),
 ]
 
 CASES = [*HOSTS, *PORTS, *ROUTES, *SIDECARS, *MODES, *VERSIONS, *RESTARTS, *FOLDERS, *KNOWING]

@@ -11,7 +11,7 @@ from egress_server.domain.lint.engine import CONNECTION_RULES, lint_connection
 from egress_server.domain.lint.rule import Connection
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.findings import Finding
-from egress_server.domain.model.resources import Resource, TrafficSettings
+from egress_server.domain.model.resources import ConnectionLimits, Resource, TrafficSettings
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.inventory import Inventory, PolicyGap, PolicyGapKind
 from egress_server.domain.probe.evidence import Destination
@@ -56,7 +56,7 @@ def row(text: str, there: list[Resource], *finds: str, to: Destination = HTTP, *
 
 
 UNSEEN, HIDDEN, TAKEN, INCOMPLETE = "EGR0601 url", "EGR0602 namespace", "EGR0603 url", "EGR0604 cluster"
-FOREIGN, NOT_HELD, PODS = "EGR0605 url", "EGR0606 cluster", "EGR0607 namespace"
+FOREIGN, NOT_HELD, PODS, NO_REQUESTS = "EGR0605 url", "EGR0606 cluster", "EGR0607 namespace", "EGR0608 url"
 ROUTES = inventory(virtual_services=(routes(HOST),))
 OFFLINE = replace(SETTLED, phase=Phase.OFFLINE)
 SLOW = entry("bank", traffic=TrafficSettings(timeout=1.0))
@@ -67,6 +67,10 @@ ROWS = [
     row("a fault on HTTP", [BANK, fault()]),
     row("a fault on another host", [BANK, fault(host="shop.example.com")], to=HTTPS),
     row("a fault past the sidecar", [BANK, fault(), interception(none=True)], to=HTTPS),
+    row("a timeout on TLS", [SLOW], NO_REQUESTS, to=HTTPS),
+    row("a timeout on HTTP", [SLOW]),
+    row("a timeout past the sidecar", [SLOW, interception(none=True)], to=HTTPS),
+    row("limits on TLS", [entry("bank", traffic=TrafficSettings(connection_limits=ConnectionLimits(5)))], to=HTTPS),
     row("an entry of another namespace", [PRIVATE], HIDDEN),
     row(
         "an entry behind a Sidecar",

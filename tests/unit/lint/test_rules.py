@@ -54,7 +54,7 @@ def test_only_errors_block(rule: BaseRule) -> None:
         assert rule.severity is not Severity.ERROR
     elif rule.severity is not Severity.ERROR:
         assert type(rule).reads is Rule.reads
-        assert type(rule).check_delete is Rule.check_delete
+        assert type(rule).delete_reads is Rule.delete_reads
     if rule.severity is not Severity.ERROR:
         assert not rule.suppressible
 

@@ -1,16 +1,16 @@
-"""What the tests of the SDK and the CLI share: a server that answers as told, and nothing of the user's own set-up."""
+"""What the tests of the SDK and the CLI share: a fake server, and an empty configuration."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.sdk.double import FakeServer, fake_server
+from tests.unit.sdk.fake_server import FakeServer, fake_server
 
 
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
-    """A server that answers as it is told."""
+    """A fake server."""
     with fake_server() as fake:
         yield fake
 

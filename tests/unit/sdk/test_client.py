@@ -1,4 +1,4 @@
-"""The clients: what they send, and what they make of the replies."""
+"""What the clients send, and what they return."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +22,8 @@ from egress import (
 from egress.v1 import change_service_pb2, egress_service_pb2, fleet_service_pb2
 from egress.v1.common_pb2 import ClusterSelector, Scope
 from egress.v1.probe_pb2 import ProbeRequest
-from tests.unit.sdk.double import FakeServer, fake_server
-from tests.unit.sdk.errors import ETAG_MISMATCH, UNAVAILABLE
+from tests.unit.sdk.fake_server import FakeServer, fake_server
+from tests.unit.sdk.statuses import ETAG_MISMATCH, UNAVAILABLE
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def client(server: FakeServer) -> Iterator[EgressClient]:
 
 
 def test_set_outbound_policy(client: EgressClient, server: FakeServer) -> None:
-    """All words of a policy arrive in their fields."""
+    """All arguments of a policy arrive in their fields."""
     client.set_outbound_policy(
         "registry-only",
         id="x",
@@ -68,7 +68,7 @@ def test_set_outbound_policy(client: EgressClient, server: FakeServer) -> None:
 
 
 def test_upsert_service_entry_from_fields(client: EgressClient, server: FakeServer) -> None:
-    """Ports and endpoints may be written short or as messages."""
+    """Ports and endpoints may be text or messages."""
     client.upsert_service_entry(
         "aliyun",
         hosts=["www.aliyun.com"],
@@ -100,7 +100,7 @@ def test_upsert_service_entry_from_fields(client: EgressClient, server: FakeServ
 
 @pytest.mark.parametrize(("namespace", "parent"), [("", "meshes/default"), ("shop", "meshes/default/namespaces/shop")])
 def test_upsert_service_entry_from_yaml(client: EgressClient, server: FakeServer, namespace: str, parent: str) -> None:
-    """YAML goes out unchanged, and its namespace is left to it unless one is given."""
+    """YAML is sent unchanged, and decides the namespace unless one is given."""
     client.upsert_service_entry(yaml="kind: ServiceEntry", namespace=namespace, clusters=["a"], request_id="r")
     assert server.sent("UpsertServiceEntry") == [
         egress_service_pb2.UpsertServiceEntryRequest(
@@ -113,12 +113,12 @@ def test_upsert_service_entry_from_yaml(client: EgressClient, server: FakeServer
 
 
 def test_what_cannot_be_read_is_not_sent(client: EgressClient, server: FakeServer) -> None:
-    """A word that has no place in the request is a ValueError that names it."""
+    """A value that is not valid raises a ValueError that names it."""
     with pytest.raises(ValueError, match="YAML or as fields"):
         client.upsert_service_entry("x", yaml="a: b", hosts=["h"])
     with pytest.raises(ValueError, match="'80'"):
         client.upsert_service_entry("x", hosts=["h"], ports=["80"])
-    with pytest.raises(ValueError, match="'SMTP' is none of HTTP"):
+    with pytest.raises(ValueError, match="'SMTP' is not valid: must be one of HTTP"):
         client.upsert_service_entry("x", hosts=["h"], ports=["25:SMTP"])
     with pytest.raises(ValueError, match="ALLOW_ANY, REGISTRY_ONLY"):
         client.set_outbound_policy("closed")
@@ -126,7 +126,7 @@ def test_what_cannot_be_read_is_not_sent(client: EgressClient, server: FakeServe
 
 
 def test_probe(client: EgressClient, server: FakeServer) -> None:
-    """All words of a probe arrive in their fields."""
+    """All arguments of a probe arrive in their fields."""
     client.probe(
         "http://x/",
         cluster="a",
@@ -162,12 +162,12 @@ def test_register_cluster(client: EgressClient, server: FakeServer) -> None:
             request_id="r",
         )
     ]
-    with pytest.raises(ValueError, match="'asm' is none of local, directory"):
+    with pytest.raises(ValueError, match="'asm' is not valid: must be one of local, directory"):
         client.register_cluster("a", target="asm")  # type: ignore[arg-type]
 
 
 def test_names(server: FakeServer) -> None:
-    """Short ids get the mesh and namespace, full names stay, and a change may be named in three ways."""
+    """IDs get the mesh and namespace, full names stay, and a change may be given in three ways."""
     change = Change(name="meshes/m/changes/3", revision=3)
     with EgressClient(server.target, mesh="m") as client:
         client.get_outbound_policy()
@@ -190,7 +190,7 @@ def test_names(server: FakeServer) -> None:
 
 
 def test_every_mutation_has_an_id_of_its_own(client: EgressClient, server: FakeServer) -> None:
-    """Where the caller gives no request_id the client makes one, another for each call."""
+    """If the caller gives no request_id, the client generates a new one for each call."""
     client.set_outbound_policy("ALLOW_ANY")
     client.delete_outbound_policy("default")
     client.delete_service_entry("x")
@@ -210,7 +210,7 @@ def test_a_retry_is_the_same_request(client: EgressClient, server: FakeServer) -
 
 
 async def test_a_retry_is_the_same_request_async(server: FakeServer) -> None:
-    """The awaited client retries in the same way."""
+    """The async client retries in the same way."""
     server.answer("SetOutboundPolicy", UNAVAILABLE, egress_service_pb2.SetOutboundPolicyResponse())
     async with AsyncEgressClient(server.target) as client:
         await client.set_outbound_policy("ALLOW_ANY")
@@ -219,7 +219,7 @@ async def test_a_retry_is_the_same_request_async(server: FakeServer) -> None:
 
 
 def test_a_refusal_is_not_retried(client: EgressClient, server: FakeServer) -> None:
-    """What the server has decided is not asked again."""
+    """A request that the server refused is not retried."""
     server.answer("SetOutboundPolicy", ETAG_MISMATCH)
     with pytest.raises(EtagMismatch):
         client.set_outbound_policy("ALLOW_ANY")
@@ -236,7 +236,7 @@ def pages() -> list[fleet_service_pb2.ListClustersResponse]:
 
 
 def test_pager(client: EgressClient, server: FakeServer) -> None:
-    """A list reads through all pages, an empty one in the middle too, with the same filter."""
+    """A list reads all pages, even after an empty one, with the same filter."""
     server.answer("ListClusters", *pages())
     found = [cluster.name for cluster in client.list_clusters(filter="f", page_size=2)]
     assert found == ["a", "b", "c"]
@@ -247,7 +247,7 @@ def test_pager(client: EgressClient, server: FakeServer) -> None:
 
 
 def test_pager_is_lazy_and_can_be_read_twice(client: EgressClient, server: FakeServer) -> None:
-    """Nothing is asked before it is needed, and each reading starts at the first page."""
+    """Pages are fetched when they are needed, and each iteration starts at the first page."""
     pager = client.list_clusters()
     assert server.requests == []
     server.answer("ListClusters", *pages())
@@ -258,7 +258,7 @@ def test_pager_is_lazy_and_can_be_read_twice(client: EgressClient, server: FakeS
 
 
 async def test_async_pager(server: FakeServer) -> None:
-    """The awaited client's lists read the same, by item and by page."""
+    """The lists of the async client read the same, by item and by page."""
     async with AsyncEgressClient(server.target) as client:
         server.answer("ListClusters", *pages())
         assert [cluster.name async for cluster in client.list_clusters()] == ["a", "b", "c"]
@@ -267,14 +267,14 @@ async def test_async_pager(server: FakeServer) -> None:
 
 
 async def test_async_client(server: FakeServer) -> None:
-    """A method of the awaited client gives the reply itself."""
+    """A method of the async client returns the reply itself."""
     server.answer("GetCluster", Cluster(name="a"))
     async with AsyncEgressClient(server.target) as client:
         assert (await client.get_cluster("a")).name == "a"
 
 
 def test_target_from_environment(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """EGRESS_SERVER is dialled where no target is given."""
+    """EGRESS_SERVER is used if no target is given."""
     monkeypatch.setenv("EGRESS_SERVER", server.target)
     with EgressClient() as client:
         client.get_cluster("a")
@@ -288,7 +288,7 @@ def test_unix_target(tmp_path: Path) -> None:
 
 
 async def test_a_given_channel_stays_open(server: FakeServer) -> None:
-    """A channel of the caller's own is used and left open."""
+    """A channel given by the caller is used and left open."""
     with grpc.insecure_channel(server.target) as channel:
         for _ in range(2):
             with EgressClient(channel=channel) as client:

@@ -1,4 +1,4 @@
-"""Errors arrive as exceptions of their kind, with what the server said about them."""
+"""Errors are raised as exceptions of their class, with the server's details."""
 
 import threading
 
@@ -9,12 +9,12 @@ from google.rpc.status_pb2 import Status
 
 import egress
 from egress import AsyncEgressClient, EgressClient, EgressError
-from tests.unit.sdk.double import FakeServer
-from tests.unit.sdk.errors import BAD_PORT, BUSY, ETAG_MISMATCH, NOT_FOUND, REFUSED_FINDING, status
+from tests.unit.sdk.fake_server import FakeServer
+from tests.unit.sdk.statuses import BAD_PORT, BUSY, ETAG_MISMATCH, NOT_FOUND, REFUSED_FINDING, status
 
 
 def failure(server: FakeServer, answer: Status) -> EgressError:
-    """The exception that an answer becomes."""
+    """The exception for a status."""
     server.answer("GetCluster", answer)
     with EgressClient(server.target) as client, pytest.raises(EgressError) as caught:
         client.get_cluster("a")
@@ -48,7 +48,7 @@ def test_each_code_has_a_class(server: FakeServer, code: int, kind: type[EgressE
 
 
 def test_etag_mismatch_has_a_class_of_its_own(server: FakeServer) -> None:
-    """EtagMismatch is told from other reasons to abort."""
+    """EtagMismatch is distinguished from other reasons of ABORTED."""
     error = failure(server, ETAG_MISMATCH)
     assert type(error) is egress.EtagMismatch
     assert isinstance(error, egress.Aborted)
@@ -56,34 +56,34 @@ def test_etag_mismatch_has_a_class_of_its_own(server: FakeServer) -> None:
 
 
 def test_violations(server: FakeServer) -> None:
-    """Each bad field comes with its path, and the text of the exception shows it."""
+    """Each violation has its path, and the text of the exception shows it."""
     error = failure(server, BAD_PORT)
     assert error.violations == [("service_entry.ports[0].number", "must be 1 to 65535")]
     assert str(error) == "INVALID_FIELD: 1 field is wrong; service_entry.ports[0].number: must be 1 to 65535"
 
 
 def test_findings(server: FakeServer) -> None:
-    """Refused findings come with cause and fix."""
+    """Findings that block a change have cause and fix."""
     error = failure(server, REFUSED_FINDING)
     assert [(finding.code, finding.fix) for finding in error.findings] == [("EGR0101", "use one")]
     assert "EGR0101: two protocols on one port" in str(error)
 
 
 def test_nothing_is_said_twice(server: FakeServer) -> None:
-    """A message that is the violation already stands alone."""
+    """A violation is not repeated if it is the message already."""
     violation = BadRequest.FieldViolation(field="url", description="is empty")
     error = failure(server, status(3, "INVALID_FIELD", "url: is empty", BadRequest(field_violations=[violation])))
     assert str(error) == "INVALID_FIELD: url: is empty"
 
 
 def test_retry_after(server: FakeServer) -> None:
-    """When to come back is in seconds, None where the server did not say."""
+    """retry_after is in seconds, None if the server did not send it."""
     assert failure(server, BUSY).retry_after == 2.5
     assert failure(server, NOT_FOUND).retry_after is None
 
 
 def test_an_error_without_details(server: FakeServer) -> None:
-    """gRPC's own failures have a code and a text; the code stands for the reason."""
+    """Failures of gRPC itself have a code and a text; the code serves as the reason."""
     error = failure(server, Status(code=5, message="plain"))
     assert (type(error), error.reason, error.message) == (egress.NotFound, "NOT_FOUND", "plain")
     assert (error.violations, error.findings, error.metadata) == ([], [], {})
@@ -99,7 +99,7 @@ async def test_the_awaited_client_raises_the_same(server: FakeServer) -> None:
 
 
 def test_deadline(server: FakeServer) -> None:
-    """A call that is not answered within its timeout is an error of its own."""
+    """A call that is not answered within its timeout raises DeadlineExceeded."""
     answered = threading.Event()
 
     def late(_: Message) -> Message:
@@ -116,10 +116,10 @@ def test_deadline(server: FakeServer) -> None:
 
 def test_every_class_is_in_the_tree() -> None:
     """The tree drawn in the module's docstring names every class."""
-    from egress import _errors
+    from egress._client import errors
 
-    drawn = _errors.__doc__ or ""
+    drawn = errors.__doc__ or ""
     classes = {
-        name for name, value in vars(_errors).items() if isinstance(value, type) and issubclass(value, EgressError)
+        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, EgressError)
     }
     assert {name for name in classes if name not in drawn} == set()

@@ -1,4 +1,4 @@
-"""Watching changes: nothing missed, nothing twice, through whatever happens to the connection."""
+"""Watching changes: no event is missed or repeated, whatever happens to the connection."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,8 @@ import pytest
 import egress
 from egress import AsyncEgressClient, Change, ClusterRollout, EgressClient, WatchChangesResponse
 from egress.v1.change_service_pb2 import WatchChangesRequest
-from tests.unit.sdk.double import FakeServer, fake_server
-from tests.unit.sdk.errors import UNAVAILABLE, status
+from tests.unit.sdk.fake_server import FakeServer, fake_server
+from tests.unit.sdk.statuses import UNAVAILABLE, status
 
 EXPIRED = status(11, "CURSOR_EXPIRED", "the cursor is too old")
 ALIVE = WatchChangesResponse(cursor="0")
@@ -22,13 +22,13 @@ def event(number: int) -> WatchChangesResponse:
 
 
 def cursors(server: FakeServer) -> list[str]:
-    """Where each stream was begun."""
+    """The cursor at which each stream was opened."""
     requests = server.sent("WatchChanges")
     return [request.cursor for request in requests if isinstance(request, WatchChangesRequest)]
 
 
 def test_events_come_one_by_one(server: FakeServer) -> None:
-    """Changes and rollouts are events; keep-alives are not, yet they move the cursor."""
+    """Changes and rollouts are events; keep-alives are not, but they advance the cursor."""
     rollout = WatchChangesResponse(cursor="2", rollout=ClusterRollout(state=ClusterRollout.APPLIED))
     server.stream("WatchChanges", [ALIVE, event(1), ALIVE, rollout])
     with EgressClient(server.target) as client, client.watch_changes("0", include_rollouts=True) as watch:
@@ -41,7 +41,7 @@ def test_events_come_one_by_one(server: FakeServer) -> None:
 
 
 def test_a_watch_resumes(server: FakeServer) -> None:
-    """A stream that breaks, or ends, is opened again after the last event, or keep-alive, that came."""
+    """A stream that breaks or ends is reopened after the last event or keep-alive received."""
     server.stream("WatchChanges", [ALIVE, UNAVAILABLE], [event(1), event(2)], [event(3), UNAVAILABLE], [event(4)])
     with EgressClient(server.target) as client, client.watch_changes() as watch:
         assert [next(watch).change.revision for _ in range(4)] == [1, 2, 3, 4]
@@ -49,7 +49,7 @@ def test_a_watch_resumes(server: FakeServer) -> None:
 
 
 def test_a_block_begins_with_the_watch(server: FakeServer) -> None:
-    """In the block the server watches already, and no event is lost by it."""
+    """In the block the watch is already established, and no event is lost."""
     server.stream("WatchChanges", [event(1), event(2)])
     with EgressClient(server.target) as client, client.watch_changes() as watch:
         assert cursors(server) == [""]
@@ -58,7 +58,7 @@ def test_a_block_begins_with_the_watch(server: FakeServer) -> None:
 
 
 async def test_a_watch_resumes_async(server: FakeServer) -> None:
-    """The awaited client's watch resumes in the same way."""
+    """The watch of the async client resumes in the same way."""
     server.stream("WatchChanges", [ALIVE, UNAVAILABLE], [event(1), event(2)], [event(3)])
     seen = []
     async with AsyncEgressClient(server.target) as client, client.watch_changes() as watch:
@@ -71,7 +71,7 @@ async def test_a_watch_resumes_async(server: FakeServer) -> None:
 
 
 def test_a_watch_outlives_the_server(tmp_path: Path) -> None:
-    """A server that is restarted is found again."""
+    """The watch continues after a restart of the server."""
     address = f"unix:{tmp_path}/s"
     with EgressClient(address) as client, ThreadPoolExecutor() as pool:
         watch = client.watch_changes()
@@ -87,7 +87,7 @@ def test_a_watch_outlives_the_server(tmp_path: Path) -> None:
 
 
 def test_an_old_cursor(server: FakeServer) -> None:
-    """A cursor that is not kept any more is an error of its own, at the first call and when resuming."""
+    """A cursor that is no longer retained raises CursorExpired, at the first call and when resuming."""
     server.stream("WatchChanges", [EXPIRED], [event(1)], [EXPIRED])
     with EgressClient(server.target) as client:
         with pytest.raises(egress.CursorExpired) as caught:
@@ -100,7 +100,7 @@ def test_an_old_cursor(server: FakeServer) -> None:
 
 
 async def test_an_old_cursor_async(server: FakeServer) -> None:
-    """The awaited client says the same."""
+    """The async client raises the same error."""
     server.stream("WatchChanges", [EXPIRED])
     async with AsyncEgressClient(server.target) as client:
         with pytest.raises(egress.CursorExpired):
@@ -108,8 +108,8 @@ async def test_an_old_cursor_async(server: FakeServer) -> None:
 
 
 def test_a_server_that_was_never_there(tmp_path: Path) -> None:
-    """A watch that never came about fails as any call does."""
-    with EgressClient(f"unix:{tmp_path}/nobody") as client, pytest.raises(egress.Unavailable):
+    """A watch that was never established fails like any call."""
+    with EgressClient(f"unix:{tmp_path}/none") as client, pytest.raises(egress.Unavailable):
         next(client.watch_changes())
 
 
@@ -125,7 +125,7 @@ def test_closing_from_another_thread(server: FakeServer) -> None:
 
 
 async def test_closing_from_another_task(server: FakeServer) -> None:
-    """The awaited client's watch ends when it is closed; a task that is cancelled is cancelled."""
+    """The watch of the async client ends when it is closed; a cancelled task stays cancelled."""
     async with AsyncEgressClient(server.target) as client:
         watch = client.watch_changes()
 

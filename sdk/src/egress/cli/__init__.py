@@ -1,7 +1,7 @@
-"""egressctl, the command line: the SDK with options for arguments and words for replies.
+"""egressctl, the command line: the SDK's methods as commands, and replies as text.
 
-One file a group of commands; what they share starts with an underscore. Exit codes: 0 done, 1 refused, 2 usage,
-3 unavailable or timed out, 4 a probe saw something else than the policy says.
+`commands` has one file per group of commands, `support` what they share. Exit status: 0 success, 1 refused, 2 usage
+error, 3 unavailable or timed out, 4 a probe contradicts the policy.
 """
 
 import sys
@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """Runs egressctl."""
     try:
-        from egress.cli._app import app
+        from egress.cli.app import app
     except ModuleNotFoundError as missing:
-        sys.exit(f"egressctl needs {missing.name}: install it with the client, pip install 'egress-sdk[cli]'")
+        sys.exit(f"egressctl requires {missing.name}; install it with: pip install 'egress-sdk[cli]'")
     app(prog_name="egressctl")

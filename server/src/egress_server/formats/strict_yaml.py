@@ -56,16 +56,26 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+# Plain scalars that Kubernetes' YAML (Go, YAML 1.1) does not read as strings, but PyYAML and this module do.
+_GO_SCALARS = (
+    ("tag:yaml.org,2002:bool", re.compile(r"[yYnN]\Z"), [*"yYnN"]),
+    ("tag:yaml.org,2002:int", re.compile(r"[-+]?_*0_*[xXoObB][0-9a-fA-F_]+\Z"), [*"-+0"]),
+    ("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9_]+\Z"), [*"-+0123456789"]),
+    ("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9_]*\.?[0-9_]+(?:[eE][-+]?[0-9_]+)?\Z"), [*"-+.0123456789"]),
+    ("tag:yaml.org,2002:float", re.compile(r"[-+]?\.(?:inf|Inf|INF|nan|NaN|NAN)\Z"), [*"-+."]),
+)
+
+
 class _Dumper(yaml.CSafeDumper):
-    """Quotes strings that PyYAML or this module would not read as strings, and never writes aliases, which are refused
-    on reading."""
+    """Quotes strings that PyYAML, this module or Kubernetes would not read as strings, and never writes aliases, which
+    are refused on reading."""
 
     def ignore_aliases(self, _: object) -> bool:
         """Always."""
         return True
 
 
-for _scalar in _SCALARS:
+for _scalar in (*_SCALARS, *_GO_SCALARS):
     _Dumper.add_implicit_resolver(*_scalar)
 
 

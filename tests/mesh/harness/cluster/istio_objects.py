@@ -53,6 +53,11 @@ def virtual_service(name: str, host: str, *http: Object, namespace: str = "defau
     return _istio("VirtualService", namespace, name, {"hosts": [host], "http": routes, **spec})
 
 
+def destination_rule(name: str, host: str, policy: Object, namespace: str = "default") -> Object:
+    """A DestinationRule with this traffic policy."""
+    return _istio("DestinationRule", namespace, name, {"host": host, "trafficPolicy": policy})
+
+
 def delay(seconds: float) -> Object:
     """The fault of a route: all requests wait."""
     return {"delay": {"percentage": {"value": 100}, "fixedDelay": f"{seconds:g}s"}}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.model.resources import Endpoint, Protocol, Resolution, ServicePort
+from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution, ServicePort
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.validate import Problems, check_resource
 from tests.support.meshes import entry, ports
@@ -39,6 +39,12 @@ VALID: dict[str, dict[str, Any]] = {
         "hosts": ("*.example.com",),
         "resolution": DYNAMIC,
         "ports": ports("80:HTTP", "81:HTTP2", "82:GRPC", "443:TLS"),
+    },
+    "inside the mesh by dynamic DNS": {
+        "hosts": ("*.a.b",),
+        "resolution": DYNAMIC,
+        "ports": ports("443:TLS"),
+        "location": Location.MESH_INTERNAL,
     },
     "wildcard with endpoints": {"hosts": ("*.a.b",), "resolution": DNS, "endpoints": (Endpoint("origin.a.b"),)},
     "longest label": {"hosts": (f"{'a' * 63}.example.com",)},
@@ -121,6 +127,21 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
         {"resolution": NONE, "endpoints": (Endpoint("203.0.113.7"),)},
         "endpoints",
         "must be empty with resolution NONE",
+    ),
+    "one host by dynamic DNS": (
+        {"hosts": ("*.a.b", "a.b"), "resolution": DYNAMIC},
+        "hosts[1]",
+        "must be a wildcard with resolution DYNAMIC_DNS",
+    ),
+    "endpoints by dynamic DNS": (
+        {"hosts": ("*.a.b",), "resolution": DYNAMIC, "endpoints": (Endpoint("203.0.113.7"),)},
+        "endpoints",
+        "must be empty with resolution DYNAMIC_DNS",
+    ),
+    "addresses by dynamic DNS": (
+        {"hosts": ("*.a.b",), "resolution": DYNAMIC, "addresses": ("203.0.113.7",)},
+        "addresses",
+        "must be empty with resolution DYNAMIC_DNS",
     ),
     "static to nowhere": ({"resolution": STATIC}, "endpoints", "STATIC requires at least one"),
     "round robin of two": (

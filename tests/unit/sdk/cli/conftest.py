@@ -1,4 +1,4 @@
-"""A way to run egressctl against the server that answers as told."""
+"""Runs egressctl against the fake server."""
 
 import json
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from egress.cli._app import app
-from tests.unit.sdk.double import FakeServer
+from egress.cli.app import app
+from tests.unit.sdk.fake_server import FakeServer
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command left behind."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -31,7 +31,7 @@ Run = Callable[..., Ran]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs egressctl in this process, without a server of its own."""
+    """Runs egressctl in this process, without a server."""
     monkeypatch.setenv("TERM", "dumb")
 
     def run(*words: str, stdin: str | None = None) -> Ran:

@@ -1,4 +1,4 @@
-"""Replies as the server gives them."""
+"""Replies as the server sends them."""
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -28,7 +28,7 @@ WARNING = Finding(
     code="EGR0200",
     severity=Finding.WARNING,
     field="outbound_policy.mode",
-    cause="no entry in sight",
+    cause="no entry exists",
     fix="add one",
 )
 ERROR = Finding(code="EGR0101", severity=Finding.ERROR, cause="two protocols", fix="use one", suppressible=True)

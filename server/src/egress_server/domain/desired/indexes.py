@@ -43,6 +43,7 @@ class Indexes:
     def __init__(self) -> None:
         self._entries: dict[Hashable, dict[Hashable, _Row]] = defaultdict(dict)
         self._faults: dict[str, dict[str, Fault]] = {}
+        self._routing_to: dict[str, dict[str, ServiceEntry]] = {}
         self._policies: dict[tuple[type, str], dict[str, Scoped]] = {}
         self._registry_only: Counter[str] = Counter()
         self._dns_names: Counter[str] = Counter()
@@ -56,6 +57,8 @@ class Indexes:
                 for table, selector_key in _places(resource):
                     row = self._entries[table].setdefault(selector_key, (resource.cluster_selector, {}))
                     row[1][resource.name] = resource
+                for host in _destinations(resource):
+                    self._routing_to.setdefault(host, {})[resource.name] = resource
             case Fault():
                 self._faults.setdefault(resource.host, {})[resource.name] = resource
             case OutboundPolicy() | Interception():
@@ -73,6 +76,8 @@ class Indexes:
                         del rows[selector_key]
                     if not rows:
                         del self._entries[table]
+                for host in _destinations(resource):
+                    _discard(self._routing_to, host, resource.name)
             case Fault():
                 _discard(self._faults, resource.host, resource.name)
             case OutboundPolicy() | Interception():
@@ -81,6 +86,10 @@ class Indexes:
     def faults_on(self, host: str) -> Mapping[str, Fault]:
         """The faults for exactly `host`, by name."""
         return self._faults.get(host, {})
+
+    def entries_routing_to(self, host: str) -> Mapping[str, ServiceEntry]:
+        """The entries with a route to `host`, by name."""
+        return self._routing_to.get(host, {})
 
     def same_scope(self, policy: Scoped) -> Iterator[Scoped]:
         """The other policies of the same kind for the same scope."""
@@ -163,6 +172,11 @@ def _places(entry: ServiceEntry) -> Iterator[tuple[Hashable, Hashable]]:
     for viewer in (_ALL_VIEWERS, *visible_namespaces(entry)):
         for key in keys:
             yield (key, viewer), row
+
+
+def _destinations(entry: ServiceEntry) -> set[str]:
+    """The hosts that the entry's routes lead to."""
+    return {destination.host for route in entry.traffic.routes for destination in route.destinations}
 
 
 def _scope_key(policy: Scoped) -> tuple[type, str]:

@@ -33,6 +33,8 @@ def _check_hosts(entry: ServiceEntry, problems: Problems) -> None:
     for index, host in enumerate(entry.hosts[:MAX_HOSTS]):
         if problem := host_problem(host):
             problems.at(index).add(problem)
+        elif entry.resolution is Resolution.DYNAMIC_DNS and not host.startswith("*"):
+            problems.at(index).add("must be a wildcard with resolution DYNAMIC_DNS; use DNS to resolve a single host")
 
 
 def _check_ports(ports: tuple[ServicePort, ...], problems: Problems) -> None:
@@ -66,6 +68,8 @@ def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:
     count = len(entry.endpoints)
     if entry.resolution is Resolution.NONE and count:
         problems.add("must be empty with resolution NONE, which uses the original address")
+    if entry.resolution is Resolution.DYNAMIC_DNS and count:
+        problems.add("must be empty with resolution DYNAMIC_DNS, which resolves the host of each request")
     if entry.resolution is Resolution.STATIC and not count:
         problems.add("resolution STATIC requires at least one endpoint")
     if entry.resolution is Resolution.DNS_ROUND_ROBIN and count > 1:
@@ -96,6 +100,8 @@ def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str],
 
 
 def _check_addresses(entry: ServiceEntry, problems: Problems) -> None:
+    if entry.resolution is Resolution.DYNAMIC_DNS and entry.addresses:
+        problems.add("must be empty with resolution DYNAMIC_DNS, which finds hosts by name only")
     check_count(len(entry.addresses), 0, MAX_ADDRESSES, "address", problems)
     check_unique(entry.addresses, problems)
     for index, address in enumerate(entry.addresses[:MAX_ADDRESSES]):

@@ -2,7 +2,8 @@
 
 Entries of one host in different namespaces are not merged. A client's own namespace wins even if its entry is newer,
 else the oldest of those that are exported to it by name, else the oldest of all. So an entry with fewer ports than the
-one it displaces cuts clients off from the others, without any error message.
+one it displaces cuts clients off from the others, without any error message; and the ports of an entry that is itself
+displaced somewhere do not exist there (istio#55879).
 """
 
 from collections.abc import Iterable, Iterator
@@ -45,11 +46,10 @@ class HiddenPorts(Rule[ServiceEntry]):
         host = entry.hosts[index]
         own = [e for e in snapshot.entries_with_host(host).values() if e.namespace == entry.namespace]
         aged = [_aged(snapshot, e) for e in (*others, *own) if e.name != entry.name]
-        for namespace in sorted(
-            {_UNNAMED if to == ANY_NAMESPACE else to for to in (*visible_namespaces(entry), entry.namespace)}
-        ):
+        with_entry = [*aged, _aged(snapshot, entry)]
+        for namespace in _viewers(entry):
             before = _preferred(aged, namespace)
-            lost = _ports(before) - _ports(_preferred([*aged, _aged(snapshot, entry)], namespace))
+            lost = _ports(before) - _ports(_preferred(with_entry, namespace))
             if lost:
                 ports = ", ".join(map(str, sorted(lost)))
                 whom = f"namespace {namespace}" if namespace else "every namespace without an entry of its own"
@@ -60,6 +60,26 @@ class HiddenPorts(Rule[ServiceEntry]):
                     f"declare port {ports} here as well, or change {before[0].name} instead",
                     before[0].name,
                 )
+        displaced: set[str] = set()
+        for namespace in sorted({viewer for other in others for viewer in _viewers(other)}):
+            chosen = _preferred(with_entry, namespace)
+            hidden = _ports([entry]) - _ports(chosen)
+            if hidden and entry.visible_to(namespace or ANY_NAMESPACE) and chosen[0].name not in displaced:
+                displaced.add(chosen[0].name)
+                ports = ", ".join(map(str, sorted(hidden)))
+                whom = f"namespace {namespace}" if namespace else "every namespace without an entry of its own"
+                yield self.finding(
+                    f"hosts[{index}]",
+                    f"{whom} keeps using {chosen[0].name} for {host}, because entries in different namespaces are not "
+                    f"merged: port {ports} of this entry is not available there",
+                    f"declare port {ports} in {chosen[0].name} as well",
+                    chosen[0].name,
+                )
+
+
+def _viewers(entry: ServiceEntry) -> list[str]:
+    """The namespaces that see the entry or that it belongs to; _UNNAMED for those that no entry names."""
+    return sorted({_UNNAMED if to == ANY_NAMESPACE else to for to in (*visible_namespaces(entry), entry.namespace)})
 
 
 def _aged(snapshot: Snapshot, entry: ServiceEntry) -> _Aged:

@@ -1,0 +1,1 @@
+"""The methods of the clients, one file per resource; those that follow from the contract are generated."""

@@ -1,0 +1,1 @@
+"""What is below the methods: connections, calls, pages, watches, errors and results."""

@@ -1,0 +1,1 @@
+"""The commands of egressctl, one file per group."""

@@ -1,0 +1,94 @@
+"""egressctl explain and registry: what the policies amount to, without sending traffic."""
+
+from typing import Annotated
+
+import typer
+
+from egress import ExplainResponse
+from egress.cli.support import findings
+from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.options import ListFlags
+from egress.cli.support.output import out, table
+from egress.cli.support.session import Session, command
+from egress.cli.support.values import pairs
+from egress.v1.explain_pb2 import ListRegistryResponse
+from egress.v1.probe_pb2 import ProbeResponse
+
+_CANDIDATES = ("WINS", "RESOURCE", "REVISION", "REASON")
+_REGISTRY = ("HOST", "PORT", "PROTOCOL", "VISIBLE", "OWNER", "SHADOWED BY", "REASON")
+
+Source = Annotated[
+    str,
+    typer.Option("--from", metavar="cluster[/namespace]", help="Where the workload runs."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    command(
+        app,
+        "explain",
+        "egressctl explain http://www.aliyun.com --from local",
+        "egressctl explain tcp://db.example.com:5432 --from local/shop --label app=web -o json",
+    )(explain)
+    command(
+        app,
+        "registry",
+        "egressctl registry --from local",
+        """egressctl registry --from local/shop --filter 'host = "www.aliyun.com"'""",
+    )(registry)
+
+
+def explain(
+    session: Session,
+    url: Annotated[str, typer.Argument(metavar="URL", help="http, https, tls or tcp URL of the destination.")],
+    source: Source,
+    label: Annotated[list[str] | None, typer.Option(metavar="key=value", help="Label of the workload.")] = None,
+) -> None:
+    """Explain what will happen to a connection, and which resource decides it. Does not send traffic."""
+    cluster, _, namespace = source.partition("/")
+    reply = session.client.explain(url, cluster=cluster, namespace=namespace, labels=pairs(label or (), "--label"))
+    session.show(reply, lambda: _show(reply))
+
+
+def registry(session: Session, listing: ListFlags, source: Source) -> None:
+    """List the service registry as seen from a namespace of a cluster."""
+    cluster, _, namespace = source.partition("/")
+    pager = session.client.list_registry(
+        cluster,
+        namespace=namespace,
+        filter=listing.filter,
+        order_by=listing.order_by,
+        page_size=page_size(listing.limit),
+    )
+    show_list(session, pager, lambda page: page.items, listing.limit, _REGISTRY, _row)
+
+
+def _show(reply: ExplainResponse) -> None:
+    expected = reply.expected
+    by = f" by {expected.resource}" if expected.resource else " by default"
+    if expected.revision:
+        by += f" (revision {expected.revision})"
+    out().print(f"expected {ProbeResponse.Outcome.Name(expected.outcome)}{by} at revision {reply.revision}")
+    for number, step in enumerate(reply.steps, 1):
+        out().print(f"{number}. {step}")
+    if reply.candidates:
+        out().print()
+        table(_CANDIDATES, map(_candidate, reply.candidates))
+    findings.show(out(), reply.findings)
+
+
+def _candidate(candidate: ExplainResponse.Candidate) -> tuple[str, ...]:
+    return ("yes" if candidate.wins else "no", candidate.resource, str(candidate.revision), candidate.reason)
+
+
+def _row(item: ListRegistryResponse.Item) -> tuple[str, ...]:
+    return (
+        item.host,
+        str(item.port),
+        item.protocol,
+        "yes" if item.visible else "no",
+        f"{item.owner} ({item.manager})" if item.manager else item.owner,
+        item.shadowed_by,
+        item.reason,
+    )

@@ -1,0 +1,47 @@
+"""Errors on standard error, and their exit status."""
+
+import json
+from enum import IntEnum
+
+import typer
+from google.protobuf import json_format
+from google.rpc import error_details_pb2  # noqa: F401 - JSON of a status needs the types of its details
+
+from egress import DeadlineExceeded, EgressError, Unavailable
+from egress.cli.support import findings
+from egress.cli.support.output import Format, err
+
+
+class Exit(IntEnum):
+    """Exit status."""
+
+    SUCCESS = 0
+    REFUSED = 1
+    USAGE = 2
+    UNAVAILABLE = 3
+    CONTRADICTED = 4
+
+
+def report(error: EgressError, form: Format) -> typer.Exit:
+    """Prints the error; returns the exit to raise."""
+    unreached = isinstance(error, Unavailable | DeadlineExceeded)
+    if form is Format.TABLE:
+        _print(error)
+        if isinstance(error, Unavailable):
+            err().print("Run `egressctl doctor` to diagnose.")
+    else:
+        typer.echo(json.dumps(json_format.MessageToDict(error.status), indent=2, ensure_ascii=False), err=True)
+    return typer.Exit(Exit.UNAVAILABLE if unreached else Exit.REFUSED)
+
+
+def _print(error: EgressError) -> None:
+    console = err()
+    # With findings, the message only repeats the cause of the first one.
+    message = "blocked by lint errors" if error.findings else error.message
+    console.print(f"Error: {message} ({error.reason})", style="red")
+    for violation in map(str, error.violations):
+        if violation not in message:
+            console.print(f"  {violation}")
+    findings.show(console, error.findings)
+    if error.retry_after is not None:
+        console.print(f"  Retry after {error.retry_after:g} s.")

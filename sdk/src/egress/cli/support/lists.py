@@ -1,0 +1,49 @@
+"""Lists: all pages as one reply."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from egress import Pager
+from egress.cli.support.output import err, table
+from egress.cli.support.session import Session
+
+_MAX_PAGE = 1000
+
+Item = TypeVar("Item", bound=Message)
+Page = TypeVar("Page", bound=Message)
+
+
+def page_size(limit: int) -> int:
+    """The page size that takes the fewest calls without fetching items that are not shown."""
+    return min(limit or _MAX_PAGE, _MAX_PAGE)
+
+
+def show_list(
+    session: Session,
+    pager: Pager[Item, Page],
+    items: Callable[[Page], Any],
+    limit: int,
+    columns: Sequence[str],
+    row: Callable[[Item], Sequence[str]],
+    remarks: Callable[[Page], Iterable[str]] = lambda _: (),
+) -> None:
+    """Prints all items, or the first `limit`; for scripts as one ListXResponse without a page token.
+
+    `remarks` are lines that follow a table, on standard error.
+    """
+    pages = pager.pages
+    merged = next(pages)
+    while not (limit and len(items(merged)) >= limit) and (page := next(pages, None)):
+        merged.MergeFrom(page)
+    if limit:
+        del items(merged)[limit:]
+    merged.ClearField("next_page_token")
+
+    def show() -> None:
+        table(columns, map(row, items(merged)))
+        for line in remarks(merged):
+            err().print(line)
+
+    session.show(merged, show)

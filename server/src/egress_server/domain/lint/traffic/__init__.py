@@ -1,0 +1,1 @@
+"""Rules for the traffic settings of entries (EGR01xx, one per file)."""
