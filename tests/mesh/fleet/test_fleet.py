@@ -109,7 +109,7 @@ def test_an_object_is_adopted_and_given_back(
     mesh.kubectl("delete", "sidecar", "theirs", "-n", "shop")
 
 
-def test_much_goes_only_when_approved(egressd: Egressd, mesh: Mesh) -> None:
+def test_mass_deletion_needs_approval(egressd: Egressd, mesh: Mesh) -> None:
     """The cluster is held, reports what would be deleted, and accepts an approval of exactly that."""
     egressd.register(mesh, "--label", "tier=gold")
     for number in range(7):

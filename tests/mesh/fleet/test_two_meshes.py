@@ -30,7 +30,7 @@ def rollouts(client: EgressClient, revision: int) -> dict[str, str]:
     return {each.cluster.rpartition("/")[2]: ClusterRollout.State.Name(each.state) for each in states}
 
 
-def test_a_cluster_that_is_away_catches_up(fleet: Egressd, meshes: list[Mesh]) -> None:
+def test_a_cluster_that_was_down_catches_up(fleet: Egressd, meshes: list[Mesh]) -> None:
     """The other one is served meanwhile; the cluster that is down keeps its objects, and is shown as OFFLINE."""
     here, away = meshes
     with away.server.stopped():

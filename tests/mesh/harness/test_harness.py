@@ -132,7 +132,7 @@ def test_other_owners_replace_their_pods(mesh: Mesh, kind: str) -> None:
     assert successor["metadata"]["uid"] != pod["metadata"]["uid"]
 
 
-def test_the_api_server_goes_and_comes_back(mesh: Mesh, curl: Workload) -> None:
+def test_the_api_server_stops_and_returns(mesh: Mesh, curl: Workload) -> None:
     """Whether it is down or hangs, it has its objects again afterwards, and sidecars are not affected."""
     with mesh.server.stopped(), mesh.api() as api:
         with pytest.raises(httpx.ConnectError):

@@ -47,7 +47,7 @@ def egressd(run: Run, mesh: Mesh) -> Iterator[Egressd]:
         yield egressd
 
 
-def test_every_way_to_say_it(egressd: Egressd, curl: Workload, subtests: pytest.Subtests) -> None:
+def test_every_setting(egressd: Egressd, curl: Workload, subtests: pytest.Subtests) -> None:
     """A new pod is captured as the policy says; the probe sees what the policy says, and curl agrees."""
     egressd.agent(curl)
     pod = Observer(egressd, curl)
