@@ -37,7 +37,7 @@ _CALLS = {
     "_verdict": Kind.PROBE,
 }
 """Functions and classes with a reason among their positional arguments."""
-_NOT_REASONS = frozenset({"DYNAMIC_DNS", "SERVICE_CIDRS"})
+_NOT_REASONS = frozenset({"DYNAMIC_DNS", "REGISTRY_ONLY", "SERVICE_CIDRS"})
 """Constants that are named like their values, but are values of fields."""
 _KEYWORDS = {"reason": Kind.ERROR, "refused": Kind.PROBE}
 
