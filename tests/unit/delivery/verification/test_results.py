@@ -117,7 +117,7 @@ async def test_policy_found_wanting_by_an_entry_s_round() -> None:
 
 
 @virtual_time
-async def test_slow_propagation_is_no_disagreement() -> None:
+async def test_slow_propagation_is_not_a_disagreement() -> None:
     """A sidecar that takes a second to update is given that time."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
@@ -256,7 +256,7 @@ async def test_inconclusive_stays_applied() -> None:
 
 
 @virtual_time
-async def test_what_cannot_be_probed_says_why() -> None:
+async def test_reason_for_what_cannot_be_probed() -> None:
     """An entry without a host or port to probe stays APPLIED with the reason."""
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
