@@ -16,39 +16,46 @@ PROGRAMS: Mapping[str, Any] = {
     "egressctl": typer.main.get_command(egressctl_app),
     "egressd": typer.main.get_command(egressd_app),
 }
+_EVERYWHERE = ("Arguments", "Options")
 _ALWAYS = frozenset({"--help", "--install-completion", "--show-completion"})
 
 
 def cli_page(program: str) -> str:
-    """All commands of a program."""
-    return "\n\n".join([f"# {program}", *_described(PROGRAMS[program], program, 1)])
+    """All commands of a program. Groups of options that the program itself has are not repeated at its commands."""
+    command = PROGRAMS[program]
+    shared = {panel for panel, _ in _panels(command)} - set(_EVERYWHERE)
+    return "\n\n".join([f"# {program}", *_described(command, set()), *_below(command, program, 1, shared)])
 
 
-def _described(command: Any, name: str, level: int) -> Iterator[str]:
+def _below(command: Any, name: str, level: int, hidden: set[str]) -> Iterator[str]:
+    for word, each in command.commands.items():
+        yield f"{'#' * (level + 1)} {name} {word}"
+        yield from _described(each, hidden)
+        if isinstance(each, TyperGroup):
+            yield from _below(each, f"{name} {word}", level + 1, hidden)
+
+
+def _described(command: Any, hidden: set[str]) -> Iterator[str]:
     yield _text(command.help)
-    yield from _parameters(command)
-    if isinstance(command, TyperGroup):
-        yield _text(command.epilog)
-        for word, each in command.commands.items():
-            yield f"{'#' * (level + 1)} {name} {word}"
-            yield from _described(each, f"{name} {word}", level + 1)
-    elif command.epilog:
-        examples = dedent(_text(command.epilog).removeprefix("Examples:").strip("\n"))
-        yield f"```text\n{examples}\n```"
+    for panel, rows in _panels(command):
+        if panel not in hidden:
+            yield table((panel, "Value", "Description"), rows)
+    if command.epilog:
+        yield f"```text\n{dedent(_text(command.epilog).removeprefix('Examples:').strip(chr(10)))}\n```"
 
 
-def _parameters(command: Any) -> Iterator[str]:
+def _panels(command: Any) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """The parameters as rows, by the panel of the help that has them."""
     panels: dict[str, list[tuple[str, str, str]]] = {}
     for parameter in command.params:
         if getattr(parameter, "hidden", False) or _ALWAYS & set(parameter.opts):
             continue
         is_argument = parameter.param_type_name == "argument"
-        panel = getattr(parameter, "rich_help_panel", None) or ("Arguments" if is_argument else "Options")
+        panel = getattr(parameter, "rich_help_panel", None) or _EVERYWHERE[not is_argument]
         names = parameter.metavar or parameter.name.upper() if is_argument else ", ".join(map(code, parameter.opts))
         row = (code(names) if is_argument else names, code(_value(parameter, is_argument)), parameter.help or "")
         panels.setdefault(panel, []).append(row)
-    for panel, rows in panels.items():
-        yield table((panel, "Value", "Description"), rows)
+    yield from panels.items()
 
 
 def _value(parameter: Any, is_argument: bool) -> str:

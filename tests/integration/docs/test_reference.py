@@ -10,7 +10,7 @@ from egress_server.wire.table import contract_services
 from tests.integration.docs.blocks import pages
 from tests.support.paths import ROOT
 from tools.reference.api import rpcs_page
-from tools.reference.reason_scan import Found, Kind, find_reasons
+from tools.reference.reason_scan import SOURCE, Found, Kind, find_reasons
 from tools.reference.reasons import DESCRIBED
 from tools.reference.server import metrics_page
 
@@ -57,3 +57,11 @@ def test_pages_name_metrics_that_exist() -> None:
     served = {each.name + ("_total" if each.type == "counter" else "") for each in REGISTRY.collect()}
     text = "\n".join((ROOT / page).read_text() for page in pages())
     assert set(re.findall(r"`(egress_[a-z_]+)", text)) <= served | {"egress_server"}
+
+
+def test_the_architecture_page_names_paths_that_exist() -> None:
+    """A file or package that moved is found."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    paths = re.findall(r"`([a-z_]+/[a-z_0-9/.]*)`", text)
+    assert len(paths) > 30
+    assert [path for path in paths if not any((base / path).exists() for base in (ROOT, SOURCE))] == []
