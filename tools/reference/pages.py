@@ -3,6 +3,7 @@
 from tools.reference.api import messages_page, rest_page, rpcs_page
 from tools.reference.cli import cli_page
 from tools.reference.reasons import reasons_page
+from tools.reference.sdk import sdk_page
 from tools.reference.server import findings_page, metrics_page, settings_page
 
 
@@ -17,5 +18,6 @@ def reference_pages() -> dict[str, str]:
         "reasons": reasons_page(),
         "rest": rest_page(),
         "rpcs": rpcs_page(),
+        "sdk": sdk_page(),
         "settings": settings_page(),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from egress_server.pipeline.status import DOMAIN
 from tools.reference.markdown import table
 from tools.reference.reason_scan import Kind, find_reasons
 
@@ -136,14 +137,14 @@ PROBES = {
 }
 DESCRIBED = {Kind.ERROR: ERRORS, Kind.STATUS: STATUSES, Kind.PROBE: PROBES}
 
-_HEAD = """# Reasons
+_HEAD = f"""# Reasons
 
 Reasons are stable identifiers in UPPER_SNAKE_CASE, so scripts can branch on them; messages may change.
 
 ## Errors
 
 A failed call has a `google.rpc.Status`: over gRPC in the trailers, over REST as JSON. Its `ErrorInfo` has the reason
-(domain `egress.v1`), and the dynamic parts of the message as metadata. Further details may be `BadRequest` (fields),
+(domain `{DOMAIN}`), and the dynamic parts of the message as metadata. Further details may be `BadRequest` (fields),
 `RetryInfo`, and findings. `egressctl` prints the reason in parentheses; the SDK has it as `error.reason`.
 """
 _STATUS_HEAD = """
