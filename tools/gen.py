@@ -112,7 +112,9 @@ def generated_files(root: Path) -> dict[Path, bytes]:
     paths = [path for path in (root / CODE).glob("*.py*") if path.is_file()]
     paths += [path for path in [root / DESCRIPTORS] if path.exists()]
     paths += (root / SDK).glob("_api/generated/*.py")
-    paths += (root / SDK).glob("_exports.py")
+    paths += [
+        path for path in (root / SDK / "_exports.py", root / SDK / "_client" / "reply_fields.py") if path.exists()
+    ]
     return {path.relative_to(root): path.read_bytes() for path in paths}
 
 

@@ -17,11 +17,13 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorSet
 
 from tools.sdk_method import Contract, Method, snake_case
+from tools.sdk_replies import ReplyFields
 
 ROOT = Path(__file__).resolve().parent.parent
 SDK = Path("sdk/src/egress")
 METHODS = SDK / "_api" / "generated"
 EXPORTS = SDK / "_exports.py"
+REPLIES = SDK / "_client" / "reply_fields.py"
 BY_HAND = ("_api", "_client")
 
 _HEADER = '"""{}\n\nGenerated from proto/egress/v1 by `make gen`. Never edited.\n"""\n\n'
@@ -96,6 +98,13 @@ def methods_module(contract: Contract, by_hand: set[str], client: str) -> str:
     return about + "\n".join(lines) + f"\n\n\n{text}\n"
 
 
+def replies_module(contract: Contract) -> str:
+    """The source of the fields that the results of mutations have."""
+    fields = ReplyFields(contract)
+    lines = "\n".join(f"from {home} import {name}" for home, name in sorted(fields.imports))
+    return f"{_HEADER.format('The fields of the replies of mutations.')}{lines}\n\n\n{fields.source()}\n"
+
+
 def exports_module(exports: dict[str, str]) -> str:
     """The source of the module that says where each public name of `egress` is defined."""
     names = sorted(exports)
@@ -114,10 +123,12 @@ def generate(descriptors: Path, out: Path) -> None:
     (folder / "__init__.py").write_text('"""Methods that `make gen` generates. Never edited."""\n')
     for client in ("blocking", "awaited"):
         (folder / f"{client}.py").write_text(methods_module(contract, by_hand, client))
+    (out / REPLIES).parent.mkdir()
+    (out / REPLIES).write_text(replies_module(contract))
     exports = exported_messages(contract) | exported_by_hand(ROOT)
     (out / EXPORTS).write_text(exports_module(exports))
     ruff = Path(sys.executable).parent / "ruff"
-    files = [*folder.glob("*.py"), out / EXPORTS]
+    files = [*folder.glob("*.py"), out / EXPORTS, out / REPLIES]
     config = f"--config={ROOT / 'pyproject.toml'}"
     subprocess.run([ruff, "check", "-q", "--fix", "--select=I", config, *files], check=True, cwd=ROOT)
     subprocess.run([ruff, "format", "-q", config, *files], check=True, cwd=ROOT)

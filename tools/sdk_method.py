@@ -13,13 +13,13 @@ from google.protobuf.descriptor_pb2 import (
     MethodDescriptorProto,
 )
 
-_MUTATION_OPTIONS = {"request_id", "etag", "create_only", "validate_only", "reason", "suppress_findings"}
-_MUTATION_REPLY = {"change", "findings", "plan"}
+MUTATION_OPTIONS = {"request_id", "etag", "create_only", "validate_only", "reason", "suppress_findings"}
+MUTATION_REPLY = {"change", "findings", "plan"}
 _PAGE_OPTIONS = ("filter", "order_by", "page_size")
 _WIDTH = 112
 
 _F = FieldDescriptorProto
-_SCALARS = {
+SCALARS = {
     **dict.fromkeys((_F.TYPE_INT32, _F.TYPE_INT64, _F.TYPE_UINT32, _F.TYPE_UINT64), ("int", "0")),
     **dict.fromkeys((_F.TYPE_FLOAT, _F.TYPE_DOUBLE), ("float", "0.0")),
     _F.TYPE_STRING: ("str", '""'),
@@ -112,7 +112,7 @@ class Method:
         self.imports: set[tuple[str, str]] = set()
         self.path = f"/{service}/{rpc.name}"
         self.name = snake_case(rpc.name)
-        self.mutates = self._fields.keys() >= _MUTATION_OPTIONS
+        self.mutates = self._fields.keys() >= MUTATION_OPTIONS
         self.pages = "page_token" in self._fields
         self._summary = contract.comments[f".{service}.{rpc.name}"]
         self._name_value = ""
@@ -165,7 +165,7 @@ class Method:
 
     def _of_fields(self) -> Iterator[Argument]:
         """The arguments of the fields that are neither names nor options: required and repeated ones by position."""
-        skipped = {"name", "parent", "page_token", *_PAGE_OPTIONS} | (_MUTATION_OPTIONS if self.mutates else set())
+        skipped = {"name", "parent", "page_token", *_PAGE_OPTIONS} | (MUTATION_OPTIONS if self.mutates else set())
         for one in self._request.field:
             if one.name not in skipped:
                 yield self._of_field(one)
@@ -186,18 +186,18 @@ class Method:
         elif one.type == _F.TYPE_MESSAGE or one.proto3_optional:
             kind, default = f"{self._kind(one)} | None", "None"
         else:
-            kind, default = _SCALARS[one.type]
+            kind, default = SCALARS[one.type]
         keyword = not required and not (repeated and not self._contract.is_map(one))
         if required:
             kind, default = kind.removesuffix(" | None"), ""
         return Argument(one.name, kind, text, default, keyword, value)
 
     def _kind(self, one: FieldDescriptorProto) -> str:
-        return _SCALARS[one.type][0] if one.type in _SCALARS else self.type_of(one.type_name)
+        return SCALARS[one.type][0] if one.type in SCALARS else self.type_of(one.type_name)
 
     def _of_pages(self) -> Iterator[Argument]:
         for name in _PAGE_OPTIONS if self.pages else ():
-            kind, default = _SCALARS[self._fields[name].type]
+            kind, default = SCALARS[self._fields[name].type]
             text = self._comment(self._rpc.input_type, name).replace("items to return", "items per page")
             yield Argument(name, kind, text, default, keyword=True, value=name)
 
@@ -282,7 +282,7 @@ class Method:
             holder, known = "Each of its `pages`", {"next_page_token", self._items().name}
         elif self.mutates:
             text = "The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout."
-            holder, known = "Its `reply`", _MUTATION_REPLY
+            holder, known = "It", MUTATION_REPLY
         else:
             return
         yield from ("", "Returns:", f"    {text}")

@@ -1,4 +1,4 @@
-"""The meshes of a run: started once, shared by all tests, and put back after each test."""
+"""The meshes of a run: started once, shared by all tests, and restored after each test."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,7 +24,7 @@ def run(binaries: Binaries) -> Iterator[Run]:
 
 
 class SharedMesh:
-    """A mesh, and what it is put back to after each test."""
+    """A mesh, and the state that it is restored to after each test."""
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
@@ -34,7 +34,7 @@ class SharedMesh:
         self._rules = mesh.workloads[0].sandbox.rules()
 
     def restore(self) -> None:
-        """Make it what it was before the first test, down to the sidecar of its first workload."""
+        """Restores it to its state before the first test, down to the sidecar of its first workload."""
         workload = self.mesh.workloads[0]
         self.mesh.world.forget()
         self.mesh.restore(self._saved_state)
@@ -46,7 +46,7 @@ class SharedMesh:
 
 @pytest.fixture(scope="session")
 def _shared_meshes() -> list[SharedMesh]:
-    """The meshes that run by now."""
+    """The meshes that have been started."""
     return []
 
 

@@ -18,13 +18,14 @@ EXPECTED_FAILURE = "import pytest\n@pytest.mark.xfail\ndef test_it():\n    asser
 
 
 def run(folder: Path, test: str, ci: str) -> subprocess.CompletedProcess[str]:
-    """Runs one test module under our conftest, with the variable CI as given."""
+    """Runs one test module under our conftest, with the variable CI as given; not as a part of this run."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SLIPCOVER_"))}
     shutil.copy(CONFTEST, folder / "conftest.py")
     (folder / "test_it.py").write_text(test)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder],
         cwd=folder,
-        env=os.environ | {"CI": ci},
+        env=inherited | {"CI": ci},
         capture_output=True,
         text=True,
         check=False,

@@ -157,7 +157,7 @@ def test_forbidden(home: Path, server: Daemon) -> None:
                 probe(server, url, resolve)
 
 
-def test_sidecar_that_goes_away(home: Path, server: Daemon) -> None:
+def test_sidecar_that_stops(home: Path, server: Daemon) -> None:
     """Without its sidecar the agent stays attached, and reports of a probe that there is no sidecar."""
     admin, outbound = free_port(), free_port()
     with running(home, "--envoy-admin", f"127.0.0.1:{admin}", "--capture-port", str(outbound), "--name", "a"):

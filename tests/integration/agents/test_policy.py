@@ -201,7 +201,7 @@ async def test_fault_for_some(scene: Scene) -> None:
         assert verdict.outcome in {Outcome.FAULTED, Outcome.REGISTERED}
 
 
-async def test_origin_that_fails_is_no_fault(scene: Scene) -> None:
+async def test_failing_origin_is_not_a_fault(scene: Scene) -> None:
     """The origin's own answer is REGISTERED although a fault with that status is on the route."""
     await scene.set(BLOCK, ALIYUN, fault(abort=Abort(301, percent=0.0001)))
     evidence, verdict = await scene.agree(HTTP)
@@ -291,7 +291,7 @@ async def test_tcp_to_one_who_waits(scene: Scene, world: World) -> None:
     assert (verdict.outcome, evidence.answered) == (Outcome.REGISTERED, True)
 
 
-async def test_tcp_to_nobody(scene: Scene, world: World) -> None:
+async def test_tcp_without_a_server(scene: Scene, world: World) -> None:
     """A registered TCP service without a server is UNREACHABLE."""
     dead = database(world, hosts=("dead.example.com",), endpoints=(Endpoint("127.0.0.1", {"tcp-3306": 1}),))
     await scene.set(BLOCK, dead)

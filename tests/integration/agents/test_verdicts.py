@@ -174,7 +174,7 @@ async def test_disturbed(target: LocalEnvoyTarget, world: World) -> None:
     assert is_disturbed(verdict)
 
 
-async def test_foreign_passthrough_is_not_ours(target: LocalEnvoyTarget, world: World) -> None:
+async def test_foreign_passthrough_does_not_count(target: LocalEnvoyTarget, world: World) -> None:
     """Other traffic that passes to another address while the probe is blocked does not turn BLOCKED into
     PASSTHROUGH."""
 

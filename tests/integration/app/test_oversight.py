@@ -164,7 +164,7 @@ def test_egressctl(server: FakeApplier) -> None:
     assert "NOTHING_HELD" in ctl("approve", "c0", code=1)
     server.report(ClusterStatus("c0", Phase.HELD, problem=Problem("STORE_REWOUND", "it was restored", token="t")))
     ctl("accept-store-reset", "c0")
-    assert "it has not started" in ctl("restart", "c0", "--wait", "--timeout", "1s", code=3)
+    assert "not started" in ctl("restart", "c0", "--wait", "--timeout", "1s", code=3)
     path = Path(server.grpc.removeprefix("unix:")).with_name("config")
     path.write_text(kubeconfig())
     words = ("register", "c0", "--target", "kubernetes", "--kubeconfig", str(path), "--context", "c0")

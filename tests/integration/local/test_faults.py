@@ -182,7 +182,7 @@ async def test_wildcard(target: LocalEnvoyTarget, world: World) -> None:
     assert statuses == [503, 503, 301]
 
 
-async def test_faults_come_and_go_unnoticed_by_others(target: LocalEnvoyTarget, world: World) -> None:
+async def test_faults_on_open_connections(target: LocalEnvoyTarget, world: World) -> None:
     """A fault disturbs the next request on a kept-alive connection; no connection is closed, and none will be."""
     base = (mesh_policy("REGISTRY_ONLY"), ENTRY, tcp_entry("db", 3306, world.greeter))
     await apply(target, *base)

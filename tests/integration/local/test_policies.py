@@ -94,7 +94,7 @@ async def test_certificate_of_an_unknown_ca(secure: Upstream, target: LocalEnvoy
     assert (await ask(await connect(target.envoy.address, 80, 1))).status == 503
 
 
-async def test_nobody_checks_the_certificate(secure: Upstream, target: LocalEnvoyTarget) -> None:
+async def test_certificate_is_not_verified(secure: Upstream, target: LocalEnvoyTarget) -> None:
     """With insecureSkipVerify any certificate will do."""
     await apply(target, OVER_TLS, origination(insecureSkipVerify=True))
     assert (await ask(await connect(target.envoy.address, 80, 1))).status == 200

@@ -115,7 +115,7 @@ async def test_no_route_matches(target: LocalEnvoyTarget, world: World) -> None:
     assert await status(target) == 404
 
 
-async def test_destination_that_nobody_registered(target: LocalEnvoyTarget, world: World) -> None:
+async def test_unregistered_destination(target: LocalEnvoyTarget, world: World) -> None:
     """A route to a host without an entry is a 503, under ALLOW_ANY too."""
     away = {"route": [to("nowhere.example.com")]}
     await apply(target, http_entry("api", world.http), virtual_service(API, away))

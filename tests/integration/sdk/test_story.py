@@ -58,7 +58,7 @@ def test_registry_only_then_entry_by_cli(ctl: Ctl, tmp_path: Path) -> None:
     assert done.stdout.startswith("HTTP/1.1 301 Moved Permanently\n")
     assert "REGISTERED" in done.stdout
 
-    shown = json.loads(ctl("changes", "show", revision, "-o", "json").stdout)
+    shown = json.loads(ctl("changes", "get", revision, "-o", "json").stdout)
     assert [rollout["state"] for rollout in shown["clusterRollouts"]] == ["VERIFIED"]
 
     assert ctl("entry", "delete", "shop", "--wait", "applied").returncode == 0

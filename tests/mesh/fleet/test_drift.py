@@ -40,7 +40,7 @@ def drifted(egressd: Egressd, kind: str, *, healed: bool = True) -> DriftedObjec
     return eventually(found, f"drift of a {kind}")[0]
 
 
-def test_drift_is_told_and_healed(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
+def test_drift_is_reported_and_healed(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
     """By hand, by another field manager, by `helm upgrade`: the policy is back, and the client is reported."""
     before = mesh.get(*ENTRY)["spec"]
     mesh.kubectl("delete", *ENTRY)
@@ -72,7 +72,7 @@ def test_drift_is_told_and_healed(egressd: Egressd, mesh: Mesh, curl: Workload) 
     assert "helm" in shown
 
 
-def test_drift_is_left_where_the_mesh_says_so(egressd: Egressd, mesh: Mesh) -> None:
+def test_drift_is_left_under_the_report_policy(egressd: Egressd, mesh: Mesh) -> None:
     """It is reported as not healed, other changes still go out, and with healing on again it is corrected."""
     egressd.ctl("mesh", "update", "--drift", "report")
     mesh.kubectl("patch", *ENTRY, "--type=merge", "-p", json.dumps({"spec": {"hosts": ["elsewhere.example.com"]}}))

@@ -1,4 +1,4 @@
-"""Registering real clusters, and what people decide about them, by egressctl as an operator would."""
+"""Registration of real clusters, and operators' decisions about them, with egressctl."""
 
 import base64
 import json
@@ -82,7 +82,7 @@ def test_the_rights_of_the_example_are_enough(egressd: Egressd, mesh: Mesh) -> N
 def test_an_object_is_adopted_and_given_back(
     egressd: Egressd, mesh: Mesh, foreign_unchanged: Callable[[], None]
 ) -> None:
-    """It is changed only while it is adopted; what it was comes back with the release, as with the cleanup."""
+    """It is changed only while it is adopted; a release restores it, as does the cleanup."""
     mesh.put(THEIRS)
     egressd.register(mesh)
 
@@ -109,8 +109,8 @@ def test_an_object_is_adopted_and_given_back(
     mesh.kubectl("delete", "sidecar", "theirs", "-n", "shop")
 
 
-def test_much_goes_only_when_approved(egressd: Egressd, mesh: Mesh) -> None:
-    """The cluster is held, says what would go, and takes a yes to just that."""
+def test_mass_deletion_needs_approval(egressd: Egressd, mesh: Mesh) -> None:
+    """The cluster is held, reports what would be deleted, and accepts an approval of exactly that."""
     egressd.register(mesh, "--label", "tier=gold")
     for number in range(7):
         made = egressd.client.upsert_service_entry(
@@ -143,7 +143,7 @@ def test_another_store_is_followed_when_accepted(run: Run, egressd: Egressd, mes
 
 
 def test_workloads_are_restarted_when_asked(egressd: Egressd, mesh: Mesh) -> None:
-    """One by one, up to the first that is not there; what was restarted runs under the new rules."""
+    """One by one, up to the first that does not exist; those restarted run with the new rules."""
     workload = mesh.workload("rested")
     name = f"Deployment/{workload.namespace}/{workload.name}"
     egressd.register(mesh)

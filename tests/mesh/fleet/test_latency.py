@@ -39,7 +39,7 @@ def until_answer(curl: Workload, status: int, change: Callable[[], object]) -> f
 
 
 def rounds(count: int, egressd: Egressd, curl: Workload, api: Api) -> dict[str, list[float]]:
-    """Both ways in turn, each there and back."""
+    """Alternates both ways of writing, each with its reversal."""
     client, ports = egressd.client, ["80:HTTP:http"]
 
     def upsert() -> object:

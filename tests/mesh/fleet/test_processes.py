@@ -1,4 +1,4 @@
-"""Servers and appliers as processes of their own on a real mesh, an applier inside the cluster among them."""
+"""Servers and appliers as separate processes on a real mesh, including an applier inside the cluster."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ def deregister(processes: EgressdProcesses, mesh: Mesh) -> None:
 
 
 def test_faults_end_without_server_and_redis(processes: EgressdProcesses, mesh: Mesh, curl: Workload) -> None:
-    """On time, by an applier that was killed and started again meanwhile with nothing but a way to the cluster."""
+    """On time, by an applier that was killed and restarted meanwhile with access to nothing but the cluster."""
     way = ("--cluster", mesh.name, "--kubeconfig", str(mesh.kubeconfig))
     with processes.installed(), processes.applier(*way) as applier:
         processes.ctl("cluster", "register", mesh.name, "--target", "kubernetes")

@@ -30,7 +30,7 @@ def rollouts(client: EgressClient, revision: int) -> dict[str, str]:
     return {each.cluster.rpartition("/")[2]: ClusterRollout.State.Name(each.state) for each in states}
 
 
-def test_a_cluster_that_is_away_catches_up(fleet: Egressd, meshes: list[Mesh]) -> None:
+def test_a_cluster_that_was_down_catches_up(fleet: Egressd, meshes: list[Mesh]) -> None:
     """The other one is served meanwhile; the cluster that is down keeps its objects, and is shown as OFFLINE."""
     here, away = meshes
     with away.server.stopped():
@@ -49,7 +49,7 @@ def test_a_cluster_that_is_away_catches_up(fleet: Egressd, meshes: list[Mesh]) -
 
 
 def test_a_cluster_that_hangs_holds_up_only_itself(fleet: Egressd, meshes: list[Mesh]) -> None:
-    """An API server that takes connections and never answers is no different."""
+    """An API server that accepts connections and never responds has the same effect."""
     here, away = meshes
     with away.server.frozen():
         fleet.client.set_outbound_policy("REGISTRY_ONLY")
@@ -58,7 +58,7 @@ def test_a_cluster_that_hangs_holds_up_only_itself(fleet: Egressd, meshes: list[
 
 
 def test_a_policy_for_one_cluster(fleet: Egressd, meshes: list[Mesh]) -> None:
-    """By its name it holds there alone, and beats the one for all."""
+    """Selected by name it applies there alone, and overrides the policy for all."""
     first, second = (Observer(fleet, mesh.workloads[0]) for mesh in meshes)
     fleet.ctl("outbound", "set", "REGISTRY_ONLY", "--cluster", "c1", "--id", "one", "--wait", "applied")
     second.sees(STRANGER, "BLOCKED", 502)

@@ -45,8 +45,8 @@ def sidecar_without_answers(curl: Workload) -> Iterator[None]:
             command(*inside, table, "-D", *rule)
 
 
-def test_others_who_write_without_a_pause(egressd: Egressd, mesh: Mesh) -> None:
-    """istiod keeps the change from the sidecars meanwhile; who writes what is named."""
+def test_foreign_writes_without_a_pause(egressd: Egressd, mesh: Mesh) -> None:
+    """istiod delays the change meanwhile; the report names who writes what."""
     with foreign_writes(mesh):
         words = ("entry", "upsert", "aliyun", "--host", HOST, "--port", "80:HTTP", "--port", "443:TLS")
         waited = egressd.ctl(*words, "--wait", "verified", "--timeout", "6s", code=3)

@@ -1,4 +1,4 @@
-"""What the harness promises to other tests: admission, interception, stand-ins and faults as on a real cluster."""
+"""What the harness promises to other tests: admission, interception, controllers and faults as on a real cluster."""
 
 from collections.abc import Mapping
 
@@ -54,7 +54,7 @@ def _captured(workload: Workload) -> bool:
 
 
 def test_a_dry_run_is_injected_by_istiod(mesh: Mesh) -> None:
-    """What a new pod would get can be asked without making one."""
+    """A dry run shows what a new pod would get."""
     assert _included(mesh) == "*"
     assert _included(mesh, {INCLUDE: "10.0.0.0/8"}) == "10.0.0.0/8"
 
@@ -66,14 +66,14 @@ def test_the_injector_denies_a_bad_annotation(mesh: Mesh) -> None:
 
 
 def test_istiods_validation_is_in_force(mesh: Mesh) -> None:
-    """What istiod refuses, the API server does not store."""
+    """The API server does not store what istiod rejects."""
     bad = "{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: bad}, spec: {hosts: [x.y]}}"
     with pytest.raises(NotReady, match="admission webhook"):
         mesh.apply(bad)
 
 
 def test_an_admission_policy_sets_annotations_before_the_injector_reads_them(mesh: Mesh) -> None:
-    """This is what interception for one namespace or workload rests on."""
+    """Interception for one namespace or workload is based on this."""
     mesh.apply(ANNOTATING_POLICY % (INCLUDE, "10.9.0.0/16"))
     eventually(lambda: _included(mesh) == "10.9.0.0/16", "the policy in force")
 
@@ -98,7 +98,7 @@ def test_values_of_the_injector_hold_from_the_next_restart(mesh: Mesh) -> None:
 
 
 def test_a_namespace_without_injection_has_no_sidecar(mesh: Mesh) -> None:
-    """Such a workload reaches the outside as it is."""
+    """Such a workload reaches the outside directly."""
     workload = mesh.workload("bare", "shop")
     assert workload.curl(URL).headers["server"] == "Tengine"
 
@@ -132,8 +132,8 @@ def test_other_owners_replace_their_pods(mesh: Mesh, kind: str) -> None:
     assert successor["metadata"]["uid"] != pod["metadata"]["uid"]
 
 
-def test_the_api_server_goes_and_comes_back(mesh: Mesh, curl: Workload) -> None:
-    """Refused or silent, it has its objects again afterwards, and sidecars never notice."""
+def test_the_api_server_stops_and_returns(mesh: Mesh, curl: Workload) -> None:
+    """Whether it is down or hangs, it has its objects again afterwards, and sidecars are not affected."""
     with mesh.server.stopped(), mesh.api() as api:
         with pytest.raises(httpx.ConnectError):
             api.get("/version")
@@ -144,7 +144,7 @@ def test_the_api_server_goes_and_comes_back(mesh: Mesh, curl: Workload) -> None:
 
 
 def test_a_stranger_has_no_rights(mesh: Mesh) -> None:
-    """So that missing rights can be tested."""
+    """So missing permissions can be tested."""
     words = ("--kubeconfig", str(mesh.server.kubeconfig("stranger")), "auth", "can-i", "get", "pods")
     with pytest.raises(NotReady):
         mesh.kubectl(*words)
@@ -165,7 +165,7 @@ def test_meshes_share_nothing(meshes: list[Mesh]) -> None:
 
 
 def test_the_world_tells_what_arrived(mesh: Mesh, curl: Workload) -> None:
-    """Requests are counted where they arrive, and answered as a test wants."""
+    """Requests are counted where they arrive, and answered as the test configures."""
     mesh.world.behave("flaky.example.com", status=503, times=1)
     assert [curl.curl("http://flaky.example.com/x").status for _ in range(2)] == [503, 301]
     assert [seen.path for seen in mesh.world.seen("flaky.example.com")] == ["/x", "/x"]

@@ -31,7 +31,7 @@ def past(workload: Workload) -> list[bool]:
 
 
 def test_it_waits_for_a_restart(run: Run, mesh: Mesh, web: Workload) -> None:
-    """The record of the cluster alone changes; each restart brings what is wanted by then, and nothing else does."""
+    """Only our record on the cluster changes; each restart applies the current policy, and nothing else does."""
     own, before = annotations(mesh), mesh.saved_state()
     with mesh.server.without_admission_policies(), Egressd(run) as egressd:
         egressd.register(mesh)

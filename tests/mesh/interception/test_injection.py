@@ -1,4 +1,4 @@
-"""Interception of a whole mesh: written where real istiod reads it, if new pods really get it."""
+"""Interception of a whole mesh: written to the ConfigMap that istiod reads, if new pods really get it."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,7 +27,7 @@ EVERYTHING = {"-i": "*", "-x": "", "-q": None, "-o": None}
 
 @pytest.fixture
 async def driver(mesh: Mesh) -> AsyncIterator[Driver]:
-    """Drives the mesh."""
+    """A process that manages the mesh."""
     driver = await Driver.open(mesh.server)
     yield driver
     await driver.close()
@@ -67,7 +67,7 @@ def values(api: Api, path: str = INJECTOR) -> Any:
 async def test_new_pods_get_it_by_the_time_it_is_applied(
     driver: Driver, api: Api, foreign_unchanged: Callable[[], None], policy: Interception, told: dict[str, str]
 ) -> None:
-    """And get what they got before once it is taken back; helm's text is as it was, to the byte."""
+    """And the former values after the release; helm's text is restored to the byte."""
     before = api.get(INJECTOR)["data"]
     assert args(api) == EVERYTHING
     assert await driver.reconcile(policy) == {}
@@ -94,7 +94,7 @@ async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api, mesh: Mesh) -> 
 
 
 async def test_istiod_is_asked_before_anything_is_written(mesh: Mesh, api: Api) -> None:
-    """What it would take unseen in its own values it refuses in a pod's annotations."""
+    """istiod rejects in a pod's annotations what it does not validate in its own values."""
     client = ApiClient(await kubeconfig_connection(mesh.kubeconfig.read_text()))
     proxy = values(api)
     now = {
@@ -133,7 +133,7 @@ async def test_values_that_no_pod_gets_come_out_again(mesh: Mesh, api: Api) -> N
     await driver.close()
 
 
-async def test_where_nobody_can_be_asked_they_are_written(driver: Driver, api: Api) -> None:
+async def test_unreachable_webhook_does_not_block(driver: Driver, api: Api) -> None:
     """A webhook that can't be reached proves nothing about values whose form has been checked."""
     path = f"{WEBHOOKS}/istio-sidecar-injector"
     webhooks = api.get(path)["webhooks"]

@@ -1,4 +1,4 @@
-"""Interception from the command to the connection that goes past the sidecar, on two real meshes."""
+"""Interception from the command to the connection that bypasses the sidecar, on two real meshes."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What goes through the sidecar, by the injector's real iptables: every way to say it, for every scope."""
+"""Which connections go through the sidecar, by the injector's real iptables: every setting, for every scope."""
 
 import json
 from collections.abc import Iterator
@@ -41,13 +41,13 @@ BAD = (
 
 @pytest.fixture
 def egressd(run: Run, mesh: Mesh) -> Iterator[Egressd]:
-    """An egressd that drives the mesh."""
+    """An egressd that manages the mesh."""
     with Egressd(run) as egressd:
         egressd.register(mesh)
         yield egressd
 
 
-def test_every_way_to_say_it(egressd: Egressd, curl: Workload, subtests: pytest.Subtests) -> None:
+def test_every_setting(egressd: Egressd, curl: Workload, subtests: pytest.Subtests) -> None:
     """A new pod is captured as the policy says; the probe sees what the policy says, and curl agrees."""
     egressd.agent(curl)
     pod = Observer(egressd, curl)

@@ -83,7 +83,7 @@ async def test_a_deleted_object_comes_back(driver: Driver, api: Api) -> None:
     assert api.get(BANK)["spec"]["hosts"] == ["bank.example.com"]
 
 
-async def test_only_what_is_ours_is_pruned(driver: Driver, api: Api) -> None:
+async def test_only_managed_objects_are_pruned(driver: Driver, api: Api) -> None:
     """An unmanaged entry next to managed ones stays, whatever we do."""
     theirs: Object = {
         "apiVersion": "networking.istio.io/v1",
@@ -101,7 +101,7 @@ async def test_only_what_is_ours_is_pruned(driver: Driver, api: Api) -> None:
     assert api.find(WITNESS) is None
 
 
-async def test_status_of_others_is_no_drift(driver: Driver, api: Api) -> None:
+async def test_foreign_status_is_not_drift(driver: Driver, api: Api) -> None:
     """istiod writes addresses into the status of an entry; an update after that goes through all the same."""
     await driver.reconcile(entry("bank"))
     api.patch(BANK, {"status": {"addresses": [{"value": "240.240.0.1"}]}}, subresource="status")
@@ -123,7 +123,7 @@ async def test_of_two_new_entries_for_one_host_the_older_is_older_there(driver: 
     assert born["zebra"] < born["ant"]
 
 
-async def test_one_bad_object_does_not_keep_the_others(driver: Driver, api: Api) -> None:
+async def test_one_bad_object_does_not_stop_the_others(driver: Driver, api: Api) -> None:
     """What the API server rejects is reported for the resource, with its message."""
     bad, good = entry("bad"), entry("good")
     changes = (await driver.plan(bad, good)).changes

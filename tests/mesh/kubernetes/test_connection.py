@@ -51,7 +51,7 @@ async def test_a_server_that_hangs_is_unreachable(driver: Driver, server: ApiSer
     await driver.until_reachable()
 
 
-async def test_what_changed_while_the_server_was_away_is_seen(driver: Driver, server: ApiServer, api: Api) -> None:
+async def test_changes_while_the_server_was_down_are_noticed(driver: Driver, server: ApiServer, api: Api) -> None:
     """The watch resumes, or lists again."""
     await driver.reconcile(entry("bank"), entry("coin"))
     with server.stopped():

@@ -62,7 +62,7 @@ async def test_the_mode_goes_into_a_sidecar_and_out_again(
 
 
 @pytest.mark.parametrize("how", ["client-side", "server-side"])
-async def test_another_mode_is_changed_only_where_that_was_allowed(driver: Driver, api: Api, how: str) -> None:
+async def test_another_mode_is_changed_only_if_adopted(driver: Driver, api: Api, how: str) -> None:
     """Refused with the owner's name, forced once it is adopted, put back when it is no longer wanted."""
     write(api, how, made("Sidecar", EGRESS | ALLOWS))
     before = SavedState.of(api)
@@ -79,7 +79,7 @@ async def test_another_mode_is_changed_only_where_that_was_allowed(driver: Drive
     assert "mesh-egress" not in managers(api.get(SIDECAR))
 
 
-async def test_what_others_change_afterwards_is_theirs(driver: Driver, api: Api) -> None:
+async def test_later_foreign_changes_survive_the_release(driver: Driver, api: Api) -> None:
     """A mode that another client has set since is reported, and stays after the release."""
     write(api, "client-side", made("Sidecar", EGRESS))
     await driver.reconcile(SHOP)
@@ -104,7 +104,7 @@ async def test_the_earlier_value_outlives_us(driver: Driver, api: Api) -> None:
     assert before.differences(SavedState.of(api)) == []
 
 
-async def test_a_sidecar_of_ours_keeps_step_with_what_it_repeats(driver: Driver, api: Api) -> None:
+async def test_a_managed_sidecar_follows_the_one_it_copies(driver: Driver, api: Api) -> None:
     """The root's settings change, and those of our Sidecar with them, since the change triggers a reconcile."""
     write(api, "client-side", made("Sidecar", EGRESS, namespace="istio-system"))
     await driver.reconcile(SHOP)
@@ -186,7 +186,7 @@ async def test_ended_faults_go_from_adopted_routes_too(driver: Driver, api: Api)
     assert before.differences(SavedState.of(api)) == []
 
 
-async def test_a_sidecar_of_ours_that_others_apply_too_stays_as_theirs(driver: Driver, api: Api) -> None:
+async def test_a_managed_sidecar_that_others_apply_too_is_left_to_them(driver: Driver, api: Api) -> None:
     """With their fields and without our own; a manual edit does not count as such a claim."""
     await driver.reconcile(SHOP, policy("ALLOW_ANY", "web", scope=Scope("shop", {"app": "web"})))
     path = f"{ISTIO}/namespaces/shop/sidecars"

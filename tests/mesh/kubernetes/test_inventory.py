@@ -65,7 +65,7 @@ async def test_services_are_known_by_host_ports_and_addresses(driver: Driver, ap
     assert services["kubernetes.default.svc.cluster.local"].ports[0].protocol is Protocol.HTTPS
 
 
-async def test_objects_of_others_are_known_and_ours_are_not(driver: Driver, api: Api) -> None:
+async def test_inventory_has_foreign_objects_only(driver: Driver, api: Api) -> None:
     """Entries, routes and Sidecars, with who wrote them."""
     http = [{"number": 80, "name": "http", "protocol": "HTTP"}, {"number": 27017, "name": "x", "protocol": "MYSQL"}]
     write(api, "ServiceEntry", "theirs", {"hosts": ["X.example"], "ports": http, "resolution": "DNS"})
@@ -93,7 +93,7 @@ async def test_objects_of_others_are_known_and_ours_are_not(driver: Driver, api:
     assert (sidecar.mode, sidecar.egress_hosts, sidecar.owner) == ("REGISTRY_ONLY", ("./*",), "kubectl-edit")
 
 
-async def test_what_we_put_into_objects_of_others_is_not_theirs(driver: Driver, api: Api) -> None:
+async def test_our_fields_in_foreign_objects_are_not_reported(driver: Driver, api: Api) -> None:
     """A Sidecar is reported as it was, a VirtualService without our faults."""
     route = {"route": [{"destination": {"host": "bank.example.com"}}]}
     write(api, "VirtualService", "routes", {"hosts": ["bank.example.com"], "http": [route]}, "default")
@@ -106,7 +106,7 @@ async def test_what_we_put_into_objects_of_others_is_not_theirs(driver: Driver, 
     assert found.policy_gaps == ()
 
 
-async def test_who_escapes_is_told(driver: Driver, api: Api) -> None:
+async def test_policy_gaps_are_reported(driver: Driver, api: Api) -> None:
     """Sidecars of namespaces that set no mode, or the opposite one."""
     write(api, "Sidecar", "silent", {"egress": [{"hosts": ["*/*"]}]})
     write(api, "Sidecar", "open", {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}, "default")

@@ -73,7 +73,7 @@ async def test_a_helm_upgrade_is_drift(driver: Driver, api: Api) -> None:
     assert mesh(api) == "trustDomain: other.local"
 
 
-async def test_what_others_set_instead_stays_when_we_go(driver: Driver, api: Api) -> None:
+async def test_foreign_changes_survive_the_release(driver: Driver, api: Api) -> None:
     """Another client has changed the mode since: it stays."""
     given(api, {"mesh": HELM})
     await driver.reconcile(policy("REGISTRY_ONLY"))
@@ -85,7 +85,7 @@ async def test_what_others_set_instead_stays_when_we_go(driver: Driver, api: Api
     assert {each["manager"] for each in api.get(PATH)["metadata"]["managedFields"]} <= {"helm", "kubectl-edit"}
 
 
-async def test_a_mode_that_others_set_meanwhile_is_what_comes_back(driver: Driver, api: Api) -> None:
+async def test_a_foreign_mode_set_meanwhile_is_restored(driver: Driver, api: Api) -> None:
     """It was overruled, and is kept for later like the one before it."""
     given(api, {"mesh": HELM})
     await driver.reconcile(policy("REGISTRY_ONLY"))
@@ -98,7 +98,7 @@ async def test_a_mode_that_others_set_meanwhile_is_what_comes_back(driver: Drive
     assert mesh(api) == theirs
 
 
-async def test_a_text_that_nobody_can_edit_is_left_alone(driver: Driver, api: Api) -> None:
+async def test_a_text_that_cannot_be_edited_is_left_unchanged(driver: Driver, api: Api) -> None:
     """The error in it is reported; the Sidecar applies meanwhile, and once the text is fixed so does the mode."""
     given(api, {"mesh": "a: 1\na: 2"})
     only = policy("REGISTRY_ONLY")

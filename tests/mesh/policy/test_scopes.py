@@ -99,7 +99,7 @@ def test_a_sidecar_without_a_mode_lets_its_namespace_escape(
         await_reach(team, URL, CLOSED, "REGISTRY_ONLY for the namespace")
 
 
-def test_a_sidecar_of_ours_hides_what_the_displaced_one_hid(run: Run, mesh: Mesh, team: Workload) -> None:
+def test_a_managed_sidecar_hides_what_the_replaced_one_hid(run: Run, mesh: Mesh, team: Workload) -> None:
     """It replaces the foreign one, so it copies its settings and follows them. Then the foreign one applies again."""
     url = "http://api.example.com/"
     before = mesh.saved_state()

@@ -46,7 +46,7 @@ class Place:
         return self.curl.curl(f"http://{host}/", *words)
 
     def until(self, host: str, condition: Callable[[Answer], bool], *words: str) -> Answer:
-        """Ask until the answer is as wanted; that answer."""
+        """Repeats a request until the answer is as wanted; returns that answer."""
         return self.curl.until(lambda: self.ask(host, *words), condition, f"{host} as wanted")
 
     def arrived(self, host: str) -> int:

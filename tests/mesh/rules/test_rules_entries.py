@@ -127,7 +127,7 @@ def test_a_range_comes_before_http(mesh: Mesh, curl: Workload) -> None:
     assert (beyond.headers["x-served-by"], beyond.by_envoy) == (f"{FIRST}:8000", True)
 
 
-def test_mongo_shares_a_port_with_nobody(mesh: Mesh, curl: Workload) -> None:
+def test_mongo_shares_no_port(mesh: Mesh, curl: Workload) -> None:
     """An older TCP entry keeps the port to itself, though the addresses are those of the other."""
     apply(mesh, entry("a", HOST, "3306:TCP", at=FIRST), entry("b", OTHER, "3306:MONGO", at=SECOND, addresses=(RANGE,)))
     curl.until(lambda: banner(curl, "c.example.com", 3306), lambda answer: FIRST in answer.body, "the older one")

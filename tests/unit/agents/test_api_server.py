@@ -66,7 +66,7 @@ async def attempt(
         (SERVICE, 80, ""),
     ],
 )
-async def test_as_the_pod_is_told(host: str, port: int, resolve: str) -> None:
+async def test_api_service_address_is_refused(host: str, port: int, resolve: str) -> None:
     """The service's address, which every pod knows, is refused by whatever name, and on every port."""
     evidence, dialled = await attempt(host, port=port, resolve=resolve, beside=sidecar())
     assert (evidence.refused, dialled) == ("ADDRESS_FORBIDDEN", [])

@@ -55,7 +55,7 @@ def test_what_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("page", [b"<html>", b"[]", b'{"configs": [{"name": "0.0.0.0_80", "active_state": {}}]}'])
-def test_what_is_no_page(page: bytes) -> None:
+def test_invalid_page(page: bytes) -> None:
     """It is an error, and no answer."""
     with pytest.raises(ValueError, match=r"."):
         sees_requests(page, V4, 80)

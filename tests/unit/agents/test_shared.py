@@ -207,7 +207,7 @@ async def test_a_clean_end_is_noticed_at_once() -> None:
 
 
 @virtual_time
-async def test_store_away() -> None:
+async def test_store_unreachable() -> None:
     """Without the store our own agents work on; those of other processes disappear after a while, and reappear with
     the store."""
     async with processes("a", "b") as (exchange, (a, b)):

@@ -39,7 +39,7 @@ def test_node() -> None:
         ({"metadata": {"NAMESPACE": "shop"}}, SidecarNode(namespace="shop")),
     ],
 )
-def test_node_that_says_little(node: object, known: SidecarNode) -> None:
+def test_node_with_few_fields(node: object, known: SidecarNode) -> None:
     """What it does not say stays empty."""
     assert parse_node(orjson.dumps({"state": "LIVE", "node": node})) == known
 
@@ -79,7 +79,7 @@ def test_flags_say_otherwise() -> None:
     assert agent_info(settings, NODE) == AgentInfo("probe-1", "c0", "bank", "w2", VERSION, {"app": "web"})
 
 
-def test_nobody_says() -> None:
+def test_default_identity() -> None:
     """There is always a name and a namespace."""
     info = agent_info(AgentSettings(server="unix:/x", cluster="c0"), SidecarNode())
     assert info.agent

@@ -210,7 +210,7 @@ async def test_cluster_that_comes_later() -> None:
 
 
 @virtual_time
-async def test_cluster_that_goes_and_comes_back() -> None:
+async def test_cluster_removed_and_registered_again() -> None:
     """A deregistered cluster is released; one that returns meanwhile never has two controllers."""
     world = World(entry("bank"))
     target = world.targets["east"]

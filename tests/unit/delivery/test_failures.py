@@ -187,7 +187,7 @@ async def test_short_store_outage_costs_no_lease() -> None:
 
 
 @virtual_time
-async def test_stop_while_the_store_is_away() -> None:
+async def test_stop_while_the_store_is_unreachable() -> None:
     """A stop does not hang on a store that can't be reached."""
     world = World(entry("bank"))
     async with world.driven():

@@ -62,7 +62,7 @@ async def test_ends_on_time() -> None:
 
 
 @virtual_time
-async def test_store_away_at_the_end() -> None:
+async def test_store_unreachable_when_the_fault_ends() -> None:
     """Without the store, and so without a lease, the fault still ends; history follows when the store is back."""
     world = World(BANK)
     async with world.driven():
@@ -81,7 +81,7 @@ async def test_store_away_at_the_end() -> None:
 
 
 @virtual_time
-async def test_store_away_and_driver_gone() -> None:
+async def test_store_unreachable_and_applier_gone() -> None:
     """The applier that managed the cluster dies and the store goes down: another one that only stood by ends the
     fault."""
     world = World(BANK)
@@ -100,7 +100,7 @@ async def test_store_away_and_driver_gone() -> None:
 
 
 @virtual_time
-async def test_applier_away_at_the_end() -> None:
+async def test_applier_down_when_the_fault_ends() -> None:
     """A fault that ends while no applier is running is removed by the first reconcile."""
     world = World(BANK)
     async with world.driven():

@@ -94,7 +94,7 @@ async def test_put_though_the_cluster_is_held() -> None:
 
 
 @virtual_time
-async def test_the_store_is_away() -> None:
+async def test_unreachable_store() -> None:
     """A store that rejects it does not block a reconcile, and gets it later."""
     world, target = seeing("bank")
     async with world.driven():

@@ -97,7 +97,7 @@ async def test_long_apply_keeps_its_lease() -> None:
 
 
 @virtual_time
-async def test_not_ours_to_drive() -> None:
+async def test_cluster_of_another_process() -> None:
     """No lease is taken of a cluster that this process may not reconcile; it is taken when its registration allows it,
     and released when it no longer does."""
     world = World(clusters=("east", "west"))

@@ -174,7 +174,7 @@ async def test_where_workloads_are(target_: ClusterTarget) -> None:
 
 
 @virtual_time
-async def test_a_cluster_that_is_let_go_of() -> None:
+async def test_released_cluster() -> None:
     """Deregistering a cluster with cleanup approves that everything is deleted."""
     world, target = await holding(9)
     world.set(replace(EAST, draining=True))

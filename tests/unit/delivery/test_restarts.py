@@ -69,7 +69,7 @@ async def test_one_after_the_other() -> None:
 
 
 @virtual_time
-async def test_beside_the_cycles() -> None:
+async def test_concurrently_with_reconciles() -> None:
     """A long restart does not delay a change."""
     world = World(entry("bank"))
     world.targets["east"].restart_seconds = 200.0

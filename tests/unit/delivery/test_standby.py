@@ -80,7 +80,7 @@ async def test_clusters_on_their_own() -> None:
 
 
 @virtual_time
-async def test_a_failure_of_ours() -> None:
+async def test_failed_scan() -> None:
     """A failed scan does not end the scanning."""
     world = await left_behind(10.0)
     world.targets["east"].failures = [RuntimeError("a bug")]
@@ -102,7 +102,7 @@ async def test_only_what_we_may_drive() -> None:
 
 
 @virtual_time
-async def test_others_may_still_have_the_store() -> None:
+async def test_store_may_be_reachable_for_others() -> None:
     """A fault that another applier puts there meanwhile is seen, and ends as well."""
     world = await left_behind()
     async with attending(world, "east"):

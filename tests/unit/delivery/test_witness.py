@@ -134,7 +134,7 @@ async def test_an_empty_store_that_is_accepted_deletes_with_approval_only() -> N
 
 
 @virtual_time
-async def test_process_that_lags_behind_is_no_rewound_store() -> None:
+async def test_process_that_lags_is_not_a_rewound_store() -> None:
     """A process that has not yet received the newest state waits for it instead of holding the cluster."""
     world = driven_before(revision=5, digest="d5")
     world.store.revision = 5
@@ -147,7 +147,7 @@ async def test_process_that_lags_behind_is_no_rewound_store() -> None:
 
 
 @virtual_time
-async def test_process_that_lags_for_long_says_so() -> None:
+async def test_process_that_lags_for_long_is_reported() -> None:
     """A process whose replica is behind reports it, and tries again."""
     world = driven_before(revision=5, digest="d5")
     world.store.revision = 5

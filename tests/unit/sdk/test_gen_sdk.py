@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pb2 import (
 from egress.v1 import change_pb2, common_pb2
 from tools.gen_sdk import exported_messages, methods_module
 from tools.sdk_method import Contract, Method, singular, snake_case
+from tools.sdk_replies import ReplyFields
 
 STRING = FieldDescriptorProto.TYPE_STRING
 PAGING = {"page_size": FieldDescriptorProto.TYPE_INT32, "page_token": STRING, "filter": STRING, "order_by": STRING}
@@ -125,6 +126,46 @@ def test_a_mutation() -> None:
         "def do_work(self, widget: str, *, namespace: str='default', **options: Unpack[MutationOptions])"
         " -> MutationResult[DoWorkResponse]:"
     )
+
+
+def test_the_fields_of_a_result() -> None:
+    """Results have the fields of the replies of mutations, each typed for the replies that have it."""
+    found = contract(
+        message("DoWorkRequest", required("name"), *map(scalar, MUTATION)),
+        message("DoWorkResponse", repeated("widgets", "Widget"), scalar("work_id")),
+        "/v1/{name=meshes/*/widgets/*}",
+    )
+    source = ReplyFields(found).source()
+    ast.parse(source)
+    assert 'def widgets(self: "ReplyFields[_WidgetsReply]") -> RepeatedCompositeFieldContainer[Widget]:' in source
+    assert "class _WorkIdReply(MutationReply, Protocol):" in source
+    (service,) = found.files[0].service
+    service.method.add().CopyFrom(service.method[0])
+    service.method[1].output_type = ".egress.v1.Widget"
+    found.messages[".egress.v1.Widget"].field[0].name = "widgets"
+    found.comments[".egress.v1.Widget.widgets"] = ""
+    with pytest.raises(ValueError, match="has another type"):
+        ReplyFields(found)
+
+
+def test_arguments_of_other_types() -> None:
+    """Messages, enums, lists and maps are arguments too; an enum is also accepted by its name."""
+    kind = FieldDescriptorProto(
+        name="mode", type=FieldDescriptorProto.TYPE_ENUM, type_name=".egress.v1.Finding.Severity"
+    )
+    plan = FieldDescriptorProto(name="plan", type=FieldDescriptorProto.TYPE_MESSAGE, type_name=".egress.v1.Plan")
+    labels = repeated("labels", "Scope.MatchLabelsEntry")
+    found = contract(
+        message("DoWorkRequest", required("name"), repeated("widgets", "Widget"), kind, plan, labels),
+        message("Work", scalar("text")),
+        "/v1/{name=meshes/*}",
+    )
+    source = methods_module(found, set(), "blocking")
+    assert signature(source) == (
+        "def do_work(self, widgets: Iterable[Widget]=(), *, mode: Finding.Severity.ValueType | str=0, "
+        "plan: Plan | None=None, labels: Mapping[str, str] | None=None, timeout: float | None=None) -> Work:"
+    )
+    assert "mode=enum(Finding.Severity, mode)" in source
 
 
 def test_a_method_written_by_hand_is_not_generated() -> None:

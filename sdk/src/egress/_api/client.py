@@ -22,7 +22,8 @@ from egress._client.calls import Call, FaultLease, ListCall
 from egress._client.errors import from_rpc_error
 from egress._client.fault_context import hold_fault, hold_fault_async
 from egress._client.pagers import AsyncPager, Pager
-from egress._client.results import AsyncMutationResult, MutationReply, MutationResult
+from egress._client.reply_fields import MutationReply
+from egress._client.results import AsyncMutationResult, MutationResult
 from egress._client.transport import RoundRobin, options, target_or_default
 from egress._client.watch import AsyncStream, AsyncWatch, Stream, Watch
 from egress.v1.change_service_pb2 import WatchChangesRequest, WatchChangesResponse

@@ -16,7 +16,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, get_
 from google.protobuf.message import Message
 
 from egress._client.pagers import AsyncPager, Pager
-from egress._client.results import AsyncMutationResult, MutationReply, MutationResult, Until
+from egress._client.reply_fields import MutationReply
+from egress._client.results import AsyncMutationResult, MutationResult, Until
 from egress._client.watch import AsyncWatch, Watch
 from egress.v1.change_service_pb2 import WatchChangesResponse
 from egress.v1.egress_service_pb2 import InjectFaultResponse

@@ -5,76 +5,20 @@ of the reply as properties, each typed only for the replies that have the field.
 """
 
 from collections.abc import Coroutine
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Literal
 
-from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.message import Message
 
+from egress._client.reply_fields import Reply_co, ReplyFields
 from egress.v1.change_pb2 import Change
 from egress.v1.change_service_pb2 import WaitChangeResponse
-from egress.v1.cluster_pb2 import Cluster
-from egress.v1.common_pb2 import Finding, Plan
-from egress.v1.fault_pb2 import Fault
-from egress.v1.interception_pb2 import Interception
-from egress.v1.mesh_pb2 import Mesh
-from egress.v1.outbound_policy_pb2 import OutboundPolicy
-from egress.v1.service_entry_pb2 import ServiceEntry
 
 __all__ = ["AsyncMutationResult", "MutationResult"]
 
 Until = Literal["applied", "verified"]
 
 
-class MutationReply(Protocol):
-    """The fields that the replies of all mutations have."""
-
-    @property
-    def change(self) -> Change: ...
-    @property
-    def findings(self) -> RepeatedCompositeFieldContainer[Finding]: ...
-    @property
-    def plan(self) -> Plan: ...
-
-
-class _PolicyReply(MutationReply, Protocol):
-    @property
-    def outbound_policy(self) -> OutboundPolicy: ...
-
-
-class _EntryReply(MutationReply, Protocol):
-    @property
-    def service_entry(self) -> ServiceEntry: ...
-
-
-class _FaultReply(MutationReply, Protocol):
-    @property
-    def fault(self) -> Fault: ...
-
-
-class _InterceptionReply(MutationReply, Protocol):
-    @property
-    def interception(self) -> Interception: ...
-
-
-class _ClusterReply(MutationReply, Protocol):
-    @property
-    def cluster(self) -> Cluster: ...
-
-
-class _MeshReply(MutationReply, Protocol):
-    @property
-    def mesh(self) -> Mesh: ...
-
-
-class _RevertReply(MutationReply, Protocol):
-    @property
-    def resource(self) -> str: ...
-
-
-Reply_co = TypeVar("Reply_co", bound=MutationReply, covariant=True)
-
-
-class BaseMutationResult(Generic[Reply_co]):
+class BaseMutationResult(ReplyFields[Reply_co]):
     """What the results of both clients share: everything but `wait`."""
 
     def __init__(self, reply: Reply_co, client: Any) -> None:
@@ -85,56 +29,6 @@ class BaseMutationResult(Generic[Reply_co]):
     def reply(self) -> Reply_co:
         """The reply, a generated message."""
         return self._reply
-
-    @property
-    def change(self) -> Change:
-        """The change that was accepted; empty with `validate_only`."""
-        return self._reply.change
-
-    @property
-    def findings(self) -> RepeatedCompositeFieldContainer[Finding]:
-        """Lint findings."""
-        return self._reply.findings
-
-    @property
-    def plan(self) -> Plan:
-        """What would change on the clusters; only with `validate_only`."""
-        return self._reply.plan
-
-    @property
-    def outbound_policy(self: "BaseMutationResult[_PolicyReply]") -> OutboundPolicy:
-        """The policy after the change, or before it was deleted."""
-        return self._reply.outbound_policy
-
-    @property
-    def service_entry(self: "BaseMutationResult[_EntryReply]") -> ServiceEntry:
-        """The entry after the change, or before it was deleted."""
-        return self._reply.service_entry
-
-    @property
-    def fault(self: "BaseMutationResult[_FaultReply]") -> Fault:
-        """The fault after the change, or before it was cleared."""
-        return self._reply.fault
-
-    @property
-    def interception(self: "BaseMutationResult[_InterceptionReply]") -> Interception:
-        """The interception after the change, or before it was deleted."""
-        return self._reply.interception
-
-    @property
-    def cluster(self: "BaseMutationResult[_ClusterReply]") -> Cluster:
-        """The cluster after the change, or before it was deregistered."""
-        return self._reply.cluster
-
-    @property
-    def mesh(self: "BaseMutationResult[_MeshReply]") -> Mesh:
-        """The mesh after the change."""
-        return self._reply.mesh
-
-    @property
-    def resource(self: "BaseMutationResult[_RevertReply]") -> str:
-        """Name of the resource that was restored."""
-        return self._reply.resource
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._reply!r})"

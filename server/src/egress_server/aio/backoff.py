@@ -18,7 +18,7 @@ class Backoff:
     jitter: float = 0.5
 
     def pause(self, failures: int, random: Random = _random) -> float:
-        """How long to wait after so many failures in a row; nothing after none."""
+        """How long to wait after this many consecutive failures; 0 after none."""
         if failures < 1:
             return 0.0
         longest = min(self.most, self.first * 2.0 ** min(failures - 1, 32))

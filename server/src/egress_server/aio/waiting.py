@@ -37,8 +37,8 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
 
 @asynccontextmanager
 async def scoped(*works: Coroutine[Any, Any, T]) -> AsyncIterator[tuple[asyncio.Task[T], ...]]:
-    """Runs each of `works` as a task within the block, at whose end those still running are cancelled. What they raise
-    is for the block to look at."""
+    """Runs each of `works` as a task within the block, at whose end those still running are cancelled. Exceptions
+    that they raise are for the block to handle."""
     tasks = tuple(asyncio.create_task(work) for work in works)
     try:
         yield tasks

@@ -31,7 +31,7 @@ class RequestKey:
 class Commit:
     """One mutation computed on a snapshot at (`epoch`, `revision`).
 
-    `read` are the buckets that its blocking rules looked at, `touch` those it changes. With `deletes`, `resource` is
+    `read` are the buckets that its blocking rules read, `touch` those it changes. With `deletes`, `resource` is
     the last state of what is deleted. `traceparent` links applies to the call (W3C; empty: not traced).
     """
 

@@ -1,4 +1,4 @@
-"""A small client of one API server: what the harness itself needs, with nothing between it and the wire."""
+"""A small client of one API server, for the harness itself."""
 
 import json
 import ssl
@@ -28,10 +28,10 @@ _TRIES, _PAUSE_SECONDS = 50, 0.2
 
 
 class _Patient(httpx.HTTPTransport):
-    """Asks again where the API server asks to be asked again, as it does of kinds that it has just taken up."""
+    """Retries when the API server asks for it, as it does for kinds that are new."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """By httpx."""
+        """See httpx."""
         answer = super().handle_request(request)
         for _ in range(_TRIES):
             if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
@@ -56,7 +56,7 @@ class Api:
         )
 
     def __enter__(self) -> Self:
-        """Nothing more to do."""
+        """It is open already."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,7 +64,7 @@ class Api:
         self.close()
 
     def close(self) -> None:
-        """Let its connections go."""
+        """Closes its connections."""
         self._http.close()
 
     def text(self, path: str) -> str:
@@ -94,7 +94,7 @@ class Api:
         return self._answer(self._http.put(path, json=whole))
 
     def create(self, made: Object, *, namespace: str = "", dry_run: bool = False) -> Object:
-        """POST an object; what the API server made of it."""
+        """POST an object; returns it as stored."""
         space = namespace or made["metadata"].get("namespace", "default")
         query = {"dryRun": "All"} if dry_run else {}
         return self._answer(self._http.post(path_of(made["kind"], space), json=made, params=query))
@@ -113,7 +113,7 @@ class Api:
         )
 
     def delete(self, path: str, *, grace: int | None = None) -> None:
-        """DELETE an object; that it is gone already is fine."""
+        """DELETE an object; it may be gone already."""
         query = {} if grace is None else {"gracePeriodSeconds": str(grace)}
         answer = self._http.delete(path, params=query)
         if answer.status_code != httpx.codes.NOT_FOUND:

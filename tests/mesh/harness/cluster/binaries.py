@@ -63,7 +63,7 @@ class Binaries:
 
     @property
     def kubectl(self) -> Path:
-        """The client that people use."""
+        """The command-line client."""
         return self.kube / "kubectl"
 
     @property
@@ -78,7 +78,7 @@ class Binaries:
 
     @property
     def istioctl(self) -> Path:
-        """For looking at what istiod sent."""
+        """It shows what istiod sent."""
         return self.istio / "istioctl"
 
     @property
@@ -140,7 +140,7 @@ def _go_version(go: str) -> tuple[int, ...]:
 
 
 def _build(module: str, target: Path, report: Report, then: Callable[[str, Path, Path], None] | None = None) -> None:
-    """Build every tool of a module into a draft that becomes `target` only when it is whole."""
+    """Build every tool of a module into a draft that becomes `target` only when it is complete."""
     if target.is_dir():
         return
     go = find_go(target.parent, report)
@@ -187,5 +187,5 @@ def _locked(path: Path, report: Report) -> Iterator[None]:
 
 
 def print_progress(text: str) -> None:
-    """Report what takes time."""
+    """Prints what takes time."""
     print(f"mesh: {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The API server of a mesh, with its etcd: real ones, on free ports of loopback, reachable or not as a test wants."""
+"""The API server of a mesh, with its etcd: real ones, on free ports of loopback; a test can stop them."""
 
 import base64
 import contextlib
@@ -68,7 +68,7 @@ class ApiServer:
             self._write_kubeconfig(user)
 
     def start_server(self, *, admission_policies: bool = True) -> None:
-        """Start the API server, on the port and over the data that it had."""
+        """Start the API server, with the same port and data each time."""
         folder = self._folder
         flags = {
             "etcd-servers": f"http://127.0.0.1:{self._etcd_port}",
@@ -93,7 +93,7 @@ class ApiServer:
         self._server.wait_until(self._serves)
 
     def stop_server(self) -> None:
-        """End the API server: connections to it are refused from now on."""
+        """Stop the API server: connections to it are refused from now on."""
         assert self._server is not None
         self._server.kill()
 
@@ -119,7 +119,7 @@ class ApiServer:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """While the API server hangs: connections are taken and nothing is answered."""
+        """While the API server hangs: it accepts connections and never responds."""
         assert self._server is not None
         self._server.process.send_signal(signal.SIGSTOP)
         try:

@@ -6,14 +6,14 @@ from tests.mesh.harness.cluster.api import Api, Object
 
 
 def try_pod(api: Api, annotations: Mapping[str, str] | None = None, *, namespace: str = "default") -> Object:
-    """The pod as admission would make it; none is made."""
+    """The pod as admission would change it; it is not created."""
     meta = {"name": "try", "namespace": namespace, "annotations": dict(annotations or {})}
     spec = {"serviceAccountName": "default", "containers": [{"name": "app", "image": "x"}]}
     return api.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}, dry_run=True)
 
 
 def init_arguments(pod: Object) -> list[str]:
-    """What its istio-init is called with."""
+    """The arguments of its istio-init."""
     args: list[str] = next(c for c in pod["spec"]["initContainers"] if c["name"] == "istio-init")["args"]
     return args
 

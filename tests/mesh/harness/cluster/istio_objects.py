@@ -1,4 +1,4 @@
-"""Istio's objects as a person would write them, short enough to stand in a test."""
+"""Builders of Istio's objects, short enough for a test."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def entry(
     addresses: tuple[str, ...] = (),
     export_to: tuple[str, ...] = (),
 ) -> Object:
-    """A ServiceEntry; ports are written 80:HTTP. `at` is the one address it is served from; without it, DNS tells."""
+    """A ServiceEntry; ports are written 80:HTTP. `at` is the one address it is served from; without it, by DNS."""
     spec: Object = {
         "hosts": [host],
         "ports": [_port(text) for text in ports or ("80:HTTP", "443:TLS")],

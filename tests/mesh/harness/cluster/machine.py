@@ -1,4 +1,4 @@
-"""What the real-mesh tier needs of the machine: root, network namespaces, a few Debian packages."""
+"""The real-mesh tier's requirements of the machine: root, network namespaces, a few Debian packages."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def _install(packages: list[str]) -> None:
 
 
 def _namespace_problems() -> list[str]:
-    """Containers often are root and still may not make namespaces or iptables."""
+    """Containers are often root without permission to create namespaces or iptables rules."""
     name = f"eg-{os.getpid()}-probe"
     problems = _said(["ip", "netns", "add", name])
     if not problems:

@@ -34,7 +34,7 @@ _BASE = Path(__file__).parent / "base.yaml"
 
 
 class Mesh:
-    """A mesh of a run. `index` sets its addresses apart from those of other meshes."""
+    """A mesh of a run. `index` separates its addresses from those of other meshes."""
 
     def __init__(self, run: Run, binaries: Binaries, index: int) -> None:
         self.name = f"c{index}"
@@ -66,7 +66,7 @@ class Mesh:
         self.kubelet.start()
 
     def stop(self) -> None:
-        """End what lives in this process; the run removes the rest."""
+        """Stops what runs in this process; the run removes the rest."""
         self._opened.close()
 
     @property
@@ -76,7 +76,7 @@ class Mesh:
 
     @property
     def istiod_values(self) -> dict[str, str]:
-        """What `helm install istiod` is given."""
+        """The values for `helm install istiod`."""
         return {
             "meshConfig.enableAutoMtls": "false",
             "telemetry.enabled": "false",
@@ -101,7 +101,7 @@ class Mesh:
             return SavedState.of(api)
 
     def restore(self, saved_state: SavedState) -> None:
-        """Make the API server hold this again."""
+        """Restores the API server to this state."""
         with self.api() as api:
             saved_state.restore(api)
 
@@ -120,7 +120,7 @@ class Mesh:
         return workload
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
-        """Run kubectl as the administrator; what it printed."""
+        """Run kubectl as the administrator; returns its output."""
         return command(self.binaries.kubectl, "--kubeconfig", self.kubeconfig, *words, stdin=stdin)
 
     def apply(self, yaml_text: str) -> None:
@@ -155,13 +155,13 @@ class Mesh:
         return config
 
     def set_mesh_config(self, **settings: Any) -> None:
-        """Change top-level fields of MeshConfig, as an operator with an editor would; None removes one."""
+        """Change top-level fields of MeshConfig, as with kubectl edit; None removes one."""
         config = {key: value for key, value in {**self.mesh_config(), **settings}.items() if value is not None}
         patch = json.dumps({"data": {"mesh": yaml.safe_dump(config)}})
         self.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
 
     def set_injector_values(self, **settings: str) -> None:
-        """Change settings of `global.proxy` in the injector's values, as an operator with an editor would."""
+        """Change settings of `global.proxy` in the injector's values, as with kubectl edit."""
         data = self.get("configmap", "istio-sidecar-injector", "-n", "istio-system")["data"]
         values = json.loads(data["values"])
         values["global"]["proxy"].update(settings)
@@ -195,12 +195,12 @@ class Mesh:
         self._istiod.wait_until(self._istiod_ready)
 
     def stop_istiod(self) -> None:
-        """End istiod: sidecars keep what they have."""
+        """Stop istiod: sidecars keep their configuration."""
         assert self._istiod is not None
         self._istiod.kill()
 
     def istiod_debug(self, path: str) -> str:
-        """What istiod says of itself, such as `/debug/syncz`."""
+        """A debug page of istiod, such as `/debug/syncz`."""
         return httpx.get(f"http://127.0.0.1:{self._ports['http']}{path}", trust_env=False).text
 
     def _istiod_ready(self) -> bool:

@@ -1,4 +1,4 @@
-"""What an API server holds, as far as people and programs write it: to compare before and after, and to put back.
+"""The objects of an API server, without what it generates itself: to compare before and after, and to restore.
 
 mesh-egress promises to leave everything foreign as it was, and tests share meshes: both need to
 know what an object says, whatever its resource version.
@@ -59,11 +59,11 @@ class SavedState:
         return cls(found)
 
     def content(self) -> dict[Key, Any]:
-        """What each object says: data, spec, labels, annotations and the like."""
+        """The content of each object: data, spec, labels, annotations and the like."""
         return {key: _said(held) for key, held in self.objects.items()}
 
     def differences(self, later: "SavedState") -> list[str]:
-        """One line for each object that came, went or says something else."""
+        """One line for each object that is new, gone or changed."""
         before, after = self.content(), later.content()
         lines = [f"new: {' '.join(key)}" for key in after if key not in before]
         lines += [f"gone: {' '.join(key)}" for key in before if key not in after]
@@ -72,7 +72,7 @@ class SavedState:
         return sorted(lines)
 
     def restore(self, api: Api) -> None:
-        """Make the API server hold this again."""
+        """Restores the API server to this state."""
         now = SavedState.of(api)
         before, after = self.content(), now.content()
         for key in sorted(after.keys() - before.keys(), reverse=True):

@@ -1,4 +1,4 @@
-"""The processes of an installation with a Redis of its own, each ended and started as a test wants."""
+"""The processes of an installation with a Redis of its own; a test starts and stops each."""
 
 import contextlib
 import itertools
@@ -24,7 +24,7 @@ exec "$@"
 
 
 class EgressdProcesses:
-    """A server, and appliers as they are started."""
+    """A server, and appliers that a test starts."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -64,7 +64,7 @@ class EgressdProcesses:
             _end(applier)
 
     def ctl(self, *words: str, code: int = 0) -> str:
-        """What `egressctl` says, which must end with `code`."""
+        """The output of `egressctl`, which must exit with `code`."""
         done = egressctl(self.socket, *words, code=code)
         return done.stdout + done.stderr
 

@@ -1,4 +1,4 @@
-"""Removes what a run started, when the run ends: in good order, on a failure, or by SIGKILL.
+"""Removes what a run started, when the run ends: cleanly, on a failure, or by SIGKILL.
 
 A mesh is a dozen processes and namespaces, and a run that dies must not leave them. The run tells
 this small process by a pipe what it starts; the pipe ends when the run does, however it ends. A
@@ -39,7 +39,7 @@ def _kill(pid: int, since: float) -> psutil.Process | None:
 
 
 def _await_end(processes: list[psutil.Process]) -> None:
-    """Files and namespaces are free when their users have ended; a zombie has, its parent only doesn't know yet."""
+    """Files and namespaces are free when their users have ended; a zombie has ended too."""
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while any(_runs(process) for process in processes) and time.monotonic() < give_up:
         time.sleep(0.02)
@@ -63,7 +63,7 @@ def _remove_namespace(name: str) -> None:
 
 
 def reap(lines: list[str]) -> None:
-    """Remove all that is named, last first."""
+    """Remove everything listed, last first."""
     words = [line.split(maxsplit=1) for line in reversed(lines) if line.strip()]
     processes = [rest.split() for kind, rest in words if kind == "process"]
     _await_end([process for pid, since in processes if (process := _kill(int(pid), float(since)))])

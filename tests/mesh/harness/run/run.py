@@ -1,4 +1,4 @@
-"""One run: its folder, its processes and its network namespaces, named so that runs never meet."""
+"""One run: its folder, its processes and its network namespaces, with names unique to the run."""
 
 import contextlib
 import itertools
@@ -27,7 +27,7 @@ Word = str | Path
 
 
 class NotReady(Exception):
-    """A part of the mesh did not come up; the text carries the end of its log."""
+    """A part of the mesh did not start; the message has the end of its log."""
 
 
 def eventually(attempt: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
@@ -52,7 +52,7 @@ class Child:
         self.process.wait()
 
     def wait_until(self, attempt: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until it serves, or say with its log that it does not."""
+        """Wait until it serves. Raises NotReady with its log."""
 
         def alive_and_ready() -> bool:
             return self.process.poll() is not None or bool(attempt())
@@ -70,7 +70,7 @@ class Child:
 
 
 class Run:
-    """Everything it starts is gone when it is closed, or when this process is."""
+    """Everything it starts is removed when it is closed, or when this process ends."""
 
     def __init__(self) -> None:
         command = [sys.executable, reaper.__file__]
@@ -82,7 +82,7 @@ class Run:
         self.folder.chmod(0o711)  # Envoy runs as another user and must get through
 
     def __enter__(self) -> Self:
-        """Nothing more to do."""
+        """It is open already."""
         return self
 
     def __exit__(
@@ -99,7 +99,7 @@ class Run:
         self._reaper.wait()
 
     def make_folder(self, *parts: str) -> Path:
-        """A folder of the run, passable for others."""
+        """A folder of the run that other users may enter."""
         folder = self.folder.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)
@@ -139,10 +139,10 @@ class Run:
 
 
 def command(*words: Word, stdin: str = "", env: Mapping[str, str] | None = None) -> str:
-    """Run a command to its end; what it printed.
+    """Run a command to its end; returns its output.
 
     Raises:
-        NotReady: it failed; the text is what it said.
+        NotReady: it failed; the message has its output.
     """
     done = subprocess.run(
         [str(word) for word in words],

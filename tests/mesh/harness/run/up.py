@@ -1,4 +1,4 @@
-"""Brings up real meshes for hands and experiments, says how to use them, and stays until Ctrl-C.
+"""Starts real meshes for manual experiments, prints how to use them, and stays until Ctrl-C.
 
 .venv/bin/python -m tests.mesh.harness.run.up [--meshes 2]
 """
@@ -17,7 +17,7 @@ from tests.mesh.harness.run.run import Run
 
 
 def main() -> int:
-    """Exit code 1 where this machine cannot run a mesh."""
+    """Exit code 1 if this machine cannot run a mesh."""
     arguments = argparse.ArgumentParser(description="Bring up real meshes with one workload each")
     arguments.add_argument("--meshes", type=int, default=1)
     count: int = arguments.parse_args().meshes

@@ -114,7 +114,7 @@ class Controllers:
         self._set_status(live, {"replicas": pods, "readyReplicas": min(pods, replicas)})
 
     def _set_status(self, owner: Object, status: Object) -> None:
-        """Write only what differs, so that nothing is woken for nothing."""
+        """Write only what differs, so that watches are not triggered without need."""
         if any(owner.get("status", {}).get(key, 0) != value for key, value in status.items()):
             where = path_of(owner["kind"], owner["metadata"]["namespace"], owner["metadata"]["name"])
             self._api.patch(where, {"status": status}, subresource="status")

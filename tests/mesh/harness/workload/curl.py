@@ -1,4 +1,4 @@
-"""Plain curl inside a workload, as in the source document, and what it showed."""
+"""Plain curl inside a workload, as in the source document, and its result."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ _MAX_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What curl showed. `status` is 0 and `headers` are empty if no answer came."""
+    """The result of curl. `status` is 0 and `headers` are empty if no answer came."""
 
     exit: int
     status: int

@@ -49,19 +49,19 @@ class Kubelet:
         self.problem = ""
 
     def start(self) -> None:
-        """Begin to look after the mesh."""
+        """Starts."""
         for kind in (*OWNERS, "Pod"):
             threading.Thread(target=self._watch, args=(kind,), daemon=True).start()
         self._worker.start()
 
     def stop(self) -> None:
-        """End; what exists stays as it is."""
+        """Stops; what exists stays as it is."""
         self._stopping.set()
         self._changed.set()
         self._worker.join(timeout=30)
 
     def give(self, namespace: str, owner: str, runtime: Runtime) -> None:
-        """Let the pods of a Deployment, StatefulSet or DaemonSet really run here."""
+        """Run the pods of a Deployment, StatefulSet or DaemonSet in the sandbox."""
         self._runtimes[namespace, owner] = runtime
 
     def stick(self, namespace: str, owner: str) -> None:

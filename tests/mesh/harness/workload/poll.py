@@ -1,4 +1,4 @@
-"""Asks one URL over and over, on new connections, until its status is as wanted, and prints when that was.
+"""Requests one URL repeatedly, on new connections, until its status is as wanted, and prints when that was.
 
 Runs inside a workload's network namespace; the time is the machine's monotonic clock, which all processes share.
 """

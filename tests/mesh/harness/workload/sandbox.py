@@ -67,11 +67,11 @@ class Sandbox:
 
     @property
     def log(self) -> str:
-        """What Envoy said last."""
+        """The end of Envoy's log."""
         return self._envoy.tail() if self._envoy else ""
 
     def run_pod(self, pod: Object) -> None:
-        """Do for a new pod what kubelet would; returns when its sidecar is ready. The pod before is gone."""
+        """Does for a new pod what kubelet would; returns when its sidecar is ready. The pod before is gone."""
         self.stop_pod()
         containers = {c["name"]: c for c in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])}
         if "istio-proxy" not in containers:
@@ -96,12 +96,12 @@ class Sandbox:
                 command(*self._inside, family, "-t", "nat", how)
 
     def admin(self, path: str) -> str:
-        """What Envoy's admin interface answers."""
+        """A page of Envoy's admin interface."""
         url = f"http://127.0.0.1:{_ADMIN_PORT}{path}"
         return command(*self._inside, "curl", "-sS", "--noproxy", "*", url)
 
     def configuration(self) -> str:
-        """What istiod made Envoy do, written so that two of the same are equal."""
+        """Envoy's configuration by istiod, in a form that can be compared."""
         dump = json.loads(self.admin("/config_dump"))
         parts = {kind: [p for section in dump["configs"] for p in section.get(kind, ())] for kind in _DYNAMIC}
         # What drains takes no more connections; its routes stay until it is gone.
@@ -142,7 +142,7 @@ class Sandbox:
 
 
 def _timeless(part: Object) -> str:
-    """One resource without when and by which push it came."""
+    """One resource without the time and number of its push."""
     return json.dumps({k: v for k, v in part.items() if k not in ("version_info", "last_updated")}, sort_keys=True)
 
 

@@ -18,7 +18,7 @@ ANSWER_SECONDS = 60.0
 
 
 class Workload:
-    """Runs curl as a person in the pod would."""
+    """Runs curl in a network namespace of a pod."""
 
     def __init__(
         self, mesh: Mesh, name: str, namespace: str, labels: Mapping[str, str], annotations: Mapping[str, str]
@@ -85,7 +85,7 @@ class Workload:
         return self.curl(f"https://{host}/", "--cacert", str(self.mesh.world.authority), *words, head=head)
 
     def until(self, ask: Callable[[], Answer], condition: Callable[[Answer], bool], what: str) -> Answer:
-        """Ask until the answer is as wanted; that answer."""
+        """Repeats a request until the answer is as wanted; returns that answer."""
         answers: list[Answer] = []
 
         def attempt() -> bool:

@@ -33,7 +33,7 @@ ZONES = {
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Where a workload hangs in the world."""
+    """A workload's connection to the world."""
 
     namespace: str
     v4: str
@@ -42,7 +42,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request that arrived: the address and port it came to, and what it said."""
+    """A request that arrived: the address and port it came to, and its headers."""
 
     address: str
     port: int
@@ -58,7 +58,7 @@ class Seen:
 
 
 class World:
-    """The outside of one mesh. Each workload hangs on its bridge by a cable of its own."""
+    """The outside of one mesh. Each workload is attached to its bridge by a veth pair."""
 
     def __init__(self, run: Run, folder: Path, index: int, services: ServiceRange) -> None:
         self._run = run
@@ -127,12 +127,12 @@ class World:
         eventually(lambda: command(*inside, *dig, env=environment).strip() in addresses, f"{host} in DNS", 5)
 
     def asked(self, host: str) -> bool:
-        """Whether anybody asked the DNS server for a host."""
+        """Whether the DNS server was asked for a host."""
         assert self._dns is not None
         return f"] {host} from" in self._dns.log.read_text(errors="replace")
 
     def attach(self) -> Attachment:
-        """Make a network namespace for a workload and plug it in."""
+        """Make a network namespace for a workload and attach it."""
         namespace = self._run.namespace()
         v4, v6 = self._addresses(next(self._numbers))
         cable = f"v{v4.rsplit('.', 2)[1]}x{v4.rsplit('.', 1)[1]}"

@@ -1,4 +1,4 @@
-"""The external services: they answer as the source document's host does, and remember what reached them.
+"""The external services: they answer as the source document's host does, and record what reached them.
 
 Runs inside the world's network namespace, on every address that the namespace has. HTTP ports
 answer 301 and TLS ports 200, as `Tengine`, unless configured otherwise; database ports speak first, as
@@ -210,7 +210,7 @@ class _Authority:
 
 
 class _NamedContext(ssl.SSLContext):
-    """Remembers which name it is for."""
+    """Records which name it is for."""
 
     asked_name = ""
 

@@ -60,7 +60,7 @@ async def test_a_target_that_cannot_tell_is_asked_once() -> None:
 
 @virtual_time
 @pytest.mark.parametrize("error", [TransientError("UNREACHABLE", "reset"), ZeroDivisionError("a bug")])
-async def test_listening_begins_anew(error: Exception) -> None:
+async def test_failed_watch_is_restarted(error: Exception) -> None:
     """A watch that fails is restarted, and what it missed is detected."""
     world, target = watched_world("bank")
     target.watch_failures = [error]
@@ -74,7 +74,7 @@ async def test_listening_begins_anew(error: Exception) -> None:
 
 
 @virtual_time
-async def test_listening_that_ends_begins_anew() -> None:
+async def test_ended_watch_is_restarted() -> None:
     """A watch that has reported before and ends is restarted."""
     world, target = watched_world("bank")
     async with world.driven():
@@ -117,7 +117,7 @@ async def test_a_cluster_that_moved_is_listened_to_there() -> None:
 
 
 @virtual_time
-async def test_nobody_listens_after_a_stop() -> None:
+async def test_no_listener_after_a_stop() -> None:
     """A stop ends the watch."""
     world, target = watched_world("bank")
     async with world.driven():

@@ -56,7 +56,7 @@ def test_who_asks_what(fields: dict[str, Any], agent: str, url: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"source_namespace": "other"}, {"host": "*.example.com"}, {"ports": (443,)}])
-def test_what_nobody_can_ask(fields: dict[str, Any]) -> None:
+def test_fault_that_cannot_be_probed(fields: dict[str, Any]) -> None:
     """A fault for workloads without an agent, or without a single host, has a reason why it is not verified."""
     wild = entry("bank", hosts=("*.example.com", "bank.example.com"))
     subject = look(held(STRICT, wild, fault(**fields)), fault().name)
@@ -105,7 +105,7 @@ def test_interception_decides_by_the_dialled_address() -> None:
     assert look(now, aside.name).obstacle != ""
 
 
-def test_no_expectation_is_no_disagreement() -> None:
+def test_without_expectation_there_is_no_disagreement() -> None:
     """If policy expects nothing in particular, no result is a disagreement."""
     unsure = Expectation(Outcome.INCONCLUSIVE)
     assert compare(unsure, Verdict(Outcome.REGISTERED, "", ())) is Agreement.UNKNOWN

@@ -117,7 +117,7 @@ async def test_policy_found_wanting_by_an_entry_s_round() -> None:
 
 
 @virtual_time
-async def test_slow_propagation_is_no_disagreement() -> None:
+async def test_slow_propagation_is_not_a_disagreement() -> None:
     """A sidecar that takes a second to update is given that time."""
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
@@ -171,7 +171,7 @@ async def test_what_holds_it_up_is_named() -> None:
     world = World(policy("REGISTRY_ONLY"))
     world.agents.attach()
     target = world.targets["east"]
-    target.propagation_delay = Problem("DEBOUNCE_OPEN", "others write all the time")
+    target.propagation_delay = Problem("DEBOUNCE_OPEN", "another client writes all the time")
     world.agents.answers["http://bank.example.com/"] = BLOCKED
     async with world.driven():
         await world.verified()
@@ -180,7 +180,9 @@ async def test_what_holds_it_up_is_named() -> None:
         problem = reported(world, BANK.name, revision).problem
         assert problem is not None
         assert problem.reason == "DEBOUNCE_OPEN"
-        assert problem.message.startswith("others write all the time; the last probe: HEAD http://bank.example.com/")
+        assert problem.message.startswith(
+            "another client writes all the time; the last probe: HEAD http://bank.example.com/"
+        )
         target.propagation_delay = None
         await world.until(lambda: reasons(world.status().unverified) == {BANK.name: "PROBE_DISAGREES"}, seconds=2)
         await world.until(lambda: state(world, BANK.name, revision) is RolloutState.DISAGREES)
@@ -192,7 +194,7 @@ async def test_what_was_not_probed_is_not_held_up() -> None:
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)
     world.agents.attach()
-    world.targets["east"].propagation_delay = Problem("DEBOUNCE_OPEN", "others write all the time")
+    world.targets["east"].propagation_delay = Problem("DEBOUNCE_OPEN", "another client writes all the time")
     async with world.driven():
         await world.verified()
     assert reasons(world.status().unverified) == {database.name: "NOT_PROBED"}
@@ -254,7 +256,7 @@ async def test_inconclusive_stays_applied() -> None:
 
 
 @virtual_time
-async def test_what_cannot_be_probed_says_why() -> None:
+async def test_reason_for_what_cannot_be_probed() -> None:
     """An entry without a host or port to probe stays APPLIED with the reason."""
     database = entry("db", ports=ports("3306:TCP"))
     world = World(policy("REGISTRY_ONLY"), database)

@@ -95,7 +95,7 @@ async def test_registration_alone_is_verified() -> None:
 
 
 @virtual_time
-async def test_takes_up_where_the_last_applier_left() -> None:
+async def test_resumes_where_the_last_applier_stopped() -> None:
     """After a restart only what changed since the last verdict is probed, and what was undecided then."""
     world = World(policy("REGISTRY_ONLY"), BANK, entry("shop"))
     world.agents.attach()

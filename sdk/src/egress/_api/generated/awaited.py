@@ -176,7 +176,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `resource`: Name of the resource that was restored.
+            It has `resource`: Name of the resource that was restored.
 
         Raises:
             NotFound: The resource does not exist.
@@ -244,7 +244,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `outbound_policy`: The policy before it was deleted.
+            It has `outbound_policy`: The policy before it was deleted.
 
         Raises:
             NotFound: The resource does not exist.
@@ -330,7 +330,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `service_entry`: The entry before it was deleted.
+            It has `service_entry`: The entry before it was deleted.
 
         Raises:
             NotFound: The resource does not exist.
@@ -411,7 +411,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `fault`: The fault before it was cleared.
+            It has `fault`: The fault before it was cleared.
 
         Raises:
             NotFound: The resource does not exist.
@@ -481,7 +481,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `interception`: The interception before it was deleted.
+            It has `interception`: The interception before it was deleted.
 
         Raises:
             NotFound: The resource does not exist.
@@ -599,7 +599,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `cluster`: The cluster before it was deregistered.
+            It has `cluster`: The cluster before it was deregistered.
 
         Raises:
             NotFound: The resource does not exist.
@@ -802,7 +802,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
+            It has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
 
         Raises:
             NotFound: The resource does not exist.
@@ -828,7 +828,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
+            It has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
 
         Raises:
             NotFound: The resource does not exist.
@@ -857,7 +857,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
+            It has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
 
         Raises:
             NotFound: The resource does not exist.
@@ -884,7 +884,7 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
+            It has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
 
         Raises:
             NotFound: The resource does not exist.
@@ -913,8 +913,8 @@ class AwaitedMethods(AsyncSender):
 
         Returns:
             The result, with `change`, `findings` and `plan`. Its `wait` waits for the rollout.
-            Its `reply` has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
-            Its `reply` has `restart_id`: ID of the restart in the cluster's status.
+            It has `cluster`: The cluster after the change; if `validate_only` is true, as it would be.
+            It has `restart_id`: ID of the restart in the cluster's status.
 
         Raises:
             NotFound: The resource does not exist.

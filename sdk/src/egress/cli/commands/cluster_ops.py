@@ -133,7 +133,7 @@ def restart(
     finish(session, mutating, changed, "restart requested")
     if wait:
         name = changed.change.resource
-        raise typer.Exit(follow_restart(session.client, name, changed.reply.restart_id, mutating.timeout))
+        raise typer.Exit(follow_restart(session.client, name, changed.restart_id, mutating.timeout))
 
 
 def _incomplete(observations: Iterable[Observation]) -> Iterator[str]:

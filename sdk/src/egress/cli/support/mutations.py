@@ -4,7 +4,7 @@ import typer
 from google.protobuf.message import Message
 
 from egress import Finding, MutationResult
-from egress._client.results import MutationReply
+from egress._client.reply_fields import MutationReply
 from egress.cli.support import findings
 from egress.cli.support.errors import Exit
 from egress.cli.support.options import MutationFlags

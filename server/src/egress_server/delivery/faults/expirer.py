@@ -48,7 +48,7 @@ class FaultExpirer:
             await wait_for_event(self._wake, await self._expire_due() if known else _CLOCK_SECONDS)
 
     async def _expire_due(self) -> float | None:
-        """Expires what is due; returns the seconds until the next one is, although nothing else changes."""
+        """Expires faults that are due; returns the seconds until the next one, if nothing else changes."""
         snapshot, clock = self._context.replica.snapshot, self._context.store_clock
         now, patience = clock.now(), timedelta(seconds=self._context.settings.expire_patience)
         moments: list[datetime] = []

@@ -111,7 +111,7 @@ class Reconciler:
             await self._wait_for_next(started, retry)
 
     async def _reconcile(self, failures: int) -> RetryDecision | None:
-        """One reconcile after so many failures; None if it succeeded. The outcome is in the cluster's status."""
+        """One reconcile after this many failures; None if it succeeded. The outcome is in the cluster's status."""
         context = self._context
         self._reconciled, self._requeued = self._newest(), False
         try:

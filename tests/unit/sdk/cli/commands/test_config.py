@@ -18,7 +18,7 @@ def contexts(run: Run) -> None:
 
 
 def seen(run: Run, *words: str) -> tuple[str, str, str]:
-    """The server, and its source, and the mesh."""
+    """The server, its source, and the mesh."""
     view = run("config", "view", "-o", "json", *words).json
     return view["server"], view["serverFrom"], view["mesh"]
 

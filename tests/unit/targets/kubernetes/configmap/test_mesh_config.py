@@ -167,7 +167,7 @@ def test_mode_is_always_written_out() -> None:
         ("outboundTrafficPolicy: {mode: ALLOW_ANY}", lambda _: OURS, "outboundTrafficPolicy:\n  mode: ALLOW_ANY\n"),
     ],
 )
-def test_restoring_what_others_changed_meanwhile(before: str, change: Callable[[str], str], after: str | None) -> None:
+def test_restoring_after_foreign_changes(before: str, change: Callable[[str], str], after: str | None) -> None:
     """Only the mode is restored; what was added next to it stays, and nothing happens if it was removed meanwhile."""
     new, previous = set_mode(before, "REGISTRY_ONLY")
     changed = change(new)

@@ -139,7 +139,7 @@ async def test_the_event_of_our_own_write_is_not_reported() -> None:
         assert f.changes == 1
 
 
-async def test_what_others_write_during_our_writes_is_reported() -> None:
+async def test_foreign_writes_during_our_writes_are_reported() -> None:
     """But only afterwards."""
     async with watched(an_entry("a", 1)) as f:
         with f.cache.writing():

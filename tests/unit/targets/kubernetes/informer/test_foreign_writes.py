@@ -24,7 +24,7 @@ def writes(*moments: float, now: float, kind: str = "ServiceEntry") -> ForeignWr
     return made
 
 
-def test_writes_without_a_pause_delay_ours() -> None:
+def test_writes_without_a_pause_delay_our_own() -> None:
     """The message says who writes what."""
     problem = writes(0.1, 0.2, 0.3, 0.4, now=0.5).propagation_problem()
     assert problem is not None

@@ -42,7 +42,7 @@ def test_nothing_is_restored_if_nothing_was_written() -> None:
     assert template_change(OWN, None) == {}
 
 
-def test_later_changes_by_others_stay() -> None:
+def test_later_foreign_changes_stay() -> None:
     """Only what is still as we wrote it is restored."""
     ours = merged(OWN, template_change(OWN, rules()))
     changed = {**ours, INCLUDE_RANGES: "172.16.0.0/12"}

@@ -28,7 +28,7 @@ def mode(value: str) -> dict[str, Any]:
     return {"outboundTrafficPolicy": {"mode": value}}
 
 
-def test_without_foreign_sidecars_ours_have_only_the_mode() -> None:
+def test_without_foreign_sidecars_only_the_mode_is_set() -> None:
     """There are no settings to copy."""
     projection = projected(cluster(), observe(), MESH, SHOP, WEB)
     assert reasons(projection) == {}

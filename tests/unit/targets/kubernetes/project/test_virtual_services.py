@@ -153,7 +153,7 @@ def test_our_own_routes_come_first() -> None:
     assert names == ["fault-default.broken", f"egress-{HOST}/fallback"]
 
 
-def test_with_several_hosts_only_ours_gets_the_fault() -> None:
+def test_with_several_hosts_only_one_gets_the_fault() -> None:
     """By the authority of a request; faults for two hosts coexist."""
     theirs = virtual_service("theirs", HOST)
     theirs.content["hosts"].append("coin.example.com")

@@ -57,7 +57,7 @@ async def test_answer(world: World, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "tls", "tcp"])
-async def test_nobody_there(scheme: str) -> None:
+async def test_nothing_listens(scheme: str) -> None:
     """A destination that refuses is the destination's doing, not the sidecar's: BYPASSED all the same."""
     evidence = await ask(scheme, ("127.0.0.1", 1))
     assert evidence.error == "connection refused while connecting to the destination"
