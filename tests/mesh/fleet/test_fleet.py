@@ -55,8 +55,8 @@ def kept(egressd: Egressd) -> bytes:
 
 
 def test_the_rights_of_the_example_are_enough(egressd: Egressd, mesh: Mesh) -> None:
-    """A cluster is driven with the service account that the example makes, by a kubeconfig that names files; what
-    is wrong with another is said, by reason and exit code, and its token is nowhere."""
+    """A cluster is managed with the service account that the example makes, by a kubeconfig that names files; what
+    is wrong with another is reported by reason and exit code, and its token is nowhere."""
     mesh.apply(Path("examples/kubernetes-rights.yaml").read_text())
     token = mesh.kubectl("-n", "mesh-egress", "create", "token", "egress").strip()
     words = ("cluster", "register", mesh.name, "--target", "kubernetes", "--context", "here", "--kubeconfig")
@@ -64,7 +64,7 @@ def test_the_rights_of_the_example_are_enough(egressd: Egressd, mesh: Mesh) -> N
     nowhere = kubeconfig(mesh, egressd, token, f"https://127.0.0.1:{free_port()}")
     assert f"{mesh.name} is OFFLINE" in egressd.ctl(*words, str(nowhere), code=3).stderr
     wrong = kubeconfig(mesh, egressd, "wrong")
-    assert "can't be driven: the API server rejects" in egressd.ctl(*words, str(wrong), code=1).stderr
+    assert "cannot be managed: the API server rejects" in egressd.ctl(*words, str(wrong), code=1).stderr
     stranger = str(mesh.server.kubeconfig("stranger"))
     lacking = egressd.ctl(*words[:5], "--kubeconfig", stranger, code=1).stderr
     assert "PERMISSIONS_MISSING" in lacking
