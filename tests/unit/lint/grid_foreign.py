@@ -316,6 +316,19 @@ KNOWING = [
         there=[policy("ALLOW_ANY", scope=Scope("x"))],
         namespaces=("lab",),
     ),
+    on_east(
+        "exported to one that an unreported cluster may have",
+        entry("a", export_to=(".", "x")),
+        there=[WEST],
+        namespaces=("lab",),
+    ),
+    on_east(
+        "exported to one that no cluster of the entry has",
+        entry("a", export_to=(".", "x"), cluster_selector=selector("east")),
+        "EGR0120 export_to[1]",
+        there=[WEST],
+        namespaces=("lab",),
+    ),
     on_east("exported before namespaces are known", entry("a", export_to=(".", "x"))),
 ]
 

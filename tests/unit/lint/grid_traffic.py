@@ -64,6 +64,28 @@ TLS_PORTS = [
         "EGR0112 endpoints[1].ports",
     ),
     case(
+        "443 for the endpoints that name no port",
+        [],
+        entry(
+            "a",
+            ports=ports("80:HTTP:443"),
+            resolution=Resolution.STATIC,
+            endpoints=(Endpoint("203.0.113.7"), Endpoint("203.0.113.8", {"http-80": 8080})),
+        ),
+        TO_TLS,
+    ),
+    case(
+        "443 for no endpoint",
+        [],
+        entry(
+            "a",
+            ports=ports("80:HTTP:443"),
+            resolution=Resolution.STATIC,
+            endpoints=(Endpoint("203.0.113.8", {"http-80": 8080}),),
+        ),
+    ),
+    case("443 at the original address", [], entry("a", ports=ports("80:HTTP:443"))),
+    case(
         "TLS originated on another port",
         [],
         entry(

@@ -69,6 +69,7 @@ ROWS = [
     row("a fault past the sidecar", [BANK, fault(), interception(none=True)], to=HTTPS),
     row("a timeout on TLS", [SLOW], NO_REQUESTS, to=HTTPS),
     row("a timeout on HTTP", [SLOW]),
+    row("a timeout on a port that is not registered", [SLOW], to=Destination("https", HOST, 8443)),
     row("a timeout past the sidecar", [SLOW, interception(none=True)], to=HTTPS),
     row("limits on TLS", [entry("bank", traffic=TrafficSettings(connection_limits=ConnectionLimits(5)))], to=HTTPS),
     row("an entry of another namespace", [PRIVATE], HIDDEN),

@@ -67,7 +67,7 @@ class ApiSettings(ProcessSettings):
     """Origin of web pages that may call the REST API."""
 
     drain_seconds: Annotated[float, number(float, 0, 300), Option("SECONDS")] = 10.0
-    """How long calls under way may take on shutdown, up to 300."""
+    """Grace period for calls in progress on shutdown, up to 300."""
 
 
 class ApplierSettings(ProcessSettings):

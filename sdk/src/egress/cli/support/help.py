@@ -6,6 +6,7 @@ Typer prints Python's types. Here `described` replaces them in every parameter, 
 import copy
 import enum
 import inspect
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -80,7 +81,15 @@ def _default(shown: bool | str, default: Any) -> str:
 
 
 class HelpCommand(TyperCommand):
-    """A command whose help is printed in this form."""
+    """A command whose help is printed in this form, and whose usage errors name what is allowed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Typer's own messages for bad values are those of its validator."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _plain_message(error.message)
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The arguments in the order in which they are given; then the options."""
@@ -158,6 +167,15 @@ def _section(title: str, rows: Sequence[tuple[str, str]]) -> Iterator[str]:
             name = ""
         yield f"  {name:<{wide}}   {lines[0]}".rstrip()
         yield from (f"  {'':<{wide}}   {line}" for line in lines[1:])
+
+
+def _plain_message(text: str) -> str:
+    """The message of a bad value, without the validator's wording."""
+    if named := re.fullmatch(r"(?:Value error, )?('.*') is not one of ('.*')\.", text):
+        return f"must be one of {named.group(2).replace(chr(39), '')}, not {named.group(1)}"
+    if kind := re.match(r"Input should be a valid (integer|number)", text):
+        return "must be an integer" if kind.group(1) == "integer" else "must be a number"
+    return text.removeprefix("Value error, ")
 
 
 def _first_sentence(text: str | None) -> str:

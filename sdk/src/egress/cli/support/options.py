@@ -89,7 +89,7 @@ class MutationFlags:
     request_id: Annotated[
         str,
         typer.Option(
-            help="Idempotency key: running the same command with the same key changes nothing more.",
+            help="Idempotency key: repeating the command with the same key has no further effect.",
             rich_help_panel=_PANEL,
         ),
     ] = ""

@@ -40,7 +40,7 @@ def parse_cursor(text: str) -> Cursor:
         epoch, revision, status_number = plain.split(":")
         return Cursor(epoch, _count(revision), _count(status_number))
     except (ValueError, binascii.Error):
-        raise invalid("cursor", "is not a cursor of this stream") from None
+        raise invalid("cursor", "is not a valid cursor for this stream") from None
 
 
 def _count(text: str) -> int:

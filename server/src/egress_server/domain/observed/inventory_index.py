@@ -116,10 +116,6 @@ class Inventories(Mapping[str, Inventory]):
         """Whether some cluster has this namespace."""
         return bool(self._namespaces.row(namespace))
 
-    def has_namespaces(self) -> bool:
-        """Whether some cluster has reported its namespaces."""
-        return any(self._namespaces.rows())
-
 
 def _shared_ports(service: ForeignService) -> Iterator[tuple[int, ListenerProtocol]]:
     for port in service.entry.ports:

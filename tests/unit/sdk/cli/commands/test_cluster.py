@@ -185,9 +185,11 @@ def test_update_and_deregister(ctl: Run, server: FakeServer) -> None:
     server.answer("UpdateCluster", UpdateClusterResponse(cluster=CLUSTER, change=CHANGE))
     server.answer("DeregisterCluster", DeregisterClusterResponse(cluster=CLUSTER, change=CHANGE))
     assert "updated (change 17)" in ctl("cluster", "update", "local", "--label", "env=prod", "--request-id", "r").out
+    assert "updated (change 17)" in ctl("cluster", "update", "local", "--clear-labels", "--request-id", "r").out
     assert "deregistered" in ctl("cluster", "deregister", "local", "--cleanup", "--request-id", "r").out
     assert [request for _, request in server.requests] == [
         UpdateClusterRequest(cluster=Cluster(name=CLUSTER.name, labels={"env": "prod"}), request_id="r"),
+        UpdateClusterRequest(cluster=Cluster(name=CLUSTER.name), request_id="r"),
         DeregisterClusterRequest(name=CLUSTER.name, cleanup=True, request_id="r"),
     ]
 

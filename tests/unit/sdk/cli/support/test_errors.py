@@ -54,3 +54,22 @@ def test_unreachable(run: Run) -> None:
     assert done.code == 3
     assert "127.0.0.1:1" in done.err
     assert "egressctl doctor" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("changes", "wait", "1", "--until", "foo"), "'--until': must be one of applied, verified"),
+        (("cluster", "list", "-o", "foo"), "must be one of table, json, yaml"),
+        (("probe", "http://a/", "--from", "x", "--count", "x"), "'--count': must be an integer"),
+        (("fault", "inject", "a", "--percent", "x"), "'--percent': must be a number"),
+        (("cluster", "update", "c0"), "nothing to update; set --label"),
+        (("mesh", "update"), "nothing to update; set --display-name"),
+    ],
+)
+def test_bad_value(ctl: Run, words: tuple[str, ...], message: str) -> None:
+    """A usage error names what is allowed, in plain words."""
+    done = ctl(*words)
+    assert done.code == 2
+    assert message in " ".join(done.err.split())
+    assert "Value error" not in done.err

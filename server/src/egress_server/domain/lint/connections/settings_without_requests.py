@@ -1,6 +1,6 @@
 """EGR0608: timeout, retries or routes on a connection in which the sidecar sees no requests.
 
-They apply to HTTP requests. An entry with ports 80 and 443 has them on port 80 only: what clients send by TLS is not
+They apply to HTTP requests. An entry with ports 80 and 443 has them on port 80 only: what clients send over TLS is not
 timed out, retried or routed by the sidecar (istio#47713, #19101).
 """
 
@@ -25,11 +25,12 @@ class SettingsWithoutRequests(ConnectionRule):
             return
         destination = evaluation.request.destination
         for entry in connection.effective.entries:
-            if destination.host in entry.hosts and (settings := _for_requests(entry.traffic)):
+            registered = destination.host in entry.hosts and destination.port in {port.number for port in entry.ports}
+            if registered and (settings := _for_requests(entry.traffic)):
                 yield self.finding(
                     "url",
-                    f"the sidecar sees no requests in connections to {destination.url}, so {settings} of the entry "
-                    "have no effect",
+                    f"the sidecar sees no requests in connections to {destination.url}, so the entry's settings "
+                    f"have no effect: {settings}",
                     "send plain HTTP to a port declared as HTTP, HTTP2 or GRPC; the sidecar can then originate TLS "
                     "(tls_origination)",
                     entry.name,
@@ -38,4 +39,4 @@ class SettingsWithoutRequests(ConnectionRule):
 
 def _for_requests(settings: TrafficSettings) -> str:
     names = (("timeout", settings.timeout is not None), ("retries", settings.retries), ("routes", settings.routes))
-    return " and ".join(name for name, is_set in names if is_set)
+    return ", ".join(name for name, is_set in names if is_set)

@@ -25,13 +25,13 @@ class HttpProxy(Rule[ServiceEntry]):
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the entry alone."""
-        named = any("proxy" in host.partition(".")[0] for host in entry.hosts)
+        named = next((host for host in entry.hosts if "proxy" in host.partition(".")[0]), "")
         for index, port in enumerate(entry.ports):
             if port.protocol.is_http and (named or port.number in _PROXY_PORTS):
                 yield self.finding(
                     f"ports[{index}].protocol",
-                    f"{entry.hosts[0]}:{port.number} looks like a forward proxy; on an {port.protocol.value} port the "
-                    "sidecar answers CONNECT requests with 404 instead of passing them on",
+                    f"{named or entry.hosts[0]}:{port.number} looks like a forward proxy; on a port declared as "
+                    f"{port.protocol.value} the sidecar answers CONNECT requests with 404 instead of passing them on",
                     f"if clients use CONNECT, declare port {port.number} as TCP and set addresses to the proxy's "
                     "addresses; otherwise no change is needed",
                 )

@@ -1,14 +1,17 @@
 """EGR0120: an entry exported to a namespace that no cluster has.
 
-Mostly a typing error: Istio accepts any name, the workloads of the namespace that was meant don't see the entry, and
+Mostly a typo: Istio accepts any name, the workloads of the namespace that was meant don't see the entry, and
 nothing says why. If all namespaces are unknown, EGR0110 reports it.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.foreign_objects import EXAMINED
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
+from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.resources import ServiceEntry
 
 
@@ -31,12 +34,22 @@ class UnknownExport(Rule[ServiceEntry]):
             and not inventories.has_namespace(to)
             and not indexes.is_referenced(to)
         ]
-        if len(unknown) == len(entry.export_to) or not inventories.has_namespaces():
+        # Clusters that have not reported their namespaces may have any.
+        if len(unknown) == len(entry.export_to) or not _all_reported(snapshot, entry):
             return
         for index in unknown:
             yield self.finding(
                 f"export_to[{index}]",
-                f"no cluster has a namespace {entry.export_to[index]}, and no other resource names it, so the entry is "
-                "not visible to anyone there",
+                f"no cluster has a namespace {entry.export_to[index]}, and no other resource names it, so the "
+                "export has no effect",
                 "correct the name; no change is needed if the namespace is still to be created",
             )
+
+
+def _all_reported(snapshot: Snapshot, entry: ServiceEntry) -> bool:
+    """Whether all clusters that the entry applies to, of the first EXAMINED, have reported their namespaces."""
+    names = islice(snapshot.names(ResourceKind.CLUSTER), EXAMINED)
+    clusters = [snapshot.cluster(parse_name(name).id) for name in names]
+    selected = [cluster.id for cluster in clusters if cluster and entry.cluster_selector.selects(cluster)]
+    reports = map(snapshot.inventories.get, selected)
+    return bool(selected) and all(report is not None and report.namespaces for report in reports)

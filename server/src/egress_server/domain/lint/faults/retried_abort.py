@@ -38,8 +38,8 @@ class RetriedAbort(Rule[Fault | ServiceEntry]):
         attempts = entry.traffic.retries.attempts if entry.traffic.retries else 0
         return self.finding(
             field,
-            f"the sidecar aborts requests to {fault.host} before it would retry them: the {attempts} retries of the "
-            "entry do not hide the injected errors",
+            f"the sidecar aborts requests to {fault.host} before it would retry them: the entry's retries "
+            f"({attempts}) do not hide the injected errors",
             "expect callers to see every injected error; to test retries, make the service itself fail",
             other,
         )

@@ -27,7 +27,7 @@ class SmallShare(Rule[Fault]):
                 yield self.finding(
                     f"{field}.percent",
                     f"{effect.percent:g} percent of the requests to {fault.host} is one request in "
-                    f"{100 / effect.percent:.4g}",
+                    f"{100 / effect.percent:,.0f}",
                     f"no change is needed if that is meant; otherwise set {100 * effect.percent:g} for a share of "
                     f"{effect.percent:g}",
                 )

@@ -27,6 +27,11 @@ class OutliersWithoutRequests(Rule[ServiceEntry]):
                 "traffic.outlier_detection",
                 f"all ports of {entry.hosts[0]} are TLS or TCP, in which the sidecar sees no responses: only failed "
                 "connections count, and a server that answers with errors is never ejected",
-                "have the sidecar originate TLS: declare port 80 as HTTP with target port 443 and set "
-                "traffic.tls_origination; or expect failed connections to be the only reason for ejection",
+                "expect failed connections to be the only reason for ejection"
+                + (
+                    ", or have the sidecar originate TLS: port 80 as HTTP with target port 443, and "
+                    "traffic.tls_origination"
+                    if any(port.protocol.is_tls for port in entry.ports)
+                    else ""
+                ),
             )

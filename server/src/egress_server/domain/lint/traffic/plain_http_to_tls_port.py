@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.resources import ServiceEntry, ServicePort
+from egress_server.domain.model.resources import Resolution, ServiceEntry, ServicePort
 
 _TLS_PORT = 443
 
@@ -24,24 +24,25 @@ class PlainHttpToTlsPort(Rule[ServiceEntry]):
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the entry alone. EGR0108 covers port 443 itself."""
-        origination = entry.traffic.tls_origination
+        if entry.resolution is Resolution.NONE:
+            return  # connects to the original port
+        originated = entry.traffic.tls_origination.port if entry.traffic.tls_origination else 0
         for index, port in enumerate(entry.ports):
-            encrypted = origination is not None and origination.port == port.number
-            if not port.protocol.is_http or port.number == _TLS_PORT or encrypted:
-                continue
-            if field := _field(entry, index, port):
+            plain = port.protocol.is_http and port.number not in {_TLS_PORT, originated}
+            if plain and (field := _field(entry, index, port)):
                 yield self.finding(
                     field,
                     f"the sidecar sends plain {port.protocol.value} from port {port.number} to port 443 of "
                     f"{entry.hosts[0]}; a TLS server there rejects it, so requests fail",
-                    f"set traffic.tls_origination.port to {port.number} to have the sidecar originate TLS, or use the "
-                    "target port that accepts plain HTTP",
+                    "use a target port that accepts plain HTTP, or have the sidecar originate TLS: target_port 443 and "
+                    "traffic.tls_origination, for one HTTP port of the entry",
                 )
 
 
 def _field(entry: ServiceEntry, index: int, port: ServicePort) -> str:
-    """The field that leads to port 443; empty if none does."""
-    if port.target_port == _TLS_PORT:
-        return f"ports[{index}].target_port"
-    leads = (i for i, endpoint in enumerate(entry.endpoints) if endpoint.ports.get(port.name) == _TLS_PORT)
-    return next((f"endpoints[{i}].ports" for i in leads), "")
+    """The field that leads to port 443; empty if none does. A port of an endpoint takes precedence."""
+    for number, endpoint in enumerate(entry.endpoints):
+        if endpoint.ports.get(port.name) == _TLS_PORT:
+            return f"endpoints[{number}].ports"
+    used = not entry.endpoints or any(port.name not in endpoint.ports for endpoint in entry.endpoints)
+    return f"ports[{index}].target_port" if used and port.target_port == _TLS_PORT else ""

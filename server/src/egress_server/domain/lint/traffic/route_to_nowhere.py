@@ -34,8 +34,9 @@ class RouteToNowhere(Rule[ServiceEntry]):
             if problem := _problem(entry, destination, hosts):
                 yield self.finding(
                     field,
-                    f"{problem}, so requests on this route get 503",
-                    f"register {destination.host} with that port in an entry, or change the destination",
+                    f"{problem}, so requests on this route get 503, unless an object on the cluster that is not "
+                    "reported registers it",
+                    f"register {destination.host} in an entry, or change the destination",
                 )
         before = snapshot.entry(entry.name)
         if before is not None:

@@ -23,11 +23,12 @@ class TryOverTimeout(Rule[ServiceEntry]):
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the entry alone."""
         timeout, retries = entry.traffic.timeout, entry.traffic.retries
+        tries = retries.attempts + 1 if retries else 1
         if timeout and retries and retries.attempts and retries.per_try_timeout and retries.per_try_timeout >= timeout:
             yield self.finding(
                 "traffic.retries.per_try_timeout",
                 f"the first try may take {retries.per_try_timeout:g} s, and the whole request {timeout:g} s: a slow "
                 "answer uses up the time for all retries",
-                f"set per_try_timeout to less than {timeout:g} s, such as {timeout / (retries.attempts + 1):.3g} s for "
-                f"{retries.attempts + 1} tries, or set a longer timeout",
+                f"set per_try_timeout to less than {timeout:g} s, such as {round(timeout / tries, 3):g} s for "
+                f"{tries} tries, or set a longer timeout",
             )

@@ -42,7 +42,6 @@ POD = ApiKind("Pod", "pods")
 DEPLOYMENT = ApiKind("Deployment", "deployments", "apps")
 STATEFUL_SET = ApiKind("StatefulSet", "statefulsets", "apps")
 DAEMON_SET = ApiKind("DaemonSet", "daemonsets", "apps")
-REPLICA_SET = ApiKind("ReplicaSet", "replicasets", "apps")
 SERVICE_CIDR = ApiKind("ServiceCIDR", "servicecidrs", "networking.k8s.io", namespaced=False)
 
 ADMISSION = "admissionregistration.k8s.io"

@@ -114,8 +114,8 @@ _log = structlog.get_logger(__name__)
 _MAX_SITES = 4
 """How many namespaces are tried."""
 _SEARCH_SECONDS = 5.0
-_CONFIRM_SECONDS = 5.0
-"""istiod uses new values within 0.1 s."""
+_CONFIRM_SECONDS = 20.0
+"""istiod uses new values within 0.1 s; on a busy machine it was seen to take more than 5 s."""
 _PAUSE_SECONDS = 0.05
 
 

@@ -127,12 +127,12 @@ def _merge(builder: ProjectionBuilder, obj: IstioObject, owner: CachedObject) ->
     if {route.get("name") for route in foreign} & {route["name"] for route in http}:
         builder.reject(obj, FOREIGN_OWNER, f"{object_name(owner.key)} already has a route with one of our names")
         return
-    beside = builder.get(owner.key)
-    if beside is not None:
-        http = [*beside["spec"]["http"], *http]
-        ends |= json.loads(beside["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
+    existing = builder.get(owner.key)
+    if existing is not None:
+        http = [*existing["spec"]["http"], *http]
+        ends |= json.loads(existing["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
     marks = {FAULT_EXPIRY_ANNOTATION: json.dumps(ends, sort_keys=True)} if ends else {}
-    resource = resource_of(beside or obj)
+    resource = resource_of(existing or obj)
     builder.add(fields_object(owner.key, resource, {"http": http}, forced=True, annotations=marks))
 
 
