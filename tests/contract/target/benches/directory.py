@@ -1,6 +1,7 @@
 """The directory target, on a folder."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,8 +50,12 @@ class DirectoryBench(TargetBench):
     async def versions(self) -> Mapping[str, object]:
         """See TargetBench."""
         files = {path.stem: path for path in self._files()} | {"witness": self._folder / WITNESS_FILE}
-        stats = {name: path.stat() for name, path in files.items()}
-        return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
+        found: dict[str, object] = {}
+        for name, path in files.items():
+            with contextlib.suppress(FileNotFoundError):  # an apply is removing it
+                stat = path.stat()
+                found[name] = (stat.st_ino, stat.st_mtime_ns)
+        return found
 
     async def create_foreign(self, name: str) -> None:
         """See TargetBench."""
