@@ -153,11 +153,8 @@ def update(
     mutating: MutationFlags,
     cluster: ClusterName,
     label: Annotated[list[str] | None, typer.Option(metavar="key=value", show_default="none", help="Label.")] = None,
-    clear_labels: Annotated[bool, typer.Option("--clear-labels", help="Remove all labels.")] = False,
 ) -> None:
-    """Replace the labels of a cluster. Its target cannot be changed."""
-    if not label and not clear_labels:
-        raise typer.BadParameter("nothing to update; set --label, or --clear-labels to remove all labels")
+    """Replace the labels of a cluster; without --label it has none. Its target cannot be changed."""
     changed = session.client.update_cluster(cluster, labels=pairs(label or (), "--label"), **mutating.options())
     finish(session, mutating, changed, "updated")
 

@@ -42,8 +42,6 @@ def update(
 ) -> None:
     """Replace the display name and labels of the mesh. With only --drift, they are kept."""
     labels, options = pairs(label or (), "--label"), mutating.options()
-    if not (display_name or labels or drift):
-        raise typer.BadParameter("nothing to update; set --display-name, --label or --drift")
     if drift and not (display_name or labels):
         found = session.client.get_mesh()
         display_name, labels = found.display_name, dict(found.labels)

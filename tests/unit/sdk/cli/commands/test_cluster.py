@@ -185,7 +185,7 @@ def test_update_and_deregister(ctl: Run, server: FakeServer) -> None:
     server.answer("UpdateCluster", UpdateClusterResponse(cluster=CLUSTER, change=CHANGE))
     server.answer("DeregisterCluster", DeregisterClusterResponse(cluster=CLUSTER, change=CHANGE))
     assert "updated (change 17)" in ctl("cluster", "update", "local", "--label", "env=prod", "--request-id", "r").out
-    assert "updated (change 17)" in ctl("cluster", "update", "local", "--clear-labels", "--request-id", "r").out
+    assert "updated (change 17)" in ctl("cluster", "update", "local", "--request-id", "r").out
     assert "deregistered" in ctl("cluster", "deregister", "local", "--cleanup", "--request-id", "r").out
     assert [request for _, request in server.requests] == [
         UpdateClusterRequest(cluster=Cluster(name=CLUSTER.name, labels={"env": "prod"}), request_id="r"),
