@@ -60,7 +60,6 @@ _Loader.yaml_implicit_resolvers = {
 _GO_SCALARS = (
     ("tag:yaml.org,2002:bool", re.compile(r"[yYnN]\Z"), [*"yYnN"]),
     ("tag:yaml.org,2002:int", re.compile(r"[-+]?_*0_*[xXoObB][0-9a-fA-F_]+\Z"), [*"-+0"]),
-    ("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9_]+\Z"), [*"-+0123456789"]),
     ("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9_]*\.?[0-9_]+(?:[eE][-+]?[0-9_]+)?\Z"), [*"-+.0123456789"]),
     ("tag:yaml.org,2002:float", re.compile(r"[-+]?\.(?:inf|Inf|INF|nan|NaN|NAN)\Z"), [*"-+."]),
 )

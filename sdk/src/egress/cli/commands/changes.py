@@ -9,9 +9,9 @@ import typer
 
 from egress import Change, ClusterRollout, WatchChangesResponse
 from egress.cli.support import findings, help
-from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
-from egress.cli.support.options import ListFlags, MutationFlags, WaitUntil
+from egress.cli.support.options import MAX_PAGE_SIZE, ListFlags, MutationFlags, WaitUntil
 from egress.cli.support.output import Format, emit, out, plain, table
 from egress.cli.support.session import Session, command
 from egress.cli.support.values import duration, moment, short
@@ -28,9 +28,7 @@ Revision = Annotated[str, typer.Argument(metavar="REVISION", help="Revision or f
 @command(group, "list", "egressctl changes list --limit 20", """egressctl changes list --filter 'type = "DELETE"'""")
 def list_(session: Session, listing: ListFlags) -> None:
     """List the changes of the mesh, newest first."""
-    pager = session.client.list_changes(
-        filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_changes(**listing.options())
     show_list(session, pager, lambda page: page.changes, listing.limit, _COLUMNS, _row)
 
 
@@ -38,7 +36,7 @@ def list_(session: Session, listing: ListFlags) -> None:
 def get(session: Session, change: Revision) -> None:
     """Show a change and its rollout on each cluster."""
     found = session.client.get_change(change)
-    rollouts = list(session.client.list_cluster_rollouts(change, page_size=page_size(0)))
+    rollouts = list(session.client.list_cluster_rollouts(change, page_size=MAX_PAGE_SIZE))
     if session.form is Format.TABLE:
         table(_COLUMNS, [_row(found)])
         findings.show(out(), found.findings)

@@ -10,7 +10,7 @@ from egress.cli.support import help
 from egress.cli.support.cluster_wait import wait_until_managed
 from egress.cli.support.describe import details
 from egress.cli.support.kubeconfig import inlined
-from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
 from egress.cli.support.options import ClusterName, ClusterOrAll, ListFlags, MutationFlags
 from egress.cli.support.output import out, table
@@ -141,9 +141,7 @@ def get(session: Session, cluster: ClusterName) -> None:
 @command(group, "list", "egressctl cluster list", """egressctl cluster list --filter 'labels.env = "prod"'""")
 def list_(session: Session, listing: ListFlags) -> None:
     """List the clusters of the mesh."""
-    pager = session.client.list_clusters(
-        filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_clusters(**listing.options())
     show_list(session, pager, lambda page: page.clusters, listing.limit, _COLUMNS, _row)
 
 
@@ -195,9 +193,7 @@ def agents(
     cluster: ClusterOrAll = "-",
 ) -> None:
     """List the agents that are currently attached."""
-    pager = session.client.list_agents(
-        cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_agents(cluster, **listing.options())
     show_list(session, pager, lambda page: page.agents, listing.limit, _AGENT_COLUMNS, _agent_row)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from egress import DriftedObject, Observation, PolicyGap, StaleWorkload
 from egress.cli.support.cluster_wait import follow_restart
-from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
 from egress.cli.support.options import ClusterName, ClusterOrAll, ListFlags, MutationFlags
 from egress.cli.support.session import Session, command
@@ -44,17 +44,13 @@ def add_to(group: typer.Typer) -> None:
 
 def drift(session: Session, listing: ListFlags, cluster: ClusterOrAll = "-") -> None:
     """List the managed objects that another client changed."""
-    pager = session.client.list_drift(
-        cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_drift(cluster, **listing.options())
     show_list(session, pager, lambda page: page.drifted_objects, listing.limit, _DRIFT, _drift_row)
 
 
 def policy_gaps(session: Session, listing: ListFlags, cluster: ClusterOrAll = "-") -> None:
     """List workloads and Sidecars not covered by the mesh-wide REGISTRY_ONLY policy."""
-    pager = session.client.list_policy_gaps(
-        cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_policy_gaps(cluster, **listing.options())
     show_list(
         session,
         pager,
@@ -68,9 +64,7 @@ def policy_gaps(session: Session, listing: ListFlags, cluster: ClusterOrAll = "-
 
 def stale(session: Session, listing: ListFlags, cluster: ClusterOrAll = "-") -> None:
     """List workloads that run under older interception rules until they are restarted."""
-    pager = session.client.list_stale_workloads(
-        cluster, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_stale_workloads(cluster, **listing.options())
     show_list(
         session,
         pager,

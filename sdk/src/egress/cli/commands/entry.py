@@ -6,7 +6,7 @@ import typer
 
 from egress import ServiceEntry, ServicePort
 from egress.cli.support import help
-from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
 from egress.cli.support.options import (
     InNamespace,
@@ -154,12 +154,7 @@ def list_(
     namespace: OfNamespace = "-",
 ) -> None:
     """List the service entries of all namespaces, or of one."""
-    pager = session.client.list_service_entries(
-        namespace=namespace,
-        filter=listing.filter,
-        order_by=listing.order_by,
-        page_size=page_size(listing.limit),
-    )
+    pager = session.client.list_service_entries(namespace=namespace, **listing.options())
     show_list(session, pager, lambda page: page.service_entries, listing.limit, _COLUMNS, _row)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from egress import ExplainResponse
 from egress.cli.support import findings
-from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.lists import show_list
 from egress.cli.support.options import ListFlags
 from egress.cli.support.output import out, table
 from egress.cli.support.session import Session, command
@@ -54,13 +54,7 @@ def explain(
 def registry(session: Session, listing: ListFlags, source: Source) -> None:
     """List the service registry as seen from a namespace of a cluster."""
     cluster, _, namespace = source.partition("/")
-    pager = session.client.list_registry(
-        cluster,
-        namespace=namespace,
-        filter=listing.filter,
-        order_by=listing.order_by,
-        page_size=page_size(listing.limit),
-    )
+    pager = session.client.list_registry(cluster, namespace=namespace, **listing.options())
     show_list(session, pager, lambda page: page.items, listing.limit, _REGISTRY, _row)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from egress import Fault
 from egress.cli.support import help
-from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
 from egress.cli.support.options import (
     InNamespace,
@@ -115,9 +115,7 @@ def list_(
     namespace: OfNamespace = "-",
 ) -> None:
     """List the faults of all namespaces, or of one."""
-    pager = session.client.list_faults(
-        namespace=namespace, filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_faults(namespace=namespace, **listing.options())
     show_list(session, pager, lambda page: page.faults, listing.limit, _COLUMNS, _row)
 
 

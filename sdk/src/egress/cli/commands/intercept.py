@@ -6,7 +6,7 @@ import typer
 
 from egress import Interception
 from egress.cli.support import help
-from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
 from egress.cli.support.options import (
     ListFlags,
@@ -95,9 +95,7 @@ def get(session: Session, interception: InterceptionName = "default") -> None:
 @command(group, "list", "egressctl intercept list", """egressctl intercept list --filter 'scope.namespace = "shop"'""")
 def list_(session: Session, listing: ListFlags) -> None:
     """List the interceptions of the mesh."""
-    pager = session.client.list_interceptions(
-        filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_interceptions(**listing.options())
     show_list(session, pager, lambda page: page.interceptions, listing.limit, _COLUMNS, _row)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from egress import OutboundPolicy
 from egress.cli.support import help
-from egress.cli.support.lists import page_size, show_list
+from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
 from egress.cli.support.options import (
     ListFlags,
@@ -75,9 +75,7 @@ def get(session: Session, policy: Policy = "default") -> None:
 @command(group, "list", "egressctl outbound list", """egressctl outbound list --filter 'mode = "REGISTRY_ONLY"'""")
 def list_(session: Session, listing: ListFlags) -> None:
     """List the outbound policies of the mesh."""
-    pager = session.client.list_outbound_policies(
-        filter=listing.filter, order_by=listing.order_by, page_size=page_size(listing.limit)
-    )
+    pager = session.client.list_outbound_policies(**listing.options())
     show_list(session, pager, lambda page: page.outbound_policies, listing.limit, _COLUMNS, _row)
 
 

@@ -9,15 +9,8 @@ from egress import Pager
 from egress.cli.support.output import err, table
 from egress.cli.support.session import Session
 
-_MAX_PAGE = 1000
-
 Item = TypeVar("Item", bound=Message)
 Page = TypeVar("Page", bound=Message)
-
-
-def page_size(limit: int) -> int:
-    """The page size that takes the fewest calls without fetching items that are not shown."""
-    return min(limit or _MAX_PAGE, _MAX_PAGE)
 
 
 def show_list(

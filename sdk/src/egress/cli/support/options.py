@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypedDict, get_type_hints
 
 import typer
 
@@ -17,6 +17,7 @@ from egress import MutationOptions
 from egress.cli.support.help import described
 from egress.cli.support.values import duration
 
+MAX_PAGE_SIZE = 1000
 _PANEL = "Mutation options"
 
 # Arguments and options of several groups of commands.
@@ -106,6 +107,14 @@ class MutationFlags:
         )
 
 
+class ListOptions(TypedDict):
+    """The SDK's options of lists."""
+
+    filter: str
+    order_by: str
+    page_size: int
+
+
 @dataclass(frozen=True, slots=True)
 class ListFlags:
     """The options of every list."""
@@ -113,6 +122,13 @@ class ListFlags:
     filter: Annotated[str, typer.Option(help="""Conditions joined by AND, such as 'name = "x"'.""")] = ""
     order_by: Annotated[str, typer.Option(help="Field to sort by; append ' desc' for descending order.")] = ""
     limit: Annotated[int, typer.Option(min=0, show_default="no limit", help="Maximum number of items.")] = 0
+
+    def options(self) -> ListOptions:
+        """The same as the SDK's options, with the page size that takes the fewest calls without fetching items that are
+        not shown."""
+        return ListOptions(
+            filter=self.filter, order_by=self.order_by, page_size=min(self.limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+        )
 
 
 def expanded(function: Callable[..., None]) -> Callable[..., None]:

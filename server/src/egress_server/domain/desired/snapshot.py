@@ -99,6 +99,10 @@ class Snapshot:
         """The service entries that list exactly `host`, by name."""
         return self._by_host.get(host, {})
 
+    def knows_namespace(self, namespace: str) -> bool:
+        """Whether a resource belongs to `namespace` or names it, or some cluster has it."""
+        return self.indexes.is_referenced(namespace) or self.inventories.has_namespace(namespace)
+
     def clusters(self, selector: ClusterSelector | None = None) -> list[Cluster]:
         """The registered clusters in the order of their names; with `selector` only those that it matches."""
         found = (self._by_kind[ResourceKind.CLUSTER][name].resource for name in self.names(ResourceKind.CLUSTER))

@@ -78,6 +78,18 @@ def entries_of(snapshot: Snapshot, fault: Fault) -> Entries:
     return _overlapping(fault, snapshot.entries_with_host(fault.host).values())
 
 
+def faults_with_entries(snapshot: Snapshot, resource: Fault | ServiceEntry) -> Iterator[tuple[Fault, ServiceEntry]]:
+    """The fault with each entry of its host, or each fault on the entry's hosts with the entry, if both may be on one
+    cluster."""
+    if isinstance(resource, Fault):
+        yield from ((resource, entry) for entry in entries_of(snapshot, resource))
+        return
+    for host in resource.hosts:
+        for fault in snapshot.indexes.faults_on(host).values():
+            if selectors_overlap(fault.cluster_selector, resource.cluster_selector):
+                yield fault, resource
+
+
 def is_covered(fault: Fault, entries: Entries) -> bool:
     """Whether one of `entries` is on every cluster that the fault is on, whichever clusters exist."""
     return any(includes(entry.cluster_selector, fault.cluster_selector) for entry in entries)

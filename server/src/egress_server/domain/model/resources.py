@@ -206,6 +206,11 @@ class ServiceEntry:
         """The namespace that it belongs to."""
         return namespace_of(self.name)
 
+    @property
+    def has_http(self) -> bool:
+        """Whether the sidecar sees requests on one of its ports."""
+        return any(port.protocol.is_http for port in self.ports)
+
     def visible_to(self, namespace: str) -> bool:
         """Whether workloads of `namespace` see it (exportTo; empty means all namespaces, Istio's default)."""
         own = self.namespace

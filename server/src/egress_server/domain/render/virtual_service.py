@@ -45,7 +45,7 @@ def virtual_service_sources(traffic: HostTraffic) -> list[str]:
 
 def needs_routes(entry: ServiceEntry) -> bool:
     """Whether an entry requires a VirtualService for its hosts."""
-    return entry.traffic.routes_requests and any(port.protocol.is_http for port in entry.ports)
+    return entry.traffic.routes_requests and entry.has_http
 
 
 def _render(traffic: HostTraffic) -> IstioObject:

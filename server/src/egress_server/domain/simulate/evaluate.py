@@ -68,6 +68,11 @@ class Evaluation:
         """Whether the sidecar sees the requests in the connection, which faults require."""
         return self.listener.sees_requests(self.request.destination)
 
+    @property
+    def hides_requests(self) -> bool:
+        """Whether the connection may go through the sidecar without showing it any requests."""
+        return self.capture.captured is not False and not self.sees_requests
+
 
 def predict(
     effective: Effective,

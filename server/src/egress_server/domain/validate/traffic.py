@@ -71,7 +71,7 @@ def check_traffic(entry: ServiceEntry, problems: Problems) -> None:
         _check_limits(settings.connection_limits, problems.at("connection_limits"))
     if settings.outlier_detection:
         _check_outliers(settings.outlier_detection, problems.at("outlier_detection"))
-    if not any(port.protocol.is_http for port in entry.ports):
+    if not entry.has_http:
         _check_without_http(settings, problems)
 
 

@@ -21,7 +21,7 @@ class FaultWithoutRequests(ConnectionRule):
     def check(self, connection: Connection) -> Iterator[Finding]:
         """Checks the faults on the host."""
         evaluation = connection.evaluation
-        if evaluation.capture.captured is False or evaluation.sees_requests:
+        if not evaluation.hides_requests:
             return
         destination = evaluation.request.destination
         for active in connection.effective.faults:

@@ -21,7 +21,7 @@ class SettingsWithoutRequests(ConnectionRule):
     def check(self, connection: Connection) -> Iterator[Finding]:
         """Checks the managed entries for exactly this host."""
         evaluation = connection.evaluation
-        if evaluation.capture.captured is False or evaluation.sees_requests:
+        if not evaluation.hides_requests:
             return
         destination = evaluation.request.destination
         for entry in connection.effective.entries:

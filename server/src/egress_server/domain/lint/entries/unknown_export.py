@@ -26,13 +26,10 @@ class UnknownExport(Rule[ServiceEntry]):
 
     def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the namespaces that policy refers to, and those of the clusters."""
-        inventories, indexes = snapshot.inventories, snapshot.indexes
         unknown = [
             index
             for index, to in enumerate(entry.export_to)
-            if to not in {".", "*", entry.namespace}
-            and not inventories.has_namespace(to)
-            and not indexes.is_referenced(to)
+            if to not in {".", "*", entry.namespace} and not snapshot.knows_namespace(to)
         ]
         # Clusters that have not reported their namespaces may have any.
         if len(unknown) == len(entry.export_to) or not _all_reported(snapshot, entry):

@@ -34,7 +34,7 @@ class UnusedExport(Rule[ServiceEntry]):
             return
         if visible == {ROOT_NAMESPACE}:
             reason = "workloads don't run in Istio's root namespace"
-        elif not any(to == entry.namespace or _is_known(snapshot, to) for to in visible - {ROOT_NAMESPACE}):
+        elif not any(to == entry.namespace or snapshot.knows_namespace(to) for to in visible - {ROOT_NAMESPACE}):
             reason = f"no resource in this mesh belongs to or names {_list(sorted(visible))}"
         elif blocked := _blocked_elsewhere(snapshot, visible):
             reason = f"REGISTRY_ONLY applies to {_list(blocked)} instead"
@@ -46,11 +46,6 @@ class UnusedExport(Rule[ServiceEntry]):
             "namespace the host is unregistered",
             "add the namespaces that call the host to export_to, or leave export_to empty for all namespaces",
         )
-
-
-def _is_known(snapshot: Snapshot, namespace: str) -> bool:
-    """Whether policy refers to a namespace, or some cluster has it."""
-    return snapshot.indexes.is_referenced(namespace) or snapshot.inventories.has_namespace(namespace)
 
 
 def _blocked_elsewhere(snapshot: Snapshot, visible: frozenset[str]) -> list[str]:

@@ -7,11 +7,10 @@ test of how callers handle a timeout would pass without testing it.
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.lint.fault_rule import entries_of
+from egress_server.domain.lint.fault_rule import faults_with_entries
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import Fault, ServiceEntry
-from egress_server.domain.model.selectors import selectors_overlap
 
 
 class DelayOverTimeout(Rule[Fault | ServiceEntry]):
@@ -24,30 +23,15 @@ class DelayOverTimeout(Rule[Fault | ServiceEntry]):
 
     def check(self, snapshot: Snapshot, resource: Fault | ServiceEntry) -> Iterator[Finding]:
         """Checks the entries of the fault's host, or the faults on the entry's hosts."""
-        if isinstance(resource, Fault):
-            for entry in entries_of(snapshot, resource):
-                if cause := _cause(resource, entry):
-                    yield self._unlimited("delay.fixed_delay", cause, entry.name)
-            return
-        if resource.traffic.timeout is None:
-            return
-        for host in resource.hosts:
-            for fault in snapshot.indexes.faults_on(host).values():
-                if cause := _cause(fault, resource):
-                    yield self._unlimited("traffic.timeout", cause, fault.name)
-
-    def _unlimited(self, field: str, cause: str, other: str) -> Finding:
-        fix = "expect answers after the delay; to test a timeout, slow down the service itself or abort with 504"
-        return self.finding(field, cause, fix, other)
-
-
-def _cause(fault: Fault, entry: ServiceEntry) -> str | None:
-    timeout, delay = entry.traffic.timeout, fault.delay
-    if timeout is None or delay is None or delay.seconds < timeout:
-        return None
-    if not selectors_overlap(fault.cluster_selector, entry.cluster_selector):
-        return None
-    return (
-        f"the timeout of {timeout:g} s starts only after the injected delay of {delay.seconds:g} s, so requests to "
-        f"{fault.host} take at least {delay.seconds:g} s and do not time out because of it"
-    )
+        for fault, entry in faults_with_entries(snapshot, resource):
+            timeout, delay = entry.traffic.timeout, fault.delay
+            if timeout is None or delay is None or delay.seconds < timeout:
+                continue
+            is_fault = resource is fault
+            yield self.finding(
+                "delay.fixed_delay" if is_fault else "traffic.timeout",
+                f"the timeout of {timeout:g} s starts only after the injected delay of {delay.seconds:g} s, so "
+                f"requests to {fault.host} take at least {delay.seconds:g} s and do not time out because of it",
+                "expect answers after the delay; to test a timeout, slow down the service itself or abort with 504",
+                entry.name if is_fault else fault.name,
+            )

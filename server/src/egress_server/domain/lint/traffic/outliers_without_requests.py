@@ -22,7 +22,7 @@ class OutliersWithoutRequests(Rule[ServiceEntry]):
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the entry alone."""
-        if entry.traffic.outlier_detection and not any(port.protocol.is_http for port in entry.ports):
+        if entry.traffic.outlier_detection and not entry.has_http:
             yield self.finding(
                 "traffic.outlier_detection",
                 f"all ports of {entry.hosts[0]} are TLS or TCP, in which the sidecar sees no responses: only failed "

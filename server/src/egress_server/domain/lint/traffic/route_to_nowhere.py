@@ -51,6 +51,8 @@ class RouteToNowhere(Rule[ServiceEntry]):
         EXAMINED entries for each host."""
         for host in before.hosts:
             for source in islice(snapshot.indexes.entries_routing_to(host).values(), EXAMINED):
+                if source.name == before.name:
+                    continue
                 rest = [*_registering(snapshot, source, host, without=before)]
                 new = [*rest, after] if after and host in after.hosts else rest
                 problems = (
@@ -58,8 +60,7 @@ class RouteToNowhere(Rule[ServiceEntry]):
                     for _, destination in _destinations(source)
                     if destination.host == host and not _problem(source, destination, [*rest, before])
                 )
-                problem = next(filter(None, problems), "")
-                if problem and source.name != before.name:
+                if problem := next(filter(None, problems), ""):
                     yield self.finding(
                         "hosts" if after else "name",
                         f"{source.name} routes requests to {host}; after this change, {problem}, so they get 503",
@@ -69,7 +70,7 @@ class RouteToNowhere(Rule[ServiceEntry]):
 
 
 def _destinations(entry: ServiceEntry) -> Iterator[tuple[str, WeightedDestination]]:
-    if any(port.protocol.is_http for port in entry.ports):
+    if entry.has_http:
         for number, route in enumerate(entry.traffic.routes):
             for index, destination in enumerate(route.destinations):
                 yield f"traffic.routes[{number}].destinations[{index}]", destination
