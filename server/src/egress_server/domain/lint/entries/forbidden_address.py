@@ -38,8 +38,8 @@ class ForbiddenAddress(Rule[ServiceEntry]):
         return self.finding(
             field,
             f"{problem}; the entry would send workloads that call {entry.hosts[0]} back into the infrastructure",
-            "use the address of the external service, or remove this one; workloads that need a metadata service reach "
-            "it past the sidecar: egressctl intercept set --exclude ADDRESS/32",
+            "use the address of the external service, or remove this one; to let workloads reach a metadata service, "
+            "exclude it from interception: egressctl intercept set --exclude ADDRESS/32",
         )
 
 

@@ -34,8 +34,8 @@ class RouteToNowhere(Rule[ServiceEntry]):
             if problem := _problem(entry, destination, hosts):
                 yield self.finding(
                     field,
-                    f"{problem}, so requests on this route get 503, unless an object on the cluster that is not "
-                    "reported registers it",
+                    f"{problem}, so requests on this route get 503, unless an unreported object on the cluster "
+                    "registers it",
                     f"register {destination.host} in an entry, or change the destination",
                 )
         before = snapshot.entry(entry.name)
