@@ -20,7 +20,8 @@ class OutboundMode(Enum):
 
 
 class Protocol(Enum):
-    """Istio's port protocols."""
+    """Istio's port protocols. The sidecar treats MYSQL and REDIS as TCP; a DETECTED port declares none, so the sidecar
+    detects HTTP by the first bytes; sidecars don't serve UDP ports at all."""
 
     HTTP = "HTTP"
     HTTPS = "HTTPS"
@@ -30,6 +31,10 @@ class Protocol(Enum):
     TCP = "TCP"
     MONGO = "MONGO"
     GRPC_WEB = "GRPC-WEB"
+    MYSQL = "MYSQL"
+    REDIS = "REDIS"
+    UDP = "UDP"
+    DETECTED = ""
 
     @property
     def is_http(self) -> bool:

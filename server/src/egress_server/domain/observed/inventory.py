@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from egress_server.domain.istio.destination_rule import DestinationRuleSpec
+from egress_server.domain.istio.mesh_config import MeshSettings
+from egress_server.domain.istio.sidecar import EgressListener, EgressProxy
+from egress_server.domain.istio.virtual_service import VirtualServiceSpec
 from egress_server.domain.model.resources import ServiceEntry, ServicePort
 from egress_server.domain.model.selectors import Labels
 
@@ -21,7 +25,8 @@ MAX_WORKLOADS = 1_000
 @dataclass(frozen=True, slots=True)
 class KnownService:
     """A Kubernetes Service with its host in the mesh's registry. `addresses` are its cluster IPs, empty if it is
-    headless. A port whose protocol Istio detects by itself is listed as TCP."""
+    headless. `external_name` is the target of an ExternalName Service. `endpoint_addresses` are those that serve it,
+    None if that is not known."""
 
     namespace: str
     name: str
@@ -30,22 +35,28 @@ class KnownService:
     addresses: tuple[str, ...] = ()
     export_to: tuple[str, ...] = ()
     create_time: datetime | None = None
+    external_name: str = ""
+    endpoint_addresses: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignEntry:
-    """A foreign ServiceEntry. `entry.name` has the form of a resource name; `owner` is the last field manager."""
+    """A foreign ServiceEntry. `entry.name` has the form of a resource name; `owner` is the last field manager; `labels`
+    are the object's. `selected_addresses` are those of the workloads that its workloadSelector selects, None if it has
+    no selector."""
 
     entry: ServiceEntry
     create_time: datetime
     owner: str = ""
+    labels: Labels = field(default_factory=dict)
+    selected_addresses: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignVirtualService:
     """A foreign VirtualService. `mesh`: it applies to sidecars, not only to gateways. `faults`: one of its routes
     injects a fault. `answers`: it may answer requests itself, by a redirect, a direct response, or with 404 if no route
-    matches. `owner` is the last field manager."""
+    matches. `owner` is the last field manager. `spec` holds its rules, without managed ones."""
 
     namespace: str
     name: str
@@ -56,6 +67,39 @@ class ForeignVirtualService:
     faults: bool = False
     owner: str = ""
     answers: bool = False
+    spec: VirtualServiceSpec = field(default_factory=VirtualServiceSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignDestinationRule:
+    """A foreign DestinationRule; `owner` is the last field manager."""
+
+    namespace: str
+    name: str
+    create_time: datetime
+    spec: DestinationRuleSpec
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredObject:
+    """An object that istiod does not read, such as one of another revision or of a namespace that discoverySelectors
+    leave out, and why."""
+
+    kind: str
+    namespace: str
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllocatedAddress:
+    """An address that istiod has allocated to a host of the ServiceEntry NAMESPACE/NAME, managed or foreign."""
+
+    namespace: str
+    name: str
+    host: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +115,8 @@ class ForeignSidecar:
     mode: str = ""
     egress_hosts: tuple[str, ...] = ()
     owner: str = ""
+    listeners: tuple[EgressListener, ...] = ()
+    egress_proxy: EgressProxy | None = None
 
 
 class PolicyGapKind(Enum):
@@ -149,4 +195,10 @@ class Inventory:
     stale_workloads: tuple[StaleWorkload, ...] = ()
     injector: dict[str, str] = field(default_factory=dict)
     workloads: dict[str, int] = field(default_factory=dict)
+    destination_rules: tuple[ForeignDestinationRule, ...] = ()
+    mesh: MeshSettings = field(default_factory=MeshSettings)
+    ignored: tuple[IgnoredObject, ...] = ()
+    ignored_namespaces: tuple[str, ...] = ()
+    """Namespaces that discoverySelectors leave out: istiod reads nothing in them."""
+    allocated: tuple[AllocatedAddress, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)

@@ -38,14 +38,29 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """A service of the sidecar's registry to which it sends connections."""
+
+    host: str
+    port: int
+    subset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """The outcome that policy asks for. `resource` is empty if a default decides; `also` are further outcomes that
-    agree, such as those of requests that a fault with a percentage skips."""
+    agree, such as those of requests that a fault with a percentage skips.
+
+    `upstreams` are the services that may get a REGISTERED connection, empty if that is not predicted. `routed_by` is
+    the VirtualService (NAMESPACE/NAME) whose route applies, empty if none does.
+    """
 
     outcome: Outcome
     resource: str = ""
     revision: int = 0
     also: tuple[Outcome, ...] = ()
+    upstreams: tuple[Upstream, ...] = ()
+    routed_by: str = ""
 
     def allows(self, outcome: Outcome) -> bool:
         """Whether an outcome agrees with it."""

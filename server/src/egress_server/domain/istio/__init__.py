@@ -1,0 +1,1 @@
+"""Istio's objects, as far as they decide what a sidecar does with a connection: managed and foreign ones alike."""
