@@ -130,7 +130,7 @@ def test_every_field_is_read() -> None:
         (HEAD + "spec: {ports: [{number: 0x50, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
         (HEAD + "spec: {ports: [{number: 2147483648, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
         (HEAD + f"spec: {{ports: [{{number: {'9' * 5000}, protocol: TCP}}]}}", "spec.ports[0].number", "an integer"),
-        (HEAD + "spec: {ports: [{number: 80, protocol: X}]}", "spec.ports[0].protocol", "'X' must be one of HTTP, HTTPS"),
+        (HEAD + "spec: {ports: [{number: 80, protocol: X}]}", "spec.ports[0].protocol", "'X' must be one of HTTP"),
         (HEAD + "spec: {ports: [{number: 80, protocol: TCP, x: 1}]}", "spec.ports[0].x", "not a supported field"),
         (HEAD + "spec: {resolution: LOCAL}", "spec.resolution", "'LOCAL' must be one of NONE, STATIC"),
         (HEAD + "spec: {location: 1}", "spec.location", "must be a string"),

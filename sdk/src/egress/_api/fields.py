@@ -118,7 +118,7 @@ def port(text: ServicePort | str) -> ServicePort:
         raise ValueError(f"port {text!r} is not NUMBER[:PROTOCOL[:NAME[:TARGET_PORT]]], such as 80:HTTP")
     return ServicePort(
         number=int(number),
-        protocol=enum(ServicePort.Protocol, protocol) if protocol else None,
+        protocol=enum(ServicePort.Protocol, protocol) if protocol else ServicePort.PROTOCOL_UNSPECIFIED,
         name=name,
         target_port=int(target or 0),
     )
