@@ -216,5 +216,5 @@ def test_durations(text: str, found: float | None) -> None:
 
 
 def test_an_empty_host_stays_empty() -> None:
-    """It is no Service's."""
+    """A Service has a name."""
     assert full_name("", "shop") == ""

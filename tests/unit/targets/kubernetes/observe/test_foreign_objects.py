@@ -43,7 +43,7 @@ def test_a_destination_rule_is_reported() -> None:
 
 
 def test_exclusions_of_a_sidecar_survive_beside_everything() -> None:
-    """Without any, everything is no restriction."""
+    """Without any, `*/*` restricts nothing."""
     excluding = sidecar("s", {"egress": [{"hosts": ["*/*", "~shop/a.example"]}]})
     open_ = sidecar("t", {"egress": [{"hosts": ["*/*", "shop/*"], "port": {"number": 80}}]})
     reported = {each.name: each for each in inventory(observe(excluding, open_)).sidecars}
