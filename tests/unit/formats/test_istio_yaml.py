@@ -29,6 +29,8 @@ spec:
   - {number: 80, name: web, protocol: http, targetPort: 8080}
   - {number: 443, protocol: TLS}
   - {number: 8443, protocol: grpc-web}
+  - {number: 3306, protocol: MySQL}
+  - {number: 9000}
   resolution: static
   location: MESH_INTERNAL
   endpoints:
@@ -80,6 +82,8 @@ def test_every_field_is_read() -> None:
                 ServicePort(80, Protocol.HTTP, "web", 8080),
                 ServicePort(443, Protocol.TLS, "tls-443"),
                 ServicePort(8443, Protocol.GRPC_WEB, "grpc-web-8443"),
+                ServicePort(3306, Protocol.MYSQL, "mysql-3306"),
+                ServicePort(9000, Protocol.DETECTED, "port-9000"),
             ),
             resolution=Resolution.STATIC,
             location=Location.MESH_INTERNAL,
@@ -126,8 +130,7 @@ def test_every_field_is_read() -> None:
         (HEAD + "spec: {ports: [{number: 0x50, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
         (HEAD + "spec: {ports: [{number: 2147483648, protocol: TCP}]}", "spec.ports[0].number", "an integer"),
         (HEAD + f"spec: {{ports: [{{number: {'9' * 5000}, protocol: TCP}}]}}", "spec.ports[0].number", "an integer"),
-        (HEAD + "spec: {ports: [{number: 80}]}", "spec.ports[0].protocol", "must be one of HTTP, HTTPS"),
-        (HEAD + "spec: {ports: [{number: 80, protocol: UDP}]}", "spec.ports[0].protocol", "'UDP' must be one of"),
+        (HEAD + "spec: {ports: [{number: 80, protocol: X}]}", "spec.ports[0].protocol", "'X' must be one of HTTP"),
         (HEAD + "spec: {ports: [{number: 80, protocol: TCP, x: 1}]}", "spec.ports[0].x", "not a supported field"),
         (HEAD + "spec: {resolution: LOCAL}", "spec.resolution", "'LOCAL' must be one of NONE, STATIC"),
         (HEAD + "spec: {location: 1}", "spec.location", "must be a string"),

@@ -130,6 +130,24 @@ PROTOCOLS = [
     ),
 ]
 
+DATABASES = [
+    case(
+        "a database protocol is TCP to sidecars",
+        [],
+        db("a", "3306:MYSQL", addresses=("203.0.113.5",)),
+        "EGR0121 ports[0].protocol",
+    ),
+    case("and takes its port", [db("a")], db("b", "3306:REDIS"), SHARED, TAKES, "EGR0121 ports[0].protocol"),
+    case(
+        "and is the same as TCP",
+        [db("a", hosts=("db.io",))],
+        db("b", "3306:MYSQL", hosts=("db.io",)),
+        TAKES,
+        "EGR0121 ports[0].protocol",
+    ),
+    case("without a protocol", [], db("a", "3306", addresses=("203.0.113.5",)), "EGR0122 ports[0].protocol"),
+]
+
 TCP_PORTS = [
     case("two databases on one port", [db("a")], db("b"), SHARED, TAKES),
     case("with addresses", [db("a", addresses=("203.0.113.5",))], db("b", addresses=("203.0.113.6",))),
@@ -327,4 +345,4 @@ RESOLVERS = [
     case("that are not resolved", [], many(210, resolution=Resolution.NONE)),
 ]
 
-CASES = [*SOUND, *PROTOCOLS, *TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *NAMESPACES, *EXPORTS, *RESOLVERS]
+CASES = [*SOUND, *PROTOCOLS, *DATABASES, *TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *NAMESPACES, *EXPORTS, *RESOLVERS]

@@ -51,7 +51,8 @@ class EntryMethods:
         """Creates or fully replaces a service entry.
 
         Takes either fields or `yaml`, the YAML of one Istio ServiceEntry, which is sent unchanged. A port may be
-        written `80:HTTP` or `443:TLS:name:8443` (target port), an endpoint as its address. `namespace` defaults to
+        written `80:HTTP` or `443:TLS:name:8443` (target port), or `8080` if the sidecar is to detect its protocol; an
+        endpoint as its address. `namespace` defaults to
         `default`, or with YAML to the YAML's namespace. For `options` see `MutationOptions`.
 
         Traffic settings: `request_timeout` in seconds or as `15s`, retries included; `retries` is the number of retries

@@ -485,7 +485,7 @@ class ServicePort(_message.Message):
     class _ProtocolEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ServicePort._Protocol.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         PROTOCOL_UNSPECIFIED: ServicePort._Protocol.ValueType  # 0
-        """Not set; rejected."""
+        """Not declared: the sidecar waits for the client's first bytes, and handles them as HTTP if they look like it."""
         HTTP: ServicePort._Protocol.ValueType  # 1
         """HTTP/1.1."""
         HTTPS: ServicePort._Protocol.ValueType  # 2
@@ -499,15 +499,21 @@ class ServicePort(_message.Message):
         TCP: ServicePort._Protocol.ValueType  # 6
         """Opaque TCP."""
         MONGO: ServicePort._Protocol.ValueType  # 7
-        """MongoDB; forwarded as TCP."""
+        """MongoDB; forwarded as TCP, with statistics of Istio's Mongo filter."""
         GRPC_WEB: ServicePort._Protocol.ValueType  # 8
         """gRPC-Web over HTTP."""
+        MYSQL: ServicePort._Protocol.ValueType  # 9
+        """MySQL; forwarded as TCP."""
+        REDIS: ServicePort._Protocol.ValueType  # 10
+        """Redis; forwarded as TCP."""
+        UDP: ServicePort._Protocol.ValueType  # 11
+        """Rejected: sidecars don't handle UDP."""
 
     class Protocol(_Protocol, metaclass=_ProtocolEnumTypeWrapper):
         """Protocol of a port. Determines what the sidecar can see and do."""
 
     PROTOCOL_UNSPECIFIED: ServicePort.Protocol.ValueType  # 0
-    """Not set; rejected."""
+    """Not declared: the sidecar waits for the client's first bytes, and handles them as HTTP if they look like it."""
     HTTP: ServicePort.Protocol.ValueType  # 1
     """HTTP/1.1."""
     HTTPS: ServicePort.Protocol.ValueType  # 2
@@ -521,9 +527,15 @@ class ServicePort(_message.Message):
     TCP: ServicePort.Protocol.ValueType  # 6
     """Opaque TCP."""
     MONGO: ServicePort.Protocol.ValueType  # 7
-    """MongoDB; forwarded as TCP."""
+    """MongoDB; forwarded as TCP, with statistics of Istio's Mongo filter."""
     GRPC_WEB: ServicePort.Protocol.ValueType  # 8
     """gRPC-Web over HTTP."""
+    MYSQL: ServicePort.Protocol.ValueType  # 9
+    """MySQL; forwarded as TCP."""
+    REDIS: ServicePort.Protocol.ValueType  # 10
+    """Redis; forwarded as TCP."""
+    UDP: ServicePort.Protocol.ValueType  # 11
+    """Rejected: sidecars don't handle UDP."""
 
     NUMBER_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
@@ -532,9 +544,9 @@ class ServicePort(_message.Message):
     number: _builtins.int
     """Required. Port number, 1 to 65535."""
     name: _builtins.str
-    """Optional. Name of the port, unique within the entry. Defaults to the protocol and the number."""
+    """Optional. Name of the port, unique within the entry. Defaults to the protocol (`port` without one) and the number."""
     protocol: Global___ServicePort.Protocol.ValueType
-    """Required. Protocol of the port."""
+    """Optional. Protocol of the port. If it is not set, the sidecar detects HTTP by the client's first bytes."""
     target_port: _builtins.int
     """Optional. Port of the endpoints. Defaults to `number`."""
     def __init__(

@@ -34,7 +34,7 @@ from egress_server.domain.validate import Problems
 
 _RESOLUTION = EnumField(pb.ServiceEntry.Resolution, Resolution, Resolution.NONE)
 _LOCATION = EnumField(pb.ServiceEntry.Location, Location, Location.MESH_EXTERNAL)
-_PROTOCOL = EnumField(pb.ServicePort.Protocol, Protocol)
+_PROTOCOL = EnumField(pb.ServicePort.Protocol, Protocol, Protocol.DETECTED)
 _HTTP_PORT = 80
 
 

@@ -78,7 +78,7 @@ def _lower(texts: tuple[str, ...]) -> tuple[str, ...]:
 def _port(fields: Fields) -> ServicePort:
     port = ServicePort.of(
         fields.number("number"),
-        fields.choice("protocol", Protocol, None),
+        fields.choice("protocol", Protocol, Protocol.DETECTED),
         fields.text("name"),
         fields.number("targetPort"),
     )

@@ -102,7 +102,7 @@ def service(name: str, *ports: str, namespace: str = "shop", headless: bool = Tr
 
 def _port(text: str) -> Object:
     number, _, protocol = text.partition(":")
-    return {"number": int(number), "name": f"{protocol.lower()}-{number}", "protocol": protocol}
+    return {"number": int(number), "name": f"{protocol.lower() or 'port'}-{number}", "protocol": protocol}
 
 
 def _istio(kind: str, namespace: str, name: str, spec: Object) -> Object:

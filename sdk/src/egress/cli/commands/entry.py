@@ -53,7 +53,10 @@ def upsert(
     host: Annotated[list[str] | None, typer.Option(help="DNS name, or *.suffix.")] = None,
     port: Annotated[
         list[str] | None,
-        typer.Option(metavar="number:protocol[:name[:target]]", help="Port, such as 80:HTTP."),
+        typer.Option(
+            metavar="number[:protocol[:name[:target]]]",
+            help="Port, such as 80:HTTP; without a protocol the sidecar detects HTTP.",
+        ),
     ] = None,
     resolution: Annotated[
         str,
@@ -171,9 +174,13 @@ def _row(entry: ServiceEntry) -> tuple[str, ...]:
         namespace,
         name,
         ",".join(entry.hosts),
-        ",".join(f"{port.number}:{ServicePort.Protocol.Name(port.protocol)}" for port in entry.ports),
+        ",".join(_port(port) for port in entry.ports),
         ServiceEntry.Resolution.Name(entry.resolution),
         clusters(entry.cluster_selector),
         str(entry.revision),
         moment(entry.update_time),
     )
+
+
+def _port(port: ServicePort) -> str:
+    return f"{port.number}:{ServicePort.Protocol.Name(port.protocol)}" if port.protocol else str(port.number)

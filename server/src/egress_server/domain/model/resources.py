@@ -37,6 +37,11 @@ class Protocol(Enum):
     DETECTED = ""
 
     @property
+    def label(self) -> str:
+        """The protocol as messages name it."""
+        return self.value or "undeclared"
+
+    @property
     def is_http(self) -> bool:
         """Whether the sidecar sees requests: routes, faults and Host matching work."""
         # Compared by identity: a set would call a Python-level __hash__, and this property is on hot paths.
@@ -86,7 +91,7 @@ class ServicePort:
     @classmethod
     def of(cls, number: int, protocol: Protocol, name: str, target_port: int) -> "ServicePort":
         """A port as given. The default name consists of protocol and number, so it is as unique as the number."""
-        return cls(number, protocol, name or f"{protocol.value.lower()}-{number}", target_port)
+        return cls(number, protocol, name or f"{protocol.value.lower() or 'port'}-{number}", target_port)
 
 
 @dataclass(frozen=True, slots=True)

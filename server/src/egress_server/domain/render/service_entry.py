@@ -3,7 +3,7 @@
 from typing import Any
 
 from egress_server.domain.model.objects import IstioObject, istio_object
-from egress_server.domain.model.resources import Endpoint, ServiceEntry, ServicePort, name_of
+from egress_server.domain.model.resources import Endpoint, Protocol, ServiceEntry, ServicePort, name_of
 
 
 def render_service_entry(entry: ServiceEntry) -> IstioObject:
@@ -28,8 +28,9 @@ def _port(port: ServicePort) -> dict[str, Any]:
     rendered: dict[str, Any] = {
         "number": port.number,
         "name": port.name,
-        "protocol": port.protocol.value,
     }
+    if port.protocol is not Protocol.DETECTED:
+        rendered["protocol"] = port.protocol.value
     if port.target_port:
         rendered["targetPort"] = port.target_port
     return rendered

@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_address, ip_network
 
 from egress_server.domain.model.limits import MAX_ADDRESSES, MAX_ENDPOINTS, MAX_EXPORTS, MAX_HOSTS, MAX_PORTS
-from egress_server.domain.model.resources import Endpoint, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.model.resources import Endpoint, Protocol, Resolution, ServiceEntry, ServicePort
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
 from egress_server.domain.validate.traffic import check_traffic
@@ -56,12 +56,16 @@ def _check_ports(ports: tuple[ServicePort, ...], problems: Problems) -> None:
 
 
 def _check_protocols(entry: ServiceEntry, problems: Problems) -> None:
-    """Several hosts require a protocol by which the sidecar can distinguish them."""
+    """Sidecars must handle the protocol, and distinguish several hosts by it."""
     for index, port in enumerate(entry.ports[:MAX_PORTS]):
         here, protocol = problems.at(index, "protocol"), port.protocol
+        if protocol is Protocol.UDP:
+            here.add("sidecars don't handle UDP: datagrams leave the pod directly, registered or not; remove this port")
+            continue
         carries_host = protocol.is_http or protocol.is_tls
         if len(entry.hosts) > 1 and not carries_host and entry.resolution is not Resolution.NONE:
-            here.add(f"{protocol.value} carries no host name; list one host only, or use resolution NONE")
+            what = "a port without a protocol" if protocol is Protocol.DETECTED else protocol.value
+            here.add(f"{what} carries no host name; list one host only, or use resolution NONE")
 
 
 def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:

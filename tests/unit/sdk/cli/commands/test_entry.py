@@ -103,7 +103,7 @@ def test_an_empty_file_is_for_the_server_to_refuse(ctl: Run, server: FakeServer)
     [
         ([], "-f FILE"),
         (["x", "--host", "h"], "--port"),
-        (["x", "--host", "h", "--port", "80"], "'80'"),
+        (["x", "--host", "h", "--port", "x:HTTP"], "'x:HTTP'"),
         (["x", "--host", "h", "--port", "80:SMTP"], "SMTP"),
         (["x", "--host", "h", "--port", "99999999999:HTTP"], "99999999999"),
         (["x", "--host", "h", "--port", "80:HTTP", "--resolution", "MAGIC"], "MAGIC"),
