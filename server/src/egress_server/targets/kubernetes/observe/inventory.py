@@ -3,23 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, TypeVar
 
 from egress_server.domain.model.clusters import Cluster
-from egress_server.domain.model.names import Name, ResourceKind, parse_name
+from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.observed.inventory import (
     MAX_ITEMS,
     MAX_POLICY_GAPS,
+    MAX_RULES,
     MAX_WORKLOADS,
-    ForeignEntry,
-    ForeignSidecar,
     ForeignVirtualService,
     Inventory,
     KnownService,
 )
-from egress_server.formats.service_entry import read_foreign_entry, read_port
+from egress_server.formats.service_entry import read_port
 from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.configmap import injector
 from egress_server.targets.kubernetes.configmap.mesh_config import KEY, effective_mode, restore_mode, written_mode
@@ -28,57 +27,21 @@ from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.informer.watch_specs import injector_name, mesh_config_name
 from egress_server.targets.kubernetes.interception.policy_gaps import sidecar_gaps
 from egress_server.targets.kubernetes.interception.survey import Survey
-from egress_server.targets.kubernetes.last_applied import SavedFields
 from egress_server.targets.kubernetes.merge.injector import INJECTOR_VALUES
-from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes, sidecar_mode
 from egress_server.targets.kubernetes.merge.mesh_config import MESH_CONFIG
 from egress_server.targets.kubernetes.merge.owned_fields import POLICY
-from egress_server.targets.kubernetes.observe.observation import Observation, applies_to_sidecars, full_hosts
+from egress_server.targets.kubernetes.observe.foreign_objects import (
+    destination_rule_of,
+    entry_of,
+    rule_count,
+    sidecar_of,
+    virtual_service_of,
+)
+from egress_server.targets.kubernetes.observe.observation import Observation
 
 _DOMAIN = "svc.cluster.local"
 _EXPORT_TO = "networking.istio.io/exportTo"
-_EVERYWHERE = "*/*"
 _NO_ADDRESS = "None"
-
-
-def entry_of(found: CachedObject, mesh: str) -> ForeignEntry | None:
-    """A foreign ServiceEntry; None if it can't be parsed."""
-    name = Name(mesh, ResourceKind.SERVICE_ENTRY, found.key.name, found.key.namespace)
-    entry = read_foreign_entry(str(name), found.content)
-    return None if entry is None else ForeignEntry(entry, found.create_time, found.writer)
-
-
-def virtual_service_of(found: CachedObject, saved: SavedFields | None) -> ForeignVirtualService:
-    """A foreign VirtualService, without our routes."""
-    spec = found.content
-    routes = foreign_routes(spec, saved.spec if saved else None)
-    return ForeignVirtualService(
-        namespace=found.key.namespace,
-        name=found.key.name,
-        hosts=tuple(sorted(full_hosts(found))),
-        create_time=found.create_time,
-        export_to=tuple(spec.get("exportTo") or ()),
-        mesh=applies_to_sidecars(spec),
-        faults=any("fault" in route for route in routes),
-        owner=found.writer,
-        answers=any(route.keys() & {"redirect", "directResponse"} for route in routes)
-        or (bool(routes) and all(route.get("match") for route in routes)),
-    )
-
-
-def sidecar_of(found: CachedObject, saved: SavedFields | None) -> ForeignSidecar:
-    """A foreign Sidecar, as it was before we set its mode."""
-    spec = found.content
-    hosts = [host for listener in spec.get("egress") or () for host in listener.get("hosts") or ()]
-    return ForeignSidecar(
-        namespace=found.key.namespace,
-        name=found.key.name,
-        create_time=found.create_time,
-        match_labels=dict((spec.get("workloadSelector") or {}).get("labels") or {}),
-        mode=sidecar_mode(saved.previous if saved else spec),
-        egress_hosts=() if _EVERYWHERE in hosts else tuple(dict.fromkeys(hosts)),
-        owner=found.writer,
-    )
 
 
 def service_of(found: CachedObject) -> KnownService:
@@ -127,6 +90,12 @@ class _Bounded:
             self.left_out[name] = self.left_out.get(name, 0) + len(found) - limit
         return tuple(islice(found, limit))
 
+    def take_rules(self, name: str, found: Sequence[ForeignVirtualService]) -> tuple[ForeignVirtualService, ...]:
+        """As many as have MAX_RULES rules together."""
+        totals = accumulate(rule_count(virtual_service.spec) for virtual_service in found)
+        fitting = sum(total <= MAX_RULES for total in totals)
+        return self.take(name, found, min(fitting, MAX_ITEMS))
+
 
 def build_inventory(
     cluster: Cluster, observation: Observation, services: Iterable[CachedObject], survey: Survey, now: datetime
@@ -145,6 +114,7 @@ def build_inventory(
     routes = [
         virtual_service_of(found, observation.saved.get(found.key)) for found in observation.foreign("VirtualService")
     ]
+    rules = [destination_rule_of(found) for found in observation.foreign("DestinationRule")]
     return Inventory(
         cluster=cluster.id,
         observe_time=now,
@@ -155,8 +125,9 @@ def build_inventory(
         root_namespace=observation.root,
         services=bounded.take("services", [service_of(found) for found in sorted(services, key=lambda s: s.age)]),
         entries=bounded.take("entries", [entry for entry in entries if entry is not None]),
-        virtual_services=bounded.take("virtual_services", routes),
+        virtual_services=bounded.take_rules("virtual_services", routes),
         sidecars=bounded.take("sidecars", known),
+        destination_rules=bounded.take("destination_rules", rules),
         policy_gaps=bounded.take("policy_gaps", policy_gaps, MAX_POLICY_GAPS),
         stale_workloads=bounded.take("stale_workloads", survey.stale, MAX_WORKLOADS),
         injector=injector_baseline(observation),
