@@ -127,14 +127,8 @@ def _check_subject_alt_names(names: tuple[str, ...], problems: Problems) -> None
 
 
 def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str], problems: Problems) -> None:
-    address = problems.at("address")
-    if not _is_ip(endpoint.address):
-        if endpoint.address.startswith("unix:"):
-            address.add("a sidecar can't reach a socket of another pod; give the service an IP address")
-        elif resolution not in _BY_DNS:
-            address.add(f"must be an IP address with resolution {resolution.value}")
-        elif endpoint.address.startswith("*") or host_problem(endpoint.address):
-            address.add("must be an IP address or a DNS name")
+    if problem := _endpoint_address_problem(endpoint.address, resolution):
+        problems.at("address").add(problem)
     if not _NETWORK.fullmatch(endpoint.network):
         problems.at("network").add(f"must be the name of a network: at most {MAX_NETWORK} characters without spaces")
     for name, number in sorted(endpoint.ports.items()):
@@ -147,6 +141,18 @@ def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str],
         problems.at("weight").add("must not be negative")
     if len(endpoint.locality) > 253 or endpoint.locality.count("/") > 2:
         problems.at("locality").add("must look like region/zone/subzone")
+
+
+def _endpoint_address_problem(address: str, resolution: Resolution) -> str | None:
+    if _is_ip(address):
+        return None
+    if address.startswith("unix:"):
+        return "a sidecar can't reach a socket of another pod; give the service an IP address"
+    if resolution not in _BY_DNS:
+        return f"must be an IP address with resolution {resolution.value}"
+    if address.startswith("*") or host_problem(address):
+        return "must be an IP address or a DNS name"
+    return None
 
 
 def _check_addresses(entry: ServiceEntry, problems: Problems) -> None:
