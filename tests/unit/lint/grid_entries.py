@@ -133,9 +133,9 @@ PROTOCOLS = [
 ENDPOINTS = [
     case("no address", [], entry("a", resolution=Resolution.STATIC), "EGR0123 endpoints"),
     case("workloads", [], entry("a", resolution=Resolution.STATIC, workload_selector={"app": "x"})),
-    case("for nobody", [], entry("a", resolution=Resolution.DNS, export_to=("~",)), "EGR0110 export_to"),
+    case("hidden from all", [], entry("a", resolution=Resolution.DNS, export_to=("~",)), "EGR0110 export_to"),
     case(
-        "for nobody, twice, in two protocols",
+        "hidden from all, in another protocol",
         [web("a", "80:HTTP", hosts=("x.io",), export_to=("~",))],
         web("b", "80:TLS", hosts=("x.io",)),
     ),

@@ -56,9 +56,9 @@ class EntryMethods:
 
         Takes either fields or `yaml`, the YAML of one Istio ServiceEntry, which is sent unchanged. A port may be
         written `80:HTTP` or `443:TLS:name:8443` (target port), or `8080` if the sidecar is to detect its protocol; an
-        endpoint as its address. `workload_selector` selects workloads of the mesh as endpoints by their labels; `labels`
-        and `annotations` are those of the object. `namespace` defaults to `default`, or with YAML to the YAML's
-        namespace. For `options` see `MutationOptions`.
+        endpoint as its address. `workload_selector` selects workloads of the mesh as endpoints by their labels;
+        `labels` and `annotations` are those of the object. `namespace` defaults to `default`, or with YAML to the
+        YAML's namespace. For `options` see `MutationOptions`.
 
         Traffic settings: `request_timeout` in seconds or as `15s`, retries included; `retries` is the number of retries
         (0 disables them); `routes` send requests to other destinations by header and weight; with `tls_origination` the

@@ -83,7 +83,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def _others(found: dict[str, str], ignored: Container[str]) -> dict[str, str]:
-    """The labels or annotations besides those of the object's manager, which will be ours."""
+    """The labels or annotations besides those of the object's manager, which mesh-egress will be."""
     return {key: value for key, value in found.items() if key not in ignored and not key.startswith(OWN_PREFIX)}
 
 

@@ -82,7 +82,7 @@ def upsert(
     ] = None,
     export_to: Annotated[
         list[str] | None,
-        typer.Option(metavar="namespace", help="Namespace that can see the entry; * for all, . for its own, ~ for none."),
+        typer.Option(metavar="namespace", help="Namespace that can see the entry; * for all, . its own, ~ none."),
     ] = None,
     workload: Annotated[
         list[str] | None,
