@@ -1,9 +1,10 @@
-"""Timeouts, retries, routes and faults to Istio's VirtualService, one per host that needs it.
+"""Timeouts, retries, routes and faults to Istio's VirtualService.
 
-Istio does not merge the VirtualServices of a host, it uses the oldest; so everything about a host is in one object.
-Routes are tried in order, and a request that matches none is answered with 404: the last route always matches. The
-routes of a fault are named after it, and the object says when each of them expires, so that anyone who holds the object
-can remove an expired fault from it without further information.
+Istio does not merge the VirtualServices that a client sees for a host, it uses one; so everything about a host that
+affects the same clients is in one object (host_traffic). Routes are tried in order, and a request that matches none is
+answered with 404: the last route always matches, and only that one. The routes of a fault are named after it, and the
+object says when each of them expires, so that anyone who holds the object can remove an expired fault from it without
+further information (route_names).
 """
 
 import json
@@ -11,8 +12,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from egress_server.domain.desired.effective import Effective
-from egress_server.domain.model.names import Name, ResourceKind, parse_name
+from egress_server.domain.desired.effective import ActiveFault, Effective
+from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, duration, istio_object, resource_of
 from egress_server.domain.model.resources import (
     Fault,
@@ -20,51 +21,58 @@ from egress_server.domain.model.resources import (
     MatchKind,
     Retries,
     Route,
-    ServiceEntry,
     TrafficSettings,
     WeightedDestination,
 )
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
+from egress_server.domain.render.route_names import (
+    FALLBACK,
+    fault_in,
+    fault_route_name,
+    faulted_name,
+    is_fallback,
+    is_needed,
+    plain_name,
+)
 
 Part = dict[str, Any]
-_NO_SETTINGS = TrafficSettings()
+_FALLBACK_FIELDS = frozenset({"name", "match", "fault", "route"})
 
 
 def render_virtual_services(effective: Effective) -> list[IstioObject]:
     """The objects of all hosts that need one."""
-    return [_render(traffic) for traffic in all_host_traffic(effective) if virtual_service_sources(traffic)]
-
-
-def virtual_service_sources(traffic: HostTraffic) -> list[str]:
-    """The resources that require an object for the host: faults first, then its entry; empty if none does."""
-    sources = [active.fault.name for active in traffic.faults]
-    if traffic.entry is not None and needs_routes(traffic.entry):
-        sources.append(traffic.entry.name)
-    return sources
-
-
-def needs_routes(entry: ServiceEntry) -> bool:
-    """Whether an entry requires a VirtualService for its hosts."""
-    return entry.traffic.routes_requests and entry.has_http
+    return [_render(traffic) for traffic in all_host_traffic(effective) if traffic.routing_sources]
 
 
 def _render(traffic: HostTraffic) -> IstioObject:
-    settings = traffic.entry.traffic if traffic.entry else _NO_SETTINGS
-    routes = [*settings.routes, Route((WeightedDestination(traffic.host),))]
+    settings = traffic.settings
+    routes = list(settings.routes)
+    if not routes or routes[-1].match_headers:
+        routes.append(Route((WeightedDestination(traffic.host),)))
     http: list[Part] = []
     expiry: dict[str, str] = {}
+    everywhere: ActiveFault | None = None
     for active in traffic.faults:
+        if not _is_conditional(active.fault):
+            everywhere = everywhere or active
+            continue
         for number, route in enumerate(routes):
-            name = _fault_route_name(active.fault, number)
             headers = merge_headers(route.match_headers, active.fault.match_headers)
             if headers is None:
                 continue
-            http.append(_fault_route(name, active.fault, headers, _action(route, settings)))
+            match = _fault_match(active.fault, headers)
+            if any(match == known["match"] for known in http):
+                continue
+            name = fault_route_name(active.fault, number)
+            http.append({"name": name, "match": match, "fault": _fault(active.fault), **_action(route, settings)})
             expiry[name] = active.expire_time.isoformat()
-    http += [_plain_route(number, route, settings, last=route is routes[-1]) for number, route in enumerate(routes)]
-    spec: Part = {"hosts": [traffic.host], "http": http}
-    if traffic.entry and traffic.entry.export_to:
-        spec["exportTo"] = list(traffic.entry.export_to)
+    for number, route in enumerate(routes):
+        name = plain_name(number) if number < len(settings.routes) else FALLBACK
+        if everywhere:
+            name = faulted_name(everywhere.fault, name)
+            expiry[name] = everywhere.expire_time.isoformat()
+        http.append(_plain_route(name, route, settings, everywhere))
+    spec: Part = {"hosts": [traffic.host], "http": http, "exportTo": list(traffic.export_to)}
     obj = istio_object("VirtualService", traffic.namespace, traffic.object_name, traffic.resource, spec)
     if expiry:
         obj["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION] = json.dumps(expiry, sort_keys=True)
@@ -77,7 +85,7 @@ def resources_in(obj: IstioObject) -> tuple[str, ...]:
     if obj["kind"] != "VirtualService":
         return (origin,)
     mesh = parse_name(origin).mesh
-    faults = [str(_fault_of(route["name"], mesh)) for route in obj["spec"]["http"] if "fault" in route]
+    faults = [str(fault_in(route["name"], mesh)) for route in obj["spec"]["http"] if "fault" in route]
     implements_origin = not faults or not only_injects_faults(obj)
     return tuple(dict.fromkeys((*((origin,) if implements_origin else ()), *faults)))
 
@@ -86,41 +94,29 @@ def only_injects_faults(obj: IstioObject) -> bool:
     """Whether an object is a VirtualService that exists only for faults, even if they have been removed from it."""
     if obj["kind"] != "VirtualService":
         return False
-    plain = [route for route in obj["spec"].get("http", ()) if "fault" not in route]
-    return len(plain) <= 1 and not any(route.keys() & {"timeout", "retries"} for route in plain)
+    needed = [route for route in obj["spec"].get("http", ()) if is_needed(route.get("name", ""))]
+    return all(is_fallback(route.get("name", "")) and route.keys() <= _FALLBACK_FIELDS for route in needed)
 
 
-def _fault_of(route: str, mesh: str) -> Name:
-    """The fault that a route is named after."""
-    namespace, _, rest = route.removeprefix("fault-").partition(".")
-    return Name(mesh, ResourceKind.FAULT, rest.partition("/")[0], namespace)
+def _is_conditional(fault: Fault) -> bool:
+    return bool(fault.match_headers or fault.source_labels or fault.source_namespace or fault.ports)
 
 
-def _fault_route_name(fault: Fault, number: int) -> str:
-    """Unique per fault, because routes are removed by name: a namespace contains no dot, and an id no slash."""
-    return f"fault-{fault.namespace}.{parse_name(fault.name).id}" + (f"/{number}" if number else "")
-
-
-def _fault_route(name: str, fault: Fault, headers: tuple[HeaderMatch, ...], action: Part) -> Part:
+def _fault_match(fault: Fault, headers: tuple[HeaderMatch, ...]) -> list[Part]:
     base: Part = {"headers": render_headers(headers)}
     if fault.source_labels:
         base["sourceLabels"] = dict(sorted(fault.source_labels.items()))
     if fault.source_namespace:
         base["sourceNamespace"] = fault.source_namespace
     base = {key: value for key, value in base.items() if value}
-    match = [{**base, "port": port} for port in fault.ports] or ([base] if base else [])
-    return {
-        "name": name,
-        **({"match": match} if match else {}),
-        "fault": _fault(fault),
-        **action,
-    }
+    return [{**base, "port": port} for port in fault.ports] or [base]
 
 
-def _plain_route(number: int, route: Route, settings: TrafficSettings, *, last: bool) -> Part:
+def _plain_route(name: str, route: Route, settings: TrafficSettings, everywhere: ActiveFault | None) -> Part:
     headers = render_headers(route.match_headers)
     match = {"match": [{"headers": headers}]} if headers else {}
-    return {"name": "fallback" if last else f"route-{number}", **match, **_action(route, settings)}
+    fault = {"fault": _fault(everywhere.fault)} if everywhere else {}
+    return {"name": name, **match, **fault, **_action(route, settings)}
 
 
 def _fault(fault: Fault) -> Part:

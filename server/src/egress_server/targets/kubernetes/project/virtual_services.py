@@ -1,13 +1,15 @@
-"""Routes and faults as VirtualServices: for each host Istio uses the oldest one that is visible to sidecars."""
+"""Routes and faults as VirtualServices: of several for a host that a sidecar sees, Istio uses one."""
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.domain.model.resources import HeaderMatch, MatchKind
-from egress_server.domain.render.virtual_service import merge_headers, render_headers
+from egress_server.domain.render.host_traffic import virtual_service_rank
+from egress_server.domain.render.route_names import without_plain
+from egress_server.domain.render.virtual_service import merge_headers, only_injects_faults, render_headers
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes
@@ -35,11 +37,22 @@ def faulted_routes(
             matches = _all_matches(fault.get("match") or _ANY, route.get("match") or _ANY)
             if not matches:
                 continue
-            name = fault["name"] + (f"/their-{number}" if number else "")
+            name = without_plain(fault["name"]) + (f"/their-{number}" if number else "")
             routes.append(_faulted(name, fault, route, matches))
             ending[name] = ends[fault["name"]]
             number += 1
     return routes, ending
+
+
+def for_clients(route: Route, clients: Collection[str]) -> dict[str, Any]:
+    """The route restricted to workloads of these namespaces, for a VirtualService that others see too."""
+    matches = [
+        {**match, "sourceNamespace": client}
+        for match in route.get("match") or _ANY
+        for client in sorted(clients)
+        if match.get("sourceNamespace", client) == client
+    ]
+    return {**route, "match": matches}
 
 
 def for_host(route: Route, host: str) -> dict[str, Any]:
@@ -108,15 +121,26 @@ def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> Non
 
 
 def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
-    """The oldest foreign VirtualService that sidecars in our namespace use for the host, unless our own is older."""
+    """The oldest foreign VirtualService for the host that is older than ours, or that Istio prefers to it, for some of
+    its clients. If ours is exported to all, those in its own namespace are considered."""
     ours = builder.observed.managed(key_of(obj))
-    namespace = obj["metadata"]["namespace"]
+    namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
     for other in builder.foreign_virtual_services(full_host(obj["spec"]["hosts"][0], namespace)):
-        if ours is not None and ours.age < other.age:
-            return None
-        if is_visible(other, namespace):
-            return other
+        for client in _clients(obj) or {namespace}:
+            preferred = _rank(other, client) < virtual_service_rank(export_to, namespace, client)
+            if is_visible(other, client) and (ours is None or other.age < ours.age or preferred):
+                return other
     return None
+
+
+def _rank(other: CachedObject, client: str) -> int:
+    return virtual_service_rank(other.content.get("exportTo") or (), other.key.namespace, client)
+
+
+def _clients(obj: IstioObject) -> set[str]:
+    """The namespaces that one of our objects is exported to; empty if to all."""
+    namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
+    return set() if "*" in export_to else {namespace if to == "." else to for to in export_to}
 
 
 def _merge(builder: ProjectionBuilder, obj: IstioObject, owner: CachedObject) -> None:
@@ -124,6 +148,8 @@ def _merge(builder: ProjectionBuilder, obj: IstioObject, owner: CachedObject) ->
     saved = builder.observed.saved.get(owner.key)
     foreign = foreign_routes(owner.content, saved.spec if saved else None)
     http, ends = _routes(obj, owner, foreign)
+    if not http:
+        return
     if {route.get("name") for route in foreign} & {route["name"] for route in http}:
         builder.reject(obj, FOREIGN_OWNER, f"{object_name(owner.key)} already has a route with one of our names")
         return
@@ -143,11 +169,13 @@ def _routes(
     ourselves, our routes are used as they are."""
     host, ours = obj["spec"]["hosts"][0], obj["spec"]["http"]
     ends: dict[str, str] = json.loads(obj["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
-    plain = [route for route in ours if "fault" not in route]
-    if foreign and len(plain) == 1 and not plain[0].keys() & {"timeout", "retries", "match"}:
+    if foreign and only_injects_faults(obj):
         ours, ends = faulted_routes([route for route in ours if "fault" in route], foreign, ends)
     if owner.content["hosts"] != [host]:
         ours = [for_host(route, host) for route in ours]
+    if clients := _clients(obj):
+        ours = [restricted for route in ours if (restricted := for_clients(route, clients))["match"]]
+        ends = {name: end for name, end in ends.items() if name in {route["name"] for route in ours}}
     return [route if "fault" in route or route["name"] in ends else _named(route, host) for route in ours], ends
 
 
