@@ -5,7 +5,7 @@ from typing import Any
 
 from egress_server.domain.istio.manifest import seconds
 from egress_server.domain.istio.mesh_config import MeshSettings
-from egress_server.targets.kubernetes.api.label_selector import OPERATORS, Labels, Selector, selects
+from egress_server.targets.kubernetes.label_selector import OPERATORS, Labels, Selector, selects
 
 DNS_CAPTURE = "ISTIO_META_DNS_CAPTURE"
 DNS_AUTO_ALLOCATE = "ISTIO_META_DNS_AUTO_ALLOCATE"

@@ -15,8 +15,8 @@ from egress_server.domain.simulate.interception import CaptureRules, parse_rules
 from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import INJECTION_WEBHOOK, NAMESPACE, POD
-from egress_server.targets.kubernetes.api.label_selector import Labels, selects
 from egress_server.targets.kubernetes.interception.pods import VALUE_BY_ANNOTATION, read_pod
+from egress_server.targets.kubernetes.label_selector import Labels, selects
 
 WEBHOOK = "sidecar-injector.istio.io"
 """Suffix of the names of the injector's webhooks, whatever the revision."""
