@@ -84,7 +84,7 @@ SHOP = policy("REGISTRY_ONLY", "shop", scope=Scope("shop"))
 
 
 def test_the_mode_never_goes_into_an_ignored_sidecar() -> None:
-    """It would have no effect there; a Sidecar of ours has one."""
+    """It would have no effect there; our own Sidecar has one."""
     observed = observe(sidecar("theirs", {"egress": [{"hosts": ["./*"]}]}, namespace="shop", labels=CANARY))
     projection = projected(cluster("Sidecar/shop/theirs"), observed, SHOP)
     ours = one(projection, "Sidecar")

@@ -94,7 +94,7 @@ def _plain(node: yaml.Node | None) -> Any:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    """Numbers and booleans are told apart from text, since istiod takes neither for a text."""
+    """Numbers and booleans stay what they are, since istiod takes neither for a text."""
     if node.tag.endswith((":bool", ":int", ":float", ":null")):
         return SafeConstructor().construct_object(node)
     return node.value
