@@ -18,6 +18,8 @@ from egress_server.domain.model.selectors import Labels
 
 MAX_ITEMS = 2_000
 """The maximum number of objects of each kind, which keeps a record below about 1 MiB."""
+MAX_RULES = 5_000
+"""The maximum number of rules, matches and destinations of all VirtualServices together."""
 MAX_POLICY_GAPS = 500
 MAX_WORKLOADS = 1_000
 

@@ -27,6 +27,7 @@ class Observer:
         self._root = root
         self._revision = revision
         self._managed: dict[ObjectKey, tuple[CachedObject, IstioObject]] = {}
+        self._readable_mesh_config: str | None = None
 
     def live(self, info: ClusterInfo) -> KubernetesLive:
         """What the cluster holds now. Raises PermanentError STATE_UNREADABLE."""
@@ -51,10 +52,13 @@ class Observer:
             namespaces=self.namespaces(),
             capabilities=self._capabilities(info),
             dynamic_dns=info.dynamic_dns,
+            auto_allocate=info.auto_allocate,
             service_ranges=tuple(self._service_ranges()),
             objects=everything,
             saved=state.saved,
+            former_mesh_config=self._readable_mesh_config,
         )
+        self._readable_mesh_config = observation.mesh_config_in_effect
         return KubernetesLive(objects, state.witness, changed_by=changed_by, observation=observation)
 
     def namespaces(self) -> dict[str, Mapping[str, str]]:
