@@ -52,8 +52,8 @@ def partial_captures(
 
 
 def capture_rules(snapshot: Snapshot, policy: Interception) -> CaptureRules:
-    """The rules of pods under `policy`. A cluster's service ranges are a placeholder; where none of the first EXAMINED
-    clusters has any, they add nothing."""
+    """The rules of pods under `policy`. A cluster's service ranges are a placeholder, which is left out if none of the
+    first EXAMINED clusters has any."""
     included: tuple[str, ...] = policy.include_cidrs
     if policy.include_service_cidrs and (included or _has_service_ranges(snapshot, policy)):
         included = (*included, SERVICE_CIDRS)
