@@ -5,12 +5,15 @@ from functools import cached_property
 
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
-from egress_server.domain.model.status import NAMESPACE_MISSING, UNSUPPORTED, Problem
+from egress_server.domain.model.status import NAMESPACE_IGNORED, NAMESPACE_MISSING, UNSUPPORTED, Problem
 from egress_server.domain.render.virtual_service import resources_in
+from egress_server.targets.kubernetes.api.kinds import ISTIO_KINDS
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER
 from egress_server.targets.kubernetes.observe.observation import Observation, applies_to_sidecars, full_hosts
+
+_ISTIO_KINDS = frozenset(kind.name for kind in ISTIO_KINDS)
 
 
 class ProjectionBuilder:
@@ -54,6 +57,9 @@ class ProjectionBuilder:
         if namespace not in self.observed.namespaces:
             self.reject(obj, NAMESPACE_MISSING, f"namespace {namespace} does not exist on the cluster yet")
             return False
+        if kind in _ISTIO_KINDS and (why := self.observed.why_namespace_ignored(namespace)):
+            self.reject(obj, NAMESPACE_IGNORED, why)
+            return False
         return True
 
     def reject_foreign(self, obj: IstioObject, owner: CachedObject, problem: str) -> None:
@@ -66,6 +72,13 @@ class ProjectionBuilder:
             f"{name}{writer} {problem}; to allow mesh-egress to manage it, "
             f"run: egressctl cluster adopt {self.cluster.id} {name}",
         )
+
+    def add_unless_named(self, obj: IstioObject) -> None:
+        """The cluster should hold it, unless an unmanaged object has its name."""
+        if namesake := self.foreign_namesake(obj):
+            self.reject_foreign(obj, namesake, "has this name and is not managed by mesh-egress")
+        else:
+            self.add(obj)
 
     def foreign_virtual_services(self, host: str) -> Sequence[CachedObject]:
         """The unmanaged VirtualServices for a host that apply to sidecars, oldest first."""
@@ -84,7 +97,20 @@ class ProjectionBuilder:
         found = self.observed.objects.get(key_of(obj))
         return None if found is None or found.managed else found
 
+    def named_beside_ignored(self, obj: IstioObject) -> IstioObject:
+        """The object, under another name if an object that istiod does not read has its name."""
+        while (found := self.foreign_namesake(obj)) and self.observed.why_ignored(found):
+            metadata = obj["metadata"]
+            obj = {**obj, "metadata": {**metadata, "name": f"{metadata['name']}-{self.observed.istio_revision}"}}
+        return obj
+
 
 def managed_object(obj: IstioObject, **spec: object) -> IstioObject:
     """A managed object with other fields in its spec."""
     return {**obj, "metadata": {**obj["metadata"], "labels": dict(MANAGED_BY)}, "spec": {**obj["spec"], **spec}}
+
+
+def exported_to(obj: IstioObject) -> set[str]:
+    """The namespaces that a rendered object is exported to; empty if to all."""
+    namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
+    return set() if "*" in export_to else {namespace if to == "." else to for to in export_to}

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from egress_server.domain.istio.manifest import full_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.domain.model.resources import HeaderMatch, MatchKind
 from egress_server.domain.render.host_traffic import virtual_service_rank
@@ -14,8 +15,7 @@ from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, fields_object
-from egress_server.targets.kubernetes.observe.observation import full_host, is_visible
-from egress_server.targets.kubernetes.project.builder import ProjectionBuilder
+from egress_server.targets.kubernetes.project.builder import ProjectionBuilder, exported_to
 
 Route = Mapping[str, Any]
 Match = Mapping[str, Any]
@@ -110,10 +110,7 @@ def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> Non
         return
     owner = _owner(builder, obj)
     if owner is None:
-        if namesake := builder.foreign_namesake(obj):
-            builder.reject_foreign(obj, namesake, "has this name and is not managed by mesh-egress")
-        else:
-            builder.add(obj)
+        builder.add_unless_named(obj)
     elif builder.is_adopted(owner.key):
         _merge(builder, obj, owner)
     else:
@@ -125,22 +122,14 @@ def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
     its clients. If ours is exported to all, those in its own namespace are considered."""
     ours = builder.observed.managed(key_of(obj))
     namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
-    for other in builder.foreign_virtual_services(full_host(obj["spec"]["hosts"][0], namespace)):
-        for client in _clients(obj) or {namespace}:
-            preferred = _rank(other, client) < virtual_service_rank(export_to, namespace, client)
-            if is_visible(other, client) and (ours is None or other.age < ours.age or preferred):
+    for other in builder.foreign_virtual_services(full_name(obj["spec"]["hosts"][0], namespace)):
+        theirs, their_namespace = builder.observed.export_to(other), other.key.namespace
+        for client in exported_to(obj) or {namespace}:
+            rank = virtual_service_rank(theirs, their_namespace, client)
+            preferred = rank < virtual_service_rank(export_to, namespace, client)
+            if builder.observed.is_visible(other, client) and (ours is None or other.age < ours.age or preferred):
                 return other
     return None
-
-
-def _rank(other: CachedObject, client: str) -> int:
-    return virtual_service_rank(other.content.get("exportTo") or (), other.key.namespace, client)
-
-
-def _clients(obj: IstioObject) -> set[str]:
-    """The namespaces that one of our objects is exported to; empty if to all."""
-    namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
-    return set() if "*" in export_to else {namespace if to == "." else to for to in export_to}
 
 
 def _merge(builder: ProjectionBuilder, obj: IstioObject, owner: CachedObject) -> None:
@@ -173,7 +162,7 @@ def _routes(
         ours, ends = faulted_routes([route for route in ours if "fault" in route], foreign, ends)
     if owner.content["hosts"] != [host]:
         ours = [for_host(route, host) for route in ours]
-    if clients := _clients(obj):
+    if clients := exported_to(obj):
         ours = [restricted for route in ours if (restricted := for_clients(route, clients))["match"]]
         ends = {name: end for name, end in ends.items() if name in {route["name"] for route in ours}}
     return [route if "fault" in route or route["name"] in ends else _named(route, host) for route in ours], ends
