@@ -1,0 +1,54 @@
+"""Which faults apply to a request, and how messages describe them."""
+
+from collections.abc import Mapping
+
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.selectors import Labels
+
+
+def fault_mismatch(fault: Fault, port: int, namespace: str, labels: Labels, headers: Mapping[str, str]) -> str:
+    """Why a fault on the host of a request does not apply to it; empty if it does. A regular expression counts as
+    matching, because only the sidecar can evaluate it."""
+    if fault.ports and port not in fault.ports:
+        return f"applies only to port {', '.join(map(str, fault.ports))}"
+    if fault.source_namespace not in {"", namespace}:
+        return f"applies only to workloads in namespace {fault.source_namespace}"
+    if not fault.source_labels.items() <= labels.items():
+        return f"applies only to workloads labeled {format_labels(fault.source_labels)}"
+    given = {name.lower(): value for name, value in headers.items()}
+    missing = next((match for match in fault.match_headers if not _matches(match, given.get(match.name))), None)
+    return f"applies only to requests whose header {missing.name} {_condition(missing)}" if missing else ""
+
+
+def spares_some(delay: Delay | None, abort: Abort | None) -> bool:
+    """Whether a fault leaves some requests alone: percentages are random."""
+    return max(part.percent for part in (delay, abort) if part) < 100
+
+
+def describe_effect(delay: Delay | None, abort: Abort | None) -> str:
+    """What a fault does to requests, for messages."""
+    parts = []
+    if delay:
+        parts.append(f"delays {delay.percent:g}% of requests by {delay.seconds:g} s")
+    if abort:
+        status = f"HTTP {abort.http_status}" if abort.http_status else f"gRPC {abort.grpc_status}"
+        parts.append(f"aborts {abort.percent:g}% of requests with {status}")
+    return " and ".join(parts)
+
+
+def format_labels(labels: Labels) -> str:
+    """Labels as in a Kubernetes label selector."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def _matches(match: HeaderMatch, value: str | None) -> bool:
+    if value is None:
+        return False
+    if match.kind is MatchKind.EXACT:
+        return value == match.value
+    return match.kind is not MatchKind.PREFIX or value.startswith(match.value)
+
+
+def _condition(match: HeaderMatch) -> str:
+    verbs = {MatchKind.EXACT: "is", MatchKind.PREFIX: "starts with", MatchKind.REGEX: "matches"}
+    return f"{verbs[match.kind]} {match.value!r}" if match.kind in verbs else "is present"
