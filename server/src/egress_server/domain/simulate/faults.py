@@ -1,21 +1,20 @@
 """Which faults apply to a request, and how messages describe them."""
 
-from collections.abc import Mapping
-
 from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
 from egress_server.domain.model.selectors import Labels
+from egress_server.domain.simulate.istiod.requests import Request
 
 
-def fault_mismatch(fault: Fault, port: int, namespace: str, labels: Labels, headers: Mapping[str, str]) -> str:
+def fault_mismatch(fault: Fault, request: Request) -> str:
     """Why a fault on the host of a request does not apply to it; empty if it does. A regular expression counts as
     matching, because only the sidecar can evaluate it."""
-    if fault.ports and port not in fault.ports:
+    if fault.ports and request.destination.port not in fault.ports:
         return f"applies only to port {', '.join(map(str, fault.ports))}"
-    if fault.source_namespace not in {"", namespace}:
+    if fault.source_namespace not in {"", request.namespace}:
         return f"applies only to workloads in namespace {fault.source_namespace}"
-    if not fault.source_labels.items() <= labels.items():
+    if not fault.source_labels.items() <= request.labels.items():
         return f"applies only to workloads labeled {format_labels(fault.source_labels)}"
-    given = {name.lower(): value for name, value in headers.items()}
+    given = {name.lower(): value for name, value in request.headers.items()}
     missing = next((match for match in fault.match_headers if not _matches(match, given.get(match.name))), None)
     return f"applies only to requests whose header {missing.name} {_condition(missing)}" if missing else ""
 

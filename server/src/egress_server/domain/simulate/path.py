@@ -75,6 +75,12 @@ class Path:
         return self.hangs or self.virtual_host is not None or (self.chain is not None and not self.chain.is_http)
 
     @property
+    def all_sent(self) -> tuple[SentTo, ...]:
+        """All upstreams that the connection may be sent to."""
+        by_rules = (each for effect in self.rules for each in effect.sent_to)
+        return (*self.sent_to, *by_rules, *((self.egress,) if self.egress else ()))
+
+    @property
     def fault(self) -> str:
         """The managed fault that applies to the request; empty if there is none."""
         first = self.rules[0].rule if self.rules else None

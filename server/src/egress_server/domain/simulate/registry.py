@@ -18,7 +18,7 @@ from egress_server.domain.observed.foreign_config import sidecar_name
 from egress_server.domain.observed.foreign_services import is_service
 from egress_server.domain.simulate.istiod.scope import SidecarScope
 from egress_server.domain.simulate.istiod.services import Service
-from egress_server.domain.simulate.istiod.world import world_of
+from egress_server.domain.simulate.istiod.world import World, world_of
 from egress_server.domain.simulate.outbound_mode import effective_mode
 
 
@@ -69,7 +69,7 @@ def registry(
     hosts = world.hosts() if port is None else dict.fromkeys(h for e in world.on_port(port) for h in e.hosts)
     items = [item for host in hosts for item in items_of_host(scope, host)]
     items.sort(key=lambda item: (effective.create_time(item.entry.name), item.entry.name))
-    return [item for item in _with_port_conflicts(items) if port in {None, item.port.number}]
+    return [item for item in _with_port_conflicts(items, world) if port in {None, item.port.number}]
 
 
 def items_of_host(scope: SidecarScope, host: str) -> Iterator[RegistryItem]:
@@ -137,17 +137,17 @@ def _unmerged_reason(item: RegistryItem) -> str:
     )
 
 
-def _with_port_conflicts(items: Sequence[RegistryItem]) -> list[RegistryItem]:
+def _with_port_conflicts(items: Sequence[RegistryItem], world: World) -> list[RegistryItem]:
     """The items after conflicts on their ports, which older items win."""
     first: dict[int, RegistryItem] = {}
     claims: dict[tuple[int, str, str], RegistryItem] = {}
     resolved = []
     for item in items:
         if item.reachable and (item.is_http or not _has_single_addresses(item)):
-            holder = first.setdefault(item.port.number, item)
-            if (item.port.protocol in _ALONE or holder.port.protocol in _ALONE) and (
-                item.port.protocol is not holder.port.protocol
-            ):
+            assumed = world.assumes_http(item.port.number)
+            holder = None if assumed else first.setdefault(item.port.number, item)
+            protocols = {item.port.protocol, holder.port.protocol if holder else Protocol.HTTP}
+            if len(protocols) > 1 and not _ALONE.isdisjoint(protocols):
                 item = _protocol_conflict(item, holder)
         if item.reachable and not item.is_http and item.port.protocol is not Protocol.DETECTED:
             item = _claim(item, claims)
@@ -155,21 +155,22 @@ def _with_port_conflicts(items: Sequence[RegistryItem]) -> list[RegistryItem]:
     return resolved
 
 
-_ALONE = (Protocol.MONGO, Protocol.MYSQL)
+_ALONE = frozenset((Protocol.MONGO, Protocol.MYSQL))
 
 
 def _has_single_addresses(item: RegistryItem) -> bool:
     return bool(item.entry.addresses) and not any("/" in address for address in item.entry.addresses)
 
 
-def _protocol_conflict(item: RegistryItem, holder: RegistryItem) -> RegistryItem:
+def _protocol_conflict(item: RegistryItem, holder: RegistryItem | None) -> RegistryItem:
     """These protocols can't share a listener with others, for which it waits for the client's first bytes."""
-    alone = item if item.port.protocol in _ALONE else holder
+    alone = holder if holder and holder.port.protocol in _ALONE else item
+    user = f"{holder.host} of an older entry" if holder else "the cluster's own Services"
     reason = (
         f"{alone.port.protocol.label} can't share a port with other protocols, and port {item.port.number} is already "
-        f"used by {holder.host} of an older entry"
+        f"used by {user}"
     )
-    return replace(item, reachable=False, shadowed_by=holder.entry.name, reason=reason)
+    return replace(item, reachable=False, shadowed_by=holder.entry.name if holder else "", reason=reason)
 
 
 def _claim(item: RegistryItem, claims: dict[tuple[int, str, str], RegistryItem]) -> RegistryItem:

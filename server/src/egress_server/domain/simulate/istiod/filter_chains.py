@@ -13,13 +13,13 @@ _ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class FilterChain:
-    """A filter chain that exists because of a service. It is for connections to some server names and address ranges,
+    """A filter chain that exists because of a service, None if an unknown one is assumed. It is for connections to some server names and address ranges,
     all if there are none, and sends them to its targets, as a VirtualService or else the service itself says.
 
     One that `is_http` is for plaintext HTTP and has routes: those of the port, or only those of `routes_of`.
     """
 
-    service: Service
+    service: Service | None
     server_names: tuple[str, ...] = ()
     cidrs: tuple[str, ...] = ()
     targets: tuple[RouteTarget, ...] = ()
@@ -48,7 +48,7 @@ def choose_chain(chains: Sequence[FilterChain], address: str, server_name: str, 
     default = next((chain for chain in chains if chain.matches_all), None)
     specific = [chain for chain in chains if not chain.matches_all]
     lengths = {id(chain): _prefix_length(chain, address) for chain in specific}
-    longest = max((length for length in lengths.values() if length is not None), default=None)
+    longest = max((length for length in lengths.values() if length is not None), default=-1)
     in_range = [chain for chain in specific if lengths[id(chain)] == longest]
     named = _by_server_name(in_range, server_name)
     return next((chain for chain in named if not chain.is_http or http), default)

@@ -82,6 +82,8 @@ class _Builder:
         if not egress.port:
             for listener in self.listeners.values():
                 listener.locked = True
+            if self._scope.world.assumes_http(self._port) and "" not in self.listeners:
+                self.listeners[""] = Listener("", Protocol.DETECTED, [FilterChain(None, is_http=True)])
         services = relevant_services(self._scope, egress, self._request, self._address)
         for service in services:
             port = service.port(self._port)

@@ -127,9 +127,10 @@ def _kubernetes_service(effective: Effective, entry: ServiceEntry, created: date
 
 
 def _export_to(effective: Effective, entry: ServiceEntry) -> frozenset[str]:
-    """Its exportTo or MeshConfig's default, as serviceEntryVisibility restricts it."""
+    """Its exportTo or MeshConfig's default, as serviceEntryVisibility restricts it. Managed entries say it always."""
     mesh = effective.foreign.mesh
-    export_to = frozenset(entry.export_to or mesh.default_service_export_to or (ANY,))
+    default = () if is_resource(entry.name) else mesh.default_service_export_to
+    export_to = frozenset(entry.export_to or default or (ANY,))
     if is_service(entry) or export_to == {NONE}:
         return export_to
     if entry.namespace in mesh.hidden_namespaces:

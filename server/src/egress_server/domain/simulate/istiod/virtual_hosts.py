@@ -12,9 +12,8 @@ from egress_server.domain.simulate.istiod.requests import Request, source_matche
 from egress_server.domain.simulate.istiod.scope import ScopeListener, SidecarScope
 from egress_server.domain.simulate.istiod.services import Service
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService, unconditional
+from egress_server.domain.simulate.istiod.world import ALWAYS_ROUTED
 
-ALWAYS_ROUTED = 80
-"""On this port istiod gives hosts of VirtualServices routes even if nothing registers them."""
 Route = tuple[HttpRule, RequestMatch | None]
 
 

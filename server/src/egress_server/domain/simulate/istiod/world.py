@@ -21,6 +21,8 @@ from egress_server.domain.simulate.istiod.services import Service, services_of
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService, foreign_virtual_services, managed
 
 _RECENT = 4
+ALWAYS_ROUTED = 80
+"""On this port istiod gives hosts of VirtualServices routes even if nothing registers them."""
 
 
 class World:
@@ -45,6 +47,12 @@ class World:
         """The ports of an entry, or of the Service that it was converted from."""
         known = self.effective.foreign.known_services.get(entry.hosts[0]) if is_service(entry) else None
         return known.ports if known else entry.ports
+
+    def assumes_http(self, port: int) -> bool:
+        """Whether some unknown Service is assumed to make a port an HTTP port: practically every cluster has one on
+        port 80."""
+        foreign = self.effective.foreign
+        return port == ALWAYS_ROUTED and not (foreign.known and foreign.complete)
 
     def on_port(self, number: int) -> list[ServiceEntry]:
         """The entries that declare a port."""
