@@ -31,8 +31,8 @@ from egress_server.domain.render.route_names import (
     fault_route_name,
     faulted_name,
     is_fallback,
-    is_needed,
     plain_name,
+    without_fault,
 )
 
 Part = dict[str, Any]
@@ -94,8 +94,8 @@ def only_injects_faults(obj: IstioObject) -> bool:
     """Whether an object is a VirtualService that exists only for faults, even if they have been removed from it."""
     if obj["kind"] != "VirtualService":
         return False
-    needed = [route for route in obj["spec"].get("http", ()) if is_needed(route.get("name", ""))]
-    return all(is_fallback(route.get("name", "")) and route.keys() <= _FALLBACK_FIELDS for route in needed)
+    named = ((without_fault(route.get("name", "")), route) for route in obj["spec"].get("http", ()))
+    return all(is_fallback(name) and route.keys() <= _FALLBACK_FIELDS for name, route in named if name)
 
 
 def _is_conditional(fault: Fault) -> bool:

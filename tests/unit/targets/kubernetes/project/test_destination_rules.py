@@ -36,8 +36,8 @@ def rule(name: str = "theirs", host: str = HOST, **more: Any) -> CachedObject:
     ],
 )
 def test_who_does_not_own_the_host(theirs: CachedObject) -> None:
-    """Another host, a wildcard, a name in upper case (which Istio compares as it is); another namespace; one that our clients don't see, or only some workloads, or that
-    istiod does not read."""
+    """Another host, a wildcard, a name in upper case (which Istio compares as it is); another namespace; one that our
+    clients don't see, or only some workloads, or that istiod does not read."""
     projection = projected(cluster(), observe(theirs), BANK)
     assert reasons(projection) == {}
     assert one(projection, "DestinationRule")["spec"]["trafficPolicy"] == POLICY

@@ -150,7 +150,7 @@ def test_our_own_routes_come_first() -> None:
     """If we may route, we need nothing from the owner's routes."""
     slow = entry("bank", traffic=TrafficSettings(timeout=1.0))
     names = [route["name"] for route in merged(observe(virtual_service("theirs", HOST)), slow, BROKEN)["spec"]["http"]]
-    assert names == ["fault-default.broken=fallback"]
+    assert names == [f"fault-default.broken=egress-{HOST}/fallback"]
     some = fault("some", ports=(80,))
     names = [route["name"] for route in merged(observe(virtual_service("theirs", HOST)), slow, some)["spec"]["http"]]
     assert names == ["fault-default.some", f"egress-{HOST}/fallback"]

@@ -9,7 +9,7 @@ from egress_server.domain.istio.manifest import full_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.domain.model.resources import HeaderMatch, MatchKind
 from egress_server.domain.render.host_traffic import virtual_service_rank
-from egress_server.domain.render.route_names import without_plain
+from egress_server.domain.render.route_names import in_foreign_object, own_name, without_fault
 from egress_server.domain.render.virtual_service import merge_headers, only_injects_faults, render_headers
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
@@ -37,7 +37,7 @@ def faulted_routes(
             matches = _all_matches(fault.get("match") or _ANY, route.get("match") or _ANY)
             if not matches:
                 continue
-            name = without_plain(fault["name"]) + (f"/their-{number}" if number else "")
+            name = own_name(fault["name"]) + (f"/their-{number}" if number else "")
             routes.append(_faulted(name, fault, route, matches))
             ending[name] = ends[fault["name"]]
             number += 1
@@ -164,10 +164,11 @@ def _routes(
         ours = [for_host(route, host) for route in ours]
     if clients := exported_to(obj):
         ours = [restricted for route in ours if (restricted := for_clients(route, clients))["match"]]
-        ends = {name: end for name, end in ends.items() if name in {route["name"] for route in ours}}
-    return [route if "fault" in route or route["name"] in ends else _named(route, host) for route in ours], ends
+    names = {route["name"]: _named(route["name"], host) for route in ours}
+    renamed = [{**route, "name": names[route["name"]]} for route in ours]
+    return renamed, {names[name]: end for name, end in ends.items() if name in names}
 
 
-def _named(route: dict[str, Any], host: str) -> dict[str, Any]:
-    """Under a name that no foreign route has."""
-    return {**route, "name": f"egress-{host}/{route['name']}"}
+def _named(name: str, host: str) -> str:
+    """A name that no foreign route has."""
+    return in_foreign_object(name, host) if without_fault(name) else name
