@@ -10,7 +10,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from egress.v1 import common_pb2
 from egress.v1 import service_entry_pb2 as pb
 from egress_server.domain.model.findings import Finding
-from egress_server.domain.model.resources import HeaderMatch, MatchKind
+from egress_server.domain.model.resources import HeaderMatch, MatchKind, StringMatch
 from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems
 
@@ -114,6 +114,22 @@ def _read_header(message: pb.HeaderMatch) -> HeaderMatch:
 def write_headers(matches: Iterable[HeaderMatch]) -> list[pb.HeaderMatch]:
     """Header matches."""
     return [_write_header(match) for match in matches]
+
+
+def read_string_match(message: Any, field: str) -> StringMatch | None:
+    """The StringMatch in a field of `message`; None if it is not set."""
+    if not message.HasField(field):
+        return None
+    match = getattr(message, field)
+    kind = match.WhichOneof("value")
+    return StringMatch(MatchKind(kind), getattr(match, kind)) if kind else StringMatch(MatchKind.PRESENT)
+
+
+def write_string_match(match: StringMatch | None) -> pb.StringMatch | None:
+    """A StringMatch; None if there is no condition."""
+    if match is None:
+        return None
+    return pb.StringMatch() if match.kind is MatchKind.PRESENT else pb.StringMatch(**{match.kind.value: match.value})
 
 
 def _write_header(match: HeaderMatch) -> pb.HeaderMatch:
