@@ -9,6 +9,7 @@ from egress_server.targets.kubernetes.api.discovery import ClusterInfo
 from egress_server.targets.kubernetes.api.kinds import MANAGED_KINDS
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.objects import CachedObject
+from egress_server.targets.kubernetes.informer.watch_specs import injector_name
 from egress_server.targets.kubernetes.interception.admission import ScopedRules, read_scoped_rules
 from egress_server.targets.kubernetes.interception.survey import Injection
 from egress_server.targets.kubernetes.label_selector import WorkloadSelector
@@ -87,7 +88,7 @@ class Observer:
         policies = read_scoped_rules(self._cache.objects_of(kinds.ADMISSION_POLICY).values())
         state = read_last_applied(self._cache.get(last_applied_key(self._root)))
         deferred = sorted(map(ScopedRules.of, state.deferred.values()), key=lambda rules: rules.rank)
-        return Injection(mesh, policies, deferred)
+        return Injection(mesh, policies, deferred, (self._root, injector_name(self._revision)))
 
     def _capabilities(self, info: ClusterInfo) -> Capabilities:
         missing = [kind.name for kind in kinds.ISTIO_KINDS if self._cache.served(kind) is None]
