@@ -71,7 +71,7 @@ def test_what_is_not_known_of_selected_workloads() -> None:
 
 
 def test_managed_entries_select_too() -> None:
-    """They are listed apart, since they are no part of the inventory."""
+    """They are listed apart, since inventories have no managed entries."""
     there = inventory(entry(managed=True, **DB), workloads=[], selected={SELECTOR: ("10.0.0.1",)})
     assert (there.entries, there.selected) == ((), (SelectedAddresses("default", "db", ("10.0.0.1",)),))
 
