@@ -9,8 +9,9 @@ from egress_server.domain.simulate.interception import CaptureRules
 from egress_server.targets.kubernetes.interception.admission import ScopedRules
 from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, INCLUDE_RANGES, Pod, read_pod
 from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps, sidecar_gaps
-from egress_server.targets.kubernetes.interception.survey import Injection, stale_workloads
+from egress_server.targets.kubernetes.interception.survey import Injection, injection_gaps, stale_workloads
 from egress_server.targets.kubernetes.interception.templates import PodTemplate
+from egress_server.targets.kubernetes.label_selector import WorkloadSelector
 from tests.support.meshes import BIRTH
 
 ALL = {"includeIPRanges": "*", "excludeIPRanges": "", "includeOutboundPorts": "", "excludeOutboundPorts": ""}
@@ -148,6 +149,23 @@ def test_pods_that_are_not_covered(obj: dict[str, Any], kind: PolicyGapKind, why
     assert why in found[0].why
 
 
+def test_interception_that_does_not_cover_new_pods() -> None:
+    """The injector's values and the rules of scopes, unless only the metadata service is excluded."""
+    narrow = {**ALL, "includeIPRanges": "10.0.0.0/8"}
+    rules = [ScopedRules("shop", {}, narrow), ScopedRules("lab", {"app": "web"}, {**ALL, "excludeOutboundPorts": "25"})]
+    found = list(injection_gaps(Injection(narrow, rules[:1], rules[1:], ("istio-system", "injector"))))
+    assert {gap.kind for gap in found} == {PolicyGapKind.INTERCEPTION}
+    assert [(gap.object_kind, gap.namespace, gap.name) for gap in found] == [
+        ("ConfigMap", "istio-system", "injector"),
+        ("Interception", "shop", "*"),
+        ("Interception", "lab", "app=web"),
+    ]
+    assert found[0].why == "new sidecars are bypassed by connections to all but 10.0.0.0/8"
+    assert found[2].why == "new sidecars of workloads with app=web are bypassed by connections to port 25"
+    assert list(injection_gaps(Injection({**ALL, "excludeIPRanges": "169.254.169.254/32"}))) == []
+    assert list(injection_gaps(Injection({}))) == []
+
+
 def test_pods_that_are_covered() -> None:
     """One whose connections are all captured, and one in a namespace that is not in the mesh."""
     assert list(pod_gaps([read(pod(init()))], MESHED)) == []
@@ -178,3 +196,21 @@ def test_deferred_rules_make_workloads_stale() -> None:
     for labels, stale in (({"app": "curl"}, ["Deployment"]), ({}, [])):
         waiting = Injection(ALL, deferred=(rules,), templates={pods[0].owner: PodTemplate({}, labels)})
         assert [each.kind for each in stale_workloads(pods, waiting)] == stale
+
+
+def test_only_a_ready_pod_has_addresses() -> None:
+    """All of them, or the one that older versions report."""
+    ready = [{"type": "Ready", "status": "True"}]
+    both = {"conditions": ready, "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "2001:db8::1"}]}
+    assert read(pod() | {"status": both}).addresses == ("10.0.0.1", "2001:db8::1")
+    assert read(pod() | {"status": {"conditions": ready, "podIP": "10.0.0.1"}}).addresses == ("10.0.0.1",)
+    assert read(pod() | {"status": {**both, "conditions": [{"type": "Ready", "status": "False"}]}}).addresses == ()
+    assert read(pod()).addresses == ()
+
+
+def test_a_workload_selector_selects_by_namespace_and_all_labels() -> None:
+    """More labels do no harm."""
+    selector = WorkloadSelector("shop", frozenset({("app", "db")}))
+    assert selector.selects("shop", {"app": "db", "x": "y"})
+    assert not selector.selects("shop", {"app": "web"})
+    assert not selector.selects("lab", {"app": "db"})

@@ -7,7 +7,7 @@ but listed page by page: less often the longer that takes, and immediately when 
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 
@@ -15,9 +15,9 @@ import structlog
 
 from egress_server.aio.waiting import wait_for_event
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.domain.observed.inventory import PolicyGap, StaleWorkload
+from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind, StaleWorkload
 from egress_server.domain.render.policies import ALL
-from egress_server.domain.simulate.interception import CaptureRules, parse_rules
+from egress_server.domain.simulate.interception import CaptureRules, describe_bypassed, parse_rules
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import POD
@@ -25,16 +25,18 @@ from egress_server.targets.kubernetes.interception.admission import ScopedRules,
 from egress_server.targets.kubernetes.interception.pods import Pod, PodOwner, read_pod, values_of
 from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps
 from egress_server.targets.kubernetes.interception.templates import TEMPLATED, PodTemplate, own_annotations
+from egress_server.targets.kubernetes.label_selector import WorkloadSelector
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
     """What new pods get: the mesh's values in the injector, our policies for scopes, what a restart would write into
-    templates, and, if any of that depends on them, the pod templates."""
+    templates, namespace and name of the injector's ConfigMap, and the pod templates, if any of that depends on them."""
 
     mesh: Mapping[str, str]
     policies: Sequence[ScopedRules] = ()
     deferred: Sequence[ScopedRules] = ()
+    injector: tuple[str, str] = ("", "")
     templates: Mapping[PodOwner, PodTemplate] = field(default_factory=dict)
 
     def rules_for(self, pod: Pod) -> CaptureRules:
@@ -66,6 +68,25 @@ def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWork
         StaleWorkload(owner.kind, owner.namespace, owner.name, stale[owner], total[owner], differences[owner])
         for owner in sorted(stale, key=lambda owner: (owner.namespace, owner.name, owner.kind))
     ]
+
+
+def _selected(pods: Iterable[Pod], selector: WorkloadSelector) -> Iterator[str]:
+    for pod in pods:
+        if selector.selects(pod.namespace, pod.labels):
+            yield from pod.addresses
+
+
+def injection_gaps(injection: Injection) -> Iterator[PolicyGap]:
+    """The mesh's rules and those of scopes under which connections of new pods bypass their sidecars."""
+    if injection.mesh and (bypassed := describe_bypassed(parse_rules(injection.mesh))):
+        why = f"new sidecars are bypassed by connections {bypassed}"
+        yield PolicyGap(PolicyGapKind.INTERCEPTION, "ConfigMap", *injection.injector, why)
+    for scope in (*injection.policies, *injection.deferred):
+        if bypassed := describe_bypassed(parse_rules(scope.values)):
+            labels = ",".join(f"{key}={value}" for key, value in sorted(scope.labels.items()))
+            new = f"new sidecars of workloads with {labels}" if labels else "new sidecars"
+            why = f"{new} are bypassed by connections {bypassed}"
+            yield PolicyGap(PolicyGapKind.INTERCEPTION, "Interception", scope.namespace, labels or "*", why)
 
 
 def _difference(has: CaptureRules, wanted: CaptureRules) -> str:
@@ -108,28 +129,32 @@ _PAUSE_TIMES = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The result. `workloads` counts those with a sidecar by namespace."""
+    """The result. `workloads` counts those with a sidecar by namespace; `selected` are the addresses of the ready pods
+    that each selector selects."""
 
     stale: tuple[StaleWorkload, ...] = ()
     policy_gaps: tuple[PolicyGap, ...] = ()
     workloads: Mapping[str, int] = field(default_factory=dict)
+    selected: Mapping[WorkloadSelector, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Surveyor:
-    """Keeps `survey` up to date. `injection` and `namespaces` return what is known of the cluster; `on_change` is
-    called when the result differs from the one before."""
+    """Keeps `survey` up to date. `injection`, `namespaces` and `selectors` return what is known of the cluster;
+    `on_change` is called when the result differs from the one before."""
 
     def __init__(
         self,
         client: ApiClient,
         injection: Callable[[], Injection],
         namespaces: Callable[[], Mapping[str, Mapping[str, str]]],
+        selectors: Callable[[], Collection[WorkloadSelector]],
         on_change: Callable[[], None],
     ) -> None:
         self.survey = Survey()
         self._client = client
         self._injection = injection
         self._namespaces = namespaces
+        self._selectors = selectors
         self._on_change = on_change
         self._triggered = asyncio.Event()
 
@@ -159,8 +184,9 @@ class Surveyor:
             injection = replace(injection, templates=await self._templates())
         survey = Survey(
             tuple(stale_workloads(pods, injection)),
-            tuple(pod_gaps(pods, self._namespaces())),
+            (*injection_gaps(injection), *pod_gaps(pods, self._namespaces())),
             Counter(namespace for namespace, _ in {(p.namespace, p.owner) for p in pods if p.has_sidecar}),
+            {selector: tuple(sorted(_selected(pods, selector))) for selector in self._selectors()},
         )
         if survey != self.survey:
             self.survey = survey

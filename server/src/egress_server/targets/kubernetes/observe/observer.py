@@ -9,13 +9,17 @@ from egress_server.targets.kubernetes.api.discovery import ClusterInfo
 from egress_server.targets.kubernetes.api.kinds import MANAGED_KINDS
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.objects import CachedObject
+from egress_server.targets.kubernetes.informer.watch_specs import injector_name
 from egress_server.targets.kubernetes.interception.admission import ScopedRules, read_scoped_rules
 from egress_server.targets.kubernetes.interception.survey import Injection
+from egress_server.targets.kubernetes.label_selector import WorkloadSelector
 from egress_server.targets.kubernetes.last_applied import SavedFields, last_applied_key, read_last_applied
 from egress_server.targets.kubernetes.merge.owned_fields import fields_object
 from egress_server.targets.kubernetes.merge.registry import OWNED_FIELDS, containing_object
 from egress_server.targets.kubernetes.observe.inventory import injector_values
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive, Observation
+from egress_server.targets.kubernetes.observe.selection import workload_selector
+from egress_server.targets.kubernetes.observe.services import ServiceObjects
 
 
 class Observer:
@@ -64,13 +68,27 @@ class Observer:
         """The labels of each namespace."""
         return {key.name: found.labels for key, found in self._cache.objects_of(kinds.NAMESPACE).items()}
 
+    def services(self) -> ServiceObjects:
+        """The Services and what serves them."""
+        slices, workloads = kinds.ENDPOINT_SLICE, kinds.WORKLOAD_ENTRY
+        return ServiceObjects(
+            services=self._cache.objects_of(kinds.SERVICE).values(),
+            endpoint_slices=self._cache.objects_of(slices).values() if self._cache.served(slices) else None,
+            workload_entries=self._cache.objects_of(workloads).values() if self._cache.served(workloads) else None,
+        )
+
+    def workload_selectors(self) -> frozenset[WorkloadSelector]:
+        """Those of all ServiceEntries."""
+        found = map(workload_selector, self._cache.objects_of(kinds.SERVICE_ENTRY).values())
+        return frozenset(selector for selector in found if selector is not None)
+
     def injection(self) -> Injection:
         """The interception rules that new pods get. Raises PermanentError STATE_UNREADABLE."""
         mesh = injector_values(self._cache.objects_of(kinds.CONFIG_MAP), self._root, self._revision)
         policies = read_scoped_rules(self._cache.objects_of(kinds.ADMISSION_POLICY).values())
         state = read_last_applied(self._cache.get(last_applied_key(self._root)))
         deferred = sorted(map(ScopedRules.of, state.deferred.values()), key=lambda rules: rules.rank)
-        return Injection(mesh, policies, deferred)
+        return Injection(mesh, policies, deferred, (self._root, injector_name(self._revision)))
 
     def _capabilities(self, info: ClusterInfo) -> Capabilities:
         missing = [kind.name for kind in kinds.ISTIO_KINDS if self._cache.served(kind) is None]
