@@ -26,12 +26,12 @@ BIRTH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ports(*protocols: str) -> tuple[ServicePort, ...]:
-    """Ports written as `80:HTTP` or, with a target port, `80:HTTP:8080`."""
+    """Ports written as `80:HTTP`, `80` without a protocol, or, with a target port, `80:HTTP:8080`."""
     return tuple(_port(*text.split(":")) for text in protocols)
 
 
-def _port(number: str, protocol: str, target: str = "0") -> ServicePort:
-    return ServicePort(int(number), Protocol(protocol), f"{protocol.lower()}-{number}", int(target))
+def _port(number: str, protocol: str = "", target: str = "0") -> ServicePort:
+    return ServicePort.of(int(number), Protocol(protocol), "", int(target))
 
 
 def entry(id_: str = "bank", *, namespace: str = "default", **fields: Any) -> ServiceEntry:

@@ -1,15 +1,18 @@
 """What the harness promises to other tests: admission, interception, controllers and faults as on a real cluster."""
 
+import json
 from collections.abc import Mapping
 
 import httpx
 import pytest
 
 from tests.mesh.harness.cluster.api import path_of
+from tests.mesh.harness.cluster.binaries import print_progress
 from tests.mesh.harness.cluster.injection import included, try_pod
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.run import NotReady, eventually
 from tests.mesh.harness.workload.workload import Workload
+from tests.mesh.harness.xds.client import AdsClient, Identity
 
 URL = "http://www.example.com/"
 INCLUDE = "traffic.sidecar.istio.io/includeOutboundIPRanges"
@@ -185,3 +188,13 @@ def test_what_changed_is_found(mesh: Mesh) -> None:
     with mesh.api() as api:
         assert api.find(path_of("Namespace") + "/newcomer") is None
     assert before.differences(mesh.saved_state()) == []
+
+
+def test_istiod_sends_a_client_what_it_sends_to_the_sidecar_of_such_a_workload(mesh: Mesh, curl: Workload) -> None:
+    """So what any workload would get is known without a pod."""
+    identity = Identity(curl.namespace, "other", curl.pod()["metadata"]["labels"], curl.sandbox.addresses)
+    with AdsClient(mesh.istiod_address, mesh.name, print_progress) as ads:
+        sent = ads.configuration(identity)
+    sent_names = {each["name"] for each in (*sent.clusters, *sent.listeners, *sent.routes)}
+    held = map(json.loads, curl.sandbox.configuration().splitlines())
+    assert {resource["name"] for part in held for resource in part.values() if "name" in resource} == sent_names

@@ -130,6 +130,35 @@ PROTOCOLS = [
     ),
 ]
 
+ENDPOINTS = [
+    case("no address", [], entry("a", resolution=Resolution.STATIC), "EGR0123 endpoints"),
+    case("workloads", [], entry("a", resolution=Resolution.STATIC, workload_selector={"app": "x"})),
+    case("hidden from all", [], entry("a", resolution=Resolution.DNS, export_to=("~",)), "EGR0110 export_to"),
+    case(
+        "hidden from all, in another protocol",
+        [web("a", "80:HTTP", hosts=("x.io",), export_to=("~",))],
+        web("b", "80:TLS", hosts=("x.io",)),
+    ),
+]
+
+DATABASES = [
+    case(
+        "a database protocol is TCP to sidecars",
+        [],
+        db("a", "3306:MYSQL", addresses=("203.0.113.5",)),
+        "EGR0121 ports[0].protocol",
+    ),
+    case("and takes its port", [db("a")], db("b", "3306:REDIS"), SHARED, TAKES, "EGR0121 ports[0].protocol"),
+    case(
+        "and is the same as TCP",
+        [db("a", hosts=("db.io",))],
+        db("b", "3306:MYSQL", hosts=("db.io",)),
+        TAKES,
+        "EGR0121 ports[0].protocol",
+    ),
+    case("without a protocol", [], db("a", "3306", addresses=("203.0.113.5",)), "EGR0122 ports[0].protocol"),
+]
+
 TCP_PORTS = [
     case("two databases on one port", [db("a")], db("b"), SHARED, TAKES),
     case("with addresses", [db("a", addresses=("203.0.113.5",))], db("b", addresses=("203.0.113.6",))),
@@ -327,4 +356,5 @@ RESOLVERS = [
     case("that are not resolved", [], many(210, resolution=Resolution.NONE)),
 ]
 
-CASES = [*SOUND, *PROTOCOLS, *TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *NAMESPACES, *EXPORTS, *RESOLVERS]
+CASES = [*SOUND, *PROTOCOLS, *DATABASES, *ENDPOINTS]
+CASES += [*TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *NAMESPACES, *EXPORTS, *RESOLVERS]

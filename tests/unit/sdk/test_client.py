@@ -116,8 +116,8 @@ def test_what_cannot_be_read_is_not_sent(client: EgressClient, server: FakeServe
     """A value that is not valid raises a ValueError that names it."""
     with pytest.raises(ValueError, match="YAML or as fields"):
         client.upsert_service_entry("x", yaml="a: b", hosts=["h"])
-    with pytest.raises(ValueError, match="'80'"):
-        client.upsert_service_entry("x", hosts=["h"], ports=["80"])
+    with pytest.raises(ValueError, match="'x:HTTP'"):
+        client.upsert_service_entry("x", hosts=["h"], ports=["x:HTTP"])
     with pytest.raises(ValueError, match="'SMTP' is not valid: must be one of HTTP"):
         client.upsert_service_entry("x", hosts=["h"], ports=["25:SMTP"])
     with pytest.raises(ValueError, match="ALLOW_ANY, REGISTRY_ONLY"):

@@ -4,6 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from egress_server.domain.istio.read_destination_rule import read_destination_rule
+from egress_server.domain.istio.read_virtual_service import read_virtual_service
+from egress_server.domain.istio.sidecar import EgressListener
+from egress_server.domain.istio.virtual_service import VirtualServiceSpec
 from egress_server.domain.model.changes import ChangeRecord, ChangeType
 from egress_server.domain.model.clusters import (
     Cluster,
@@ -34,7 +38,14 @@ from egress_server.domain.model.resources import (
     WeightedDestination,
 )
 from egress_server.domain.model.selectors import ClusterSelector, Scope
-from egress_server.domain.observed.inventory import ForeignSidecar, Inventory, PolicyGap, PolicyGapKind
+from egress_server.domain.observed.inventory import (
+    ForeignDestinationRule,
+    ForeignSidecar,
+    ForeignVirtualService,
+    Inventory,
+    PolicyGap,
+    PolicyGapKind,
+)
 from egress_server.store.codec import decode_inventory, decode_record, decode_versioned, encode
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -124,6 +135,27 @@ def test_escapes_of_0_1_0_are_policy_gaps() -> None:
     assert decode_inventory(encode(inventory)) == inventory
     old = encode(inventory).replace(b'"policy_gaps":', b'"escapes":')
     assert decode_inventory(old) == inventory
+
+
+def test_an_inventory_with_rules_is_stored() -> None:
+    """VirtualServices, DestinationRules and Sidecars with all they contain; 0.1.0 stored none of their rules."""
+    match = {"headers": {"x": {"exact": "1"}}, "uri": {"prefix": "/"}}
+    fault = {"delay": {"fixedDelay": "1s", "percent": 1}, "abort": {"httpStatus": 500, "percentage": {"value": 1}}}
+    spec = read_virtual_service({"hosts": ["a"], "http": [{"match": [match], "fault": fault}], "tls": [{}]}, "shop")
+    policy = {"tls": {"mode": "SIMPLE"}, "portLevelSettings": [{"port": {"number": 80}}]}
+    rule = read_destination_rule({"host": "a", "trafficPolicy": policy, "subsets": [{"name": "v"}]}, "shop")
+    inventory = Inventory(
+        "east",
+        AT,
+        virtual_services=(ForeignVirtualService("shop", "v", ("a",), AT, spec=spec),),
+        destination_rules=(ForeignDestinationRule("shop", "d", AT, rule),),
+        sidecars=(ForeignSidecar("shop", "s", AT, listeners=(EgressListener(("*/*",), 80),)),),
+    )
+    assert decode_inventory(encode(inventory)) == inventory
+    old = b'{"cluster":"east","observe_time":"2026-01-01T00:00:00Z","virtual_services":[%s]}' % (
+        b'{"namespace":"shop","name":"v","hosts":["a"],"create_time":"2026-01-01T00:00:00Z"}'
+    )
+    assert decode_inventory(old).virtual_services[0].spec == VirtualServiceSpec()
 
 
 def test_rollbacks_of_0_1_0_are_reverts() -> None:

@@ -108,17 +108,17 @@ def selector(clusters: Iterable[str], labels: Mapping[str, str] | None) -> Clust
 
 
 def port(text: ServicePort | str) -> ServicePort:
-    """A port from `NUMBER:PROTOCOL[:NAME[:TARGET_PORT]]`, such as `80:HTTP` or `443:TLS:web:8443`."""
+    """A port from `NUMBER[:PROTOCOL[:NAME[:TARGET_PORT]]]`, such as `80:HTTP` or `443:TLS:web:8443`."""
     if isinstance(text, ServicePort):
         return text
     number, _, rest = text.partition(":")
     protocol, _, rest = rest.partition(":")
     name, _, target = rest.partition(":")
-    if not (protocol and number.isdecimal() and (target or "0").isdecimal()):
-        raise ValueError(f"port {text!r} is not NUMBER:PROTOCOL[:NAME[:TARGET_PORT]], such as 80:HTTP")
+    if not (number.isdecimal() and (target or "0").isdecimal()):
+        raise ValueError(f"port {text!r} is not NUMBER[:PROTOCOL[:NAME[:TARGET_PORT]]], such as 80:HTTP")
     return ServicePort(
         number=int(number),
-        protocol=enum(ServicePort.Protocol, protocol),
+        protocol=enum(ServicePort.Protocol, protocol) if protocol else ServicePort.PROTOCOL_UNSPECIFIED,
         name=name,
         target_port=int(target or 0),
     )

@@ -29,6 +29,7 @@ class EnumField(Generic[E]):
         self._fallback = default or next(iter(choices))
         if default is not None:
             self._values[0] = default
+            self._numbers.setdefault(default, 0)
 
     def read(self, number: int, problems: Problems) -> E:
         """The domain value. Proto enums are open, so an unknown number gets here and is reported with its path."""

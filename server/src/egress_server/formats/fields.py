@@ -122,7 +122,7 @@ class Fields:
             return default
         found = next((choice for choice in choices if choice.value == value.upper()), None)
         if found is None:
-            known = ", ".join(choice.value for choice in choices)
+            known = ", ".join(choice.value for choice in choices if choice.value)
             self.problems.at(name).add(f"{value!r} must be one of {known}" if value else f"must be one of {known}")
         return found or default or next(iter(choices))
 

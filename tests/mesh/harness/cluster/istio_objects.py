@@ -47,6 +47,11 @@ def entry(
     return _istio("ServiceEntry", namespace, name, spec)
 
 
+def labelled(obj: Object, labels: dict[str, str]) -> Object:
+    """The object with these labels."""
+    return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
+
+
 def virtual_service(name: str, host: str, *http: Object, namespace: str = "default", **spec: Any) -> Object:
     """A VirtualService with these routes, which go to the host itself unless they set a destination."""
     routes = [{"route": [{"destination": {"host": host}}], **route} for route in http]
@@ -102,7 +107,7 @@ def service(name: str, *ports: str, namespace: str = "shop", headless: bool = Tr
 
 def _port(text: str) -> Object:
     number, _, protocol = text.partition(":")
-    return {"number": int(number), "name": f"{protocol.lower()}-{number}", "protocol": protocol}
+    return {"number": int(number), "name": f"{protocol.lower() or 'port'}-{number}", "protocol": protocol}
 
 
 def _istio(kind: str, namespace: str, name: str, spec: Object) -> Object:

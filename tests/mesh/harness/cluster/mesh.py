@@ -34,9 +34,10 @@ _BASE = Path(__file__).parent / "base.yaml"
 
 
 class Mesh:
-    """A mesh of a run. `index` separates its addresses from those of other meshes."""
+    """A mesh of a run. `index` separates its addresses from those of other meshes; `istiod` adds to the environment of
+    istiod."""
 
-    def __init__(self, run: Run, binaries: Binaries, index: int) -> None:
+    def __init__(self, run: Run, binaries: Binaries, index: int, istiod: Mapping[str, str] | None = None) -> None:
         self.name = f"c{index}"
         self.run = run
         self.binaries = binaries
@@ -48,6 +49,7 @@ class Mesh:
         self.istiod_socket = self.folder / "istiod.sock"
         self._ports = {name: free_port() for name in ("http", "grpc", "secure_grpc", "https", "monitoring")}
         self._istiod: Child | None = None
+        self._istiod_settings = dict(istiod or {})
         self._opened = contextlib.ExitStack()
 
     def start(self) -> None:
@@ -187,12 +189,18 @@ class Mesh:
             "PILOT_ENABLE_METADATA_EXCHANGE": "false",
             "PILOT_ENABLE_ALPN_FILTER": "false",
             "ISTIOD_CUSTOM_HOST": "127.0.0.1",  # so that its certificate holds for the webhooks' URLs
+            **self._istiod_settings,
         }
         self._istiod = self.run.spawn("istiod", argv, self.folder, environment)
         if not self.istiod_socket.exists():
             door = f"UNIX-LISTEN:{self.istiod_socket},fork,mode=666,backlog=128"
             self.run.spawn("socat", ["socat", door, f"TCP:{address['grpc']}"], self.folder)
         self._istiod.wait_until(self._istiod_ready)
+
+    @property
+    def istiod_address(self) -> str:
+        """Where istiod serves configuration in plaintext, from outside the workloads."""
+        return f"127.0.0.1:{self._ports['grpc']}"
 
     def stop_istiod(self) -> None:
         """Stop istiod: sidecars keep their configuration."""

@@ -4,11 +4,20 @@ import pytest
 
 from egress_server.domain.desired.cluster_view import current_obstacles, with_inventory
 from egress_server.domain.desired.effective import Effective, effective
+from egress_server.domain.istio.destination_rule import DestinationRuleSpec
+from egress_server.domain.istio.mesh_config import MeshSettings
 from egress_server.domain.model.names import namespace_of
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
-from egress_server.domain.observed.foreign_config import ForeignConfig, imports, sidecar_name, virtual_service_name
+from egress_server.domain.observed.foreign_config import (
+    ForeignConfig,
+    destination_rule_name,
+    imports,
+    sidecar_name,
+    virtual_service_name,
+)
+from egress_server.domain.observed.inventory import AllocatedAddress, ForeignDestinationRule
 from tests.support.inventories import AFTER, BEFORE, foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import BIRTH, History, entry, policy, ports
 
@@ -71,6 +80,31 @@ def test_virtual_services() -> None:
     seen = with_inventory(held(), there).foreign.virtual_services
     assert [vs.hosts for vs in seen] == [("b.example.com",), ("web.shop.svc.cluster.local", "*")]
     assert virtual_service_name(seen[0]) == "VirtualService/shop/theirs"
+
+
+def test_everything_else_that_decides() -> None:
+    """DestinationRules oldest first, without adopted ones; Services and entries as they were observed."""
+    specs = [DestinationRuleSpec(host=f"{name}.example.com") for name in ("a", "b", "c")]
+    rules = tuple(
+        ForeignDestinationRule("shop", spec.host[0], born, spec, "helm")
+        for spec, born in zip(specs, (AFTER, BEFORE, BEFORE), strict=True)
+    )
+    address = AllocatedAddress("default", "bank", "bank.example.com", "240.240.0.1")
+    there = inventory(
+        services=(service(external_name="x.example.com"),),
+        entries=(foreign("legacy", namespace="shop"),),
+        destination_rules=rules,
+        mesh=MeshSettings(dns_capture=True),
+        ignored_namespaces=("lab",),
+        allocated=(address,),
+    )
+    east = kubernetes(adopted=("DestinationRule/shop/c",))
+    seen = with_inventory(effective(History(east).snapshot, east, BIRTH), there).foreign
+    assert [rule.name for rule in seen.destination_rules] == ["b", "a"]
+    assert seen.describe(destination_rule_name(rules[0])) == "DestinationRule shop/a (unmanaged, last changed by helm)"
+    assert seen.known_services["web.shop.svc.cluster.local"].external_name == "x.example.com"
+    assert seen.foreign_entries["ServiceEntry/shop/legacy"].owner == "helm"
+    assert (seen.mesh.dns_capture, seen.ignored_namespaces, seen.allocated) == (True, frozenset({"lab"}), (address,))
 
 
 def test_service_ranges() -> None:

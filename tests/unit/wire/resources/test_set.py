@@ -262,10 +262,10 @@ ENTRIES: dict[str, Row] = {
         "cluster_selector",
         "set service_entry.cluster_selector",
     ),
-    "no protocol": (
-        request("UpsertServiceEntry", service_entry=entry(ports=[{"number": 80}])),
+    "UDP": (
+        request("UpsertServiceEntry", service_entry=entry(ports=[{"number": 80, "protocol": "UDP"}])),
         "service_entry.ports[0].protocol",
-        "must be one of HTTP, HTTPS",
+        "sidecars don't handle UDP",
     ),
     "unknown protocol": (
         request("UpsertServiceEntry", service_entry=entry(ports=[{"number": 80, "protocol": 99}])),
@@ -316,7 +316,7 @@ YAMLS: dict[str, Row] = {
         "istio_yaml.spec.ports[0].targetPort",
         "70000 must be",
     ),
-    "bad export": (yaml(spec=SPEC + ", exportTo: ['~']"), "istio_yaml.spec.exportTo[0]", "must be a namespace"),
+    "bad export": (yaml(spec=SPEC + ", exportTo: ['A']"), "istio_yaml.spec.exportTo[0]", "must be a namespace"),
     "bad selector": (
         yaml(cluster_selector={"clusters": ["A"]}),
         "cluster_selector.clusters[0]",
@@ -377,7 +377,7 @@ def test_all_problems_are_reported_at_once() -> None:
         "UpsertServiceEntry",
         parent="x",
         etag="a b",
-        service_entry=entry(hosts=["a b"], ports=[{"number": 80}, {"number": 81, "protocol": 99}]),
+        service_entry=entry(hosts=["a b"], ports=[{"number": 80, "protocol": 98}, {"number": 81, "protocol": 99}]),
     )
     assert [where for where, _ in refused(message)] == [
         "parent",

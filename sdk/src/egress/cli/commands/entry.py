@@ -53,7 +53,10 @@ def upsert(
     host: Annotated[list[str] | None, typer.Option(help="DNS name, or *.suffix.")] = None,
     port: Annotated[
         list[str] | None,
-        typer.Option(metavar="number:protocol[:name[:target]]", help="Port, such as 80:HTTP."),
+        typer.Option(
+            metavar="number[:protocol[:name[:target]]]",
+            help="Port, such as 80:HTTP; without a protocol the sidecar detects HTTP.",
+        ),
     ] = None,
     resolution: Annotated[
         str,
@@ -79,8 +82,21 @@ def upsert(
     ] = None,
     export_to: Annotated[
         list[str] | None,
-        typer.Option(metavar="namespace", help="Namespace that can see the entry; * for all, . for its own."),
+        typer.Option(metavar="namespace", help="Namespace that can see the entry; * for all, . its own, ~ none."),
     ] = None,
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(metavar="key=value", help="Label of workloads that serve the hosts, instead of --endpoint."),
+    ] = None,
+    subject_alt_name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="name", help="Name that the service's certificate must have, for --tls-origination."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="key=value", help="Label of the object, such as istio.io/use-waypoint=egress."),
+    ] = None,
+    annotation: Annotated[list[str] | None, typer.Option(metavar="key=value", help="Annotation of the object.")] = None,
     request_timeout: Annotated[
         float | None,
         typer.Option(
@@ -127,6 +143,10 @@ def upsert(
         endpoints=endpoint or (),
         addresses=address or (),
         export_to=export_to or (),
+        workload_selector=pairs(workload or (), "--workload"),
+        subject_alt_names=subject_alt_name or (),
+        labels=pairs(label or (), "--label"),
+        annotations=pairs(annotation or (), "--annotation"),
         request_timeout=request_timeout,
         retries=retries,
         tls_origination=tls_origination,
@@ -171,9 +191,13 @@ def _row(entry: ServiceEntry) -> tuple[str, ...]:
         namespace,
         name,
         ",".join(entry.hosts),
-        ",".join(f"{port.number}:{ServicePort.Protocol.Name(port.protocol)}" for port in entry.ports),
+        ",".join(_port(port) for port in entry.ports),
         ServiceEntry.Resolution.Name(entry.resolution),
         clusters(entry.cluster_selector),
         str(entry.revision),
         moment(entry.update_time),
     )
+
+
+def _port(port: ServicePort) -> str:
+    return f"{port.number}:{ServicePort.Protocol.Name(port.protocol)}" if port.protocol else str(port.number)

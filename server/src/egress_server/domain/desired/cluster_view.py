@@ -5,9 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.model.status import ClusterStatus, Problem
-from egress_server.domain.observed.foreign_config import ForeignConfig, sidecar_name, virtual_service_name
+from egress_server.domain.observed.foreign_config import (
+    ForeignConfig,
+    destination_rule_name,
+    sidecar_name,
+    virtual_service_name,
+)
 from egress_server.domain.observed.foreign_services import foreign_services, virtual_services
-from egress_server.domain.observed.inventory import Inventory
+from egress_server.domain.observed.inventory import ForeignEntry, Inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,11 @@ def with_inventory(effective: Effective, inventory: Inventory | None) -> Effecti
     managers = {service.entry.name: service.manager for service in services if service.resource}
     managers |= {sidecar_name(sidecar): sidecar.owner for sidecar in inventory.sidecars}
     managers |= {virtual_service_name(vs): vs.owner for vs in inventory.virtual_services}
+    managers |= {destination_rule_name(rule): rule.owner for rule in inventory.destination_rules}
     target = effective.cluster.target
     cidrs = target.service_cidrs or inventory.service_cidrs
     routes = (vs for vs in virtual_services(inventory) if virtual_service_name(vs) not in adopted)
+    rules = (rule for rule in inventory.destination_rules if destination_rule_name(rule) not in adopted)
     return replace(
         effective,
         cluster=replace(effective.cluster, target=replace(target, service_cidrs=cidrs)),
@@ -65,8 +72,14 @@ def with_inventory(effective: Effective, inventory: Inventory | None) -> Effecti
             create_times={service.entry.name: service.create_time for service in services},
             managers=managers,
             services={(service.namespace, service.name): service.host for service in inventory.services},
+            known_services={service.host: service for service in inventory.services},
+            foreign_entries={s.entry.name: s.source for s in services if isinstance(s.source, ForeignEntry)},
             virtual_services=tuple(routes),
+            destination_rules=tuple(sorted(rules, key=lambda rule: (rule.create_time, rule.name, rule.namespace))),
             sidecars=tuple(sorted(inventory.sidecars, key=lambda s: (s.create_time, s.name))),
+            mesh=inventory.mesh,
+            ignored_namespaces=frozenset(inventory.ignored_namespaces),
+            allocated=inventory.allocated,
             mesh_mode=inventory.mesh_mode,
             injector=inventory.injector,
             root_namespace=inventory.root_namespace,

@@ -124,7 +124,7 @@ def _entries(effective: Effective, evaluation: Evaluation) -> Iterator[tuple[str
 
 def _owner_reason(evaluation: Evaluation, owner: RegistryItem) -> str:
     host = evaluation.request.destination.host
-    reason = f"registers {owner.host} port {owner.port.number} as {owner.port.protocol.value}"
+    reason = f"registers {owner.host} port {owner.port.number} as {owner.port.protocol.label}"
     if not matches_host(owner.host, host):
         reason += f", which also captures this connection to {host}"
     if evaluation.expectation.outcome is Outcome.BYPASSED:
@@ -146,7 +146,7 @@ def _not_owner_reason(evaluation: Evaluation, item: RegistryItem) -> str:
         return f"{owner.entry.name} takes precedence: {owner.host} is a closer match than {item.host}"
     if protocol.is_http or protocol.is_tls:
         scheme = evaluation.request.destination.scheme
-        return f"declares port {item.port.number} as {protocol.value}, but this connection is {scheme}"
+        return f"declares port {item.port.number} as {protocol.label}, but this connection is {scheme}"
     return f"applies only to {', '.join(item.entry.addresses)}"
 
 

@@ -111,7 +111,7 @@ def _registry_step(effective: Effective, evaluation: Evaluation) -> str:
     if owner is None:
         return f"Registry: namespace {request.namespace} sees no entry for {host} port {port}."
     entry = effective.foreign.describe(owner.entry.name)
-    registers = f"{entry} registers {owner.host} port {port} as {owner.port.protocol.value}"
+    registers = f"{entry} registers {owner.host} port {port} as {owner.port.protocol.label}"
     if owner.port.protocol.is_http or owner.port.protocol.is_tls or owner.entry.addresses:
         return f"Registry: {registers}."
     return f"Registry: {registers} without addresses, which captures every connection to the port."

@@ -30,7 +30,7 @@ class NamedMatch:
 
 @dataclass(frozen=True, slots=True)
 class RequestMatch:
-    """Istio's HTTPMatchRequest: all conditions must hold; what is None, empty or 0 is no condition."""
+    """Istio's HTTPMatchRequest: all conditions must hold; what is None, empty or 0 sets no condition."""
 
     uri: StringMatch | None = None
     ignore_uri_case: bool = False

@@ -37,6 +37,11 @@ class Protocol(Enum):
     DETECTED = ""
 
     @property
+    def label(self) -> str:
+        """The protocol as messages name it."""
+        return self.value or "undeclared"
+
+    @property
     def is_http(self) -> bool:
         """Whether the sidecar sees requests: routes, faults and Host matching work."""
         # Compared by identity: a set would call a Python-level __hash__, and this property is on hot paths.
@@ -86,7 +91,7 @@ class ServicePort:
     @classmethod
     def of(cls, number: int, protocol: Protocol, name: str, target_port: int) -> "ServicePort":
         """A port as given. The default name consists of protocol and number, so it is as unique as the number."""
-        return cls(number, protocol, name or f"{protocol.value.lower()}-{number}", target_port)
+        return cls(number, protocol, name or f"{protocol.value.lower() or 'port'}-{number}", target_port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Endpoint:
     labels: Labels = field(default_factory=dict)
     locality: str = ""
     weight: int = 0
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +199,8 @@ class OutboundPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEntry:
-    """An external service in the mesh's registry; fields as in Istio's ServiceEntry."""
+    """An external service in the mesh's registry; fields as in Istio's ServiceEntry. `workload_selector` are the labels
+    of the workloads that serve it; `labels` and `annotations` are those of the object, besides our own."""
 
     name: str
     hosts: tuple[str, ...]
@@ -205,6 +212,10 @@ class ServiceEntry:
     export_to: tuple[str, ...] = ()
     cluster_selector: ClusterSelector = ClusterSelector()
     traffic: TrafficSettings = TrafficSettings()
+    workload_selector: Labels = field(default_factory=dict)
+    subject_alt_names: tuple[str, ...] = ()
+    labels: Labels = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:
@@ -217,7 +228,8 @@ class ServiceEntry:
         return any(port.protocol.is_http for port in self.ports)
 
     def visible_to(self, namespace: str) -> bool:
-        """Whether workloads of `namespace` see it (exportTo; empty means all namespaces, Istio's default)."""
+        """Whether workloads of `namespace` see it (exportTo; empty means all namespaces, Istio's default, and `~` none
+        at all)."""
         own = self.namespace
         return not self.export_to or any(
             to == "*" or to == namespace or (to == "." and own == namespace) for to in self.export_to

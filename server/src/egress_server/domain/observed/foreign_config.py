@@ -8,9 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from egress_server.domain.istio.mesh_config import MeshSettings
 from egress_server.domain.model.names import is_resource, object_name
 from egress_server.domain.model.resources import ServiceEntry
-from egress_server.domain.observed.inventory import ForeignSidecar, ForeignVirtualService
+from egress_server.domain.observed.inventory import (
+    AllocatedAddress,
+    ForeignDestinationRule,
+    ForeignEntry,
+    ForeignSidecar,
+    ForeignVirtualService,
+    KnownService,
+)
 
 _OWN_NAMESPACE, _ANY, _NOT = ".", "*", "~"
 
@@ -18,7 +26,9 @@ _OWN_NAMESPACE, _ANY, _NOT = ".", "*", "~"
 @dataclass(frozen=True, slots=True)
 class ForeignConfig:
     """`entries` are the mesh's Services and the foreign entries; `create_times` and `managers` (the last field manager)
-    are by object name; `services` is the host of each Service by (namespace, name).
+    are by object name; `services` is the host of each Service by (namespace, name), `known_services` has the rest of
+    them by host. `virtual_services` includes delegates, which have no hosts. istiod reads nothing in
+    `ignored_namespaces`. `allocated` has the addresses that istiod gave to hosts of managed and foreign entries.
 
     `known` means that the cluster has been observed, `complete` that nothing was left out of what registers hosts and
     ports.
@@ -30,8 +40,15 @@ class ForeignConfig:
     create_times: Mapping[str, datetime] = field(default_factory=dict)
     managers: Mapping[str, str] = field(default_factory=dict)
     services: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    known_services: Mapping[str, KnownService] = field(default_factory=dict)
+    foreign_entries: Mapping[str, ForeignEntry] = field(default_factory=dict)
+    """What `entries` can't express about foreign ServiceEntries, by object name."""
     virtual_services: tuple[ForeignVirtualService, ...] = ()
+    destination_rules: tuple[ForeignDestinationRule, ...] = ()
     sidecars: tuple[ForeignSidecar, ...] = ()
+    mesh: MeshSettings = field(default_factory=MeshSettings)
+    ignored_namespaces: frozenset[str] = frozenset()
+    allocated: tuple[AllocatedAddress, ...] = ()
     mesh_mode: str = ""
     injector: Mapping[str, str] = field(default_factory=dict)
     root_namespace: str = "istio-system"
@@ -66,6 +83,11 @@ def describe_object(name: str, manager: str) -> str:
 def sidecar_name(sidecar: ForeignSidecar) -> str:
     """The object name of a Sidecar."""
     return object_name("Sidecar", sidecar.namespace, sidecar.name)
+
+
+def destination_rule_name(rule: ForeignDestinationRule) -> str:
+    """The object name of a DestinationRule."""
+    return object_name("DestinationRule", rule.namespace, rule.name)
 
 
 def virtual_service_name(virtual_service: ForeignVirtualService) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from egress_server.domain.model.names import object_name, parse_name
 from egress_server.domain.model.resources import Location, Resolution, ServiceEntry
 from egress_server.domain.observed.foreign_config import describe_object
-from egress_server.domain.observed.inventory import ForeignVirtualService, Inventory, KnownService
+from egress_server.domain.observed.inventory import ForeignEntry, ForeignVirtualService, Inventory, KnownService
 
 CLUSTER_DOMAIN = "cluster.local"
 _OLDEST = datetime.min.replace(tzinfo=UTC)
@@ -18,11 +18,13 @@ _SERVICE, _ENTRY = "Service", "ServiceEntry"
 @dataclass(frozen=True, slots=True)
 class ForeignService:
     """A Service or a foreign ServiceEntry on a cluster, converted to an entry. `manager` is its last field manager;
-    `resource` is the name that a managed resource for the same object would have, empty for a Service."""
+    `resource` is the name that a managed resource for the same object would have, empty for a Service; `source` is
+    the object as observed."""
 
     cluster: str
     entry: ServiceEntry
     create_time: datetime
+    source: KnownService | ForeignEntry
     manager: str = ""
     resource: str = ""
 
@@ -40,12 +42,12 @@ def is_service(entry: ServiceEntry) -> bool:
 def foreign_services(inventory: Inventory) -> Iterator[ForeignService]:
     """The Services, then the foreign entries."""
     for service in inventory.services:
-        yield ForeignService(inventory.cluster, _service(service), service.create_time or _OLDEST)
+        yield ForeignService(inventory.cluster, _service(service), service.create_time or _OLDEST, service)
     for foreign in inventory.entries:
         name = foreign.entry.name
         parsed = parse_name(name)
         entry = replace(foreign.entry, name=object_name(_ENTRY, parsed.namespace, parsed.id))
-        yield ForeignService(inventory.cluster, entry, foreign.create_time, foreign.owner, name)
+        yield ForeignService(inventory.cluster, entry, foreign.create_time, foreign, foreign.owner, name)
 
 
 def virtual_services(inventory: Inventory) -> Iterator[ForeignVirtualService]:

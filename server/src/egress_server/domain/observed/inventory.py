@@ -18,6 +18,8 @@ from egress_server.domain.model.selectors import Labels
 
 MAX_ITEMS = 2_000
 """The maximum number of objects of each kind, which keeps a record below about 1 MiB."""
+MAX_RULES = 5_000
+"""The maximum number of rules, matches and destinations of all VirtualServices together."""
 MAX_POLICY_GAPS = 500
 MAX_WORKLOADS = 1_000
 
@@ -127,11 +129,12 @@ class PolicyGapKind(Enum):
     NOT_CAPTURED = "NOT_CAPTURED"
     EXCLUDED = "EXCLUDED"
     AMBIENT = "AMBIENT"
+    INTERCEPTION = "INTERCEPTION"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyGap:
-    """A namespace, Sidecar or pod on which policy is not enforced, and a human-readable reason."""
+    """A namespace, Sidecar, pod or interception with which policy is not enforced, and a human-readable reason."""
 
     kind: PolicyGapKind
     object_kind: str

@@ -3,7 +3,7 @@
 from typing import Any
 
 from egress_server.domain.model.objects import IstioObject, istio_object
-from egress_server.domain.model.resources import Endpoint, ServiceEntry, ServicePort, name_of
+from egress_server.domain.model.resources import Endpoint, Protocol, ServiceEntry, ServicePort, name_of
 
 
 def render_service_entry(entry: ServiceEntry) -> IstioObject:
@@ -20,16 +20,25 @@ def render_service_entry(entry: ServiceEntry) -> IstioObject:
         spec["endpoints"] = [_endpoint(endpoint) for endpoint in entry.endpoints]
     if entry.export_to:
         spec["exportTo"] = list(entry.export_to)
+    if entry.workload_selector:
+        spec["workloadSelector"] = {"labels": dict(sorted(entry.workload_selector.items()))}
+    if entry.subject_alt_names:
+        spec["subjectAltNames"] = list(entry.subject_alt_names)
     name = name_of(entry)
-    return istio_object("ServiceEntry", name.namespace, name.id, entry.name, spec)
+    obj = istio_object("ServiceEntry", name.namespace, name.id, entry.name, spec)
+    metadata = obj["metadata"]
+    metadata["labels"] = {**dict(sorted(entry.labels.items())), **metadata["labels"]}
+    metadata["annotations"] = {**dict(sorted(entry.annotations.items())), **metadata["annotations"]}
+    return obj
 
 
 def _port(port: ServicePort) -> dict[str, Any]:
     rendered: dict[str, Any] = {
         "number": port.number,
         "name": port.name,
-        "protocol": port.protocol.value,
     }
+    if port.protocol is not Protocol.DETECTED:
+        rendered["protocol"] = port.protocol.value
     if port.target_port:
         rendered["targetPort"] = port.target_port
     return rendered
@@ -45,4 +54,6 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         rendered["locality"] = endpoint.locality
     if endpoint.weight:
         rendered["weight"] = endpoint.weight
+    if endpoint.network:
+        rendered["network"] = endpoint.network
     return rendered

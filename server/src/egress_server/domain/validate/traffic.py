@@ -140,7 +140,7 @@ def _check_tls_origination(tls: TlsOrigination, entry: ServiceEntry, problems: P
         port.add(f"{tls.port} is not a port in this entry")
     elif not entry.ports[place].protocol.is_http:
         port.add(
-            f"{tls.port} is {entry.ports[place].protocol.value}; TLS can be originated for HTTP, HTTP2 and GRPC only"
+            f"{tls.port} is {entry.ports[place].protocol.label}; TLS can be originated for HTTP, HTTP2 and GRPC only"
         )
     elif entry.ports[place].target_port in {0, tls.port}:
         port.add(f"set ports[{place}].target_port to the port that accepts TLS, such as 443; the default is {tls.port}")

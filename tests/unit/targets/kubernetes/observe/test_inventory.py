@@ -6,7 +6,8 @@ import pytest
 
 from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution
 from egress_server.formats.service_entry import read_foreign_entry
-from egress_server.targets.kubernetes.observe.inventory import entry_of, protocol_of
+from egress_server.targets.kubernetes.observe.foreign_objects import entry_of
+from egress_server.targets.kubernetes.observe.inventory import protocol_of
 from tests.unit.targets.kubernetes.observations import found
 
 

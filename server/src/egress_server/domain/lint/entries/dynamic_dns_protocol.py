@@ -33,7 +33,7 @@ class DynamicDnsProtocol(Rule[ServiceEntry]):
                 yield self.finding(
                     f"ports[{index}].protocol",
                     "DYNAMIC_DNS takes the host from each request, which only works for HTTP, HTTP2, GRPC and TLS; "
-                    f"port {port.number} is {port.protocol.value}, so Istio rejects the entry",
+                    f"port {port.number} is {port.protocol.label}, so Istio rejects the entry",
                     f"declare port {port.number} as {alternative.value}"
                     if alternative
                     else "use resolution DNS with one host, or NONE with the host's addresses",

@@ -26,7 +26,7 @@ class HttpOn443(Rule[ServiceEntry]):
             if port.number == 443 and port.protocol.is_http:
                 yield self.finding(
                     f"ports[{index}].protocol",
-                    f"clients use TLS on 443, but {port.protocol.value} registers only plain-text requests: HTTPS to "
+                    f"clients use TLS on 443, but {port.protocol.label} registers only plain-text requests: HTTPS to "
                     f"{entry.hosts[0]} is blocked under REGISTRY_ONLY and treated as unregistered under ALLOW_ANY",
                     "declare port 443 as HTTPS; to have the sidecar originate TLS, declare port 80 as HTTP with target "
                     "port 443 and set traffic.tls_origination",

@@ -44,8 +44,8 @@ class HttpPortAffectsAllHosts(Rule[ServiceEntry]):
             theirs = next(p for p in other.ports if p.number == port.number)
             return self.finding(
                 f"ports[{index}].protocol",
-                f"{other.name} declares port {port.number} as {theirs.protocol.value} for {other.hosts[0]}; with "
-                f"{port.protocol.value} on the port, sidecars wait for the client's first bytes, so the server no "
+                f"{other.name} declares port {port.number} as {theirs.protocol.label} for {other.hosts[0]}; with "
+                f"{port.protocol.label} on the port, sidecars wait for the client's first bytes, so the server no "
                 "longer works if it speaks first, as many databases do",
                 f"set addresses in {other.name} to the single addresses of its host, use another port for "
                 f"{entry.hosts[0]}, or separate the two by export_to or cluster selector",

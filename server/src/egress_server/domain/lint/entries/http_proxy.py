@@ -31,7 +31,7 @@ class HttpProxy(Rule[ServiceEntry]):
                 yield self.finding(
                     f"ports[{index}].protocol",
                     f"{named or entry.hosts[0]}:{port.number} looks like a forward proxy; on a port declared as "
-                    f"{port.protocol.value} the sidecar answers CONNECT requests with 404 instead of passing them on",
+                    f"{port.protocol.label} the sidecar answers CONNECT requests with 404 instead of passing them on",
                     f"if clients use CONNECT, declare port {port.number} as TCP and set addresses to the proxy's "
                     "addresses; otherwise no change is needed",
                 )

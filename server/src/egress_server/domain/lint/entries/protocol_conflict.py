@@ -13,7 +13,12 @@ from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import Protocol, ServiceEntry, ServicePort
 from egress_server.domain.model.selectors import can_coexist
 
-_SAME = {Protocol.HTTPS: Protocol.TLS, Protocol.GRPC: Protocol.HTTP2}
+_SAME = {
+    Protocol.HTTPS: Protocol.TLS,
+    Protocol.GRPC: Protocol.HTTP2,
+    Protocol.MYSQL: Protocol.TCP,
+    Protocol.REDIS: Protocol.TCP,
+}
 
 
 class ProtocolConflict(Rule[ServiceEntry]):
@@ -44,9 +49,9 @@ class ProtocolConflict(Rule[ServiceEntry]):
     def _conflict(self, host: str, index: int, port: ServicePort, other: ServiceEntry, theirs: ServicePort) -> Finding:
         return self.finding(
             f"ports[{index}].protocol",
-            f"{host} port {port.number} is {port.protocol.value} here but {theirs.protocol.value} in {other.name}; a "
+            f"{host} port {port.number} is {port.protocol.label} here but {theirs.protocol.label} in {other.name}; a "
             "sidecar that sees both uses one of them and silently ignores the other",
-            f"declare port {port.number} as {theirs.protocol.value}, or separate the two by export_to or cluster "
+            f"declare port {port.number} as {theirs.protocol.label}, or separate the two by export_to or cluster "
             "selector",
             other.name,
         )

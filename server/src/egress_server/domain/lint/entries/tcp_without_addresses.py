@@ -29,7 +29,7 @@ class TcpWithoutAddresses(Rule[ServiceEntry]):
         for index, port in tcp_without_addresses(entry):
             yield self.finding(
                 f"ports[{index}].number",
-                f"without addresses, {port.protocol.value} port {port.number} listens on every address: every "
+                f"without addresses, {port.protocol.label} port {port.number} listens on every address: every "
                 f"connection to port {port.number} {effect}, even under REGISTRY_ONLY",
                 f"set addresses to those of {entry.hosts[0]}",
             )

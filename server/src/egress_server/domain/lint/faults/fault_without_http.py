@@ -38,7 +38,7 @@ class FaultWithoutHttp(FaultRule):
 
     def describe(self, fault: Fault, problems: Collection[str], entries: Entries) -> Iterator[tuple[str, str]]:
         """Names the protocol of each port."""
-        known = {port.number: port.protocol.value for entry in entries for port in entry.ports}
+        known = {port.number: port.protocol.label for entry in entries for port in entry.ports}
         if _NO_HTTP_PORT in problems:
             ports = ", ".join(f"{number} {protocol}" for number, protocol in known.items())
             yield (

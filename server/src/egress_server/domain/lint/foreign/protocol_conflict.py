@@ -33,12 +33,12 @@ class ForeignProtocolConflict(Rule[ServiceEntry]):
             conflicts = OPAQUE if how is ListenerProtocol.HTTP else (ListenerProtocol.HTTP,) if how in OPAQUE else ()
             if found := next(_using(snapshot, entry, port.number, conflicts), None):
                 cluster, other = found
-                protocol = next(p.protocol.value for p in other.entry.ports if p.number == port.number)
+                protocol = next(p.protocol.label for p in other.entry.ports if p.number == port.number)
                 fix = f"use another port for {entry.hosts[0]}"
                 yield self.finding(
                     f"ports[{index}].protocol",
                     f"on cluster {cluster.id}, {other.description} declares port {port.number} as {protocol} for "
-                    f"{other.entry.hosts[0]}, but it is {port.protocol.value} here: with HTTP on the port, sidecars "
+                    f"{other.entry.hosts[0]}, but it is {port.protocol.label} here: with HTTP on the port, sidecars "
                     "wait for the client's first bytes, and a server that speaks first, as many databases do, does not "
                     "work",
                     fix if how is ListenerProtocol.HTTP else f"{fix}, or set addresses to its single addresses",

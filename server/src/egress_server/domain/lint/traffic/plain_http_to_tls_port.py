@@ -32,7 +32,7 @@ class PlainHttpToTlsPort(Rule[ServiceEntry]):
             if plain and (field := _field(entry, index, port)):
                 yield self.finding(
                     field,
-                    f"the sidecar sends plain {port.protocol.value} from port {port.number} to port 443 of "
+                    f"the sidecar sends plain {port.protocol.label} from port {port.number} to port 443 of "
                     f"{entry.hosts[0]}; a TLS server there rejects it, so requests fail",
                     "use a target port that accepts plain HTTP, or have the sidecar originate TLS: target_port 443 and "
                     "traffic.tls_origination, for one HTTP port of the entry",

@@ -3,82 +3,45 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, TypeVar
 
 from egress_server.domain.model.clusters import Cluster
-from egress_server.domain.model.names import Name, ResourceKind, parse_name
+from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.observed.inventory import (
     MAX_ITEMS,
     MAX_POLICY_GAPS,
+    MAX_RULES,
     MAX_WORKLOADS,
-    ForeignEntry,
-    ForeignSidecar,
     ForeignVirtualService,
     Inventory,
     KnownService,
 )
-from egress_server.formats.service_entry import read_foreign_entry, read_port
+from egress_server.formats.service_entry import read_port
 from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.configmap import injector
-from egress_server.targets.kubernetes.configmap.mesh_config import KEY, effective_mode, restore_mode, written_mode
+from egress_server.targets.kubernetes.configmap.mesh_config import effective_mode, restore_mode, written_mode
 from egress_server.targets.kubernetes.configmap.splice import PreviousText, SpliceError
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.informer.watch_specs import injector_name, mesh_config_name
 from egress_server.targets.kubernetes.interception.policy_gaps import sidecar_gaps
 from egress_server.targets.kubernetes.interception.survey import Survey
-from egress_server.targets.kubernetes.last_applied import SavedFields
 from egress_server.targets.kubernetes.merge.injector import INJECTOR_VALUES
-from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes, sidecar_mode
 from egress_server.targets.kubernetes.merge.mesh_config import MESH_CONFIG
 from egress_server.targets.kubernetes.merge.owned_fields import POLICY
-from egress_server.targets.kubernetes.observe.observation import Observation, applies_to_sidecars, full_hosts
+from egress_server.targets.kubernetes.observe.foreign_objects import (
+    destination_rule_of,
+    entry_of,
+    rule_count,
+    sidecar_of,
+    virtual_service_of,
+)
+from egress_server.targets.kubernetes.observe.observation import Observation
 
 _DOMAIN = "svc.cluster.local"
 _EXPORT_TO = "networking.istio.io/exportTo"
-_EVERYWHERE = "*/*"
 _NO_ADDRESS = "None"
-
-
-def entry_of(found: CachedObject, mesh: str) -> ForeignEntry | None:
-    """A foreign ServiceEntry; None if it can't be parsed."""
-    name = Name(mesh, ResourceKind.SERVICE_ENTRY, found.key.name, found.key.namespace)
-    entry = read_foreign_entry(str(name), found.content)
-    return None if entry is None else ForeignEntry(entry, found.create_time, found.writer)
-
-
-def virtual_service_of(found: CachedObject, saved: SavedFields | None) -> ForeignVirtualService:
-    """A foreign VirtualService, without our routes."""
-    spec = found.content
-    routes = foreign_routes(spec, saved.spec if saved else None)
-    return ForeignVirtualService(
-        namespace=found.key.namespace,
-        name=found.key.name,
-        hosts=tuple(sorted(full_hosts(found))),
-        create_time=found.create_time,
-        export_to=tuple(spec.get("exportTo") or ()),
-        mesh=applies_to_sidecars(spec),
-        faults=any("fault" in route for route in routes),
-        owner=found.writer,
-        answers=any(route.keys() & {"redirect", "directResponse"} for route in routes)
-        or (bool(routes) and all(route.get("match") for route in routes)),
-    )
-
-
-def sidecar_of(found: CachedObject, saved: SavedFields | None) -> ForeignSidecar:
-    """A foreign Sidecar, as it was before we set its mode."""
-    spec = found.content
-    hosts = [host for listener in spec.get("egress") or () for host in listener.get("hosts") or ()]
-    return ForeignSidecar(
-        namespace=found.key.namespace,
-        name=found.key.name,
-        create_time=found.create_time,
-        match_labels=dict((spec.get("workloadSelector") or {}).get("labels") or {}),
-        mode=sidecar_mode(saved.previous if saved else spec),
-        egress_hosts=() if _EVERYWHERE in hosts else tuple(dict.fromkeys(hosts)),
-        owner=found.writer,
-    )
 
 
 def service_of(found: CachedObject) -> KnownService:
@@ -127,6 +90,12 @@ class _Bounded:
             self.left_out[name] = self.left_out.get(name, 0) + len(found) - limit
         return tuple(islice(found, limit))
 
+    def take_rules(self, name: str, found: Sequence[ForeignVirtualService]) -> tuple[ForeignVirtualService, ...]:
+        """As many as have MAX_RULES rules together."""
+        totals = accumulate(rule_count(virtual_service.spec) for virtual_service in found)
+        fitting = sum(total <= MAX_RULES for total in totals)
+        return self.take(name, found, min(fitting, MAX_ITEMS))
+
 
 def build_inventory(
     cluster: Cluster, observation: Observation, services: Iterable[CachedObject], survey: Survey, now: datetime
@@ -140,11 +109,17 @@ def build_inventory(
     sidecars = list(observation.foreign("Sidecar"))
     known = [sidecar_of(found, observation.saved.get(found.key)) for found in sidecars]
     untouched = [sidecar_of(found, None) for found in sidecars if found.key not in observation.saved]
-    text = mesh_config(observation)
+    text = observation.mesh_config_in_effect
     policy_gaps = [*sidecar_gaps(untouched, "" if text is None else effective_mode(text)), *survey.policy_gaps]
     routes = [
         virtual_service_of(found, observation.saved.get(found.key)) for found in observation.foreign("VirtualService")
     ]
+    ignored_namespaces = sorted(observation.ignored_namespaces)
+    known_services = sorted(
+        (found for found in services if found.key.namespace not in observation.ignored_namespaces),
+        key=lambda found: found.age,
+    )
+    rules = [destination_rule_of(found) for found in observation.foreign("DestinationRule")]
     return Inventory(
         cluster=cluster.id,
         observe_time=now,
@@ -153,14 +128,18 @@ def build_inventory(
         namespaces=bounded.take("namespaces", sorted(observation.namespaces)),
         mesh_mode=mesh_mode_baseline(observation),
         root_namespace=observation.root,
-        services=bounded.take("services", [service_of(found) for found in sorted(services, key=lambda s: s.age)]),
+        services=bounded.take("services", [service_of(found) for found in known_services]),
         entries=bounded.take("entries", [entry for entry in entries if entry is not None]),
-        virtual_services=bounded.take("virtual_services", routes),
+        virtual_services=bounded.take_rules("virtual_services", routes),
         sidecars=bounded.take("sidecars", known),
+        destination_rules=bounded.take("destination_rules", rules),
         policy_gaps=bounded.take("policy_gaps", policy_gaps, MAX_POLICY_GAPS),
         stale_workloads=bounded.take("stale_workloads", survey.stale, MAX_WORKLOADS),
         injector=injector_baseline(observation),
         workloads=dict(survey.workloads),
+        mesh=observation.mesh_settings,
+        ignored=bounded.take("ignored", observation.ignored),
+        ignored_namespaces=bounded.take("ignored_namespaces", ignored_namespaces),
         left_out=bounded.left_out,
     )
 
@@ -193,17 +172,9 @@ def injector_baseline(observation: Observation) -> dict[str, str]:
         return {}
 
 
-def mesh_config(observation: Observation) -> str | None:
-    """MeshConfig's text; None if there is no such ConfigMap."""
-    found = observation.objects.get(
-        ObjectKey(CONFIG_MAP.name, observation.root, mesh_config_name(observation.revision))
-    )
-    return None if found is None else found.content.get(KEY, "")
-
-
 def mesh_mode_baseline(observation: Observation) -> str:
     """The mesh's outbound mode without our policy; empty if that is not known."""
-    text = mesh_config(observation)
+    text = observation.mesh_config_in_effect
     if text is None:
         return ""
     saved = observation.saved.get(ObjectKey(MESH_CONFIG, observation.root, mesh_config_name(observation.revision)))

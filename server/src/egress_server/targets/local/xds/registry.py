@@ -39,6 +39,8 @@ KINDS = {
     "TLS": PortKind.TLS,
     "TCP": PortKind.TCP,
     "MONGO": PortKind.TCP,
+    "MYSQL": PortKind.TCP,
+    "REDIS": PortKind.TCP,
 }
 DYNAMIC_DNS = "DYNAMIC_DNS"
 

@@ -101,7 +101,8 @@ def _entry(spec: Manifest) -> str | None:
         return f"a local cluster does not support resolution {resolution}"
     for port in spec.get("ports", ()):
         if str(port.get("protocol", "")).upper() not in KINDS:
-            return f"a local cluster does not support protocol {port.get('protocol')!r} (port {port['number']})"
+            what = f"protocol {protocol}" if (protocol := port.get("protocol")) else "ports without a protocol"
+            return f"a local cluster does not support {what} (port {port['number']})"
     if "workloadSelector" in spec:
         return "a local cluster has no workloads to select as endpoints"
     for endpoint in spec.get("endpoints", ()):

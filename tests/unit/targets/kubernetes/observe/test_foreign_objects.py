@@ -1,0 +1,61 @@
+"""Foreign VirtualServices, DestinationRules and Sidecars in the inventory."""
+
+from datetime import UTC, datetime
+
+from egress_server.domain.istio.sidecar import EgressListener
+from egress_server.domain.istio.virtual_service import RouteTarget
+from egress_server.domain.observed.inventory import MAX_RULES, Inventory
+from egress_server.targets.kubernetes.interception.survey import Survey
+from egress_server.targets.kubernetes.last_applied import SavedFields
+from egress_server.targets.kubernetes.observe.inventory import build_inventory
+from egress_server.targets.kubernetes.observe.observation import Observation
+from tests.unit.targets.kubernetes.observations import cluster, found, observe, sidecar, virtual_service
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def inventory(observation: Observation) -> Inventory:
+    """Of a cluster without Services and pods."""
+    return build_inventory(cluster(), observation, (), Survey(), NOW)
+
+
+def test_a_virtual_service_is_reported_without_our_routes() -> None:
+    """They are evaluated from policy."""
+    ours = {"name": "ours", "fault": {"abort": {"httpStatus": 503, "percentage": {"value": 100}}}}
+    theirs = {"name": "theirs", "route": [{"destination": {"host": "web"}}]}
+    there = virtual_service("v", "bank.example.com", http=[ours, theirs])
+    saved = SavedFields("r", {"http": [ours]}, {"manager": ""})
+    [reported] = inventory(observe(there, saved={there.key: saved})).virtual_services
+    assert [rule.route for rule in reported.spec.http] == [(RouteTarget("web.default.svc.cluster.local"),)]
+    assert (reported.faults, reported.hosts, reported.spec.hosts) == (
+        False,
+        ("bank.example.com",),
+        ("bank.example.com",),
+    )
+
+
+def test_a_destination_rule_is_reported() -> None:
+    """With who wrote it."""
+    rule = found("DestinationRule", "d", {"host": "web"}, namespace="shop", writer="helm")
+    managed = found("DestinationRule", "ours", {"host": "web"}, managed=True)
+    [reported] = inventory(observe(rule, managed)).destination_rules
+    assert (reported.spec.host, reported.owner) == ("web.shop.svc.cluster.local", "helm")
+
+
+def test_exclusions_of_a_sidecar_survive_beside_everything() -> None:
+    """Without any, `*/*` restricts nothing."""
+    excluding = sidecar("s", {"egress": [{"hosts": ["*/*", "~shop/a.example"]}]})
+    open_ = sidecar("t", {"egress": [{"hosts": ["*/*", "shop/*"], "port": {"number": 80}}]})
+    reported = {each.name: each for each in inventory(observe(excluding, open_)).sidecars}
+    assert reported["s"].egress_hosts == ("*/*", "~shop/a.example")
+    assert reported["t"].egress_hosts == ()
+    assert reported["t"].listeners == (EgressListener(("*/*", "shop/*"), 80),)
+
+
+def test_rules_are_bounded_together() -> None:
+    """The oldest VirtualServices are kept, and the rest is counted."""
+    rules = [{"route": [{"destination": {"host": "x"}}]}] * (MAX_RULES // 4)
+    there = [virtual_service(f"v{age}", "a.example", http=rules, age=age) for age in (3, 2, 1)]
+    reported = inventory(observe(*there))
+    assert [each.name for each in reported.virtual_services] == ["v3", "v2"]
+    assert reported.left_out == {"virtual_services": 1}
