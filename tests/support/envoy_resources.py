@@ -45,7 +45,7 @@ def chain(*filters: Json, name: str = "", **match: Any) -> Json:
     return {"name": name, "filters": list(filters), **({"filter_chain_match": match} if match else {})}
 
 
-HTTP_MATCH = {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.1", "h2c"]}
+HTTP_MATCH: Json = {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.1", "h2c"]}
 
 
 def inspector(kind: str) -> Json:

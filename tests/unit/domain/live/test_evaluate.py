@@ -112,7 +112,7 @@ def test_tls_origination(more: dict[str, Any], originates: bool) -> None:
 
 def test_http2_to_the_upstream() -> None:
     """If the cluster always speaks it."""
-    options = {"explicit_http_config": {"http2_protocol_options": {}}}
+    options: dict[str, Any] = {"explicit_http_config": {"http2_protocol_options": {}}}
     key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     assert at(cluster(NAME, "192.0.2.1:1", typed_extension_protocol_options={key: options})).http2
 
