@@ -221,7 +221,7 @@ def test_an_inspector_may_be_disabled_by_port(disabled: dict[str, Any], waits: b
 
 
 def test_the_inspectors_of_the_entrance_run_for_every_connection() -> None:
-    """In the mode ALLOW_ANY_DYNAMIC_DNS a client of a server that speaks first waits for ever."""
+    """In the mode ALLOW_ANY_DYNAMIC_DNS a client of a server that speaks first waits forever."""
     front = entrance(to("passed"), listener_filters=[inspector("http")])
     assert leads(front, listener(V4, 3306, to("own")), question=Question(TCP, V4)) == "WAITS_FOR_CLIENT"
 
