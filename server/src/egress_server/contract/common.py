@@ -65,7 +65,8 @@ def write_duration(seconds: float | None) -> duration_pb2.Duration | None:
 def read_seconds(duration: duration_pb2.Duration) -> float:
     """A Duration in seconds, limited to a century so that arithmetic cannot overflow."""
     limit = 100 * 365 * 86400
-    return max(-limit, min(duration.seconds, limit)) + duration.nanos / 1e9
+    # One division of integers gives the nearest float, which is what the same time was before it was sent.
+    return (max(-limit, min(duration.seconds, limit)) * 1_000_000_000 + duration.nanos) / 1_000_000_000
 
 
 def read_optional_seconds(message: Any, field: str) -> float | None:
