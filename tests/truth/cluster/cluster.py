@@ -18,11 +18,11 @@ from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.diff.plan import diff
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.clusters import Cluster, KubernetesTarget
+from egress_server.domain.model.clusters import Mesh as MeshResource
 from egress_server.domain.model.objects import MANAGED_BY, RESOURCE_ANNOTATION, ObjectKey
-from egress_server.domain.model.resources import Mesh as MeshResource
 from egress_server.domain.model.status import Problem
 from egress_server.domain.render import render
-from egress_server.ports.target import Witness
+from egress_server.ports.target import Live, Witness
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.connection import kubeconfig_connection
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive
@@ -44,7 +44,6 @@ NAMESPACE_LABELS = {"team": {"tenant": "other"}}
 """Those of the namespaces that a mesh with discoverySelectors leaves out; all others have `discover: yes`."""
 _CLUSTER = Cluster(f"meshes/default/clusters/{CLUSTER_ID}", KubernetesTarget())
 _ISTIO_KINDS = ("ServiceEntry", "VirtualService", "DestinationRule", "Sidecar")
-_META = ("name", "namespace", "labels", "annotations")
 _FROM_THE_HARNESS = (
     "/api/v1/namespaces/shop/services/window",
     "/api/v1/namespaces/shop/services/catalog",
@@ -126,21 +125,20 @@ class TruthCluster:
                 break
             self._put([*_born(newer, began), *self._aged(snapshot)])
             newer = ()
-        live = self._settle(sign)
+        live = self._settle(sign, world)
         wanted = effective(snapshot, _CLUSTER, datetime.now(UTC))
         return Shown(world, with_inventory(without(wanted, obstacles), live.inventory), obstacles)
 
-    def _settle(self, sign: Marker) -> KubernetesLive:
+    def _settle(self, sign: Marker, world: World) -> Live:
         """Returns once the product and istiod have read everything, down to the addresses that istiod allocates."""
-        self._until(lambda: not self._unallocated(), "addresses allocated")
+        self._until(lambda: not self._unallocated(world), "addresses allocated")
         self._put(sign.objects)
-        live = self._run(self._target.gather())
         self._until(lambda: not sign.missing(self._ads.configuration(marker.IDENTITY)), f"istiod at {sign}")
         text = self._apis[0].get(_MESH_CONFIG)["data"]["mesh"]
         policy = yaml.safe_load(text).get("outboundTrafficPolicy") or {}
         self._until(lambda: self._istiod_mode() == policy.get("mode", "ALLOW_ANY"), "istiod has read MeshConfig")
         self._until(lambda: self._services_read(sign), f"the product at {sign}")
-        return live
+        return self._run(self._target.gather())
 
     def _istiod_mode(self) -> str:
         mesh = json.loads(self._mesh.istiod_debug("/debug/mesh"))
@@ -184,16 +182,16 @@ class TruthCluster:
             live = self._run(self._target.gather())
             assert isinstance(live, KubernetesLive)
             found = {_key(key): each for key, each in live.observation.objects.items()}
-            return all(key in found and int(found[key].version) >= version for key, version in expected.items()) and not (
-                (gone - put) & found.keys()
-            )
+            return all(
+                key in found and int(found[key].version) >= version for key, version in expected.items()
+            ) and not ((gone - put) & found.keys())
 
         self._until(read, f"the product at revision {revision}")
 
     def _managed(self) -> dict[str, Object]:
         """Our objects, by key."""
         found = (item for kind in _ISTIO_KINDS for item in self._etcd.objects(kind).items())
-        return {key: obj for key, obj in found if (obj["metadata"].get("labels") or {}).items() >= MANAGED_BY.items()}
+        return {key: obj for key, obj in found if _labels(obj).items() >= MANAGED_BY.items()}
 
     def _aged(self, snapshot: Snapshot) -> list[Object]:
         """Our objects, made as old as the resources that they were rendered from."""
@@ -207,12 +205,16 @@ class TruthCluster:
                 aged.append(obj)
         return aged
 
-    def _unallocated(self) -> list[str]:
+    def _unallocated(self, world: World) -> list[str]:
         """The ServiceEntries that istiod will still allocate addresses to."""
+        undiscovered = NAMESPACE_LABELS if "discoverySelectors" in world.mesh else ()
         return [
             key
             for key, obj in self._etcd.objects("ServiceEntry").items()
-            if obj["spec"].get("resolution", "NONE") != "NONE"
+            if obj["metadata"]["namespace"] not in undiscovered
+            and _labels(obj).get("istio.io/rev", "default") == "default"
+            and _labels(obj).get("networking.istio.io/enable-autoallocate-ip") != "false"
+            and obj["spec"].get("resolution", "NONE") != "NONE"
             and not obj["spec"].get("addresses")
             and any(not host.startswith("*") for host in obj["spec"]["hosts"])
             and not (obj.get("status") or {}).get("addresses")
@@ -224,21 +226,21 @@ class TruthCluster:
     def _dry_run(self, index: int, foreign: Foreign) -> Object | None:
         """The object as the API server would store it; None if it or the webhook rejects it."""
         obj, text = foreign.obj, json.dumps(foreign.obj, sort_keys=True)
+        if obj["kind"] not in (*_ISTIO_KINDS, "WorkloadEntry"):
+            return obj
         if text not in self._valid:
             meta = obj["metadata"]
+            unused = {**obj, "metadata": {**meta, "name": f"{meta['name']}-dry-run"}}
+            path = path_of(obj["kind"], meta["namespace"])
             try:
-                stored = self._apis[index % len(self._apis)].request(
-                    "POST", path_of(obj["kind"], meta["namespace"]), obj, dryRun="All"
-                )
+                stored = self._apis[index % len(self._apis)].request("POST", path, unused, dryRun="All")
             except RuntimeError as error:
                 if "denied the request" not in str(error) and "is invalid" not in str(error):
                     raise
                 self.rejected.append(f"{foreign.name}: {error}")
                 self._valid[text] = None
             else:
-                stored["metadata"] = {key: stored["metadata"][key] for key in _META if key in stored["metadata"]}
-                stored.pop("status", None)
-                self._valid[text] = stored
+                self._valid[text] = {**obj, "spec": stored["spec"]}
         return self._valid[text]
 
     def _prepare(self) -> None:
@@ -291,6 +293,10 @@ def _born(objects: Iterable[Foreign], began: datetime) -> list[Object]:
         }
         for each in objects
     ]
+
+
+def _labels(obj: Object) -> Mapping[str, str]:
+    return obj["metadata"].get("labels") or {}
 
 
 def _timestamp(at: datetime) -> str:
