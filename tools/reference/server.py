@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from egress_server.config import AgentSettings, ApplySettings, Option, RunSettings, ServeSettings
 from egress_server.domain.lint.engine import ALL_RULES
-from egress_server.domain.lint.rule import ConnectionRule
+from egress_server.domain.lint.rule import ExplainRule
 from egress_server.telemetry import metrics
 from tools.reference.markdown import code, table
 
@@ -72,7 +72,7 @@ def findings_page() -> str:
         (
             f"[{rule.code}](../lint/{rule.code}.md)",
             rule.severity.value,
-            "explain" if isinstance(rule, ConnectionRule) else "changes",
+            "explain" if isinstance(rule, ExplainRule) else "changes",
             "yes" if rule.suppressible else "no",
             rule.title,
         )

@@ -13,6 +13,7 @@ from tests.mesh.harness.cluster.istio_objects import (
     apply,
     delete,
     entry,
+    labelled,
     service,
     sidecar,
     virtual_service,
@@ -65,6 +66,7 @@ class Case:
 
 
 CLOSED = outbound("REGISTRY_ONLY")
+CANARY = {"istio.io/rev": "canary"}
 THEIRS = entry("theirs", HOST, "80:HTTP", "443:TLS", namespace="shop", at=AT)
 CASES = [
     Case(
@@ -141,6 +143,24 @@ CASES = [
                 418,
             )
         },
+    ),
+    Case(
+        "an entry and a Sidecar of another revision, which istiod does not read",
+        [labelled(THEIRS, CANARY), labelled(sidecar("theirs", "*/*", mode="ALLOW_ANY"), CANARY)],
+        [CLOSED],
+        {HTTP: ("BLOCKED", POLICY, 502)},
+    ),
+    Case(
+        "a policy for the namespace of a Sidecar of another revision",
+        [labelled(sidecar("theirs", "*/*"), CANARY)],
+        [outbound("REGISTRY_ONLY", namespace="default", id="closed")],
+        {HTTP: ("BLOCKED", f"{RESOURCE}outboundPolicies/closed", 502)},
+    ),
+    Case(
+        "a fault for the host of a VirtualService of another revision",
+        [labelled(virtual_service("theirs", HOST, {"fault": abort(httpStatus=418)}), CANARY)],
+        [CLOSED, managed_entry(), fault(503)],
+        {HTTP: ("FAULTED", f"{RESOURCE}namespaces/default/faults/a-example-com", 503)},
     ),
     Case(
         "foreign HTTP and managed TLS on one port",

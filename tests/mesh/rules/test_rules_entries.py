@@ -64,14 +64,22 @@ def test_tcp_without_addresses_takes_its_port(mesh: Mesh, curl: Workload) -> Non
 def test_a_database_speaks_first_unless_the_sidecar_detects(
     mesh: Mesh, curl: Workload, protocol: str, speaks: bool
 ) -> None:
-    """Database protocols are TCP to the sidecar; without a protocol it waits for the client, and the database too."""
+    """Database protocols are TCP to the sidecar; without a protocol it waits for the client, like the database, and
+    reads HTTP as such."""
     mesh.world.name(HOST, FIRST)
     apply(mesh, entry("a", HOST, f"3306:{protocol}", resolution="DNS"), entry("b", OTHER, "80:HTTP", at=SECOND))
     strict(mesh)
-    curl.until(lambda: curl.curl(f"http://{OTHER}/"), lambda answer: answer.status == 200, "the entries")
+    curl.until(lambda: curl.curl(f"http://{OTHER}/"), lambda answer: answer.by_envoy, "the entries")
     curl.until(lambda: curl.curl("http://c.example.com/"), lambda answer: answer.status == 502, "REGISTRY_ONLY")
     assert (FIRST in banner(curl, HOST, 3306).body) is speaks
-    assert curl.curl(f"http://{HOST}:3306/").status == 0
+    assert curl.curl(f"http://{HOST}:3306/").by_envoy is not speaks
+
+
+@covers("EGR0123")
+def test_static_without_endpoints_answers_503(mesh: Mesh, curl: Workload) -> None:
+    """Istio accepts the entry; its cluster has no address."""
+    apply(mesh, entry("a", HOST, "80:HTTP", resolution="STATIC"))
+    curl.until(lambda: curl.curl(f"http://{HOST}/"), lambda answer: answer.status == 503 and answer.by_envoy, "503")
 
 
 @covers("EGR0103")

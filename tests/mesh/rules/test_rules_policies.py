@@ -2,7 +2,7 @@
 
 import json
 
-from tests.mesh.harness.cluster.istio_objects import apply, delete, entry, service, sidecar
+from tests.mesh.harness.cluster.istio_objects import apply, delete, entry, service, sidecar, virtual_service
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.coverage import covers
 from tests.mesh.harness.run.run import eventually
@@ -119,6 +119,27 @@ def test_forgotten_service_ranges(mesh: Mesh, curl: Workload) -> None:
     assert not forgetful.curl(f"http://{address}/", "--max-time", "2").by_envoy
 
 
+@covers("EGR0404")
+def test_policy_is_hollow_behind_include_ranges(mesh: Mesh, curl: Workload) -> None:
+    """REGISTRY_ONLY, an entry with a fault and its routes do nothing where only the cluster's ranges are included, or
+    the port is excluded; an exclude range of the metadata service changes nothing."""
+    strict(mesh)
+    abort = {"fault": {"abort": {"percentage": {"value": 100}, "httpStatus": 418}}}
+    apply(mesh, entry("a", HOST, "80:HTTP", at=AT), virtual_service("a", HOST, abort))
+    other = "b.example.com"
+    unregistered = f"http://{other}/"
+    curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 418, "the fault")
+    blocked(curl, unregistered)
+    narrow = {_INCLUDE: "10.97.0.0/16"}
+    for name, annotations in (("narrow", narrow), ("ported", {_EXCLUDE_PORTS: "80"})):
+        hollow = mesh.workload(name, annotations=annotations)
+        answers = (hollow.curl(HTTP), hollow.curl(unregistered))
+        assert [(answer.status, answer.by_envoy) for answer in answers] == [(301, False)] * 2
+    assert hollow.https(other).exit == 35
+    careful = mesh.workload("careful", annotations={_EXCLUDE: "169.254.169.254/32"})
+    assert careful.curl(HTTP).status == 418
+
+
 @covers("EGR0709")
 def test_interception_is_that_of_the_pods_birth(mesh: Mesh) -> None:
     """New values of the injector change nothing until a workload is restarted."""
@@ -137,6 +158,7 @@ def test_interception_is_that_of_the_pods_birth(mesh: Mesh) -> None:
 
 
 _EXCLUDE = "traffic.sidecar.istio.io/excludeOutboundIPRanges"
+_EXCLUDE_PORTS = "traffic.sidecar.istio.io/excludeOutboundPorts"
 _INCLUDE = "traffic.sidecar.istio.io/includeOutboundIPRanges"
 
 

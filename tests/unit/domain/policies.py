@@ -58,6 +58,7 @@ def _endpoints(draw: st.DrawFn, ports: tuple[ServicePort, ...]) -> Endpoint:
         labels=draw(_labels),
         locality=draw(st.sampled_from(["", "eu", "eu/west", "eu/west/a"])),
         weight=draw(st.integers(0, 2**31 - 1)),
+        network=draw(st.sampled_from(["", "east"])),
     )
 
 
@@ -72,7 +73,11 @@ def _candidates(draw: st.DrawFn) -> ServiceEntry:
         location=draw(st.sampled_from(Location)),
         endpoints=tuple(draw(st.lists(_endpoints(ports), max_size=2))),
         addresses=tuple(draw(st.lists(_addresses, max_size=2, unique=True))),
-        export_to=draw(st.sampled_from([(), ("*",), (".",), (".", "prod"), ("n1",)])),
+        export_to=draw(st.sampled_from([(), ("*",), (".",), (".", "prod"), ("n1",), ("~",)])),
+        workload_selector=draw(st.just({}) | _labels),
+        subject_alt_names=draw(st.sampled_from([(), ("a.example.com", "spiffe://cluster.local/ns/a/sa/b")])),
+        labels=draw(_labels),
+        annotations=draw(st.just({}) | st.just({"networking.istio.io/traffic-distribution": "PreferClose"})),
     )
 
 

@@ -16,14 +16,17 @@ kind: ServiceEntry
 metadata:
   name: bank
   namespace: prod
-  labels: {app: shop}
-  annotations: {note: kept by whoever wrote it}
+  labels: {istio.io/use-waypoint: egress, app.kubernetes.io/managed-by: Helm}
+  annotations:
+    networking.istio.io/traffic-distribution: PreferClose
+    kubectl.kubernetes.io/last-applied-configuration: "{}"
+    egress.mesh/resource: meshes/default/namespaces/prod/serviceEntries/bank
   uid: 0b5c
   resourceVersion: "17"
   creationTimestamp: 2026-01-01T00:00:00Z
   managedFields: []
 spec:
-  hosts: [WWW.Bank.example, api.bank.example]
+  hosts: [WWW.Bank.example, api.bank.example.]
   addresses: [203.0.113.0/24, 2001:DB8::1]
   ports:
   - {number: 80, name: web, protocol: http, targetPort: 8080}
@@ -39,7 +42,9 @@ spec:
     labels: {version: "1"}
     locality: eu/west
     weight: 3
+    network: east
   exportTo: [., shop]
+  subjectAltNames: [bank.example]
 status: {addresses: [{value: 240.240.0.1}]}
 """
 
@@ -87,9 +92,12 @@ def test_every_field_is_read() -> None:
             ),
             resolution=Resolution.STATIC,
             location=Location.MESH_INTERNAL,
-            endpoints=(Endpoint("2001:db8::7", {"web": 8080}, {"version": "1"}, "eu/west", 3),),
+            endpoints=(Endpoint("2001:db8::7", {"web": 8080}, {"version": "1"}, "eu/west", 3, "east"),),
             addresses=("203.0.113.0/24", "2001:db8::1"),
             export_to=(".", "shop"),
+            subject_alt_names=("bank.example",),
+            labels={"istio.io/use-waypoint": "egress"},
+            annotations={"networking.istio.io/traffic-distribution": "PreferClose"},
         ),
     )
 
@@ -112,8 +120,9 @@ def test_every_field_is_read() -> None:
         (HEAD.replace("{name: x}", "{name: [a]}"), "metadata.name", "must be a string"),
         (HEAD + "more: a", "more", "is not a supported field; remove it"),
         (HEAD + "spec: {host: a}", "spec.host", "is not a supported field"),
-        (HEAD + "spec: {workloadSelector: {}}", "spec.workloadSelector", "not a supported field"),
-        (HEAD + "spec: {subjectAltNames: [a]}", "spec.subjectAltNames", "not a supported field"),
+        (HEAD + "spec: {workloadSelector: {}}", "spec.workloadSelector", "must have labels"),
+        (HEAD + "spec: {workloadSelector: {labels: {a: b}, x: 1}}", "spec.workloadSelector.x", "not a supported field"),
+        (HEAD.replace("x}", "x, labels: {a: 1}}"), 'metadata.labels["a"]', "must be a string; put it in quotes"),
         (HEAD + "spec: {<<: {hosts: [a]}}", "spec.<<", "not a supported field"),
         (HEAD + "spec: {hosts: a}", "spec.hosts", "must be a list"),
         (HEAD + "spec: {hosts: {a: b}}", "spec.hosts", "must be a list"),
@@ -134,7 +143,7 @@ def test_every_field_is_read() -> None:
         (HEAD + "spec: {ports: [{number: 80, protocol: TCP, x: 1}]}", "spec.ports[0].x", "not a supported field"),
         (HEAD + "spec: {resolution: LOCAL}", "spec.resolution", "'LOCAL' must be one of NONE, STATIC"),
         (HEAD + "spec: {location: 1}", "spec.location", "must be a string"),
-        (HEAD + "spec: {endpoints: [{address: a, network: n}]}", "spec.endpoints[0].network", "not a supported field"),
+        (HEAD + "spec: {endpoints: [{address: a, x: n}]}", "spec.endpoints[0].x", "not a supported field"),
         (HEAD + "spec: {endpoints: [{labels: {a: true}}]}", 'spec.endpoints[0].labels["a"]', "must be a string"),
         (HEAD + "spec: {endpoints: [{labels: [a]}]}", "spec.endpoints[0].labels", "must be a mapping"),
         (HEAD + "spec: {endpoints: [{ports: {a: b}}]}", 'spec.endpoints[0].ports["a"]', "an integer"),
@@ -169,6 +178,9 @@ def test_every_served_version_is_taken(version: str) -> None:
         ("hosts[0]", "spec.hosts[0]"),
         ("ports[1].target_port", "spec.ports[1].targetPort"),
         ("export_to", "spec.exportTo"),
+        ('workload_selector["a"]', 'spec.workloadSelector.labels["a"]'),
+        ('labels["export_to"]', 'metadata.labels["export_to"]'),
+        ('annotations["a/b"]', 'metadata.annotations["a/b"]'),
         ('endpoints[0].labels["target_port"]', 'spec.endpoints[0].labels["target_port"]'),
     ],
 )

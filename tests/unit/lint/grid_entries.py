@@ -130,6 +130,17 @@ PROTOCOLS = [
     ),
 ]
 
+ENDPOINTS = [
+    case("no address", [], entry("a", resolution=Resolution.STATIC), "EGR0123 endpoints"),
+    case("workloads", [], entry("a", resolution=Resolution.STATIC, workload_selector={"app": "x"})),
+    case("hidden from all", [], entry("a", resolution=Resolution.DNS, export_to=("~",)), "EGR0110 export_to"),
+    case(
+        "hidden from all, in another protocol",
+        [web("a", "80:HTTP", hosts=("x.io",), export_to=("~",))],
+        web("b", "80:TLS", hosts=("x.io",)),
+    ),
+]
+
 DATABASES = [
     case(
         "a database protocol is TCP to sidecars",
@@ -345,4 +356,5 @@ RESOLVERS = [
     case("that are not resolved", [], many(210, resolution=Resolution.NONE)),
 ]
 
-CASES = [*SOUND, *PROTOCOLS, *DATABASES, *TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *NAMESPACES, *EXPORTS, *RESOLVERS]
+CASES = [*SOUND, *PROTOCOLS, *DATABASES, *ENDPOINTS]
+CASES += [*TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *NAMESPACES, *EXPORTS, *RESOLVERS]

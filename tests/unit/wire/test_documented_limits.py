@@ -53,6 +53,8 @@ LIMITS = {
     "Retries.attempts": f"0 to {limits.MAX_RETRIES}",
     "Route.destinations": f"at most {limits.MAX_DESTINATIONS}",
     "Route.match_headers": f"at most {limits.MAX_HEADER_MATCHES}",
+    "ServiceEntry.annotations": f"at most {limits.MAX_ANNOTATIONS}",
+    "ServiceEntry.subject_alt_names": f"at most {limits.MAX_SUBJECT_ALT_NAMES}",
     "ServiceEntry.addresses": f"at most {limits.MAX_ADDRESSES}",
     "ServiceEntry.endpoints": f"at most {limits.MAX_ENDPOINTS}",
     "ServiceEntry.export_to": f"At most {limits.MAX_EXPORTS}",

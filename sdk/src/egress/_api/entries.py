@@ -37,6 +37,10 @@ class EntryMethods:
         endpoints: Iterable[Endpoint | str] = (),
         addresses: Iterable[str] = (),
         export_to: Iterable[str] = (),
+        workload_selector: Mapping[str, str] | None = None,
+        subject_alt_names: Iterable[str] = (),
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
         retries: int | Retries | None = None,
         routes: Iterable[Route] = (),
@@ -52,8 +56,9 @@ class EntryMethods:
 
         Takes either fields or `yaml`, the YAML of one Istio ServiceEntry, which is sent unchanged. A port may be
         written `80:HTTP` or `443:TLS:name:8443` (target port), or `8080` if the sidecar is to detect its protocol; an
-        endpoint as its address. `namespace` defaults to
-        `default`, or with YAML to the YAML's namespace. For `options` see `MutationOptions`.
+        endpoint as its address. `workload_selector` selects workloads of the mesh as endpoints by their labels;
+        `labels` and `annotations` are those of the object. `namespace` defaults to `default`, or with YAML to the
+        YAML's namespace. For `options` see `MutationOptions`.
 
         Traffic settings: `request_timeout` in seconds or as `15s`, retries included; `retries` is the number of retries
         (0 disables them); `routes` send requests to other destinations by header and weight; with `tls_origination` the
@@ -70,6 +75,10 @@ class EntryMethods:
             endpoints=map(endpoint, endpoints),
             addresses=addresses,
             export_to=export_to,
+            workload_selector=workload_selector,
+            subject_alt_names=subject_alt_names,
+            labels=labels,
+            annotations=annotations,
             traffic=traffic_settings(
                 request_timeout, retries, routes, tls_origination, connection_limits, outlier_detection
             ),

@@ -127,6 +127,8 @@ class PolicyGap(_message.Message):
         """Some of the workload's traffic bypasses its sidecar."""
         AMBIENT: PolicyGap._Type.ValueType  # 5
         """The workload is in ambient mode, which does not use sidecars."""
+        INTERCEPTION: PolicyGap._Type.ValueType  # 6
+        """Interception, managed or not, lets some traffic of new pods bypass their sidecars."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """Why the policy has no effect."""
@@ -143,6 +145,8 @@ class PolicyGap(_message.Message):
     """Some of the workload's traffic bypasses its sidecar."""
     AMBIENT: PolicyGap.Type.ValueType  # 5
     """The workload is in ambient mode, which does not use sidecars."""
+    INTERCEPTION: PolicyGap.Type.ValueType  # 6
+    """Interception, managed or not, lets some traffic of new pods bypass their sidecars."""
 
     CLUSTER_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int

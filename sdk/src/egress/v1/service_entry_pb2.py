@@ -29,13 +29,19 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65gress/v1/service_entry.proto\x12\tegress.v1\x1a\x16\x65gress/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x07\n\x0cServiceEntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x13\n\x05hosts\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12+\n\x05ports\x18\x03 \x03(\x0b\x32\x16.egress.v1.ServicePortB\x04\xe2\x41\x01\x02\x12<\n\nresolution\x18\x04 \x01(\x0e\x32\".egress.v1.ServiceEntry.ResolutionB\x04\xe2\x41\x01\x01\x12\x38\n\x08location\x18\x05 \x01(\x0e\x32 .egress.v1.ServiceEntry.LocationB\x04\xe2\x41\x01\x01\x12,\n\tendpoints\x18\x06 \x03(\x0b\x32\x13.egress.v1.EndpointB\x04\xe2\x41\x01\x01\x12\x17\n\taddresses\x18\x07 \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\texport_to\x18\x08 \x03(\tB\x04\xe2\x41\x01\x01\x12:\n\x10\x63luster_selector\x18\t \x01(\x0b\x32\x1a.egress.v1.ClusterSelectorB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x31\n\x07traffic\x18\x0e \x01(\x0b\x32\x1a.egress.v1.TrafficSettingsB\x04\xe2\x41\x01\x01\"m\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x08\n\x04NONE\x10\x01\x12\n\n\x06STATIC\x10\x02\x12\x07\n\x03\x44NS\x10\x03\x12\x13\n\x0f\x44NS_ROUND_ROBIN\x10\x04\x12\x0f\n\x0b\x44YNAMIC_DNS\x10\x05\"J\n\x08Location\x12\x18\n\x14LOCATION_UNSPECIFIED\x10\x00\x12\x11\n\rMESH_EXTERNAL\x10\x01\x12\x11\n\rMESH_INTERNAL\x10\x02:\x80\x01\xea\x41}\n\x18\x65gress.mesh/ServiceEntry\x12\x43meshes/{mesh}/namespaces/{namespace}/serviceEntries/{service_entry}*\x0eserviceEntries2\x0cserviceEntry\"\xcc\x02\n\x0fTrafficSettings\x12\x30\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12)\n\x07retries\x18\x02 \x01(\x0b\x32\x12.egress.v1.RetriesB\x04\xe2\x41\x01\x01\x12&\n\x06routes\x18\x03 \x03(\x0b\x32\x10.egress.v1.RouteB\x04\xe2\x41\x01\x01\x12\x38\n\x0ftls_origination\x18\x04 \x01(\x0b\x32\x19.egress.v1.TlsOriginationB\x04\xe2\x41\x01\x01\x12<\n\x11\x63onnection_limits\x18\x05 \x01(\x0b\x32\x1b.egress.v1.ConnectionLimitsB\x04\xe2\x41\x01\x01\x12<\n\x11outlier_detection\x18\x06 \x01(\x0b\x32\x1b.egress.v1.OutlierDetectionB\x04\xe2\x41\x01\x01\"s\n\x07Retries\x12\x16\n\x08\x61ttempts\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x38\n\x0fper_try_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x16\n\x08retry_on\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\"x\n\x05Route\x12\x33\n\rmatch_headers\x18\x01 \x03(\x0b\x32\x16.egress.v1.HeaderMatchB\x04\xe2\x41\x01\x01\x12:\n\x0c\x64\x65stinations\x18\x02 \x03(\x0b\x32\x1e.egress.v1.WeightedDestinationB\x04\xe2\x41\x01\x02\"p\n\x0bHeaderMatch\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x05\x65xact\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x16\n\x06prefix\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x15\n\x05regex\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05value\"S\n\x13WeightedDestination\x12\x12\n\x04host\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04port\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06weight\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\"[\n\x0eTlsOrigination\x12\x12\n\x04port\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x11\n\x03sni\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\"\n\x14insecure_skip_verify\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xba\x01\n\x10\x43onnectionLimits\x12\x1d\n\x0fmax_connections\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x38\n\x0f\x63onnect_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\"\n\x14max_pending_requests\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12)\n\x1bmax_requests_per_connection\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\xcc\x01\n\x10OutlierDetection\x12$\n\x16\x63onsecutive_5xx_errors\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x31\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12;\n\x12\x62\x61se_ejection_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\"\n\x14max_ejection_percent\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\xa6\x02\n\x0bServicePort\x12\x14\n\x06number\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x37\n\x08protocol\x18\x03 \x01(\x0e\x32\x1f.egress.v1.ServicePort.ProtocolB\x04\xe2\x41\x01\x01\x12\x19\n\x0btarget_port\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\x98\x01\n\x08Protocol\x12\x18\n\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x08\n\x04HTTP\x10\x01\x12\t\n\x05HTTPS\x10\x02\x12\x08\n\x04GRPC\x10\x03\x12\t\n\x05HTTP2\x10\x04\x12\x07\n\x03TLS\x10\x05\x12\x07\n\x03TCP\x10\x06\x12\t\n\x05MONGO\x10\x07\x12\x0c\n\x08GRPC_WEB\x10\x08\x12\t\n\x05MYSQL\x10\t\x12\t\n\x05REDIS\x10\n\x12\x07\n\x03UDP\x10\x0b\"\x98\x02\n\x08\x45ndpoint\x12\x15\n\x07\x61\x64\x64ress\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\x05ports\x18\x02 \x03(\x0b\x32\x1e.egress.v1.Endpoint.PortsEntryB\x04\xe2\x41\x01\x01\x12\x35\n\x06labels\x18\x03 \x03(\x0b\x32\x1f.egress.v1.Endpoint.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x16\n\x08locality\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06weight\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01\x1a,\n\nPortsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65gress/v1/service_entry.proto\x12\tegress.v1\x1a\x16\x65gress/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\n\n\x0cServiceEntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x13\n\x05hosts\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12+\n\x05ports\x18\x03 \x03(\x0b\x32\x16.egress.v1.ServicePortB\x04\xe2\x41\x01\x02\x12<\n\nresolution\x18\x04 \x01(\x0e\x32\".egress.v1.ServiceEntry.ResolutionB\x04\xe2\x41\x01\x01\x12\x38\n\x08location\x18\x05 \x01(\x0e\x32 .egress.v1.ServiceEntry.LocationB\x04\xe2\x41\x01\x01\x12,\n\tendpoints\x18\x06 \x03(\x0b\x32\x13.egress.v1.EndpointB\x04\xe2\x41\x01\x01\x12\x17\n\taddresses\x18\x07 \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\texport_to\x18\x08 \x03(\tB\x04\xe2\x41\x01\x01\x12:\n\x10\x63luster_selector\x18\t \x01(\x0b\x32\x1a.egress.v1.ClusterSelectorB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x31\n\x07traffic\x18\x0e \x01(\x0b\x32\x1a.egress.v1.TrafficSettingsB\x04\xe2\x41\x01\x01\x12N\n\x11workload_selector\x18\x0f \x03(\x0b\x32-.egress.v1.ServiceEntry.WorkloadSelectorEntryB\x04\xe2\x41\x01\x01\x12\x1f\n\x11subject_alt_names\x18\x10 \x03(\tB\x04\xe2\x41\x01\x01\x12\x39\n\x06labels\x18\x11 \x03(\x0b\x32#.egress.v1.ServiceEntry.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x43\n\x0b\x61nnotations\x18\x12 \x03(\x0b\x32(.egress.v1.ServiceEntry.AnnotationsEntryB\x04\xe2\x41\x01\x01\x1a\x37\n\x15WorkloadSelectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"m\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x08\n\x04NONE\x10\x01\x12\n\n\x06STATIC\x10\x02\x12\x07\n\x03\x44NS\x10\x03\x12\x13\n\x0f\x44NS_ROUND_ROBIN\x10\x04\x12\x0f\n\x0b\x44YNAMIC_DNS\x10\x05\"J\n\x08Location\x12\x18\n\x14LOCATION_UNSPECIFIED\x10\x00\x12\x11\n\rMESH_EXTERNAL\x10\x01\x12\x11\n\rMESH_INTERNAL\x10\x02:\x80\x01\xea\x41}\n\x18\x65gress.mesh/ServiceEntry\x12\x43meshes/{mesh}/namespaces/{namespace}/serviceEntries/{service_entry}*\x0eserviceEntries2\x0cserviceEntry\"\xcc\x02\n\x0fTrafficSettings\x12\x30\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12)\n\x07retries\x18\x02 \x01(\x0b\x32\x12.egress.v1.RetriesB\x04\xe2\x41\x01\x01\x12&\n\x06routes\x18\x03 \x03(\x0b\x32\x10.egress.v1.RouteB\x04\xe2\x41\x01\x01\x12\x38\n\x0ftls_origination\x18\x04 \x01(\x0b\x32\x19.egress.v1.TlsOriginationB\x04\xe2\x41\x01\x01\x12<\n\x11\x63onnection_limits\x18\x05 \x01(\x0b\x32\x1b.egress.v1.ConnectionLimitsB\x04\xe2\x41\x01\x01\x12<\n\x11outlier_detection\x18\x06 \x01(\x0b\x32\x1b.egress.v1.OutlierDetectionB\x04\xe2\x41\x01\x01\"s\n\x07Retries\x12\x16\n\x08\x61ttempts\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x38\n\x0fper_try_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x16\n\x08retry_on\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\"x\n\x05Route\x12\x33\n\rmatch_headers\x18\x01 \x03(\x0b\x32\x16.egress.v1.HeaderMatchB\x04\xe2\x41\x01\x01\x12:\n\x0c\x64\x65stinations\x18\x02 \x03(\x0b\x32\x1e.egress.v1.WeightedDestinationB\x04\xe2\x41\x01\x02\"p\n\x0bHeaderMatch\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x05\x65xact\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x16\n\x06prefix\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x15\n\x05regex\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05value\"S\n\x13WeightedDestination\x12\x12\n\x04host\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04port\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06weight\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\"[\n\x0eTlsOrigination\x12\x12\n\x04port\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x11\n\x03sni\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\"\n\x14insecure_skip_verify\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xba\x01\n\x10\x43onnectionLimits\x12\x1d\n\x0fmax_connections\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x38\n\x0f\x63onnect_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\"\n\x14max_pending_requests\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12)\n\x1bmax_requests_per_connection\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\xcc\x01\n\x10OutlierDetection\x12$\n\x16\x63onsecutive_5xx_errors\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x31\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12;\n\x12\x62\x61se_ejection_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\"\n\x14max_ejection_percent\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\xa6\x02\n\x0bServicePort\x12\x14\n\x06number\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x37\n\x08protocol\x18\x03 \x01(\x0e\x32\x1f.egress.v1.ServicePort.ProtocolB\x04\xe2\x41\x01\x01\x12\x19\n\x0btarget_port\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\x98\x01\n\x08Protocol\x12\x18\n\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x08\n\x04HTTP\x10\x01\x12\t\n\x05HTTPS\x10\x02\x12\x08\n\x04GRPC\x10\x03\x12\t\n\x05HTTP2\x10\x04\x12\x07\n\x03TLS\x10\x05\x12\x07\n\x03TCP\x10\x06\x12\t\n\x05MONGO\x10\x07\x12\x0c\n\x08GRPC_WEB\x10\x08\x12\t\n\x05MYSQL\x10\t\x12\t\n\x05REDIS\x10\n\x12\x07\n\x03UDP\x10\x0b\"\xaf\x02\n\x08\x45ndpoint\x12\x15\n\x07\x61\x64\x64ress\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\x05ports\x18\x02 \x03(\x0b\x32\x1e.egress.v1.Endpoint.PortsEntryB\x04\xe2\x41\x01\x01\x12\x35\n\x06labels\x18\x03 \x03(\x0b\x32\x1f.egress.v1.Endpoint.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x16\n\x08locality\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06weight\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x15\n\x07network\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x1a,\n\nPortsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'egress.v1.service_entry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SERVICEENTRY_WORKLOADSELECTORENTRY']._loaded_options = None
+  _globals['_SERVICEENTRY_WORKLOADSELECTORENTRY']._serialized_options = b'8\001'
+  _globals['_SERVICEENTRY_LABELSENTRY']._loaded_options = None
+  _globals['_SERVICEENTRY_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_SERVICEENTRY_ANNOTATIONSENTRY']._loaded_options = None
+  _globals['_SERVICEENTRY_ANNOTATIONSENTRY']._serialized_options = b'8\001'
   _globals['_SERVICEENTRY'].fields_by_name['name']._loaded_options = None
   _globals['_SERVICEENTRY'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_SERVICEENTRY'].fields_by_name['hosts']._loaded_options = None
@@ -64,6 +70,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICEENTRY'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_SERVICEENTRY'].fields_by_name['traffic']._loaded_options = None
   _globals['_SERVICEENTRY'].fields_by_name['traffic']._serialized_options = b'\342A\001\001'
+  _globals['_SERVICEENTRY'].fields_by_name['workload_selector']._loaded_options = None
+  _globals['_SERVICEENTRY'].fields_by_name['workload_selector']._serialized_options = b'\342A\001\001'
+  _globals['_SERVICEENTRY'].fields_by_name['subject_alt_names']._loaded_options = None
+  _globals['_SERVICEENTRY'].fields_by_name['subject_alt_names']._serialized_options = b'\342A\001\001'
+  _globals['_SERVICEENTRY'].fields_by_name['labels']._loaded_options = None
+  _globals['_SERVICEENTRY'].fields_by_name['labels']._serialized_options = b'\342A\001\001'
+  _globals['_SERVICEENTRY'].fields_by_name['annotations']._loaded_options = None
+  _globals['_SERVICEENTRY'].fields_by_name['annotations']._serialized_options = b'\342A\001\001'
   _globals['_SERVICEENTRY']._loaded_options = None
   _globals['_SERVICEENTRY']._serialized_options = b'\352A}\n\030egress.mesh/ServiceEntry\022Cmeshes/{mesh}/namespaces/{namespace}/serviceEntries/{service_entry}*\016serviceEntries2\014serviceEntry'
   _globals['_TRAFFICSETTINGS'].fields_by_name['timeout']._loaded_options = None
@@ -146,36 +160,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDPOINT'].fields_by_name['locality']._serialized_options = b'\342A\001\001'
   _globals['_ENDPOINT'].fields_by_name['weight']._loaded_options = None
   _globals['_ENDPOINT'].fields_by_name['weight']._serialized_options = b'\342A\001\001'
+  _globals['_ENDPOINT'].fields_by_name['network']._loaded_options = None
+  _globals['_ENDPOINT'].fields_by_name['network']._serialized_options = b'\342A\001\001'
   _globals['_SERVICEENTRY']._serialized_start=194
-  _globals['_SERVICEENTRY']._serialized_end=1093
-  _globals['_SERVICEENTRY_RESOLUTION']._serialized_start=777
-  _globals['_SERVICEENTRY_RESOLUTION']._serialized_end=886
-  _globals['_SERVICEENTRY_LOCATION']._serialized_start=888
-  _globals['_SERVICEENTRY_LOCATION']._serialized_end=962
-  _globals['_TRAFFICSETTINGS']._serialized_start=1096
-  _globals['_TRAFFICSETTINGS']._serialized_end=1428
-  _globals['_RETRIES']._serialized_start=1430
-  _globals['_RETRIES']._serialized_end=1545
-  _globals['_ROUTE']._serialized_start=1547
-  _globals['_ROUTE']._serialized_end=1667
-  _globals['_HEADERMATCH']._serialized_start=1669
-  _globals['_HEADERMATCH']._serialized_end=1781
-  _globals['_WEIGHTEDDESTINATION']._serialized_start=1783
-  _globals['_WEIGHTEDDESTINATION']._serialized_end=1866
-  _globals['_TLSORIGINATION']._serialized_start=1868
-  _globals['_TLSORIGINATION']._serialized_end=1959
-  _globals['_CONNECTIONLIMITS']._serialized_start=1962
-  _globals['_CONNECTIONLIMITS']._serialized_end=2148
-  _globals['_OUTLIERDETECTION']._serialized_start=2151
-  _globals['_OUTLIERDETECTION']._serialized_end=2355
-  _globals['_SERVICEPORT']._serialized_start=2358
-  _globals['_SERVICEPORT']._serialized_end=2652
-  _globals['_SERVICEPORT_PROTOCOL']._serialized_start=2500
-  _globals['_SERVICEPORT_PROTOCOL']._serialized_end=2652
-  _globals['_ENDPOINT']._serialized_start=2655
-  _globals['_ENDPOINT']._serialized_end=2935
-  _globals['_ENDPOINT_PORTSENTRY']._serialized_start=2844
-  _globals['_ENDPOINT_PORTSENTRY']._serialized_end=2888
-  _globals['_ENDPOINT_LABELSENTRY']._serialized_start=2890
-  _globals['_ENDPOINT_LABELSENTRY']._serialized_end=2935
+  _globals['_SERVICEENTRY']._serialized_end=1490
+  _globals['_SERVICEENTRY_WORKLOADSELECTORENTRY']._serialized_start=1018
+  _globals['_SERVICEENTRY_WORKLOADSELECTORENTRY']._serialized_end=1073
+  _globals['_SERVICEENTRY_LABELSENTRY']._serialized_start=1075
+  _globals['_SERVICEENTRY_LABELSENTRY']._serialized_end=1120
+  _globals['_SERVICEENTRY_ANNOTATIONSENTRY']._serialized_start=1122
+  _globals['_SERVICEENTRY_ANNOTATIONSENTRY']._serialized_end=1172
+  _globals['_SERVICEENTRY_RESOLUTION']._serialized_start=1174
+  _globals['_SERVICEENTRY_RESOLUTION']._serialized_end=1283
+  _globals['_SERVICEENTRY_LOCATION']._serialized_start=1285
+  _globals['_SERVICEENTRY_LOCATION']._serialized_end=1359
+  _globals['_TRAFFICSETTINGS']._serialized_start=1493
+  _globals['_TRAFFICSETTINGS']._serialized_end=1825
+  _globals['_RETRIES']._serialized_start=1827
+  _globals['_RETRIES']._serialized_end=1942
+  _globals['_ROUTE']._serialized_start=1944
+  _globals['_ROUTE']._serialized_end=2064
+  _globals['_HEADERMATCH']._serialized_start=2066
+  _globals['_HEADERMATCH']._serialized_end=2178
+  _globals['_WEIGHTEDDESTINATION']._serialized_start=2180
+  _globals['_WEIGHTEDDESTINATION']._serialized_end=2263
+  _globals['_TLSORIGINATION']._serialized_start=2265
+  _globals['_TLSORIGINATION']._serialized_end=2356
+  _globals['_CONNECTIONLIMITS']._serialized_start=2359
+  _globals['_CONNECTIONLIMITS']._serialized_end=2545
+  _globals['_OUTLIERDETECTION']._serialized_start=2548
+  _globals['_OUTLIERDETECTION']._serialized_end=2752
+  _globals['_SERVICEPORT']._serialized_start=2755
+  _globals['_SERVICEPORT']._serialized_end=3049
+  _globals['_SERVICEPORT_PROTOCOL']._serialized_start=2897
+  _globals['_SERVICEPORT_PROTOCOL']._serialized_end=3049
+  _globals['_ENDPOINT']._serialized_start=3052
+  _globals['_ENDPOINT']._serialized_end=3355
+  _globals['_ENDPOINT_PORTSENTRY']._serialized_start=3264
+  _globals['_ENDPOINT_PORTSENTRY']._serialized_end=3308
+  _globals['_ENDPOINT_LABELSENTRY']._serialized_start=1075
+  _globals['_ENDPOINT_LABELSENTRY']._serialized_end=1120
 # @@protoc_insertion_point(module_scope)

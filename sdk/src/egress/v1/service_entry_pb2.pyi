@@ -86,6 +86,66 @@ class ServiceEntry(_message.Message):
     MESH_INTERNAL: ServiceEntry.Location.ValueType  # 2
     """Inside the mesh: a workload that is not in the cluster's own registry."""
 
+    @_typing.final
+    class WorkloadSelectorEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class AnnotationsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     HOSTS_FIELD_NUMBER: _builtins.int
     PORTS_FIELD_NUMBER: _builtins.int
@@ -100,6 +160,10 @@ class ServiceEntry(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     TRAFFIC_FIELD_NUMBER: _builtins.int
+    WORKLOAD_SELECTOR_FIELD_NUMBER: _builtins.int
+    SUBJECT_ALT_NAMES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    ANNOTATIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `meshes/{mesh}/namespaces/{namespace}/serviceEntries/{id}`."""
     resolution: Global___ServiceEntry.Resolution.ValueType
@@ -112,7 +176,9 @@ class ServiceEntry(_message.Message):
     """Revision of the last change to the entry."""
     @_builtins.property
     def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Required. DNS names, at most 256. A leading `*.` matches all names below it."""
+        """Required. DNS names, at most 256. A leading `*.` matches all names below it. They are stored in lower case, without
+        a trailing dot.
+        """
 
     @_builtins.property
     def ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServicePort]:
@@ -120,8 +186,8 @@ class ServiceEntry(_message.Message):
 
     @_builtins.property
     def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Endpoint]:
-        """Optional. Where the service runs, at most 1000. Required with resolution STATIC, allowed with DNS, rejected with
-        NONE.
+        """Optional. Where the service runs, at most 1000. With resolution STATIC, requests get 503 if there are none and no
+        `workload_selector`. Allowed with DNS, rejected with NONE.
         """
 
     @_builtins.property
@@ -132,7 +198,9 @@ class ServiceEntry(_message.Message):
 
     @_builtins.property
     def export_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. Namespaces that can see the entry: `*` (the default), `.` (its own namespace), or names. At most 256."""
+        """Optional. Namespaces that can see the entry: `*` (the default), `.` (its own namespace), names, or `~` alone (no
+        workload sees it). At most 256.
+        """
 
     @_builtins.property
     def cluster_selector(self) -> _common_pb2.ClusterSelector:
@@ -152,6 +220,28 @@ class ServiceEntry(_message.Message):
         DestinationRule in addition to the ServiceEntry.
         """
 
+    @_builtins.property
+    def workload_selector(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Labels of the pods and WorkloadEntries in the entry's namespace that serve the hosts, instead of
+        `endpoints`.
+        """
+
+    @_builtins.property
+    def subject_alt_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Names of which the service's certificate must have one, at most 64. Checked if the sidecar originates TLS
+        and `traffic.tls_origination` has no names of its own.
+        """
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Labels of the ServiceEntry object, such as `istio.io/use-waypoint`. Istio merges entries for one host only
+        if their labels are equal.
+        """
+
+    @_builtins.property
+    def annotations(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Annotations of the ServiceEntry object, at most 64, such as `networking.istio.io/traffic-distribution`."""
+
     def __init__(
         self,
         *,
@@ -169,10 +259,14 @@ class ServiceEntry(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         traffic: Global___TrafficSettings | None = ...,
+        workload_selector: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        subject_alt_names: _abc.Iterable[_builtins.str] | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        annotations: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster_selector", b"cluster_selector", "create_time", b"create_time", "traffic", b"traffic", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "cluster_selector", b"cluster_selector", "create_time", b"create_time", "endpoints", b"endpoints", "etag", b"etag", "export_to", b"export_to", "hosts", b"hosts", "location", b"location", "name", b"name", "ports", b"ports", "resolution", b"resolution", "revision", b"revision", "traffic", b"traffic", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "annotations", b"annotations", "cluster_selector", b"cluster_selector", "create_time", b"create_time", "endpoints", b"endpoints", "etag", b"etag", "export_to", b"export_to", "hosts", b"hosts", "labels", b"labels", "location", b"location", "name", b"name", "ports", b"ports", "resolution", b"resolution", "revision", b"revision", "subject_alt_names", b"subject_alt_names", "traffic", b"traffic", "update_time", b"update_time", "workload_selector", b"workload_selector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -616,12 +710,15 @@ class Endpoint(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LOCALITY_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     """Required. IP address; with resolution DNS or DNS_ROUND_ROBIN, a DNS name is also allowed."""
     locality: _builtins.str
     """Optional. Locality, as `region/zone/subzone`."""
     weight: _builtins.int
     """Optional. Load balancing weight relative to the other endpoints. Defaults to 1."""
+    network: _builtins.str
+    """Optional. Network that the endpoint is in, as named in MeshConfig. Sidecars in other networks need a gateway to it."""
     @_builtins.property
     def ports(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Optional. Port numbers of this endpoint by port name, for ports that differ from the entry's."""
@@ -638,10 +735,11 @@ class Endpoint(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         locality: _builtins.str = ...,
         weight: _builtins.int = ...,
+        network: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "labels", b"labels", "locality", b"locality", "ports", b"ports", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "labels", b"labels", "locality", b"locality", "network", b"network", "ports", b"ports", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,6 +15,7 @@ from egress_server.contract.common import (
     write_time,
 )
 from egress_server.domain.model.changes import Versioned, make_etag
+from egress_server.domain.model.names import normal_host
 from egress_server.domain.model.resources import (
     ConnectionLimits,
     Endpoint,
@@ -39,10 +40,10 @@ _HTTP_PORT = 80
 
 
 def read_service_entry(message: pb.ServiceEntry, name: str, problems: Problems) -> ServiceEntry:
-    """The entry with hosts in lower case. Only enums are checked."""
+    """The entry with hosts in their normal form. Only enums are checked."""
     return ServiceEntry(
         name=name,
-        hosts=tuple(host.lower() for host in message.hosts),
+        hosts=tuple(map(normal_host, message.hosts)),
         ports=tuple(_read_port(port, problems.at("ports", i)) for i, port in enumerate(message.ports)),
         resolution=_RESOLUTION.read(message.resolution, problems.at("resolution")),
         location=_LOCATION.read(message.location, problems.at("location")),
@@ -51,6 +52,10 @@ def read_service_entry(message: pb.ServiceEntry, name: str, problems: Problems) 
         export_to=tuple(message.export_to),
         cluster_selector=read_selector(message.cluster_selector),
         traffic=read_traffic(message.traffic) if message.HasField("traffic") else TrafficSettings(),
+        workload_selector=dict(message.workload_selector),
+        subject_alt_names=tuple(message.subject_alt_names),
+        labels=dict(message.labels),
+        annotations=dict(message.annotations),
     )
 
 
@@ -72,6 +77,10 @@ def write_service_entry(versioned: Versioned[ServiceEntry], epoch: str) -> pb.Se
         create_time=write_time(versioned.create_time),
         update_time=write_time(versioned.update_time),
         traffic=write_traffic(entry.traffic),
+        workload_selector=entry.workload_selector,
+        subject_alt_names=entry.subject_alt_names,
+        labels=entry.labels,
+        annotations=entry.annotations,
     )
 
 
@@ -91,11 +100,12 @@ def _write_port(port: ServicePort) -> pb.ServicePort:
 
 def _read_endpoint(message: pb.Endpoint) -> Endpoint:
     return Endpoint(
-        address=message.address.lower(),
+        address=normal_host(message.address),
         ports=dict(message.ports),
         labels=dict(message.labels),
         locality=message.locality,
         weight=message.weight,
+        network=message.network,
     )
 
 
@@ -106,6 +116,7 @@ def _write_endpoint(endpoint: Endpoint) -> pb.Endpoint:
         labels=endpoint.labels,
         locality=endpoint.locality,
         weight=endpoint.weight,
+        network=endpoint.network,
     )
 
 
@@ -150,7 +161,7 @@ def _write_retries(retries: Retries | None) -> pb.Retries | None:
 
 
 def _read_route(message: pb.Route) -> Route:
-    destinations = (WeightedDestination(d.host.lower(), d.port, d.weight) for d in message.destinations)
+    destinations = (WeightedDestination(normal_host(d.host), d.port, d.weight) for d in message.destinations)
     return Route(tuple(destinations), read_headers(message.match_headers))
 
 
@@ -162,7 +173,7 @@ def _write_route(route: Route) -> pb.Route:
 
 
 def _read_tls(message: pb.TlsOrigination) -> TlsOrigination:
-    return TlsOrigination(message.port or _HTTP_PORT, message.sni.lower(), message.insecure_skip_verify)
+    return TlsOrigination(message.port or _HTTP_PORT, normal_host(message.sni), message.insecure_skip_verify)
 
 
 def _write_tls(tls: TlsOrigination | None) -> pb.TlsOrigination | None:

@@ -14,17 +14,18 @@ from egress_server.contract.common import (
 from egress_server.domain.desired.effective import expire_time
 from egress_server.domain.model.changes import Versioned, make_etag
 from egress_server.domain.model.limits import DEFAULT_FAULT_TTL
+from egress_server.domain.model.names import normal_host
 from egress_server.domain.model.resources import Abort, Delay, Fault
 
 _ALWAYS = 100.0
 
 
 def read_fault(message: pb.Fault, name: str) -> Fault:
-    """The fault with its host in lower case."""
+    """The fault with its host in its normal form."""
     ttl = read_optional_seconds(message, "ttl")
     return Fault(
         name=name,
-        host=message.host.lower(),
+        host=normal_host(message.host),
         ttl=DEFAULT_FAULT_TTL if ttl is None else ttl,
         delay=_read_delay(message.delay) if message.HasField("delay") else None,
         abort=_read_abort(message.abort) if message.HasField("abort") else None,

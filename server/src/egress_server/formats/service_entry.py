@@ -1,10 +1,13 @@
 """Istio's ServiceEntry to the domain: strictly for users' input, leniently for foreign objects."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from egress_server.domain.model.names import normal_host
+from egress_server.domain.model.objects import MANAGED_BY, OWN_PREFIX
 from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.model.selectors import Labels
 from egress_server.domain.validate import Problems
 from egress_server.formats.fields import Fields
 from egress_server.formats.strict_yaml import load_mapping
@@ -58,21 +61,41 @@ def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | N
     metadata, spec = parts
     entry = ServiceEntry(
         name="",
-        hosts=_lower(spec.texts("hosts")),
+        hosts=tuple(map(normal_host, spec.texts("hosts"))),
         ports=tuple(_port(port) for port in spec.children("ports")),
         resolution=spec.choice("resolution", Resolution, Resolution.NONE),
         location=spec.choice("location", Location, Location.MESH_EXTERNAL),
         endpoints=tuple(_endpoint(endpoint) for endpoint in spec.children("endpoints")),
-        addresses=_lower(spec.texts("addresses")),
+        addresses=tuple(address.lower() for address in spec.texts("addresses")),
         export_to=spec.texts("exportTo"),
+        workload_selector=_workload_selector(spec),
+        subject_alt_names=spec.texts("subjectAltNames"),
+        labels=_others(metadata.texts_by_name("labels"), MANAGED_BY),
+        annotations=_others(metadata.texts_by_name("annotations"), (LAST_APPLIED,)),
     )
     parsed = ParsedServiceEntry(metadata.text("name"), metadata.text("namespace"), entry)
     spec.refuse_rest()
     return parsed
 
 
-def _lower(texts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(text.lower() for text in texts)
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""What kubectl keeps for itself: the whole object as it was last applied."""
+
+
+def _others(found: dict[str, str], ignored: Container[str]) -> dict[str, str]:
+    """The labels or annotations besides those of the object's manager, which mesh-egress will be."""
+    return {key: value for key, value in found.items() if key not in ignored and not key.startswith(OWN_PREFIX)}
+
+
+def _workload_selector(spec: Fields) -> Labels:
+    if not spec.has("workloadSelector"):
+        return {}
+    selector = spec.child("workloadSelector")
+    labels = selector.texts_by_name("labels")
+    selector.refuse_rest()
+    if not labels:
+        selector.problems.add("must have labels; without any it would select all workloads of the namespace")
+    return labels
 
 
 def _port(fields: Fields) -> ServicePort:
@@ -88,11 +111,12 @@ def _port(fields: Fields) -> ServicePort:
 
 def _endpoint(fields: Fields) -> Endpoint:
     endpoint = Endpoint(
-        address=fields.text("address").lower(),
+        address=normal_host(fields.text("address")),
         ports=fields.numbers_by_name("ports"),
         labels=fields.texts_by_name("labels"),
         locality=fields.text("locality"),
         weight=fields.number("weight"),
+        network=fields.text("network"),
     )
     fields.refuse_rest()
     return endpoint
@@ -101,8 +125,19 @@ def _endpoint(fields: Fields) -> Endpoint:
 def yaml_path(field: str) -> str:
     """The YAML path of a field of the entry, such as spec.ports[0].targetPort."""
     steps, bracket, key = field.partition('["')
-    steps = steps.replace("target_port", "targetPort").replace("export_to", "exportTo")
+    if steps in {"labels", "annotations"}:
+        return f"metadata.{field}"
+    for ours, theirs in _YAML_NAMES.items():
+        steps = steps.replace(ours, theirs)
     return f"spec.{steps}{bracket}{key}"
+
+
+_YAML_NAMES = {
+    "target_port": "targetPort",
+    "export_to": "exportTo",
+    "workload_selector": "workloadSelector.labels",
+    "subject_alt_names": "subjectAltNames",
+}
 
 
 _MAX_PORT = 65535

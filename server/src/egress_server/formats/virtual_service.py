@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
+from egress_server.domain.model.names import normal_host
 from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
 from egress_server.domain.model.selectors import Labels
 from egress_server.domain.validate import Problems
@@ -85,7 +86,7 @@ def _host(spec: Fields) -> str:
         spec.problems.at("exportTo").add(
             "is not supported; use sourceNamespace in a match to restrict the fault to a namespace"
         )
-    return hosts[0].lower() if hosts else ""
+    return normal_host(hosts[0]) if hosts else ""
 
 
 def _find_fault(routes: list[Fields], problems: Problems) -> int | None:
@@ -196,7 +197,7 @@ def _read_action(route: Fields, host: str) -> None:
         route.problems.at("route").add(f"must have exactly one destination, {host}")
     for fields in destinations:
         destination = fields.child("destination")
-        if destination.text("host").lower() != host:
+        if normal_host(destination.text("host")) != host:
             destination.problems.at("host").add(
                 f"must be {host}, because a fault does not change the destination of requests"
             )

@@ -47,6 +47,11 @@ def entry(
     return _istio("ServiceEntry", namespace, name, spec)
 
 
+def labelled(obj: Object, labels: dict[str, str]) -> Object:
+    """The object with these labels."""
+    return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
+
+
 def virtual_service(name: str, host: str, *http: Object, namespace: str = "default", **spec: Any) -> Object:
     """A VirtualService with these routes, which go to the host itself unless they set a destination."""
     routes = [{"route": [{"destination": {"host": host}}], **route} for route in http]

@@ -56,8 +56,15 @@ def _exports(spec: Part) -> None:
     assert all(to in {"*", "."} or LABEL.fullmatch(to) for to in exports)
 
 
+def _entry_exports(spec: Part) -> None:
+    if spec.get("exportTo") != ["~"]:
+        _exports(spec)
+
+
 def _service_entry(spec: Part) -> None:
     ports, endpoints, resolution = spec["ports"], spec.get("endpoints", []), spec["resolution"]
+    assert not ("workloadSelector" in spec and (endpoints or resolution in {"NONE", "DYNAMIC_DNS"}))
+    assert "UDP" not in {port.get("protocol") for port in ports}
     assert 1 <= len(spec["hosts"]) <= 256
     assert "*" not in spec["hosts"]
     assert len({port["number"] for port in ports}) == len({port["name"] for port in ports}) == len(ports)
@@ -70,10 +77,10 @@ def _service_entry(spec: Part) -> None:
     if resolution in {"DNS", "DNS_ROUND_ROBIN"} and not endpoints:
         assert not any(host.startswith("*") for host in spec["hosts"])
     if resolution == "DYNAMIC_DNS":
-        assert {port["protocol"] for port in ports} <= {"HTTP", "HTTP2", "GRPC", "TLS"}
+        assert {port.get("protocol") for port in ports} <= {"HTTP", "HTTP2", "GRPC", "TLS"}
     if resolution != "NONE" and len(spec["hosts"]) > 1:
-        assert not {port["protocol"] for port in ports} & {"TCP", "MONGO"}
-    _exports(spec)
+        assert {port.get("protocol") for port in ports} <= {"HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS", "TLS"}
+    _entry_exports(spec)
 
 
 def _sidecar(spec: Part) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution, ServicePort
+from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution, ServicePort, TrafficSettings
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.validate import Problems, check_resource
 from tests.support.meshes import entry, ports
@@ -72,6 +72,21 @@ VALID: dict[str, dict[str, Any]] = {
     "single addresses by DNS": {"resolution": DNS, "addresses": ("198.51.100.1",)},
     "for all": {"export_to": ("*",)},
     "for its own": {"export_to": (".",)},
+    "for none": {"export_to": ("~",)},
+    "static to nowhere": {"resolution": STATIC},
+    "on workloads of the mesh": {"resolution": STATIC, "workload_selector": {"app": "x"}},
+    "on workloads of the mesh by DNS": {"resolution": DNS, "workload_selector": {"app": "x"}},
+    "names in the certificate": {"subject_alt_names": ("a.b", "*.c.d", "spiffe://cluster.local/ns/a/sa/b")},
+    "waypoint": {"labels": {"istio.io/use-waypoint": "egress"}, "annotations": {"example.com/note": "for\nall"}},
+    "no waypoint by dynamic DNS": {
+        "hosts": ("*.a.b",),
+        "resolution": DYNAMIC,
+        "ports": ports("443:TLS"),
+        "location": Location.MESH_INTERNAL,
+        "labels": {"istio.io/use-waypoint": "none"},
+    },
+    "network": at("203.0.113.7", network="east"),
+    "name in upper case": {"ports": (port(80, "Http"),)},
     "for some": {"export_to": (".", "shop", "bank")},
     "some clusters": {"cluster_selector": ClusterSelector(clusters=("east", "west-1"))},
     "clusters by label": {"cluster_selector": ClusterSelector(match_labels={"example.com/env": "prod"})},
@@ -90,8 +105,8 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "host twice": ({"hosts": ("a.b", "c.d", "a.b")}, "hosts[2]", "already listed at [0]"),
     "empty host": ({"hosts": ("",)}, "hosts[0]", "must be a DNS name"),
     "any host": ({"hosts": ("*",)}, "hosts[0]", "must be a DNS name"),
-    "half a wildcard": ({"hosts": ("*a.example.com",)}, "hosts[0]", "must be a DNS name"),
-    "wildcard inside": ({"hosts": ("a.*.com",)}, "hosts[0]", "must be a DNS name"),
+    "half a wildcard": ({"hosts": ("*a.example.com",)}, "hosts[0]", "the wildcard must be the whole first label"),
+    "wildcard inside": ({"hosts": ("a.*.com",)}, "hosts[0]", "the wildcard must be the whole first label"),
     "upper case": ({"hosts": ("A.b",)}, "hosts[0]", "must be a DNS name"),
     "underscore": ({"hosts": ("a_b.example.com",)}, "hosts[0]", "must be a DNS name"),
     "final dot": ({"hosts": ("example.com.",)}, "hosts[0]", "must be a DNS name"),
@@ -113,7 +128,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "negative port": ({"ports": (port(-1),)}, "ports[0].number", "-1 must be"),
     "number twice": ({"ports": (port(80, "a"), port(80, "b"))}, "ports[1].number", "already used by ports[0]"),
     "name twice": ({"ports": (port(80), port(81))}, "ports[1].name", "p is already used by ports[0]"),
-    "bad name": ({"ports": (port(80, "Http"),)}, "ports[0].name", "lowercase"),
+    "bad name": ({"ports": (port(80, "a.b"),)}, "ports[0].name", "letters, digits or '-'"),
     "name of 64": ({"ports": (port(80, "a" * 64),)}, "ports[0].name", "1 to 63"),
     "target port": ({"ports": (port(80, target_port=65536),)}, "ports[0].target_port", "65536 must be"),
     "hosts by TCP": (
@@ -146,7 +161,55 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
         "addresses",
         "must be empty with resolution DYNAMIC_DNS",
     ),
-    "static to nowhere": ({"resolution": STATIC}, "endpoints", "STATIC requires at least one"),
+    "endpoints by selector too": (
+        at("203.0.113.7") | {"workload_selector": {"app": "x"}},
+        "workload_selector",
+        "can't be combined with endpoints",
+    ),
+    "selected, passed on": (
+        {"resolution": NONE, "workload_selector": {"app": "x"}},
+        "workload_selector",
+        "has no effect with resolution NONE",
+    ),
+    "selected by dynamic DNS": (
+        {"hosts": ("*.a.b",), "resolution": DYNAMIC, "workload_selector": {"app": "x"}},
+        "workload_selector",
+        "has no effect with resolution DYNAMIC_DNS",
+    ),
+    "selected by pattern": (
+        {"resolution": STATIC, "workload_selector": {"app": "*"}},
+        'workload_selector["app"]',
+        "the value must be",
+    ),
+    "certificate name twice": ({"subject_alt_names": ("a", "a")}, "subject_alt_names[1]", "already listed"),
+    "no certificate name": ({"subject_alt_names": ("",)}, "subject_alt_names[0]", "must be a name in the service's"),
+    "65 certificate names": ({"subject_alt_names": tuple(map(str, range(65)))}, "subject_alt_names", "at most 64"),
+    "our label": (
+        {"labels": {"app.kubernetes.io/managed-by": "Helm"}},
+        'labels["app.kubernetes.io/managed-by"]',
+        "is set by mesh-egress",
+    ),
+    "revision": ({"labels": {"istio.io/rev": "canary"}}, 'labels["istio.io/rev"]', "hide the entry from all other"),
+    "bad label": ({"labels": {"a b": "c"}}, 'labels["a b"]', "label key"),
+    "waypoint inside the mesh by dynamic DNS": (
+        {
+            "hosts": ("*.a.b",),
+            "resolution": DYNAMIC,
+            "ports": ports("443:TLS"),
+            "location": Location.MESH_INTERNAL,
+            "labels": {"istio.io/use-waypoint": "egress"},
+        },
+        "location",
+        "must be MESH_EXTERNAL with resolution DYNAMIC_DNS and a waypoint",
+    ),
+    "our annotation": (
+        {"annotations": {"egress.mesh/resource": "x"}},
+        'annotations["egress.mesh/resource"]',
+        "is set by mesh-egress",
+    ),
+    "bad annotation": ({"annotations": {"a b": "c"}}, 'annotations["a b"]', "annotation key"),
+    "long annotation": ({"annotations": {"a": "x" * 4097}}, 'annotations["a"]', "has 4097 characters; at most 4096"),
+    "65 annotations": ({"annotations": dict.fromkeys(map(str, range(65)), "")}, "annotations", "has 65 annotations"),
     "round robin of two": (
         {"resolution": ROUND_ROBIN, "endpoints": (Endpoint("a.b"), Endpoint("c.d"))},
         "endpoints",
@@ -168,7 +231,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
         "endpoints[0].address",
         "an IP address or a DNS name",
     ),
-    "endpoint by socket": (at("unix:///run/x"), "endpoints[0].address", "must be an IP address"),
+    "endpoint by socket": (at("unix:///run/x"), "endpoints[0].address", "a socket of another pod"),
     "endpoint of an interface": (at("2001:db8::7%eth0"), "endpoints[0].address", "must be an IP address"),
     "unknown endpoint port": (at("203.0.113.7", ports={"x": 80}), 'endpoints[0].ports["x"]', "is not the name"),
     "endpoint port 0": (at("203.0.113.7", ports={"http-80": 0}), 'endpoints[0].ports["http-80"]', "0 must be"),
@@ -178,7 +241,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "address twice": ({"addresses": ("10.0.0.1", "10.0.0.1")}, "addresses[1]", "already listed at [0]"),
     "257 addresses": ({"addresses": tuple(f"10.{i % 256}.{i // 256}.1" for i in range(257))}, "addresses", "at most"),
     "no address": ({"addresses": ("x",)}, "addresses[0]", "must be an IP address, or a CIDR range"),
-    "host bits": ({"addresses": ("10.0.0.1/8",)}, "addresses[0]", "without host bits"),
+    "host bits": ({"addresses": ("10.0.0.1/8",)}, "addresses[0]", "must be written 10.0.0.0/8"),
     "netmask": ({"addresses": ("10.0.0.0/255.0.0.0",)}, "addresses[0]", "must be an IP address, or a CIDR"),
     "leading zeros": ({"addresses": ("10.0.0.01",)}, "addresses[0]", "must be an IP address"),
     "interface": ({"addresses": ("2001:db8::1%eth0",)}, "addresses[0]", "must be an IP address"),
@@ -186,7 +249,14 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "everything of IPv6": ({"addresses": ("::/0",)}, "addresses[0]", "matches every address"),
     "range by DNS": ({"resolution": DNS, "addresses": ("10.0.0.0/8",)}, "addresses[0]", "a range requires resolution"),
     "export twice": ({"export_to": ("a", "a")}, "export_to[1]", "already listed"),
-    "invalid export": ({"export_to": ("~",)}, "export_to[0]", "must be a namespace"),
+    "invalid export": ({"export_to": ("A",)}, "export_to[0]", "must be a namespace"),
+    "export to none and one": ({"export_to": ("~", "a")}, "export_to", "'~' means no namespace"),
+    "settings for none": (
+        {"export_to": ("~",), "traffic": TrafficSettings(timeout=1.0)},
+        "export_to",
+        "its traffic settings would have no effect",
+    ),
+    "network of two": (at("203.0.113.7", network="a b"), "endpoints[0].network", "must be the name of a network"),
     "export to all and one": ({"export_to": ("*", "a")}, "export_to", "must be the only one"),
     "export to its own twice": ({"export_to": (".", "prod")}, "export_to", "'.' means prod"),
     "both selectors": (
@@ -212,7 +282,7 @@ def test_what_istio_refuses_is_refused_with_its_place(fields: dict[str, Any], fi
 
 def test_all_that_is_wrong_is_reported_at_once() -> None:
     """A caller can fix a request in one go."""
-    found = problems_of({"hosts": ("*",), "ports": (port(0),), "addresses": ("x",), "export_to": ("~",)})
+    found = problems_of({"hosts": ("*",), "ports": (port(0),), "addresses": ("x",), "export_to": ("A",)})
     assert [field for field, _ in found] == ["hosts[0]", "ports[0].number", "addresses[0]", "export_to[0]"]
 
 

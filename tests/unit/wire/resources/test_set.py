@@ -316,7 +316,7 @@ YAMLS: dict[str, Row] = {
         "istio_yaml.spec.ports[0].targetPort",
         "70000 must be",
     ),
-    "bad export": (yaml(spec=SPEC + ", exportTo: ['~']"), "istio_yaml.spec.exportTo[0]", "must be a namespace"),
+    "bad export": (yaml(spec=SPEC + ", exportTo: ['A']"), "istio_yaml.spec.exportTo[0]", "must be a namespace"),
     "bad selector": (
         yaml(cluster_selector={"clusters": ["A"]}),
         "cluster_selector.clusters[0]",

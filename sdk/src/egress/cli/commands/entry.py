@@ -82,8 +82,21 @@ def upsert(
     ] = None,
     export_to: Annotated[
         list[str] | None,
-        typer.Option(metavar="namespace", help="Namespace that can see the entry; * for all, . for its own."),
+        typer.Option(metavar="namespace", help="Namespace that can see the entry; * for all, . its own, ~ none."),
     ] = None,
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(metavar="key=value", help="Label of workloads that serve the hosts, instead of --endpoint."),
+    ] = None,
+    subject_alt_name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="name", help="Name that the service's certificate must have, for --tls-origination."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="key=value", help="Label of the object, such as istio.io/use-waypoint=egress."),
+    ] = None,
+    annotation: Annotated[list[str] | None, typer.Option(metavar="key=value", help="Annotation of the object.")] = None,
     request_timeout: Annotated[
         float | None,
         typer.Option(
@@ -130,6 +143,10 @@ def upsert(
         endpoints=endpoint or (),
         addresses=address or (),
         export_to=export_to or (),
+        workload_selector=pairs(workload or (), "--workload"),
+        subject_alt_names=subject_alt_name or (),
+        labels=pairs(label or (), "--label"),
+        annotations=pairs(annotation or (), "--annotation"),
         request_timeout=request_timeout,
         retries=retries,
         tls_origination=tls_origination,

@@ -23,6 +23,7 @@ from egress_server.domain.model.resources import (
 from egress_server.domain.model.selectors import (
     ANY_NAMESPACE,
     ClusterSelector,
+    Scope,
     selectors_overlap,
     visible_namespaces,
 )
@@ -34,6 +35,7 @@ _ALL_ENTRIES = "all entries"
 _DATABASE_ENTRIES = "entries with a database port"
 _Row = tuple[ClusterSelector, dict[str, ServiceEntry]]
 K = TypeVar("K", bound=Hashable)
+P = TypeVar("P", bound=Scoped)
 V = TypeVar("V")
 
 
@@ -45,7 +47,8 @@ class Indexes:
         self._faults: dict[str, dict[str, Fault]] = {}
         self._routing_to: dict[str, dict[str, ServiceEntry]] = {}
         self._policies: dict[tuple[type, str], dict[str, Scoped]] = {}
-        self._registry_only: Counter[str] = Counter()
+        self._interceptions: dict[str, dict[str, Interception]] = {}
+        self._registry_only: dict[str, dict[str, OutboundPolicy]] = {}
         self._dns_names: Counter[str] = Counter()
         self._namespaces: Counter[str] = Counter()
 
@@ -63,6 +66,10 @@ class Indexes:
                 self._faults.setdefault(resource.host, {})[resource.name] = resource
             case OutboundPolicy() | Interception():
                 self._policies.setdefault(_scope_key(resource), {})[resource.name] = resource
+                if isinstance(resource, Interception):
+                    self._interceptions.setdefault(resource.scope.namespace, {})[resource.name] = resource
+                elif resource.mode is OutboundMode.REGISTRY_ONLY:
+                    self._registry_only.setdefault(resource.scope.namespace, {})[resource.name] = resource
 
     def remove(self, resource: Resource) -> None:
         """Remove `resource`, which must be exactly as it was added."""
@@ -82,6 +89,10 @@ class Indexes:
                 _discard(self._faults, resource.host, resource.name)
             case OutboundPolicy() | Interception():
                 _discard(self._policies, _scope_key(resource), resource.name)
+                if isinstance(resource, Interception):
+                    _discard(self._interceptions, resource.scope.namespace, resource.name)
+                elif resource.mode is OutboundMode.REGISTRY_ONLY:
+                    _discard(self._registry_only, resource.scope.namespace, resource.name)
 
     def faults_on(self, host: str) -> Mapping[str, Fault]:
         """The faults for exactly `host`, by name."""
@@ -93,8 +104,12 @@ class Indexes:
 
     def same_scope(self, policy: Scoped) -> Iterator[Scoped]:
         """The other policies of the same kind for the same scope."""
-        same = self._policies.get(_scope_key(policy), {})
-        return (other for other in same.values() if other.name != policy.name)
+        return (other for other in self.with_scope(type(policy), policy.scope) if other.name != policy.name)
+
+    def with_scope(self, type_: type[P], scope: Scope) -> Iterator[P]:
+        """The policies of one kind for exactly this scope."""
+        same = self._policies.get((type_, scope.key()), {})
+        return (policy for policy in same.values() if isinstance(policy, type_))
 
     def entries(self, viewers: Collection[str], clusters: ClusterSelector) -> Iterator[ServiceEntry]:
         """The entries visible to one of the namespaces `viewers` (`*`: to any) on a cluster that `clusters` may
@@ -113,11 +128,19 @@ class Indexes:
 
     def is_registry_only(self, namespace: str) -> bool:
         """Whether some policy sets REGISTRY_ONLY for `namespace` (empty: the mesh) or for workloads in it."""
-        return self._registry_only[namespace] > 0
+        return namespace in self._registry_only
 
     def registry_only_namespaces(self) -> Iterator[str]:
         """The namespaces for which is_registry_only is true; the mesh is the empty one."""
         return iter(self._registry_only)
+
+    def registry_only(self, viewers: Collection[str]) -> Iterator[OutboundPolicy]:
+        """The policies that set REGISTRY_ONLY for the mesh, or in one of the namespaces `viewers` (`*`: in any)."""
+        return _in_namespaces(self._registry_only, viewers)
+
+    def interceptions(self, viewers: Collection[str]) -> Iterator[Interception]:
+        """The interceptions of the mesh, and of the namespaces `viewers` (`*`: of all)."""
+        return _in_namespaces(self._interceptions, viewers)
 
     def is_referenced(self, namespace: str) -> bool:
         """Whether any resource belongs to `namespace` or applies to its workloads."""
@@ -144,11 +167,7 @@ class Indexes:
             case Fault():
                 _add(self._namespaces, resource.namespace, by)
                 _add(self._namespaces, resource.source_namespace, by)
-            case OutboundPolicy():
-                _add(self._namespaces, resource.scope.namespace, by)
-                if resource.mode is OutboundMode.REGISTRY_ONLY:
-                    _add(self._registry_only, resource.scope.namespace, by)
-            case Interception():
+            case OutboundPolicy() | Interception():
                 _add(self._namespaces, resource.scope.namespace, by)
 
 
@@ -181,6 +200,12 @@ def _destinations(entry: ServiceEntry) -> set[str]:
 
 def _scope_key(policy: Scoped) -> tuple[type, str]:
     return type(policy), policy.scope.key()
+
+
+def _in_namespaces(index: Mapping[str, Mapping[str, V]], viewers: Collection[str]) -> Iterator[V]:
+    """The values of the mesh, which is the empty namespace, and of the namespaces `viewers`; `*` means all of them."""
+    namespaces = index if ANY_NAMESPACE in viewers else dict.fromkeys(("", *viewers))
+    return (value for namespace in namespaces for value in index.get(namespace, {}).values())
 
 
 def _add(counter: Counter[str], key: str, by: int) -> None:

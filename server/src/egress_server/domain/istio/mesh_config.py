@@ -11,8 +11,9 @@ class MeshSettings:
     """MeshConfig's defaults and restrictions. An empty default is Istio's own, which is `*`.
 
     `dns_capture`: sidecars answer DNS queries (ISTIO_META_DNS_CAPTURE in the default proxy metadata).
-    `auto_allocate`: istiod allocates addresses for entries without any.
-    `detects_protocols`: sidecars wait for the first bytes on ports whose protocol is not declared.
+    `auto_allocate`: istiod allocates addresses for entries without any, which only sidecars with DNS capture use.
+    `protocol_detection_timeout` is how long sidecars wait for the first bytes on ports whose protocol is not declared,
+    in seconds; 0 means forever.
     """
 
     default_service_export_to: tuple[str, ...] = ()
@@ -22,3 +23,6 @@ class MeshSettings:
     auto_allocate: bool = True
     private_namespaces: tuple[str, ...] = ()
     """Namespaces whose entries serviceEntryVisibility keeps to their own namespace."""
+    hidden_namespaces: tuple[str, ...] = ()
+    """Namespaces whose entries serviceEntryVisibility hides from all workloads."""
+    protocol_detection_timeout: float = 0.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from egress_server.domain import lint as package
 from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.lint.rule import BaseRule, Connection, ConnectionRule, Rule
+from egress_server.domain.lint.rule import BaseRule, Connection, ExplainRule, Rule
 from egress_server.domain.model.clusters import Cluster, Mesh
 from egress_server.domain.model.findings import Finding
 from egress_server.domain.model.resources import Fault, Interception, OutboundPolicy, Resource, ServiceEntry
@@ -31,7 +31,7 @@ def _find_rules() -> Iterator[BaseRule]:
 
 ALL_RULES: tuple[BaseRule, ...] = tuple(sorted(_find_rules(), key=lambda rule: rule.code))
 RULES: tuple[Rule[Any], ...] = tuple(rule for rule in ALL_RULES if isinstance(rule, Rule))
-CONNECTION_RULES: tuple[ConnectionRule, ...] = tuple(rule for rule in ALL_RULES if isinstance(rule, ConnectionRule))
+CONNECTION_RULES: tuple[ExplainRule, ...] = tuple(rule for rule in ALL_RULES if isinstance(rule, ExplainRule))
 
 _KINDS = (Mesh, Cluster, OutboundPolicy, ServiceEntry, Fault, Interception)
 _RULES_FOR = {kind: tuple(rule for rule in RULES if kind in rule.applies_to) for kind in _KINDS}

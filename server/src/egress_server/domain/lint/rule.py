@@ -71,7 +71,7 @@ class Connection:
     report: ClusterReport
 
 
-class ConnectionRule(BaseRule):
+class ExplainRule(BaseRule):
     """A rule for connections (EGR06xx). `explain` runs it; it never blocks anything."""
 
     @abstractmethod

@@ -161,6 +161,11 @@ def _quoted(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
+def normal_host(text: str) -> str:
+    """A DNS name in lower case, without the dot of a fully qualified name: Istio would compare Host headers with it."""
+    return text.lower().removesuffix(".")
+
+
 def matches_host(pattern: str, host: str) -> bool:
     """Whether `host` equals `pattern`, or is a subdomain of a `*.` pattern; `*` matches every host."""
     if pattern.startswith("*."):

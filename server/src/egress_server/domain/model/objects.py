@@ -8,8 +8,10 @@ from egress_server.domain.model.clusters import Cluster, kubernetes_settings
 IstioObject = dict[str, Any]
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "mesh-egress"}
-RESOURCE_ANNOTATION = "egress.mesh/resource"
-FAULT_EXPIRY_ANNOTATION = "egress.mesh/fault-expiry"
+OWN_PREFIX = "egress.mesh/"
+"""Prefix of the annotations that only mesh-egress sets."""
+RESOURCE_ANNOTATION = f"{OWN_PREFIX}resource"
+FAULT_EXPIRY_ANNOTATION = f"{OWN_PREFIX}fault-expiry"
 """When each fault route of a VirtualService expires: a JSON map of route name to RFC 3339 time."""
 ROOT_NAMESPACE = "istio-system"
 

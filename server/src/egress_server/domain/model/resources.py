@@ -103,6 +103,7 @@ class Endpoint:
     labels: Labels = field(default_factory=dict)
     locality: str = ""
     weight: int = 0
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,8 @@ class OutboundPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEntry:
-    """An external service in the mesh's registry; fields as in Istio's ServiceEntry."""
+    """An external service in the mesh's registry; fields as in Istio's ServiceEntry. `workload_selector` are the labels
+    of the workloads that serve it; `labels` and `annotations` are those of the object, besides our own."""
 
     name: str
     hosts: tuple[str, ...]
@@ -210,6 +212,10 @@ class ServiceEntry:
     export_to: tuple[str, ...] = ()
     cluster_selector: ClusterSelector = ClusterSelector()
     traffic: TrafficSettings = TrafficSettings()
+    workload_selector: Labels = field(default_factory=dict)
+    subject_alt_names: tuple[str, ...] = ()
+    labels: Labels = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:
@@ -222,7 +228,8 @@ class ServiceEntry:
         return any(port.protocol.is_http for port in self.ports)
 
     def visible_to(self, namespace: str) -> bool:
-        """Whether workloads of `namespace` see it (exportTo; empty means all namespaces, Istio's default)."""
+        """Whether workloads of `namespace` see it (exportTo; empty means all namespaces, Istio's default, and `~` none
+        at all)."""
         own = self.namespace
         return not self.export_to or any(
             to == "*" or to == namespace or (to == "." and own == namespace) for to in self.export_to

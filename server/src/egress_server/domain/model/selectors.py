@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Labels = dict[str, str]
 
 ANY_NAMESPACE = "*"
+NO_NAMESPACE = "~"
 _ALL_NAMESPACES = frozenset([ANY_NAMESPACE])
 
 
@@ -67,18 +68,21 @@ def includes(wide: ClusterSelector, narrow: ClusterSelector) -> bool:
 
 
 def visible_namespaces(entry: "ServiceEntry") -> frozenset[str]:
-    """The namespaces that see the entry (exportTo); `*` for all of them, which is the default."""
+    """The namespaces that see the entry (exportTo); `*` for all of them, which is the default. None at all if it is
+    exported to `~`."""
     if not entry.export_to:
         return _ALL_NAMESPACES
     own = entry.namespace
-    return frozenset(own if to == "." else to for to in entry.export_to)
+    return frozenset(own if to == "." else to for to in entry.export_to if to != NO_NAMESPACE)
 
 
 def can_coexist(a: "ServiceEntry", b: "ServiceEntry") -> bool:
     """Whether some cluster could hold both entries and some namespace there see both."""
     if not selectors_overlap(a.cluster_selector, b.cluster_selector):
         return False
-    if not a.export_to or not b.export_to:
+    if not a.export_to and not b.export_to:
         return True
     sees_a, sees_b = visible_namespaces(a), visible_namespaces(b)
+    if not sees_a or not sees_b:
+        return False
     return ANY_NAMESPACE in sees_a or ANY_NAMESPACE in sees_b or not sees_a.isdisjoint(sees_b)

@@ -36,6 +36,8 @@ UNSUPPORTED = "UNSUPPORTED"
 """Reason of a Problem: this kind of cluster can't do it."""
 NAMESPACE_MISSING = "NAMESPACE_MISSING"
 """Reason of a Problem: the namespace does not exist on the cluster yet."""
+NAMESPACE_IGNORED = "NAMESPACE_IGNORED"
+"""Reason of a Problem: istiod does not read the namespace, because MeshConfig's discoverySelectors leave it out."""
 MASS_DELETION = "MASS_DELETION"
 """Reason of a Problem: so many managed objects would be deleted that an operator must approve it with
 `egressctl cluster approve CLUSTER` (ApproveDeletion with the Problem's token, kept in Orders.approved)."""

@@ -129,11 +129,12 @@ class PolicyGapKind(Enum):
     NOT_CAPTURED = "NOT_CAPTURED"
     EXCLUDED = "EXCLUDED"
     AMBIENT = "AMBIENT"
+    INTERCEPTION = "INTERCEPTION"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyGap:
-    """A namespace, Sidecar or pod on which policy is not enforced, and a human-readable reason."""
+    """A namespace, Sidecar, pod or interception with which policy is not enforced, and a human-readable reason."""
 
     kind: PolicyGapKind
     object_kind: str

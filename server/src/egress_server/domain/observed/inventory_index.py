@@ -14,6 +14,8 @@ from egress_server.domain.observed.inventory import ForeignSidecar, ForeignVirtu
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+InjectorValues = tuple[tuple[str, str], ...]
+"""Names and values, sorted."""
 
 
 class _Index(Generic[K, V]):
@@ -50,6 +52,7 @@ class Inventories(Mapping[str, Inventory]):
         self._sidecars: _Index[tuple[str, tuple[str, ...]], ForeignSidecar] = _Index()
         self._policy_gaps: _Index[str, tuple[PolicyGap, ...]] = _Index()
         self._namespaces: _Index[str, bool] = _Index()
+        self._injectors: _Index[InjectorValues, InjectorValues] = _Index()
         for record in records:
             self.put(record)
 
@@ -81,6 +84,8 @@ class Inventories(Mapping[str, Inventory]):
         self._sidecars.put(cluster, {(s.namespace, s.egress_hosts): s for s in restricting})
         self._policy_gaps.put(cluster, _grouped((gap.namespace, gap) for gap in record.policy_gaps))
         self._namespaces.put(cluster, dict.fromkeys(record.namespaces, True))
+        values = tuple(sorted(record.injector.items()))
+        self._injectors.put(cluster, {values: values} if values else {})
 
     def drop(self, cluster: str) -> None:
         """Remove the inventory of a cluster."""
@@ -111,6 +116,10 @@ class Inventories(Mapping[str, Inventory]):
     def namespaces_with_gaps(self) -> Iterator[Mapping[str, tuple[PolicyGap, ...]]]:
         """The policy gaps of all namespaces, one row per namespace."""
         return self._policy_gaps.rows()
+
+    def injector_values(self) -> Iterator[Mapping[str, InjectorValues]]:
+        """The injector's own values, as in Inventory.injector. Each row holds equal ones, by cluster."""
+        return self._injectors.rows()
 
     def has_namespace(self, namespace: str) -> bool:
         """Whether some cluster has this namespace."""

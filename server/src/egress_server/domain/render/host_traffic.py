@@ -2,10 +2,12 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from egress_server.domain.desired.effective import ActiveFault, Effective
 from egress_server.domain.model.resources import ServiceEntry
+from egress_server.domain.model.selectors import visible_namespaces
 
 _OBJECT_NAME_PART = re.compile(r"(?=.{1,240}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
@@ -38,9 +40,14 @@ class HostTraffic:
         return f"egress-{hashlib.sha256(self.host.encode()).hexdigest()[:16]}"
 
 
+def _seen(effective: Effective) -> Iterator[ServiceEntry]:
+    """The entries that some workload sees; Istio refuses routes and policies that are exported to none."""
+    return (entry for entry in effective.entries if visible_namespaces(entry))
+
+
 def host_traffic(effective: Effective, host: str) -> HostTraffic:
     """One host that has an entry or a fault."""
-    entries = (entry for entry in effective.entries if host in entry.hosts)
+    entries = (entry for entry in _seen(effective) if host in entry.hosts)
     entry = min(entries, key=lambda each: (effective.create_times[each.name], each.name), default=None)
     return HostTraffic(host, entry, tuple(active for active in effective.faults if active.fault.host == host))
 
@@ -48,7 +55,7 @@ def host_traffic(effective: Effective, host: str) -> HostTraffic:
 def all_host_traffic(effective: Effective) -> list[HostTraffic]:
     """Every host that has an entry or a fault, in order."""
     oldest: dict[str, ServiceEntry] = {}
-    for entry in sorted(effective.entries, key=lambda e: (effective.create_times[e.name], e.name)):
+    for entry in sorted(_seen(effective), key=lambda e: (effective.create_times[e.name], e.name)):
         for host in entry.hosts:
             oldest.setdefault(host, entry)
     faults: dict[str, list[ActiveFault]] = {}

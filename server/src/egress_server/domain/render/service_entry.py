@@ -20,8 +20,16 @@ def render_service_entry(entry: ServiceEntry) -> IstioObject:
         spec["endpoints"] = [_endpoint(endpoint) for endpoint in entry.endpoints]
     if entry.export_to:
         spec["exportTo"] = list(entry.export_to)
+    if entry.workload_selector:
+        spec["workloadSelector"] = {"labels": dict(sorted(entry.workload_selector.items()))}
+    if entry.subject_alt_names:
+        spec["subjectAltNames"] = list(entry.subject_alt_names)
     name = name_of(entry)
-    return istio_object("ServiceEntry", name.namespace, name.id, entry.name, spec)
+    obj = istio_object("ServiceEntry", name.namespace, name.id, entry.name, spec)
+    metadata = obj["metadata"]
+    metadata["labels"] = {**dict(sorted(entry.labels.items())), **metadata["labels"]}
+    metadata["annotations"] = {**dict(sorted(entry.annotations.items())), **metadata["annotations"]}
+    return obj
 
 
 def _port(port: ServicePort) -> dict[str, Any]:
@@ -46,4 +54,6 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         rendered["locality"] = endpoint.locality
     if endpoint.weight:
         rendered["weight"] = endpoint.weight
+    if endpoint.network:
+        rendered["network"] = endpoint.network
     return rendered

@@ -4,11 +4,12 @@ The rules are in the order in which Istio 1.31 writes them: excluded ports, excl
 ranges. The first match decides, and a connection without a match bypasses the sidecar.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Any
 
+from egress_server.domain.model.addresses import address_problem
 from egress_server.domain.render.policies import ALL, SERVICE_CIDRS
 
 
@@ -74,6 +75,45 @@ def decide_capture(rules: CaptureRules, address: str, port: int) -> CaptureDecis
             None, "it is captured only if its address is in the cluster's service ranges, which are not known"
         )
     return CaptureDecision(False, f"{address} is not in any of the included ranges")
+
+
+def describe_bypassed(rules: CaptureRules) -> str:
+    """Which connections bypass the sidecar, for humans: `to port 25; to 10.0.0.0/8`. Empty if only connections to the
+    node's own and metadata addresses do, which are not external services."""
+    return "; ".join(_bypassed(rules))
+
+
+def captures_every_range(rules: CaptureRules) -> bool:
+    """Whether the included ranges cover all IPv4 addresses."""
+    ranges = [net for text in rules.include if isinstance(net := _network(text), IPv4Network)]
+    return ALL in rules.include or list(collapse_addresses(ranges)) == [IPv4Network("0.0.0.0/0")]
+
+
+def _bypassed(rules: CaptureRules) -> Iterator[str]:
+    if rules.exclude_ports:
+        yield f"to port {', '.join(map(str, sorted(rules.exclude_ports)))}"
+    if excluded := tuple(text for text in rules.exclude if not _is_infrastructure(text)):
+        yield f"to {_list(excluded)}"
+    if not rules.include:
+        yield "to every address"
+    elif not captures_every_range(rules):
+        yield f"to all but {_list(rules.include)}"
+
+
+def _is_infrastructure(text: str) -> bool:
+    net = _network(text)
+    if net is None:
+        return False
+    single = net.num_addresses == 1 and address_problem(str(net.network_address)) is not None
+    return single or net.is_link_local or net.is_loopback
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    """The range; None for a placeholder, or an annotation that is not a range."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def _containing(ranges: Iterable[str], address: str) -> str | None:

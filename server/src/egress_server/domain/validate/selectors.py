@@ -21,11 +21,16 @@ def check_labels(labels: Labels, problems: Problems) -> None:
         problems.add(f"has {len(labels)} labels; at most {MAX_LABELS} are allowed")
     # Sorted, like every map that is checked, because a map has no order on the wire but errors should have one.
     for key, value in sorted(labels.items()):
-        prefix, slash, name = key.rpartition("/")
-        if not name or not _VALUE.fullmatch(name) or (slash and not _PREFIX.fullmatch(prefix)):
+        if not is_label_key(key):
             problems.key(key).add("the key must be a Kubernetes label key, such as app or example.com/app")
         if not _VALUE.fullmatch(value):
             problems.key(key).add("the value must be at most 63 letters, digits, '-', '_' or '.'")
+
+
+def is_label_key(key: str) -> bool:
+    """Whether a label or an annotation may have this key."""
+    prefix, slash, name = key.rpartition("/")
+    return bool(name and _VALUE.fullmatch(name) and (not slash or _PREFIX.fullmatch(prefix)))
 
 
 def check_namespace(namespace: str, problems: Problems) -> None:

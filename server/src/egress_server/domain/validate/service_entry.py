@@ -3,15 +3,36 @@
 import re
 from ipaddress import ip_address, ip_network
 
-from egress_server.domain.model.limits import MAX_ADDRESSES, MAX_ENDPOINTS, MAX_EXPORTS, MAX_HOSTS, MAX_PORTS
-from egress_server.domain.model.resources import Endpoint, Protocol, Resolution, ServiceEntry, ServicePort
+from egress_server.domain.model.limits import (
+    MAX_ADDRESSES,
+    MAX_ENDPOINTS,
+    MAX_EXPORTS,
+    MAX_HOSTS,
+    MAX_NETWORK,
+    MAX_PORTS,
+    MAX_SUBJECT_ALT_NAME,
+    MAX_SUBJECT_ALT_NAMES,
+)
+from egress_server.domain.model.resources import (
+    Endpoint,
+    Protocol,
+    Resolution,
+    ServiceEntry,
+    ServicePort,
+    TrafficSettings,
+)
+from egress_server.domain.model.selectors import NO_NAMESPACE
+from egress_server.domain.validate.metadata import check_metadata
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
 from egress_server.domain.validate.traffic import check_traffic
 from egress_server.domain.validate.values import check_count, check_unique, host_problem
 
-_PORT_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_PORT_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+_SUBJECT_ALT_NAME = re.compile(rf"[!-~]{{1,{MAX_SUBJECT_ALT_NAME}}}")
+_NETWORK = re.compile(rf"[!-~]{{0,{MAX_NETWORK}}}")
 _BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
+_WITH_ENDPOINTS = _BY_DNS | {Resolution.STATIC}
 _WITH_RANGES = frozenset({Resolution.NONE, Resolution.STATIC})
 
 
@@ -21,8 +42,11 @@ def check_service_entry(entry: ServiceEntry, problems: Problems) -> None:
     _check_ports(entry.ports, problems.at("ports"))
     _check_protocols(entry, problems.at("ports"))
     _check_endpoints(entry, problems.at("endpoints"))
+    _check_workload_selector(entry, problems.at("workload_selector"))
     _check_addresses(entry, problems.at("addresses"))
     _check_exports(entry, problems.at("export_to"))
+    _check_subject_alt_names(entry.subject_alt_names, problems.at("subject_alt_names"))
+    check_metadata(entry, problems)
     check_cluster_selector(entry.cluster_selector, problems.at("cluster_selector"))
     check_traffic(entry, problems.at("traffic"))
 
@@ -50,7 +74,7 @@ def _check_ports(ports: tuple[ServicePort, ...], problems: Problems) -> None:
         if not 0 <= port.target_port <= 65535:
             here.at("target_port").add(f"{port.target_port} must be between 1 and 65535, or 0 for the same as number")
         if not _PORT_NAME.fullmatch(port.name):
-            here.at("name").add("must be 1 to 63 lowercase letters, digits or '-'")
+            here.at("name").add("must be 1 to 63 letters, digits or '-'")
         elif names.setdefault(port.name, index) != index:
             here.at("name").add(f"{port.name} is already used by ports[{names[port.name]}]")
 
@@ -74,8 +98,6 @@ def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:
         problems.add("must be empty with resolution NONE, which uses the original address")
     if entry.resolution is Resolution.DYNAMIC_DNS and count:
         problems.add("must be empty with resolution DYNAMIC_DNS, which resolves the host of each request")
-    if entry.resolution is Resolution.STATIC and not count:
-        problems.add("resolution STATIC requires at least one endpoint")
     if entry.resolution is Resolution.DNS_ROUND_ROBIN and count > 1:
         problems.add("resolution DNS_ROUND_ROBIN allows at most one endpoint")
     check_count(count, 0, MAX_ENDPOINTS, "endpoint", problems)
@@ -84,13 +106,31 @@ def _check_endpoints(entry: ServiceEntry, problems: Problems) -> None:
         _check_endpoint(endpoint, entry.resolution, names, problems.at(index))
 
 
+def _check_workload_selector(entry: ServiceEntry, problems: Problems) -> None:
+    if not entry.workload_selector:
+        return
+    if entry.endpoints:
+        problems.add("can't be combined with endpoints: the service runs either on workloads or at fixed addresses")
+    if entry.resolution not in _WITH_ENDPOINTS:
+        problems.add(f"has no effect with resolution {entry.resolution.value}; use STATIC or DNS")
+    check_labels(entry.workload_selector, problems)
+
+
+def _check_subject_alt_names(names: tuple[str, ...], problems: Problems) -> None:
+    check_count(len(names), 0, MAX_SUBJECT_ALT_NAMES, "name", problems)
+    check_unique(names, problems)
+    for index, name in enumerate(names[:MAX_SUBJECT_ALT_NAMES]):
+        if not _SUBJECT_ALT_NAME.fullmatch(name):
+            problems.at(index).add(
+                f"must be a name in the service's certificate: 1 to {MAX_SUBJECT_ALT_NAME} characters without spaces"
+            )
+
+
 def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str], problems: Problems) -> None:
-    address = problems.at("address")
-    if not _is_ip(endpoint.address):
-        if resolution not in _BY_DNS:
-            address.add(f"must be an IP address with resolution {resolution.value}")
-        elif endpoint.address.startswith("*") or host_problem(endpoint.address):
-            address.add("must be an IP address or a DNS name")
+    if problem := _endpoint_address_problem(endpoint.address, resolution):
+        problems.at("address").add(problem)
+    if not _NETWORK.fullmatch(endpoint.network):
+        problems.at("network").add(f"must be the name of a network: at most {MAX_NETWORK} characters without spaces")
     for name, number in sorted(endpoint.ports.items()):
         if name not in names:
             problems.at("ports").key(name).add("is not the name of a port in this entry")
@@ -101,6 +141,18 @@ def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str],
         problems.at("weight").add("must not be negative")
     if len(endpoint.locality) > 253 or endpoint.locality.count("/") > 2:
         problems.at("locality").add("must look like region/zone/subzone")
+
+
+def _endpoint_address_problem(address: str, resolution: Resolution) -> str | None:
+    if _is_ip(address):
+        return None
+    if address.startswith("unix:"):
+        return "a sidecar can't reach a socket of another pod; give the service an IP address"
+    if resolution not in _BY_DNS:
+        return f"must be an IP address with resolution {resolution.value}"
+    if address.startswith("*") or host_problem(address):
+        return "must be an IP address or a DNS name"
+    return None
 
 
 def _check_addresses(entry: ServiceEntry, problems: Problems) -> None:
@@ -116,11 +168,13 @@ def _check_addresses(entry: ServiceEntry, problems: Problems) -> None:
 def _address_problem(address: str, resolution: Resolution) -> str | None:
     length = address.partition("/")[2]
     try:
-        network = ip_network(address)
+        network = ip_network(address, strict=False)
         if "%" in address or (length and not length.isdigit()):
             raise ValueError
     except ValueError:
-        return "must be an IP address, or a CIDR range without host bits, such as 203.0.113.0/24"
+        return "must be an IP address, or a CIDR range such as 203.0.113.0/24"
+    if ip_address(address.partition("/")[0]) != network.network_address:
+        return f"must be written {network}"
     if "/" in address and resolution not in _WITH_RANGES:
         return f"a range requires resolution NONE or STATIC; {resolution.value} allows single addresses only"
     if network.prefixlen == 0:
@@ -133,10 +187,15 @@ def _check_exports(entry: ServiceEntry, problems: Problems) -> None:
     check_count(len(exports), 0, MAX_EXPORTS, "namespace", problems)
     check_unique(exports, problems)
     for index, to in enumerate(exports[:MAX_EXPORTS]):
-        if to not in {"*", "."}:
+        if to not in {"*", ".", NO_NAMESPACE}:
             check_namespace(to, problems.at(index))
     if "*" in exports and len(exports) > 1:
         problems.add("'*' means all namespaces, so it must be the only one")
+    if NO_NAMESPACE in exports:
+        if len(exports) > 1:
+            problems.add("'~' means no namespace, so it must be the only one")
+        if entry.traffic != TrafficSettings():
+            problems.add("'~' hides the entry from all workloads, so its traffic settings would have no effect")
     if "." in exports and entry.namespace in exports:
         problems.add(f"'.' means {entry.namespace}; remove one of them")
 

@@ -78,6 +78,8 @@ def host_problem(host: str) -> str | None:
     """Why a host is not a valid lowercase DNS name, optionally with a leading `*.`; None if it is."""
     if not host.isascii():
         return "must be ASCII; write an internationalized name in its xn-- form"
+    if host != "*" and "*" in host.removeprefix("*."):
+        return "the wildcard must be the whole first label: write *.example.com, or list the names"
     if not _HOST.fullmatch(host):
         return "must be a DNS name such as www.example.com, or *.example.com for all subdomains"
     if host.rpartition(".")[2].isdigit():

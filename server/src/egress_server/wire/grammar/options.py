@@ -9,6 +9,7 @@ import msgspec
 from google.protobuf.descriptor import Descriptor
 
 from egress_server.commands.mutate import Mutation, Options
+from egress_server.domain.lint.engine import ALL_RULES
 from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.model.limits import MAX_ETAG, MAX_REASON_BYTES, MAX_REQUEST_ID, MAX_SUPPRESSED_FINDINGS
 from egress_server.domain.model.names import ResourceKind, expect_name
@@ -25,7 +26,7 @@ FIELDS = {
 }
 """The fields of the options by number, the same in every mutating request."""
 _PRINTABLE = re.compile(r"[!-~]*")
-_CODE = re.compile(r"EGR[0-9]{4}")
+_CODES = frozenset(rule.code for rule in ALL_RULES)
 _encoder = msgspec.json.Encoder(order="sorted")
 R = TypeVar("R", bound=Resource)
 
@@ -137,5 +138,5 @@ def _check_options(request: MutatingRequest, problems: Problems) -> None:
     if len(request.suppress_findings) > MAX_SUPPRESSED_FINDINGS:
         problems.at("suppress_findings").add(f"must have at most {MAX_SUPPRESSED_FINDINGS} codes")
     for index, code in enumerate(request.suppress_findings[:MAX_SUPPRESSED_FINDINGS]):
-        if not _CODE.fullmatch(code):
-            problems.at("suppress_findings", index).add("must be a code such as EGR0101")
+        if code not in _CODES:
+            problems.at("suppress_findings", index).add("must be the code of a finding, such as EGR0101")

@@ -29,7 +29,8 @@ def test_upsert_from_options(ctl: Run, server: FakeServer) -> None:
     done = ctl(
         "entry", "upsert", "aliyun", "--host", "www.aliyun.com", "--port", "80:HTTP", "--port", "443:tls:web:8443",
         "--resolution", "static", "--location", "MESH_INTERNAL", "--endpoint", "192.0.2.1", "--address", "192.0.2.0/24",
-        "--export-to", ".", "--cluster", "a", "-n", "shop", "--request-id", "r",
+        "--export-to", ".", "--workload", "app=x", "--subject-alt-name", "a.b", "--label", "istio.io/use-waypoint=w",
+        "--annotation", "note=n", "--cluster", "a", "-n", "shop", "--request-id", "r",
     )  # fmt: skip
     assert (done.code, done.out) == (0, f"{ENTRY.name} set for www.aliyun.com (change 18)\n")
     assert server.sent("UpsertServiceEntry") == [
@@ -47,6 +48,10 @@ def test_upsert_from_options(ctl: Run, server: FakeServer) -> None:
                 endpoints=[Endpoint(address="192.0.2.1")],
                 addresses=["192.0.2.0/24"],
                 export_to=["."],
+                workload_selector={"app": "x"},
+                subject_alt_names=["a.b"],
+                labels={"istio.io/use-waypoint": "w"},
+                annotations={"note": "n"},
                 cluster_selector=ClusterSelector(clusters=["a"]),
             ),
             request_id="r",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.targets.kubernetes.api.discovery import istio_version
+from egress_server.targets.kubernetes.api.discovery import auto_allocates, istio_version
 
 
 def deployment(image: str, **labels: str) -> dict[str, Any]:
@@ -37,3 +37,24 @@ def test_each_revision_has_its_own_version() -> None:
     assert istio_version(both, "canary") == "1.31.1"
     assert istio_version(both, "") == istio_version(both, "default") == "1.30.0"
     assert istio_version(both, "other") == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "env", "allocates"),
+    [
+        ("1.31.1", [], True),
+        ("1.25.0", [], True),
+        ("1.24.3", [], False),
+        ("", [], True),
+        ("1.24.3", [{"name": "PILOT_ENABLE_IP_AUTOALLOCATE", "value": "true"}], True),
+        ("1.31.1", [{"name": "PILOT_ENABLE_IP_AUTOALLOCATE", "value": "false"}], False),
+        ("1.31.1", [{"name": "OTHER"}], True),
+    ],
+)
+def test_istiod_allocates_addresses_by_its_environment_or_version(
+    version: str, env: list[dict[str, str]], allocates: bool
+) -> None:
+    """It does so by default since 1.25."""
+    there = deployment(f"pilot:{version}")
+    there["spec"]["template"]["spec"]["containers"][1]["env"] = env
+    assert auto_allocates([there], "", version) is allocates

@@ -9,7 +9,7 @@ from egress_server.domain.simulate.interception import CaptureRules
 from egress_server.targets.kubernetes.interception.admission import ScopedRules
 from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, INCLUDE_RANGES, Pod, read_pod
 from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps, sidecar_gaps
-from egress_server.targets.kubernetes.interception.survey import Injection, stale_workloads
+from egress_server.targets.kubernetes.interception.survey import Injection, injection_gaps, stale_workloads
 from egress_server.targets.kubernetes.interception.templates import PodTemplate
 from tests.support.meshes import BIRTH
 
@@ -146,6 +146,23 @@ def test_pods_that_are_not_covered(obj: dict[str, Any], kind: PolicyGapKind, why
     found = list(pod_gaps([read(obj), read(obj)], MESHED))
     assert [(gap.kind, gap.name) for gap in found] == [(kind, "curl")]
     assert why in found[0].why
+
+
+def test_interception_that_does_not_cover_new_pods() -> None:
+    """The injector's values and the rules of scopes, unless only the metadata service is excluded."""
+    narrow = {**ALL, "includeIPRanges": "10.0.0.0/8"}
+    rules = [ScopedRules("shop", {}, narrow), ScopedRules("lab", {"app": "web"}, {**ALL, "excludeOutboundPorts": "25"})]
+    found = list(injection_gaps(Injection(narrow, rules[:1], rules[1:], ("istio-system", "injector"))))
+    assert {gap.kind for gap in found} == {PolicyGapKind.INTERCEPTION}
+    assert [(gap.object_kind, gap.namespace, gap.name) for gap in found] == [
+        ("ConfigMap", "istio-system", "injector"),
+        ("Interception", "shop", "*"),
+        ("Interception", "lab", "app=web"),
+    ]
+    assert found[0].why == "new sidecars are bypassed by connections to all but 10.0.0.0/8"
+    assert found[2].why == "new sidecars of workloads with app=web are bypassed by connections to port 25"
+    assert list(injection_gaps(Injection({**ALL, "excludeIPRanges": "169.254.169.254/32"}))) == []
+    assert list(injection_gaps(Injection({}))) == []
 
 
 def test_pods_that_are_covered() -> None:

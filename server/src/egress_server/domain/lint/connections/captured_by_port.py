@@ -6,12 +6,12 @@ its destination (istio#6695, #8462).
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import matches_host
 
 
-class CapturedByPort(ConnectionRule):
+class CapturedByPort(ExplainRule):
     """At most one finding."""
 
     code = "EGR0603"

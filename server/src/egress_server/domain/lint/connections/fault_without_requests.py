@@ -6,12 +6,12 @@ A fault affects HTTP requests. In a TLS or TCP connection the sidecar sees none,
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import matches_host
 
 
-class FaultWithoutRequests(ConnectionRule):
+class FaultWithoutRequests(ExplainRule):
     """One finding per fault."""
 
     code = "EGR0601"

@@ -6,12 +6,12 @@ the host were unregistered (istio#28994, #36712).
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import matches_host
 
 
-class HiddenEntry(ConnectionRule):
+class HiddenEntry(ExplainRule):
     """One finding per entry."""
 
     code = "EGR0602"

@@ -7,13 +7,13 @@ knows less than a sidecar does.
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.clusters import KubernetesTarget
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.status import Phase
 
 
-class IncompleteView(ConnectionRule):
+class IncompleteView(ExplainRule):
     """At most one finding."""
 
     code = "EGR0604"

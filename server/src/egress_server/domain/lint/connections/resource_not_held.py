@@ -6,12 +6,12 @@ unmanaged object has its name. Connections are then handled as if the resource d
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.simulate.evaluate import may_apply
 
 
-class ResourceNotHeld(ConnectionRule):
+class ResourceNotHeld(ExplainRule):
     """One finding per resource."""
 
     code = "EGR0606"

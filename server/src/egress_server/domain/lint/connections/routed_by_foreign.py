@@ -7,12 +7,12 @@ namespace has no priority. If that one is unmanaged, faults and traffic settings
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.observed.foreign_config import virtual_service_name
 
 
-class RoutedByForeign(ConnectionRule):
+class RoutedByForeign(ExplainRule):
     """One finding per resource that has no effect."""
 
     code = "EGR0605"

@@ -6,12 +6,12 @@ timed out, retried or routed by the sidecar (istio#47713, #19101).
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import TrafficSettings
 
 
-class SettingsWithoutRequests(ConnectionRule):
+class SettingsWithoutRequests(ExplainRule):
     """One finding per entry of the host."""
 
     code = "EGR0608"

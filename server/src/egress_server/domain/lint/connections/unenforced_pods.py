@@ -7,7 +7,7 @@ namespace.
 
 from collections.abc import Iterator
 
-from egress_server.domain.lint.rule import Connection, ConnectionRule
+from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.observed.inventory import PolicyGapKind
 
@@ -15,7 +15,7 @@ _SHOWN = 3
 _OF_PODS = frozenset({PolicyGapKind.NOT_CAPTURED, PolicyGapKind.EXCLUDED, PolicyGapKind.AMBIENT})
 
 
-class UnenforcedPods(ConnectionRule):
+class UnenforcedPods(ExplainRule):
     """At most one finding, which names the first pods."""
 
     code = "EGR0607"

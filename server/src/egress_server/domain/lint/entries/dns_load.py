@@ -27,13 +27,13 @@ class DnsLoad(Rule[ServiceEntry]):
 
     def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the number of names that the workloads which see the entry resolve."""
-        names = dns_names(entry)
-        if not names:
+        names, viewers = dns_names(entry), visible_namespaces(entry)
+        if not names or not viewers:
             return
         before = snapshot.entry(entry.name)
-        if before and names <= dns_names(before) and visible_namespaces(entry) <= visible_namespaces(before):
+        if before and names <= dns_names(before) and viewers <= visible_namespaces(before):
             return
-        total = names + max(_other_names(snapshot, before, viewer) for viewer in visible_namespaces(entry))
+        total = names + max(_other_names(snapshot, before, viewer) for viewer in viewers)
         if total > MAX_NAMES:
             yield self.finding(
                 "resolution",

@@ -12,7 +12,7 @@ from egress_server.domain.lint.foreign_objects import SHOWN, first_names, on_clu
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import OutboundMode, OutboundPolicy
-from egress_server.domain.observed.inventory import PolicyGap
+from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind
 
 
 class UnenforcedRegistryOnly(Rule[OutboundPolicy]):
@@ -33,7 +33,12 @@ class UnenforcedRegistryOnly(Rule[OutboundPolicy]):
         else:
             rows = snapshot.inventories.namespaces_with_gaps()
         found = chain.from_iterable(on_clusters(snapshot, policy.cluster_selector, row) for row in rows)
-        first = [(cluster, gap) for cluster, gaps in islice(found, SHOWN + 1) for gap in gaps[:SHOWN]]
+        first = [
+            (cluster, gap)
+            for cluster, gaps in islice(found, SHOWN + 1)
+            for gap in gaps[:SHOWN]
+            if gap.kind is not PolicyGapKind.INTERCEPTION  # EGR0404 covers those
+        ]
         if first:
             texts = (f"{e.object_kind} {e.namespace}/{e.name} on {cluster.id} ({e.why})" for cluster, e in first)
             yield self.finding(

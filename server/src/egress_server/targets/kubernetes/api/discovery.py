@@ -67,16 +67,20 @@ class Discovery:
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?[-.0-9A-Za-z]*")
 _VERSION_LABEL = "app.kubernetes.io/version"
 _DYNAMIC_DNS, _DYNAMIC_DNS_SINCE = "DYNAMIC_DNS", (1, 31)
+_AUTO_ALLOCATE, _AUTO_ALLOCATE_SINCE = "PILOT_ENABLE_IP_AUTOALLOCATE", (1, 25)
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # as Go parses them
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterInfo:
-    """What a cluster only says when asked. `dynamic_dns` is whether its Istio supports that resolution."""
+    """What a cluster only says when asked. `dynamic_dns` is whether its Istio supports that resolution, `auto_allocate`
+    whether it allocates addresses for entries without any."""
 
     kubernetes_version: str = ""
     istio_version: str = ""
     ambient: bool = False
     dynamic_dns: bool = True
+    auto_allocate: bool = True
 
 
 async def read_cluster_info(client: ApiClient, root: str, revision: str) -> ClusterInfo:
@@ -85,27 +89,48 @@ async def read_cluster_info(client: ApiClient, root: str, revision: str) -> Clus
     control_planes = await client.list(DEPLOYMENT, root, labels="app=istiod")
     istio = istio_version(control_planes.items, revision)
     ztunnels = await client.list(DAEMON_SET, labels="app=ztunnel")
-    dynamic_dns = _supports_dynamic_dns(istio) if istio else await _in_schema(client)
-    return ClusterInfo(version["gitVersion"], istio, bool(ztunnels.items), dynamic_dns)
+    dynamic_dns = _number(istio) >= _DYNAMIC_DNS_SINCE if istio else await _in_schema(client)
+    auto_allocate = auto_allocates(control_planes.items, revision, istio)
+    return ClusterInfo(version["gitVersion"], istio, bool(ztunnels.items), dynamic_dns, auto_allocate)
 
 
 def istio_version(control_planes: Iterable[Object], revision: str) -> str:
     """Of the control plane with that revision: the tag of its image, or its version label; empty if neither is a
     version."""
+    deployment = _control_plane(control_planes, revision)
+    images = [container["image"].partition("@")[0] for container in _istiods(deployment)]
+    tags = [image.rpartition("/")[2].partition(":")[2] for image in images]
+    labels = deployment["metadata"].get("labels") or {} if deployment else {}
+    return next((text for text in (*tags, labels.get(_VERSION_LABEL, "")) if _VERSION.fullmatch(text)), "")
+
+
+def auto_allocates(control_planes: Iterable[Object], revision: str, version: str) -> bool:
+    """Whether the control plane with that revision and version allocates addresses for entries without any: by its
+    environment, else by the default of its version."""
+    for container in _istiods(_control_plane(control_planes, revision)):
+        for variable in container.get("env") or ():
+            if variable["name"] == _AUTO_ALLOCATE:
+                return variable.get("value", "") in _TRUE
+    return not version or _number(version) >= _AUTO_ALLOCATE_SINCE
+
+
+def _control_plane(control_planes: Iterable[Object], revision: str) -> Object | None:
     for deployment in control_planes:
         labels = deployment["metadata"].get("labels") or {}
-        if labels.get("istio.io/rev", "default") != (revision or "default"):
-            continue
-        containers = deployment["spec"]["template"]["spec"]["containers"]
-        images = [container["image"].partition("@")[0] for container in containers if container["name"] == "discovery"]
-        tags = [image.rpartition("/")[2].partition(":")[2] for image in images]
-        return next((text for text in (*tags, labels.get(_VERSION_LABEL, "")) if _VERSION.fullmatch(text)), "")
-    return ""
+        if labels.get("istio.io/rev", "default") == (revision or "default"):
+            return deployment
+    return None
 
 
-def _supports_dynamic_dns(version: str) -> bool:
+def _istiods(deployment: Object | None) -> list[Object]:
+    """Its containers that run istiod."""
+    containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
+    return [container for container in containers if container["name"] == "discovery"]
+
+
+def _number(version: str) -> tuple[int, int]:
     major, minor = version.split(".")[:2]
-    return (int(major), int(minor)) >= _DYNAMIC_DNS_SINCE
+    return int(major), int(minor)
 
 
 async def _in_schema(client: ApiClient) -> bool:

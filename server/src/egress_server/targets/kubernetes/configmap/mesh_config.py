@@ -5,7 +5,10 @@ A text that istiod rejects is worse than a wrong one: it keeps the last good con
 back to its defaults, which allow any destination.
 """
 
+from typing import Any
+
 import yaml
+from yaml.constructor import SafeConstructor
 
 from egress_server.targets.kubernetes.configmap import splice
 from egress_server.targets.kubernetes.configmap.splice import PreviousText, SpliceError
@@ -69,6 +72,32 @@ def _fields(node: yaml.Node | None) -> dict[str, yaml.Node] | None:
     if not isinstance(node, yaml.MappingNode):
         return None
     return {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+
+
+def read_data(text: str | None) -> dict[str, Any] | None:
+    """A text as plain data, as istiod converts it to JSON; None if it rejects the text as YAML."""
+    try:
+        root = _first_document(text or "")
+        data = {} if _is_null(root) else _plain(root)
+    except (yaml.YAMLError, KeyError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _plain(node: yaml.Node | None) -> Any:
+    fields = _fields(node)
+    if fields is not None:
+        return {name: _plain(value) for name, value in fields.items()}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(value) for value in node.value]
+    return None if node is None else _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> Any:
+    """Numbers and booleans stay what they are, since istiod takes neither for a text."""
+    if node.tag.endswith((":bool", ":int", ":float", ":null")):
+        return SafeConstructor().construct_object(node)
+    return node.value
 
 
 def _is_null(node: yaml.Node | None) -> bool:

@@ -3,7 +3,7 @@ confirms them afterwards."""
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -16,8 +16,7 @@ from egress_server.targets.kubernetes.api.client import ApiClient, Object
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import INJECTION_WEBHOOK, NAMESPACE, POD
 from egress_server.targets.kubernetes.interception.pods import VALUE_BY_ANNOTATION, read_pod
-
-Labels = Mapping[str, str]
+from egress_server.targets.kubernetes.label_selector import Labels, selects
 
 WEBHOOK = "sidecar-injector.istio.io"
 """Suffix of the names of the injector's webhooks, whatever the revision."""
@@ -50,7 +49,7 @@ def injection_sites(
         wanted = _smallest_labels(webhook.get("objectSelector") or {})
         for name in sorted(namespaces.keys() - _SYSTEM):
             labels = {"kubernetes.io/metadata.name": name, **namespaces[name]}
-            if wanted is not None and _selects(webhook.get("namespaceSelector") or {}, labels):
+            if wanted is not None and selects(webhook.get("namespaceSelector") or {}, labels):
                 found.setdefault(name, InjectionSite(name, wanted))
     yield from sorted(found.values(), key=lambda site: (len(site.labels), site.namespace))
 
@@ -90,23 +89,7 @@ def _smallest_labels(selector: Mapping[str, Any]) -> Labels | None:
             labels.setdefault(term["key"], term["values"][0])
         elif term["operator"] == "Exists":
             labels.setdefault(term["key"], "")
-    return labels if _selects(selector, labels) else None
-
-
-def _selects(selector: Mapping[str, Any], labels: Labels) -> bool:
-    terms: Sequence[Mapping[str, Any]] = selector.get("matchExpressions") or ()
-    matched: Labels = selector.get("matchLabels") or {}
-    return matched.items() <= labels.items() and all(_matches(term, labels) for term in terms)
-
-
-def _matches(term: Mapping[str, Any], labels: Labels) -> bool:
-    exists, value = term["key"] in labels, labels.get(term["key"])
-    return {
-        "In": exists and value in term.get("values", ()),
-        "NotIn": not exists or value not in term.get("values", ()),
-        "Exists": exists,
-        "DoesNotExist": not exists,
-    }[term["operator"]]
+    return labels if selects(selector, labels) else None
 
 
 _log = structlog.get_logger(__name__)

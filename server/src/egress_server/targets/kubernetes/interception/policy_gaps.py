@@ -4,7 +4,7 @@ some of whose connections bypass it."""
 from collections.abc import Iterable, Iterator, Mapping
 
 from egress_server.domain.observed.inventory import ForeignSidecar, PolicyGap, PolicyGapKind
-from egress_server.domain.simulate.interception import CAPTURE_ALL, CaptureRules
+from egress_server.domain.simulate.interception import CAPTURE_ALL, describe_bypassed
 from egress_server.targets.kubernetes.interception.pods import Pod, PodOwner
 
 _REGISTRY_ONLY, _ALLOW_ANY = "REGISTRY_ONLY", "ALLOW_ANY"
@@ -54,17 +54,6 @@ def _of_pod(pod: Pod, namespace: Mapping[str, str]) -> PolicyGap | None:
         return gap(PolicyGapKind.NOT_CAPTURED, reason)
     if pod.rules is None:
         return gap(PolicyGapKind.NOT_CAPTURED, "its connections are not redirected to its sidecar")
-    if pod.rules == CAPTURE_ALL or not (bypassed := "; ".join(_bypassed(pod.rules))):
+    if pod.rules == CAPTURE_ALL or not (bypassed := describe_bypassed(pod.rules)):
         return None
     return gap(PolicyGapKind.EXCLUDED, f"its sidecar is bypassed by connections {bypassed}")
-
-
-def _bypassed(rules: CaptureRules) -> Iterator[str]:
-    if rules.exclude_ports:
-        yield f"to port {', '.join(map(str, sorted(rules.exclude_ports)))}"
-    if rules.exclude:
-        yield f"to {', '.join(rules.exclude)}"
-    if not rules.include:
-        yield "to every address"
-    elif CAPTURE_ALL.include[0] not in rules.include:
-        yield f"to all but {', '.join(rules.include)}"

@@ -7,7 +7,7 @@ but listed page by page: less often the longer that takes, and immediately when 
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 
@@ -15,9 +15,9 @@ import structlog
 
 from egress_server.aio.waiting import wait_for_event
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.domain.observed.inventory import PolicyGap, StaleWorkload
+from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind, StaleWorkload
 from egress_server.domain.render.policies import ALL
-from egress_server.domain.simulate.interception import CaptureRules, parse_rules
+from egress_server.domain.simulate.interception import CaptureRules, describe_bypassed, parse_rules
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import POD
@@ -30,11 +30,12 @@ from egress_server.targets.kubernetes.interception.templates import TEMPLATED, P
 @dataclass(frozen=True, slots=True)
 class Injection:
     """What new pods get: the mesh's values in the injector, our policies for scopes, what a restart would write into
-    templates, and, if any of that depends on them, the pod templates."""
+    templates, namespace and name of the injector's ConfigMap, and the pod templates, if any of that depends on them."""
 
     mesh: Mapping[str, str]
     policies: Sequence[ScopedRules] = ()
     deferred: Sequence[ScopedRules] = ()
+    injector: tuple[str, str] = ("", "")
     templates: Mapping[PodOwner, PodTemplate] = field(default_factory=dict)
 
     def rules_for(self, pod: Pod) -> CaptureRules:
@@ -66,6 +67,19 @@ def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWork
         StaleWorkload(owner.kind, owner.namespace, owner.name, stale[owner], total[owner], differences[owner])
         for owner in sorted(stale, key=lambda owner: (owner.namespace, owner.name, owner.kind))
     ]
+
+
+def injection_gaps(injection: Injection) -> Iterator[PolicyGap]:
+    """The mesh's rules and those of scopes under which connections of new pods bypass their sidecars."""
+    if injection.mesh and (bypassed := describe_bypassed(parse_rules(injection.mesh))):
+        why = f"new sidecars are bypassed by connections {bypassed}"
+        yield PolicyGap(PolicyGapKind.INTERCEPTION, "ConfigMap", *injection.injector, why)
+    for scope in (*injection.policies, *injection.deferred):
+        if bypassed := describe_bypassed(parse_rules(scope.values)):
+            labels = ",".join(f"{key}={value}" for key, value in sorted(scope.labels.items()))
+            new = f"new sidecars of workloads with {labels}" if labels else "new sidecars"
+            why = f"{new} are bypassed by connections {bypassed}"
+            yield PolicyGap(PolicyGapKind.INTERCEPTION, "Interception", scope.namespace, labels or "*", why)
 
 
 def _difference(has: CaptureRules, wanted: CaptureRules) -> str:
@@ -159,7 +173,7 @@ class Surveyor:
             injection = replace(injection, templates=await self._templates())
         survey = Survey(
             tuple(stale_workloads(pods, injection)),
-            tuple(pod_gaps(pods, self._namespaces())),
+            (*injection_gaps(injection), *pod_gaps(pods, self._namespaces())),
             Counter(namespace for namespace, _ in {(p.namespace, p.owner) for p in pods if p.has_sidecar}),
         )
         if survey != self.survey:

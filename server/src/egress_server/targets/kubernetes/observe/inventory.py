@@ -21,7 +21,7 @@ from egress_server.domain.observed.inventory import (
 from egress_server.formats.service_entry import read_port
 from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.configmap import injector
-from egress_server.targets.kubernetes.configmap.mesh_config import KEY, effective_mode, restore_mode, written_mode
+from egress_server.targets.kubernetes.configmap.mesh_config import effective_mode, restore_mode, written_mode
 from egress_server.targets.kubernetes.configmap.splice import PreviousText, SpliceError
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.informer.watch_specs import injector_name, mesh_config_name
@@ -109,11 +109,16 @@ def build_inventory(
     sidecars = list(observation.foreign("Sidecar"))
     known = [sidecar_of(found, observation.saved.get(found.key)) for found in sidecars]
     untouched = [sidecar_of(found, None) for found in sidecars if found.key not in observation.saved]
-    text = mesh_config(observation)
+    text = observation.mesh_config_in_effect
     policy_gaps = [*sidecar_gaps(untouched, "" if text is None else effective_mode(text)), *survey.policy_gaps]
     routes = [
         virtual_service_of(found, observation.saved.get(found.key)) for found in observation.foreign("VirtualService")
     ]
+    ignored_namespaces = sorted(observation.ignored_namespaces)
+    known_services = sorted(
+        (found for found in services if found.key.namespace not in observation.ignored_namespaces),
+        key=lambda found: found.age,
+    )
     rules = [destination_rule_of(found) for found in observation.foreign("DestinationRule")]
     return Inventory(
         cluster=cluster.id,
@@ -123,7 +128,7 @@ def build_inventory(
         namespaces=bounded.take("namespaces", sorted(observation.namespaces)),
         mesh_mode=mesh_mode_baseline(observation),
         root_namespace=observation.root,
-        services=bounded.take("services", [service_of(found) for found in sorted(services, key=lambda s: s.age)]),
+        services=bounded.take("services", [service_of(found) for found in known_services]),
         entries=bounded.take("entries", [entry for entry in entries if entry is not None]),
         virtual_services=bounded.take_rules("virtual_services", routes),
         sidecars=bounded.take("sidecars", known),
@@ -132,6 +137,9 @@ def build_inventory(
         stale_workloads=bounded.take("stale_workloads", survey.stale, MAX_WORKLOADS),
         injector=injector_baseline(observation),
         workloads=dict(survey.workloads),
+        mesh=observation.mesh_settings,
+        ignored=bounded.take("ignored", observation.ignored),
+        ignored_namespaces=bounded.take("ignored_namespaces", ignored_namespaces),
         left_out=bounded.left_out,
     )
 
@@ -164,17 +172,9 @@ def injector_baseline(observation: Observation) -> dict[str, str]:
         return {}
 
 
-def mesh_config(observation: Observation) -> str | None:
-    """MeshConfig's text; None if there is no such ConfigMap."""
-    found = observation.objects.get(
-        ObjectKey(CONFIG_MAP.name, observation.root, mesh_config_name(observation.revision))
-    )
-    return None if found is None else found.content.get(KEY, "")
-
-
 def mesh_mode_baseline(observation: Observation) -> str:
     """The mesh's outbound mode without our policy; empty if that is not known."""
-    text = mesh_config(observation)
+    text = observation.mesh_config_in_effect
     if text is None:
         return ""
     saved = observation.saved.get(ObjectKey(MESH_CONFIG, observation.root, mesh_config_name(observation.revision)))

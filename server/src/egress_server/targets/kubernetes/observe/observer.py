@@ -9,6 +9,7 @@ from egress_server.targets.kubernetes.api.discovery import ClusterInfo
 from egress_server.targets.kubernetes.api.kinds import MANAGED_KINDS
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.objects import CachedObject
+from egress_server.targets.kubernetes.informer.watch_specs import injector_name
 from egress_server.targets.kubernetes.interception.admission import ScopedRules, read_scoped_rules
 from egress_server.targets.kubernetes.interception.survey import Injection
 from egress_server.targets.kubernetes.last_applied import SavedFields, last_applied_key, read_last_applied
@@ -26,6 +27,7 @@ class Observer:
         self._root = root
         self._revision = revision
         self._managed: dict[ObjectKey, tuple[CachedObject, IstioObject]] = {}
+        self._readable_mesh_config: str | None = None
 
     def live(self, info: ClusterInfo) -> KubernetesLive:
         """What the cluster holds now. Raises PermanentError STATE_UNREADABLE."""
@@ -50,10 +52,13 @@ class Observer:
             namespaces=self.namespaces(),
             capabilities=self._capabilities(info),
             dynamic_dns=info.dynamic_dns,
+            auto_allocate=info.auto_allocate,
             service_ranges=tuple(self._service_ranges()),
             objects=everything,
             saved=state.saved,
+            former_mesh_config=self._readable_mesh_config,
         )
+        self._readable_mesh_config = observation.mesh_config_in_effect
         return KubernetesLive(objects, state.witness, changed_by=changed_by, observation=observation)
 
     def namespaces(self) -> dict[str, Mapping[str, str]]:
@@ -66,7 +71,7 @@ class Observer:
         policies = read_scoped_rules(self._cache.objects_of(kinds.ADMISSION_POLICY).values())
         state = read_last_applied(self._cache.get(last_applied_key(self._root)))
         deferred = sorted(map(ScopedRules.of, state.deferred.values()), key=lambda rules: rules.rank)
-        return Injection(mesh, policies, deferred)
+        return Injection(mesh, policies, deferred, (self._root, injector_name(self._revision)))
 
     def _capabilities(self, info: ClusterInfo) -> Capabilities:
         missing = [kind.name for kind in kinds.ISTIO_KINDS if self._cache.served(kind) is None]

@@ -5,12 +5,15 @@ from functools import cached_property
 
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey, key_of
-from egress_server.domain.model.status import NAMESPACE_MISSING, UNSUPPORTED, Problem
+from egress_server.domain.model.status import NAMESPACE_IGNORED, NAMESPACE_MISSING, UNSUPPORTED, Problem
 from egress_server.domain.render.virtual_service import resources_in
+from egress_server.targets.kubernetes.api.kinds import ISTIO_KINDS
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER
 from egress_server.targets.kubernetes.observe.observation import Observation, applies_to_sidecars, full_hosts
+
+_ISTIO_KINDS = frozenset(kind.name for kind in ISTIO_KINDS)
 
 
 class ProjectionBuilder:
@@ -54,6 +57,9 @@ class ProjectionBuilder:
         if namespace not in self.observed.namespaces:
             self.reject(obj, NAMESPACE_MISSING, f"namespace {namespace} does not exist on the cluster yet")
             return False
+        if kind in _ISTIO_KINDS and (why := self.observed.why_namespace_ignored(namespace)):
+            self.reject(obj, NAMESPACE_IGNORED, why)
+            return False
         return True
 
     def reject_foreign(self, obj: IstioObject, owner: CachedObject, problem: str) -> None:
@@ -83,6 +89,13 @@ class ProjectionBuilder:
         """The unmanaged object with the name of `obj`."""
         found = self.observed.objects.get(key_of(obj))
         return None if found is None or found.managed else found
+
+    def named_beside_ignored(self, obj: IstioObject) -> IstioObject:
+        """The object, under another name if an object that istiod does not read has its name."""
+        while (found := self.foreign_namesake(obj)) and self.observed.why_ignored(found):
+            metadata = obj["metadata"]
+            obj = {**obj, "metadata": {**metadata, "name": f"{metadata['name']}-{self.observed.istio_revision}"}}
+        return obj
 
 
 def managed_object(obj: IstioObject, **spec: object) -> IstioObject:

@@ -19,7 +19,7 @@ def project(objects: Sequence[IstioObject], cluster: Cluster, observed: Observat
     builder = ProjectionBuilder(cluster, observed)
     sidecars: list[IstioObject] = []
     interceptions: list[IstioObject] = []
-    for obj in objects:
+    for obj in map(builder.named_beside_ignored, objects):
         if obj["kind"] == "Sidecar":
             if project_mesh_config(builder, obj):
                 sidecars.append(obj)

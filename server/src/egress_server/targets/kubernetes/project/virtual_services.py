@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from egress_server.domain.istio.manifest import full_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.domain.model.resources import HeaderMatch, MatchKind
 from egress_server.domain.render.virtual_service import merge_headers, render_headers
@@ -12,7 +13,6 @@ from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, fields_object
-from egress_server.targets.kubernetes.observe.observation import full_host, is_visible
 from egress_server.targets.kubernetes.project.builder import ProjectionBuilder
 
 Route = Mapping[str, Any]
@@ -111,10 +111,10 @@ def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
     """The oldest foreign VirtualService that sidecars in our namespace use for the host, unless our own is older."""
     ours = builder.observed.managed(key_of(obj))
     namespace = obj["metadata"]["namespace"]
-    for other in builder.foreign_virtual_services(full_host(obj["spec"]["hosts"][0], namespace)):
+    for other in builder.foreign_virtual_services(full_name(obj["spec"]["hosts"][0], namespace)):
         if ours is not None and ours.age < other.age:
             return None
-        if is_visible(other, namespace):
+        if builder.observed.is_visible(other, namespace):
             return other
     return None
 

@@ -13,6 +13,7 @@ from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.resources import ServiceEntry
+from egress_server.domain.model.selectors import ANY_NAMESPACE, NO_NAMESPACE
 
 
 class UnknownExport(Rule[ServiceEntry]):
@@ -29,7 +30,7 @@ class UnknownExport(Rule[ServiceEntry]):
         unknown = [
             index
             for index, to in enumerate(entry.export_to)
-            if to not in {".", "*", entry.namespace} and not snapshot.knows_namespace(to)
+            if to not in {".", ANY_NAMESPACE, NO_NAMESPACE, entry.namespace} and not snapshot.knows_namespace(to)
         ]
         # Clusters that have not reported their namespaces may have any.
         if len(unknown) == len(entry.export_to) or not _all_reported(snapshot, entry):

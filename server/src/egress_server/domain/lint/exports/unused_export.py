@@ -32,6 +32,13 @@ class UnusedExport(Rule[ServiceEntry]):
         visible = visible_namespaces(entry)
         if ANY_NAMESPACE in visible:
             return
+        if not visible:
+            yield self.finding(
+                "export_to",
+                f"'~' hides {entry.hosts[0]} from all workloads: to every caller the host is unregistered",
+                "set export_to to the namespaces that call the host, or leave it empty for all namespaces",
+            )
+            return
         if visible == {ROOT_NAMESPACE}:
             reason = "workloads don't run in Istio's root namespace"
         elif not any(to == entry.namespace or snapshot.knows_namespace(to) for to in visible - {ROOT_NAMESPACE}):
