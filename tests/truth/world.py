@@ -1,4 +1,4 @@
-"""A world: policies of ours beside objects of others on one cluster, and the questions about it."""
+"""A world: policies next to foreign objects on one cluster, and the questions about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ CLUSTER_ID = "c0"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A resource of ours, created `at` so many seconds after the beginning of the world."""
+    """A managed resource, created `at` so many seconds after the beginning of the world."""
 
     resource: Resource
     at: int
@@ -22,7 +22,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """An object of others, created `at` so many seconds after the beginning of the world."""
+    """A foreign object, created `at` so many seconds after the beginning of the world."""
 
     obj: Object
     at: int
@@ -63,7 +63,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`mesh` are the settings of MeshConfig that others made."""
+    """`mesh` are the settings of MeshConfig that other clients made."""
 
     seed: int
     policies: tuple[Policy, ...] = ()

@@ -1,4 +1,4 @@
-"""A cluster that holds one world at a time: foreign objects put into etcd, ours applied by the product itself."""
+"""Holds one world at a time: foreign objects put into etcd, managed ones applied by the product itself."""
 
 import asyncio
 import json
@@ -189,12 +189,12 @@ class TruthCluster:
         self._until(read, f"the product at revision {revision}")
 
     def _managed(self) -> dict[str, Object]:
-        """Our objects, by key."""
+        """Managed objects, by key."""
         found = (item for kind in _ISTIO_KINDS for item in self._etcd.objects(kind).items())
         return {key: obj for key, obj in found if _labels(obj).items() >= MANAGED_BY.items()}
 
     def _aged(self, snapshot: Snapshot) -> list[Object]:
-        """Our objects, made as old as the resources that they were rendered from."""
+        """Managed objects, made as old as the resources that they were rendered from."""
         aged = []
         for obj in self._managed().values():
             versioned = snapshot.get(obj["metadata"]["annotations"][RESOURCE_ANNOTATION])
@@ -276,7 +276,7 @@ def _key(key: ObjectKey) -> str:
 
 
 def _split(world: World) -> tuple[list[Foreign], Sequence[Foreign]]:
-    """The objects that exist before ours are applied, and those that come later."""
+    """The objects that exist before managed ones are applied, and those that come later."""
     first = min((policy.at for policy in world.policies), default=0)
     return [each for each in world.objects if each.at <= first], [each for each in world.objects if each.at > first]
 

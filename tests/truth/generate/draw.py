@@ -50,7 +50,7 @@ class Draw:
         return self._source.randint(least, most)
 
     def name(self, prefix: str) -> str:
-        """A name that is new, and whose order says nothing about its age."""
+        """A name that is new, whose order is not that of age."""
         self._numbers += 1
         return f"{self.one('abcxyz')}{prefix}{self._numbers}"
 
@@ -71,7 +71,7 @@ class Draw:
         return self.one(HOSTS)
 
     def export_to(self, *, hidden: bool = True) -> list[str]:
-        """The exportTo of an object of others; mostly empty, which is the default."""
+        """The exportTo of a foreign object; mostly empty, which is the default."""
         if self.chance(0.6):
             return []
         if hidden and self.chance(0.1):
@@ -79,7 +79,7 @@ class Draw:
         return self.one((["*"], ["."], ["default"], ["shop"], [".", "default"], ["team", "shop"]))
 
     def foreign(self, kind: str, namespace: str, spec: Any, *, labels: dict[str, str] | None = None) -> Foreign:
-        """An object of others, sometimes of another revision of Istio."""
+        """A foreign object, sometimes of another revision of Istio."""
         labels = dict(labels or {})
         if self.chance(0.05):
             labels["istio.io/rev"] = self.one(("canary", "default"))

@@ -1,4 +1,4 @@
-"""ServiceEntries of others, with what only they have: UDP, upper case, selectors, `~`, ports without protocol."""
+"""Foreign ServiceEntries, with what managed ones lack: UDP, upper case, selectors, `~`, ports without protocol."""
 
 from tests.truth.cluster.etcd import Object
 from tests.truth.generate.draw import (

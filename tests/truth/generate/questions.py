@@ -6,7 +6,7 @@ from typing import Any
 from egress_server.domain.model.resources import Fault, ServiceEntry
 from tests.truth.cluster.cluster import NAMESPACES
 from tests.truth.generate.draw import ENDPOINTS, HOSTS, LABELS, NATURAL, PORTS, SERVICES, Draw
-from tests.truth.generate.others import pod_address, service_address
+from tests.truth.generate.foreign import pod_address, service_address
 from tests.truth.generate.routes import HEADERS, METHODS, PATHS
 from tests.truth.world import Question, World
 

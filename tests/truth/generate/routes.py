@@ -1,4 +1,4 @@
-"""VirtualServices of others."""
+"""Foreign VirtualServices."""
 
 from collections.abc import Callable
 from typing import Any

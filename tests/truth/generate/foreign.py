@@ -1,4 +1,4 @@
-"""DestinationRules, Sidecars and Services of others, and MeshConfig."""
+"""Foreign DestinationRules, Sidecars and Services, and MeshConfig."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Resources of ours: what a caller may set, so whatever validation rejects is drawn again."""
+"""Managed resources: what a caller may set, so whatever validation rejects is drawn again."""
 
 from collections.abc import Callable
 from typing import TypeVar
