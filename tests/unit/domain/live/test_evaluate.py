@@ -9,7 +9,7 @@ from egress_server.domain.live.decision import LiveUpstream, Question
 from egress_server.domain.live.evaluate import evaluate
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Outcome
-from tests.support.envoy_resources import (
+from tests.support.envoy.resources import (
     assignment,
     chain,
     cluster,

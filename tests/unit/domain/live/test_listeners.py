@@ -8,7 +8,7 @@ from egress_server.domain.live.decision import Question
 from egress_server.domain.live.evaluate import evaluate
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Outcome
-from tests.support.envoy_resources import (
+from tests.support.envoy.resources import (
     HTTP_MATCH,
     chain,
     cluster,

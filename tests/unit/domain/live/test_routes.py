@@ -8,7 +8,7 @@ from egress_server.domain.live.decision import LiveDecision, Question
 from egress_server.domain.live.evaluate import evaluate
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Outcome
-from tests.support.envoy_resources import cluster, config_of, fault, http_listener, percent, route, route_table
+from tests.support.envoy.resources import cluster, config_of, fault, http_listener, percent, route, route_table
 
 ADDRESS = "203.0.113.7"
 A, B = "outbound|80||a.example.com", "outbound|80|v1|b.example.com"

@@ -7,7 +7,7 @@ from egress_server.domain.live.clusters import find_upstream
 from egress_server.domain.live.config import Json, SidecarConfig
 from egress_server.domain.live.decision import LiveUpstream, MatchedRoute, Question, RouteFault
 from egress_server.domain.live.faults import find_fault, seconds
-from egress_server.domain.live.routes import Candidate, candidates, normal_path
+from egress_server.domain.live.routes import RouteCandidate, candidates, normal_path
 
 # Filters that let every request pass, or are evaluated here (fault, router).
 _KNOWN = frozenset(
@@ -76,7 +76,7 @@ def _unknown_filters(manager: Json, question: Question) -> Iterator[str]:
 
 
 def _path(
-    config: SidecarConfig, table: Json, manager: Json, candidate: Candidate, question: Question
+    config: SidecarConfig, table: Json, manager: Json, candidate: RouteCandidate, question: Question
 ) -> tuple[HttpPath, Sequence[str]]:
     route, virtual_host = candidate.route, candidate.virtual_host
     action = route.get("route", {})

@@ -19,7 +19,7 @@ from egress_server.domain.live.matchers import (
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RouteCandidate:
     """A route that the request takes with this share, or may take if its match is `undecided`."""
 
     virtual_host: Json
@@ -28,7 +28,7 @@ class Candidate:
     undecided: tuple[str, ...] = ()
 
 
-def candidates(table: Json, manager: Json, question: Question) -> Sequence[Candidate]:
+def candidates(table: Json, manager: Json, question: Question) -> Sequence[RouteCandidate]:
     """The routes of a request, in order; nothing if no route matches. `manager` is the connection manager, which
     changes host and path before they are matched."""
     host = _host(question, table, manager)
@@ -36,7 +36,7 @@ def candidates(table: Json, manager: Json, question: Question) -> Sequence[Candi
     if virtual_host is None:
         return ()
     if unknown := virtual_host.keys() & {"matcher"}:
-        return (Candidate(virtual_host, {}, 1.0, tuple(f"virtual host {name}" for name in unknown)),)
+        return (RouteCandidate(virtual_host, {}, 1.0, tuple(f"virtual host {name}" for name in unknown)),)
     return tuple(_routes(virtual_host, {**question.request_headers, ":path": normal_path(question, manager)}))
 
 
@@ -100,7 +100,7 @@ def _specificity(domain: str, host: str) -> tuple[int, int]:
     return 0, 0
 
 
-def _routes(virtual_host: Json, headers: Mapping[str, str]) -> Iterator[Candidate]:
+def _routes(virtual_host: Json, headers: Mapping[str, str]) -> Iterator[RouteCandidate]:
     left = 1.0
     for route in virtual_host.get("routes", ()):
         match = route.get("match", {})
@@ -113,9 +113,9 @@ def _routes(virtual_host: Json, headers: Mapping[str, str]) -> Iterator[Candidat
         if share <= 0:
             continue
         if verdict is None:
-            yield Candidate(virtual_host, route, share, tuple(_unknown(match, headers)))
+            yield RouteCandidate(virtual_host, route, share, tuple(_unknown(match, headers)))
             continue
-        yield Candidate(virtual_host, route, share)
+        yield RouteCandidate(virtual_host, route, share)
         left -= share
         if left <= 0:
             return
