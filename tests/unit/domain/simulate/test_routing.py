@@ -140,7 +140,7 @@ def test_fault_needs_http(protocol: str) -> None:
 
 
 def test_fault_of_an_entry_that_is_not_seen() -> None:
-    """A fault affects those who get the host from an entry of its namespace, however old the entries of others are."""
+    """A fault affects those who get the host from an entry of its namespace, however old other entries are."""
     hidden = entry("h", namespace="prod", hosts=(HOST,), export_to=(".",))
     for resources in ((hidden, BANK), (BANK, hidden)):
         assert outcome(*resources, fault()) is Outcome.FAULTED

@@ -39,7 +39,7 @@ def without_fault(name: str) -> str:
 
 
 def in_foreign_object(name: str, host: str) -> str:
-    """The name that a plain route gets among the routes of others, with or without a fault."""
+    """The name that a plain route gets among foreign routes, with or without a fault."""
     fault, separator, plain = name.rpartition(_PLAIN)
     return f"{fault}{separator}egress-{host}/{plain}"
 

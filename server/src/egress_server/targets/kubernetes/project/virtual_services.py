@@ -87,8 +87,8 @@ def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> Non
 
 
 def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
-    """The oldest foreign VirtualService for the host that is older than ours, or that Istio prefers to it, for some of
-    its clients. If ours is exported to all, those in its own namespace are considered."""
+    """The oldest foreign VirtualService for the host that is older than the managed one, or that Istio prefers to it,
+    for some of its clients. If that is exported to all, those in its own namespace are considered."""
     ours = builder.observed.managed(key_of(obj))
     namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
     for other in builder.foreign_virtual_services(full_name(obj["spec"]["hosts"][0], namespace)):
