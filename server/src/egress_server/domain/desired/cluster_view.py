@@ -80,6 +80,7 @@ def with_inventory(effective: Effective, inventory: Inventory | None) -> Effecti
             mesh=inventory.mesh,
             ignored_namespaces=frozenset(inventory.ignored_namespaces),
             allocated=inventory.allocated,
+            selected=inventory.selected,
             mesh_mode=inventory.mesh_mode,
             injector=inventory.injector,
             root_namespace=inventory.root_namespace,

@@ -13,6 +13,9 @@ from egress_server.domain.probe.fault_attribution import attribute_delay, attrib
 from egress_server.domain.probe.verdicts import Cause, Outcome, Verdict
 
 PASSTHROUGH_CLUSTER = "PassthroughCluster"
+DYNAMIC_DNS_CLUSTER = "AllowAnyDynamicDNSCluster"
+"""Gets unregistered HTTP requests in the mode ALLOW_ANY_DYNAMIC_DNS, and looks up their hosts itself."""
+UNREGISTERED_CLUSTERS = frozenset({PASSTHROUGH_CLUSTER, DYNAMIC_DNS_CLUSTER})
 
 
 def judge(destination: Destination, evidence: Evidence) -> Verdict:
