@@ -105,7 +105,7 @@ HOSTS = [
         entries=(THEIRS,),
     ),
     on_east(
-        "a foreign one that nobody sees",
+        "a foreign one that no namespace sees",
         BANK,
         entries=(foreign("x", namespace="prod", hosts=BANK.hosts, export_to=("~",)),),
     ),
