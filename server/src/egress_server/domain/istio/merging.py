@@ -1,0 +1,37 @@
+"""Which entries of one host istiod merges into one service, as `canMergeServices` in Istio's sidecar.go decides.
+
+Of entries that it does not merge, sidecars have the clusters of the oldest only: the ports that a younger one declares
+besides have listeners and routes, but those lead nowhere.
+"""
+
+from dataclasses import dataclass
+
+from egress_server.domain.model.names import is_resource
+from egress_server.domain.model.objects import MANAGED_BY
+from egress_server.domain.model.resources import Resolution, ServiceEntry
+from egress_server.domain.model.selectors import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class MergeKey:
+    """What must be equal: two entries of one host are merged only if their keys are equal."""
+
+    namespace: str
+    kubernetes: bool
+    resolution: Resolution
+    labels: frozenset[tuple[str, str]]
+    workload_selector: frozenset[tuple[str, str]]
+    export_to: frozenset[str]
+
+
+def merge_key(entry: ServiceEntry, labels: Labels | None = None) -> MergeKey:
+    """The key of a managed entry, whose object has our label, or of a foreign one with the `labels` of its object."""
+    own = {**entry.labels, **MANAGED_BY} if is_resource(entry.name) else labels or {}
+    return MergeKey(
+        namespace=entry.namespace,
+        kubernetes=entry.name.startswith("Service/"),
+        resolution=entry.resolution,
+        labels=frozenset(own.items()),
+        workload_selector=frozenset(entry.workload_selector.items()),
+        export_to=frozenset(entry.export_to),
+    )
