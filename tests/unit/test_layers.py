@@ -27,6 +27,9 @@ PLANTS = [
     ("domain-layers", "egress_server/domain/model/planted.py", "import egress_server.domain.lint"),
     ("domain-layers", "egress_server/domain/lint/planted.py", "import egress_server.domain.verify"),
     ("domain-layers", "egress_server/domain/attic.py", "import json"),
+    ("domain-layers", "egress_server/domain/live/planted.py", "import egress_server.domain.simulate"),
+    ("live-layers", "egress_server/domain/live/routes.py", "import egress_server.domain.live.http"),
+    ("live-layers", "egress_server/domain/live/attic.py", "import json"),
     ("lint-layers", "egress_server/domain/lint/rule.py", "import egress_server.domain.lint.engine"),
     ("lint-layers", "egress_server/domain/lint/attic.py", "import json"),
     (

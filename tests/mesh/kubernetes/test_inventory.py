@@ -2,10 +2,15 @@
 
 from typing import Any
 
+from egress_server.domain.istio.destination_rule import TlsMode
+from egress_server.domain.istio.sidecar import EgressListener
+from egress_server.domain.istio.virtual_service import RouteTarget
 from egress_server.domain.model.resources import Protocol, Resolution
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import Inventory, KnownService, PolicyGapKind
 from egress_server.ports.target import Live
 from tests.mesh.harness.cluster.api import Api
+from tests.mesh.harness.cluster.istio_objects import service
 from tests.mesh.kubernetes.conftest import RANGES
 from tests.mesh.kubernetes.driver import Driver
 from tests.support.meshes import entry, fault, policy
@@ -13,10 +18,12 @@ from tests.support.meshes import entry, fault, policy
 ISTIO = "/apis/networking.istio.io/v1"
 
 
-def write(api: Api, kind: str, name: str, spec: dict[str, Any], namespace: str = "shop") -> None:
+def write(
+    api: Api, kind: str, name: str, spec: dict[str, Any], namespace: str = "shop", labels: dict[str, str] | None = None
+) -> None:
     """An unmanaged object."""
-    path = f"{ISTIO}/namespaces/{namespace}/{kind.lower()}".replace("serviceentry", "serviceentrie")
-    metadata = {"name": name, "namespace": namespace}
+    path = f"{ISTIO}/namespaces/{namespace}/{kind.lower()}".replace("entry", "entrie")
+    metadata = {"name": name, "namespace": namespace, "labels": labels or {}}
     made = {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
     api.post(f"{path}s?fieldManager=kubectl-edit", made)
 
@@ -59,7 +66,11 @@ async def test_services_are_known_by_host_ports_and_addresses(driver: Driver, ap
     await driver.until(lambda live: any(service.name == "web" for service in services_in(live)))
     services = {service.host: service for service in (await inventory(driver)).services}
     web = services["web.shop.svc.cluster.local"]
-    assert [(port.number, port.protocol) for port in web.ports] == [(80, Protocol.HTTP), (3306, Protocol.TCP)]
+    assert [(port.number, port.protocol) for port in web.ports] == [
+        (80, Protocol.HTTP),
+        (3306, Protocol.MYSQL),
+        (53, Protocol.UDP),
+    ]
     assert web.export_to == (".", "lab")
     assert len(web.addresses) == 1
     assert services["kubernetes.default.svc.cluster.local"].ports[0].protocol is Protocol.HTTPS
@@ -81,9 +92,9 @@ async def test_inventory_has_foreign_objects_only(driver: Driver, api: Api) -> N
     found = await inventory(driver)
     [theirs] = found.entries
     assert theirs.entry.name == "meshes/default/namespaces/shop/serviceEntries/theirs"
-    assert (theirs.entry.hosts, theirs.entry.resolution) == (("x.example",), Resolution.DNS)
+    assert (theirs.entry.hosts, theirs.entry.resolution) == (("X.example",), Resolution.DNS)
     assert theirs.owner == "kubectl-edit"
-    assert [port.protocol for port in theirs.entry.ports] == [Protocol.HTTP, Protocol.TCP]
+    assert [port.protocol for port in theirs.entry.ports] == [Protocol.HTTP, Protocol.MYSQL]
     routes = {each.name: each for each in found.virtual_services}
     assert routes.keys() == {"routes", "gate", "moved", "narrow"}
     assert [routes[name].answers for name in ("routes", "moved", "narrow")] == [False, True, True]
@@ -91,6 +102,45 @@ async def test_inventory_has_foreign_objects_only(driver: Driver, api: Api) -> N
     assert (routes["routes"].mesh, routes["routes"].faults, routes["gate"].mesh) == (True, True, False)
     [sidecar] = found.sidecars
     assert (sidecar.mode, sidecar.egress_hosts, sidecar.owner) == ("REGISTRY_ONLY", ("./*",), "kubectl-edit")
+
+
+async def test_what_decides_about_connections_is_known(driver: Driver, api: Api) -> None:
+    """Rules, listeners, DestinationRules, what serves a Service, and selected workloads."""
+    route = {"match": [{"uri": {"prefix": "/x"}}], "route": [{"destination": {"host": "web", "subset": "v1"}}]}
+    write(api, "VirtualService", "routes", {"hosts": ["y.example"], "http": [route]})
+    policy_ = {"tls": {"mode": "SIMPLE"}}
+    write(api, "DestinationRule", "rule", {"host": "web", "trafficPolicy": policy_})
+    write(api, "Sidecar", "ports", {"egress": [{"port": {"number": 80, "protocol": "HTTP"}, "hosts": ["*/*"]}]})
+    selecting = {"hosts": ["db.example"], "ports": [{"number": 3306, "name": "db"}], "resolution": "STATIC"}
+    write(api, "ServiceEntry", "db", {**selecting, "workloadSelector": {"labels": {"app": "db"}}})
+    write(api, "WorkloadEntry", "vm", {"address": "203.0.113.7", "labels": {"app": "db"}})
+    for each in service("web", "tcp:3306", at="203.0.113.8"):
+        api.create(each)
+    await driver.until(
+        lambda live: (
+            live.inventory is not None
+            and any(each.endpoint_addresses == ("203.0.113.8",) for each in live.inventory.services)
+            and any(each.selected_addresses == ("203.0.113.7",) for each in live.inventory.entries)
+        )
+    )
+    found = await inventory(driver)
+    [routes] = found.virtual_services
+    assert routes.spec.http[0].route == (RouteTarget("web.shop.svc.cluster.local", subset="v1"),)
+    [rule] = found.destination_rules
+    assert (rule.spec.host, rule.spec.policy.tls) == ("web.shop.svc.cluster.local", TlsMode.SIMPLE)
+    [sidecar] = found.sidecars
+    assert sidecar.listeners == (EgressListener(("*/*",), 80, "HTTP"),)
+
+
+async def test_an_object_of_another_revision_is_ignored(driver: Driver, api: Api) -> None:
+    """It is listed with the reason, and our policy does not go into it."""
+    write(api, "Sidecar", "canary", {}, "default", labels={"istio.io/rev": "canary"})
+    await driver.until(lambda live: live.inventory is not None and bool(live.inventory.ignored))
+    found = await inventory(driver)
+    assert [(each.kind, each.name) for each in found.ignored] == [("Sidecar", "canary")]
+    assert found.sidecars == ()
+    assert await driver.reconcile(policy("REGISTRY_ONLY", scope=Scope("default"))) == {}
+    assert "outboundTrafficPolicy" not in api.get(f"{ISTIO}/namespaces/default/sidecars/canary")["spec"]
 
 
 async def test_our_fields_in_foreign_objects_are_not_reported(driver: Driver, api: Api) -> None:

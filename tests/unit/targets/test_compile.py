@@ -143,7 +143,7 @@ def test_two_entries_of_one_address_do_not_collide() -> None:
         ({"kind": "Gateway", "metadata": {"name": "g"}}, "does not support Gateway"),
         (sidecar("default", {"egress": [{"hosts": ["*/*"]}]}), "does not support these Sidecar fields: egress$"),
         (entry("a", resolution="SOMEHOW"), "does not support resolution SOMEHOW"),
-        (entry("a", ports=[port(53, "UDP")]), "does not support protocol 'UDP'"),
+        (entry("a", ports=[port(53, "UDP")]), "does not support protocol UDP"),
         (entry("a", hosts=["*.example.com"]), "can't resolve the wildcard host"),
         (entry("a", hosts=["*"], resolution="NONE"), "every host"),
         (entry("a", resolution="STATIC", endpoints=[{"address": "b.example.com"}]), "must be an IP address"),

@@ -141,13 +141,17 @@ _YAML_NAMES = {
 
 
 _MAX_PORT = 65535
+_HTTP_PROXY = "HTTP_PROXY"
 
 
 def read_foreign_entry(name: str, spec: Mapping[str, Any]) -> ServiceEntry | None:
-    """The entry in the spec of a foreign object, with this name; None if it is invalid."""
+    """The entry in the spec of a foreign object, with this name; None if it is invalid. Hosts keep their case, since
+    istiod does not find the cluster of a host that is not in lower case."""
     try:
-        hosts = tuple(str(host).lower() for host in spec["hosts"])
-        ports = tuple(read_port(port, str(port.get("protocol") or "")) for port in spec.get("ports") or ())
+        hosts = tuple(str(host) for host in spec["hosts"])
+        ports = tuple(
+            read_port(port, protocol_named(str(port.get("protocol") or ""))) for port in spec.get("ports") or ()
+        )
         if not hosts or not all(0 < port.number <= _MAX_PORT for port in ports):
             return None
         return ServiceEntry(
@@ -159,24 +163,36 @@ def read_foreign_entry(name: str, spec: Mapping[str, Any]) -> ServiceEntry | Non
             endpoints=tuple(_foreign_endpoint(endpoint) for endpoint in spec.get("endpoints") or ()),
             addresses=tuple(str(address).lower() for address in spec.get("addresses") or ()),
             export_to=tuple(str(to) for to in spec.get("exportTo") or ()),
+            workload_selector=_labels((spec.get("workloadSelector") or {}).get("labels")),
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
-def read_port(port: Mapping[str, Any], protocol: str) -> ServicePort:
-    """A port. Protocols that Istio treats as TCP, or detects by itself, are read as TCP."""
+def protocol_named(name: str) -> Protocol:
+    """The protocol with this name in any case; sidecars detect one that Istio does not know."""
+    if name.upper() == _HTTP_PROXY:
+        return Protocol.HTTP
+    return next((each for each in Protocol if each.value == name.upper()), Protocol.DETECTED)
+
+
+def read_port(port: Mapping[str, Any], protocol: Protocol) -> ServicePort:
+    """A port of a ServiceEntry or Service."""
     number = int(port.get("number") or port["port"])
-    known = next((each for each in Protocol if each.value == protocol.upper()), Protocol.TCP)
     target = port.get("targetPort")
-    return ServicePort.of(number, known, str(port.get("name") or ""), target if isinstance(target, int) else 0)
+    return ServicePort.of(number, protocol, str(port.get("name") or ""), target if isinstance(target, int) else 0)
 
 
 def _foreign_endpoint(endpoint: Mapping[str, Any]) -> Endpoint:
     return Endpoint(
         address=str(endpoint.get("address") or "").lower(),
         ports={str(name): int(number) for name, number in (endpoint.get("ports") or {}).items()},
-        labels={str(name): str(value) for name, value in (endpoint.get("labels") or {}).items()},
+        labels=_labels(endpoint.get("labels")),
         locality=str(endpoint.get("locality") or ""),
         weight=int(endpoint.get("weight") or 0),
+        network=str(endpoint.get("network") or ""),
     )
+
+
+def _labels(labels: Mapping[str, Any] | None) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (labels or {}).items()}

@@ -1,6 +1,7 @@
-"""Faults on the routes of an entry: merged header conditions, and separate routes for each fault."""
+"""Faults on the routes of an entry: combined conditions, and separate routes for each fault."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,6 @@ from egress_server.domain.desired.effective import effective
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
 from egress_server.domain.model.resources import (
     HeaderMatch,
-    MatchKind,
     Resource,
     Route,
     TrafficSettings,
@@ -16,61 +16,72 @@ from egress_server.domain.model.resources import (
 )
 from egress_server.domain.render import render
 from egress_server.domain.render.expired_faults import strip_expired
-from egress_server.domain.render.virtual_service import merge_headers, resources_in
+from egress_server.domain.render.match import combined
+from egress_server.domain.render.virtual_service import resources_in
 from tests.support.meshes import BIRTH, History, cluster, entry, fault
 
-EXACT, PREFIX, REGEX = MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX
-PRESENT = HeaderMatch("x")
+Part = dict[str, Any]
+PRESENT: Part = {}
 
 
-def x(kind: MatchKind, value: str) -> HeaderMatch:
-    """A condition on the header x."""
-    return HeaderMatch("x", kind, value)
+def header(condition: Part) -> Part:
+    """A match by the header x."""
+    return {"headers": {"x": condition}}
 
 
+@pytest.mark.parametrize("place", ["uri", "method", "authority", "header"])
 @pytest.mark.parametrize(
     ("one", "other", "narrower"),
     [
         (PRESENT, PRESENT, PRESENT),
-        (x(EXACT, "ab"), PRESENT, x(EXACT, "ab")),
-        (x(EXACT, "ab"), x(EXACT, "ab"), x(EXACT, "ab")),
-        (x(EXACT, "ab"), x(PREFIX, "a"), x(EXACT, "ab")),
-        (x(EXACT, "ab"), x(REGEX, "a."), x(EXACT, "ab")),
-        (x(PREFIX, "ab"), x(PREFIX, "a"), x(PREFIX, "ab")),
-        (x(PREFIX, "ab"), PRESENT, x(PREFIX, "ab")),
-        (x(REGEX, "a."), PRESENT, x(REGEX, "a.")),
-        (x(REGEX, "a."), x(PREFIX, "a"), x(REGEX, "a.")),
+        ({"exact": "ab"}, PRESENT, {"exact": "ab"}),
+        ({"exact": "ab"}, {"exact": "ab"}, {"exact": "ab"}),
+        ({"exact": "ab"}, {"prefix": "a"}, {"exact": "ab"}),
+        ({"exact": "ab"}, {"regex": "a."}, {"exact": "ab"}),
+        ({"prefix": "ab"}, {"prefix": "a"}, {"prefix": "ab"}),
+        ({"prefix": "ab"}, PRESENT, {"prefix": "ab"}),
+        ({"regex": "a."}, PRESENT, {"regex": "a."}),
+        ({"regex": "a."}, {"prefix": "a"}, {"regex": "a."}),
+        ({"exact": "ab"}, {"exact": "a"}, None),
+        ({"exact": "ab"}, {"prefix": "b"}, None),
+        ({"exact": "abc"}, {"regex": "a."}, None),
+        ({"prefix": "ab"}, {"prefix": "b"}, None),
     ],
 )
-def test_the_narrower_one_holds(one: HeaderMatch, other: HeaderMatch, narrower: HeaderMatch) -> None:
-    """Whichever of the two belongs to the route."""
-    assert merge_headers([one], [other]) == merge_headers([other], [one]) == (narrower,)
+def test_the_narrower_one_holds(place: str, one: Part, other: Part, narrower: Part | None) -> None:
+    """Whichever of the two belongs to the route, wherever it is; contradictory conditions give no match."""
+
+    def at(condition: Part) -> Part:
+        return header(condition) if place == "header" else {place: condition}
+
+    expected = None if narrower is None else at(narrower)
+    assert combined(at(one), at(other)) == combined(at(other), at(one)) == expected
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (x(EXACT, "ab"), x(EXACT, "a")),
-        (x(EXACT, "ab"), x(PREFIX, "b")),
-        (x(EXACT, "abc"), x(REGEX, "a.")),
-        (x(PREFIX, "ab"), x(PREFIX, "b")),
-    ],
-)
-def test_no_request_meets_both(one: HeaderMatch, other: HeaderMatch) -> None:
-    """Contradictory conditions give no route."""
-    assert merge_headers([one], [other]) is None
-    assert merge_headers([other], [one]) is None
-
-
-def test_different_headers_stand_side_by_side() -> None:
-    """In the order in which they are given, the route's first."""
-    y = HeaderMatch("y", EXACT, "1")
-    assert merge_headers([y], [PRESENT]) == (y, PRESENT)
+def test_different_conditions_hold_side_by_side() -> None:
+    """Headers in the order in which they are given, the route's first."""
+    fault: Part = {"uri": {"prefix": "/a"}, **header(PRESENT)}
+    route: Part = {"method": {"exact": "GET"}, "headers": {"y": {"exact": "1"}}}
+    both = combined(fault, route)
+    assert both == {"uri": {"prefix": "/a"}, "method": {"exact": "GET"}, "headers": {"y": {"exact": "1"}, "x": {}}}
+    assert list(both["headers"]) == ["y", "x"]
 
 
 def test_two_expressions() -> None:
     """If no single condition expresses both, the fault's is used."""
-    assert merge_headers([x(REGEX, "a.*")], [x(REGEX, ".*b")]) == (x(REGEX, ".*b"),)
+    assert combined(header({"regex": "a.*"}), header({"regex": ".*b"})) == header({"regex": "a.*"})
+
+
+@pytest.mark.parametrize(
+    ("route", "both"),
+    [
+        ({"uri": {"prefix": "/a"}, "ignoreUriCase": True}, {"uri": {"exact": "/ab"}, "ignoreUriCase": True}),
+        ({"ignoreUriCase": True}, {"uri": {"exact": "/ab"}}),
+    ],
+)
+def test_case_of_paths(route: Part, both: Part) -> None:
+    """A route's ignoreUriCase is about its own path only."""
+    assert combined({"uri": {"exact": "/ab"}}, route) == both
 
 
 def virtual_services(*resources: Resource, at: timedelta = timedelta()) -> dict[str, IstioObject]:
@@ -89,7 +100,9 @@ def names_of_routes(obj: IstioObject) -> list[str]:
     return [route["name"] for route in obj["spec"]["http"]]
 
 
-ROUTED = entry(traffic=TrafficSettings(routes=(Route((WeightedDestination("blue.example.com"),), (PRESENT,)),)))
+ROUTED = entry(
+    traffic=TrafficSettings(routes=(Route((WeightedDestination("blue.example.com"),), (HeaderMatch("x"),)),))
+)
 
 
 def test_faults_do_not_share_routes() -> None:
@@ -112,8 +125,7 @@ def test_a_fault_on_every_request_is_on_the_plain_routes() -> None:
     ]
     [left] = virtual_services(ROUTED, broken, at=timedelta(seconds=120)).values()
     [plain] = virtual_services(ROUTED).values()
-    without_names = [[{k: v for k, v in r.items() if k != "name"} for r in o["spec"]["http"]] for o in (left, plain)]
-    assert without_names[0] == without_names[1]
+    assert left == plain
     assert FAULT_EXPIRY_ANNOTATION not in left["metadata"]["annotations"]
     assert resources_in(left) == (ROUTED.name,)
 
@@ -123,7 +135,8 @@ def test_only_what_can_be_reached_is_rendered() -> None:
     entry is the last one."""
     bank = entry(traffic=TrafficSettings(routes=(Route((WeightedDestination("blue.example.com"),)),)))
     faults = [
-        fault(id_, match_headers=match) for id_, match in zip("abcd", [(), (), (PRESENT,), (PRESENT,)], strict=True)
+        fault(id_, match_headers=match)
+        for id_, match in zip("abcd", [(), (), (HeaderMatch("x"),), (HeaderMatch("x"),)], strict=True)
     ]
     [obj] = virtual_services(bank, *faults).values()
     assert names_of_routes(obj) == ["fault-default.c", "fault-default.a=route-0"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from egress_server.domain.desired.cluster_view import describe_obstacle
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.lint.rule import Connection
 from egress_server.domain.model.names import ResourceKind, is_resource, matches_host
@@ -54,7 +55,7 @@ def _not_held(connection: Connection) -> Iterator[tuple[str, str]]:
     for name, problem in connection.report.obstacles.items():
         known = connection.snapshot.get(name)
         if known and may_apply(known.resource, connection.evaluation.request):
-            yield name, f"the cluster does not hold it ({problem.reason}): {problem.message}"
+            yield name, describe_obstacle(problem)
 
 
 def _policies(connection: Connection, kind: ResourceKind) -> Iterator[tuple[str, str]]:

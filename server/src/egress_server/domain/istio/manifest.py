@@ -69,12 +69,13 @@ def seconds(duration: object) -> float | None:
 
 def full_name(host: str, namespace: str) -> str:
     """A host without a dot is a Service of the manifest's namespace, unless it is `*` or an IP address."""
-    if not host or "." in host or host == "*" or _is_address(host):
+    if not host or "." in host or host == "*" or is_ip(host):
         return host
     return f"{host}.{namespace}.svc.{CLUSTER_DOMAIN}"
 
 
-def _is_address(host: str) -> bool:
+def is_ip(host: str) -> bool:
+    """Whether it is an IP address, not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

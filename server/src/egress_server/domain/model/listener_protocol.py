@@ -8,7 +8,7 @@ have listeners of their own, one per address.
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from egress_server.domain.model.resources import Resolution, ServiceEntry, ServicePort
+from egress_server.domain.model.resources import Protocol, Resolution, ServiceEntry, ServicePort
 
 
 class ListenerProtocol(Enum):
@@ -31,7 +31,9 @@ OPAQUE = (ListenerProtocol.RANGE, ListenerProtocol.CATCH_ALL, ListenerProtocol.C
 
 
 def listener_protocol(entry: ServiceEntry, port: ServicePort) -> ListenerProtocol | None:
-    """How `port` of `entry` uses the shared listener; None if it does not use it."""
+    """How `port` of `entry` uses the shared listener; None if it does not use it, such as any UDP port."""
+    if port.protocol is Protocol.UDP:
+        return None
     if port.protocol.is_http:
         return ListenerProtocol.HTTP
     if entry.addresses and not any("/" in address for address in entry.addresses):
@@ -50,5 +52,5 @@ def tcp_without_addresses(entry: ServiceEntry) -> Iterator[tuple[int, ServicePor
     if entry.addresses:
         return
     for index, port in enumerate(entry.ports):
-        if not port.protocol.is_http and not port.protocol.is_tls:
+        if not port.protocol.is_http and not port.protocol.is_tls and port.protocol is not Protocol.UDP:
             yield index, port

@@ -18,6 +18,7 @@ from egress_server.domain.observed.inventory import (
     ForeignSidecar,
     ForeignVirtualService,
     KnownService,
+    SelectedAddresses,
 )
 
 _OWN_NAMESPACE, _ANY, _NOT = ".", "*", "~"
@@ -28,7 +29,8 @@ class ForeignConfig:
     """`entries` are the mesh's Services and the foreign entries; `create_times` and `managers` (the last field manager)
     are by object name; `services` is the host of each Service by (namespace, name), `known_services` has the rest of
     them by host. `virtual_services` includes delegates, which have no hosts. istiod reads nothing in
-    `ignored_namespaces`. `allocated` has the addresses that istiod gave to hosts of managed and foreign entries.
+    `ignored_namespaces`. `allocated` has the addresses that istiod gave to hosts of managed and foreign entries,
+    `selected` those of the workloads that managed entries select.
 
     `known` means that the cluster has been observed, `complete` that nothing was left out of what registers hosts and
     ports.
@@ -49,6 +51,7 @@ class ForeignConfig:
     mesh: MeshSettings = field(default_factory=MeshSettings)
     ignored_namespaces: frozenset[str] = frozenset()
     allocated: tuple[AllocatedAddress, ...] = ()
+    selected: tuple[SelectedAddresses, ...] = ()
     mesh_mode: str = ""
     injector: Mapping[str, str] = field(default_factory=dict)
     root_namespace: str = "istio-system"

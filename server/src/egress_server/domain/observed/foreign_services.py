@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from egress_server.domain.model.names import object_name, parse_name
-from egress_server.domain.model.resources import Location, Resolution, ServiceEntry
+from egress_server.domain.model.resources import Location, Protocol, Resolution, ServiceEntry
 from egress_server.domain.observed.foreign_config import describe_object
 from egress_server.domain.observed.inventory import ForeignEntry, ForeignVirtualService, Inventory, KnownService
 
@@ -40,8 +40,11 @@ def is_service(entry: ServiceEntry) -> bool:
 
 
 def foreign_services(inventory: Inventory) -> Iterator[ForeignService]:
-    """The Services, then the foreign entries."""
+    """The Services, then the foreign entries. A Service of type ExternalName registers nothing: it is another name for
+    its target."""
     for service in inventory.services:
+        if service.external_name:
+            continue
         yield ForeignService(inventory.cluster, _service(service), service.create_time or _OLDEST, service)
     for foreign in inventory.entries:
         name = foreign.entry.name
@@ -60,13 +63,20 @@ def virtual_services(inventory: Inventory) -> Iterator[ForeignVirtualService]:
 def _service(service: KnownService) -> ServiceEntry:
     """A Service as an entry. A port of a headless Service listens only at the addresses of its pods, unless it is HTTP,
     which is distinguished by host."""
+    ports = tuple(port for port in service.ports if port.protocol is not Protocol.UDP)
+    addresses = service.addresses
+    if not addresses and any(port.protocol.is_http for port in ports):
+        ports = tuple(port for port in ports if port.protocol.is_http)
+    elif not addresses:
+        addresses = service.endpoint_addresses or ()
+        ports = ports if addresses else ()
     return ServiceEntry(
         name=object_name(_SERVICE, service.namespace, service.name),
         hosts=(service.host,),
-        ports=tuple(port for port in service.ports if service.addresses or port.protocol.is_http),
+        ports=ports,
         resolution=Resolution.STATIC,
         location=Location.MESH_INTERNAL,
-        addresses=service.addresses,
+        addresses=addresses,
         export_to=service.export_to,
     )
 

@@ -20,6 +20,8 @@ MAX_ITEMS = 2_000
 """The maximum number of objects of each kind, which keeps a record below about 1 MiB."""
 MAX_RULES = 5_000
 """The maximum number of rules, matches and destinations of all VirtualServices together."""
+MAX_ENDPOINTS = 100
+"""The maximum number of addresses of one Service or ServiceEntry."""
 MAX_POLICY_GAPS = 500
 MAX_WORKLOADS = 1_000
 
@@ -28,7 +30,7 @@ MAX_WORKLOADS = 1_000
 class KnownService:
     """A Kubernetes Service with its host in the mesh's registry. `addresses` are its cluster IPs, empty if it is
     headless. `external_name` is the target of an ExternalName Service. `endpoint_addresses` are those that serve it,
-    None if that is not known."""
+    None if that is not known; of a Service with cluster IPs not all of them."""
 
     namespace: str
     name: str
@@ -45,7 +47,7 @@ class KnownService:
 class ForeignEntry:
     """A foreign ServiceEntry. `entry.name` has the form of a resource name; `owner` is the last field manager; `labels`
     are the object's. `selected_addresses` are those of the workloads that its workloadSelector selects, None if it has
-    no selector."""
+    no selector, or if they are not known."""
 
     entry: ServiceEntry
     create_time: datetime
@@ -102,6 +104,15 @@ class AllocatedAddress:
     name: str
     host: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedAddresses:
+    """The addresses of the workloads that the managed ServiceEntry NAMESPACE/NAME selects."""
+
+    namespace: str
+    name: str
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,4 +215,5 @@ class Inventory:
     ignored_namespaces: tuple[str, ...] = ()
     """Namespaces that discoverySelectors leave out: istiod reads nothing in them."""
     allocated: tuple[AllocatedAddress, ...] = ()
+    selected: tuple[SelectedAddresses, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)

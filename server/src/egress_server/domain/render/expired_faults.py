@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
-from egress_server.domain.render.route_names import is_needed
+from egress_server.domain.render.route_names import without_fault
 
 
 def strip_expired(objects: Sequence[IstioObject], now: datetime) -> list[IstioObject]:
@@ -45,7 +45,7 @@ def _stripped(obj: IstioObject, now: datetime) -> IstioObject:
 
 def _without_fault(route: dict[str, Any], expired: Collection[str]) -> dict[str, Any]:
     """The route without its fault if that has expired; empty if it only existed for the fault."""
-    name = route.get("name", "")
-    if name not in expired:
+    if route.get("name", "") not in expired:
         return route
-    return {key: value for key, value in route.items() if key != "fault"} if is_needed(name) else {}
+    plain = without_fault(route["name"])
+    return {**{key: value for key, value in route.items() if key != "fault"}, "name": plain} if plain else {}

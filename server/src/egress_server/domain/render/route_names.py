@@ -28,14 +28,20 @@ def faulted_name(fault: Fault, plain: str) -> str:
     return f"{fault_route_name(fault, 0)}{_PLAIN}{plain}"
 
 
-def without_plain(name: str) -> str:
-    """The name of a fault's route if it is a route of its own."""
+def own_name(name: str) -> str:
+    """The name of a faulted route if it existed only for the fault."""
     return name.partition(_PLAIN)[0]
 
 
-def is_needed(name: str) -> bool:
-    """Whether a route is needed without its fault as well."""
-    return not name.startswith(_FAULT) or _PLAIN in name
+def without_fault(name: str) -> str:
+    """The name that a route has without its fault; empty if it exists only for the fault."""
+    return name.rpartition(_PLAIN)[2] if _PLAIN in name else "" if name.startswith(_FAULT) else name
+
+
+def in_foreign_object(name: str, host: str) -> str:
+    """The name that a plain route gets among foreign routes, with or without a fault."""
+    fault, separator, plain = name.rpartition(_PLAIN)
+    return f"{fault}{separator}egress-{host}/{plain}"
 
 
 def is_fallback(name: str) -> bool:
@@ -45,5 +51,5 @@ def is_fallback(name: str) -> bool:
 
 def fault_in(name: str, mesh: str) -> Name:
     """The fault that a route is named after."""
-    namespace, _, rest = without_plain(name).removeprefix(_FAULT).partition(".")
+    namespace, _, rest = own_name(name).removeprefix(_FAULT).partition(".")
     return Name(mesh, ResourceKind.FAULT, rest.partition(_NUMBER)[0], namespace)

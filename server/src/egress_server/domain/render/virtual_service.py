@@ -8,8 +8,6 @@ further information (route_names).
 """
 
 import json
-import re
-from collections.abc import Iterable
 from typing import Any
 
 from egress_server.domain.desired.effective import ActiveFault, Effective
@@ -17,22 +15,22 @@ from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, duration, istio_object, resource_of
 from egress_server.domain.model.resources import (
     Fault,
-    HeaderMatch,
-    MatchKind,
+    HeaderOperations,
     Retries,
     Route,
     TrafficSettings,
     WeightedDestination,
 )
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
+from egress_server.domain.render.match import combined, render_conditions
 from egress_server.domain.render.route_names import (
     FALLBACK,
     fault_in,
     fault_route_name,
     faulted_name,
     is_fallback,
-    is_needed,
     plain_name,
+    without_fault,
 )
 
 Part = dict[str, Any]
@@ -47,24 +45,18 @@ def render_virtual_services(effective: Effective) -> list[IstioObject]:
 def _render(traffic: HostTraffic) -> IstioObject:
     settings = traffic.settings
     routes = list(settings.routes)
-    if not routes or routes[-1].match_headers:
+    if not routes or render_conditions(routes[-1]):
         routes.append(Route((WeightedDestination(traffic.host),)))
+    everywhere = next((active for active in traffic.faults if not _is_conditional(active.fault)), None)
     http: list[Part] = []
     expiry: dict[str, str] = {}
-    everywhere: ActiveFault | None = None
     for active in traffic.faults:
-        if not _is_conditional(active.fault):
-            everywhere = everywhere or active
-            continue
-        for number, route in enumerate(routes):
-            headers = merge_headers(route.match_headers, active.fault.match_headers)
-            if headers is None:
-                continue
-            match = _fault_match(active.fault, headers)
-            if any(match == known["match"] for known in http):
+        for number, route in enumerate(routes) if _is_conditional(active.fault) else ():
+            matches = _fault_matches(active.fault, route)
+            if not matches or any(matches == known["match"] for known in http):
                 continue
             name = fault_route_name(active.fault, number)
-            http.append({"name": name, "match": match, "fault": _fault(active.fault), **_action(route, settings)})
+            http.append({"name": name, "match": matches, "fault": _fault(active.fault), **_action(route, settings)})
             expiry[name] = active.expire_time.isoformat()
     for number, route in enumerate(routes):
         name = plain_name(number) if number < len(settings.routes) else FALLBACK
@@ -94,27 +86,35 @@ def only_injects_faults(obj: IstioObject) -> bool:
     """Whether an object is a VirtualService that exists only for faults, even if they have been removed from it."""
     if obj["kind"] != "VirtualService":
         return False
-    needed = [route for route in obj["spec"].get("http", ()) if is_needed(route.get("name", ""))]
-    return all(is_fallback(route.get("name", "")) and route.keys() <= _FALLBACK_FIELDS for route in needed)
+    named = ((without_fault(route.get("name", "")), route) for route in obj["spec"].get("http", ()))
+    return all(is_fallback(name) and route.keys() <= _FALLBACK_FIELDS for name, route in named if name)
 
 
 def _is_conditional(fault: Fault) -> bool:
-    return bool(fault.match_headers or fault.source_labels or fault.source_namespace or fault.ports)
+    return bool(fault.ports or _fault_conditions(fault))
 
 
-def _fault_match(fault: Fault, headers: tuple[HeaderMatch, ...]) -> list[Part]:
-    base: Part = {"headers": render_headers(headers)}
+def _fault_conditions(fault: Fault) -> Part:
+    """What a fault requires of requests and their sources, besides the port."""
+    conditions = render_conditions(fault)
     if fault.source_labels:
-        base["sourceLabels"] = dict(sorted(fault.source_labels.items()))
+        conditions["sourceLabels"] = dict(sorted(fault.source_labels.items()))
     if fault.source_namespace:
-        base["sourceNamespace"] = fault.source_namespace
-    base = {key: value for key, value in base.items() if value}
-    return [{**base, "port": port} for port in fault.ports] or [base]
+        conditions["sourceNamespace"] = fault.source_namespace
+    return conditions
+
+
+def _fault_matches(fault: Fault, route: Route) -> list[Part]:
+    """The requests that meet the conditions of both, by port; empty if none does."""
+    both = combined(_fault_conditions(fault), render_conditions(route))
+    if both is None:
+        return []
+    return [{**both, "port": port} for port in fault.ports] or [both]
 
 
 def _plain_route(name: str, route: Route, settings: TrafficSettings, everywhere: ActiveFault | None) -> Part:
-    headers = render_headers(route.match_headers)
-    match = {"match": [{"headers": headers}]} if headers else {}
+    conditions = render_conditions(route)
+    match = {"match": [conditions]} if conditions else {}
     fault = {"fault": _fault(everywhere.fault)} if everywhere else {}
     return {"name": name, **match, **fault, **_action(route, settings)}
 
@@ -138,11 +138,30 @@ def _fault(fault: Fault) -> Part:
 
 def _action(route: Route, settings: TrafficSettings) -> Part:
     rendered: Part = {"route": [_destination(destination) for destination in route.destinations]}
+    if route.rewrite_authority:
+        rendered["rewrite"] = {"authority": route.rewrite_authority}
+    if headers := _headers(route):
+        rendered["headers"] = headers
     if settings.timeout is not None:
         rendered["timeout"] = duration(settings.timeout)
     if settings.retries is not None:
         rendered["retries"] = _retries(settings.retries)
     return rendered
+
+
+def _headers(route: Route) -> Part:
+    operations = {"request": route.request_headers, "response": route.response_headers}
+    rendered = {side: _operations(changes) for side, changes in operations.items() if changes}
+    return {side: changes for side, changes in rendered.items() if changes}
+
+
+def _operations(changes: HeaderOperations) -> Part:
+    parts = {
+        "set": dict(sorted(changes.set.items())),
+        "add": dict(sorted(changes.add.items())),
+        "remove": list(changes.remove),
+    }
+    return {name: part for name, part in parts.items() if part}
 
 
 def _destination(destination: WeightedDestination) -> Part:
@@ -158,46 +177,10 @@ def _retries(retries: Retries) -> Part:
         rendered["perTryTimeout"] = duration(retries.per_try_timeout)
     if retries.retry_on:
         rendered["retryOn"] = ",".join(retries.retry_on)
+    if retries.backoff is not None:
+        rendered["backoff"] = duration(retries.backoff)
+    if retries.retry_remote_localities is not None:
+        rendered["retryRemoteLocalities"] = retries.retry_remote_localities
+    if retries.retry_ignore_previous_hosts is not None:
+        rendered["retryIgnorePreviousHosts"] = retries.retry_ignore_previous_hosts
     return rendered
-
-
-def render_headers(matches: Iterable[HeaderMatch]) -> Part:
-    """Istio's form, by header; an empty condition only requires that the header is present."""
-    return {m.name: {} if m.kind is MatchKind.PRESENT else {m.kind.value: m.value} for m in matches}
-
-
-_NARROWEST_FIRST = {MatchKind.EXACT: 0, MatchKind.REGEX: 1, MatchKind.PREFIX: 2, MatchKind.PRESENT: 3}
-
-
-def merge_headers(route: Iterable[HeaderMatch], fault: Iterable[HeaderMatch]) -> tuple[HeaderMatch, ...] | None:
-    """The conditions that hold if those of both `route` and `fault` do; None if no request satisfies both.
-
-    Istio allows one condition per header. If a route and a fault match the same header, both conditions must hold, or
-    the fault would send requests where the route never sent them.
-    """
-    merged = {match.name: match for match in route}
-    for match in fault:
-        other = merged.get(match.name)
-        both = _merge(other, match) if other else match
-        if both is None:
-            return None
-        merged[match.name] = both
-    return tuple(merged.values())
-
-
-def _merge(route: HeaderMatch, fault: HeaderMatch) -> HeaderMatch | None:
-    """The narrower of two conditions if the other one includes it. That can't be decided for a regular expression and a
-    condition that is not exact: there the expression is used, and the fault's if both are expressions."""
-    narrow, wide = sorted((fault, route), key=lambda match: (_NARROWEST_FIRST[match.kind], -len(match.value)))
-    if narrow.kind is MatchKind.REGEX:
-        return fault if wide.kind is MatchKind.REGEX else narrow
-    return narrow if _satisfies(narrow.value, wide) else None
-
-
-def _satisfies(value: str, wide: HeaderMatch) -> bool:
-    """Whether a header with this value, or with this prefix, satisfies `wide`."""
-    if wide.kind is MatchKind.EXACT:
-        return value == wide.value
-    if wide.kind is MatchKind.PREFIX:
-        return value.startswith(wide.value)
-    return wide.kind is MatchKind.PRESENT or re.fullmatch(wide.value, value) is not None

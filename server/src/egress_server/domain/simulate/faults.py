@@ -1,6 +1,6 @@
 """Which faults apply to a request, and how messages describe them."""
 
-from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind, StringMatch
 from egress_server.domain.model.selectors import Labels
 from egress_server.domain.simulate.istiod.requests import Request
 
@@ -15,8 +15,16 @@ def fault_mismatch(fault: Fault, request: Request) -> str:
     if not fault.source_labels.items() <= request.labels.items():
         return f"applies only to workloads labeled {format_labels(fault.source_labels)}"
     given = {name.lower(): value for name, value in request.headers.items()}
-    missing = next((match for match in fault.match_headers if not _matches(match, given.get(match.name))), None)
-    return f"applies only to requests whose header {missing.name} {_condition(missing)}" if missing else ""
+    conditions: list[tuple[str, StringMatch | HeaderMatch | None, str | None]] = [
+        ("path", fault.match_uri, request.destination.path.partition("?")[0]),
+        ("method", fault.match_method, request.method),
+        ("authority", fault.match_authority, request.authority),
+        *((f"header {match.name}", match, given.get(match.name)) for match in fault.match_headers),
+    ]
+    for what, match, value in conditions:
+        if match and not _matches(match, value):
+            return f"applies only to requests whose {what} {_condition(match)}"
+    return ""
 
 
 def spares_some(delay: Delay | None, abort: Abort | None) -> bool:
@@ -40,7 +48,7 @@ def format_labels(labels: Labels) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def _matches(match: HeaderMatch, value: str | None) -> bool:
+def _matches(match: HeaderMatch | StringMatch, value: str | None) -> bool:
     if value is None:
         return False
     if match.kind is MatchKind.EXACT:
@@ -48,6 +56,6 @@ def _matches(match: HeaderMatch, value: str | None) -> bool:
     return match.kind is not MatchKind.PREFIX or value.startswith(match.value)
 
 
-def _condition(match: HeaderMatch) -> str:
+def _condition(match: HeaderMatch | StringMatch) -> str:
     verbs = {MatchKind.EXACT: "is", MatchKind.PREFIX: "starts with", MatchKind.REGEX: "matches"}
     return f"{verbs[match.kind]} {match.value!r}" if match.kind in verbs else "is present"

@@ -1,6 +1,7 @@
-"""Kubernetes' label selectors."""
+"""Kubernetes' label selectors, and Istio's workload selectors."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Labels = Mapping[str, str]
@@ -24,3 +25,15 @@ def _matches(term: Mapping[str, Any], labels: Labels) -> bool:
         "Exists": exists,
         "DoesNotExist": not exists,
     }[term["operator"]]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSelector:
+    """Selects the workloads of a namespace that have all of these labels."""
+
+    namespace: str
+    labels: frozenset[tuple[str, str]]
+
+    def selects(self, namespace: str, labels: Labels) -> bool:
+        """Whether it selects a workload with these labels."""
+        return namespace == self.namespace and self.labels <= labels.items()

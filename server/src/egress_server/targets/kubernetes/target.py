@@ -17,7 +17,6 @@ from egress_server.domain.model.status import Problem
 from egress_server.domain.observed.inventory import Inventory
 from egress_server.ports.clock import Clock, system_clock
 from egress_server.ports.target import Applied, Live, Projection, Witness
-from egress_server.targets.kubernetes.api import kinds
 from egress_server.targets.kubernetes.api.client import ApiClient
 from egress_server.targets.kubernetes.api.discovery import ClusterInfo, read_cluster_info
 from egress_server.targets.kubernetes.api.errors import ApiError, as_target_errors
@@ -56,7 +55,13 @@ class Kubernetes:
         self._revision = settings.istio_revision
         self._cache = Cache(client, watch_specs(self._root, self._revision))
         self._observer = Observer(self._cache, self._root, self._revision)
-        self._surveyor = Surveyor(client, self._observer.injection, self._observer.namespaces, self._cache.trigger)
+        self._surveyor = Surveyor(
+            client,
+            self._observer.injection,
+            self._observer.namespaces,
+            self._observer.workload_selectors,
+            self._cache.trigger,
+        )
         self._info: ClusterInfo | None = None
         self._tasks = Background()
         self._inventory_inputs: tuple[int, object, object] | None = None
@@ -73,6 +78,7 @@ class Kubernetes:
             self._tasks.start(Task.POD_SURVEY, self._surveyor.run, url=self._client.url)
             self._tasks.start(Task.CAPABILITY_REFRESH, self._refresh_info, url=self._client.url)
         live = self._observer.live(self._info)
+        self._cache.follows_allocation = live.observation.mesh_settings.dns_capture
         return replace(live, inventory=self._current_inventory(live.observation))
 
     def project(self, objects: Sequence[IstioObject], cluster: Cluster, live: Live) -> Projection:
@@ -141,7 +147,7 @@ class Kubernetes:
         """The inventory; the same instance as long as nothing in it has changed."""
         inputs = (self._cache.revision, self._info, self._surveyor.survey)
         if self._inventory is None or inputs != self._inventory_inputs:
-            services = self._cache.objects_of(kinds.SERVICE).values()
+            services = self._observer.services()
             found = build_inventory(self._cluster, observation, services, self._surveyor.survey, self._clock())
             if self._inventory is None or replace(found, observe_time=self._inventory.observe_time) != self._inventory:
                 self._inventory = found

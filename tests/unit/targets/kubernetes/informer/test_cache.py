@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.model.errors import TransientError
+from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import MANAGED_BY, ObjectKey
 from egress_server.targets.kubernetes.api.client import ApiClient
-from egress_server.targets.kubernetes.api.kinds import SERVICE_ENTRY
+from egress_server.targets.kubernetes.api.kinds import ENDPOINT_SLICE, SERVICE_ENTRY
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.watch_specs import WatchSpec
 from tests.support.doubles.api_server import ENTRIES, ApiServer, an_entry, serving
@@ -182,3 +182,40 @@ async def test_a_server_that_cant_be_listed_is_reported() -> None:
             await cache.wait_for_sync()
         await cache.close()
     assert (raised.value.reason, raised.value.retry_after) == ("API_SERVER_BUSY", 60.0)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_optional_kind_that_cant_be_watched_is_not_served(status: int) -> None:
+    """Credentials of an older installation don't permit it; everything else is observed."""
+    async with serving() as (server, client):
+        server.respond_with(status)
+        cache = Cache(client, [WatchSpec(ENDPOINT_SLICE, optional=True)])
+        await cache.wait_for_sync()
+        assert cache.served(ENDPOINT_SLICE) is None
+        assert cache.objects_of(ENDPOINT_SLICE) == {}
+        await cache.close()
+
+
+async def test_a_required_kind_must_be_watched() -> None:
+    """The reason names the request."""
+    async with serving() as (server, client):
+        server.respond_with(403)
+        cache = Cache(client, [WatchSpec(ENDPOINT_SLICE)])
+        with pytest.raises(PermanentError, match="endpointslices"):
+            await cache.wait_for_sync()
+        await cache.close()
+
+
+@pytest.mark.parametrize("follows", [False, True])
+async def test_allocated_addresses_are_a_change_where_they_matter(follows: bool) -> None:
+    """They are kept in any case."""
+    async with watched(an_entry("a", 1)) as f:
+        f.cache.follows_allocation = follows
+        before = f.cache.revision
+        status = {"addresses": [{"host": "a.example.com", "value": "240.240.0.1"}]}
+        same = an_entry("a", 102) | {"spec": {"hosts": ["v1.example"]}, "status": status}
+        f.server.send_event("MODIFIED", same)
+        await until(lambda: f.known == {"a": "102"})
+        assert f.cache.objects_of(SERVICE_ENTRY)[A].allocated == (("a.example.com", "240.240.0.1"),)
+        assert f.cache.revision == before + 1
+        await until(lambda: f.changes == int(follows))

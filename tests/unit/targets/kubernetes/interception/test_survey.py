@@ -11,6 +11,7 @@ from egress_server.targets.kubernetes.interception.pods import EXCLUDE_PORTS, IN
 from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps, sidecar_gaps
 from egress_server.targets.kubernetes.interception.survey import Injection, injection_gaps, stale_workloads
 from egress_server.targets.kubernetes.interception.templates import PodTemplate
+from egress_server.targets.kubernetes.label_selector import WorkloadSelector
 from tests.support.meshes import BIRTH
 
 ALL = {"includeIPRanges": "*", "excludeIPRanges": "", "includeOutboundPorts": "", "excludeOutboundPorts": ""}
@@ -195,3 +196,21 @@ def test_deferred_rules_make_workloads_stale() -> None:
     for labels, stale in (({"app": "curl"}, ["Deployment"]), ({}, [])):
         waiting = Injection(ALL, deferred=(rules,), templates={pods[0].owner: PodTemplate({}, labels)})
         assert [each.kind for each in stale_workloads(pods, waiting)] == stale
+
+
+def test_only_a_ready_pod_has_addresses() -> None:
+    """All of them, or the one that older versions report."""
+    ready = [{"type": "Ready", "status": "True"}]
+    both = {"conditions": ready, "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "2001:db8::1"}]}
+    assert read(pod() | {"status": both}).addresses == ("10.0.0.1", "2001:db8::1")
+    assert read(pod() | {"status": {"conditions": ready, "podIP": "10.0.0.1"}}).addresses == ("10.0.0.1",)
+    assert read(pod() | {"status": {**both, "conditions": [{"type": "Ready", "status": "False"}]}}).addresses == ()
+    assert read(pod()).addresses == ()
+
+
+def test_a_workload_selector_selects_by_namespace_and_all_labels() -> None:
+    """More labels do no harm."""
+    selector = WorkloadSelector("shop", frozenset({("app", "db")}))
+    assert selector.selects("shop", {"app": "db", "x": "y"})
+    assert not selector.selects("shop", {"app": "web"})
+    assert not selector.selects("lab", {"app": "db"})

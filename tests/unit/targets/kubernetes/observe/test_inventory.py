@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from egress_server.domain.model.resources import Endpoint, Location, Protocol, Resolution
-from egress_server.formats.service_entry import read_foreign_entry
+from egress_server.formats.service_entry import protocol_named, read_foreign_entry
 from egress_server.targets.kubernetes.observe.foreign_objects import entry_of
-from egress_server.targets.kubernetes.observe.inventory import protocol_of
 from tests.unit.targets.kubernetes.observations import found
 
 
@@ -28,13 +27,31 @@ def test_a_foreign_entry_is_parsed() -> None:
     entry = read_foreign_entry("n", spec)
     assert entry is not None
     assert (entry.hosts, entry.resolution, entry.location) == (
-        ("a.example",),
+        ("A.example",),
         Resolution.STATIC,
         Location.MESH_INTERNAL,
     )
     assert (entry.ports[0].protocol, entry.ports[0].target_port) == (Protocol.TLS, 8443)
     assert entry.endpoints == (Endpoint("10.0.0.1", {"tls": 1}, {"a": "b"}, "r/z", 3),)
     assert (entry.addresses, entry.export_to) == (("198.51.100.1",), (".",))
+    assert entry.workload_selector == {"x": "y"}
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        ("http", Protocol.HTTP),
+        ("HTTP_PROXY", Protocol.HTTP),
+        ("GRPC-Web", Protocol.GRPC_WEB),
+        ("MySQL", Protocol.MYSQL),
+        ("UDP", Protocol.UDP),
+        ("", Protocol.DETECTED),
+        ("other", Protocol.DETECTED),
+    ],
+)
+def test_protocols_of_foreign_ports(name: str, protocol: Protocol) -> None:
+    """In any case; sidecars detect what Istio does not know."""
+    assert protocol_named(name) is protocol
 
 
 @pytest.mark.parametrize(
@@ -54,21 +71,3 @@ def test_an_entry_that_cant_be_parsed_is_left_out(spec: dict[str, Any]) -> None:
     """Which is not an error."""
     assert read_foreign_entry("n", spec) is None
     assert entry_of(found("ServiceEntry", "x", spec), "default") is None
-
-
-@pytest.mark.parametrize(
-    ("port", "protocol"),
-    [
-        ({"name": "http"}, "http"),
-        ({"name": "http-web"}, "http"),
-        ({"name": "grpc-web-x"}, "grpc-web"),
-        ({"name": "HTTP2-x"}, "http2"),
-        ({"name": "anything"}, "anything"),
-        ({}, ""),
-        ({"name": "tcp-x", "appProtocol": "HTTPS"}, "https"),
-        ({"appProtocol": "kubernetes.io/h2c"}, "http2"),
-    ],
-)
-def test_a_services_protocol_comes_from_its_ports_name(port: dict[str, str], protocol: str) -> None:
-    """Unless appProtocol says otherwise."""
-    assert protocol_of(port) == protocol

@@ -36,8 +36,8 @@ def rule(name: str = "theirs", host: str = HOST, **more: Any) -> CachedObject:
     ],
 )
 def test_who_does_not_own_the_host(theirs: CachedObject) -> None:
-    """Another host, a wildcard, a name in upper case (which Istio compares as it is); another namespace; one that our clients don't see, or only some workloads, or that
-    istiod does not read."""
+    """Another host, a wildcard, a name in upper case (which Istio compares as it is); another namespace; one that our
+    clients don't see, or only some workloads, or that istiod does not read."""
     projection = projected(cluster(), observe(theirs), BANK)
     assert reasons(projection) == {}
     assert one(projection, "DestinationRule")["spec"]["trafficPolicy"] == POLICY
@@ -57,7 +57,7 @@ def test_who_owns_the_host(theirs: CachedObject) -> None:
     [(["*"], 1, True), (["*", "lab"], 1, True), (["*"], 9, False), ([], 1, False), (["."], 1, False)],
 )
 def test_one_beside_ours(export_to: list[str], age: int, merges: bool) -> None:
-    """istiod merges a younger one into ours only if it is exported to the same namespaces or more."""
+    """istiod merges a younger one into the managed one only if it is exported to the same namespaces or more."""
     ours = rule(f"egress-{HOST}", managed=True, age=5)
     observed = observe(ours, rule(age=age, spec={"exportTo": export_to}))
     assert reasons(projected(cluster(), observed, BANK)) == ({} if merges else {"bank": "FOREIGN_OWNER"})

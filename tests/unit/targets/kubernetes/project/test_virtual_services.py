@@ -150,7 +150,7 @@ def test_our_own_routes_come_first() -> None:
     """If we may route, we need nothing from the owner's routes."""
     slow = entry("bank", traffic=TrafficSettings(timeout=1.0))
     names = [route["name"] for route in merged(observe(virtual_service("theirs", HOST)), slow, BROKEN)["spec"]["http"]]
-    assert names == ["fault-default.broken=fallback"]
+    assert names == [f"fault-default.broken=egress-{HOST}/fallback"]
     some = fault("some", ports=(80,))
     names = [route["name"] for route in merged(observe(virtual_service("theirs", HOST)), slow, some)["spec"]["http"]]
     assert names == ["fault-default.some", f"egress-{HOST}/fallback"]
@@ -172,7 +172,7 @@ def test_with_several_hosts_only_one_gets_the_fault() -> None:
 
 
 def test_a_fault_for_one_namespace_in_an_object_that_others_see() -> None:
-    """A fault of a namespace without an entry for the host affects nobody else there."""
+    """A fault of a namespace without an entry for the host affects no other namespace."""
     part = merged(observe(virtual_service("theirs", HOST)), BANK, fault("mine", namespace="shop"))
     assert [each["match"] for each in part["spec"]["http"]] == [[{"sourceNamespace": "shop"}]]
     elsewhere = fault("mine", namespace="shop", source_namespace="lab")
@@ -189,7 +189,7 @@ def test_a_fault_for_one_namespace_in_an_object_that_others_see() -> None:
     ],
 )
 def test_a_younger_one_that_istio_prefers(theirs: Any, wins: bool) -> None:
-    """One that is exported less far than ours, which is exported to all."""
+    """One that is exported less far than the managed one, which is exported to all."""
     ours = virtual_service(f"egress-{HOST}", HOST, managed=True, age=5)
     expected = {"broken": "FOREIGN_OWNER"} if wins else {}
     assert reasons(projected(cluster(), observe(ours, theirs), BANK, BROKEN)) == expected

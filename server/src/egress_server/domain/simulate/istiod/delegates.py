@@ -4,8 +4,8 @@ Istio's virtualservice.go)."""
 from collections.abc import Iterable
 from dataclasses import replace
 
-from egress_server.domain.istio.virtual_service import HttpRule, NamedMatch, RequestMatch, StringMatch
-from egress_server.domain.model.resources import MatchKind
+from egress_server.domain.istio.virtual_service import HttpRule, NamedMatch, RequestMatch
+from egress_server.domain.model.resources import MatchKind, StringMatch
 
 
 def merge_delegate(root: HttpRule, rules: Iterable[HttpRule]) -> tuple[HttpRule, ...]:

@@ -9,9 +9,8 @@ from egress_server.domain.istio.virtual_service import (
     ConnectionMatch,
     NamedMatch,
     RequestMatch,
-    StringMatch,
 )
-from egress_server.domain.model.resources import MatchKind
+from egress_server.domain.model.resources import MatchKind, StringMatch
 from egress_server.domain.model.selectors import Labels
 from egress_server.domain.probe.evidence import Destination
 

@@ -34,8 +34,11 @@ DESTINATION_RULE = ApiKind("DestinationRule", "destinationrules", ISTIO)
 SIDECAR = ApiKind("Sidecar", "sidecars", ISTIO)
 ISTIO_KINDS = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR)
 
+WORKLOAD_ENTRY = ApiKind("WorkloadEntry", "workloadentries", ISTIO)
+
 NAMESPACE = ApiKind("Namespace", "namespaces", namespaced=False)
 SERVICE = ApiKind("Service", "services")
+ENDPOINT_SLICE = ApiKind("EndpointSlice", "endpointslices", "discovery.k8s.io")
 CONFIG_MAP = ApiKind("ConfigMap", "configmaps")
 SECRET = ApiKind("Secret", "secrets")
 POD = ApiKind("Pod", "pods")

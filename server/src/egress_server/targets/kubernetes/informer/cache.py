@@ -58,6 +58,8 @@ class Cache:
         self.foreign_writes = ForeignWrites(monotonic)
         self.revision = 0
         """Grows with each change that matters here."""
+        self.follows_allocation = False
+        """Whether an address that istiod allocates is a change."""
 
     def start(self) -> None:
         """Starts the watches. Harmless if they run already."""
@@ -152,6 +154,8 @@ class Cache:
 
     def _on_update(self, key: ObjectKey, before: CachedObject | None, after: CachedObject | None) -> None:
         if before is not None and after is not None and before.content_equals(after):
+            if before.allocated != after.allocated:
+                self._addresses_allocated()
             return
         self.revision += 1
         last = after or before
@@ -162,6 +166,12 @@ class Cache:
             self._changed_event.set()
         if not (self._writers and last.managed):
             self.foreign_writes.record(key.kind, last.writer)
+
+    def _addresses_allocated(self) -> None:
+        """istiod has allocated addresses, which only matter to sidecars that answer DNS queries."""
+        self.revision += 1
+        if self.follows_allocation:
+            self._changed_event.set()
 
     def _failure(self) -> TransientError | PermanentError | ApiError | None:
         failures = [each.failure for each in self._reflectors if each.failure is not None]

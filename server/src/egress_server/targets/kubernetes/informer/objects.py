@@ -1,10 +1,10 @@
-"""An object as the API server last returned it, kept small: without its status, and without anything that is never
-read.
+"""An object as the API server last returned it, kept small: without its status, apart from the addresses that istiod
+allocates, and without anything that is never read.
 
 managedFields are kept only for the kinds that we write into although they are unmanaged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKe
 from egress_server.targets.kubernetes.api.client import Object
 from egress_server.targets.kubernetes.api.kinds import ANNOTATION_PREFIX
 from egress_server.targets.kubernetes.api.managed_fields import last_writer
+from egress_server.targets.kubernetes.informer.endpoint_slices import ready_addresses
 
 ISTIO_API_VERSION = "networking.istio.io/v1"
 _CONTENT = ("spec", "data")
@@ -20,6 +21,7 @@ _DROPPED_METADATA = frozenset({"managedFields", "selfLink", "generation"})
 _KEPT_CONTENT: Mapping[str, tuple[str, ...]] = {
     "Namespace": (),
     "Service": ("ports", "clusterIPs", "type", "externalName"),
+    "WorkloadEntry": ("address", "labels"),
 }
 """Of these kinds only this part of the content is kept."""
 _WITH_MANAGED_FIELDS = frozenset({"Sidecar", "VirtualService", "ConfigMap"})
@@ -28,13 +30,16 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 @dataclass(frozen=True, slots=True)
 class CachedObject:
-    """`content` is its spec, or the data of a ConfigMap; `writer` is who last changed a field, other than us."""
+    """`content` is its spec, the data of a ConfigMap, or the ready addresses in an EndpointSlice; `writer` is who last
+    changed a field, other than us. `allocated` are the hosts of a ServiceEntry with the addresses that istiod has
+    allocated to them."""
 
     key: ObjectKey
     metadata: Mapping[str, Any]
     content: Any
     writer: str = ""
     managed_fields: tuple[Mapping[str, Any], ...] = ()
+    allocated: tuple[tuple[str, str], ...] = ()
 
     @property
     def uid(self) -> str:
@@ -79,7 +84,7 @@ class CachedObject:
         return "deletionTimestamp" in self.metadata
 
     def content_equals(self, other: "CachedObject") -> bool:
-        """Whether nothing differs that is read here."""
+        """Whether nothing differs that is read here, apart from allocated addresses."""
         return (
             self.content == other.content
             and self.labels == other.labels
@@ -115,10 +120,27 @@ def cached_object(kind: str, obj: Object) -> CachedObject:
     if _LAST_APPLIED in (metadata.get("annotations") or {}):
         metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != _LAST_APPLIED}
     fields = raw.get("managedFields") or ()
-    content: Any = next((obj[part] for part in _CONTENT if part in obj), {})
-    if kind in _KEPT_CONTENT:
-        content = {name: content[name] for name in _KEPT_CONTENT[kind] if name in content}
     key = ObjectKey(kind, raw.get("namespace", ""), raw["name"])
     return CachedObject(
-        key, metadata, content, last_writer(fields), tuple(fields) if kind in _WITH_MANAGED_FIELDS else ()
+        key,
+        metadata,
+        _content(kind, obj),
+        last_writer(fields),
+        tuple(fields) if kind in _WITH_MANAGED_FIELDS else (),
+        tuple(_allocated(obj)) if kind == "ServiceEntry" else (),
     )
+
+
+def _content(kind: str, obj: Object) -> Any:
+    if kind == "EndpointSlice":
+        return tuple(ready_addresses(obj))
+    content: Any = next((obj[part] for part in _CONTENT if part in obj), {})
+    if kind in _KEPT_CONTENT:
+        return {name: content[name] for name in _KEPT_CONTENT[kind] if name in content}
+    return content
+
+
+def _allocated(entry: Object) -> Iterator[tuple[str, str]]:
+    for allocated in (entry.get("status") or {}).get("addresses") or ():
+        if "host" in allocated and "value" in allocated:
+            yield allocated["host"], allocated["value"]

@@ -76,6 +76,10 @@ class Reflector:
                 if isinstance(error, ApiError) and error.expired:
                     self._version = ""
                     continue
+                if self.spec.optional and isinstance(error, ApiError) and (error.forbidden or error.missing):
+                    self._do_without()
+                    await asyncio.sleep(_RECHECK_KIND_SECONDS)
+                    continue
                 self._fail(error)
                 retry_after = error.retry_after if isinstance(error, TransientError) else None
                 failures += 1
@@ -89,20 +93,29 @@ class Reflector:
         """One watch, from a new list or from where the last watch ended."""
         if not self._version:
             served = await self._discovery.kind(self.spec.kind)
-            if served != self.served:
-                self.served = served
-                self._on_served()
-            if self.served is None:
-                self._replace_all({})
+            if served is None:
+                self._do_without()
                 await asyncio.sleep(_RECHECK_KIND_SECONDS)
                 return
-            await self._list(self.served)
+            await self._list(served)
+            self._set_served(served)
         assert self.served is not None
         spec = self.spec
         async for event in self._client.watch(self.served, self._version, spec.namespace, fields=spec.fields):
             self._responded()
             if event.type != "OPENED":
                 self._handle(event)
+
+    def _do_without(self) -> None:
+        """The kind is not served, or we may not watch it."""
+        self._version = ""
+        self._replace_all({})
+        self._set_served(None)
+
+    def _set_served(self, served: ApiKind | None) -> None:
+        if served != self.served:
+            self.served = served
+            self._on_served()
 
     async def _list(self, served: ApiKind) -> None:
         spec = self.spec

@@ -10,16 +10,22 @@ _INJECTOR = "istio-sidecar-injector"
 
 @dataclass(frozen=True, slots=True)
 class WatchSpec:
-    """What one reflector watches: a kind, in one namespace or all, and only the object of one name if given."""
+    """What one reflector watches: a kind, in one namespace or all, and only the object of one name if given. An
+    `optional` kind that our credentials do not permit to watch counts as one that the cluster does not serve."""
 
     kind: ApiKind
     namespace: str = ""
     name: str = ""
+    optional: bool = False
 
     @property
     def fields(self) -> str:
         """As a field selector."""
         return f"metadata.name={self.name}" if self.name else ""
+
+
+OPTIONAL_KINDS = (kinds.ENDPOINT_SLICE, kinds.WORKLOAD_ENTRY)
+"""Kinds that decide only in a few cases; credentials of older installations do not permit to watch them."""
 
 
 def mesh_config_name(revision: str) -> str:
@@ -51,6 +57,7 @@ def watch_specs(root: str, revision: str) -> tuple[WatchSpec, ...]:
         WatchSpec(kinds.NAMESPACE),
         WatchSpec(kinds.SERVICE),
         WatchSpec(kinds.SERVICE_CIDR),
+        *(WatchSpec(kind, optional=True) for kind in OPTIONAL_KINDS),
     )
 
 

@@ -51,7 +51,8 @@ class PodOwner:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """`rules` are those it runs with; None if it has no sidecar, or none that captures connections."""
+    """`rules` are those it runs with; None if it has no sidecar, or none that captures connections. A pod that is
+    not ready has no `addresses`."""
 
     namespace: str
     name: str
@@ -62,6 +63,7 @@ class Pod:
     has_sidecar: bool
     host_network: bool
     ambient: bool
+    addresses: tuple[str, ...] = ()
 
 
 def read_pod(obj: Object) -> Pod | None:
@@ -82,7 +84,15 @@ def read_pod(obj: Object) -> Pod | None:
         has_sidecar=has_sidecar,
         host_network=bool(spec.get("hostNetwork")),
         ambient=annotations.get(_REDIRECTION) == "enabled",
+        addresses=_ready_addresses(obj.get("status") or {}),
     )
+
+
+def _ready_addresses(status: Mapping[str, Any]) -> tuple[str, ...]:
+    if not any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ()):
+        return ()
+    addresses = [each["ip"] for each in status.get("podIPs") or () if "ip" in each]
+    return tuple(addresses or ([status["podIP"]] if status.get("podIP") else []))
 
 
 def values_of(annotations: Mapping[str, str], mesh: Mapping[str, str]) -> dict[str, str]:

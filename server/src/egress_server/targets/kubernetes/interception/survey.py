@@ -7,7 +7,7 @@ but listed page by page: less often the longer that takes, and immediately when 
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 
@@ -25,6 +25,7 @@ from egress_server.targets.kubernetes.interception.admission import ScopedRules,
 from egress_server.targets.kubernetes.interception.pods import Pod, PodOwner, read_pod, values_of
 from egress_server.targets.kubernetes.interception.policy_gaps import pod_gaps
 from egress_server.targets.kubernetes.interception.templates import TEMPLATED, PodTemplate, own_annotations
+from egress_server.targets.kubernetes.label_selector import WorkloadSelector
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,12 @@ def stale_workloads(pods: Iterable[Pod], injection: Injection) -> list[StaleWork
         StaleWorkload(owner.kind, owner.namespace, owner.name, stale[owner], total[owner], differences[owner])
         for owner in sorted(stale, key=lambda owner: (owner.namespace, owner.name, owner.kind))
     ]
+
+
+def _selected(pods: Iterable[Pod], selector: WorkloadSelector) -> Iterator[str]:
+    for pod in pods:
+        if selector.selects(pod.namespace, pod.labels):
+            yield from pod.addresses
 
 
 def injection_gaps(injection: Injection) -> Iterator[PolicyGap]:
@@ -122,28 +129,32 @@ _PAUSE_TIMES = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The result. `workloads` counts those with a sidecar by namespace."""
+    """The result. `workloads` counts those with a sidecar by namespace; `selected` are the addresses of the ready pods
+    that each selector selects."""
 
     stale: tuple[StaleWorkload, ...] = ()
     policy_gaps: tuple[PolicyGap, ...] = ()
     workloads: Mapping[str, int] = field(default_factory=dict)
+    selected: Mapping[WorkloadSelector, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Surveyor:
-    """Keeps `survey` up to date. `injection` and `namespaces` return what is known of the cluster; `on_change` is
-    called when the result differs from the one before."""
+    """Keeps `survey` up to date. `injection`, `namespaces` and `selectors` return what is known of the cluster;
+    `on_change` is called when the result differs from the one before."""
 
     def __init__(
         self,
         client: ApiClient,
         injection: Callable[[], Injection],
         namespaces: Callable[[], Mapping[str, Mapping[str, str]]],
+        selectors: Callable[[], Collection[WorkloadSelector]],
         on_change: Callable[[], None],
     ) -> None:
         self.survey = Survey()
         self._client = client
         self._injection = injection
         self._namespaces = namespaces
+        self._selectors = selectors
         self._on_change = on_change
         self._triggered = asyncio.Event()
 
@@ -175,6 +186,7 @@ class Surveyor:
             tuple(stale_workloads(pods, injection)),
             (*injection_gaps(injection), *pod_gaps(pods, self._namespaces())),
             Counter(namespace for namespace, _ in {(p.namespace, p.owner) for p in pods if p.has_sidecar}),
+            {selector: tuple(sorted(_selected(pods, selector))) for selector in self._selectors()},
         )
         if survey != self.survey:
             self.survey = survey

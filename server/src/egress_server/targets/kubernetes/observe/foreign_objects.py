@@ -21,11 +21,13 @@ from egress_server.targets.kubernetes.observe.observation import full_hosts
 _EVERYWHERE, _NOT = "*/*", "~"
 
 
-def entry_of(found: CachedObject, mesh: str) -> ForeignEntry | None:
-    """A foreign ServiceEntry; None if it can't be parsed."""
+def entry_of(found: CachedObject, mesh: str, selected: tuple[str, ...] | None = None) -> ForeignEntry | None:
+    """A foreign ServiceEntry that selects workloads at these addresses; None if it can't be parsed."""
     name = Name(mesh, ResourceKind.SERVICE_ENTRY, found.key.name, found.key.namespace)
     entry = read_foreign_entry(str(name), found.content)
-    return None if entry is None else ForeignEntry(entry, found.create_time, found.writer, dict(found.labels))
+    if entry is None:
+        return None
+    return ForeignEntry(entry, found.create_time, found.writer, dict(found.labels), selected)
 
 
 def virtual_service_of(found: CachedObject, saved: SavedFields | None) -> ForeignVirtualService:

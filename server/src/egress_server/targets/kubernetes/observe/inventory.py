@@ -1,10 +1,10 @@
 """The inventory of a cluster: everything unmanaged that still affects outbound traffic."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.names import parse_name
@@ -16,9 +16,7 @@ from egress_server.domain.observed.inventory import (
     MAX_WORKLOADS,
     ForeignVirtualService,
     Inventory,
-    KnownService,
 )
-from egress_server.formats.service_entry import read_port
 from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP
 from egress_server.targets.kubernetes.configmap import injector
 from egress_server.targets.kubernetes.configmap.mesh_config import effective_mode, restore_mode, written_mode
@@ -38,43 +36,8 @@ from egress_server.targets.kubernetes.observe.foreign_objects import (
     virtual_service_of,
 )
 from egress_server.targets.kubernetes.observe.observation import Observation
-
-_DOMAIN = "svc.cluster.local"
-_EXPORT_TO = "networking.istio.io/exportTo"
-_NO_ADDRESS = "None"
-
-
-def service_of(found: CachedObject) -> KnownService:
-    """A Service, with the ports that Istio serves."""
-    spec = found.content
-    addresses = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
-    export_to = found.annotations.get(_EXPORT_TO, "")
-    return KnownService(
-        namespace=found.key.namespace,
-        name=found.key.name,
-        host=f"{found.key.name}.{found.key.namespace}.{_DOMAIN}",
-        ports=tuple(read_port(port, protocol_of(port)) for port in spec.get("ports") or () if _is_tcp(port)),
-        addresses=tuple(address for address in addresses if address and address != _NO_ADDRESS),
-        export_to=tuple(to.strip() for to in export_to.split(",") if to.strip()),
-        create_time=found.create_time,
-    )
-
-
-def protocol_of(port: Mapping[str, Any]) -> str:
-    """The protocol that Istio assumes for a Service's port: its appProtocol, else the prefix of its name."""
-    app_protocol = str(port.get("appProtocol") or "").lower()
-    if app_protocol:
-        return _APP_PROTOCOLS.get(app_protocol, app_protocol)
-    name = str(port.get("name") or "").lower()
-    return "grpc-web" if name == "grpc-web" or name.startswith("grpc-web-") else name.partition("-")[0]
-
-
-_APP_PROTOCOLS = {"kubernetes.io/h2c": "http2", "kubernetes.io/ws": "http", "kubernetes.io/wss": "https"}
-
-
-def _is_tcp(port: Mapping[str, Any]) -> bool:
-    return port.get("protocol") in (None, "TCP")
-
+from egress_server.targets.kubernetes.observe.selection import Selection, allocated_addresses
+from egress_server.targets.kubernetes.observe.services import ServiceObjects, known_services
 
 T = TypeVar("T")
 
@@ -98,12 +61,13 @@ class _Bounded:
 
 
 def build_inventory(
-    cluster: Cluster, observation: Observation, services: Iterable[CachedObject], survey: Survey, now: datetime
+    cluster: Cluster, observation: Observation, services: ServiceObjects, survey: Survey, now: datetime
 ) -> Inventory:
     """The inventory as of `now`."""
     bounded = _Bounded({})
     mesh = parse_name(cluster.name).mesh
-    entries = [entry_of(found, mesh) for found in observation.foreign("ServiceEntry")]
+    selection = Selection(observation, services, survey)
+    entries = [entry_of(found, mesh, selection.of(found)) for found in observation.foreign("ServiceEntry")]
     if unread := entries.count(None):
         bounded.left_out["entries"] = unread
     sidecars = list(observation.foreign("Sidecar"))
@@ -114,11 +78,6 @@ def build_inventory(
     routes = [
         virtual_service_of(found, observation.saved.get(found.key)) for found in observation.foreign("VirtualService")
     ]
-    ignored_namespaces = sorted(observation.ignored_namespaces)
-    known_services = sorted(
-        (found for found in services if found.key.namespace not in observation.ignored_namespaces),
-        key=lambda found: found.age,
-    )
     rules = [destination_rule_of(found) for found in observation.foreign("DestinationRule")]
     return Inventory(
         cluster=cluster.id,
@@ -128,7 +87,7 @@ def build_inventory(
         namespaces=bounded.take("namespaces", sorted(observation.namespaces)),
         mesh_mode=mesh_mode_baseline(observation),
         root_namespace=observation.root,
-        services=bounded.take("services", [service_of(found) for found in known_services]),
+        services=bounded.take("services", known_services(services, observation.ignored_namespaces)),
         entries=bounded.take("entries", [entry for entry in entries if entry is not None]),
         virtual_services=bounded.take_rules("virtual_services", routes),
         sidecars=bounded.take("sidecars", known),
@@ -139,7 +98,9 @@ def build_inventory(
         workloads=dict(survey.workloads),
         mesh=observation.mesh_settings,
         ignored=bounded.take("ignored", observation.ignored),
-        ignored_namespaces=bounded.take("ignored_namespaces", ignored_namespaces),
+        ignored_namespaces=bounded.take("ignored_namespaces", sorted(observation.ignored_namespaces)),
+        allocated=bounded.take("allocated", list(allocated_addresses(observation))),
+        selected=bounded.take("selected", list(selection.of_managed())),
         left_out=bounded.left_out,
     )
 

@@ -10,7 +10,7 @@ from egress_server.domain.istio.mesh_config import MeshSettings
 from egress_server.domain.model.objects import ObjectKey
 from egress_server.domain.observed.inventory import Capabilities, IgnoredObject
 from egress_server.ports.target import Live
-from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP, ISTIO_KINDS
+from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP, ISTIO_KINDS, WORKLOAD_ENTRY
 from egress_server.targets.kubernetes.configmap.mesh_config import KEY, UNREADABLE, effective_mode, read_data
 from egress_server.targets.kubernetes.configmap.mesh_settings import ignored_namespaces, read_mesh_settings
 from egress_server.targets.kubernetes.informer.objects import CachedObject
@@ -20,7 +20,7 @@ from egress_server.targets.kubernetes.last_applied import SavedFields
 REVISION_LABEL = "istio.io/rev"
 DEFAULT_REVISION = "default"
 """The revision of an istiod that was installed without one."""
-_ISTIO_KINDS = frozenset(kind.name for kind in ISTIO_KINDS)
+_ISTIO_KINDS = frozenset(kind.name for kind in (*ISTIO_KINDS, WORKLOAD_ENTRY))
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,14 @@ from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.informer.watch_specs import injector_name
 from egress_server.targets.kubernetes.interception.admission import ScopedRules, read_scoped_rules
 from egress_server.targets.kubernetes.interception.survey import Injection
+from egress_server.targets.kubernetes.label_selector import WorkloadSelector
 from egress_server.targets.kubernetes.last_applied import SavedFields, last_applied_key, read_last_applied
 from egress_server.targets.kubernetes.merge.owned_fields import fields_object
 from egress_server.targets.kubernetes.merge.registry import OWNED_FIELDS, containing_object
 from egress_server.targets.kubernetes.observe.inventory import injector_values
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive, Observation
+from egress_server.targets.kubernetes.observe.selection import workload_selector
+from egress_server.targets.kubernetes.observe.services import ServiceObjects
 
 
 class Observer:
@@ -64,6 +67,20 @@ class Observer:
     def namespaces(self) -> dict[str, Mapping[str, str]]:
         """The labels of each namespace."""
         return {key.name: found.labels for key, found in self._cache.objects_of(kinds.NAMESPACE).items()}
+
+    def services(self) -> ServiceObjects:
+        """The Services and what serves them."""
+        slices, workloads = kinds.ENDPOINT_SLICE, kinds.WORKLOAD_ENTRY
+        return ServiceObjects(
+            services=self._cache.objects_of(kinds.SERVICE).values(),
+            endpoint_slices=self._cache.objects_of(slices).values() if self._cache.served(slices) else None,
+            workload_entries=self._cache.objects_of(workloads).values() if self._cache.served(workloads) else None,
+        )
+
+    def workload_selectors(self) -> frozenset[WorkloadSelector]:
+        """Those of all ServiceEntries."""
+        found = map(workload_selector, self._cache.objects_of(kinds.SERVICE_ENTRY).values())
+        return frozenset(selector for selector in found if selector is not None)
 
     def injection(self) -> Injection:
         """The interception rules that new pods get. Raises PermanentError STATE_UNREADABLE."""

@@ -29,8 +29,8 @@ def project_destination_rule(builder: ProjectionBuilder, obj: IstioObject) -> No
 
 
 def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
-    """The oldest foreign one for the host in our namespace that a client of ours sees, unless istiod merges it into
-    ours. One with a workloadSelector applies besides ours."""
+    """The oldest foreign one for the host in this namespace that a client of the managed one sees, unless istiod merges
+    it into that. One with a workloadSelector applies besides it."""
     ours = builder.observed.managed(key_of(obj))
     namespace, export_to = obj["metadata"]["namespace"], set(obj["spec"]["exportTo"])
     for other in builder.observed.foreign("DestinationRule", namespace):

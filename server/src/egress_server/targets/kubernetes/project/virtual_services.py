@@ -7,10 +7,10 @@ from typing import Any
 
 from egress_server.domain.istio.manifest import full_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
-from egress_server.domain.model.resources import HeaderMatch, MatchKind
 from egress_server.domain.render.host_traffic import virtual_service_rank
-from egress_server.domain.render.route_names import without_plain
-from egress_server.domain.render.virtual_service import merge_headers, only_injects_faults, render_headers
+from egress_server.domain.render.match import combined
+from egress_server.domain.render.route_names import in_foreign_object, own_name, without_fault
+from egress_server.domain.render.virtual_service import only_injects_faults
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes
@@ -37,7 +37,7 @@ def faulted_routes(
             matches = _all_matches(fault.get("match") or _ANY, route.get("match") or _ANY)
             if not matches:
                 continue
-            name = without_plain(fault["name"]) + (f"/their-{number}" if number else "")
+            name = own_name(fault["name"]) + (f"/their-{number}" if number else "")
             routes.append(_faulted(name, fault, route, matches))
             ending[name] = ends[fault["name"]]
             number += 1
@@ -58,8 +58,7 @@ def for_clients(route: Route, clients: Collection[str]) -> dict[str, Any]:
 def for_host(route: Route, host: str) -> dict[str, Any]:
     """The route restricted to one host, for a VirtualService with several; the authority may include a port."""
     authority = {"authority": {"regex": rf"{re.escape(host)}(:\d+)?"}}
-    matches = [{**match, **authority} for match in route.get("match") or _ANY]
-    return {**route, "match": matches}
+    return {**route, "match": _all_matches(route.get("match") or _ANY, [authority])}
 
 
 def _faulted(name: str, fault: Route, route: Route, matches: Sequence[Match]) -> dict[str, Any]:
@@ -71,37 +70,7 @@ def _faulted(name: str, fault: Route, route: Route, matches: Sequence[Match]) ->
 
 def _all_matches(ours: Iterable[Match], foreign: Sequence[Match]) -> list[Match]:
     """Every combination of one match of each, without those that no request can satisfy."""
-    return [both for match in ours for other in foreign if (both := _combined(match, other)) is not None]
-
-
-def _combined(ours: Match, other: Match) -> Match | None:
-    """Both matches as one; None if no request can satisfy both."""
-    merged = {**other, **ours}
-    for key in ("port", "sourceNamespace"):
-        if key in ours and key in other and ours[key] != other[key]:
-            return None
-    if "sourceLabels" in ours and "sourceLabels" in other:
-        labels = {**other["sourceLabels"], **ours["sourceLabels"]}
-        if any(labels[key] != value for key, value in other["sourceLabels"].items()):
-            return None
-        merged["sourceLabels"] = labels
-    if "headers" in ours and "headers" in other:
-        headers = merge_headers(_headers(other["headers"]), _headers(ours["headers"]))
-        if headers is None:
-            return None
-        merged["headers"] = render_headers(headers)
-    return merged
-
-
-def _headers(headers: Mapping[str, Mapping[str, str]]) -> list[HeaderMatch]:
-    return [_header(name, condition) for name, condition in headers.items()]
-
-
-def _header(name: str, condition: Mapping[str, str]) -> HeaderMatch:
-    for kind in (MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX):
-        if kind.value in condition:
-            return HeaderMatch(name, kind, condition[kind.value])
-    return HeaderMatch(name)
+    return [both for match in ours for other in foreign if (both := combined(match, other)) is not None]
 
 
 def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> None:
@@ -118,8 +87,8 @@ def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> Non
 
 
 def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
-    """The oldest foreign VirtualService for the host that is older than ours, or that Istio prefers to it, for some of
-    its clients. If ours is exported to all, those in its own namespace are considered."""
+    """The oldest foreign VirtualService for the host that is older than the managed one, or that Istio prefers to it,
+    for some of its clients. If that is exported to all, those in its own namespace are considered."""
     ours = builder.observed.managed(key_of(obj))
     namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
     for other in builder.foreign_virtual_services(full_name(obj["spec"]["hosts"][0], namespace)):
@@ -161,13 +130,14 @@ def _routes(
     if foreign and only_injects_faults(obj):
         ours, ends = faulted_routes([route for route in ours if "fault" in route], foreign, ends)
     if owner.content["hosts"] != [host]:
-        ours = [for_host(route, host) for route in ours]
+        ours = [restricted for route in ours if (restricted := for_host(route, host))["match"]]
     if clients := exported_to(obj):
         ours = [restricted for route in ours if (restricted := for_clients(route, clients))["match"]]
-        ends = {name: end for name, end in ends.items() if name in {route["name"] for route in ours}}
-    return [route if "fault" in route or route["name"] in ends else _named(route, host) for route in ours], ends
+    names = {route["name"]: _named(route["name"], host) for route in ours}
+    renamed = [{**route, "name": names[route["name"]]} for route in ours]
+    return renamed, {names[name]: end for name, end in ends.items() if name in names}
 
 
-def _named(route: dict[str, Any], host: str) -> dict[str, Any]:
-    """Under a name that no foreign route has."""
-    return {**route, "name": f"egress-{host}/{route['name']}"}
+def _named(name: str, host: str) -> str:
+    """A name that no foreign route has."""
+    return in_foreign_object(name, host) if without_fault(name) else name

@@ -1,0 +1,122 @@
+"""A question about a connection, and what the configuration says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A connection to `destination` that dials `address`, an IP address, and the request on it.
+
+    `headers` are by lower-case name, without pseudo headers. `port` is where it dials if that is not the destination's
+    port. A client of a tcp destination sends nothing before the server does unless it `speaks_first`; one of a tls or
+    https destination offers `alpn`.
+    """
+
+    destination: Destination
+    address: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    alpn: tuple[str, ...] = ("http/1.1",)
+    speaks_first: bool = False
+
+    @property
+    def request_headers(self) -> Mapping[str, str]:
+        """All headers, as Envoy matches them."""
+        pseudo = {":method": self.method, ":authority": self.authority, ":path": self.destination.path or "/"}
+        return {**self.headers, **pseudo, ":scheme": "http"}
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header."""
+        return self.headers.get("host") or self.destination.authority
+
+
+@dataclass(frozen=True, slots=True)
+class LiveUpstream:
+    """An Envoy cluster that gets `share` (0 to 1) of the connections, and what happens to those.
+
+    `cause` is as that of LiveDecision. `host`, `port` and `subset` are those of the registered service, empty and 0 for
+    other clusters. `endpoints` are ADDRESS:PORT that may be used; None if the cluster connects to the dialed address or
+    resolves the request's own host. `sni` is the server name of TLS that the sidecar originates, `http2` whether it
+    speaks HTTP/2.
+    """
+
+    cluster: str
+    share: float
+    outcome: Outcome
+    cause: str
+    host: str = ""
+    port: int = 0
+    subset: str = ""
+    endpoints: tuple[str, ...] | None = None
+    originates_tls: bool = False
+    sni: str = ""
+    http2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFault:
+    """A fault of the route. `delay` in seconds, 0 for none; shares are 0 to 1. An abort has an `http_status` or a
+    `grpc_status`."""
+
+    delay: float = 0.0
+    delay_share: float = 0.0
+    http_status: int = 0
+    grpc_status: int | None = None
+    abort_share: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """How many requests are delayed, aborted, or both."""
+        return 1 - (1 - self.delay_share) * (1 - self.abort_share)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedRoute:
+    """A route of an HTTP request. `owner` is the VirtualService that it comes from, NAMESPACE/NAME, empty if the
+    configuration does not say. `status` is what the sidecar answers itself, 0 if it forwards."""
+
+    table: str
+    virtual_host: str = ""
+    name: str = ""
+    owner: str = ""
+    status: int = 0
+    location: str = ""
+    fault: RouteFault | None = None
+    timeout: float | None = None
+    retries: int = 0
+    rewritten_host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDecision:
+    """What the sidecar does with a connection.
+
+    `outcome` is that of the largest share, and `shares` has all of them; `cause` is an UPPER_SNAKE_CASE reason:
+    SENT, UNREGISTERED_PASSED, BLACK_HOLE, DIRECT_RESPONSE, REDIRECTED, NO_ROUTE, UNKNOWN_CLUSTER, CLUSTER_WARMING,
+    NO_UPSTREAM_ADDRESS, FAULT, NO_FILTER_CHAIN, NOT_HTTP, WAITS_FOR_CLIENT, UNDECIDED.
+
+    `owner` is the VirtualService (NAMESPACE/NAME) whose route applies. `routes` are the routes that the request may
+    take: more than one only if a match is undecided, none for a connection that is not read as HTTP. `undecided` names
+    what decides and is not known here; the outcome is then INCONCLUSIVE, and upstreams and routes are possible ones.
+    """
+
+    outcome: Outcome
+    cause: str
+    shares: Mapping[Outcome, float] = field(default_factory=dict)
+    listener: str = ""
+    filter_chain: str = ""
+    sees_requests: bool = False
+    owner: str = ""
+    routes: tuple[MatchedRoute, ...] = ()
+    upstreams: tuple[LiveUpstream, ...] = ()
+    undecided: tuple[str, ...] = ()
+
+    @property
+    def also(self) -> tuple[Outcome, ...]:
+        """The outcomes of the other connections."""
+        return tuple(outcome for outcome in self.shares if outcome is not self.outcome)
