@@ -45,7 +45,8 @@ def test_interception_decides_first() -> None:
     wanted = held(BLOCK, BANK, fault(), out)
     assert predict(wanted, "default", HTTP, address="203.0.113.9") == Expectation(Outcome.BYPASSED, out.name, 6)
     assert predict(wanted, "default", HTTP, address="198.51.100.9").outcome is Outcome.FAULTED
-    assert predict(wanted, "default", HTTP).outcome is Outcome.FAULTED
+    unknown = predict(wanted, "default", HTTP)
+    assert (unknown.outcome, unknown.resource) == (Outcome.INCONCLUSIVE, out.name)
 
 
 def test_interception_of_the_workload() -> None:
@@ -183,11 +184,13 @@ def test_what_is_registered_on_other_ports_strays_to_port_80() -> None:
     elsewhere, some = entry("bank", ports=ports("8080:HTTP")), fault(ports=(8080,))
     assert outcome(elsewhere) is Outcome.PASSTHROUGH
     assert outcome(elsewhere, fault()) is Outcome.FAULTED
-    assert predict(held(elsewhere, some), "default", HTTP) == Expectation(Outcome.BLOCKED, some.name, 4)
+    stray = predict(held(elsewhere, some), "default", HTTP)
+    assert (stray.outcome, stray.resource, stray.upstreams) == (Outcome.BLOCKED, elsewhere.name, ())
     slow = replace(elsewhere, traffic=TrafficSettings(timeout=3.0))
-    assert predict(held(slow), "default", HTTP) == Expectation(Outcome.BLOCKED, slow.name, 3)
+    assert predict(held(slow), "default", HTTP).outcome is Outcome.BLOCKED
     led = replace(elsewhere, traffic=TrafficSettings(routes=(Route((WeightedDestination("other.example.com"),)),)))
-    assert outcome(led) is Outcome.INCONCLUSIVE
+    assert outcome(led) is Outcome.BLOCKED
+    assert outcome(led, entry("other")) is Outcome.REGISTERED
     assert outcome(replace(slow, export_to=("prod",))) is Outcome.PASSTHROUGH
 
 
@@ -271,7 +274,7 @@ def test_http_beside_tcp() -> None:
     assert listener(web, ranged, to=to, address="203.0.113.9") == (Outcome.REGISTERED, "range")
     assert listener(web, ranged, to=to, address="198.51.100.7") == (Outcome.REGISTERED, "web")
     silent = Destination("tcp", HOST, 8000)
-    assert listener(web, ranged, to=silent, address="203.0.113.9") == (Outcome.INCONCLUSIVE, "")
+    assert listener(web, ranged, to=silent, address="203.0.113.9") == (Outcome.INCONCLUSIVE, "web")
 
 
 def test_silence_where_the_sidecar_waits() -> None:
@@ -297,7 +300,7 @@ def test_final_dot() -> None:
 
 def test_decision_names_every_step() -> None:
     """An evaluation contains the result of each step, not only the outcome."""
-    out = interception()
+    out = interception(include_cidrs=("0.0.0.0/0",))
     decision = evaluate(held(BLOCK, BANK, fault(), out), Request(HTTP, "default"))
     assert decision.interception == out
     assert decision.capture.captured

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.probe.verdicts import Outcome, Upstream
 from egress_server.domain.simulate.evaluate import Evaluation
-from egress_server.domain.simulate.faults import describe_effect
+from egress_server.domain.simulate.faults import describe_effect, fault_percent
 from egress_server.domain.simulate.istiod.services import Service
 from egress_server.domain.simulate.istiod.upstreams import ClusterState, SentTo
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService
@@ -110,7 +110,8 @@ def _routes_steps(effective: Effective, evaluation: Evaluation) -> Iterator[str]
         rule = effect.rule
         if rule and (rule.delay or rule.abort):
             fault = path.faults.get(rule.name) or name
-            yield f"Fault: {fault} {describe_effect(rule.delay, rule.abort)}."
+            others = " Other requests are not affected." if fault_percent(rule.delay, rule.abort) < 100 else ""
+            yield f"Fault: {fault} {describe_effect(rule.delay, rule.abort)}.{others}"
 
 
 def describe_virtual_service(effective: Effective, vs: VirtualService) -> str:
@@ -149,7 +150,8 @@ def _upstream_steps(effective: Effective, evaluation: Evaluation) -> Iterator[st
             yield f"Upstream: {_name(each.upstream)} {reason}, so {result}."
         elif each.tls and each.rule:
             rules = " and ".join(effective.foreign.describe(name) for name in each.rule.resources)
-            yield f"TLS by DestinationRule: {rules} makes the sidecar originate TLS ({each.tls.value}) to {_name(each.upstream)}."
+            to = _name(each.upstream)
+            yield f"TLS by DestinationRule: {rules} makes the sidecar originate TLS ({each.tls.value}) to {to}."
 
 
 def _reason(service: Service | None, sent: SentTo) -> str:
@@ -159,8 +161,8 @@ def _reason(service: Service | None, sent: SentTo) -> str:
     reason = _STATES[sent.state]
     if sent.service and sent.state is ClusterState.UNKNOWN_PORT and service and service.entry is not sent.service.entry:
         return (
-            f"is taken from {sent.service.entry.name}, which lacks that port: Istio merges the ports of entries only if "
-            "their namespace, resolution, labels, workload selector and exportTo are equal"
+            f"is provided by {sent.service.entry.name}, which lacks that port: Istio merges the ports of entries only "
+            "if their namespace, resolution, labels, workload selector and exportTo are equal"
         )
     if sent.service and sent.service.host != sent.upstream.host:
         return f"is registered as {sent.service.host}, and Istio compares the case of names here"

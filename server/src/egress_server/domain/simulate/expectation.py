@@ -7,7 +7,7 @@ from egress_server.domain.desired.effective import Effective
 from egress_server.domain.istio.virtual_service import HttpRule
 from egress_server.domain.model.resources import Interception
 from egress_server.domain.probe.verdicts import Expectation, Outcome, Upstream
-from egress_server.domain.simulate.faults import spares_some
+from egress_server.domain.simulate.faults import fault_percent
 from egress_server.domain.simulate.interception import CaptureDecision
 from egress_server.domain.simulate.istiod.upstreams import ClusterState, SentTo
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService
@@ -121,10 +121,11 @@ def _by_rule(path: Path, vs: VirtualService, effect: RuleInEffect) -> Expectatio
 
 def _faulted(path: Path, vs: VirtualService, rule: HttpRule, unaffected: Expectation) -> Expectation:
     also: tuple[Outcome, ...] = ()
-    if spares_some(rule.delay, rule.abort):
+    percent = fault_percent(rule.delay, rule.abort)
+    if percent < 100:
         also = tuple(outcome for outcome in (unaffected.outcome, *unaffected.also) if outcome is not Outcome.FAULTED)
     resource = path.faults.get(rule.name, "") or vs.resource
-    return replace(unaffected, outcome=Outcome.FAULTED, resource=resource, also=also)
+    return replace(unaffected, outcome=Outcome.FAULTED, resource=resource, also=also, fault_percent=percent)
 
 
 def _others(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

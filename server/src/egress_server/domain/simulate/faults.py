@@ -27,9 +27,9 @@ def fault_mismatch(fault: Fault, request: Request) -> str:
     return ""
 
 
-def spares_some(delay: Delay | None, abort: Abort | None) -> bool:
-    """Whether a fault leaves some requests alone: percentages are random."""
-    return max(part.percent for part in (delay, abort) if part) < 100
+def fault_percent(delay: Delay | None, abort: Abort | None) -> float:
+    """The share of requests that a fault affects: at least that of its greater part."""
+    return max(part.percent for part in (delay, abort) if part)
 
 
 def describe_effect(delay: Delay | None, abort: Abort | None) -> str:

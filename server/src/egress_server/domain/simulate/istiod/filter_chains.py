@@ -13,8 +13,9 @@ _ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class FilterChain:
-    """A filter chain that exists because of a service, None if an unknown one is assumed. It is for connections to some server names and address ranges,
-    all if there are none, and sends them to its targets, as a VirtualService or else the service itself says.
+    """A filter chain that exists because of a service, None if an unknown one is assumed. It is for connections to some
+    server names and address ranges, all if there are none, and sends them to its targets, as a VirtualService or else
+    the service itself says.
 
     One that `is_http` is for plaintext HTTP and has routes: those of the port, or only those of `routes_of`.
     """

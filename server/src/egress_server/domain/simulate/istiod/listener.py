@@ -52,8 +52,9 @@ class Listener:
         return self.locked or (protocol is not self.protocol and bool({protocol, self.protocol} & _ALONE))
 
     def waits_because_of(self) -> Service | None:
-        """The first service because of which it waits."""
-        return next((chain.service for chain in self.chains if chain.is_http or chain.server_names), None)
+        """The oldest service because of which it waits."""
+        causes = [chain.service for chain in self.chains if chain.is_http or chain.server_names]
+        return next((service for service in (*causes, *self.services) if service), None)
 
 
 def find_listener(scope: SidecarScope, request: Request, address: str) -> Listener | None:
