@@ -19,7 +19,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS := true
 endif
 
-.PHONY: help demo run test test-pythons test-sdk-versions test-mesh check docs bench gen image version dist lock setup clean
+.PHONY: help demo run test test-pythons test-sdk-versions test-mesh truth check docs bench gen image version dist lock setup clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -52,6 +52,9 @@ test-sdk-versions: $(STAMP) ## Run the SDK's tests on the oldest and newest grpc
 
 test-mesh: $(STAMP) ## Run the tests on real meshes, as root on Linux (ARGS='-k name' to narrow)
 	@$(BIN)/python -m tests.mesh $(ARGS)
+
+truth: $(STAMP) ## Ask N random questions about worlds of SEED: the model, istiod, curl (ONLY=world to ask again)
+	@$(BIN)/python -m tests.truth --seed $(or $(SEED),1) --questions $(or $(N),2000) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 check: $(STAMP) ## Lint, types, layers, contract, generated code, tracked text, word list
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .

@@ -21,6 +21,11 @@ _KINDS = {
     "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
     "DaemonSet": "/apis/apps/v1/namespaces/{}/daemonsets",
     "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
+    "ServiceEntry": "/apis/networking.istio.io/v1/namespaces/{}/serviceentries",
+    "VirtualService": "/apis/networking.istio.io/v1/namespaces/{}/virtualservices",
+    "DestinationRule": "/apis/networking.istio.io/v1/namespaces/{}/destinationrules",
+    "Sidecar": "/apis/networking.istio.io/v1/namespaces/{}/sidecars",
+    "WorkloadEntry": "/apis/networking.istio.io/v1/namespaces/{}/workloadentries",
 }
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"

@@ -44,6 +44,11 @@ class ApiServer:
         return f"https://127.0.0.1:{self.port}"
 
     @property
+    def etcd_url(self) -> str:
+        """Where its etcd listens."""
+        return f"http://127.0.0.1:{self._etcd_port}"
+
+    @property
     def authority(self) -> Path:
         """The certificate that clients trust."""
         return self._folder / "certs" / "apiserver.crt"
@@ -61,6 +66,7 @@ class ApiServer:
             "initial-advertise-peer-urls": peer,
             "initial-cluster": f"etcd={peer}",
             "unsafe-no-fsync": "true",  # the data lives as long as the run
+            "max-txn-ops": "4096",
         }
         self._run.spawn("etcd", [self._binaries.etcd, *_flags(flags)], self._folder)
         self.start_server()

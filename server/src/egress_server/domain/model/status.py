@@ -23,13 +23,14 @@ class Problem:
     """Why something is not in its desired state; `retry_time` is set if the applier will try again.
 
     `token` is set if a guard requires an approval. It identifies exactly what was found, so that an approval never
-    covers anything else.
+    covers anything else. If the cluster holds a resource in part, `held` has the kinds of its objects that are there.
     """
 
     reason: str
     message: str
     retry_time: datetime | None = None
     token: str = ""
+    held: tuple[str, ...] = ()
 
 
 UNSUPPORTED = "UNSUPPORTED"

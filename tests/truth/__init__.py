@@ -1,0 +1,1 @@
+"""Compares what the model says about random worlds with what istiod, a sidecar and curl say."""

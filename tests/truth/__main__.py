@@ -1,0 +1,75 @@
+"""Random worlds on a real cluster: `make truth SEED=1 N=2000`.
+
+Every disagreement is shrunk and printed; `ONLY=SEED` asks about one world again.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from tests.mesh.harness.cluster import machine
+from tests.mesh.harness.cluster.binaries import find_or_build, print_progress
+from tests.mesh.harness.cluster.mesh import Mesh
+from tests.mesh.harness.run.run import Run
+from tests.truth.cluster.cluster import ISTIOD, TruthCluster
+from tests.truth.generate.world import random_world
+from tests.truth.run import Disagreement, Tally, ask, shrink
+
+_QUESTIONS_PER_WORLD = 50
+_MESH = 7
+_NETWORK = f"10.{200 + _MESH}"
+
+
+def main() -> int:
+    """The exit code: 1 if something disagrees."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--questions", type=int, default=2000)
+    arguments.add_argument("--only", type=int)
+    arguments.add_argument("--shrink", type=int, default=10, help="how many kinds of disagreements to shrink")
+    options = arguments.parse_args()
+    if missing := machine.prepare(print_progress):
+        print(machine.boxed(missing))
+        return 1
+    with Run() as run:
+        mesh = Mesh(run, find_or_build(print_progress), _MESH, ISTIOD)
+        mesh.start()
+        cluster = TruthCluster(mesh)
+        try:
+            return _run(cluster, options)
+        finally:
+            cluster.close()
+            mesh.stop()
+
+
+def _run(cluster: TruthCluster, options: argparse.Namespace) -> int:
+    tally, began, worlds = Tally(), time.monotonic(), 0
+    while tally.asked < options.questions:
+        seed = options.only if options.only is not None else options.seed * 1_000_000 + worlds
+        ask(cluster, cluster.admitted(random_world(seed, _NETWORK, _QUESTIONS_PER_WORLD)), tally)
+        worlds += 1
+        if options.only is not None:
+            break
+    seconds = time.monotonic() - began
+    print(f"truth: {tally.asked} questions about {worlds} worlds in {seconds:.0f} s")
+    print(f"truth: outcomes {_shares(tally.outcomes)}; undecided {dict(tally.undecided) or 'none'}")
+    kinds = Counter(found.kind for found in tally.found)
+    for kind, count in kinds.most_common():
+        print(f"truth: {count} x {kind}")
+    for kind, _ in kinds.most_common(options.shrink):
+        first = next(found for found in tally.found if found.kind == kind)
+        print(shrink(cluster, first))
+    print(f"truth: {len(tally.found)} of {tally.asked} answers differ")
+    return 1 if tally.found else 0
+
+
+def _shares(counts: Counter[str]) -> str:
+    total = sum(counts.values())
+    return ", ".join(f"{name} {100 * count / total:.1f} %" for name, count in counts.most_common())
+
+
+__all__ = ["Disagreement"]
+
+if __name__ == "__main__":
+    sys.exit(main())

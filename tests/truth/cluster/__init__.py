@@ -1,0 +1,1 @@
+"""A real cluster that shows one world after the other."""

@@ -1,0 +1,33 @@
+"""A random world by its seed."""
+
+from dataclasses import replace
+from random import Random
+
+from tests.truth.generate import foreign, managed
+from tests.truth.generate.draw import Draw
+from tests.truth.generate.entries import service_entry
+from tests.truth.generate.questions import questions
+from tests.truth.generate.routes import virtual_service
+from tests.truth.world import Foreign, World
+
+
+def random_world(seed: int, network: str, count: int) -> World:
+    """The world of this seed, with `count` questions; Services get addresses that begin with `network`."""
+    draw = Draw(Random(seed))
+    policies = [managed.entry(draw) for _ in range(draw.one((0, 1, 1, 2, 2, 3)))]
+    policies += [managed.fault(draw) for _ in range(draw.one((0, 0, 1, 1, 2)))]
+    policies += [managed.outbound_policy(draw) for _ in range(draw.one((0, 0, 1, 1, 2)))]
+    found: list[Foreign] = []
+    for _ in range(draw.one((0, 1, 1, 2, 3))):
+        found += service_entry(draw)
+    for _ in range(draw.one((0, 0, 1, 1, 2, 3))):
+        found += virtual_service(draw)
+    for _ in range(draw.one((0, 0, 1, 1, 2))):
+        found += foreign.destination_rule(draw)
+    for _ in range(draw.one((0, 0, 0, 1, 2))):
+        found += foreign.sidecar(draw)
+    for _ in range(draw.one((0, 1, 1, 2))):
+        found += foreign.service(draw, network)
+    objects = {each.name: each for each in found}
+    world = World(seed, tuple(policies), tuple(objects.values()), foreign.mesh_config(draw))
+    return replace(world, questions=questions(draw, world, network, count))

@@ -1,0 +1,96 @@
+"""Asks about worlds until enough questions are answered."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from egress_server.domain.live.config import SidecarConfig
+from egress_server.domain.live.decision import LiveDecision
+from tests.truth.cluster.cluster import Shown, TruthCluster
+from tests.truth.compare import Answer, identity_of, live_answer, live_config, model_answer, quick_answer
+from tests.truth.world import Question, World
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A question about a world to which there are different answers. `quick`: the model's quick path differs from its
+    full one, and `model` is the quick answer."""
+
+    world: World
+    question: Question
+    model: Answer
+    istiod: Answer
+    decision: LiveDecision
+    quick: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What differs: similar disagreements have the same."""
+        what: list[tuple[str, object, object]] = [("outcome", self.model.outcomes, self.istiod.outcomes)]
+        what += [("routed by", self.model.routed_by, self.istiod.routed_by)]
+        what += [("upstream", self.model.upstreams, self.istiod.upstreams)]
+        differing = next((name for name, ours, theirs in what if ours != theirs), "nothing")
+        outcomes = f"{_outcomes(self.model)} / {_outcomes(self.istiod)}" if differing == "outcome" else ""
+        return " ".join(filter(None, ["quick" if self.quick else "", self.question.scheme, differing, outcomes]))
+
+    def __str__(self) -> str:
+        """The world, the question and the answers."""
+        lines = [f"# seed {self.world.seed}: {self.kind}", str(self.world), f"question {self.question}"]
+        lines += [f"model    {self.model}", f"istiod   {self.istiod}", f"         {self.decision}"]
+        return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The questions so far: how many, how many without an answer, and the outcomes."""
+
+    asked: int = 0
+    undecided: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    found: list[Disagreement] = field(default_factory=list)
+
+
+def ask(cluster: TruthCluster, world: World, tally: Tally) -> Shown:
+    """Asks all questions about a world, which is shown for that."""
+    shown = cluster.show(world)
+    tally.found += list(disagreements(cluster, shown, tally))
+    return shown
+
+
+def disagreements(cluster: TruthCluster, shown: Shown, tally: Tally) -> Iterator[Disagreement]:
+    """The questions to which the answers differ."""
+    configs: dict[str, SidecarConfig] = {}
+    for question in shown.world.questions:
+        identity = identity_of(question)
+        if str(identity) not in configs:
+            configs[str(identity)] = live_config(cluster.configuration(identity))
+        live, decision = live_answer(configs[str(identity)], question)
+        tally.asked += 1
+        if live is None:
+            tally.undecided.update(decision.undecided)
+            continue
+        tally.outcomes.update([_outcomes(live)])
+        world = shown.world.only(question)
+        model, quick = model_answer(shown.effective, question), quick_answer(shown.effective, question)
+        if model != live:
+            yield Disagreement(world, question, model, live, decision)
+        elif quick != live:
+            yield Disagreement(world, question, quick, live, decision, quick=True)
+
+
+def shrink(cluster: TruthCluster, found: Disagreement) -> Disagreement:
+    """The smallest world in which the same answers differ."""
+    smallest, progress = found, True
+    while progress:
+        progress = False
+        for world in smallest.world.smaller():
+            again = Tally()
+            ask(cluster, world, again)
+            if again.found and again.found[0].kind == found.kind:
+                smallest, progress = again.found[0], True
+                break
+    return smallest
+
+
+def _outcomes(answer: Answer) -> str:
+    return "+".join(sorted(outcome.value for outcome in answer.outcomes))

@@ -1,0 +1,99 @@
+"""A world: policies next to foreign objects on one cluster, and the questions about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from egress_server.domain.model.resources import Resource
+from tests.truth.cluster.etcd import Object
+
+CLUSTER_ID = "c0"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A managed resource, created `at` so many seconds after the beginning of the world."""
+
+    resource: Resource
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A foreign object, created `at` so many seconds after the beginning of the world."""
+
+    obj: Object
+    at: int
+
+    @property
+    def name(self) -> str:
+        """KIND/NAMESPACE/NAME."""
+        meta = self.obj["metadata"]
+        return f"{self.obj['kind']}/{meta['namespace']}/{meta['name']}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A connection that a workload makes to `host`, for which it dials `address`."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    scheme: str
+    host: str
+    port: int
+    address: str
+    path: str = "/"
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    family: str = "IPv4"
+
+    def __str__(self) -> str:
+        """As on a command line."""
+        labels = ",".join(f"{key}={value}" for key, value in self.labels.items())
+        headers = "".join(f" -H {key}:{value}" for key, value in self.headers.items())
+        method = "" if self.method == "GET" else f" -X {self.method}"
+        path = "" if self.path == "/" else self.path
+        return (
+            f"{self.scheme}://{self.host}:{self.port}{path} at {self.address}{method}{headers} "
+            f"from {self.namespace}/{labels} ({self.family})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`mesh` are the settings of MeshConfig that other clients made."""
+
+    seed: int
+    policies: tuple[Policy, ...] = ()
+    objects: tuple[Foreign, ...] = ()
+    mesh: Mapping[str, Any] = field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
+
+    def only(self, question: Question) -> "World":
+        """The same world, about which one question is asked."""
+        return replace(self, questions=(question,))
+
+    def smaller(self) -> list["World"]:
+        """The worlds that lack one policy, object or setting."""
+        found = [replace(self, objects=_without(self.objects, i)) for i in range(len(self.objects))]
+        found += [replace(self, policies=_without(self.policies, i)) for i in range(len(self.policies))]
+        found += [replace(self, mesh={k: v for k, v in self.mesh.items() if k != key}) for key in self.mesh]
+        return found
+
+    def __str__(self) -> str:
+        """As YAML, with the questions as comments."""
+        parts: list[Any] = [{"kind": "MeshConfig", **self.mesh}] if self.mesh else []
+        texts = [f"# created at second {each.at}\n{_dump(each.obj)}" for each in self.objects]
+        texts += [_dump(part) for part in parts]
+        texts += [f"# created at second {each.at}\n# {each.resource}\n" for each in self.policies]
+        return "---\n".join(texts)
+
+
+def _without(items: tuple[Any, ...], index: int) -> tuple[Any, ...]:
+    return items[:index] + items[index + 1 :]
+
+
+def _dump(content: Any) -> str:
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120)
