@@ -65,11 +65,11 @@ def report_to_domain(message: pb.LiveEvaluation) -> LiveReport:
     )
 
 
-def _outcome_to_proto(outcome: Outcome) -> probe_pb2.ProbeResponse.Outcome:
+def _outcome_to_proto(outcome: Outcome) -> probe_pb2.ProbeResponse.Outcome.ValueType:
     return probe_pb2.ProbeResponse.Outcome.Value(outcome.value)
 
 
-def _outcome_to_domain(outcome: probe_pb2.ProbeResponse.Outcome) -> Outcome:
+def _outcome_to_domain(outcome: probe_pb2.ProbeResponse.Outcome.ValueType) -> Outcome:
     try:
         return Outcome(probe_pb2.ProbeResponse.Outcome.Name(outcome))
     except ValueError:  # of a newer agent

@@ -137,16 +137,20 @@ class _Job(Generic[T]):
     attempt: Attempt
     reply: asyncio.Future[T] = field(default_factory=asyncio.Future)
 
-    @property
-    def command(self) -> pb.AttachResponse:
-        """The message to the agent."""
-        return pb.AttachResponse(attempt=command_to_proto(self.id, self.attempt))
-
     def fail(self, error: EgressError) -> None:
         """Ends it with an error, unless it has a result. The caller may be gone."""
         if not self.reply.done():
             self.reply.set_exception(error)
             self.reply.exception()
+
+
+class _Attempt(_Job[Evidence]):
+    """An attempt of one session."""
+
+    @property
+    def command(self) -> pb.AttachResponse:
+        """The message to the agent."""
+        return pb.AttachResponse(attempt=command_to_proto(self.id, self.attempt))
 
 
 class _Evaluation(_Job[LiveReport]):
@@ -158,7 +162,7 @@ class _Evaluation(_Job[LiveReport]):
         return pb.AttachResponse(evaluate=command_to_proto(self.id, self.attempt))
 
 
-_AnyJob = _Job[Evidence] | _Evaluation
+_AnyJob = _Attempt | _Evaluation
 
 
 class AgentSession:
@@ -187,7 +191,7 @@ class AgentSession:
 
     async def attempt(self, attempt: Attempt) -> Evidence:
         """Queues an attempt and waits for its result."""
-        job = _Job[Evidence](str(next(self._ids)), attempt)
+        job = _Attempt(str(next(self._ids)), attempt)
         self._enqueue(job)
         return await self._wait_for(job)
 
@@ -240,15 +244,15 @@ class AgentSession:
             self.end(error)
 
     def _receive(self, message: pb.AttachRequest) -> None:
-        match message.WhichOneof("message"), self._running:
-            case "result", _Job() as job:
-                if not isinstance(job, _Evaluation) and job.id == message.result.id and not job.reply.done():
-                    job.reply.set_result(result_to_domain(message.result))
-            case "evaluation", _Evaluation() as job:
-                if job.id == message.evaluation.id and not job.reply.done():
-                    job.reply.set_result(report_to_domain(message.evaluation.evaluation))
-            case ((None | "hello"), _):
-                raise invalid("message", "must be a result or an evaluation: hello was already sent")
+        job = self._running
+        if message.HasField("result"):
+            if isinstance(job, _Attempt) and job.id == message.result.id and not job.reply.done():
+                job.reply.set_result(result_to_domain(message.result))
+        elif message.HasField("evaluation"):
+            if isinstance(job, _Evaluation) and job.id == message.evaluation.id and not job.reply.done():
+                job.reply.set_result(report_to_domain(message.evaluation.evaluation))
+        else:
+            raise invalid("message", "must be a result or an evaluation: hello was already sent")
 
     def end(self, error: EgressError | None = None) -> None:
         """Ends the stream, with an error if given; waiting attempts are lost."""

@@ -24,5 +24,5 @@ def port_pattern(port: int) -> str:
 
 
 def host_pattern(port: int, host: str) -> str:
-    """Quoted for a URL: finds the clusters of this host on a port, of all wildcards there, and maybe of others."""
+    """Quoted for a URL: finds the clusters of this host on a port, of all wildcards there, and maybe more."""
     return quote(rf"^outbound\|{port}\|.*(\|\*|{re.escape(host[-_TAIL:])}$)")
