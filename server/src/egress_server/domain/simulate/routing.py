@@ -92,6 +92,14 @@ def may_not_apply(fault: Fault) -> bool:
     return uncertain or max(part.percent for part in (fault.delay, fault.abort) if part) < 100
 
 
+def fault_percent(fault: Fault) -> float:
+    """The percentage of matching requests that are delayed, aborted, or both."""
+    spared = 1.0
+    for part in (fault.delay, fault.abort):
+        spared *= 1 - part.percent / 100 if part else 1
+    return round(100 * (1 - spared), 6)
+
+
 def describe_effect(fault: Fault) -> str:
     """What a fault does to requests, for messages."""
     parts = []
