@@ -140,10 +140,11 @@ def test_fault_needs_http(protocol: str) -> None:
 
 
 def test_fault_of_an_entry_that_is_not_seen() -> None:
-    """A fault is exported to the same namespaces as the oldest entry for its host."""
+    """A fault affects those who get the host from an entry of its namespace, however old other entries are."""
     hidden = entry("h", namespace="prod", hosts=(HOST,), export_to=(".",))
-    assert outcome(hidden, BANK, fault()) is Outcome.REGISTERED
-    assert outcome(BANK, hidden, fault()) is Outcome.FAULTED
+    for resources in ((hidden, BANK), (BANK, hidden)):
+        assert outcome(*resources, fault()) is Outcome.FAULTED
+        assert outcome(*resources, fault(namespace="prod")) is Outcome.REGISTERED
 
 
 @pytest.mark.parametrize("to", [HTTPS, Destination("https", "other.example.com", 443), Destination("tcp", HOST, 443)])
