@@ -68,7 +68,7 @@ def _listener_step(effective: Effective, evaluation: Evaluation) -> str:
     if listener.address:
         return f"Listener: {listener.address} port {port} has a listener of its own, which gets all connections there."
     protocol = f"port {port} is read as HTTP, but this connection is not HTTP"
-    if not listener.reads_http:
+    if not listener.reads_http or (path.chain and path.chain.cidrs):
         protocol = f"port {port} is not read as HTTP"
     if any(chain.cidrs for chain in listener.chains):
         return f"Listener: {protocol}; such connections are distinguished by address."

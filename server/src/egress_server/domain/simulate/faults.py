@@ -28,8 +28,11 @@ def fault_mismatch(fault: Fault, request: Request) -> str:
 
 
 def fault_percent(delay: Delay | None, abort: Abort | None) -> float:
-    """The share of requests that a fault affects: at least that of its greater part."""
-    return max(part.percent for part in (delay, abort) if part)
+    """The percentage of matching requests that are delayed, aborted, or both."""
+    spared = 1.0
+    for part in (delay, abort):
+        spared *= 1 - part.percent / 100 if part else 1
+    return round(100 * (1 - spared), 6)
 
 
 def describe_effect(delay: Delay | None, abort: Abort | None) -> str:
