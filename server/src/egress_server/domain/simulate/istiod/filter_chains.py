@@ -86,7 +86,7 @@ def _names(names: Sequence[str]) -> frozenset[str]:
 
 
 def _networks(cidrs: Sequence[str]) -> frozenset[str]:
-    """The ranges without host bits; that of all addresses is no condition."""
+    """The ranges without host bits; that of all addresses sets no condition."""
     found = set()
     for text in cidrs:
         try:

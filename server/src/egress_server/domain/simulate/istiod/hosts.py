@@ -6,7 +6,7 @@ WILDCARD = "*"
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether a name stands for others, such as `*.example.com`."""
+    """Whether a name includes further names, such as `*.example.com`."""
     return host.startswith(WILDCARD)
 
 
@@ -18,7 +18,7 @@ def overlaps(one: str, other: str) -> bool:
 
 
 def is_subset(host: str, of: str) -> bool:
-    """Whether every name that `host` stands for is one that `of` stands for."""
+    """Whether every name that `host` includes is included in `of`."""
     if is_wildcard(of):
         return host.removeprefix(WILDCARD).endswith(of[1:]) and len(host) >= len(of) - (not is_wildcard(host))
     return host == of

@@ -1,7 +1,7 @@
 """The services that can affect a connection to a port.
 
 A mesh may have thousands of hosts on a port, which are distinguished by name: only those that match by name or address,
-or that capture every connection, matter. One HTTP and one TLS service stand in for all others, which only make the
+or that capture every connection, matter. One HTTP and one TLS service represent all others, which only make the
 listener wait for the client's first bytes.
 """
 

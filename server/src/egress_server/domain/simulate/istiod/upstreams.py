@@ -1,4 +1,4 @@
-"""What becomes of a connection that is sent to a host of the registry: whether its cluster exists, has endpoints, and
+"""What happens to a connection that is sent to a host of the registry: whether its cluster exists, has endpoints, and
 originates TLS (buildOutboundClusters in Istio's cluster.go)."""
 
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class SentTo:
 
 
 def send(scope: SidecarScope, labels: Labels, target: RouteTarget) -> SentTo:
-    """What becomes of connections of workloads with `labels` to a destination with a port."""
+    """What happens to connections of workloads with `labels` to a destination with a port."""
     upstream = Upstream(target.host, target.port, target.subset)
     weight = target.weight or 1
     service = scope.cluster_service(target.host)

@@ -90,7 +90,7 @@ def managed(effective: Effective, obj: IstioObject) -> VirtualService:
 
 
 def foreign_virtual_services(effective: Effective) -> Iterator[VirtualService]:
-    """Those of others, with the rules of their delegates."""
+    """The foreign ones, with the rules of their delegates."""
     found = [
         vs for vs in effective.foreign.virtual_services if vs.namespace not in effective.foreign.ignored_namespaces
     ]

@@ -104,7 +104,7 @@ class World:
         return self._entries
 
     def hosts_with_connection_rules(self) -> Iterator[str]:
-        """The hosts of VirtualServices that route connections by TLS or TCP rules: only those of others do."""
+        """The hosts of VirtualServices that route connections by TLS or TCP rules: only foreign ones do."""
         yield from (host for vs in self._foreign if vs.spec.tls or vs.spec.tcp for host in vs.spec.hosts)
 
     def concrete(self, host: str) -> list[str]:
