@@ -6,7 +6,7 @@ from egress_server.domain.desired.effective import Effective
 from egress_server.domain.probe.verdicts import Outcome, Upstream
 from egress_server.domain.simulate.evaluate import Evaluation
 from egress_server.domain.simulate.faults import describe_effect, fault_percent
-from egress_server.domain.simulate.istiod.services import Service
+from egress_server.domain.simulate.istiod.services import MeshService
 from egress_server.domain.simulate.istiod.upstreams import ClusterState, SentTo
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService
 from egress_server.domain.simulate.outbound_mode import INJECTOR, istio_config_map
@@ -154,7 +154,7 @@ def _upstream_steps(effective: Effective, evaluation: Evaluation) -> Iterator[st
             yield f"TLS by DestinationRule: {rules} makes the sidecar originate TLS ({each.tls.value}) to {to}."
 
 
-def _reason(service: Service | None, sent: SentTo) -> str:
+def _reason(service: MeshService | None, sent: SentTo) -> str:
     """Why an upstream gets nothing; empty if it does."""
     if sent.state.outcome is Outcome.REGISTERED:
         return ""

@@ -9,7 +9,7 @@ from egress_server.domain.simulate.istiod.filter_chains import FilterChain, choo
 from egress_server.domain.simulate.istiod.listener import Listener, find_listener
 from egress_server.domain.simulate.istiod.requests import Request, request_matches
 from egress_server.domain.simulate.istiod.scope import SidecarScope
-from egress_server.domain.simulate.istiod.services import Service
+from egress_server.domain.simulate.istiod.services import MeshService
 from egress_server.domain.simulate.istiod.upstreams import SentTo, send
 from egress_server.domain.simulate.istiod.virtual_hosts import VirtualHost, find_virtual_host
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService
@@ -61,7 +61,7 @@ class Path:
         return self.chain.virtual_service if self.chain else None
 
     @property
-    def service(self) -> Service | None:
+    def service(self) -> MeshService | None:
         """The service that gets the connection before any VirtualService decides; None if it is unregistered."""
         if self.hangs:
             return None

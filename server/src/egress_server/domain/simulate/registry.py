@@ -17,7 +17,7 @@ from egress_server.domain.model.selectors import Labels
 from egress_server.domain.observed.foreign_config import sidecar_name
 from egress_server.domain.observed.foreign_services import is_service
 from egress_server.domain.simulate.istiod.scope import SidecarScope
-from egress_server.domain.simulate.istiod.services import Service
+from egress_server.domain.simulate.istiod.services import MeshService
 from egress_server.domain.simulate.istiod.world import World, world_of
 from egress_server.domain.simulate.outbound_mode import effective_mode
 
@@ -76,7 +76,7 @@ def items_of_host(scope: SidecarScope, host: str) -> Iterator[RegistryItem]:
     """The items of one host."""
     declared: dict[int, ServiceEntry] = {}
     for spelled in sorted(scope.world.spellings(host)):
-        by_entry: dict[str, Service] = {}
+        by_entry: dict[str, MeshService] = {}
         for service in scope.world.services(spelled):
             by_entry.setdefault(service.entry.name, service)
         for service in by_entry.values():
@@ -84,7 +84,9 @@ def items_of_host(scope: SidecarScope, host: str) -> Iterator[RegistryItem]:
                 yield _item(scope, service, RegistryItem(host, port, service.entry), declared)
 
 
-def _item(scope: SidecarScope, service: Service, item: RegistryItem, declared: dict[int, ServiceEntry]) -> RegistryItem:
+def _item(
+    scope: SidecarScope, service: MeshService, item: RegistryItem, declared: dict[int, ServiceEntry]
+) -> RegistryItem:
     """The item as the sidecars see it; `declared` has the entries that declare the ports of the host so far."""
     entry, number = item.entry, item.port.number
     if reason := _hidden(scope, service):
@@ -104,7 +106,7 @@ def _item(scope: SidecarScope, service: Service, item: RegistryItem, declared: d
     return item
 
 
-def _hidden(scope: SidecarScope, service: Service) -> str:
+def _hidden(scope: SidecarScope, service: MeshService) -> str:
     """Why the sidecars don't see a service; empty if they do."""
     if not service.visible_to(scope.client):
         exported = ", ".join("its own namespace" if to == "." else to for to in sorted(service.export_to))
@@ -115,7 +117,7 @@ def _hidden(scope: SidecarScope, service: Service) -> str:
     return ""
 
 
-def _namespace_reason(scope: SidecarScope, host: str, chosen: Service) -> str:
+def _namespace_reason(scope: SidecarScope, host: str, chosen: MeshService) -> str:
     if chosen.namespace == scope.client:
         rule = "it is the client's own namespace"
     elif chosen.kubernetes:

@@ -13,7 +13,7 @@ from egress_server.domain.model.selectors import Labels
 from egress_server.domain.observed.foreign_config import destination_rule_name
 from egress_server.domain.render.destination_rule import needs_rule, render_destination_rules
 from egress_server.domain.simulate.istiod.hosts import most_specific
-from egress_server.domain.simulate.istiod.services import ANY, OWN, Service
+from egress_server.domain.simulate.istiod.services import ANY, OWN, MeshService
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class DestinationRules:
         """Those of `effective`; the managed ones are rendered when they are asked for."""
         self._effective = effective
 
-    def applies(self, service: Service, client: str, labels: Labels) -> DestinationRule | None:
+    def applies(self, service: MeshService, client: str, labels: Labels) -> DestinationRule | None:
         """The rule for connections of workloads of `client` with `labels` to a service: from the client's namespace,
         else from the service's, else from the root namespace. Of several the one that selects the workload applies,
         else the last without a selector."""
@@ -52,7 +52,7 @@ class DestinationRules:
                 return rule
         return default
 
-    def _candidates(self, service: Service, client: str) -> list[DestinationRule]:
+    def _candidates(self, service: MeshService, client: str) -> list[DestinationRule]:
         root = self._effective.foreign.root_namespace
         own = self._local(client) if client != root else self._private(root)
         if found := _closest(own, service.host):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from egress_server.domain.istio.virtual_service import RouteTarget
-from egress_server.domain.simulate.istiod.services import Service
+from egress_server.domain.simulate.istiod.services import MeshService
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService
 
 _ANY = "*"
@@ -20,13 +20,13 @@ class FilterChain:
     One that `is_http` is for plaintext HTTP and has routes: those of the port, or only those of `routes_of`.
     """
 
-    service: Service | None
+    service: MeshService | None
     server_names: tuple[str, ...] = ()
     cidrs: tuple[str, ...] = ()
     targets: tuple[RouteTarget, ...] = ()
     virtual_service: VirtualService | None = None
     is_http: bool = False
-    routes_of: Service | None = None
+    routes_of: MeshService | None = None
 
     @property
     def matches_all(self) -> bool:

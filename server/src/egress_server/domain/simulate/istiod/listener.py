@@ -12,7 +12,7 @@ from egress_server.domain.simulate.istiod.hosts import overlaps
 from egress_server.domain.simulate.istiod.relevant import relevant_services
 from egress_server.domain.simulate.istiod.requests import Request, source_matches
 from egress_server.domain.simulate.istiod.scope import ScopeListener, SidecarScope
-from egress_server.domain.simulate.istiod.services import Service
+from egress_server.domain.simulate.istiod.services import MeshService
 from egress_server.domain.simulate.istiod.upstreams import endpoints_of
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService
 
@@ -29,7 +29,7 @@ class Listener:
     address: str
     protocol: Protocol
     chains: list[FilterChain]
-    services: list[Service] = field(default_factory=list)
+    services: list[MeshService] = field(default_factory=list)
     locked: bool = False
 
     @property
@@ -51,7 +51,7 @@ class Listener:
         """Whether nothing is added to it for a service with this protocol."""
         return self.locked or (protocol is not self.protocol and bool({protocol, self.protocol} & _ALONE))
 
-    def waits_because_of(self) -> Service | None:
+    def waits_because_of(self) -> MeshService | None:
         """The oldest service because of which it waits."""
         causes = [chain.service for chain in self.chains if chain.is_http or chain.server_names]
         return next((service for service in (*causes, *self.services) if service), None)
@@ -97,7 +97,7 @@ class _Builder:
             for address in self._addresses(service, port):
                 self._add(egress, service, port, address)
 
-    def _addresses(self, service: Service, port: ServicePort) -> Iterator[str]:
+    def _addresses(self, service: MeshService, port: ServicePort) -> Iterator[str]:
         """Where a service listens. One that passes connections on to the dialed address, but has known endpoints,
         listens at those."""
         passes_on = service.resolution is Resolution.NONE and not service.address
@@ -112,7 +112,7 @@ class _Builder:
             yield ""
         yield from (each.address for each in endpoints if each is not None and _is_address(each.address))
 
-    def _add(self, egress: ScopeListener, service: Service, port: ServicePort, address: str) -> None:
+    def _add(self, egress: ScopeListener, service: MeshService, port: ServicePort, address: str) -> None:
         cidrs = (address,) if "/" in address else ()
         bind = "" if port.protocol.is_http or cidrs else address
         known = self.listeners.get(bind)
@@ -133,7 +133,7 @@ class _Builder:
             known.protocol = protocol
 
     def _chains(
-        self, egress: ScopeListener, service: Service, port: ServicePort, cidrs: tuple[str, ...], bind: str
+        self, egress: ScopeListener, service: MeshService, port: ServicePort, cidrs: tuple[str, ...], bind: str
     ) -> Iterator[FilterChain]:
         if not port.protocol.is_http:
             yield from self._connection_chains(egress, service, port, cidrs, bind)
@@ -142,7 +142,7 @@ class _Builder:
             yield FilterChain(service, is_http=True, routes_of=alone)
 
     def _connection_chains(
-        self, egress: ScopeListener, service: Service, port: ServicePort, cidrs: tuple[str, ...], bind: str
+        self, egress: ScopeListener, service: MeshService, port: ServicePort, cidrs: tuple[str, ...], bind: str
     ) -> Iterator[FilterChain]:
         applying = [
             vs
@@ -156,7 +156,7 @@ class _Builder:
 
     def _tls_chains(
         self,
-        service: Service,
+        service: MeshService,
         port: ServicePort,
         cidrs: tuple[str, ...],
         bind: str,
@@ -180,7 +180,11 @@ class _Builder:
         yield FilterChain(service, names, cidrs, (self._own_target(service, port),))
 
     def _tcp_chains(
-        self, service: Service, port: ServicePort, cidrs: tuple[str, ...], virtual_services: Sequence[VirtualService]
+        self,
+        service: MeshService,
+        port: ServicePort,
+        cidrs: tuple[str, ...],
+        virtual_services: Sequence[VirtualService],
     ) -> Iterator[FilterChain]:
         for vs, rule in _rules(virtual_services, tls=False):
             subnets: tuple[str, ...] = ()
@@ -210,11 +214,11 @@ class _Builder:
             found.append(RouteTarget(host, target.port or number, target.subset, target.weight))
         return tuple(found)
 
-    def _own_target(self, service: Service, port: ServicePort) -> RouteTarget:
+    def _own_target(self, service: MeshService, port: ServicePort) -> RouteTarget:
         number = service.ports[0].number if len(service.ports) == 1 else port.number
         return RouteTarget(service.host, number)
 
-    def _aliases(self, service: Service) -> tuple[str, ...]:
+    def _aliases(self, service: MeshService) -> tuple[str, ...]:
         return tuple(self._scope.world.aliases(service.host))
 
 

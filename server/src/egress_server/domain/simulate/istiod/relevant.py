@@ -12,14 +12,16 @@ from egress_server.domain.model.names import matches_host
 from egress_server.domain.model.resources import Protocol, ServiceEntry, ServicePort
 from egress_server.domain.simulate.istiod.requests import Request
 from egress_server.domain.simulate.istiod.scope import ScopeListener, SidecarScope
-from egress_server.domain.simulate.istiod.services import Service
+from egress_server.domain.simulate.istiod.services import MeshService
 
 _FEW = 100
 _BY_ORDER = (Protocol.MONGO, Protocol.MYSQL, Protocol.DETECTED)
 """Protocols for which the order of all services counts."""
 
 
-def relevant_services(scope: SidecarScope, listener: ScopeListener, request: Request, address: str) -> list[Service]:
+def relevant_services(
+    scope: SidecarScope, listener: ScopeListener, request: Request, address: str
+) -> list[MeshService]:
     """The services of an egress listener that matter for connections to the request's port at `address` (empty if
     unknown), in istiod's order."""
     entries = scope.world.on_port(request.destination.port)

@@ -38,7 +38,7 @@ class Request:
 
 
 def source_matches(match: RequestMatch | ConnectionMatch, request: Request, port: int) -> bool:
-    """Whether a match is for this workload and port: istiod leaves it out of the configuration of all other workloads."""
+    """Whether a match is for this workload and port: istiod leaves it out of what others get."""
     if match.port not in {0, port}:
         return False
     if isinstance(match, RequestMatch) and match.gateways:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from egress_server.domain.istio.sidecar import EgressListener
 from egress_server.domain.observed.inventory import ForeignSidecar
 from egress_server.domain.simulate.istiod.hosts import is_subset, is_wildcard, overlaps
-from egress_server.domain.simulate.istiod.services import ANY, OWN, Service
+from egress_server.domain.simulate.istiod.services import ANY, OWN, MeshService
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService
 from egress_server.domain.simulate.istiod.world import World
 
@@ -50,7 +50,7 @@ class ScopeListener:
         self.binds = bool(listener.bind) or listener.capture_mode == "NONE"
         self._imports: dict[str, _Imports] = {}
         self._all_exact = True
-        self._services: dict[str, list[Service]] = {}
+        self._services: dict[str, list[MeshService]] = {}
         for text in listener.hosts:
             self._add(text)
 
@@ -78,39 +78,39 @@ class ScopeListener:
         """Whether it only imports services with its own port."""
         return self.port != 0 and self.protocol.upper() != HTTP_PROXY
 
-    def services(self, host: str) -> list[Service]:
+    def services(self, host: str) -> list[MeshService]:
         """The services of exactly this host that it imports, in istiod's order: all of one namespace."""
         if host not in self._services:
             self._services[host] = self._select(host)
         return self._services[host]
 
-    def _select(self, host: str) -> list[Service]:
+    def _select(self, host: str) -> list[MeshService]:
         imported = [trimmed for s in self._candidates(host) if (trimmed := self._imported(s)) is not None]
-        chosen: Service | None = None
+        chosen: MeshService | None = None
         for service in imported:
             if chosen is None or self._replaces(service, chosen):
                 chosen = service
         return [service for service in imported if chosen and service.namespace == chosen.namespace]
 
-    def _replaces(self, service: Service, chosen: Service) -> bool:
+    def _replaces(self, service: MeshService, chosen: MeshService) -> bool:
         """Whether the namespace of a later service provides the host instead: the client's own does, else that of a
         Kubernetes Service."""
         if service.namespace == self._client:
             return True
         return service.kubernetes and not chosen.kubernetes and chosen.namespace != self._client
 
-    def _candidates(self, host: str) -> list[Service]:
+    def _candidates(self, host: str) -> list[MeshService]:
         visible = [service for service in self._world.services(host) if service.visible_to(self._client)]
         if not self._all_exact:
             return sorted(visible, key=self.rank)
         first = self._world.first_services(host)
         return [service for service in visible if first.get(service.namespace) is service]
 
-    def rank(self, service: Service) -> tuple[bool, tuple[object, str, str]]:
+    def rank(self, service: MeshService) -> tuple[bool, tuple[object, str, str]]:
         """Sorts services: those exported to the client by name come first."""
         return not self._all_exact and ANY in service.export_to, service.order
 
-    def _imported(self, service: Service) -> Service | None:
+    def _imported(self, service: MeshService) -> MeshService | None:
         """The service as this listener imports it; None if it does not."""
         own, any_ = self._imports.get(service.namespace), self._imports.get(ANY)
         if any(each is not None and each.excludes(service.host) for each in (own, any_)):
@@ -119,7 +119,7 @@ class ScopeListener:
             return None
         return _with_port(service, self.port) if self.matches_port else service
 
-    def imports(self, service: Service) -> bool:
+    def imports(self, service: MeshService) -> bool:
         """Whether it imports a service that is exported to its workloads."""
         return self._imported(service) is not None
 
@@ -139,7 +139,7 @@ class ScopeListener:
         return sorted(imported, key=lambda vs: (vs.rank(self._client), vs.order))
 
 
-def _with_port(service: Service, number: int) -> Service | None:
+def _with_port(service: MeshService, number: int) -> MeshService | None:
     port = service.port(number)
     if port is None:
         return None
@@ -156,24 +156,24 @@ class SidecarScope:
             listeners = (EgressListener(sidecar.egress_hosts),)
         self.world, self.client, self.sidecar = world, client, sidecar
         self.listeners = [ScopeListener(world, client, each) for each in listeners or (_EVERYTHING,)]
-        self._clusters: dict[str, Service | None] = {}
+        self._clusters: dict[str, MeshService | None] = {}
 
     def listener_for_routes(self, port: int) -> ScopeListener | None:
         """The egress listener whose services have the routes of a port: the first with this port or without any."""
         return next((each for each in self.listeners if each.port in {0, port}), None)
 
-    def cluster_service(self, host: str) -> Service | None:
+    def cluster_service(self, host: str) -> MeshService | None:
         """The service that has the clusters of a host: those of the listeners merged, then the destinations of
         VirtualServices; None if it has no clusters."""
         if host not in self._clusters:
-            merged: Service | None = None
+            merged: MeshService | None = None
             for listener in self.listeners:
                 for service in (*listener.services(host), *self._destinations(listener, host)):
                     merged = _merged(merged, service)
             self._clusters[host] = merged
         return self._clusters[host]
 
-    def _destinations(self, listener: ScopeListener, host: str) -> Iterator[Service]:
+    def _destinations(self, listener: ScopeListener, host: str) -> Iterator[MeshService]:
         """The services of a host that are imported because VirtualServices lead to them."""
         for vs in listener.virtual_services(self.world.virtual_services_to(host)):
             ports = vs.ports_to(host, self.client)
@@ -192,7 +192,7 @@ class SidecarScope:
             if trimmed is not None:
                 yield trimmed
 
-    def _inferred(self, host: str) -> Service | None:
+    def _inferred(self, host: str) -> MeshService | None:
         """The service of the client's namespace, whether it is exported or not, else a Kubernetes Service, else the
         oldest."""
         first = self.world.first_services(host)
@@ -202,7 +202,7 @@ class SidecarScope:
         return min(visible, key=lambda service: (not service.kubernetes, service.order), default=None)
 
 
-def _merged(existing: Service | None, service: Service) -> Service:
+def _merged(existing: MeshService | None, service: MeshService) -> MeshService:
     """What a further service of a host changes (appendSidecarServices in Istio's sidecar.go)."""
     if existing is None:
         return service

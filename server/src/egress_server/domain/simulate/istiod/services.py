@@ -17,7 +17,7 @@ ANY, OWN, NONE = "*", ".", "~"
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class MeshService:
     """One host of an entry at one of its addresses, which may be a range and is empty if it has none; `addresses` are
     all that a Kubernetes Service has. `host` is as written, which matters if it is not in lower case.
 
@@ -61,7 +61,7 @@ class Service:
         """The port of this number."""
         return next((port for port in self.ports if port.number == number), None)
 
-    def with_ports(self, ports: tuple[ServicePort, ...]) -> "Service":
+    def with_ports(self, ports: tuple[ServicePort, ...]) -> "MeshService":
         """The service with other ports."""
         return replace(self, ports=ports)
 
@@ -74,7 +74,7 @@ class Service:
         return (OWN in self.export_to and self.namespace == namespace) or namespace in self.export_to
 
 
-def services_of(effective: Effective, entry: ServiceEntry) -> Iterator[Service]:
+def services_of(effective: Effective, entry: ServiceEntry) -> Iterator[MeshService]:
     """The services that an entry or a Kubernetes Service becomes."""
     if entry.namespace in effective.foreign.ignored_namespaces:
         return
@@ -92,7 +92,7 @@ def services_of(effective: Effective, entry: ServiceEntry) -> Iterator[Service]:
     for host in known.entry.hosts if known else entry.hosts:
         own = addresses or _allocated(effective, entry, host) or ("",)
         for address in own:
-            yield Service(
+            yield MeshService(
                 host=host,
                 entry=entry,
                 ports=entry.ports,
@@ -104,14 +104,14 @@ def services_of(effective: Effective, entry: ServiceEntry) -> Iterator[Service]:
             )
 
 
-def _kubernetes_service(effective: Effective, entry: ServiceEntry, created: datetime) -> Service:
+def _kubernetes_service(effective: Effective, entry: ServiceEntry, created: datetime) -> MeshService:
     host = entry.hosts[0]
     known = effective.foreign.known_services.get(host)
     addresses = _one_family(known.addresses if known else entry.addresses)
     headless = not addresses and not (known and known.external_name)
     if headless:
         entry = replace(entry, resolution=Resolution.NONE)
-    return Service(
+    return MeshService(
         host=host,
         entry=entry,
         ports=known.ports if known else entry.ports,

@@ -12,7 +12,7 @@ from egress_server.domain.model.selectors import Labels
 from egress_server.domain.probe.verdicts import Outcome, Upstream
 from egress_server.domain.simulate.istiod.destination_rules import DestinationRule, tls_of
 from egress_server.domain.simulate.istiod.scope import SidecarScope
-from egress_server.domain.simulate.istiod.services import Service
+from egress_server.domain.simulate.istiod.services import MeshService
 
 _DNS = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
 _DYNAMIC_PROTOCOLS = (Protocol.HTTP, Protocol.TLS, Protocol.GRPC, Protocol.HTTP2)
@@ -46,7 +46,7 @@ class SentTo:
 
     upstream: Upstream
     state: ClusterState
-    service: Service | None = None
+    service: MeshService | None = None
     port: ServicePort | None = None
     weight: int = 1
     tls: TlsMode | None = None
@@ -69,7 +69,7 @@ def send(scope: SidecarScope, labels: Labels, target: RouteTarget) -> SentTo:
 
 
 def _state(
-    scope: SidecarScope, service: Service, port: ServicePort, subset: str, rule: DestinationRule | None
+    scope: SidecarScope, service: MeshService, port: ServicePort, subset: str, rule: DestinationRule | None
 ) -> ClusterState:
     found = rule.subset(subset) if rule and not service.is_dynamic else None
     if subset and found is None:
@@ -84,14 +84,14 @@ def _state(
     return _of_endpoints(service, labels, list(endpoints_of(scope, service, port)))
 
 
-def _of_kubernetes(service: Service, labels: Labels) -> ClusterState:
+def _of_kubernetes(service: MeshService, labels: Labels) -> ClusterState:
     """The labels of its pods are not known."""
     if service.endpoint_addresses == ():
         return ClusterState.WITHOUT_ENDPOINTS
     return ClusterState.MAY_LACK_ENDPOINTS if labels else ClusterState.SERVES
 
 
-def _of_endpoints(service: Service, labels: Labels, endpoints: list[Endpoint | None]) -> ClusterState:
+def _of_endpoints(service: MeshService, labels: Labels, endpoints: list[Endpoint | None]) -> ClusterState:
     serving = [each for each in endpoints if each is not None and labels.items() <= each.labels.items()]
     if any(not each.address.startswith("*") for each in serving):
         return ClusterState.SERVES
@@ -100,7 +100,7 @@ def _of_endpoints(service: Service, labels: Labels, endpoints: list[Endpoint | N
     return ClusterState.NO_CLUSTER if service.resolution in _DNS and not serving else ClusterState.WITHOUT_ENDPOINTS
 
 
-def endpoints_of(scope: SidecarScope, service: Service, port: ServicePort) -> Iterator[Endpoint | None]:
+def endpoints_of(scope: SidecarScope, service: MeshService, port: ServicePort) -> Iterator[Endpoint | None]:
     """The endpoints of a port: those of all entries for the host in the namespace that name the port so. None for
     workloads that are not known."""
     seen: set[str] = set()

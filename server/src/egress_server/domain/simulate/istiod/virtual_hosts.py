@@ -10,7 +10,7 @@ from egress_server.domain.model.resources import Protocol
 from egress_server.domain.simulate.istiod.hosts import is_subset, is_wildcard, most_specific, overlaps
 from egress_server.domain.simulate.istiod.requests import Request, source_matches
 from egress_server.domain.simulate.istiod.scope import ScopeListener, SidecarScope
-from egress_server.domain.simulate.istiod.services import Service
+from egress_server.domain.simulate.istiod.services import MeshService
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService, unconditional
 from egress_server.domain.simulate.istiod.world import ALWAYS_ROUTED
 
@@ -23,12 +23,12 @@ class VirtualHost:
     registers on the port, or of both. `routes` are its rules with one condition each."""
 
     domain: str
-    service: Service | None = None
+    service: MeshService | None = None
     virtual_service: VirtualService | None = None
     routes: tuple[Route, ...] = ()
 
 
-def find_virtual_host(scope: SidecarScope, request: Request, alone: Service | None) -> VirtualHost | None:
+def find_virtual_host(scope: SidecarScope, request: Request, alone: MeshService | None) -> VirtualHost | None:
     """The virtual host of the closest domain; None if that of unregistered hosts. With `alone`, the one that belongs to
     this service whatever the Host header says."""
     listener = scope.listener_for_routes(request.destination.port)
@@ -47,7 +47,7 @@ class _Finder:
     def __init__(self, scope: SidecarScope, listener: ScopeListener, request: Request, name: str) -> None:
         self._scope, self._listener, self._request, self.name = scope, listener, request, name
         self._port = request.destination.port
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, MeshService] = {}
 
     def all(self) -> Iterator[VirtualHost]:
         """All virtual hosts with a domain that matches, in istiod's order: of two for one domain the first counts."""
@@ -94,7 +94,7 @@ class _Finder:
                 if service and self.name in (service.addresses or (service.address,)):
                     yield host
 
-    def _service(self, host: str) -> Service | None:
+    def _service(self, host: str) -> MeshService | None:
         """The service whose port the virtual host of a host is for: the last one that declares the port."""
         if host not in self._services:
             found = [
@@ -131,10 +131,10 @@ class _Finder:
             return any(overlaps(host, each) and self._service(each) for entry in entries for each in entry.hosts)
         return any(is_subset(host, each) and self._service(each) for each in self._scope.world.wildcards)
 
-    def _parts(self, vs: VirtualService, hosts: Iterable[str]) -> tuple[list[str], list[Service]]:
+    def _parts(self, vs: VirtualService, hosts: Iterable[str]) -> tuple[list[str], list[MeshService]]:
         """The hosts of a VirtualService that no service registers on the port, and the services that it routes."""
         names: list[str] = []
-        services: list[Service] = []
+        services: list[MeshService] = []
         for host in vs.spec.hosts:
             if not is_wildcard(host):
                 registered = self._service(host)
@@ -151,7 +151,7 @@ class _Finder:
                 services.append(other)
         return names, services
 
-    def _other(self, host: str, vs: VirtualService) -> Service | None:
+    def _other(self, host: str, vs: VirtualService) -> MeshService | None:
         """Some HTTP service besides those asked for that a wildcard host of a VirtualService routes."""
         for entry in self._scope.world.on_port(self._port):
             for each in entry.hosts:
@@ -160,7 +160,7 @@ class _Finder:
                     return service
         return None
 
-    def _routed_by(self, service: Service) -> str:
+    def _routed_by(self, service: MeshService) -> str:
         """The VirtualService with the most specific host for a service."""
         by_host: dict[str, str] = {}
         world = self._scope.world
@@ -183,11 +183,11 @@ class _Finder:
                     if unconditional(match):
                         return
 
-    def _is_http(self, service: Service) -> bool:
+    def _is_http(self, service: MeshService) -> bool:
         port = service.port(self._port)
         return bool(port and (port.protocol.is_http or port.protocol is Protocol.DETECTED))
 
-    def _domains(self, service: Service) -> Iterator[str]:
+    def _domains(self, service: MeshService) -> Iterator[str]:
         """The domains of a service that match the name."""
         host = service.host.lower()
         names = [host, *self._scope.world.aliases(service.host)]

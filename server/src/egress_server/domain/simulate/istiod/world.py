@@ -17,7 +17,7 @@ from egress_server.domain.render.host_traffic import needs_routes
 from egress_server.domain.render.virtual_service import render_virtual_services
 from egress_server.domain.simulate.istiod.destination_rules import DestinationRules
 from egress_server.domain.simulate.istiod.hosts import is_wildcard
-from egress_server.domain.simulate.istiod.services import Service, services_of
+from egress_server.domain.simulate.istiod.services import MeshService, services_of
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService, foreign_virtual_services, managed
 
 _RECENT = 4
@@ -38,8 +38,8 @@ class World:
                 self._entries[host].append(entry)
             for number in {port.number for port in self.ports(entry)}:
                 self._by_port[number].append(entry)
-        self._services: dict[str, list[Service]] = {}
-        self._first: dict[str, dict[str, Service]] = {}
+        self._services: dict[str, list[MeshService]] = {}
+        self._first: dict[str, dict[str, MeshService]] = {}
         self._rendered: dict[str, list[VirtualService]] = {}
         self.rules = DestinationRules(effective)
 
@@ -58,7 +58,7 @@ class World:
         """The entries that declare a port."""
         return self._by_port.get(number, [])
 
-    def services(self, host: str) -> list[Service]:
+    def services(self, host: str) -> list[MeshService]:
         """The services of exactly this host, as an entry spells it, oldest first."""
         if host not in self._services:
             found = [
@@ -83,10 +83,10 @@ class World:
                     odd[host.lower()].append(host)
         return odd
 
-    def first_services(self, host: str) -> dict[str, Service]:
+    def first_services(self, host: str) -> dict[str, MeshService]:
         """The service of a host in each namespace: the Kubernetes Service, else the oldest."""
         if host not in self._first:
-            first: dict[str, Service] = {}
+            first: dict[str, MeshService] = {}
             for service in self.services(host):
                 known = first.get(service.namespace)
                 if known is None or (service.kubernetes and not known.kubernetes):
