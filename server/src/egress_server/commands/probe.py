@@ -130,7 +130,15 @@ def _expected(view: Effective, agent: AgentInfo, attempt: Attempt, evidence: Evi
     """What policy says about the attempts. `evidence` has the address that the agent connected to."""
     address = attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
     headers = {"user-agent": f"mesh-egress-probe/{agent.version}", "accept": "*/*", **attempt.headers}
-    return predict(view, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
+    return predict(
+        view,
+        agent.namespace,
+        attempt.destination,
+        agent.labels,
+        address=address,
+        headers=headers,
+        method=attempt.method,
+    )
 
 
 async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> JudgedAttempt:

@@ -4,13 +4,14 @@ Probes must be harmless: an entry's own host may be dialed because policy allows
 Envoy must answer itself, or if the operator has configured the destination as a known one.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from egress_server.domain.desired.effective import ActiveFault, Effective
 from egress_server.domain.model.names import ResourceKind, is_resource, parse_name
-from egress_server.domain.model.resources import Fault, OutboundPolicy, Resolution, ServiceEntry
+from egress_server.domain.model.resources import Fault, MatchKind, OutboundPolicy, Resolution, ServiceEntry, StringMatch
 from egress_server.domain.model.selectors import Labels
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER
@@ -129,7 +130,13 @@ def expected_of(now: Effective, probe: PlannedProbe, evidence: Evidence) -> Expe
         return probe.expected
     workload, attempt = probe.workload, probe.attempt
     return predict(
-        now, workload.namespace, attempt.destination, workload.labels, address=address, headers=attempt.headers
+        now,
+        workload.namespace,
+        attempt.destination,
+        workload.labels,
+        address=address,
+        headers=attempt.headers,
+        method=attempt.method,
     )
 
 
@@ -168,20 +175,60 @@ def _removed_entry(now: Effective, entry: ServiceEntry, workload: Workload, know
 def _fault(now: Effective, active: ActiveFault, workloads: Sequence[Workload]) -> Subject:
     """Probed with a request that the fault applies to, from a workload that it applies to."""
     fault = active.fault
-    headers = {match.name: match.value or "1" for match in fault.match_headers}
-    probes = (_probe(now, *dialed, headers) for dialed in _requests_to(now, fault, workloads))
-    probe = next((probe for probe in probes if probe.expected.resource == fault.name), None)
+    if _method(fault) is None:
+        return Subject(fault.name, obstacle=_OTHER_METHOD)
+    probe = next((probe for probe in _fault_probes(now, fault, workloads) if _shows(probe, fault)), None)
     if probe is not None:
         return Subject(fault.name, (probe,))
     return Subject(fault.name, obstacle="no agent runs in a workload whose requests it applies to")
 
 
+def _shows(probe: PlannedProbe, fault: Fault) -> bool:
+    return probe.expected.resource == fault.name
+
+
 def _removed_fault(now: Effective, fault: Fault, workloads: Sequence[Workload]) -> Subject:
     """Probed with a request that it applied to, which must reach the service again."""
-    headers = {match.name: match.value or "1" for match in fault.match_headers}
-    probes = (_probe(now, *dialed, headers) for dialed in _requests_to(now, fault, workloads))
+    probes = _fault_probes(now, fault, workloads)
     probe = next((probe for probe in probes if probe.expected.outcome is Outcome.REGISTERED), None)
     return Subject(fault.name, (probe,)) if probe else Subject(fault.name, obstacle="no probe can show its removal")
+
+
+_OTHER_METHOD = "probes only send HEAD and GET requests, and the fault applies to another method"
+
+
+def _fault_probes(now: Effective, fault: Fault, workloads: Sequence[Workload]) -> Iterator[PlannedProbe]:
+    """Requests that meet the fault's conditions, as far as a condition says how."""
+    headers = {match.name: match.value or "1" for match in fault.match_headers}
+    method = _method(fault)
+    for workload, destination, address in _requests_to(now, fault, workloads):
+        if method is not None:
+            yield _probe(now, workload, replace(destination, path=_path(fault)), address, headers, method)
+
+
+def _method(fault: Fault) -> str | None:
+    """A method of probes that the fault applies to; None if there is none."""
+    match = fault.match_method
+    if match is None:
+        return "HEAD"
+    return next((method for method in ("HEAD", "GET") if _meets(method, match)), None)
+
+
+def _meets(text: str, match: StringMatch) -> bool:
+    match match.kind:
+        case MatchKind.EXACT:
+            return text == match.value
+        case MatchKind.PREFIX:
+            return text.startswith(match.value)
+        case MatchKind.REGEX:
+            return re.fullmatch(match.value, text) is not None
+    return True
+
+
+def _path(fault: Fault) -> str:
+    """A path that the fault applies to, as far as its condition says."""
+    match = fault.match_uri
+    return match.value if match and match.kind in {MatchKind.EXACT, MatchKind.PREFIX} else "/"
 
 
 def _requests_to(
@@ -249,9 +296,12 @@ def _probe(
     destination: Destination,
     address: str,
     headers: Mapping[str, str] | None = None,
+    method: str = "HEAD",
 ) -> PlannedProbe:
-    attempt = Attempt(destination, headers=headers or {}, resolve=address, timeout=PROBE_TIMEOUT_SECONDS)
-    expected = predict(now, workload.namespace, destination, workload.labels, address=address, headers=attempt.headers)
+    attempt = Attempt(destination, method, headers or {}, address, PROBE_TIMEOUT_SECONDS)
+    expected = predict(
+        now, workload.namespace, destination, workload.labels, address=address, headers=attempt.headers, method=method
+    )
     return PlannedProbe(workload, attempt, expected)
 
 

@@ -197,7 +197,10 @@ def _fault_reason(evaluation: Evaluation, fault: Fault) -> str:
         return f"its route is the first that matches: it {describe_effect(fault)}"
     if foreign := evaluation.routing.foreign:
         return f"the unmanaged {virtual_service_name(foreign)} routes requests to {evaluation.routing.host}"
-    if mismatch := fault_mismatch(fault, request.destination.port, request.namespace, request.labels, request.headers):
+    mismatch = fault_mismatch(
+        fault, request.destination, request.namespace, request.labels, request.headers, request.method
+    )
+    if mismatch:
         return mismatch + _dangling_suffix(evaluation, fault.name)
     if applied and applied.host == fault.host:
         return f"{applied.name} takes precedence: the fault with the most conditions applies, then the oldest"
