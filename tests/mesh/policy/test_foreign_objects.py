@@ -12,6 +12,7 @@ from egress import EgressClient, ProbeResponse
 from tests.mesh.harness.cluster.istio_objects import (
     Object,
     abort,
+    answering_filter,
     apply,
     delete,
     entry,
@@ -234,6 +235,14 @@ def test_istiod_reads_nothing_where_discovery_leaves_out_a_namespace(
     _seen(egressd, mesh, curl, case)
     managed_entry(namespace="shop")(egressd.client)
     _explained(egressd, mesh, replace(case, codes=frozenset({"EGR0606"})))
+
+
+def test_an_envoy_filter_may_change_the_answer(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
+    """Explain says so, and the sidecar does: it answers requests to a registered host itself."""
+    apply(mesh, THEIRS, answering_filter("theirs", 418))
+    case = Case("", [], [], {HTTP: ("REGISTERED", "ServiceEntry/shop/theirs", 418)}, frozenset({"EGR0609"}))
+    _explained(egressd, mesh, case)
+    curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 418, "the filter's answer")
 
 
 def _explained(egressd: Egressd, mesh: Mesh, case: Case) -> None:
