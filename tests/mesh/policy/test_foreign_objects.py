@@ -238,7 +238,7 @@ def test_istiod_reads_nothing_where_discovery_leaves_out_a_namespace(
 
 
 def test_an_envoy_filter_may_change_the_answer(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
-    """Explain says so, and the sidecar does: it answers requests to a registered host itself."""
+    """Explain warns of it, and the sidecar answers requests to a registered host itself."""
     apply(mesh, THEIRS, answering_filter("theirs", 418))
     case = Case("", [], [], {HTTP: ("REGISTERED", "ServiceEntry/shop/theirs", 418)}, frozenset({"EGR0609"}))
     _explained(egressd, mesh, case)
