@@ -10,6 +10,8 @@ from egress_server.domain.model.resources import Resource
 from tests.truth.cluster.etcd import Object
 
 CLUSTER_ID = "c0"
+Place = tuple[str, int, str]
+"""A host, a port, and the protocol there: HTTP, TLS, TCP, or empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
