@@ -3,7 +3,7 @@
 Chance alone would hardly ever let some of them decide.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.truth.cluster.cluster import NAMESPACES, ROOT
 from tests.truth.cluster.etcd import Object
 from tests.truth.generate.draw import API, HOSTS, NATURAL, SERVICES, Draw, present
 from tests.truth.generate.foreign import pod_address, service_address, service_object, slice_object
-from tests.truth.world import Foreign, Place
+from tests.truth.world import Foreign, Place, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +22,22 @@ class Theme:
     places: list[Place]
     mesh: Mapping[str, Any] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
-
-
-def theme(draw: Draw, network: str) -> Theme:
-    """A random one."""
-    return draw.one(list(THEMES.values()))(draw, network)
+    policies: Sequence[Policy] = ()
 
 
 def _plain(draw: Draw) -> str:
     return draw.one(HOSTS)
 
 
-def _entry(draw: Draw, host: str, *ports: tuple[int, str], namespace: str = "", **spec: Any) -> Foreign:
+def foreign_entry(draw: Draw, host: str, *ports: tuple[int, str], namespace: str = "", **spec: Any) -> Foreign:
     """An entry that all see, with these ports."""
     declared = [present(number=number, name=f"p{number}", protocol=protocol) for number, protocol in ports]
     whole = {"hosts": [host], "ports": declared, "resolution": "DNS", **spec}
     return draw.foreign("ServiceEntry", namespace or draw.one(NAMESPACES), present(**whole))
 
 
-def _routes(draw: Draw, host: str, namespace: str = "", **spec: Any) -> Foreign:
+def foreign_routes(draw: Draw, host: str, namespace: str = "", **spec: Any) -> Foreign:
+    """A VirtualService for a host."""
     return draw.foreign("VirtualService", namespace or draw.one(NAMESPACES), {"hosts": [host], **spec})
 
 
@@ -65,7 +62,9 @@ def destination_rule_tls(draw: Draw, _: str) -> Theme:
     if draw.chance(0.3):
         policy = {"portLevelSettings": [{"port": {"number": 443}, **policy}]}
     rule = draw.foreign("DestinationRule", draw.namespace(root=0.3), {"host": rule_host, "trafficPolicy": policy})
-    return Theme([_entry(draw, host, (80, "HTTP"), (443, "TLS")), rule], [(host, 80, "HTTP"), (host, 443, "TLS")])
+    return Theme(
+        [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS")), rule], [(host, 80, "HTTP"), (host, 443, "TLS")]
+    )
 
 
 def subsets(draw: Draw, _: str) -> Theme:
@@ -75,9 +74,9 @@ def subsets(draw: Draw, _: str) -> Theme:
     rule = {"host": host, "subsets": [{"name": name, "labels": {"version": name}} for name in ("v1", "v2")]}
     route = {"route": _to(host, subset=draw.one(("v1", "v2", "v3")))}
     objects = [
-        _entry(draw, host, (80, "HTTP"), namespace=namespace, resolution="STATIC", endpoints=endpoints),
+        foreign_entry(draw, host, (80, "HTTP"), namespace=namespace, resolution="STATIC", endpoints=endpoints),
         draw.foreign("DestinationRule", namespace, rule),
-        _routes(draw, host, namespace, http=[route]),
+        foreign_routes(draw, host, namespace, http=[route]),
     ]
     return Theme(objects, [(host, 80, "HTTP")])
 
@@ -98,8 +97,8 @@ def matches(draw: Draw, _: str) -> Theme:
     rules: list[Object] = [{"match": [match], "route": _to(other)}]
     if draw.chance(0.7):
         rules.append({"route": _to(host)})
-    entries = [_entry(draw, each, (80, "HTTP"), (8080, "HTTP")) for each in _different(host, other)]
-    return Theme([*entries, _routes(draw, host, http=rules)], [(host, 80, "HTTP"), (host, 8080, "HTTP")])
+    entries = [foreign_entry(draw, each, (80, "HTTP"), (8080, "HTTP")) for each in _different(host, other)]
+    return Theme([*entries, foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP"), (host, 8080, "HTTP")])
 
 
 def answers(draw: Draw, _: str) -> Theme:
@@ -107,7 +106,9 @@ def answers(draw: Draw, _: str) -> Theme:
     host = _plain(draw)
     how = _pick(draw, {"redirect": {"authority": API}}, {"directResponse": {"status": 418}})
     rules: list[Object] = [{"match": [{"uri": {"prefix": "/a"}}], **how}, {"route": _to(host)}]
-    return Theme([_entry(draw, host, (80, "HTTP")), _routes(draw, host, http=rules)], [(host, 80, "HTTP")])
+    return Theme(
+        [foreign_entry(draw, host, (80, "HTTP")), foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP")]
+    )
 
 
 def delegates(draw: Draw, _: str) -> Theme:
@@ -116,8 +117,8 @@ def delegates(draw: Draw, _: str) -> Theme:
     inner = draw.foreign("VirtualService", namespace, {"http": [{"route": _to(other)}]})
     to = {"name": inner.obj["metadata"]["name"], "namespace": namespace}
     rules: list[Object] = [{"match": [{"uri": {"prefix": "/a"}}], "delegate": to}, {"route": _to(host)}]
-    entries = [_entry(draw, each, (80, "HTTP")) for each in _different(host, other)]
-    return Theme([*entries, inner, _routes(draw, host, http=rules)], [(host, 80, "HTTP")])
+    entries = [foreign_entry(draw, each, (80, "HTTP")) for each in _different(host, other)]
+    return Theme([*entries, inner, foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP")])
 
 
 def tls_routes(draw: Draw, _: str) -> Theme:
@@ -125,25 +126,25 @@ def tls_routes(draw: Draw, _: str) -> Theme:
     host, other = _plain(draw), draw.one((*HOSTS, "nowhere.example"))
     match = present(sniHosts=[host], port=draw.one((443, "")))
     rules = [{"match": [match], "route": _to(other)}]
-    entries = [_entry(draw, each, (443, "TLS")) for each in _different(host, other)]
-    return Theme([*entries, _routes(draw, host, tls=rules)], [(host, 443, "TLS")])
+    entries = [foreign_entry(draw, each, (443, "TLS")) for each in _different(host, other)]
+    return Theme([*entries, foreign_routes(draw, host, tls=rules)], [(host, 443, "TLS")])
 
 
 def tcp_routes(draw: Draw, _: str) -> Theme:
     """A VirtualService that routes connections."""
     host, other = _plain(draw), draw.one((*HOSTS, "nowhere.example"))
     match = _pick(draw, {}, {"match": [{"port": 3306}]}, {"match": [{"destinationSubnets": ["203.0.113.0/24"]}]})
-    entries = [_entry(draw, each, (3306, "TCP")) for each in _different(host, other)]
+    entries = [foreign_entry(draw, each, (3306, "TCP")) for each in _different(host, other)]
     if draw.chance(0.4):
         entries[0].obj["spec"]["addresses"] = [NATURAL[host]]
-    return Theme([*entries, _routes(draw, host, tcp=[{**match, "route": _to(other)}])], [(host, 3306, "TCP")])
+    return Theme([*entries, foreign_routes(draw, host, tcp=[{**match, "route": _to(other)}])], [(host, 3306, "TCP")])
 
 
 def default_service_export(draw: Draw, _: str) -> Theme:
     """MeshConfig keeps entries to their namespace."""
     host = _plain(draw)
     return Theme(
-        [_entry(draw, host, (80, "HTTP"), (443, "TLS"))],
+        [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))],
         [(host, 80, "HTTP"), (host, 443, "TLS")],
         {"defaultServiceExportTo": [draw.one((".", "shop"))]},
     )
@@ -152,10 +153,10 @@ def default_service_export(draw: Draw, _: str) -> Theme:
 def default_route_export(draw: Draw, _: str) -> Theme:
     """MeshConfig keeps VirtualServices to their namespace."""
     host, other = _plain(draw), _plain(draw)
-    entries = [_entry(draw, each, (80, "HTTP")) for each in _different(host, other)]
+    entries = [foreign_entry(draw, each, (80, "HTTP")) for each in _different(host, other)]
     mesh = {"defaultVirtualServiceExportTo": [draw.one((".", "shop"))]}
     how = _pick(draw, {"route": _to(other)}, {"directResponse": {"status": 418}})
-    return Theme([*entries, _routes(draw, host, http=[how])], [(host, 80, "HTTP")], mesh)
+    return Theme([*entries, foreign_routes(draw, host, http=[how])], [(host, 80, "HTTP")], mesh)
 
 
 def default_rule_export(draw: Draw, _: str) -> Theme:
@@ -167,10 +168,10 @@ def default_rule_export(draw: Draw, _: str) -> Theme:
 def discovery_selectors(draw: Draw, _: str) -> Theme:
     """MeshConfig leaves the namespace `team` out."""
     host = _plain(draw)
-    objects = [_entry(draw, host, (80, "HTTP"), (443, "TLS"), namespace="team")]
+    objects = [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), namespace="team")]
     if draw.chance(0.3):
-        objects.append(_routes(draw, host, "team", http=[{"directResponse": {"status": 418}}]))
-        objects.append(_entry(draw, host, (80, "HTTP"), namespace="shop"))
+        objects.append(foreign_routes(draw, host, "team", http=[{"directResponse": {"status": 418}}]))
+        objects.append(foreign_entry(draw, host, (80, "HTTP"), namespace="shop"))
     mesh = {"discoverySelectors": [{"matchLabels": {"discover": "yes"}}]}
     return Theme(objects, [(host, 80, "HTTP"), (host, 443, "TLS")], mesh)
 
@@ -188,7 +189,7 @@ def entry_visibility(draw: Draw, _: str) -> Theme:
     other = [{"namespaceSelector": {"matchLabels": {"tenant": "other"}}}]
     policy = {"visibility": draw.one(("NAMESPACE", "NONE")), "matchingRules": other}
     how = _pick(draw, {"defaultVisibility": "NAMESPACE"}, {"policies": [policy]})
-    objects = [_entry(draw, host, (80, "HTTP"), (443, "TLS"), namespace=draw.one(("team", "team", "shop")))]
+    objects = [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), namespace=draw.one(("team", "team", "shop")))]
     mesh = {"serviceEntryVisibility": {"applyToSidecars": True, **how}}
     return Theme(objects, [(host, 80, "HTTP"), (host, 443, "TLS")], mesh)
 
@@ -197,8 +198,8 @@ def revisions(draw: Draw, _: str) -> Theme:
     """Objects of another revision of Istio."""
     host = _plain(draw)
     objects = [
-        _entry(draw, host, (80, "HTTP"), (443, "TLS")),
-        _routes(draw, host, http=[{"directResponse": {"status": 418}}]),
+        foreign_entry(draw, host, (80, "HTTP"), (443, "TLS")),
+        foreign_routes(draw, host, http=[{"directResponse": {"status": 418}}]),
         draw.foreign("Sidecar", draw.one(NAMESPACES), {"egress": [{"hosts": ["./*"]}]}),
     ]
     for each in objects if draw.chance(0.3) else [draw.one(objects)]:
@@ -216,13 +217,13 @@ def sidecar_ports(draw: Draw, _: str) -> Theme:
         egress.append({"hosts": [draw.one(("*/*", "./*"))]})
     ports = ((80, "HTTP"), (443, "TLS"), (3306, "TCP"))
     sidecar = draw.foreign("Sidecar", draw.one((namespace, ROOT)), {"egress": egress})
-    return Theme([_entry(draw, host, *ports), sidecar], [(host, *each) for each in ports])
+    return Theme([foreign_entry(draw, host, *ports), sidecar], [(host, *each) for each in ports])
 
 
 def sidecar_exclusions(draw: Draw, _: str) -> Theme:
     """A Sidecar that excludes hosts."""
     host = _plain(draw)
-    entry = _entry(draw, host, (80, "HTTP"), (443, "TLS"))
+    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))
     space = draw.one((entry.obj["metadata"]["namespace"], "*", "."))
     excluded = f"~{space}/{draw.one((host, '*', '*.' + host.partition('.')[2]))}"
     sidecar = draw.foreign("Sidecar", draw.namespace(root=0.5), {"egress": [{"hosts": ["*/*", excluded]}]})
@@ -235,23 +236,23 @@ def egress_proxy(draw: Draw, _: str) -> Theme:
     policy = {"mode": "ALLOW_ANY", "egressProxy": {"host": proxy, "port": {"number": 80}}}
     sidecar = draw.foreign("Sidecar", draw.namespace(root=0.5), {"outboundTrafficPolicy": policy})
     places = [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP"), (host, 8080, "TCP")]
-    return Theme([_entry(draw, proxy, (80, draw.one(("HTTP", "TCP")))), sidecar], places)
+    return Theme([foreign_entry(draw, proxy, (80, draw.one(("HTTP", "TCP")))), sidecar], places)
 
 
 def detected_ports(draw: Draw, _: str) -> Theme:
     """Ports without a protocol."""
     host, number = _plain(draw), draw.one((3306, 8080, 443))
     addresses = [NATURAL[host]] if draw.chance(0.4) else []
-    entry = _entry(draw, host, (number, ""), addresses=addresses, resolution=draw.one(("DNS", "NONE")))
+    entry = foreign_entry(draw, host, (number, ""), addresses=addresses, resolution=draw.one(("DNS", "NONE")))
     return Theme([entry], [(host, number, ""), (host, number, "TCP"), (_plain(draw), number, "HTTP")])
 
 
 def udp_ports(draw: Draw, _: str) -> Theme:
     """UDP ports, which other entries declare as well."""
     host, number = _plain(draw), draw.one((443, 3306))
-    objects = [_entry(draw, host, (number, "UDP"))]
+    objects = [foreign_entry(draw, host, (number, "UDP"))]
     if draw.chance(0.5):
-        objects.append(_entry(draw, host, (number, "TCP"), namespace=objects[0].obj["metadata"]["namespace"]))
+        objects.append(foreign_entry(draw, host, (number, "TCP"), namespace=objects[0].obj["metadata"]["namespace"]))
     return Theme(objects, [(host, number, "TCP"), (host, number, "TLS")])
 
 
@@ -259,7 +260,7 @@ def no_endpoints(draw: Draw, _: str) -> Theme:
     """Entries whose clusters have no address."""
     host = f"*.{_plain(draw).partition('.')[2]}" if draw.chance(0.4) else _plain(draw)
     selector: Object = {"workloadSelector": {"labels": {"app": "nothing"}}} if draw.chance(0.5) else {}
-    entry = _entry(draw, host, (80, "HTTP"), (443, "TLS"), (3306, "TCP"), resolution="STATIC", **selector)
+    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), (3306, "TCP"), resolution="STATIC", **selector)
     return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP")])
 
 
@@ -269,7 +270,7 @@ def upper_case(draw: Draw, _: str) -> Theme:
     spelled = draw.one((host.upper(), host.title()))
     resolution = draw.one(("DNS", "NONE", "STATIC"))
     endpoints = [{"address": "203.0.113.50"}] if resolution == "STATIC" else []
-    entry = _entry(draw, spelled, (80, "HTTP"), (443, "TLS"), resolution=resolution, endpoints=endpoints)
+    entry = foreign_entry(draw, spelled, (80, "HTTP"), (443, "TLS"), resolution=resolution, endpoints=endpoints)
     return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS")])
 
 
@@ -283,7 +284,7 @@ def other_family(draw: Draw, _: str) -> Theme:
         {"resolution": "NONE", "addresses": ["2001:db8::10"]},
         {"resolution": "DNS", "addresses": ["2001:db8::10", NATURAL[host]]},
     )
-    entry = _entry(draw, host, (80, "HTTP"), (443, "TLS"), (3306, "TCP"), **how)
+    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), (3306, "TCP"), **how)
     return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP")])
 
 
@@ -292,7 +293,7 @@ def external_name(draw: Draw, network: str) -> Theme:
     name, namespace, target = draw.one(SERVICES), draw.one(NAMESPACES), _plain(draw)
     ports = ((80, "http"), (443, "tls"), (3306, "tcp"))
     service = service_object(draw, name, namespace, network, "external", ports, external=target)
-    objects = [service, _entry(draw, target, (80, "HTTP"))] if draw.chance(0.6) else [service]
+    objects = [service, foreign_entry(draw, target, (80, "HTTP"))] if draw.chance(0.6) else [service]
     host = f"{name}.{namespace}.svc.cluster.local"
     places = [(host, number, protocol.upper()) for number, protocol in ports]
     return Theme(objects, places, addresses={host: NATURAL[target]})
@@ -328,7 +329,7 @@ def one_address_ranges(draw: Draw, _: str) -> Theme:
     host = _plain(draw)
     address = f"{NATURAL[host]}/32" if draw.chance(0.7) else NATURAL[host]
     how = _pick(draw, {"resolution": "NONE"}, {"resolution": "STATIC", "endpoints": [{"address": "203.0.113.50"}]})
-    entry = _entry(draw, host, (443, "TLS"), (3306, "TCP"), addresses=[address], **how)
+    entry = foreign_entry(draw, host, (443, "TLS"), (3306, "TCP"), addresses=[address], **how)
     return Theme([entry], [(host, 443, "TLS"), (host, 3306, "TCP"), (_plain(draw), 3306, "TCP")])
 
 
@@ -336,7 +337,7 @@ def ranges_by_name(draw: Draw, _: str) -> Theme:
     """Address ranges, asked by name and by addresses inside and outside."""
     host = _plain(draw)
     addresses = [draw.one(("198.51.100.0/24", "203.0.113.0/28", "203.0.113.0/24"))]
-    entry = _entry(draw, host, (443, "TLS"), (3306, "TCP"), (80, "HTTP"), addresses=addresses, resolution="NONE")
+    entry = foreign_entry(draw, host, (443, "TLS"), (3306, "TCP"), (80, "HTTP"), addresses=addresses, resolution="NONE")
     places = [(each, *port) for each in (host, _plain(draw)) for port in ((443, "TLS"), (3306, "TCP"), (80, "HTTP"))]
     return Theme([entry], places)
 
@@ -346,7 +347,7 @@ def shared_address(draw: Draw, _: str) -> Theme:
     one, other = draw.some(HOSTS, 2, 2)
     number, protocol = draw.one(((443, "TLS"), (3306, "TCP"), (443, "TCP"), (80, "HTTP")))
     addresses = [NATURAL[one]]
-    objects = [_entry(draw, host, (number, protocol), addresses=addresses) for host in (one, other)]
+    objects = [foreign_entry(draw, host, (number, protocol), addresses=addresses) for host in (one, other)]
     return Theme(objects, [(one, number, protocol), (other, number, protocol)], addresses={other: NATURAL[one]})
 
 
