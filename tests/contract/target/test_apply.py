@@ -118,6 +118,7 @@ async def test_rejected_object_does_not_stop_the_others(bench: TargetBench) -> N
     upsert = [bench.spoil(obj) if obj["metadata"]["name"] == "bad" else obj for obj in plan.upsert]
     applied = await process.target.apply(upsert=upsert, delete=(), witness=process.witness())
     assert applied.obstacles.keys() == {bad.name}
+    assert {key.name for key in applied.refused} == {"bad"}
     assert "NEVER" in applied.obstacles[bad.name].message
     assert await process.names() == ["good"]
     assert (await process.live()).witness == process.witness()

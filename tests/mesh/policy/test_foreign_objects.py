@@ -1,10 +1,12 @@
 """Foreign objects count too: what explain says next to them is what a probe and curl then see."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
 from egress import EgressClient, ProbeResponse
 from tests.mesh.harness.cluster.istio_objects import (
@@ -206,6 +208,17 @@ def test_what_explain_says_is_what_curl_sees(
             finally:
                 egressd.clear()
                 delete(mesh, *case.theirs)
+
+
+def test_a_mesh_policy_that_is_held_in_part(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
+    """MeshConfig can't be edited, so only the root namespace's Sidecar has the mode; it decides all the same."""
+    text = yaml.safe_dump(mesh.mesh_config()) + "\n\tx: {}"
+    patch = json.dumps({"data": {"mesh": text}})
+    mesh.kubectl("patch", "configmap", "istio", "-n", "istio-system", "--type=merge", "-p", patch)
+    CLOSED(egressd.client)
+    case = Case("", [], [], {HTTP: ("BLOCKED", POLICY, 502)}, frozenset({"EGR0606"}))
+    _explained(egressd, mesh, case)
+    _seen(egressd, mesh, curl, case)
 
 
 def _explained(egressd: Egressd, mesh: Mesh, case: Case) -> None:

@@ -7,7 +7,7 @@ requests fail, take time, or be rejected.
 # ruff: noqa: ARG002 - as the port
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -116,7 +116,8 @@ class MemoryTarget:
     - failures: raised by the next gathers and removals of ended faults; apply_failures by the next applies,
       watch_failures by the next watches, restart_failures by the next restarts, close_failures by the next closes
     - seconds: how long an apply takes; restart_seconds: how long a restart takes
-    - unsupported: by resource name, what can't be projected; rejects: what the cluster rejects when it is applied
+    - unsupported: by resource name, what can't be projected; rejects: what the cluster rejects when it is applied,
+      rejects_kind: only objects of this kind
     - never_ready: workloads that don't become ready after a restart
     - watchable: whether changes by other clients are reported
 
@@ -137,6 +138,7 @@ class MemoryTarget:
     restart_seconds: float = 3.0
     unsupported: dict[str, str] = field(default_factory=dict)
     rejects: dict[str, str] = field(default_factory=dict)
+    rejects_kind: str = ""
     never_ready: set[str] = field(default_factory=set)
     watchable: bool = True
     gathers: int = 0
@@ -209,10 +211,12 @@ class MemoryTarget:
             await asyncio.sleep(self.seconds)
             self.check_fence(witness, accepted)
             rejected: set[str] = set()
+            refused: set[ObjectKey] = set()
             for obj in upsert:
                 await asyncio.sleep(0)
-                if names := self.rejects.keys() & resources_in(obj):
+                if names := self._rejected(obj):
                     rejected |= names
+                    refused.add(key_of(obj))
                 else:
                     self.write(obj)
             for key in delete:
@@ -221,7 +225,12 @@ class MemoryTarget:
             self.write_witness(witness)
         names_of = tuple(obj["metadata"]["name"] for obj in upsert)
         self.writes.append(Write(loop_time(), names_of, tuple(key.name for key in delete), witness or NO_WITNESS))
-        return Applied({name: Problem(UNSUPPORTED, self.rejects[name]) for name in rejected})
+        return Applied({name: Problem(UNSUPPORTED, self.rejects[name]) for name in rejected}, frozenset(refused))
+
+    def _rejected(self, obj: IstioObject) -> Set[str]:
+        """The resources in an object that is rejected."""
+        of_kind = self.rejects_kind in ("", obj["kind"])
+        return self.rejects.keys() & set(resources_in(obj)) if of_kind else set()
 
     def check_fence(self, witness: Witness | None, accepted: Witness | None = None) -> None:
         """Raises TransientError CONFLICT if a newer applier has taken over."""

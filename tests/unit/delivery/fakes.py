@@ -16,7 +16,7 @@ from egress_server.domain.model.objects import IstioObject
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
-from egress_server.domain.probe.evidence import Attempt, Evidence, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Evidence, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Commit, Committed, Lease, RequestKey
 from tests.support.doubles.memory_store import MemoryStore
@@ -149,9 +149,9 @@ WARMING = replace(SEEN, status=503, warming_clusters=("outbound|80||bank.example
 
 
 def passed(cluster: str = "PassthroughCluster") -> Evidence:
-    """One request was sent by an Envoy cluster."""
+    """One request was sent by an Envoy cluster, and answered."""
     went = UpstreamDelta(cluster, SEEN.address, cx_total=1, rq_total=1)
-    return replace(SEEN, status=200, upstreams=(went,))
+    return replace(SEEN, status=200, timings=Timings(tls=0.01), upstreams=(went,))
 
 
 def unreachable(cluster: str) -> Evidence:

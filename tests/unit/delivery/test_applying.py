@@ -4,6 +4,7 @@ import asyncio
 from itertools import pairwise
 
 from egress_server.delivery.settings import DeliverySettings
+from egress_server.domain.model.resources import ConnectionLimits, TrafficSettings
 from egress_server.domain.model.status import Phase
 from tests.support.doubles.memory_target import loop_time
 from tests.support.meshes import cluster, entry, policy
@@ -162,6 +163,20 @@ async def test_unsupported_is_left_out_and_said() -> None:
         bank.name: ("UNSUPPORTED", "no such resolution here"),
         shop.name: ("UNSUPPORTED", "refused"),
     }
+
+
+@virtual_time
+async def test_what_is_held_of_a_resource_is_said() -> None:
+    """If only some of its objects were rejected."""
+    bank = entry("bank", traffic=TrafficSettings(timeout=1.0, connection_limits=ConnectionLimits(7)))
+    world = World(bank)
+    target = world.targets["east"]
+    target.rejects, target.rejects_kind = {bank.name: "refused"}, "VirtualService"
+    async with world.driven():
+        await world.applied()
+    problems = world.status().obstacles
+    assert problems is not None
+    assert problems[bank.name].held == ("DestinationRule", "ServiceEntry")
 
 
 @virtual_time

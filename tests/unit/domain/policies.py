@@ -12,6 +12,7 @@ from egress_server.domain.model.resources import (
     Endpoint,
     Fault,
     HeaderMatch,
+    HeaderOperations,
     Interception,
     Location,
     MatchKind,
@@ -25,6 +26,7 @@ from egress_server.domain.model.resources import (
     Route,
     ServiceEntry,
     ServicePort,
+    StringMatch,
     TlsOrigination,
     TrafficSettings,
     WeightedDestination,
@@ -102,6 +104,23 @@ _headers = st.lists(
 ).map(tuple)
 
 
+def _texts(*values: str) -> st.SearchStrategy[StringMatch | None]:
+    """No condition, or one of each kind with the first value, or an exact one with another."""
+    some = [StringMatch(kind, values[0]) for kind in (MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX)]
+    return st.none() | st.sampled_from([*some, *(StringMatch(MatchKind.EXACT, value) for value in values[1:])])
+
+
+_uris = _texts("/orders", "/orders/1", "/")
+_methods = _texts("POST", "GET")
+_authorities = _texts("a.example.com", "a.example.com:8080")
+_changes = st.none() | st.builds(
+    HeaderOperations,
+    st.sampled_from([{}, {"x-team": "shop", "x-share": "100%%"}]),
+    st.sampled_from([{}, {"x-via": "mesh"}]),
+    st.sampled_from([(), ("cookie", "x-user")]),
+)
+
+
 @st.composite
 def _destinations(draw: st.DrawFn) -> tuple[WeightedDestination, ...]:
     hosts = draw(st.lists(_hosts.filter(lambda host: not host.startswith("*")), min_size=1, max_size=3, unique=True))
@@ -118,8 +137,29 @@ _traffic = st.builds(
     timeout=_maybe,
     retries=st.none()
     | st.just(Retries(0))
-    | st.builds(Retries, st.integers(1, 20), _maybe, st.sampled_from([(), ("5xx",), ("503", "connect-failure")])),
-    routes=st.lists(st.builds(Route, _destinations(), _headers), max_size=3).map(tuple),
+    | st.builds(
+        Retries,
+        st.integers(1, 20),
+        _maybe,
+        st.sampled_from([(), ("5xx",), ("503", "connect-failure")]),
+        _maybe,
+        st.none() | st.booleans(),
+        st.none() | st.booleans(),
+    ),
+    routes=st.lists(
+        st.builds(
+            Route,
+            _destinations(),
+            _headers,
+            _uris,
+            _methods,
+            _authorities,
+            st.sampled_from(["", "www.example.com", "www.example.com:8443"]),
+            _changes,
+            _changes,
+        ),
+        max_size=3,
+    ).map(tuple),
     connection_limits=st.none() | st.builds(ConnectionLimits, _counts, _maybe, _counts, _counts),
     outlier_detection=st.none() | st.builds(OutlierDetection, _counts, _maybe, _maybe, st.integers(0, 100)),
 )
@@ -170,6 +210,9 @@ def faults() -> st.SearchStrategy[Fault]:
         match_headers=_headers,
         source_labels=_labels,
         source_namespace=st.just("") | _namespaces,
+        match_uri=_uris,
+        match_method=_methods,
+        match_authority=_authorities,
     ).filter(_is_valid)
 
 

@@ -3,7 +3,7 @@ path."""
 
 import pytest
 
-from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind, StringMatch
 from egress_server.domain.validate import Problems
 from egress_server.formats.virtual_service import ParsedFault, parse_fault
 from tests.support.paths import ROOT
@@ -87,6 +87,18 @@ def test_every_field_is_read() -> None:
         {"app": "shop"},
         "shop",
     )
+
+
+def test_path_method_and_host_header_are_read() -> None:
+    """What most examples of faults match."""
+    match = "{uri: {prefix: /orders}, method: {exact: POST}, authority: {regex: 'a|b'}}"
+    parsed, problems = parse(spec(f"{{match: [{match}], {DELAY}, {TO_BANK}}}"))
+    assert problems == []
+    assert parsed is not None
+    assert parsed.fault.match_uri == StringMatch(MatchKind.PREFIX, "/orders")
+    assert parsed.fault.match_method == StringMatch(MatchKind.EXACT, "POST")
+    assert parsed.fault.match_authority == StringMatch(MatchKind.REGEX, "a|b")
+    assert parsed.yaml_path("match_uri.prefix") == "spec.http[0].match[0].uri.prefix"
 
 
 @pytest.mark.parametrize(
@@ -192,10 +204,20 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         f"{HTTP}.route[0].destination.subset",
         "not a supported field",
     ),
-    "path": (
-        spec(f"{{match: [{{uri: {{prefix: /api}}}}], {DELAY}, {TO_BANK}}}"),
-        f"{HTTP}.match[0].uri",
+    "query": (
+        spec(f"{{match: [{{queryParams: {{a: {{exact: b}}}}}}], {DELAY}, {TO_BANK}}}"),
+        f"{HTTP}.match[0].queryParams",
         "not a supported field",
+    ),
+    "two paths": (
+        spec(f"{{match: [{{uri: {{prefix: /a}}}}, {{uri: {{prefix: /b}}}}], {DELAY}, {TO_BANK}}}"),
+        f"{HTTP}.match[1]",
+        "inject a separate fault for other conditions",
+    ),
+    "path compared twice": (
+        spec(f"{{match: [{{uri: {{prefix: /a, exact: /ab}}}}], {DELAY}, {TO_BANK}}}"),
+        f"{HTTP}.match[0].uri",
+        "one of exact, prefix and regex",
     ),
     "alternatives": (
         spec(f"{{match: [{{headers: {{a: {{}}}}}}, {{headers: {{b: {{}}}}}}], {DELAY}, {TO_BANK}}}"),

@@ -199,7 +199,7 @@ ROUTES = [
                 Route((WeightedDestination(CANARY),), (on("b", "2"), on("a", "1"))),
             )
         ),
-        "EGR0119 traffic.routes[2].match_headers",
+        "EGR0119 traffic.routes[2]",
     ),
 ]
 

@@ -35,6 +35,7 @@ LIMITS = {
     "Fault.match_headers": f"At most {limits.MAX_HEADER_MATCHES}",
     "Fault.ports": f"at most {limits.MAX_PORTS}",
     "Fault.ttl": FAULT_TTL,
+    "HeaderOperations": f"at most {limits.MAX_HEADER_OPERATIONS}",
     "InjectFaultRequest.ttl": FAULT_TTL,
     "Interception.exclude_cidrs": f"at most {limits.MAX_CIDRS}",
     "Interception.exclude_outbound_ports": f"at most {limits.MAX_INTERCEPTION_PORTS}",

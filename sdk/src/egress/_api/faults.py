@@ -5,12 +5,21 @@ from typing import Unpack
 from uuid import uuid4
 
 from egress._api import names
-from egress._api.fields import MutationOptions, duration, fault_abort, fault_delay, header_matches, mutation, selector
+from egress._api.fields import (
+    MutationOptions,
+    duration,
+    fault_abort,
+    fault_delay,
+    header_matches,
+    mutation,
+    selector,
+    string_match,
+)
 from egress._client.calls import Call, FaultLease, leased, mutating
 from egress._client.results import Until
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1.fault_pb2 import Fault
-from egress.v1.service_entry_pb2 import HeaderMatch
+from egress.v1.service_entry_pb2 import HeaderMatch, StringMatch
 
 
 class FaultMethods:
@@ -29,6 +38,9 @@ class FaultMethods:
         percent: float | None = None,
         ports: Iterable[int] = (),
         headers: Mapping[str, str] | Iterable[HeaderMatch] = (),
+        uri: str | StringMatch | None = None,
+        method: str | StringMatch | None = None,
+        authority: str | StringMatch | None = None,
         source_labels: Mapping[str, str] | None = None,
         source_namespace: str = "",
         ttl: float | str | None = None,
@@ -42,10 +54,11 @@ class FaultMethods:
 
         `delay` and `ttl` are seconds or text such as `5s`; `abort` is an HTTP status or the name of a gRPC status;
         `percent` is the share of requests (default: all). The fault applies to `ports` (default: all HTTP ports), to
-        requests that have all `headers` (a mapping matches exact values), from workloads with `source_labels` in
-        `source_namespace`. Instead of these fields, `yaml` takes the YAML of one Istio VirtualService whose HTTP routes
-        have a fault; it is sent unchanged. `namespace` defaults to `default`, or with YAML to the YAML's namespace;
-        `id` to the YAML's name, or to an ID derived from the host. For `options` see `MutationOptions`.
+        requests that have all `headers` (a mapping matches exact values) and this path (`uri`), `method` and Host
+        header (`authority`; texts match exactly), from workloads with `source_labels` in `source_namespace`. Instead of
+        these fields, `yaml` takes the YAML of one Istio VirtualService whose HTTP routes have a fault; it is sent
+        unchanged. `namespace` defaults to `default`, or with YAML to the YAML's namespace; `id` to the YAML's name, or
+        to an ID derived from the host. For `options` see `MutationOptions`.
 
         Raises ValueError if both YAML and fields are given, or if a field is not valid.
         """
@@ -56,6 +69,9 @@ class FaultMethods:
             abort=fault_abort(abort, percent),
             ports=ports,
             match_headers=header_matches(headers),
+            match_uri=string_match(uri),
+            match_method=string_match(method),
+            match_authority=string_match(authority),
             source_labels=source_labels,
             source_namespace=source_namespace,
         )
@@ -81,6 +97,9 @@ class FaultMethods:
         percent: float | None = None,
         ports: Iterable[int] = (),
         headers: Mapping[str, str] | Iterable[HeaderMatch] = (),
+        uri: str | StringMatch | None = None,
+        method: str | StringMatch | None = None,
+        authority: str | StringMatch | None = None,
         source_labels: Mapping[str, str] | None = None,
         source_namespace: str = "",
         ttl: float | str | None = None,
@@ -108,6 +127,9 @@ class FaultMethods:
             percent=percent,
             ports=ports,
             headers=headers,
+            uri=uri,
+            method=method,
+            authority=authority,
             source_labels=source_labels,
             source_namespace=source_namespace,
             ttl=ttl,

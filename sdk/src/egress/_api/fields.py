@@ -17,6 +17,7 @@ from egress.v1.service_entry_pb2 import (
     Retries,
     Route,
     ServicePort,
+    StringMatch,
     TlsOrigination,
     TrafficSettings,
 )
@@ -134,6 +135,11 @@ def header_matches(headers: Mapping[str, str] | Iterable[HeaderMatch]) -> Iterab
     if isinstance(headers, Mapping):
         return [HeaderMatch(name=name, exact=value) for name, value in headers.items()]
     return headers
+
+
+def string_match(text: str | StringMatch | None) -> StringMatch | None:
+    """A condition; text matches exactly."""
+    return StringMatch(exact=text) if isinstance(text, str) else text
 
 
 def fault_delay(length: float | str | Fault.Delay | None, percent: float | None) -> Fault.Delay | None:

@@ -128,6 +128,9 @@ class Fault(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    MATCH_URI_FIELD_NUMBER: _builtins.int
+    MATCH_METHOD_FIELD_NUMBER: _builtins.int
+    MATCH_AUTHORITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `meshes/{mesh}/namespaces/{namespace}/faults/{id}`."""
     host: _builtins.str
@@ -180,6 +183,18 @@ class Fault(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When the fault was last changed."""
 
+    @_builtins.property
+    def match_uri(self) -> _service_entry_pb2.StringMatch:
+        """Optional. Condition on the path of requests, without the query."""
+
+    @_builtins.property
+    def match_method(self) -> _service_entry_pb2.StringMatch:
+        """Optional. Condition on the method of requests, which is in upper case."""
+
+    @_builtins.property
+    def match_authority(self) -> _service_entry_pb2.StringMatch:
+        """Optional. Condition on the Host header of requests, with the port if the client sends it."""
+
     def __init__(
         self,
         *,
@@ -198,10 +213,13 @@ class Fault(_message.Message):
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        match_uri: _service_entry_pb2.StringMatch | None = ...,
+        match_method: _service_entry_pb2.StringMatch | None = ...,
+        match_authority: _service_entry_pb2.StringMatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["abort", b"abort", "cluster_selector", b"cluster_selector", "create_time", b"create_time", "delay", b"delay", "expire_time", b"expire_time", "ttl", b"ttl", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["abort", b"abort", "cluster_selector", b"cluster_selector", "create_time", b"create_time", "delay", b"delay", "expire_time", b"expire_time", "match_authority", b"match_authority", "match_method", b"match_method", "match_uri", b"match_uri", "ttl", b"ttl", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort", b"abort", "cluster_selector", b"cluster_selector", "create_time", b"create_time", "delay", b"delay", "etag", b"etag", "expire_time", b"expire_time", "host", b"host", "match_headers", b"match_headers", "name", b"name", "ports", b"ports", "revision", b"revision", "source_labels", b"source_labels", "source_namespace", b"source_namespace", "ttl", b"ttl", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort", b"abort", "cluster_selector", b"cluster_selector", "create_time", b"create_time", "delay", b"delay", "etag", b"etag", "expire_time", b"expire_time", "host", b"host", "match_authority", b"match_authority", "match_headers", b"match_headers", "match_method", b"match_method", "match_uri", b"match_uri", "name", b"name", "ports", b"ports", "revision", b"revision", "source_labels", b"source_labels", "source_namespace", b"source_namespace", "ttl", b"ttl", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -337,8 +337,15 @@ class Retries(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     PER_TRY_TIMEOUT_FIELD_NUMBER: _builtins.int
     RETRY_ON_FIELD_NUMBER: _builtins.int
+    BACKOFF_FIELD_NUMBER: _builtins.int
+    RETRY_REMOTE_LOCALITIES_FIELD_NUMBER: _builtins.int
+    RETRY_IGNORE_PREVIOUS_HOSTS_FIELD_NUMBER: _builtins.int
     attempts: _builtins.int
     """Optional. Number of retries, 0 to 20. 0 disables retries, including Istio's default of 2."""
+    retry_remote_localities: _builtins.bool
+    """Optional. Whether retries go to other localities, too. Istio's default if not set."""
+    retry_ignore_previous_hosts: _builtins.bool
+    """Optional. Whether retries prefer addresses that were not tried yet. Defaults to true."""
     @_builtins.property
     def per_try_timeout(self) -> _duration_pb2.Duration:
         """Optional. Timeout of each attempt, including the first."""
@@ -347,50 +354,206 @@ class Retries(_message.Message):
     def retry_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Envoy's retry conditions, such as `5xx` or `connect-failure`; empty means Istio's default."""
 
+    @_builtins.property
+    def backoff(self) -> _duration_pb2.Duration:
+        """Optional. Least time between attempts, which grows with each of them. Defaults to 25 ms."""
+
     def __init__(
         self,
         *,
         attempts: _builtins.int = ...,
         per_try_timeout: _duration_pb2.Duration | None = ...,
         retry_on: _abc.Iterable[_builtins.str] | None = ...,
+        backoff: _duration_pb2.Duration | None = ...,
+        retry_remote_localities: _builtins.bool | None = ...,
+        retry_ignore_previous_hosts: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["per_try_timeout", b"per_try_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_ignore_previous_hosts", b"_retry_ignore_previous_hosts", "_retry_remote_localities", b"_retry_remote_localities", "backoff", b"backoff", "per_try_timeout", b"per_try_timeout", "retry_ignore_previous_hosts", b"retry_ignore_previous_hosts", "retry_remote_localities", b"retry_remote_localities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "per_try_timeout", b"per_try_timeout", "retry_on", b"retry_on"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_ignore_previous_hosts", b"_retry_ignore_previous_hosts", "_retry_remote_localities", b"_retry_remote_localities", "attempts", b"attempts", "backoff", b"backoff", "per_try_timeout", b"per_try_timeout", "retry_ignore_previous_hosts", b"retry_ignore_previous_hosts", "retry_on", b"retry_on", "retry_remote_localities", b"retry_remote_localities"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__retry_ignore_previous_hosts: _TypeAlias = _typing.Literal["retry_ignore_previous_hosts"]  # noqa: Y015
+    _WhichOneofArgType__retry_ignore_previous_hosts: _TypeAlias = _typing.Literal["_retry_ignore_previous_hosts", b"_retry_ignore_previous_hosts"]  # noqa: Y015
+    _WhichOneofReturnType__retry_remote_localities: _TypeAlias = _typing.Literal["retry_remote_localities"]  # noqa: Y015
+    _WhichOneofArgType__retry_remote_localities: _TypeAlias = _typing.Literal["_retry_remote_localities", b"_retry_remote_localities"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_ignore_previous_hosts) -> _WhichOneofReturnType__retry_ignore_previous_hosts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_remote_localities) -> _WhichOneofReturnType__retry_remote_localities | None: ...
 
 Global___Retries: _TypeAlias = Retries  # noqa: Y015
 
 @_typing.final
 class Route(_message.Message):
-    """Routes requests that match all of `match_headers`."""
+    """Routes requests that meet all conditions; without any, every request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MATCH_HEADERS_FIELD_NUMBER: _builtins.int
     DESTINATIONS_FIELD_NUMBER: _builtins.int
+    MATCH_URI_FIELD_NUMBER: _builtins.int
+    MATCH_METHOD_FIELD_NUMBER: _builtins.int
+    MATCH_AUTHORITY_FIELD_NUMBER: _builtins.int
+    REWRITE_AUTHORITY_FIELD_NUMBER: _builtins.int
+    REQUEST_HEADERS_FIELD_NUMBER: _builtins.int
+    RESPONSE_HEADERS_FIELD_NUMBER: _builtins.int
+    rewrite_authority: _builtins.str
+    """Optional. Host header that requests are sent with. Defaults to that of the request."""
     @_builtins.property
     def match_headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeaderMatch]:
-        """Optional. Headers that a request must match, at most 32; empty matches every request."""
+        """Optional. Headers that a request must match, at most 32."""
 
     @_builtins.property
     def destinations(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeightedDestination]:
         """Required. The destinations, at most 32."""
+
+    @_builtins.property
+    def match_uri(self) -> Global___StringMatch:
+        """Optional. Condition on the path, without the query."""
+
+    @_builtins.property
+    def match_method(self) -> Global___StringMatch:
+        """Optional. Condition on the method, which is in upper case."""
+
+    @_builtins.property
+    def match_authority(self) -> Global___StringMatch:
+        """Optional. Condition on the Host header, with the port if the client sends it."""
+
+    @_builtins.property
+    def request_headers(self) -> Global___HeaderOperations:
+        """Optional. Changes of the headers of requests before they are sent."""
+
+    @_builtins.property
+    def response_headers(self) -> Global___HeaderOperations:
+        """Optional. Changes of the headers of responses before the workload gets them."""
 
     def __init__(
         self,
         *,
         match_headers: _abc.Iterable[Global___HeaderMatch] | None = ...,
         destinations: _abc.Iterable[Global___WeightedDestination] | None = ...,
+        match_uri: Global___StringMatch | None = ...,
+        match_method: Global___StringMatch | None = ...,
+        match_authority: Global___StringMatch | None = ...,
+        rewrite_authority: _builtins.str = ...,
+        request_headers: Global___HeaderOperations | None = ...,
+        response_headers: Global___HeaderOperations | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["match_authority", b"match_authority", "match_method", b"match_method", "match_uri", b"match_uri", "request_headers", b"request_headers", "response_headers", b"response_headers"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destinations", b"destinations", "match_headers", b"match_headers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destinations", b"destinations", "match_authority", b"match_authority", "match_headers", b"match_headers", "match_method", b"match_method", "match_uri", b"match_uri", "request_headers", b"request_headers", "response_headers", b"response_headers", "rewrite_authority", b"rewrite_authority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Route: _TypeAlias = Route  # noqa: Y015
+
+@_typing.final
+class StringMatch(_message.Message):
+    """A condition on a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXACT_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    REGEX_FIELD_NUMBER: _builtins.int
+    exact: _builtins.str
+    """The exact text."""
+    prefix: _builtins.str
+    """A prefix of the text."""
+    regex: _builtins.str
+    """An RE2 regular expression that matches the entire text."""
+    def __init__(
+        self,
+        *,
+        exact: _builtins.str = ...,
+        prefix: _builtins.str = ...,
+        regex: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "prefix", b"prefix", "regex", b"regex", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "prefix", b"prefix", "regex", b"regex", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["exact", "prefix", "regex"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+Global___StringMatch: _TypeAlias = StringMatch  # noqa: Y015
+
+@_typing.final
+class HeaderOperations(_message.Message):
+    """Changes of headers, at most 32 in total."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SetEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class AddEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SET_FIELD_NUMBER: _builtins.int
+    ADD_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def set(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Headers to replace, or to add if they are missing, with their values."""
+
+    @_builtins.property
+    def add(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Headers to append values to."""
+
+    @_builtins.property
+    def remove(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Headers to remove."""
+
+    def __init__(
+        self,
+        *,
+        set: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        add: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        remove: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add", b"add", "remove", b"remove", "set", b"set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeaderOperations: _TypeAlias = HeaderOperations  # noqa: Y015
 
 @_typing.final
 class HeaderMatch(_message.Message):

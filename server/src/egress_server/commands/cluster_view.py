@@ -1,10 +1,10 @@
-"""A cluster as explain, the registry and probes see it: desired state without what the applier could not apply, plus
+"""A cluster as explain, the registry and probes see it: desired state as far as the applier could apply it, plus
 the unmanaged configuration that it observed."""
 
 from datetime import datetime
 
-from egress_server.domain.desired.cluster_view import ClusterReport, current_obstacles, with_inventory
-from egress_server.domain.desired.effective import Effective, effective, without
+from egress_server.domain.desired.cluster_view import ClusterReport, as_held, current_obstacles, with_inventory
+from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import NotFound
 from egress_server.domain.model.names import Name
@@ -16,7 +16,7 @@ def cluster_view(replica: Replica, cluster: Cluster, now: datetime) -> tuple[Eff
     wanted = effective(replica.snapshot, cluster, now)
     status, inventory = replica.statuses.get(cluster.id), replica.inventories.get(cluster.id)
     report = ClusterReport(status, inventory, current_obstacles(wanted, status))
-    return with_inventory(without(wanted, report.obstacles), inventory), report
+    return with_inventory(as_held(wanted, report.obstacles), inventory), report
 
 
 def find_cluster(replica: Replica, name: Name) -> Cluster:

@@ -16,17 +16,10 @@ from egress_server.domain.model.errors import (
 )
 from egress_server.domain.model.limits import MAX_APPLIED_WAIT
 from egress_server.domain.model.names import Name
+from egress_server.domain.probe.agreement import ProbeSummary, summarize
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.domain.probe.judge import is_disturbed, judge
-from egress_server.domain.probe.verdicts import (
-    Cause,
-    Expectation,
-    ProbeSummary,
-    Quantiles,
-    Verdict,
-    quantiles,
-    summarize,
-)
+from egress_server.domain.probe.verdicts import Cause, Expectation, Quantiles, Verdict, quantiles
 from egress_server.domain.simulate.evaluate import predict
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Replica
@@ -130,7 +123,15 @@ def _expected(view: Effective, agent: AgentInfo, attempt: Attempt, evidence: Evi
     """What policy says about the attempts. `evidence` has the address that the agent connected to."""
     address = attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
     headers = {"user-agent": f"mesh-egress-probe/{agent.version}", "accept": "*/*", **attempt.headers}
-    return predict(view, agent.namespace, attempt.destination, agent.labels, address=address, headers=headers)
+    return predict(
+        view,
+        agent.namespace,
+        attempt.destination,
+        agent.labels,
+        address=address,
+        headers=headers,
+        method=attempt.method,
+    )
 
 
 async def _attempt(services: Services, query: Probe, agent: AgentInfo) -> JudgedAttempt:

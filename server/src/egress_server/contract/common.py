@@ -10,7 +10,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from egress.v1 import common_pb2
 from egress.v1 import service_entry_pb2 as pb
 from egress_server.domain.model.findings import Finding
-from egress_server.domain.model.resources import HeaderMatch, MatchKind
+from egress_server.domain.model.resources import HeaderMatch, MatchKind, StringMatch
 from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.validate import Problems
 
@@ -65,7 +65,8 @@ def write_duration(seconds: float | None) -> duration_pb2.Duration | None:
 def read_seconds(duration: duration_pb2.Duration) -> float:
     """A Duration in seconds, limited to a century so that arithmetic cannot overflow."""
     limit = 100 * 365 * 86400
-    return max(-limit, min(duration.seconds, limit)) + duration.nanos / 1e9
+    # One division of integers gives the nearest float, which is what the same time was before it was sent.
+    return (max(-limit, min(duration.seconds, limit)) * 1_000_000_000 + duration.nanos) / 1_000_000_000
 
 
 def read_optional_seconds(message: Any, field: str) -> float | None:
@@ -114,6 +115,22 @@ def _read_header(message: pb.HeaderMatch) -> HeaderMatch:
 def write_headers(matches: Iterable[HeaderMatch]) -> list[pb.HeaderMatch]:
     """Header matches."""
     return [_write_header(match) for match in matches]
+
+
+def read_string_match(message: Any, field: str) -> StringMatch | None:
+    """The StringMatch in a field of `message`; None if it is not set."""
+    if not message.HasField(field):
+        return None
+    match = getattr(message, field)
+    kind = match.WhichOneof("value")
+    return StringMatch(MatchKind(kind), getattr(match, kind)) if kind else StringMatch(MatchKind.PRESENT)
+
+
+def write_string_match(match: StringMatch | None) -> pb.StringMatch | None:
+    """A StringMatch; None if there is no condition."""
+    if match is None:
+        return None
+    return pb.StringMatch() if match.kind is MatchKind.PRESENT else pb.StringMatch(**{match.kind.value: match.value})
 
 
 def _write_header(match: HeaderMatch) -> pb.HeaderMatch:

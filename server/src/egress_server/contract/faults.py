@@ -6,9 +6,11 @@ from egress_server.contract.common import (
     read_optional_seconds,
     read_seconds,
     read_selector,
+    read_string_match,
     write_duration,
     write_headers,
     write_selector,
+    write_string_match,
     write_time,
 )
 from egress_server.domain.desired.effective import expire_time
@@ -34,6 +36,9 @@ def read_fault(message: pb.Fault, name: str) -> Fault:
         source_labels=dict(message.source_labels),
         source_namespace=message.source_namespace,
         cluster_selector=read_selector(message.cluster_selector),
+        match_uri=read_string_match(message, "match_uri"),
+        match_method=read_string_match(message, "match_method"),
+        match_authority=read_string_match(message, "match_authority"),
     )
 
 
@@ -57,6 +62,9 @@ def write_fault(versioned: Versioned[Fault], epoch: str) -> pb.Fault:
         revision=versioned.revision,
         create_time=write_time(versioned.create_time),
         update_time=write_time(versioned.update_time),
+        match_uri=write_string_match(fault.match_uri),
+        match_method=write_string_match(fault.match_method),
+        match_authority=write_string_match(fault.match_authority),
     )
 
 

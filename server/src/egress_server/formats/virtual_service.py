@@ -5,11 +5,11 @@ is refused by its path: if only a part were accepted, it would not do what its a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from egress_server.domain.model.names import normal_host
-from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind, StringMatch
 from egress_server.domain.model.selectors import Labels
 from egress_server.domain.validate import Problems
 from egress_server.formats.fields import Fields
@@ -17,6 +17,7 @@ from egress_server.formats.service_entry import read_object
 
 _NO_PERCENT = "is required: to Istio, a missing percentage means never; use 100 for always"
 _PERCENT, _DEPRECATED_PERCENT = "percentage.value", "percent"
+_TEXTS = ("uri", "method", "authority")
 _VALUED = (MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX)
 
 
@@ -42,14 +43,17 @@ class _Match:
     """One match block: its conditions, and the port that they apply to (0 for any)."""
 
     port: int
-    headers: tuple[HeaderMatch, ...]
-    source_labels: Labels
-    source_namespace: str
+    headers: tuple[HeaderMatch, ...] = ()
+    source_labels: Labels = field(default_factory=dict)
+    source_namespace: str = ""
+    texts: Mapping[str, StringMatch] = field(default_factory=dict)
+    """The conditions on parts of the request, by Istio's name."""
 
     @property
     def conditions(self) -> object:
         """All conditions except the port; the order of headers is irrelevant."""
-        return sorted((h.name, h.kind.value, h.value) for h in self.headers), self.source_labels, self.source_namespace
+        headers = sorted((h.name, h.kind.value, h.value) for h in self.headers)
+        return headers, self.source_labels, self.source_namespace, self.texts
 
 
 def parse_fault(text: str, problems: Problems) -> ParsedFault | None:
@@ -122,7 +126,7 @@ def _read_fault(route: Fields, host: str, path: str) -> tuple[Fault, dict[str, s
                 "may differ from match[0] only in its port; inject a separate fault for other conditions"
             )
     _read_action(route, host)
-    first = matches[0] if matches else _Match(0, (), {}, "")
+    first = matches[0] if matches else _Match(0)
     ports = tuple(match.port for match in matches) if all(match.port for match in matches) else ()
     parsed = Fault(
         name="",
@@ -134,6 +138,9 @@ def _read_fault(route: Fields, host: str, path: str) -> tuple[Fault, dict[str, s
         match_headers=first.headers,
         source_labels=first.source_labels,
         source_namespace=first.source_namespace,
+        match_uri=first.texts.get("uri"),
+        match_method=first.texts.get("method"),
+        match_authority=first.texts.get("authority"),
     )
     percents = {
         name: _DEPRECATED_PERCENT if fields.has(_DEPRECATED_PERCENT) else _PERCENT for name, fields in parts.items()
@@ -176,6 +183,7 @@ def _match(fields: Fields) -> _Match:
         headers=tuple(_header(name, value) for name, value in fields.children_by_name("headers")),
         source_labels=fields.texts_by_name("sourceLabels"),
         source_namespace=fields.text("sourceNamespace"),
+        texts={name: _text_match(fields.child(name)) for name in _TEXTS if fields.has(name)},
     )
     fields.ignore("name")
     fields.refuse_rest()
@@ -183,11 +191,16 @@ def _match(fields: Fields) -> _Match:
 
 
 def _header(name: str, fields: Fields) -> HeaderMatch:
+    match = _text_match(fields)
+    return HeaderMatch(name, match.kind, match.value)
+
+
+def _text_match(fields: Fields) -> StringMatch:
     given = [kind for kind in _VALUED if fields.has(kind.value)]
     if len(given) > 1:
         fields.problems.add("only one of exact, prefix and regex may be set")
     fields.refuse_others(*(kind.value for kind in _VALUED))
-    return HeaderMatch(name, given[0], fields.text(given[0].value)) if given else HeaderMatch(name)
+    return StringMatch(given[0], fields.text(given[0].value)) if given else StringMatch(MatchKind.PRESENT)
 
 
 def _read_action(route: Fields, host: str) -> None:
@@ -226,6 +239,7 @@ def _paths(fault: Fault, route: str) -> dict[str, str]:
         **{f"ports[{i}]": f"{route}.match[{i}].port" for i in range(len(fault.ports))},
         "match_headers": f"{route}.match[0].headers",
         **dict(chain.from_iterable(((field, place), (f"{field}.name", place)) for field, place in headers)),
+        **{f"match_{name}": f"{route}.match[0].{name}" for name in _TEXTS},
         "source_labels": f"{route}.match[0].sourceLabels",
         "source_namespace": f"{route}.match[0].sourceNamespace",
     }

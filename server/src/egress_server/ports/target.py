@@ -62,9 +62,10 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Result of an apply. `obstacles` has, by resource name, what the cluster rejected."""
+    """Result of an apply. `obstacles` has, by resource name, what the cluster rejected; `refused` are the objects."""
 
     obstacles: Mapping[str, Problem] = field(default_factory=dict)
+    refused: frozenset[ObjectKey] = frozenset()
 
 
 class Target(Protocol):

@@ -12,10 +12,9 @@ from egress_server.domain.istio.virtual_service import (
     NamedMatch,
     RequestMatch,
     RouteTarget,
-    StringMatch,
     VirtualServiceSpec,
 )
-from egress_server.domain.model.resources import Abort, Delay, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, MatchKind, StringMatch
 
 Json = dict[str, Any]
 

@@ -2,12 +2,13 @@
 
 import pytest
 
-from egress_server.domain.desired.cluster_view import current_obstacles, with_inventory
+from egress_server.domain.desired.cluster_view import as_held, current_obstacles, describe_obstacle, with_inventory
 from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.istio.destination_rule import DestinationRuleSpec
 from egress_server.domain.istio.mesh_config import MeshSettings
+from egress_server.domain.model.clusters import MeshPolicyBackend, kubernetes_settings
 from egress_server.domain.model.names import namespace_of
-from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.resources import ConnectionLimits, Resource, TrafficSettings
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.foreign_config import (
@@ -198,3 +199,45 @@ def test_obstacles() -> None:
     )
     assert current_obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision)) == {}
     assert current_obstacles(wanted, None) == {}
+
+
+def obstacle(*held: str) -> Problem:
+    """With these kinds of objects on the cluster."""
+    return Problem("REFUSED", "no", held=held)
+
+
+@pytest.mark.parametrize(
+    ("held_kinds", "backend"),
+    [(("Sidecar",), MeshPolicyBackend.SIDECAR), (("MeshConfig",), MeshPolicyBackend.MESH_CONFIG)],
+)
+def test_a_mesh_policy_that_is_held_in_part(held_kinds: tuple[str, ...], backend: MeshPolicyBackend) -> None:
+    """The cluster enforces it the way that is left."""
+    mesh = policy("REGISTRY_ONLY")
+    seen = as_held(held(mesh), {mesh.name: obstacle(*held_kinds)})
+    assert list(seen.outbound.values()) == [mesh]
+    assert kubernetes_settings(seen.cluster).mesh_policy is backend
+    assert as_held(held(mesh), {mesh.name: obstacle()}).outbound == {}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "timeout", "limits"),
+    [
+        (("ServiceEntry",), None, None),
+        (("DestinationRule", "ServiceEntry"), None, ConnectionLimits(7)),
+        (("ServiceEntry", "VirtualService"), 1.0, None),
+    ],
+)
+def test_an_entry_that_is_held_in_part(
+    kinds: tuple[str, ...], timeout: float | None, limits: ConnectionLimits | None
+) -> None:
+    """Its hosts are registered, without the settings whose object is missing."""
+    bank = entry("bank", traffic=TrafficSettings(timeout=1.0, connection_limits=ConnectionLimits(7)))
+    [seen] = as_held(held(bank), {bank.name: obstacle(*kinds)}).entries
+    assert (seen.hosts, seen.traffic) == (bank.hosts, TrafficSettings(timeout=timeout, connection_limits=limits))
+    assert as_held(held(bank), {bank.name: obstacle(*(set(kinds) - {"ServiceEntry"}))}).entries == ()
+
+
+def test_what_is_not_held_in_messages() -> None:
+    """The part that is there, and the reason."""
+    assert describe_obstacle(obstacle()) == "the cluster does not hold it (REFUSED): no"
+    assert describe_obstacle(obstacle("Sidecar")) == "the cluster holds only its Sidecar (REFUSED): no"

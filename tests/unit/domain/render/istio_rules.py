@@ -17,7 +17,7 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 OBJECT_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _DURATION = re.compile(r"\d+(\.\d{1,3})?s")
 _INT32 = 2**31 - 1
-_RETRY_BUDGET = {"attempts", "perTryTimeout", "retryOn"}
+_RETRY_BUDGET = {"attempts", "perTryTimeout", "retryOn", "backoff", "retryRemoteLocalities", "retryIgnorePreviousHosts"}
 
 
 def _strict(schema: Any) -> Any:
@@ -101,7 +101,11 @@ def _virtual_service(spec: Part) -> None:
 
 
 def _http_route(route: Part) -> None:
-    assert route.keys() <= {"name", "match", "fault", "route", "timeout", "retries"}
+    assert route.keys() <= {"name", "match", "fault", "route", "timeout", "retries", "rewrite", "headers"}
+    assert route.get("rewrite", {"authority": "x"})["authority"]
+    assert route.get("headers", {}).keys() <= {"request", "response"}
+    for operations in route.get("headers", {}).values():
+        _header_operations(operations)
     for match in route.get("match", []):
         _match(match)
     _destinations(route["route"])
@@ -114,7 +118,11 @@ def _http_route(route: Part) -> None:
 
 
 def _match(match: Part) -> None:
-    assert match.keys() <= {"headers", "port", "sourceLabels", "sourceNamespace"}
+    assert match.keys() <= {"uri", "method", "authority", "headers", "port", "sourceLabels", "sourceNamespace"}
+    for name in ("uri", "method", "authority"):
+        condition = match.get(name, {"exact": "x"})
+        assert len(condition) == 1
+        assert all(condition.values())
     assert match
     assert _is_port(match.get("port", 1))
     for name, condition in match.get("headers", {}).items():
@@ -122,6 +130,16 @@ def _match(match: Part) -> None:
         assert len(condition) <= 1
         assert condition.keys() <= {"exact", "prefix", "regex"}
         assert all(condition.values())
+
+
+def _header_operations(operations: Part) -> None:
+    assert operations
+    assert operations.keys() <= {"set", "add", "remove"}
+    names = [*operations.get("set", {}), *operations.get("add", {}), *operations.get("remove", [])]
+    assert not {"", "host"} & set(names)
+    assert not any(name.startswith(":") for name in names)
+    values = [*operations.get("set", {}).values(), *operations.get("add", {}).values()]
+    assert all("%" not in value.replace("%%", "") for value in values)
 
 
 def _destinations(destinations: list[Part]) -> None:
@@ -139,6 +157,8 @@ def _retries(retries: Part) -> None:
     assert retries["attempts"] or retries.keys() == {"attempts"}
     if "perTryTimeout" in retries:
         _duration(retries["perTryTimeout"])
+    if "backoff" in retries:
+        _duration(retries["backoff"])
 
 
 def _fault(fault: Part) -> None:

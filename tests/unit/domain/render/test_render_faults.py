@@ -1,68 +1,80 @@
-"""Faults on the routes of an entry: merged header conditions, and separate routes for each fault."""
+"""Faults on the routes of an entry: combined conditions, and separate routes for each fault."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from egress_server.domain.desired.effective import effective
-from egress_server.domain.model.resources import HeaderMatch, MatchKind, Route, TrafficSettings, WeightedDestination
+from egress_server.domain.model.resources import HeaderMatch, Route, TrafficSettings, WeightedDestination
 from egress_server.domain.render import render
 from egress_server.domain.render.expired_faults import strip_expired
-from egress_server.domain.render.virtual_service import merge_headers, resources_in
+from egress_server.domain.render.match import combined
+from egress_server.domain.render.virtual_service import resources_in
 from tests.support.meshes import BIRTH, History, cluster, entry, fault
 
-EXACT, PREFIX, REGEX = MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX
-PRESENT = HeaderMatch("x")
+Part = dict[str, Any]
+PRESENT: Part = {}
 
 
-def x(kind: MatchKind, value: str) -> HeaderMatch:
-    """A condition on the header x."""
-    return HeaderMatch("x", kind, value)
+def header(condition: Part) -> Part:
+    """A match by the header x."""
+    return {"headers": {"x": condition}}
 
 
+@pytest.mark.parametrize("place", ["uri", "method", "authority", "header"])
 @pytest.mark.parametrize(
     ("one", "other", "narrower"),
     [
         (PRESENT, PRESENT, PRESENT),
-        (x(EXACT, "ab"), PRESENT, x(EXACT, "ab")),
-        (x(EXACT, "ab"), x(EXACT, "ab"), x(EXACT, "ab")),
-        (x(EXACT, "ab"), x(PREFIX, "a"), x(EXACT, "ab")),
-        (x(EXACT, "ab"), x(REGEX, "a."), x(EXACT, "ab")),
-        (x(PREFIX, "ab"), x(PREFIX, "a"), x(PREFIX, "ab")),
-        (x(PREFIX, "ab"), PRESENT, x(PREFIX, "ab")),
-        (x(REGEX, "a."), PRESENT, x(REGEX, "a.")),
-        (x(REGEX, "a."), x(PREFIX, "a"), x(REGEX, "a.")),
+        ({"exact": "ab"}, PRESENT, {"exact": "ab"}),
+        ({"exact": "ab"}, {"exact": "ab"}, {"exact": "ab"}),
+        ({"exact": "ab"}, {"prefix": "a"}, {"exact": "ab"}),
+        ({"exact": "ab"}, {"regex": "a."}, {"exact": "ab"}),
+        ({"prefix": "ab"}, {"prefix": "a"}, {"prefix": "ab"}),
+        ({"prefix": "ab"}, PRESENT, {"prefix": "ab"}),
+        ({"regex": "a."}, PRESENT, {"regex": "a."}),
+        ({"regex": "a."}, {"prefix": "a"}, {"regex": "a."}),
+        ({"exact": "ab"}, {"exact": "a"}, None),
+        ({"exact": "ab"}, {"prefix": "b"}, None),
+        ({"exact": "abc"}, {"regex": "a."}, None),
+        ({"prefix": "ab"}, {"prefix": "b"}, None),
     ],
 )
-def test_the_narrower_one_holds(one: HeaderMatch, other: HeaderMatch, narrower: HeaderMatch) -> None:
-    """Whichever of the two belongs to the route."""
-    assert merge_headers([one], [other]) == merge_headers([other], [one]) == (narrower,)
+def test_the_narrower_one_holds(place: str, one: Part, other: Part, narrower: Part | None) -> None:
+    """Whichever of the two belongs to the route, wherever it is; contradictory conditions give no match."""
+
+    def at(condition: Part) -> Part:
+        return header(condition) if place == "header" else {place: condition}
+
+    expected = None if narrower is None else at(narrower)
+    assert combined(at(one), at(other)) == combined(at(other), at(one)) == expected
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (x(EXACT, "ab"), x(EXACT, "a")),
-        (x(EXACT, "ab"), x(PREFIX, "b")),
-        (x(EXACT, "abc"), x(REGEX, "a.")),
-        (x(PREFIX, "ab"), x(PREFIX, "b")),
-    ],
-)
-def test_no_request_meets_both(one: HeaderMatch, other: HeaderMatch) -> None:
-    """Contradictory conditions give no route."""
-    assert merge_headers([one], [other]) is None
-    assert merge_headers([other], [one]) is None
-
-
-def test_different_headers_stand_side_by_side() -> None:
-    """In the order in which they are given, the route's first."""
-    y = HeaderMatch("y", EXACT, "1")
-    assert merge_headers([y], [PRESENT]) == (y, PRESENT)
+def test_different_conditions_hold_side_by_side() -> None:
+    """Headers in the order in which they are given, the route's first."""
+    fault: Part = {"uri": {"prefix": "/a"}, **header(PRESENT)}
+    route: Part = {"method": {"exact": "GET"}, "headers": {"y": {"exact": "1"}}}
+    both = combined(fault, route)
+    assert both == {"uri": {"prefix": "/a"}, "method": {"exact": "GET"}, "headers": {"y": {"exact": "1"}, "x": {}}}
+    assert list(both["headers"]) == ["y", "x"]
 
 
 def test_two_expressions() -> None:
     """If no single condition expresses both, the fault's is used."""
-    assert merge_headers([x(REGEX, "a.*")], [x(REGEX, ".*b")]) == (x(REGEX, ".*b"),)
+    assert combined(header({"regex": "a.*"}), header({"regex": ".*b"})) == header({"regex": "a.*"})
+
+
+@pytest.mark.parametrize(
+    ("route", "both"),
+    [
+        ({"uri": {"prefix": "/a"}, "ignoreUriCase": True}, {"uri": {"exact": "/ab"}, "ignoreUriCase": True}),
+        ({"ignoreUriCase": True}, {"uri": {"exact": "/ab"}}),
+    ],
+)
+def test_case_of_paths(route: Part, both: Part) -> None:
+    """A route's ignoreUriCase is about its own path only."""
+    assert combined({"uri": {"exact": "/ab"}}, route) == both
 
 
 def test_faults_do_not_share_routes() -> None:
@@ -70,7 +82,9 @@ def test_faults_do_not_share_routes() -> None:
     one = fault("b-c", namespace="a", ttl=60.0)
     other = fault("c", namespace="a-b", ttl=600.0)
     routed = fault("b-c-1", namespace="a", ttl=600.0)
-    bank = entry(traffic=TrafficSettings(routes=(Route((WeightedDestination("blue.example.com"),), (PRESENT,)),)))
+    bank = entry(
+        traffic=TrafficSettings(routes=(Route((WeightedDestination("blue.example.com"),), (HeaderMatch("x"),)),))
+    )
     history = History(cluster(), bank, one, other, routed)
     objects = render(effective(history.snapshot, cluster(), BIRTH))
     left = strip_expired(objects, BIRTH + timedelta(seconds=120))

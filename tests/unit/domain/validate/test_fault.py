@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch
+from egress_server.domain.model.resources import Abort, Delay, Fault, HeaderMatch, MatchKind, StringMatch
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.validate import Problems, check_resource
 from egress_server.domain.validate.fault import GRPC_STATUSES
@@ -34,6 +34,9 @@ VALID: dict[str, dict[str, Any]] = {
     "narrow": {
         "ports": (1, 65535),
         "match_headers": (HeaderMatch("x-user"),),
+        "match_uri": StringMatch(MatchKind.REGEX, ".*[.]json"),
+        "match_method": StringMatch(MatchKind.REGEX, "POST|PUT"),
+        "match_authority": StringMatch(MatchKind.PREFIX, "bank.example.com:"),
         "source_labels": {"app": "shop"},
         "source_namespace": "shop",
         "cluster_selector": ClusterSelector(("east",)),
@@ -67,6 +70,17 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "port": ({"ports": (80, 0)}, "ports[1]", "between 1 and 65535"),
     "port twice": ({"ports": (80, 80)}, "ports[1]", "already listed at [0]"),
     "header": ({"match_headers": (HeaderMatch("Cookie"),)}, "match_headers[0].name", "in lowercase"),
+    "path": ({"match_uri": StringMatch(MatchKind.PREFIX, "orders")}, "match_uri.prefix", "must start with /"),
+    "query": ({"match_uri": StringMatch(MatchKind.EXACT, "/a?b=c")}, "match_uri.exact", "not compared with the query"),
+    "any path": ({"match_uri": StringMatch(MatchKind.PRESENT)}, "match_uri", "one of exact, prefix and regex"),
+    "empty path": ({"match_uri": StringMatch(MatchKind.PREFIX)}, "match_uri.prefix", "must not be empty"),
+    "path for no RE2": ({"match_uri": StringMatch(MatchKind.REGEX, "(a")}, "match_uri.regex", "not a valid regular"),
+    "method": ({"match_method": StringMatch(MatchKind.EXACT, "post")}, "match_method.exact", "in upper case"),
+    "host header": (
+        {"match_authority": StringMatch(MatchKind.EXACT, "https://a.b")},
+        "match_authority.exact",
+        "must be a Host header",
+    ),
     "label": ({"source_labels": {"app": "a b"}}, 'source_labels["app"]', "letters"),
     "namespace": ({"source_namespace": "Shop"}, "source_namespace", "namespace"),
     "selector": (

@@ -7,11 +7,13 @@ import pytest
 from egress_server.domain.model.resources import (
     ConnectionLimits,
     HeaderMatch,
+    HeaderOperations,
     MatchKind,
     OutlierDetection,
     Resolution,
     Retries,
     Route,
+    StringMatch,
     TlsOrigination,
     TrafficSettings,
     WeightedDestination,
@@ -31,6 +33,11 @@ def problems_of(settings: dict[str, Any], **fields: Any) -> list[tuple[str, str]
     whole = {"resolution": Resolution.DNS, **fields, "traffic": TrafficSettings(**settings)}
     check_resource(entry(**whole), problems)
     return violations_of(problems.raise_if_any)
+
+
+def changed(**operations: Any) -> dict[str, Any]:
+    """One route that changes headers of requests."""
+    return {"routes": (Route((BLUE,), request_headers=HeaderOperations(**operations)),)}
 
 
 def headers(*matches: HeaderMatch) -> dict[str, Any]:
@@ -64,6 +71,18 @@ VALID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"routes": (Route((BLUE,), (HeaderMatch("x-user", EXACT, "me"),)), Route((BLUE,)))},
         {},
     ),
+    "path, method, host": (
+        {
+            "routes": (
+                Route((BLUE,), (), StringMatch(PREFIX, "/a"), StringMatch(EXACT, "GET"), StringMatch(EXACT, "a.b:80")),
+                Route((BLUE,)),
+            )
+        },
+        {},
+    ),
+    "another host": ({"routes": (Route((BLUE,), rewrite_authority="b.example.com:8443"),)}, {}),
+    "changed headers": (changed(set={"x-a": "100%%"}, add={"x-b": "b\tc"}, remove=("cookie",)), {}),
+    "retry details": ({"retries": Retries(2, backoff=0.1, retry_remote_localities=True)}, {}),
     "header is there": (headers(HeaderMatch("x-user")), {}),
     "several headers": (headers(HeaderMatch("a", PREFIX, "v"), HeaderMatch("b", EXACT, "ä")), {}),
     "token characters": (headers(HeaderMatch("!#$%&'*+.^_`|~0-9a-z-")), {}),
@@ -154,6 +173,24 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "traffic.routes[1]",
         "routes[0] matches every request",
     ),
+    "route behind a path": (
+        {"routes": (Route((BLUE,), match_uri=StringMatch(EXACT, "x")), Route((BLUE,)))},
+        {},
+        f"{R0}.match_uri.exact",
+        "must start with /",
+    ),
+    "rewritten host": (
+        {"routes": (Route((BLUE,), rewrite_authority="a b"),)},
+        {},
+        f"{R0}.rewrite_authority",
+        "must be a Host header",
+    ),
+    "changed Host": (changed(set={"host": "a"}), {}, f'{R0}.request_headers.set["host"]', "by rewrite_authority"),
+    "changed pseudo-header": (changed(remove=(":path",)), {}, f"{R0}.request_headers.remove[0]", "in lowercase"),
+    "removed twice": (changed(remove=("a", "a")), {}, f"{R0}.request_headers.remove[1]", "already listed"),
+    "operator": (changed(add={"a": "%START_TIME%"}), {}, f'{R0}.request_headers.add["a"]', "write %% for a percent"),
+    "value of two lines": (changed(add={"a": "b\nc"}), {}, f'{R0}.request_headers.add["a"]', "printable ASCII"),
+    "33 changes": (changed(add=dict.fromkeys(map(str, range(33)), "")), {}, f"{R0}.request_headers", "at most 32"),
     "upper-case header": (headers(HeaderMatch("X-User")), {}, f"{H0}.name", "in lowercase"),
     "no header": (headers(HeaderMatch("")), {}, f"{H0}.name", "in lowercase"),
     "pseudo-header": (headers(HeaderMatch(":path")), {}, f"{H0}.name", "in lowercase"),

@@ -7,7 +7,7 @@ from google.protobuf.json_format import ParseDict
 
 from egress.v1 import egress_service_pb2 as pb
 from egress.v1 import service_entry_pb2
-from egress_server.contract.entries import read_traffic, write_traffic
+from egress_server.contract.traffic import read_traffic, write_traffic
 from egress_server.domain.model.resources import (
     ConnectionLimits,
     HeaderMatch,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from egress import Fault
+from egress import Fault, StringMatch
 from egress.cli.support import help
 from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
@@ -33,6 +33,7 @@ FaultName = Annotated[str, typer.Argument(metavar="FAULT", help="ID or full name
     "inject",
     "egressctl fault inject www.aliyun.com --delay 5s --ttl 10m --wait applied",
     "egressctl fault inject www.aliyun.com -n shop --abort 503 --percent 50 --port 80 --header x-test=yes",
+    "egressctl fault inject api.example.com --abort 503 --uri-prefix /orders --method POST",
     "egressctl fault inject grpc.example.com --abort UNAVAILABLE --source-label app=web --id drill",
     "egressctl fault inject -f aliyun-virtualservice.yaml --ttl 10m --dry-run",
 )
@@ -62,6 +63,10 @@ def inject(
     header: Annotated[
         list[str] | None, typer.Option(metavar="key=value", help="Only requests with this header.")
     ] = None,
+    uri: Annotated[str, typer.Option(metavar="path", help="Only requests with exactly this path.")] = "",
+    uri_prefix: Annotated[str, typer.Option(metavar="path", help="Only requests whose path starts with this.")] = "",
+    method: Annotated[str, typer.Option(help="Only requests with this method, such as POST.")] = "",
+    authority: Annotated[str, typer.Option(metavar="host", help="Only requests with this Host header.")] = "",
     source_label: Annotated[
         list[str] | None, typer.Option(metavar="key=value", help="Only from workloads with this label.")
     ] = None,
@@ -89,6 +94,9 @@ def inject(
         percent=percent,
         ports=port or (),
         headers=pairs(header or (), "--header"),
+        uri=_uri(uri, uri_prefix),
+        method=method or None,
+        authority=authority or None,
         source_labels=pairs(source_label or (), "--source-label"),
         source_namespace=source_namespace,
         ttl=ttl,
@@ -123,6 +131,14 @@ def list_(
 def clear(session: Session, mutating: MutationFlags, fault: FaultName, namespace: InNamespace = "default") -> None:
     """End a fault before it expires."""
     finish(session, mutating, session.client.clear_fault(fault, namespace=namespace, **mutating.options()), "cleared")
+
+
+def _uri(exact: str, prefix: str) -> StringMatch | None:
+    if exact and prefix:
+        raise typer.BadParameter("give --uri or --uri-prefix, not both")
+    if exact:
+        return StringMatch(exact=exact)
+    return StringMatch(prefix=prefix) if prefix else None
 
 
 def _row(fault: Fault) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Plans one reconcile of a cluster from what was gathered there. It reads the store and changes nothing."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.model.status import Problem
 from egress_server.domain.render import render
+from egress_server.domain.render.virtual_service import resources_in
 from egress_server.ports.target import Live, Target, Witness
 
 
@@ -77,6 +79,18 @@ async def plan_reconcile(
         raise TransientError("REVISION_UNKNOWN", f"the store does not have revision {wanted.revision} of this process")
     witness = Witness(snapshot.epoch, wanted.revision, digest, lease.fence)
     return _plan(wanted, target, live, witness, ended_to, drift, known=known, report=_reports_drift(snapshot))
+
+
+def with_held(
+    obstacles: Mapping[str, Problem], objects: Iterable[IstioObject], refused: Collection[ObjectKey]
+) -> dict[str, Problem]:
+    """The obstacles, with what the cluster holds of these resources: the projected `objects` but the refused ones."""
+    held: dict[str, set[str]] = defaultdict(set)
+    for obj in objects if obstacles else ():
+        if key_of(obj) not in refused:
+            for resource in resources_in(obj):
+                held[resource].add(obj["kind"])
+    return {name: replace(problem, held=tuple(sorted(held[name]))) for name, problem in obstacles.items()}
 
 
 def _registered(cluster_id: str, context: ApplierContext) -> Cluster:

@@ -20,7 +20,7 @@ from egress_server.delivery.drift.cluster_watch import ClusterWatch
 from egress_server.delivery.drift.detector import DriftDetector
 from egress_server.delivery.faults.ttl_enforcer import FaultTTLEnforcer
 from egress_server.delivery.leases import HeldLease, LeaseLost
-from egress_server.delivery.reconcile.plan import ReconcilePlan, plan_reconcile
+from egress_server.delivery.reconcile.plan import ReconcilePlan, plan_reconcile, with_held
 from egress_server.delivery.reconcile.retry import RetryDecision, retry_decision
 from egress_server.delivery.restarts import Restarts
 from egress_server.delivery.target_handle import TargetHandle
@@ -147,7 +147,8 @@ class Reconciler:
             applied = await self._apply(target, plan)
         self._faults.schedule(plan.fault_ends)
         self._drift.applied(plan.live, plan.objects, changed=plan.changing, refused=applied.obstacles.keys())
-        self._settle(target, plan, {**plan.obstacles, **applied.obstacles})
+        obstacles = {**plan.obstacles, **applied.obstacles}
+        self._settle(target, plan, with_held(obstacles, plan.objects.values(), applied.refused))
 
     async def _apply(self, target: Target, plan: ReconcilePlan) -> Applied:
         if not plan.has_changes:

@@ -1,9 +1,11 @@
 """A cluster as its sidecars see it: the desired state, without what the cluster does not hold, plus foreign objects."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from egress_server.domain.desired.effective import Effective
+from egress_server.domain.desired.effective import Effective, without
+from egress_server.domain.model.clusters import KubernetesTarget, MeshPolicyBackend
+from egress_server.domain.model.resources import TrafficSettings
 from egress_server.domain.model.status import ClusterStatus, Problem
 from egress_server.domain.observed.foreign_config import (
     ForeignConfig,
@@ -17,8 +19,8 @@ from egress_server.domain.observed.inventory import ForeignEntry, Inventory
 
 @dataclass(frozen=True, slots=True)
 class ClusterReport:
-    """What the applier of a cluster has reported. `obstacles` are the resources that the cluster does not hold, by
-    name."""
+    """What the applier of a cluster has reported. `obstacles` are the resources that the cluster does not hold, or only
+    in part, by name."""
 
     status: ClusterStatus | None = None
     inventory: Inventory | None = None
@@ -29,8 +31,8 @@ NO_REPORT = ClusterReport()
 
 
 def current_obstacles(effective: Effective, status: ClusterStatus | None) -> Mapping[str, Problem]:
-    """The resources that the cluster does not hold, by name, with the reasons. A resource that has changed since the
-    last apply is not among them, because the applier has not tried its new state yet."""
+    """The resources that the cluster does not hold, or only in part, by name, with the reasons. A resource that has
+    changed since the last apply is not among them, because the applier has not tried its new state yet."""
     if status is None or not status.obstacles:
         return {}
     return {
@@ -38,6 +40,47 @@ def current_obstacles(effective: Effective, status: ClusterStatus | None) -> Map
         for name, problem in status.obstacles.items()
         if effective.revisions.get(name, 0) <= status.applied_revision
     }
+
+
+def describe_obstacle(problem: Problem) -> str:
+    """What the cluster lacks of a resource, and why, for messages."""
+    lacks = f"holds only its {' and '.join(problem.held)}" if problem.held else "does not hold it"
+    return f"the cluster {lacks} ({problem.reason}): {problem.message}"
+
+
+def as_held(effective: Effective, obstacles: Mapping[str, Problem]) -> Effective:
+    """`effective` as the cluster holds it: of entries and of a mesh-wide policy with an obstacle the parts that are
+    there, of all other resources nothing."""
+    held = {name: frozenset(problem.held) for name, problem in obstacles.items()}
+    entries = {entry.name for entry in effective.entries if _ENTRY in held.get(entry.name, ())}
+    mesh = effective.outbound.get("/")
+    backends = held.get(mesh.name, frozenset()) & _BACKENDS.keys() if mesh else frozenset()
+    rest = without(effective, obstacles.keys() - entries - ({mesh.name} if mesh and backends else set()))
+    cluster = rest.cluster
+    if len(backends) == 1 and isinstance(cluster.target, KubernetesTarget):
+        cluster = replace(cluster, target=replace(cluster.target, mesh_policy=_BACKENDS[next(iter(backends))]))
+    return replace(
+        rest,
+        cluster=cluster,
+        entries=tuple(
+            replace(entry, traffic=_held_traffic(entry.traffic, held[entry.name])) if entry.name in entries else entry
+            for entry in rest.entries
+        ),
+    )
+
+
+_ENTRY, _ROUTES, _RULE = "ServiceEntry", "VirtualService", "DestinationRule"
+_BACKENDS = {"Sidecar": MeshPolicyBackend.SIDECAR, "MeshConfig": MeshPolicyBackend.MESH_CONFIG}
+"""How a cluster enforces a mesh-wide policy of which it holds only an object of this kind."""
+
+
+def _held_traffic(traffic: TrafficSettings, held: Collection[str]) -> TrafficSettings:
+    """The settings whose objects are among the held kinds."""
+    if _ROUTES not in held:
+        traffic = replace(traffic, timeout=None, retries=None, routes=())
+    if _RULE not in held:
+        traffic = replace(traffic, tls_origination=None, connection_limits=None, outlier_detection=None)
+    return traffic
 
 
 def with_inventory(effective: Effective, inventory: Inventory | None) -> Effective:

@@ -153,4 +153,5 @@ def _conditions(versioned: Versioned[Resource]) -> int:
     fault = versioned.resource
     if not isinstance(fault, Fault):
         return 0
-    return len(fault.match_headers) + len(fault.source_labels) + bool(fault.source_namespace) + bool(fault.ports)
+    texts = (fault.match_uri, fault.match_method, fault.match_authority, fault.source_namespace, fault.ports)
+    return len(fault.match_headers) + len(fault.source_labels) + sum(map(bool, texts))

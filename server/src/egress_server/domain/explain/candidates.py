@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from egress_server.domain.desired.cluster_view import describe_obstacle
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.lint.rule import Connection
 from egress_server.domain.model.names import ResourceKind, matches_host
@@ -54,7 +55,7 @@ def _not_held(connection: Connection) -> Iterator[tuple[str, str]]:
     for name, problem in connection.report.obstacles.items():
         known = connection.snapshot.get(name)
         if known and may_apply(known.resource, connection.evaluation.request):
-            yield name, f"the cluster does not hold it ({problem.reason}): {problem.message}"
+            yield name, describe_obstacle(problem)
 
 
 def _policies(connection: Connection, kind: ResourceKind) -> Iterator[tuple[str, str]]:
@@ -196,7 +197,10 @@ def _fault_reason(evaluation: Evaluation, fault: Fault) -> str:
         return f"its route is the first that matches: it {describe_effect(fault)}"
     if foreign := evaluation.routing.foreign:
         return f"the unmanaged {virtual_service_name(foreign)} routes requests to {evaluation.routing.host}"
-    if mismatch := fault_mismatch(fault, request.destination.port, request.namespace, request.labels, request.headers):
+    mismatch = fault_mismatch(
+        fault, request.destination, request.namespace, request.labels, request.headers, request.method
+    )
+    if mismatch:
         return mismatch + _dangling_suffix(evaluation, fault.name)
     if applied and applied.host == fault.host:
         return f"{applied.name} takes precedence: the fault with the most conditions applies, then the oldest"

@@ -21,10 +21,9 @@ from egress_server.domain.istio.virtual_service import (
     NamedMatch,
     RequestMatch,
     RouteTarget,
-    StringMatch,
     VirtualServiceSpec,
 )
-from egress_server.domain.model.resources import Abort, Delay, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, MatchKind, StringMatch
 
 _REDIRECT, _DIRECT_RESPONSE = "redirect", "directResponse"
 _MOVED_PERMANENTLY = 301

@@ -5,19 +5,11 @@ Stored within inventories as JSON: a released field is never renamed, and a new 
 
 from dataclasses import dataclass, field
 
-from egress_server.domain.model.resources import Abort, Delay, MatchKind
+from egress_server.domain.model.resources import Abort, Delay, StringMatch
 from egress_server.domain.model.selectors import Labels
 
 MESH_GATEWAY = "mesh"
 """The gateway name that means the sidecars."""
-
-
-@dataclass(frozen=True, slots=True)
-class StringMatch:
-    """A condition on a text, as in Istio's StringMatch; PRESENT only requires that there is one."""
-
-    kind: MatchKind
-    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)

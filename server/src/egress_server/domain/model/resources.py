@@ -71,7 +71,7 @@ class Location(Enum):
 
 
 class MatchKind(Enum):
-    """How a header's value is compared."""
+    """How a text is compared."""
 
     EXACT = "exact"
     PREFIX = "prefix"
@@ -107,6 +107,14 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class StringMatch:
+    """A condition on a text, as in Istio's StringMatch; PRESENT only requires that there is one."""
+
+    kind: MatchKind
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HeaderMatch:
     """A condition on a request header: `kind` is exact, prefix, regex, or present (which has no value)."""
 
@@ -117,11 +125,15 @@ class HeaderMatch:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """Attempts after the first one; `per_try_timeout` in seconds, None for no limit of its own."""
+    """Attempts after the first one; `per_try_timeout` in seconds, None for no limit of its own; `backoff` is the least
+    number of seconds between attempts. What is None is up to Istio."""
 
     attempts: int
     per_try_timeout: float | None = None
     retry_on: tuple[str, ...] = ()
+    backoff: float | None = None
+    retry_remote_localities: bool | None = None
+    retry_ignore_previous_hosts: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +146,32 @@ class WeightedDestination:
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderOperations:
+    """Changes of headers: `set` replaces them, `add` appends values."""
+
+    set: dict[str, str] = field(default_factory=dict)
+    add: dict[str, str] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """The destinations of requests that match all of `match_headers`."""
+    """The destinations of requests that meet all conditions. `rewrite_authority` is the Host header that they are sent
+    with, empty for that of the request."""
 
     destinations: tuple[WeightedDestination, ...]
     match_headers: tuple[HeaderMatch, ...] = ()
+    match_uri: StringMatch | None = None
+    match_method: StringMatch | None = None
+    match_authority: StringMatch | None = None
+    rewrite_authority: str = ""
+    request_headers: HeaderOperations | None = None
+    response_headers: HeaderOperations | None = None
+
+    @property
+    def matches_all(self) -> bool:
+        """Whether it has no condition."""
+        return not (self.match_headers or self.match_uri or self.match_method or self.match_authority)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +301,9 @@ class Fault:
     source_labels: Labels = field(default_factory=dict)
     source_namespace: str = ""
     cluster_selector: ClusterSelector = ClusterSelector()
+    match_uri: StringMatch | None = None
+    match_method: StringMatch | None = None
+    match_authority: StringMatch | None = None
 
     @property
     def namespace(self) -> str:

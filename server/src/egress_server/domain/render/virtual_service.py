@@ -7,8 +7,6 @@ can remove an expired fault from it without further information.
 """
 
 import json
-import re
-from collections.abc import Iterable
 from typing import Any
 
 from egress_server.domain.desired.effective import Effective
@@ -16,8 +14,7 @@ from egress_server.domain.model.names import Name, ResourceKind, parse_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, duration, istio_object, resource_of
 from egress_server.domain.model.resources import (
     Fault,
-    HeaderMatch,
-    MatchKind,
+    HeaderOperations,
     Retries,
     Route,
     ServiceEntry,
@@ -25,6 +22,7 @@ from egress_server.domain.model.resources import (
     WeightedDestination,
 )
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
+from egress_server.domain.render.match import combined, render_conditions
 
 Part = dict[str, Any]
 _NO_SETTINGS = TrafficSettings()
@@ -56,10 +54,10 @@ def _render(traffic: HostTraffic) -> IstioObject:
     for active in traffic.faults:
         for number, route in enumerate(routes):
             name = _fault_route_name(active.fault, number)
-            headers = merge_headers(route.match_headers, active.fault.match_headers)
-            if headers is None:
+            matches = _fault_matches(active.fault, route)
+            if not matches:
                 continue
-            http.append(_fault_route(name, active.fault, headers, _action(route, settings)))
+            http.append(_fault_route(name, active.fault, matches, _action(route, settings)))
             expiry[name] = active.expire_time.isoformat()
     http += [_plain_route(number, route, settings, last=route is routes[-1]) for number, route in enumerate(routes)]
     spec: Part = {"hosts": [traffic.host], "http": http}
@@ -82,12 +80,16 @@ def resources_in(obj: IstioObject) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*((origin,) if implements_origin else ()), *faults)))
 
 
+SETTINGS = frozenset({"timeout", "retries", "rewrite", "headers"})
+"""Fields of a route that the settings of an entry set."""
+
+
 def only_injects_faults(obj: IstioObject) -> bool:
     """Whether an object is a VirtualService that exists only for faults, even if they have been removed from it."""
     if obj["kind"] != "VirtualService":
         return False
     plain = [route for route in obj["spec"].get("http", ()) if "fault" not in route]
-    return len(plain) <= 1 and not any(route.keys() & {"timeout", "retries"} for route in plain)
+    return len(plain) <= 1 and not any(route.keys() & SETTINGS for route in plain)
 
 
 def _fault_of(route: str, mesh: str) -> Name:
@@ -101,25 +103,31 @@ def _fault_route_name(fault: Fault, number: int) -> str:
     return f"fault-{fault.namespace}.{parse_name(fault.name).id}" + (f"/{number}" if number else "")
 
 
-def _fault_route(name: str, fault: Fault, headers: tuple[HeaderMatch, ...], action: Part) -> Part:
-    base: Part = {"headers": render_headers(headers)}
-    if fault.source_labels:
-        base["sourceLabels"] = dict(sorted(fault.source_labels.items()))
-    if fault.source_namespace:
-        base["sourceNamespace"] = fault.source_namespace
-    base = {key: value for key, value in base.items() if value}
-    match = [{**base, "port": port} for port in fault.ports] or ([base] if base else [])
+def _fault_route(name: str, fault: Fault, matches: list[Part], action: Part) -> Part:
     return {
         "name": name,
-        **({"match": match} if match else {}),
+        **({"match": matches} if matches != [{}] else {}),
         "fault": _fault(fault),
         **action,
     }
 
 
+def _fault_matches(fault: Fault, route: Route) -> list[Part]:
+    """The requests that meet the conditions of both, by port; empty if none does."""
+    base = render_conditions(fault)
+    if fault.source_labels:
+        base["sourceLabels"] = dict(sorted(fault.source_labels.items()))
+    if fault.source_namespace:
+        base["sourceNamespace"] = fault.source_namespace
+    both = combined(base, render_conditions(route))
+    if both is None:
+        return []
+    return [{**both, "port": port} for port in fault.ports] or [both]
+
+
 def _plain_route(number: int, route: Route, settings: TrafficSettings, *, last: bool) -> Part:
-    headers = render_headers(route.match_headers)
-    match = {"match": [{"headers": headers}]} if headers else {}
+    conditions = render_conditions(route)
+    match = {"match": [conditions]} if conditions else {}
     return {"name": "fallback" if last else f"route-{number}", **match, **_action(route, settings)}
 
 
@@ -142,11 +150,30 @@ def _fault(fault: Fault) -> Part:
 
 def _action(route: Route, settings: TrafficSettings) -> Part:
     rendered: Part = {"route": [_destination(destination) for destination in route.destinations]}
+    if route.rewrite_authority:
+        rendered["rewrite"] = {"authority": route.rewrite_authority}
+    if headers := _headers(route):
+        rendered["headers"] = headers
     if settings.timeout is not None:
         rendered["timeout"] = duration(settings.timeout)
     if settings.retries is not None:
         rendered["retries"] = _retries(settings.retries)
     return rendered
+
+
+def _headers(route: Route) -> Part:
+    operations = {"request": route.request_headers, "response": route.response_headers}
+    rendered = {side: _operations(changes) for side, changes in operations.items() if changes}
+    return {side: changes for side, changes in rendered.items() if changes}
+
+
+def _operations(changes: HeaderOperations) -> Part:
+    parts = {
+        "set": dict(sorted(changes.set.items())),
+        "add": dict(sorted(changes.add.items())),
+        "remove": list(changes.remove),
+    }
+    return {name: part for name, part in parts.items() if part}
 
 
 def _destination(destination: WeightedDestination) -> Part:
@@ -162,46 +189,10 @@ def _retries(retries: Retries) -> Part:
         rendered["perTryTimeout"] = duration(retries.per_try_timeout)
     if retries.retry_on:
         rendered["retryOn"] = ",".join(retries.retry_on)
+    if retries.backoff is not None:
+        rendered["backoff"] = duration(retries.backoff)
+    if retries.retry_remote_localities is not None:
+        rendered["retryRemoteLocalities"] = retries.retry_remote_localities
+    if retries.retry_ignore_previous_hosts is not None:
+        rendered["retryIgnorePreviousHosts"] = retries.retry_ignore_previous_hosts
     return rendered
-
-
-def render_headers(matches: Iterable[HeaderMatch]) -> Part:
-    """Istio's form, by header; an empty condition only requires that the header is present."""
-    return {m.name: {} if m.kind is MatchKind.PRESENT else {m.kind.value: m.value} for m in matches}
-
-
-_NARROWEST_FIRST = {MatchKind.EXACT: 0, MatchKind.REGEX: 1, MatchKind.PREFIX: 2, MatchKind.PRESENT: 3}
-
-
-def merge_headers(route: Iterable[HeaderMatch], fault: Iterable[HeaderMatch]) -> tuple[HeaderMatch, ...] | None:
-    """The conditions that hold if those of both `route` and `fault` do; None if no request satisfies both.
-
-    Istio allows one condition per header. If a route and a fault match the same header, both conditions must hold, or
-    the fault would send requests where the route never sent them.
-    """
-    merged = {match.name: match for match in route}
-    for match in fault:
-        other = merged.get(match.name)
-        both = _merge(other, match) if other else match
-        if both is None:
-            return None
-        merged[match.name] = both
-    return tuple(merged.values())
-
-
-def _merge(route: HeaderMatch, fault: HeaderMatch) -> HeaderMatch | None:
-    """The narrower of two conditions if the other one includes it. That can't be decided for a regular expression and a
-    condition that is not exact: there the expression is used, and the fault's if both are expressions."""
-    narrow, wide = sorted((fault, route), key=lambda match: (_NARROWEST_FIRST[match.kind], -len(match.value)))
-    if narrow.kind is MatchKind.REGEX:
-        return fault if wide.kind is MatchKind.REGEX else narrow
-    return narrow if _satisfies(narrow.value, wide) else None
-
-
-def _satisfies(value: str, wide: HeaderMatch) -> bool:
-    """Whether a header with this value, or with this prefix, satisfies `wide`."""
-    if wide.kind is MatchKind.EXACT:
-        return value == wide.value
-    if wide.kind is MatchKind.PREFIX:
-        return value.startswith(wide.value)
-    return wide.kind is MatchKind.PRESENT or re.fullmatch(wide.value, value) is not None

@@ -27,19 +27,20 @@ from egress_server.domain.simulate.registry import (
     registry,
     relevant_hosts,
 )
-from egress_server.domain.simulate.routing import ClientWorkload, Routing, may_not_apply, route
+from egress_server.domain.simulate.routing import ClientWorkload, Routing, fault_percent, may_not_apply, route
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A connection that a workload makes. `address` is the IP address that it dials, empty if unknown; `headers` are
-    those of its request."""
+    """A connection that a workload makes. `address` is the IP address that it dials, empty if unknown; `headers` and
+    `method` are those of its request."""
 
     destination: Destination
     namespace: str
     labels: Labels = field(default_factory=dict)
     address: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def predict(
     *,
     address: str = "",
     headers: Mapping[str, str] | None = None,
+    method: str = "GET",
 ) -> Expectation:
     """The outcome that policy asks for, and the resource that decides it, for a workload with `labels`. Cheaper than
     `evaluate`, as it considers relevant hosts only.
@@ -89,7 +91,7 @@ def predict(
     If the `address` that it dials is unknown, the connection counts as captured and goes to the addresses of the entry
     for its host.
     """
-    request = _normalized(effective, Request(destination, namespace, labels or {}, address, headers or {}))
+    request = _normalized(effective, Request(destination, namespace, labels or {}, address, headers or {}, method))
     hosts = relevant_hosts(effective, request.destination, request.address)
     return _evaluate(effective, request, hosts).expectation
 
@@ -122,7 +124,7 @@ def _evaluate(effective: Effective, request: Request, hosts: Collection[str] | N
     routing = Routing()
     if listener.sees_requests(to):
         client = ClientWorkload(request.namespace, request.labels, mode.sidecar)
-        routing = route(effective, owner, to, client, request.headers)
+        routing = route(effective, owner, to, client, request.headers, request.method)
     evaluation = Evaluation(
         request=request,
         expectation=Expectation(Outcome.INCONCLUSIVE),
@@ -170,8 +172,9 @@ def _expectation(effective: Effective, evaluation: Evaluation) -> Expectation:
     routing = evaluation.routing
     if routing.fault:
         unaffected = Outcome.BLOCKED if routing.dangling else Outcome.REGISTERED
-        expectation = _decided_by(effective, Outcome.FAULTED, routing.fault.fault.name)
-        return replace(expectation, also=(unaffected,)) if may_not_apply(routing.fault.fault) else expectation
+        fault = routing.fault.fault
+        expectation = replace(_decided_by(effective, Outcome.FAULTED, fault.name), fault_percent=fault_percent(fault))
+        return replace(expectation, also=(unaffected,)) if may_not_apply(fault) else expectation
     if routing.foreign:
         return _routed_by_foreign(effective, routing.foreign, None if routing.dangling else evaluation.owner)
     if routing.dangling:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from egress_server.domain.desired.effective import ActiveFault, Effective
 from egress_server.domain.model.names import matches_host
-from egress_server.domain.model.resources import Fault, HeaderMatch, MatchKind
+from egress_server.domain.model.resources import Fault, HeaderMatch, MatchKind, StringMatch
 from egress_server.domain.model.selectors import Labels
 from egress_server.domain.observed.foreign_config import imports
 from egress_server.domain.observed.inventory import ForeignSidecar, ForeignVirtualService
@@ -45,6 +45,7 @@ def route(
     destination: Destination,
     client: ClientWorkload,
     headers: Mapping[str, str],
+    method: str,
 ) -> Routing:
     """What routes an HTTP request of a workload, and the managed fault that applies to it, if any."""
     routing = _find_routing(effective, owner, destination, client)
@@ -54,30 +55,49 @@ def route(
     matching = (
         active
         for active in faults
-        if not fault_mismatch(active.fault, destination.port, client.namespace, client.labels, headers)
+        if not fault_mismatch(active.fault, destination, client.namespace, client.labels, headers, method)
     )
     return replace(routing, fault=next(matching, None))
 
 
-def fault_mismatch(fault: Fault, port: int, namespace: str, labels: Labels, headers: Mapping[str, str]) -> str:
+def fault_mismatch(
+    fault: Fault, destination: Destination, namespace: str, labels: Labels, headers: Mapping[str, str], method: str
+) -> str:
     """Why a fault on the host of a request does not apply to it; empty if it does. A regular expression counts as
     matching, because only the sidecar can evaluate it."""
-    if fault.ports and port not in fault.ports:
+    if fault.ports and destination.port not in fault.ports:
         return f"applies only to port {', '.join(map(str, fault.ports))}"
     if fault.source_namespace not in {"", namespace}:
         return f"applies only to workloads in namespace {fault.source_namespace}"
     if not fault.source_labels.items() <= labels.items():
         return f"applies only to workloads labeled {format_labels(fault.source_labels)}"
     given = {name.lower(): value for name, value in headers.items()}
-    missing = next((match for match in fault.match_headers if not _matches(match, given.get(match.name))), None)
-    return f"applies only to requests whose header {missing.name} {_condition(missing)}" if missing else ""
+    conditions: list[tuple[str, StringMatch | HeaderMatch | None, str | None]] = [
+        ("path", fault.match_uri, destination.path.partition("?")[0]),
+        ("method", fault.match_method, method),
+        ("authority", fault.match_authority, given.get("host", destination.authority)),
+        *((f"header {match.name}", match, given.get(match.name)) for match in fault.match_headers),
+    ]
+    for what, match, value in conditions:
+        if match and not _matches(match, value):
+            return f"applies only to requests whose {what} {_condition(match)}"
+    return ""
 
 
 def may_not_apply(fault: Fault) -> bool:
     """Whether a matching request may be unaffected: percentages are random, and only the sidecar can evaluate a regular
     expression."""
-    uncertain = any(match.kind is MatchKind.REGEX for match in fault.match_headers)
+    matches = (fault.match_uri, fault.match_method, fault.match_authority, *fault.match_headers)
+    uncertain = any(match is not None and match.kind is MatchKind.REGEX for match in matches)
     return uncertain or max(part.percent for part in (fault.delay, fault.abort) if part) < 100
+
+
+def fault_percent(fault: Fault) -> float:
+    """The percentage of matching requests that are delayed, aborted, or both."""
+    spared = 1.0
+    for part in (fault.delay, fault.abort):
+        spared *= 1 - part.percent / 100 if part else 1
+    return round(100 * (1 - spared), 6)
 
 
 def describe_effect(fault: Fault) -> str:
@@ -165,7 +185,7 @@ def _imports(client: ClientWorkload, namespace: str, host: str) -> bool:
     return client.sidecar is None or imports(client.sidecar, client.namespace, namespace, host)
 
 
-def _matches(match: HeaderMatch, value: str | None) -> bool:
+def _matches(match: StringMatch | HeaderMatch, value: str | None) -> bool:
     if value is None:
         return False
     if match.kind is MatchKind.EXACT:
@@ -173,6 +193,6 @@ def _matches(match: HeaderMatch, value: str | None) -> bool:
     return match.kind is not MatchKind.PREFIX or value.startswith(match.value)
 
 
-def _condition(match: HeaderMatch) -> str:
+def _condition(match: StringMatch | HeaderMatch) -> str:
     verbs = {MatchKind.EXACT: "is", MatchKind.PREFIX: "starts with", MatchKind.REGEX: "matches"}
     return f"{verbs[match.kind]} {match.value!r}" if match.kind in verbs else "is present"

@@ -2,7 +2,7 @@
 
 from egress_server.domain.model.limits import MAX_FAULT_TTL, MAX_PORTS
 from egress_server.domain.model.resources import Abort, Delay, Fault
-from egress_server.domain.validate.http import check_header_matches
+from egress_server.domain.validate.http import check_request_conditions
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
 from egress_server.domain.validate.values import check_duration, check_ports, host_problem
@@ -42,7 +42,7 @@ def check_fault(fault: Fault, problems: Problems) -> None:
     if fault.abort:
         _check_abort(fault.abort, problems.at("abort"))
     check_ports(fault.ports, MAX_PORTS, problems.at("ports"))
-    check_header_matches(fault.match_headers, problems.at("match_headers"))
+    check_request_conditions(fault, problems)
     check_labels(fault.source_labels, problems.at("source_labels"))
     if fault.source_namespace:
         check_namespace(fault.source_namespace, problems.at("source_namespace"))

@@ -1,15 +1,23 @@
-"""Validation of header matches, and of regular expressions for RE2, which Envoy evaluates them with."""
+"""Validation of conditions on requests, and of regular expressions for RE2, which Envoy evaluates them with."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from egress_server.domain.model.limits import MAX_HEADER_MATCHES, MAX_HEADER_NAME, MAX_HEADER_VALUE
-from egress_server.domain.model.resources import HeaderMatch, MatchKind
+from egress_server.domain.model.limits import (
+    MAX_HEADER_MATCHES,
+    MAX_HEADER_NAME,
+    MAX_HEADER_OPERATIONS,
+    MAX_HEADER_VALUE,
+)
+from egress_server.domain.model.resources import Fault, HeaderMatch, HeaderOperations, MatchKind, Route, StringMatch
 from egress_server.domain.validate.problems import Problems
-from egress_server.domain.validate.values import check_count
+from egress_server.domain.validate.values import check_count, check_unique
 
 # A token of RFC 9110 in lowercase, as HTTP/2 and therefore Envoy write header names.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+MAX_AUTHORITY = 260
+_AUTHORITY = re.compile(r"[A-Za-z0-9\[][-A-Za-z0-9._:\]]*")
+_CHANGED_VALUE = re.compile(r"[\t -~]*")
 # Istio interprets these as other parts of the request and ignores them in a header match.
 _IGNORED = frozenset({"uri", "scheme", "method", "authority"})
 
@@ -30,6 +38,68 @@ def check_header_matches(matches: Sequence[HeaderMatch], problems: Problems) -> 
             here.at(match.kind.value).add(problem)
 
 
+def check_request_conditions(source: Fault | Route, problems: Problems) -> None:
+    """The conditions of a fault or of a route on requests."""
+    check_header_matches(source.match_headers, problems.at("match_headers"))
+    for field, check in _TEXT_CHECKS.items():
+        match = getattr(source, field)
+        if match is None:
+            continue
+        if match.kind is MatchKind.PRESENT:
+            problems.at(field).add("one of exact, prefix and regex must be set")
+        elif problem := _value_problem(match) or (match.kind is not MatchKind.REGEX and check(match.value)):
+            problems.at(field, match.kind.value).add(problem)
+
+
+def _path_problem(text: str) -> str | None:
+    if not text.startswith("/"):
+        return "must start with /, like every path"
+    return "must be a path only: conditions are not compared with the query" if set(text) & set("?#") else None
+
+
+def _method_problem(text: str) -> str | None:
+    return None if re.fullmatch(r"[A-Z-]+", text) else "must be a method such as GET; methods are in upper case"
+
+
+def authority_problem(text: str) -> str | None:
+    """Why a text is not (the start of) a Host header; None if it is."""
+    if len(text) <= MAX_AUTHORITY and _AUTHORITY.fullmatch(text):
+        return None
+    return "must be a Host header such as www.example.com or www.example.com:8080"
+
+
+_TEXT_CHECKS: dict[str, Callable[[str], str | None]] = {
+    "match_uri": _path_problem,
+    "match_method": _method_problem,
+    "match_authority": authority_problem,
+}
+
+
+def check_header_operations(operations: HeaderOperations, problems: Problems) -> None:
+    """Changes of headers: valid names and values, without Envoy's command operators, which it may not know."""
+    total = len(operations.set) + len(operations.add) + len(operations.remove)
+    check_count(total, 0, MAX_HEADER_OPERATIONS, "header", problems)
+    check_unique(operations.remove, problems.at("remove"))
+    for index, name in enumerate(operations.remove[:MAX_HEADER_OPERATIONS]):
+        if problem := _changed_name_problem(name):
+            problems.at("remove", index).add(problem)
+    for field, values in (("set", operations.set), ("add", operations.add)):
+        for name, value in sorted(values.items())[:MAX_HEADER_OPERATIONS]:
+            here = problems.at(field).key(name)
+            if problem := _changed_name_problem(name):
+                here.add(problem)
+            if len(value) > MAX_HEADER_VALUE or not _CHANGED_VALUE.fullmatch(value):
+                here.add(f"the value must be at most {MAX_HEADER_VALUE} printable ASCII characters")
+            elif "%" in value.replace("%%", ""):
+                here.add("write %% for a percent sign: Envoy's command operators, such as %START_TIME%, can't be used")
+
+
+def _changed_name_problem(name: str) -> str | None:
+    if name == "host":
+        return "the Host header is changed by rewrite_authority, and only in requests"
+    return _name_problem(name)
+
+
 def _name_problem(name: str) -> str | None:
     if len(name) > MAX_HEADER_NAME or not _NAME.fullmatch(name):
         return f"must be a header name in lowercase of at most {MAX_HEADER_NAME} characters"
@@ -38,10 +108,11 @@ def _name_problem(name: str) -> str | None:
     return None
 
 
-def _value_problem(match: HeaderMatch) -> str | None:
+def _value_problem(match: HeaderMatch | StringMatch) -> str | None:
     value = match.value
     if not value:
-        return "must not be empty; omit exact, prefix and regex to require only that the header is present"
+        header = "; omit exact, prefix and regex to require only that the header is present"
+        return f"must not be empty{header if isinstance(match, HeaderMatch) else ''}"
     if len(value) > MAX_HEADER_VALUE or any(ord(char) < 32 or ord(char) == 127 for char in value):
         return f"must be at most {MAX_HEADER_VALUE} characters, without control characters"
     return regex_problem(value) if match.kind is MatchKind.REGEX else None

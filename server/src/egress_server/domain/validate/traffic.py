@@ -24,7 +24,7 @@ from egress_server.domain.model.resources import (
     TrafficSettings,
     WeightedDestination,
 )
-from egress_server.domain.validate.http import check_header_matches
+from egress_server.domain.validate.http import authority_problem, check_header_operations, check_request_conditions
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.values import (
     check_count,
@@ -99,8 +99,9 @@ def _check_retries(retries: Retries, problems: Problems) -> None:
         if condition not in RETRY_CONDITIONS and condition not in _ERROR_STATUSES:
             known = ", ".join(sorted(RETRY_CONDITIONS))
             conditions.at(index).add(f"{condition!r:.60} must be an HTTP status such as 503, or one of {known}")
-    if not retries.attempts and (retries.per_try_timeout is not None or retries.retry_on):
-        problems.at("attempts").add("0 disables retries; set attempts, or omit per_try_timeout and retry_on")
+    check_duration(retries.backoff, MAX_TRAFFIC_TIMEOUT, problems.at("backoff"))
+    if not retries.attempts and retries != Retries(0):
+        problems.at("attempts").add("0 disables retries; set attempts, or omit all other fields of retries")
 
 
 def _check_routes(routes: tuple[Route, ...], problems: Problems) -> None:
@@ -110,10 +111,19 @@ def _check_routes(routes: tuple[Route, ...], problems: Problems) -> None:
         here = problems.at(index)
         if catch_all is not None:
             here.add(f"is never reached, because routes[{catch_all}] matches every request")
-        elif not route.match_headers:
+        elif route.matches_all:
             catch_all = index
-        check_header_matches(route.match_headers, here.at("match_headers"))
+        check_request_conditions(route, here)
+        _check_rewrite(route, here)
         _check_destinations(route.destinations, here.at("destinations"))
+
+
+def _check_rewrite(route: Route, problems: Problems) -> None:
+    if route.rewrite_authority and (problem := authority_problem(route.rewrite_authority)):
+        problems.at("rewrite_authority").add(problem)
+    for field in ("request_headers", "response_headers"):
+        if operations := getattr(route, field):
+            check_header_operations(operations, problems.at(field))
 
 
 def _check_destinations(destinations: tuple[WeightedDestination, ...], problems: Problems) -> None:

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from egress import Change, Fault, HeaderMatch
+from egress import Change, Fault, HeaderMatch, StringMatch
 from egress.v1.common_pb2 import ClusterSelector
 from egress.v1.egress_service_pb2 import (
     ClearFaultRequest,
@@ -33,7 +33,9 @@ def test_inject(ctl: Run, server: FakeServer) -> None:
     server.answer("InjectFault", InjectFaultResponse(fault=FAULT, change=CHANGE))
     done = ctl(
         "fault", "inject", "www.aliyun.com", "-n", "shop", "--delay", "5s", "--abort", "503", "--percent", "50",
-        "--port", "80", "--header", "k=v", "--ttl", "10m", "--id", "drill", "--source-label", "app=web",
+        "--port", "80", "--header", "k=v",
+        "--uri-prefix", "/orders", "--method", "POST", "--authority", "a.b",
+        "--ttl", "10m", "--id", "drill", "--source-label", "app=web",
         "--source-namespace", "web", "--cluster", "a", "--request-id", "r",
     )  # fmt: skip
     assert (done.code, done.err) == (0, "")
@@ -48,6 +50,9 @@ def test_inject(ctl: Run, server: FakeServer) -> None:
                 abort=Fault.Abort(percent=50, http_status=503),
                 ports=[80],
                 match_headers=[HeaderMatch(name="k", exact="v")],
+                match_uri=StringMatch(prefix="/orders"),
+                match_method=StringMatch(exact="POST"),
+                match_authority=StringMatch(exact="a.b"),
                 source_labels={"app": "web"},
                 source_namespace="web",
                 ttl=Duration(seconds=600),
@@ -72,6 +77,7 @@ def test_inject_from_standard_input(ctl: Run, server: FakeServer) -> None:
     ("words", "named"),
     [
         ([], "-f FILE"),
+        (["h", "--abort", "503", "--uri", "/a", "--uri-prefix", "/b"], "--uri-prefix, not both"),
         (["h"], "--delay or --abort"),
         (["h", "--delay", "5"], "'5'"),
         (["h", "--delay", "5s", "--header", "k"], "'k'"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.resources import HeaderMatch, ServiceEntry
+from egress_server.domain.model.resources import ServiceEntry
 
 
 class DuplicateMatch(Rule[ServiceEntry]):
@@ -23,12 +23,13 @@ class DuplicateMatch(Rule[ServiceEntry]):
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the entry alone. The order of conditions does not matter."""
-        first: dict[frozenset[HeaderMatch], int] = {}
+        first: dict[object, int] = {}
         for index, route in enumerate(entry.traffic.routes):
-            earlier = first.setdefault(frozenset(route.match_headers), index)
+            texts = (route.match_uri, route.match_method, route.match_authority)
+            earlier = first.setdefault((frozenset(route.match_headers), *texts), index)
             if earlier != index:
                 yield self.finding(
-                    f"traffic.routes[{index}].match_headers",
+                    f"traffic.routes[{index}]",
                     f"traffic.routes[{earlier}] has the same conditions and is tried first, so this route never gets a "
                     "request",
                     f"remove one of the two routes, or add its destinations to traffic.routes[{earlier}] with weights",

@@ -20,7 +20,7 @@ from egress_server.targets.kubernetes.interception.templates import restore_temp
 from egress_server.targets.kubernetes.last_applied import LastAppliedStore
 from egress_server.targets.kubernetes.merge.owned_fields import OwnedFieldsRefused, is_fields_object
 
-T = TypeVar("T")
+T = TypeVar("T", IstioObject, ObjectKey)
 
 _APART_SECONDS = 1.0
 """Creation times are in whole seconds."""
@@ -37,6 +37,7 @@ class Apply:
         self._store = LastAppliedStore(client, cache, root)
         self._fields = FieldWriter(client, cache, self._store.load())
         self._obstacles: dict[str, Problem] = {}
+        self._refused: set[ObjectKey] = set()
         self._conflicts: list[str] = []
 
     async def run(
@@ -68,7 +69,7 @@ class Apply:
             await restore_templates(self._client)
         self._fields.forget_deleted()
         await self._store.finish(self._fields.state, witness)
-        return Applied(self._obstacles)
+        return Applied(self._obstacles, frozenset(self._refused))
 
     async def _write_all(self, objects: Sequence[IstioObject]) -> None:
         """Concurrently, except for new entries of one host, which must differ in age."""
@@ -115,9 +116,9 @@ class Apply:
             try:
                 await work(item)
             except ApiError as error:
-                self._rejected(resources(item), _problem(error))
+                self._rejected(item, resources(item), _problem(error))
             except OwnedFieldsRefused as error:
-                self._rejected(resources(item), Problem(error.reason, error.message))
+                self._rejected(item, resources(item), Problem(error.reason, error.message))
             except TransientError as error:
                 if error.reason != CONFLICT:
                     raise
@@ -130,7 +131,8 @@ class Apply:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    def _rejected(self, resources: Iterable[str], problem: Problem) -> None:
+    def _rejected(self, item: IstioObject | ObjectKey, resources: Iterable[str], problem: Problem) -> None:
+        self._refused.add(item if isinstance(item, ObjectKey) else key_of(item))
         for resource in resources:
             self._obstacles.setdefault(resource, problem)
 

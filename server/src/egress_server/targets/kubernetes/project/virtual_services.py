@@ -7,8 +7,8 @@ from typing import Any
 
 from egress_server.domain.istio.manifest import full_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
-from egress_server.domain.model.resources import HeaderMatch, MatchKind
-from egress_server.domain.render.virtual_service import merge_headers, render_headers
+from egress_server.domain.render.match import combined
+from egress_server.domain.render.virtual_service import SETTINGS
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes
@@ -45,8 +45,7 @@ def faulted_routes(
 def for_host(route: Route, host: str) -> dict[str, Any]:
     """The route restricted to one host, for a VirtualService with several; the authority may include a port."""
     authority = {"authority": {"regex": rf"{re.escape(host)}(:\d+)?"}}
-    matches = [{**match, **authority} for match in route.get("match") or _ANY]
-    return {**route, "match": matches}
+    return {**route, "match": _all_matches(route.get("match") or _ANY, [authority])}
 
 
 def _faulted(name: str, fault: Route, route: Route, matches: Sequence[Match]) -> dict[str, Any]:
@@ -58,37 +57,7 @@ def _faulted(name: str, fault: Route, route: Route, matches: Sequence[Match]) ->
 
 def _all_matches(ours: Iterable[Match], foreign: Sequence[Match]) -> list[Match]:
     """Every combination of one match of each, without those that no request can satisfy."""
-    return [both for match in ours for other in foreign if (both := _combined(match, other)) is not None]
-
-
-def _combined(ours: Match, other: Match) -> Match | None:
-    """Both matches as one; None if no request can satisfy both."""
-    merged = {**other, **ours}
-    for key in ("port", "sourceNamespace"):
-        if key in ours and key in other and ours[key] != other[key]:
-            return None
-    if "sourceLabels" in ours and "sourceLabels" in other:
-        labels = {**other["sourceLabels"], **ours["sourceLabels"]}
-        if any(labels[key] != value for key, value in other["sourceLabels"].items()):
-            return None
-        merged["sourceLabels"] = labels
-    if "headers" in ours and "headers" in other:
-        headers = merge_headers(_headers(other["headers"]), _headers(ours["headers"]))
-        if headers is None:
-            return None
-        merged["headers"] = render_headers(headers)
-    return merged
-
-
-def _headers(headers: Mapping[str, Mapping[str, str]]) -> list[HeaderMatch]:
-    return [_header(name, condition) for name, condition in headers.items()]
-
-
-def _header(name: str, condition: Mapping[str, str]) -> HeaderMatch:
-    for kind in (MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX):
-        if kind.value in condition:
-            return HeaderMatch(name, kind, condition[kind.value])
-    return HeaderMatch(name)
+    return [both for match in ours for other in foreign if (both := combined(match, other)) is not None]
 
 
 def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> None:
@@ -144,10 +113,10 @@ def _routes(
     host, ours = obj["spec"]["hosts"][0], obj["spec"]["http"]
     ends: dict[str, str] = json.loads(obj["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
     plain = [route for route in ours if "fault" not in route]
-    if foreign and len(plain) == 1 and not plain[0].keys() & {"timeout", "retries", "match"}:
+    if foreign and len(plain) == 1 and not plain[0].keys() & {"match", *SETTINGS}:
         ours, ends = faulted_routes([route for route in ours if "fault" in route], foreign, ends)
     if owner.content["hosts"] != [host]:
-        ours = [for_host(route, host) for route in ours]
+        ours = [restricted for route in ours if (restricted := for_host(route, host))["match"]]
     return [route if "fault" in route or route["name"] in ends else _named(route, host) for route in ours], ends
 
 
