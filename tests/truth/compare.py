@@ -9,7 +9,7 @@ from egress_server.domain.live.decision import Question as LiveQuestion
 from egress_server.domain.live.evaluate import evaluate as evaluate_live
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Expectation, Outcome, Upstream
-from egress_server.domain.simulate.evaluate import Request, evaluate, predict
+from egress_server.domain.simulate.evaluate import Request, evaluate
 from tests.mesh.harness.xds.client import Configuration, Identity
 from tests.truth.world import Question
 
@@ -45,21 +45,6 @@ def live_config(sent: Configuration) -> SidecarConfig:
 def model_answer(effective: Effective, question: Question) -> Answer:
     """What the model says."""
     return _of_expectation(evaluate(effective, _request(question)).expectation)
-
-
-def quick_answer(effective: Effective, question: Question) -> Answer:
-    """What the model says if it considers relevant hosts only."""
-    request = _request(question)
-    return _of_expectation(
-        predict(
-            effective,
-            request.namespace,
-            request.destination,
-            request.labels,
-            address=request.address,
-            headers=request.headers,
-        )
-    )
 
 
 def live_answer(config: SidecarConfig, question: Question) -> tuple[Answer | None, LiveDecision]:
@@ -102,4 +87,5 @@ def _request(question: Question) -> Request:
         dict(question.labels),
         address=question.address,
         headers=dict(question.headers),
+        method=question.method,
     )
