@@ -14,13 +14,14 @@ from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP, ISTIO_KINDS, 
 from egress_server.targets.kubernetes.configmap.mesh_config import KEY, UNREADABLE, effective_mode, read_data
 from egress_server.targets.kubernetes.configmap.mesh_settings import ignored_namespaces, read_mesh_settings
 from egress_server.targets.kubernetes.informer.objects import CachedObject
-from egress_server.targets.kubernetes.informer.watch_specs import mesh_config_name
+from egress_server.targets.kubernetes.informer.watch_specs import UNEVALUATED_KINDS, mesh_config_name
 from egress_server.targets.kubernetes.last_applied import SavedFields
 
 REVISION_LABEL = "istio.io/rev"
 DEFAULT_REVISION = "default"
 """The revision of an istiod that was installed without one."""
-_ISTIO_KINDS = frozenset(kind.name for kind in (*ISTIO_KINDS, WORKLOAD_ENTRY))
+_READ_KINDS = frozenset(kind.name for kind in (*ISTIO_KINDS, WORKLOAD_ENTRY, *UNEVALUATED_KINDS))
+"""What istiod reads as configuration, depending on its revision."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Observation:
 
     def why_ignored(self, item: CachedObject) -> str:
         """Why istiod does not read an object; empty if it does."""
-        if item.key.kind not in _ISTIO_KINDS:
+        if item.key.kind not in _READ_KINDS:
             return ""
         labelled = item.labels.get(REVISION_LABEL)
         if labelled is not None and labelled != self.istio_revision:
@@ -105,11 +106,16 @@ class Observation:
             return ""
         return f"istiod does not read namespace {namespace}: no discoverySelectors of MeshConfig match its labels"
 
-    def is_visible(self, virtual_service: CachedObject, namespace: str) -> bool:
-        """Whether a VirtualService is visible to workloads in `namespace`."""
-        default = self.mesh_settings.default_virtual_service_export_to or ("*",)
-        to = virtual_service.content.get("exportTo") or default
-        return "*" in to or namespace in to or ("." in to and virtual_service.key.namespace == namespace)
+    def export_to(self, item: CachedObject) -> Sequence[str]:
+        """What a VirtualService or DestinationRule is exported to; MeshConfig has the default."""
+        mesh, is_rule = self.mesh_settings, item.key.kind == "DestinationRule"
+        default = mesh.default_destination_rule_export_to if is_rule else mesh.default_virtual_service_export_to
+        return item.content.get("exportTo") or default or ("*",)
+
+    def is_visible(self, item: CachedObject, namespace: str) -> bool:
+        """Whether a VirtualService or DestinationRule is visible to workloads in `namespace`."""
+        to = self.export_to(item)
+        return "*" in to or namespace in to or ("." in to and item.key.namespace == namespace)
 
     def managed(self, key: ObjectKey) -> CachedObject | None:
         """A managed object."""
