@@ -59,7 +59,7 @@ def live_answer(config: SidecarConfig, question: Question) -> tuple[Answer | Non
         for each in decision.upstreams
         if each.share > 0 and each.host and each.outcome is Outcome.REGISTERED
     }
-    return Answer(outcomes, frozenset(reached), decision.owner), decision
+    return Answer(outcomes, frozenset(reached if Outcome.REGISTERED in outcomes else ()), decision.owner), decision
 
 
 def _of_expectation(expectation: Expectation) -> Answer:
