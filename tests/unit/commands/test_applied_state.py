@@ -54,7 +54,7 @@ async def test_judged_by_what_is_applied() -> None:
 
 
 async def test_newer_than_reported() -> None:
-    """What agrees with the newest policy only may be there already: it is no contradiction."""
+    """A cluster that has not come to a change of another cluster has all that concerns it."""
     result = await probed(behind(BLOCKED))
     assert result.summary.agreement is Agreement.UNKNOWN
     result = await probed(behind(Evidence(captured=False, address=DIALLED)))
