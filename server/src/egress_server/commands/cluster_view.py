@@ -15,7 +15,7 @@ def cluster_view(replica: Replica, cluster: Cluster, now: datetime) -> tuple[Eff
     """The configuration that takes effect on `cluster`, and the applier's report that it is based on."""
     wanted = effective(replica.snapshot, cluster, now)
     status, inventory = replica.statuses.get(cluster.id), replica.inventories.get(cluster.id)
-    report = ClusterReport(status, inventory, current_obstacles(wanted, status))
+    report = ClusterReport(status, inventory, current_obstacles(wanted, status, replica.snapshot))
     return with_inventory(as_held(wanted, report.obstacles), inventory), report
 
 
