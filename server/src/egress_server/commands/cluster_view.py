@@ -19,7 +19,7 @@ def cluster_view(
     based on."""
     wanted = effective(snapshot, cluster, now)
     status, inventory = replica.statuses.get(cluster.id), replica.inventories.get(cluster.id)
-    report = ClusterReport(status, inventory, current_obstacles(wanted, status))
+    report = ClusterReport(status, inventory, current_obstacles(wanted, status, replica.snapshot))
     return with_inventory(as_held(wanted, report.obstacles), inventory), report
 
 
