@@ -108,6 +108,11 @@ class Snapshot:
         found = (self._by_kind[ResourceKind.CLUSTER][name].resource for name in self.names(ResourceKind.CLUSTER))
         return [c for c in found if isinstance(c, Cluster) and (selector is None or selector.selects(c))]
 
+    def has_cluster(self, selector: ClusterSelector) -> bool:
+        """Whether `selector` matches a registered cluster."""
+        found = (versioned.resource for versioned in self._by_kind[ResourceKind.CLUSTER].values())
+        return any(isinstance(cluster, Cluster) and selector.selects(cluster) for cluster in found)
+
     def cluster(self, cluster_id: str) -> Cluster | None:
         """The registered cluster with this id, or None."""
         versioned = self._by_kind[ResourceKind.CLUSTER].get(f"meshes/{self.mesh}/clusters/{cluster_id}")
@@ -129,6 +134,13 @@ class Snapshot:
         version = Versioned(resource, self.revision + 1, like.create_time, like.update_time, deleted)
         other.apply(Update(self.revision + 1, version))
         return other
+
+    def reverted(self, revision: int, former: Mapping[str, Versioned[Resource] | None]) -> "Snapshot":
+        """The state at an earlier revision, at which the resources in `former` were as given there; None for those that
+        did not exist."""
+        kept = (v for by_name in self._by_kind.values() for name, v in by_name.items() if name not in former)
+        everything = (*kept, *(versioned for versioned in former.values() if versioned))
+        return Snapshot(self.mesh, self.epoch, revision, everything, inventories=self.inventories)
 
     def _put(self, versioned: Versioned[Resource]) -> None:
         resource = versioned.resource
