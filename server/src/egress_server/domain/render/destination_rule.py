@@ -1,17 +1,11 @@
-"""TLS origination, connection limits and outlier detection to Istio's DestinationRule, one per host that needs it.
-
-TLS is originated on one port only (portLevelSettings): a rule for the whole host would wrap the TLS that workloads
-already use on 443 in TLS again. Port-level settings replace those of the host entirely, so limits are repeated there.
-"""
-
-from typing import Any
+"""Settings for connections to Istio's DestinationRule, one per host that needs it."""
 
 from egress_server.domain.desired.effective import Effective
-from egress_server.domain.model.objects import IstioObject, duration, istio_object
-from egress_server.domain.model.resources import ConnectionLimits, OutlierDetection, TlsOrigination, TrafficSettings
+from egress_server.domain.model.objects import IstioObject, istio_object
+from egress_server.domain.model.resources import TrafficSettings
+from egress_server.domain.model.selectors import Labels
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
-
-Part = dict[str, Any]
+from egress_server.domain.render.traffic_policy import Part, render_traffic_policy
 
 
 def render_destination_rules(effective: Effective) -> list[IstioObject]:
@@ -24,61 +18,17 @@ def _render(traffic: HostTraffic, policy: Part) -> IstioObject:
     spec: Part = {"host": traffic.host, "trafficPolicy": policy}
     if traffic.entry and traffic.entry.export_to:
         spec["exportTo"] = list(traffic.entry.export_to)
+    if traffic.entry and (labels := workload_labels(traffic.entry.traffic)):
+        # Istio takes a rule for some workloads only in their namespace.
+        spec |= {"workloadSelector": {"matchLabels": labels}, "exportTo": ["."]}
     return istio_object("DestinationRule", traffic.namespace, traffic.object_name, traffic.resource, spec)
 
 
+def workload_labels(settings: TrafficSettings) -> Labels:
+    """The labels of the workloads that the rule applies to; empty if it applies to all."""
+    tls = settings.tls_origination
+    return dict(sorted(tls.match_labels.items())) if tls else {}
+
+
 def _policy(traffic: HostTraffic) -> Part:
-    if traffic.entry is None:
-        return {}
-    settings = traffic.entry.traffic
-    common = _common(settings)
-    if settings.tls_origination is None:
-        return common
-    port = settings.tls_origination.port
-    tls = _tls(settings.tls_origination)
-    return {**common, "portLevelSettings": [{"port": {"number": port}, **common, "tls": tls}]}
-
-
-def _common(settings: TrafficSettings) -> Part:
-    policy: Part = {}
-    if settings.connection_limits and (pool := _connection_pool(settings.connection_limits)):
-        policy["connectionPool"] = pool
-    if settings.outlier_detection:
-        policy["outlierDetection"] = _outlier_detection(settings.outlier_detection)
-    return policy
-
-
-def _connection_pool(limits: ConnectionLimits) -> Part:
-    tcp = _non_empty(
-        maxConnections=limits.max_connections,
-        connectTimeout=None if limits.connect_timeout is None else duration(limits.connect_timeout),
-    )
-    http = _non_empty(
-        http1MaxPendingRequests=limits.max_pending_requests,
-        maxRequestsPerConnection=limits.max_requests_per_connection,
-    )
-    return _non_empty(tcp=tcp, http=http)
-
-
-def _outlier_detection(detection: OutlierDetection) -> Part:
-    return _non_empty(
-        consecutive5xxErrors=detection.consecutive_5xx_errors,
-        interval=None if detection.interval is None else duration(detection.interval),
-        baseEjectionTime=None if detection.base_ejection_time is None else duration(detection.base_ejection_time),
-        maxEjectionPercent=detection.max_ejection_percent,
-    )
-
-
-def _tls(origination: TlsOrigination) -> Part:
-    """Without an SNI Istio sends the host and validates the certificate against it; with one it validates only against
-    subjectAltNames."""
-    tls: Part = {"mode": "SIMPLE"}
-    if origination.sni:
-        tls |= {"sni": origination.sni, "subjectAltNames": [origination.sni]}
-    if origination.insecure_skip_verify:
-        tls["insecureSkipVerify"] = True
-    return tls
-
-
-def _non_empty(**fields: Any) -> Part:
-    return {name: value for name, value in fields.items() if value}
+    return render_traffic_policy(traffic.entry) if traffic.entry else {}
