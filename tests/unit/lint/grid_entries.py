@@ -1,6 +1,5 @@
 """Rows for the rules of service entries (EGR01xx)."""
 
-from dataclasses import replace
 from typing import Any
 
 from egress_server.domain.model.resources import (
@@ -12,7 +11,7 @@ from egress_server.domain.model.resources import (
     TrafficSettings,
 )
 from egress_server.domain.model.selectors import Scope
-from tests.support.meshes import entry, fault, policy, ports, selector
+from tests.support.meshes import entry, policy, ports, selector
 from tests.unit.lint.cases import case
 
 EU, US = selector(region="eu"), selector(region="us")
@@ -22,6 +21,7 @@ WIDE = "EGR0107 ports[0].number"
 CONFLICT = "EGR0101 ports[0].protocol"
 TAKES = "EGR0106 ports[0].number"
 SHARED = "EGR0102 ports[0].number"
+SAME_ADDRESS = "EGR0131 addresses[0]"
 
 
 def db(id_: str, port: str = "3306:TCP", **fields: Any) -> ServiceEntry:
@@ -269,78 +269,22 @@ HTTP_PORTS = [
     case("HTTPS where 443 was declared HTTP", [web("a", "443:HTTP")], web("b", "443:HTTPS")),
 ]
 
-_BOTH = entry("bank", namespace="shared")
-_MINE: dict[str, Any] = {"hosts": ("bank.example.com",), "namespace": "prod"}
-
-NAMESPACES = [
-    case("fewer ports in the client's namespace", [_BOTH], web("b", "80:HTTP", **_MINE), "EGR0109 hosts[0]"),
-    case("as many ports", [_BOTH], entry("b", **_MINE)),
-    case(
-        "other ports, private, elsewhere",
-        [entry("bank", namespace="shared", export_to=(".",))],
-        web("b", "80:HTTP", **_MINE),
-    ),
-    case("the missing port is in a neighbour", [_BOTH, entry("a", **_MINE)], web("b", "80:HTTP", **_MINE)),
-    case("within one namespace ports merge", [entry("bank", namespace="prod")], web("b", "80:HTTP", **_MINE)),
-    case(
-        "more ports than a private entry elsewhere",
-        [web("bank", "80:HTTP", namespace="shared", export_to=(".",))],
-        entry("b", **_MINE),
-        "EGR0109 hosts[0]",
-    ),
-    case(
-        "more ports than the oldest of all",
-        [web("bank", "80:HTTP", namespace="shared")],
-        entry("b", **_MINE),
-        "EGR0109 hosts[0]",
-    ),
-    case(
-        "more ports, not exported to where the other is",
-        [web("bank", "80:HTTP", namespace="shared", export_to=(".",))],
-        entry("b", export_to=(".",), **_MINE),
-    ),
-    case("another host", [_BOTH], web("b", "80:HTTP", namespace="prod")),
-    case(
-        "on another cluster",
-        [entry("bank", namespace="shared", cluster_selector=EU)],
-        web("b", "80:HTTP", cluster_selector=US, **_MINE),
-    ),
-    case(
-        "exported to it by name",
-        [_BOTH, strict("lab")],
-        web("b", "80:HTTP", export_to=("lab",), **_MINE),
-        "EGR0109 hosts[0]",
-    ),
-    case(
-        "both exported to it by name",
-        [replace(_BOTH, export_to=("lab",)), strict("lab")],
-        web("b", "80:HTTP", export_to=("lab",), **_MINE),
-    ),
-    case(
-        "the oldest comes to be seen by all",
-        [web("b", "80:HTTP", export_to=(".",), **_MINE), _BOTH],
-        web("b", "80:HTTP", **_MINE),
-        "EGR0109 hosts[0]",
-        "EGR0109 hosts[0]",
-    ),
-]
-
-EXPORTS = [
-    case("to its own namespace", [], entry("a", export_to=(".",))),
-    case("to a namespace that nothing speaks of", [], entry("a", export_to=("prd",)), "EGR0110 export_to"),
-    case("to one in which an entry lives", [entry("b", namespace="prod")], entry("a", export_to=("prod",))),
-    case("to one that a fault names", [fault(source_namespace="prod")], entry("a", export_to=("prod",))),
-    case("to one that a policy names", [strict("prod")], entry("a", export_to=("prod",))),
-    case(
-        "from the root namespace to itself",
-        [],
-        entry("a", namespace="istio-system", export_to=(".",)),
-        "EGR0110 export_to",
-    ),
-    case("past the namespaces that ask", [strict("prod")], entry("a", export_to=(".",)), "EGR0110 export_to"),
-    case("where everybody asks", [strict("prod"), strict("")], entry("a", export_to=(".",))),
-    case("to all", [strict("prod")], entry("a", export_to=("*",))),
-]
+AT: dict[str, Any] = {"addresses": ("203.0.113.5",)}
+RANGE: dict[str, Any] = {"addresses": ("203.0.113.0/24",)}
+ADDRESSES = [
+    case("two databases at one address", [db("a", **AT)], db("b", **AT), SAME_ADDRESS),
+    case("two databases in one range", [db("a", **RANGE)], db("b", **RANGE), SAME_ADDRESS),
+    case("one of two addresses", [db("a", **AT)], db("b", addresses=("203.0.113.6", *AT["addresses"])),
+         "EGR0131 addresses[1]"),
+    case("TLS at one address", [db("a", "8443:TLS", **AT)], db("b", "8443:TLS", **AT), SAME_ADDRESS),
+    case("TLS in one range goes by server name", [db("a", "8443:TLS", **RANGE)], db("b", "8443:TLS", **RANGE)),
+    case("HTTP goes by host", [db("a", "80:HTTP", **AT)], db("b", "80:HTTP", **AT)),
+    case("another port at one address", [db("a", **AT)], db("b", "5432:TCP", **AT)),
+    case("one host twice", [db("a", **AT)], db("b", hosts=("a.example.com",), **AT)),
+    case("neither is seen by the other's", [db("a", export_to=(".",), **AT)],
+         db("b", namespace="prod", export_to=(".",), **AT)),
+    case("both go to their original address", [raw("a", **AT)], raw("b", **AT)),
+]  # fmt: skip
 
 RESOLVERS = [
     case("200 names", [], many(200)),
@@ -357,4 +301,4 @@ RESOLVERS = [
 ]
 
 CASES = [*SOUND, *PROTOCOLS, *DATABASES, *ENDPOINTS]
-CASES += [*TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *NAMESPACES, *EXPORTS, *RESOLVERS]
+CASES += [*TCP_PORTS, *BY_ITSELF, *HTTP_PORTS, *ADDRESSES, *RESOLVERS]

@@ -69,6 +69,7 @@ HOSTS = [
     on_east(
         "other ports in the same namespace",
         BANK,
+        "EGR0701 hosts[0]",
         entries=(foreign("x", namespace="prod", hosts=BANK.hosts, ports=ports("8080:HTTP")),),
     ),
     on_east(
@@ -93,9 +94,20 @@ HOSTS = [
     on_east(
         "the entry is for one namespace by name, the foreign one for all",
         replace(BANK, export_to=("lab",)),
+        there=[fault(source_namespace="lab")],
+        entries=(THEIRS,),
+    ),
+    on_east(
+        "the same without all ports of the foreign one",
+        replace(BANK, export_to=("lab",), ports=ports("80:HTTP")),
         "EGR0701 hosts[0]",
         there=[fault(source_namespace="lab")],
         entries=(THEIRS,),
+    ),
+    on_east(
+        "a foreign one that no namespace sees",
+        BANK,
+        entries=(foreign("x", namespace="prod", hosts=BANK.hosts, export_to=("~",)),),
     ),
 ]
 

@@ -6,10 +6,18 @@ from egress_server.domain.desired.snapshot import buckets_of
 from egress_server.domain.lint.engine import RULES, lint, lint_delete
 from egress_server.domain.model.findings import Severity
 from tests.support.meshes import History
-from tests.unit.lint import grid_captures, grid_entries, grid_faults, grid_foreign, grid_policies, grid_traffic
+from tests.unit.lint import (
+    grid_captures,
+    grid_entries,
+    grid_exports,
+    grid_faults,
+    grid_foreign,
+    grid_policies,
+    grid_traffic,
+)
 from tests.unit.lint.cases import Case
 
-GRIDS = (grid_captures, grid_entries, grid_faults, grid_foreign, grid_policies, grid_traffic)
+GRIDS = (grid_captures, grid_entries, grid_exports, grid_faults, grid_foreign, grid_policies, grid_traffic)
 CASES = [case for grid in GRIDS for case in grid.CASES]
 BLOCKED = [case for case in CASES if case.there and any(f.severity is Severity.ERROR for f in case.lint().findings)]
 

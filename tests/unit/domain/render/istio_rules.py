@@ -179,8 +179,9 @@ def _destination_rule(spec: Part) -> None:
     if "workloadSelector" in spec:
         assert spec["workloadSelector"]["matchLabels"]
         assert spec["exportTo"] == ["."]
-    _traffic_policy({name: part for name, part in spec["trafficPolicy"].items() if name != "portLevelSettings"})
-    for setting in spec["trafficPolicy"].get("portLevelSettings", []):
+    policy = spec.get("trafficPolicy", {})
+    _traffic_policy({name: part for name, part in policy.items() if name != "portLevelSettings"})
+    for setting in policy.get("portLevelSettings", []):
         assert _is_port(setting["port"]["number"])
         _tls(setting["tls"], selects="workloadSelector" in spec)
         _traffic_policy({name: part for name, part in setting.items() if name not in {"port", "tls"}})

@@ -126,6 +126,12 @@ class Indexes:
         found = self._find((number, how), visible_namespaces(entry), entry.cluster_selector)
         return (other for other in found if other.name != entry.name)
 
+    def sharing_address(self, entry: ServiceEntry, number: int, address: str) -> Iterator[ServiceEntry]:
+        """The other entries that have this address and a port of this number that is not HTTP, and that some workload
+        may see together with `entry`."""
+        found = self._find((number, address), visible_namespaces(entry), entry.cluster_selector)
+        return (other for other in found if other.name != entry.name)
+
     def is_registry_only(self, namespace: str) -> bool:
         """Whether some policy sets REGISTRY_ONLY for `namespace` (empty: the mesh) or for workloads in it."""
         return namespace in self._registry_only
@@ -188,6 +194,8 @@ def _places(entry: ServiceEntry) -> Iterator[tuple[Hashable, Hashable]]:
             keys.add((port.number, how))
         if port.number in DATABASE_PORTS:
             keys.add(_DATABASE_ENTRIES)
+        if not port.protocol.is_http:
+            keys.update((port.number, address) for address in entry.addresses)
     for viewer in (_ALL_VIEWERS, *visible_namespaces(entry)):
         for key in keys:
             yield (key, viewer), row

@@ -1,34 +1,51 @@
-"""Settings for connections to Istio's DestinationRule, one per host that needs it."""
+"""Settings for connections to Istio's DestinationRule.
+
+Istio takes a rule from the client's namespace, else from the namespace that provides the host, else from the root
+namespace. Of several for one host in a namespace it uses the youngest that the client sees: so if one of them is
+exported to all, it must be the only one.
+"""
 
 from egress_server.domain.desired.effective import Effective
-from egress_server.domain.model.objects import IstioObject, istio_object
-from egress_server.domain.model.resources import TrafficSettings
-from egress_server.domain.model.selectors import Labels
+from egress_server.domain.model.objects import IstioObject, istio_object, root_namespace
+from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
 from egress_server.domain.render.traffic_policy import Part, render_traffic_policy
 
 
 def render_destination_rules(effective: Effective) -> list[IstioObject]:
-    """The objects of all hosts that need one."""
-    rules = ((traffic, _policy(traffic)) for traffic in all_host_traffic(effective))
-    return [_render(traffic, policy) for traffic, policy in rules if policy]
+    """The objects of all hosts that need one. A rule of the root namespace would apply to the entries of all others as
+    well: those get an empty one."""
+    providers = [traffic for traffic in all_host_traffic(effective) if traffic.is_provider]
+    public = {(traffic.host, traffic.namespace) for traffic in providers if traffic.is_public}
+    rules = [
+        (
+            traffic,
+            needs_rule(traffic.entry) and (traffic.is_first or (traffic.host, traffic.namespace) not in public),
+        )
+        for traffic in providers
+    ]
+    root = root_namespace(effective.cluster)
+    inherited = {traffic.host for traffic, needed in rules if needed and traffic.namespace == root}
+    return [
+        _render(traffic)
+        for traffic, needed in rules
+        if needed or (traffic.host in inherited and traffic.namespace != root)
+    ]
 
 
-def _render(traffic: HostTraffic, policy: Part) -> IstioObject:
-    spec: Part = {"host": traffic.host, "trafficPolicy": policy}
-    if traffic.entry and traffic.entry.export_to:
-        spec["exportTo"] = list(traffic.entry.export_to)
-    if traffic.entry and (labels := workload_labels(traffic.entry.traffic)):
-        # Istio takes a rule for some workloads only in their namespace.
+def needs_rule(entry: ServiceEntry | None) -> bool:
+    """Whether an entry requires a DestinationRule."""
+    return entry is not None and bool(render_traffic_policy(entry))
+
+
+def _render(traffic: HostTraffic) -> IstioObject:
+    spec: Part = {"host": traffic.host}
+    if traffic.entry and (policy := render_traffic_policy(traffic.entry)):
+        spec["trafficPolicy"] = policy
+    spec["exportTo"] = list(traffic.export_to)
+    tls = traffic.settings.tls_origination
+    if tls and tls.match_labels:
+        # Istio allows a rule for some workloads in their own namespace only.
+        labels = dict(sorted(tls.match_labels.items()))
         spec |= {"workloadSelector": {"matchLabels": labels}, "exportTo": ["."]}
     return istio_object("DestinationRule", traffic.namespace, traffic.object_name, traffic.resource, spec)
-
-
-def workload_labels(settings: TrafficSettings) -> Labels:
-    """The labels of the workloads that the rule applies to; empty if it applies to all."""
-    tls = settings.tls_origination
-    return dict(sorted(tls.match_labels.items())) if tls else {}
-
-
-def _policy(traffic: HostTraffic) -> Part:
-    return render_traffic_policy(traffic.entry) if traffic.entry else {}
