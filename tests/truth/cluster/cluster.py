@@ -82,7 +82,7 @@ class TruthCluster:
         self._ads = AdsClient(mesh.istiod_address, mesh.name, print_progress)
         self._apis = [mesh.api() for _ in range(4)]
         self._pool = ThreadPoolExecutor(len(self._apis))
-        self._numbers = 0
+        self._numbers, self._puts = 0, 0
         self._held: set[str] = set()
         self._valid: dict[str, Object | None] = {}
         self._revision = 0
@@ -142,6 +142,7 @@ class TruthCluster:
         policy = yaml.safe_load(text).get("outboundTrafficPolicy") or {}
         self._until(lambda: self._istiod_mode() == policy.get("mode", "ALLOW_ANY"), "istiod has read MeshConfig")
         self._until(lambda: self._services_read(sign), f"the product at {sign}")
+        self._until(self._selected, "the product has found selected workloads")
         return self._run(self._target.gather())
 
     def _istiod_mode(self) -> str:
@@ -154,6 +155,15 @@ class TruthCluster:
         return sign.in_services(
             {f"{each.namespace}/{each.name}": each.ports[0].number for each in inventory.services if each.ports}
         )
+
+    def _selected(self) -> bool:
+        """Whether the addresses of all workload selectors are known; a survey is due, as after each apply."""
+        inventory = self._run(self._target.gather()).inventory
+        assert inventory is not None
+        if all(each.selected_addresses is not None for each in inventory.entries if each.entry.workload_selector):
+            return True
+        self._target._surveyor.trigger()
+        return False
 
     def _reconcile(self, snapshot: Snapshot) -> tuple[bool, Mapping[str, Problem]]:
         """What the delivery loop does with a cluster; returns whether anything changed."""
@@ -176,7 +186,8 @@ class TruthCluster:
 
     def _put(self, objects: Iterable[Object], delete: Iterable[str] = ()) -> None:
         """Writes into etcd, and waits until the product has read it."""
-        objects, gone = list(objects), set(delete)
+        self._puts += 1
+        objects, gone = [_of_generation(each, self._puts) for each in objects], set(delete)
         revision = self._etcd.write(objects, gone)
         put = {key_in_etcd(obj) for obj in objects}
         self._held = (self._held - gone) | {key_in_etcd(obj) for obj in objects if obj["kind"] != "ConfigMap"}
@@ -302,6 +313,11 @@ def _born(objects: Iterable[Foreign], began: datetime) -> list[Object]:
 
 def _labels(obj: Object) -> Mapping[str, str]:
     return obj["metadata"].get("labels") or {}
+
+
+def _of_generation(obj: Object, number: int) -> Object:
+    """The object with a generation that it never had: istiod takes equal ones for the same content."""
+    return {**obj, "metadata": {**obj["metadata"], "generation": number}}
 
 
 def _timestamp(at: datetime) -> str:
