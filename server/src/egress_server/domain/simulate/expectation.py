@@ -42,6 +42,9 @@ def _through_sidecar(path: Path) -> Expectation:
     if path.hangs:
         service = path.listener.waits_because_of() if path.listener else None
         return Expectation(Outcome.INCONCLUSIVE, service.entry.name if service else path.mode.decided_by)
+    if path.chain and path.chain.routes_of and path.virtual_host is None:
+        # istiod finds no routes for a listener of one service if its host is not in lower case.
+        return Expectation(Outcome.BLOCKED, path.chain.routes_of.entry.name)
     vs = path.virtual_service
     if path.virtual_host and vs:
         return _by_rules(path, vs)

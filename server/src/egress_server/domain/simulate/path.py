@@ -72,7 +72,9 @@ class Path:
     @property
     def is_registered(self) -> bool:
         """Whether a service or a VirtualService decides, rather than the outbound policy."""
-        return self.hangs or self.virtual_host is not None or (self.chain is not None and not self.chain.is_http)
+        if self.hangs or self.virtual_host:
+            return True
+        return self.chain is not None and (not self.chain.is_http or self.chain.routes_of is not None)
 
     @property
     def all_sent(self) -> tuple[SentTo, ...]:
@@ -119,6 +121,8 @@ def _route(scope: SidecarScope, path: Path, chain: FilterChain) -> Path:
     request = path.request
     host = find_virtual_host(scope, request, chain.routes_of)
     path = replace(path, virtual_host=host)
+    if host is None and chain.routes_of:
+        return replace(path, rules=(RuleInEffect(None),))
     if host is None:
         return replace(path, egress=_egress(scope, path.mode, request, http=True))
     vs = host.virtual_service
