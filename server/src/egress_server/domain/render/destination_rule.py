@@ -7,11 +7,18 @@ host would wrap the TLS that workloads already use on 443 in TLS again. Port-lev
 entirely, so limits are repeated there.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.model.objects import IstioObject, duration, istio_object, root_namespace
-from egress_server.domain.model.resources import ConnectionLimits, OutlierDetection, TlsOrigination, TrafficSettings
+from egress_server.domain.model.resources import (
+    ConnectionLimits,
+    OutlierDetection,
+    ServiceEntry,
+    TlsOrigination,
+    TrafficSettings,
+)
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
 
 Part = dict[str, Any]
@@ -23,11 +30,8 @@ def render_destination_rules(effective: Effective) -> list[IstioObject]:
     providers = [traffic for traffic in all_host_traffic(effective) if traffic.is_provider]
     public = {(traffic.host, traffic.namespace) for traffic in providers if traffic.is_public}
     rules = [
-        (
-            traffic,
-            needs_rule(traffic.settings) and (traffic.is_first or (traffic.host, traffic.namespace) not in public),
-        )
-        for traffic in providers
+        (each, needs_rule(each.settings) and (each.is_first or (each.host, each.namespace) not in public))
+        for each in providers
     ]
     root = root_namespace(effective.cluster)
     inherited = {traffic.host for traffic, needed in rules if needed and traffic.namespace == root}
@@ -36,6 +40,19 @@ def render_destination_rules(effective: Effective) -> list[IstioObject]:
         for traffic, needed in rules
         if needed or (traffic.host in inherited and traffic.namespace != root)
     ]
+
+
+def shared_rules(objects: Sequence[HostTraffic]) -> Iterator[tuple[ServiceEntry, ServiceEntry]]:
+    """Of the objects of one host, the entries whose connection settings don't apply, each with the entry of the same
+    namespace whose settings, or lack of settings, apply to its clients."""
+    for first in objects:
+        others = [each for each in objects if each.is_provider and each.namespace == first.namespace]
+        if first.is_first and first.entry and any(each.is_public for each in others):
+            policy = _policy(first.settings)
+            for each in others:
+                differs = each.entry is not None and _policy(each.settings) != policy
+                if differs and each.entry and (needs_rule(each.settings) or first.is_public):
+                    yield each.entry, first.entry
 
 
 def needs_rule(settings: TrafficSettings) -> bool:
