@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.changes import ChangeRecord
 from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.model.objects import IstioObject
@@ -125,6 +126,10 @@ class FakeAgents:
     def choose(self, mesh: str, cluster: str, namespace: str = "") -> AgentInfo | None:
         """The first of them."""
         return next(iter(self.attached(mesh, cluster, namespace)), None)
+
+    async def evaluate(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> LiveReport:
+        """Verification asks for none."""
+        raise AssertionError("verification makes attempts")
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
         """What the cluster's sidecar does with the request."""

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from egress.v1 import live_pb2 as _live_pb2
 from egress.v1 import probe_pb2 as _probe_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -90,6 +91,7 @@ class AttachRequest(_message.Message):
 
     HELLO_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___AttachRequest.Hello:
         """Identifies the agent."""
@@ -98,17 +100,22 @@ class AttachRequest(_message.Message):
     def result(self) -> Global___AttemptResult:
         """The result of an attempt."""
 
+    @_builtins.property
+    def evaluation(self) -> Global___EvaluationResult:
+        """The result of an evaluation."""
+
     def __init__(
         self,
         *,
         hello: Global___AttachRequest.Hello | None = ...,
         result: Global___AttemptResult | None = ...,
+        evaluation: Global___EvaluationResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello", "message", b"message", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "hello", b"hello", "message", b"message", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello", "message", b"message", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "hello", b"hello", "message", b"message", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "result"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "result", "evaluation"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -142,6 +149,7 @@ class AttachResponse(_message.Message):
 
     WELCOME_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
+    EVALUATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___AttachResponse.Welcome:
         """Confirms that the agent is attached."""
@@ -150,17 +158,22 @@ class AttachResponse(_message.Message):
     def attempt(self) -> Global___AttemptCommand:
         """Requests a connection attempt."""
 
+    @_builtins.property
+    def evaluate(self) -> Global___AttemptCommand:
+        """Asks what the sidecar's configuration does with the connection, which the agent does not make."""
+
     def __init__(
         self,
         *,
         welcome: Global___AttachResponse.Welcome | None = ...,
         attempt: Global___AttemptCommand | None = ...,
+        evaluate: Global___AttemptCommand | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "evaluate", b"evaluate", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "evaluate", b"evaluate", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "attempt"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "attempt", "evaluate"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -231,6 +244,34 @@ class AttemptCommand(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttemptCommand: _TypeAlias = AttemptCommand  # noqa: Y015
+
+@_typing.final
+class EvaluationResult(_message.Message):
+    """What the sidecar's configuration does with a connection. The configuration itself never leaves the pod."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """ID of the command."""
+    @_builtins.property
+    def evaluation(self) -> _live_pb2.LiveEvaluation:
+        """The evaluation."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        evaluation: _live_pb2.LiveEvaluation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluationResult: _TypeAlias = EvaluationResult  # noqa: Y015
 
 @_typing.final
 class AttemptResult(_message.Message):
