@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from egress import TlsOrigination
 from tests.mesh.harness.cluster.istio_objects import apply, destination_rule
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.egressd import Egressd
@@ -29,7 +30,7 @@ def egressd(run: Run, mesh: Mesh) -> Iterator[Egressd]:
     with Egressd(run) as egressd:
         egressd.register(mesh)
         yield egressd
-        egressd.ctl("cluster", "deregister", mesh.name, "--cleanup")
+        egressd.deregister(mesh.name)
         eventually(lambda: before.differences(mesh.saved_state()) == [], "nothing managed is left")
 
 
@@ -67,9 +68,9 @@ def test_a_fault_affects_its_own_namespace(mesh: Mesh, egressd: Egressd, curl: W
 def test_a_foreign_destination_rule(mesh: Mesh, egressd: Egressd, curl: Workload) -> None:
     """An older one is neither ignored nor overruled: the change fails on the cluster, until the rule is adopted."""
     apply(mesh, destination_rule("theirs", HOST, {"connectionPool": {"tcp": {"maxConnections": 7}}}))
-    ports = ("--port", "80:HTTP:http:443", "--tls-origination", "80", "--sni", HOST)
-    failed = egressd.ctl(*UPSERT, *ports, "--suppress", "EGR0140", check=False)
-    assert failed.returncode != 0
+    tls = TlsOrigination(insecure_skip_verify=True)
+    result = egressd.client.upsert_service_entry("mine", hosts=[HOST], ports=["80:HTTP:http:443"], tls_origination=tls)
+    failed = egressd.ctl("change", "wait", str(result.change.revision), "--for", "applied", code=1)
     assert "FOREIGN_OWNER" in failed.stdout + failed.stderr
     egressd.ctl("cluster", "adopt", mesh.name, "DestinationRule/default/theirs", "--reason", "test")
-    answers(curl, 200, "TLS")
+    answers(curl, 200, "TLS by the adopted rule")

@@ -1,4 +1,4 @@
-"""Rules about the settings of several entries of a host: objects by kubectl, and what curl in the workload then sees."""
+"""Rules about settings of several entries of a host: objects by kubectl, and what curl in the workload then sees."""
 
 from typing import Any
 

@@ -10,7 +10,13 @@ from typing import Generic, TypeVar
 
 from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.observed.foreign_services import ForeignService, foreign_services, virtual_services
-from egress_server.domain.observed.inventory import ForeignSidecar, ForeignVirtualService, Inventory, PolicyGap
+from egress_server.domain.observed.inventory import (
+    ForeignDestinationRule,
+    ForeignSidecar,
+    ForeignVirtualService,
+    Inventory,
+    PolicyGap,
+)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -49,6 +55,7 @@ class Inventories(Mapping[str, Inventory]):
         self._hosts: _Index[str, tuple[ForeignService, ...]] = _Index()
         self._ports: _Index[tuple[int, ListenerProtocol], tuple[ForeignService, ...]] = _Index()
         self._routes: _Index[str, ForeignVirtualService] = _Index()
+        self._rules: _Index[str, tuple[ForeignDestinationRule, ...]] = _Index()
         self._sidecars: _Index[tuple[str, tuple[str, ...]], ForeignSidecar] = _Index()
         self._policy_gaps: _Index[str, tuple[PolicyGap, ...]] = _Index()
         self._namespaces: _Index[str, bool] = _Index()
@@ -80,6 +87,7 @@ class Inventories(Mapping[str, Inventory]):
             for host in vs.hosts:
                 routes.setdefault(host, vs)
         self._routes.put(cluster, routes)
+        self._rules.put(cluster, _grouped((rule.spec.host, rule) for rule in record.destination_rules))
         restricting = (s for s in record.sidecars if s.egress_hosts and not s.match_labels)
         self._sidecars.put(cluster, {(s.namespace, s.egress_hosts): s for s in restricting})
         self._policy_gaps.put(cluster, _grouped((gap.namespace, gap) for gap in record.policy_gaps))
@@ -104,6 +112,10 @@ class Inventories(Mapping[str, Inventory]):
     def virtual_service_for(self, host: str) -> Mapping[str, ForeignVirtualService]:
         """The oldest foreign VirtualService for exactly `host`, by cluster."""
         return self._routes.row(host)
+
+    def destination_rules_for(self, host: str) -> Mapping[str, tuple[ForeignDestinationRule, ...]]:
+        """The foreign DestinationRules for exactly `host`, by cluster."""
+        return self._rules.row(host)
 
     def restricting_sidecars(self) -> Iterator[Mapping[str, ForeignSidecar]]:
         """The foreign Sidecars that restrict what a whole namespace sees. Each row holds equal ones, by cluster."""
