@@ -32,6 +32,7 @@ def test_what_the_client_gets(mesh: Mesh, curl: Workload) -> None:
 def test_settings_of_a_second_entry(mesh: Mesh, curl: Workload) -> None:
     """The younger entry's timeout does not apply to a client that gets the host elsewhere: not even that of an older
     entry, if the client's own namespace has one."""
+    mesh.namespace("lab")
     mesh.world.behave(HOST, delay=2)
     slow = virtual_service("a", HOST, {"timeout": "9s"}, namespace="shop", exportTo=["*"])
     apply(mesh, entry("a", HOST, namespace="shop", at=AT), slow)
@@ -54,8 +55,8 @@ def test_two_rules_in_one_namespace(mesh: Mesh, curl: Workload) -> None:
     tls = entry("a", HOST, at=AT)
     tls["spec"]["ports"][0]["targetPort"] = 443
     apply(mesh, tls, rule("a", LIMITS), rule("b", TLS))
-    curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 400, "plain HTTP to 443")
+    curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 503, "plain HTTP to 443")
     apply(mesh, rule("b", TLS, "*"))
     curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 200, "TLS by the younger one")
     apply(mesh, rule("a", LIMITS, "*"))
-    curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 400, "plain HTTP to 443 again")
+    curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 503, "plain HTTP to 443 again")
