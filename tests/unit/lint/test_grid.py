@@ -13,6 +13,7 @@ from tests.unit.lint import (
     grid_faults,
     grid_foreign,
     grid_policies,
+    grid_selection,
     grid_settings,
     grid_traffic,
 )
@@ -25,6 +26,7 @@ GRIDS = (
     grid_faults,
     grid_foreign,
     grid_policies,
+    grid_selection,
     grid_settings,
     grid_traffic,
 )

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.clusters import Cluster
+from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.observed.foreign_services import ForeignService
@@ -43,3 +44,13 @@ def first_names(names: Iterable[str]) -> str:
     """The first few names, comma-separated."""
     first = list(islice(dict.fromkeys(names), SHOWN + 1))
     return ", ".join(first[:SHOWN]) + (", ..." if len(first) > SHOWN else "")
+
+
+def all_reported(snapshot: Snapshot, selector: ClusterSelector) -> bool:
+    """Whether all clusters that `selector` matches, of the first EXAMINED, have reported their namespaces. One that has
+    not may have any."""
+    names = islice(snapshot.names(ResourceKind.CLUSTER), EXAMINED)
+    clusters = [snapshot.cluster(parse_name(name).id) for name in names]
+    selected = [cluster.id for cluster in clusters if cluster and selector.selects(cluster)]
+    reports = map(snapshot.inventories.get, selected)
+    return bool(selected) and all(report is not None and report.namespaces for report in reports)
