@@ -54,8 +54,8 @@ FOREIGN = [
 CASES = [
     *FOREIGN,
     case("both private", [timed("one", "prod", ".")], PRIVATE),
-    case("private beside one for all", [WIDE], PRIVATE),
-    case("for all beside an older one for all", [WIDE], timed("own", "shop"), ELSEWHERE, BESIDE),
+    case("private next to one for all", [WIDE], PRIVATE),
+    case("for all next to an older one for all", [WIDE], timed("own", "shop"), ELSEWHERE, BESIDE),
     case("with the same settings", [timed("wide", "prod")], timed("own", "shop")),
     case("without settings", [timed("wide", "prod")], timed("own", "shop", seconds=0), BESIDE_OWN),
     case("private, without settings", [timed("wide", "prod")], timed("own", "shop", ".", seconds=0), BESIDE_OWN),
@@ -75,18 +75,18 @@ CASES = [
     ),
     case("an unchanged conflict is not repeated for the entry that wins", [WIDE, timed("own", "shop")], WIDE),
     case(
-        "connection settings beside an entry for all",
+        "connection settings next to an entry for all",
         [timed("wide", "prod", seconds=0)],
         timed("own", "prod", ".", traffic=LIMITED),
         ELSEWHERE,
     ),
     case(
-        "an entry for all without connection settings beside one that has them",
+        "an entry for all without connection settings next to one that has them",
         [timed("own", "prod", ".", traffic=LIMITED)],
         timed("wide", "prod", seconds=0),
     ),
     case(
-        "a private entry beside one for all with connection settings",
+        "a private entry next to one for all with connection settings",
         [timed("wide", "prod", traffic=LIMITED)],
         timed("own", "prod", ".", seconds=0),
         ELSEWHERE,

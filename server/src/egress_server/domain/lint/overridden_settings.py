@@ -43,8 +43,8 @@ def entries_of_host(
 def overrides(
     entry: ServiceEntry, before: Sequence[ServiceEntry], after: Sequence[ServiceEntry], *, own_entries: bool
 ) -> Iterator[Override]:
-    """Where settings of `entry` don't apply, and where it newly causes that of others: either because the clients have
-    an entry in their own namespace, or for other reasons."""
+    """Where settings of `entry` don't apply, and where it newly causes that for other entries: either because the
+    clients have an entry in their own namespace, or for other reasons."""
     known = {(loser.name, winner.name, client) for loser, winner, client in _overridden(before)}
     found: dict[tuple[str, str], list[tuple[ServiceEntry, ServiceEntry, str]]] = {}
     for loser, winner, client in _overridden(after):

@@ -2,7 +2,7 @@
 
 A sidecar uses one DestinationRule per host: one of the client's namespace, else one of the namespace that provides the
 host. If there are two in one namespace, Istio merges or ignores one of them, depending on what they are exported to. So
-an applier writes none beside an unmanaged one: it reports FOREIGN_OWNER.
+an applier writes none next to an unmanaged one: it reports FOREIGN_OWNER.
 """
 
 from collections.abc import Iterator
