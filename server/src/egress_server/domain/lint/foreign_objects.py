@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.clusters import Cluster
+from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.observed.foreign_services import ForeignService
@@ -25,6 +26,16 @@ def on_clusters(snapshot: Snapshot, selector: ClusterSelector, found: Mapping[st
         cluster = snapshot.cluster(id_)
         if cluster is not None and selector.selects(cluster):
             yield cluster, value
+
+
+def first_clusters(snapshot: Snapshot, selector: ClusterSelector) -> list[Cluster]:
+    """Of the first EXAMINED registered clusters, those that `selector` matches."""
+    if selector.clusters:
+        named = (snapshot.cluster(id_) for id_ in selector.clusters[:EXAMINED])
+        return [cluster for cluster in named if cluster]
+    names = islice(snapshot.names(ResourceKind.CLUSTER), EXAMINED)
+    found = (snapshot.cluster(parse_name(name).id) for name in names)
+    return [cluster for cluster in found if cluster and selector.selects(cluster)]
 
 
 def foreign_on_clusters(

@@ -5,13 +5,11 @@ nothing says why. If all namespaces are unknown, EGR0110 reports it.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 
 from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.lint.foreign_objects import EXAMINED
+from egress_server.domain.lint.foreign_objects import first_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import ANY_NAMESPACE, NO_NAMESPACE
 
@@ -46,8 +44,6 @@ class UnknownExport(Rule[ServiceEntry]):
 
 def _all_reported(snapshot: Snapshot, entry: ServiceEntry) -> bool:
     """Whether all clusters that the entry applies to, of the first EXAMINED, have reported their namespaces."""
-    names = islice(snapshot.names(ResourceKind.CLUSTER), EXAMINED)
-    clusters = [snapshot.cluster(parse_name(name).id) for name in names]
-    selected = [cluster.id for cluster in clusters if cluster and entry.cluster_selector.selects(cluster)]
+    selected = [cluster.id for cluster in first_clusters(snapshot, entry.cluster_selector)]
     reports = map(snapshot.inventories.get, selected)
     return bool(selected) and all(report is not None and report.namespaces for report in reports)
