@@ -14,6 +14,7 @@ from egress_server.store.agent_bus import RedisAgentBus
 from tests.contract.benches import redis_bench
 from tests.contract.store.conftest import MEMORY, STORES
 from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.envoy.reports import REPORT
 from tests.support.redis import ServerPool
 from tests.support.waiting import until
 
@@ -117,10 +118,10 @@ async def test_an_attempt_there_and_back(bus: BusOf) -> None:
     assert 0 < received.left <= ASK.left
     assert replace(received, left=ASK.left) == ASK
     refused = AgentRefusal(Code.RESOURCE_EXHAUSTED, "AGENT_BUSY", "busy", {"agent": "curl-0"}, 1.0)
-    answers = [AgentReply("1", EVIDENCE), AgentReply("2", refused=refused)]
+    answers = [AgentReply("1", EVIDENCE), AgentReply("2", refused=refused), AgentReply("3", report=REPORT)]
     for answer in answers:
         await a.answer("b", answer)
-    assert [await b.receive(), await b.receive()] == answers
+    assert [await b.receive() for _ in answers] == answers
 
 
 async def test_late_requests_are_dropped(bus: BusOf) -> None:

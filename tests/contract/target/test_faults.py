@@ -14,7 +14,7 @@ from tests.support.target_driver import FUTURE, TargetDriver
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HALF_AN_HOUR = FUTURE + timedelta(minutes=30)
-BROKEN, SLOW = fault("broken"), fault("slow", ttl=3600.0)
+BROKEN, SLOW = fault("broken"), fault("slow", ttl=3600.0, ports=(80,))
 DESIRED = (entry("bank"), BROKEN, SLOW)
 
 
@@ -29,7 +29,7 @@ async def test_ended_faults_are_removed(bench: TargetBench) -> None:
     """By a process that has just started and has gathered nothing. The witness stays as it is."""
     former = bench.process
     await former.reconcile(*DESIRED)
-    assert await routes(former) == ["fault-default.broken", "fault-default.slow", "fallback"]
+    assert await routes(former) == ["fault-default.slow", "fault-default.broken=fallback"]
     process = await bench.another()
     await process.target.strip_ended(HALF_AN_HOUR)
     another = await bench.another()

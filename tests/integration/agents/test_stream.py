@@ -12,9 +12,11 @@ from egress.v1 import agent_service_pb2 as pb
 from egress_server.agents.agent.attach import Agent
 from egress_server.agents.grpc_options import SERVER_OPTIONS
 from egress_server.agents.sessions.sessions import Sessions
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from egress_server.ports.agents import AgentInfo
+from tests.support.envoy.reports import REPORT
 from tests.support.waiting import until
 
 INFO = AgentInfo("curl-0", "local", "default", "", "0.1.0", {"app": "curl"})
@@ -41,6 +43,12 @@ class Maker:
         if attempt.method == "BUG":
             raise RuntimeError("a bug")
         return Evidence(captured=True, status=301)
+
+    async def evaluate(self, attempt: Attempt) -> LiveReport:
+        """The configuration's answer."""
+        if attempt.method == "BUG":
+            raise RuntimeError("a bug")
+        return REPORT
 
 
 @asynccontextmanager
@@ -96,7 +104,7 @@ async def attached(sessions: Sessions) -> None:
 async def test_attempt(address: str) -> None:
     """An attempt arrives whole, and its evidence comes back; a bug in the agent costs one attempt, not the stream."""
     sessions, make = Sessions(version="9.9"), Maker()
-    async with serving(address, sessions), running(Agent(address, "default", INFO, make)):
+    async with serving(address, sessions), running(Agent(address, "default", INFO, make, make.evaluate)):
         await attached(sessions)
         assert sessions.attached("default", "local") == [INFO]
         assert await sessions.attempt("default", INFO, ATTEMPT) == Evidence(captured=True, status=301)
@@ -108,10 +116,23 @@ async def test_attempt(address: str) -> None:
     assert make.asked == [ATTEMPT, bug, ATTEMPT]
 
 
+async def test_evaluation(address: str) -> None:
+    """A report comes back whole; nothing is attempted, and a bug in the agent costs one evaluation, not the stream."""
+    sessions, make = Sessions(version="9.9"), Maker()
+    async with serving(address, sessions), running(Agent(address, "default", INFO, make, make.evaluate)):
+        await attached(sessions)
+        assert await sessions.evaluate("default", INFO, ATTEMPT) == REPORT
+        bug = Attempt(ATTEMPT.destination, "BUG")
+        assert (await sessions.evaluate("default", INFO, bug)).decision.cause == "AGENT_ERROR"
+        bad = Attempt(Destination("http", "user@www.example.com", 80))
+        assert (await sessions.evaluate("default", INFO, bad)).decision.cause == "COMMAND_INVALID"
+    assert make.asked == []
+
+
 async def test_agent_comes_back(address: str) -> None:
     """An agent that starts before the server, or loses it, attaches as soon as there is one."""
     sessions, make = Sessions(version="9.9"), Maker()
-    async with running(Agent(address, "default", INFO, make)):
+    async with running(Agent(address, "default", INFO, make, make.evaluate)):
         for _ in range(2):
             async with serving(address, sessions):
                 await attached(sessions)
@@ -123,7 +144,7 @@ async def test_stream_lost_on_the_way(address: str) -> None:
     """When the server goes away, the attempt on its way is lost here and cancelled there."""
     sessions, make = Sessions(version="9.9"), Maker()
     make.go_on.clear()
-    async with running(Agent(address, "default", INFO, make)):
+    async with running(Agent(address, "default", INFO, make, make.evaluate)):
         async with serving(address, sessions):
             await attached(sessions)
             asked = asyncio.create_task(sessions.attempt("default", INFO, ATTEMPT))
@@ -138,7 +159,7 @@ async def test_agent_stops(address: str) -> None:
     sessions, make = Sessions(version="9.9"), Maker()
     make.go_on.clear()
     async with serving(address, sessions):
-        async with running(Agent(address, "default", INFO, make)):
+        async with running(Agent(address, "default", INFO, make, make.evaluate)):
             await attached(sessions)
             asked = asyncio.create_task(sessions.attempt("default", INFO, ATTEMPT))
             await until(lambda: bool(make.asked))
@@ -151,7 +172,7 @@ async def test_agent_stops(address: str) -> None:
 async def test_drain(address: str) -> None:
     """A server that drains ends the streams, so that it can stop in time; the agent tries again."""
     sessions, make = Sessions(version="9.9"), Maker()
-    async with serving(address, sessions), running(Agent(address, "default", INFO, make)):
+    async with serving(address, sessions), running(Agent(address, "default", INFO, make, make.evaluate)):
         await attached(sessions)
         sessions.close()
         await until(lambda: not sessions.attached("default", "local"))

@@ -11,6 +11,7 @@ import pytest
 from egress.v1 import change_service_pb2, cluster_pb2, egress_service_pb2, fleet_service_pb2
 from egress.v1 import service_entry_pb2 as entry_pb2
 from egress_server.agents.agent.attach import Agent
+from egress_server.domain.live.decision import LiveReport, no_report
 from egress_server.domain.probe.evidence import Attempt, Evidence, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 from tests.support.daemon import HOST, Daemon
@@ -78,12 +79,17 @@ async def as_registered(attempt: Attempt) -> Evidence:
     )
 
 
+async def no_evaluation(_: Attempt) -> LiveReport:
+    """Nothing asks for one."""
+    return no_report("UNKNOWN", "nothing is evaluated")
+
+
 @contextmanager
 def agent_at(daemon: Daemon, name: str = "curl-0", cluster: str = "gitops") -> Iterator[None]:
     """An agent of a cluster, attached to a server, that reports every destination as a registered service."""
     info = AgentInfo(name, cluster, "default", "", "0.1.0", {"app": "curl"})
     loop = asyncio.new_event_loop()
-    task = loop.create_task(Agent(daemon.grpc, "default", info, as_registered).run())
+    task = loop.create_task(Agent(daemon.grpc, "default", info, as_registered, no_evaluation).run())
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait({task})), daemon=True)
     thread.start()
     try:

@@ -11,6 +11,7 @@ from egress_server.agents.sessions.agent_router import AgentRouter
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus
@@ -182,6 +183,9 @@ async def agent_stream(fault: Fault, folder: Path) -> AsyncIterator[Job]:
                 return None  # type: ignore[return-value]
         return EVIDENCE
 
+    async def no_evaluation(_: Attempt) -> LiveReport:
+        raise AssertionError("nothing asks for one")
+
     async def ask() -> bool:
         try:
             return await sessions.attempt("default", INFO, ATTEMPT) == EVIDENCE
@@ -198,7 +202,7 @@ async def agent_stream(fault: Fault, folder: Path) -> AsyncIterator[Job]:
 
     agent, asking = Background(), asyncio.create_task(keep_asking())
     async with serving(address, sessions):
-        agent.start(Task.AGENT_STREAM, Agent(address, "default", INFO, make).run)
+        agent.start(Task.AGENT_STREAM, Agent(address, "default", INFO, make, no_evaluation).run)
         yield Job(works)
         asking.cancel()
         await agent.close()

@@ -7,8 +7,10 @@ from contextlib import aclosing
 from egress.v1 import agent_service_pb2 as pb
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.contract.agent import hello_to_proto, result_to_proto
+from egress_server.contract.live import report_to_proto
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from egress_server.ports.agents import AgentInfo
+from tests.support.envoy.reports import REPORT
 
 ATTEMPT = Attempt(Destination("http", "www.example.com", 80))
 EVIDENCE = Evidence(captured=True, status=301)
@@ -54,6 +56,15 @@ class Peer:
     async def command(self) -> pb.AttemptCommand:
         """The next attempt that it is asked to make."""
         return (await self.told.get()).attempt
+
+    async def evaluation(self) -> pb.AttemptCommand:
+        """The next attempt that it is asked to evaluate."""
+        return (await self.told.get()).evaluate
+
+    def report(self, command: pb.AttemptCommand) -> None:
+        """Sends the result of an evaluation."""
+        result = pb.EvaluationResult(id=command.id, evaluation=report_to_proto(REPORT))
+        self.say(pb.AttachRequest(evaluation=result))
 
     def answer(self, command: pb.AttemptCommand, evidence: Evidence = EVIDENCE) -> None:
         """Sends the result of an attempt."""

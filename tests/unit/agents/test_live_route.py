@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from egress_server.agents.sidecar.live_config import LiveRoute, live_route
-from egress_server.domain.probe.evidence import Destination, LiveFault
+from egress_server.agents.sidecar.live_config import LiveRoute, live_route, tls_clusters
+from egress_server.domain.probe.evidence import Destination, LiveFault, TlsCluster
 
 HOST = "www.aliyun.com"
 HTTP = Destination("http", HOST, 80, "/a?b")
@@ -44,7 +44,10 @@ def test_fault() -> None:
     delay = {"fixed_delay": "2.500s", "percentage": {"numerator": 1000000, "denominator": "MILLION"}}
     faulted = route("fault-shop-f", fault={"delay": delay, "abort": {"http_status": 503}}, cluster="outbound|80||x")
     assert live_route(page(faulted), HTTP, {}) == LiveRoute(
-        (LiveFault("fault-shop-f", f"shop/egress-{HOST}", 2.5, 503),), ("outbound|80||x",), found=True
+        faults=(LiveFault("fault-shop-f", f"shop/egress-{HOST}", 2.5, 503),),
+        clusters=("outbound|80||x",),
+        owners=(f"shop/egress-{HOST}",),
+        found=True,
     )
     grpc = live_route(page(route("g", fault={"abort": {"grpc_status": 0}})), HTTP, {}).faults[0]
     assert (grpc.delay, grpc.http_status, grpc.grpc_status) == (0.0, 0, 0)
@@ -55,7 +58,45 @@ def test_no_routes() -> None:
     assert live_route(b"{}", HTTP, {}) == LiveRoute()
     assert live_route(page(route("x"), domains=("other.example.com",)), HTTP, {}) == LiveRoute()
     passed_on = live_route(page(route("x", cluster="PassthroughCluster"), domains=("*",)), HTTP, {})
-    assert passed_on == LiveRoute(found=True)
+    assert passed_on == LiveRoute(owners=(f"shop/egress-{HOST}",), found=True)
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [
+        ({"redirect": {"path_redirect": "/x"}}, 301),
+        ({"redirect": {"response_code": "TEMPORARY_REDIRECT"}}, 307),
+        ({"direct_response": {"status": 418}}, 418),
+    ],
+)
+def test_direct_answers(action: dict[str, Any], status: int) -> None:
+    """A route of a VirtualService may answer itself; Istio's own 502 for unregistered hosts is not such a route."""
+    answering = {key: value for key, value in route("x").items() if key != "route"} | action
+    found = live_route(page(answering), HTTP, {})
+    assert (found.answers, found.owners, found.clusters) == ((status,), (f"shop/egress-{HOST}",), ())
+    del answering["metadata"]
+    assert live_route(page(answering, domains=("*",)), HTTP, {}) == LiveRoute(found=True)
+
+
+def test_no_route_for_the_request() -> None:
+    """If no route of a VirtualService matches, the sidecar answers 404."""
+    found = live_route(page({**route("x"), "match": {"path": "/other"}}), HTTP, {})
+    assert found == LiveRoute(owners=(f"shop/egress-{HOST}",), answers=(404,), found=True)
+
+
+def test_tls_clusters() -> None:
+    """A cluster to which the sidecar starts TLS, and the DestinationRule that sets it."""
+    rule = {"istio": {"config": "/apis/networking.istio.io/v1/namespaces/default/destination-rule/all"}}
+    tls = {"name": "outbound|443||x", "transport_socket": {"name": "envoy.transport_sockets.tls"}}
+    clusters = [
+        {**tls, "metadata": {"filter_metadata": rule}},
+        {**tls, "name": "outbound|443||y"},
+        {"name": "outbound|443||z", "metadata": {"filter_metadata": rule}},
+    ]
+    content = orjson.dumps({"configs": [{"cluster": cluster} for cluster in clusters]})
+    assert tls_clusters(content) == (TlsCluster("outbound|443||x", "default/all"), TlsCluster("outbound|443||y"))
+    with pytest.raises(ValueError, match="not a list of clusters"):
+        tls_clusters(b'{"configs": [{}]}')
 
 
 def test_weighted() -> None:

@@ -12,8 +12,9 @@ from egress_server.agents.sessions.agent_router import TTL_SECONDS, AgentRouter
 from egress_server.agents.sessions.sessions import Sessions
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
 from egress_server.domain.probe.evidence import Evidence
-from egress_server.ports.agent_bus import AgentRequest
+from egress_server.ports.agent_bus import AgentReply, AgentRequest, RemoteAgent
 from tests.support.doubles.memory_agent_bus import Exchange, MemoryAgentBus
+from tests.support.envoy.reports import REPORT
 from tests.support.virtual_time import virtual_time
 from tests.unit.agents.peer import ATTEMPT, EVIDENCE, SERVER_VERSION, Peer, info
 
@@ -103,6 +104,37 @@ async def test_attempt_elsewhere() -> None:
         asked = asyncio.create_task(b.sees.attempt("default", chosen, ATTEMPT))
         peer.answer(await peer.command())
         assert await asked == EVIDENCE
+
+
+@virtual_time
+async def test_evaluation_here_and_elsewhere() -> None:
+    """An evaluation reaches the agent wherever it is attached, and its report comes back; a result of another kind does
+    not count."""
+    async with processes("a", "b") as (_, (a, b)):
+        peer = await Peer(a.local).attach(info())
+        await noticed()
+        for process in (a, b):
+            asked = asyncio.create_task(process.sees.evaluate("default", info(), ATTEMPT))
+            command = await peer.evaluation()
+            peer.answer(command)
+            peer.report(command)
+            assert await asked == REPORT
+
+
+@virtual_time
+async def test_an_older_process_makes_no_evaluation() -> None:
+    """It answers with evidence, which is none."""
+    async with processes("b") as (exchange, (b,)):
+        old = MemoryAgentBus(exchange, "old")
+        await old.publish([RemoteAgent(info(), 1.0)], TTL_SECONDS)
+        await noticed()
+        asked = asyncio.create_task(b.sees.evaluate("default", info(), ATTEMPT))
+        request = await old.receive()
+        assert isinstance(request, AgentRequest)
+        assert request.evaluates
+        await old.answer("b", AgentReply(request.id, EVIDENCE))
+        with pytest.raises(DeadlineExceeded, match="does not respond"):
+            await asked
 
 
 @virtual_time

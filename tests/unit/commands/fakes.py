@@ -11,6 +11,7 @@ from typing import Any
 from egress_server.commands.mutate import Mutation, Options
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
@@ -99,6 +100,7 @@ class FakeAgents:
     def __init__(self) -> None:
         self.infos: list[AgentInfo] = []
         self.evidence: list[Evidence] = []
+        self.reports: list[LiveReport] = []
         self.asked: list[tuple[AgentInfo, Attempt]] = []
 
     def add(self, agent: str = "a1", *, cluster: str = "east", namespace: str = "default", **labels: str) -> AgentInfo:
@@ -118,6 +120,11 @@ class FakeAgents:
         """The next of `evidence`; the last one forever."""
         self.asked.append((agent, attempt))
         return self.evidence.pop(0) if len(self.evidence) > 1 else self.evidence[0]
+
+    async def evaluate(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> LiveReport:
+        """The next of `reports`; the last one forever."""
+        self.asked.append((agent, attempt))
+        return self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
 
 
 @dataclass

@@ -10,6 +10,7 @@ from egress_server.domain.model.limits import MAX_APPLIED_WAIT
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase
+from egress_server.domain.probe.agreement import Agreement
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, UpstreamDelta
 from egress_server.domain.probe.verdicts import Outcome
 from tests.support.meshes import cluster, entry, policy
@@ -51,7 +52,7 @@ async def test_the_verdict_is_held_against_the_policy() -> None:
     mesh.replica.report(ClusterStatus("east", Phase.SETTLED, applied_revision=2))
     result = await probe(mesh.services, CALLER, query())
     assert (result.summary.outcome, result.expected.outcome) == (Outcome.PASSTHROUGH, Outcome.PASSTHROUGH)
-    assert result.summary.agrees
+    assert result.summary.agreement is Agreement.AGREES
     assert result.applied_revision == 2
     assert result.agent.agent == "a1"
 
@@ -63,7 +64,7 @@ async def test_a_disagreement_names_the_policy_that_decides() -> None:
     result = await probe(mesh.services, CALLER, query())
     assert (result.expected.outcome, result.expected.resource) == (Outcome.BLOCKED, policy("REGISTRY_ONLY").name)
     assert result.expected.revision == 3
-    assert not result.summary.agrees
+    assert result.summary.agreement is Agreement.DIFFERS
 
 
 async def test_the_agents_own_namespace_and_labels_decide_what_is_expected() -> None:
@@ -72,7 +73,7 @@ async def test_the_agents_own_namespace_and_labels_decide_what_is_expected() -> 
     mesh.put(policy("REGISTRY_ONLY", scope=Scope("prod")), entry("bank", namespace="other", export_to=(".",)))
     result = await probe(mesh.services, CALLER, query())
     assert result.expected.outcome is Outcome.BLOCKED
-    assert result.summary.agrees
+    assert result.summary.agreement is Agreement.AGREES
 
 
 @pytest.mark.parametrize(

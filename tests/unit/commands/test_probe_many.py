@@ -14,6 +14,7 @@ from egress_server.commands.probe import MAX_TRIES, Probe, ProbeResult, probe
 from egress_server.domain.model.errors import DeadlineExceeded, Unavailable
 from egress_server.domain.model.names import Name, ResourceKind
 from egress_server.domain.model.resources import Abort, HeaderMatch, MatchKind, Resource
+from egress_server.domain.probe.agreement import Agreement
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
 from egress_server.domain.probe.verdicts import Outcome
 from egress_server.ports.agents import AgentInfo
@@ -85,7 +86,7 @@ async def test_many() -> None:
     assert [made.verdict.outcome for made in result.attempts].count(Outcome.REGISTERED) == 5
     assert result.summary.outcome is Outcome.REGISTERED
     assert result.summary.counts == {Outcome.REGISTERED: 5, Outcome.BLOCKED: 2}
-    assert not result.summary.agrees
+    assert result.summary.agreement is Agreement.DIFFERS
     assert (asked, result.cut_short) == (7, ())
 
 
@@ -100,7 +101,7 @@ async def test_fault_for_some() -> None:
     some = fault(abort=Abort(503, percent=50.0))
     result, _ = await probed(BANK, some, sees=[ABORTED, REGISTERED, ABORTED], count=3)
     assert (result.summary.outcome, result.expected.outcome) == (Outcome.FAULTED, Outcome.FAULTED)
-    assert result.summary.agrees
+    assert result.summary.agreement is Agreement.AGREES
 
 
 async def test_fault_by_header() -> None:

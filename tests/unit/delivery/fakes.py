@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.changes import ChangeRecord
 from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.model.objects import IstioObject
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.status import ClusterStatus
 from egress_server.domain.observed.inventory import Inventory
-from egress_server.domain.probe.evidence import Attempt, Evidence, UpstreamDelta
+from egress_server.domain.probe.evidence import Attempt, Evidence, Timings, UpstreamDelta
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Commit, Committed, Lease, RequestKey
 from tests.support.doubles.memory_store import MemoryStore
@@ -126,6 +127,10 @@ class FakeAgents:
         """The first of them."""
         return next(iter(self.attached(mesh, cluster, namespace)), None)
 
+    async def evaluate(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> LiveReport:
+        """Verification asks for none."""
+        raise AssertionError("verification makes attempts")
+
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
         """What the cluster's sidecar does with the request."""
         url = attempt.destination.url
@@ -149,9 +154,9 @@ WARMING = replace(SEEN, status=503, warming_clusters=("outbound|80||bank.example
 
 
 def passed(cluster: str = "PassthroughCluster") -> Evidence:
-    """One request was sent by an Envoy cluster."""
+    """One request was sent by an Envoy cluster, and answered."""
     went = UpstreamDelta(cluster, SEEN.address, cx_total=1, rq_total=1)
-    return replace(SEEN, status=200, upstreams=(went,))
+    return replace(SEEN, status=200, timings=Timings(tls=0.01), upstreams=(went,))
 
 
 def unreachable(cluster: str) -> Evidence:

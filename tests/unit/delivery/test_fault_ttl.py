@@ -50,9 +50,9 @@ async def test_ends_on_time() -> None:
         began = loop_time()
         revision = world.set(slow)
         await world.applied()
-        assert faulted(world.targets["east"]) == ["fault-default.slow"]
+        assert faulted(world.targets["east"]) == ["fault-default.slow=fallback"]
         await asyncio.sleep(began + 2.98 - loop_time())
-        assert faulted(world.targets["east"]) == ["fault-default.slow"]
+        assert faulted(world.targets["east"]) == ["fault-default.slow=fallback"]
         await world.until(lambda: not faulted(world.targets["east"]), seconds=0.1)
         await world.until(lambda: expired(world), seconds=0.3)
         await world.applied()
@@ -67,7 +67,7 @@ async def test_store_unreachable_when_the_fault_ends() -> None:
     world = World(BANK)
     async with world.driven():
         world.set(fault(world, 60.0))
-        world.set(fault(world, 90.0, "slower"))
+        world.set(fault(world, 90.0, "slower", ports=(80,)))
         await world.applied()
         world.store.down = True
         await asyncio.sleep(61)

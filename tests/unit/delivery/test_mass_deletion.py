@@ -229,7 +229,7 @@ async def test_faults_end_on_a_held_cluster() -> None:
     target = world.targets["east"]
     async with world.driven():
         world.set(fault("slow", host="e08.example.com", ttl=1010.0))
-        world.set(fault("slower", host="e08.example.com", ttl=1020.0))
+        world.set(fault("slower", host="e08.example.com", ttl=1020.0, ports=(80,)))
         await world.applied()
     deletes(world, 6)
 

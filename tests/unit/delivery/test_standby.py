@@ -20,7 +20,7 @@ async def left_behind(*seconds: float, clusters: tuple[str, ...] = ("east",)) ->
     world = World(entry("bank"), clusters=clusters)
     async with world.driven():
         for number, each in enumerate(seconds):
-            world.set(fault(world, each, f"f{number}"))
+            world.set(fault(world, each, f"f{number}", ports=(80 + number,)))
         for id_ in clusters:
             await world.applied(id_)
     return world

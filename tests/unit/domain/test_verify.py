@@ -9,15 +9,12 @@ from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.model.resources import Endpoint, OutboundPolicy, Resolution, Resource, ServiceEntry
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.probe.evidence import Destination
-from egress_server.domain.probe.verdicts import Expectation, Outcome, Verdict
 from egress_server.domain.verify import (
     UNREGISTERED_HOST,
     UNROUTED_ADDRESS,
-    Agreement,
     Subject,
     Workload,
     changed,
-    compare,
     subjects,
 )
 from tests.support.meshes import BIRTH, History, cluster, entry, policy, ports
@@ -59,15 +56,36 @@ def only(entry_: ServiceEntry, **more: Any) -> Subject:
     return look(held(STRICT, entry_), {entry_.name: None}, **more)[entry_.name]
 
 
-def test_entry_is_asked_by_each_protocol() -> None:
-    """One probe by HTTP and one by TLS, to the first host that is not a wildcard, on its declared ports."""
+def test_entry_is_asked_on_each_port() -> None:
+    """Every HTTP and TLS port is probed, on the first host that is not a wildcard; what is left out is named."""
     spread = entry(
-        "x", hosts=("*.a.example.com", "b.example.com", "c.example.com"), ports=ports("8080:GRPC", "8443:TLS")
+        "x",
+        hosts=("*.a.example.com", "b.example.com", "c.example.com"),
+        ports=ports("8080:GRPC", "8443:TLS", "80:HTTP", "3306:TCP"),
     )
     assert asked(only(spread)) == [
         ("http://b.example.com:8080/", "", "REGISTERED"),
+        ("http://b.example.com/", "", "REGISTERED"),
         ("https://b.example.com:8443/", "", "REGISTERED"),
     ]
+    assert only(spread).unprobed == "not probed: ports 3306 (TCP); hosts *.a.example.com, c.example.com"
+    assert only(BANK).unprobed == ""
+
+
+@pytest.mark.parametrize("hidden", ["8080:HTTP", "8443:TLS", "3306:TCP"])
+def test_entry_with_a_port_that_it_does_not_serve(hidden: str) -> None:
+    """If policy lets the entry serve all ports but one, it is not verified."""
+    mine = entry("bank", namespace="shop", ports=ports("80:HTTP"), addresses=("203.0.113.9",))
+    assert only(mine).obstacle == ""
+    wider = replace(mine, ports=(*mine.ports, *ports(hidden)))
+    port = int(hidden.partition(":")[0])
+    namesake = entry("mine", namespace="default", hosts=BANK.hosts, ports=ports("80:HTTP"))
+    seen = look(held(STRICT, wider, namesake), {wider.name: None})[wider.name]
+    assert seen.obstacle == f"{namesake.name} takes precedence on port 80 of bank.example.com"
+    taken = entry("taken", hosts=("x.example.com",), ports=ports(f"{port}:TCP"), addresses=("203.0.113.9",))
+    found = look(held(STRICT, taken, wider), {wider.name: None})[wider.name]
+    assert found.probes == ()
+    assert found.obstacle.endswith(f"on port {port} of bank.example.com")
 
 
 @pytest.mark.parametrize(
@@ -110,10 +128,18 @@ def test_entry_is_asked_from_where_it_is_seen() -> None:
 
 
 def test_entry_behind_another_is_not_dialled() -> None:
-    """If another entry for the host takes precedence, nothing allows dialing the destination."""
+    """If another entry for the host decides on a port, nothing allows dialing the destination, and what is not served
+    there is not verified."""
+    mine = entry("bank", namespace="lab")
     winner = entry("first", namespace="shop", hosts=BANK.hosts, ports=ports("81:HTTP"))
-    subject = look(held(STRICT, winner, entry("bank", namespace="lab")), {entry("bank", namespace="lab").name: None})
-    assert "takes precedence" in subject[entry("bank", namespace="lab").name].obstacle
+    hidden = look(held(STRICT, winner, mine), {mine.name: None})[mine.name]
+    assert hidden.probes == ()
+    assert hidden.obstacle == (
+        f"policy expects BLOCKED by {STRICT.name} on port 80 of bank.example.com, so the entry does not serve it"
+    )
+    same = entry("first", namespace="shop", hosts=BANK.hosts, ports=ports("80:HTTP"))
+    preceded = look(held(STRICT, same, mine), {mine.name: None})[mine.name]
+    assert preceded.obstacle == f"{same.name} takes precedence on port 80 of bank.example.com"
 
 
 def test_negative_probe_under_registry_only() -> None:
@@ -179,31 +205,6 @@ def test_entry_that_is_gone() -> None:
     unseen = look(held(OPEN), {BANK.name: BANK})[BANK.name]
     assert unseen.probes == ()
     assert "not dialed" in unseen.obstacle
-
-
-REGISTERED = "outbound|80||bank.example.com"
-
-
-@pytest.mark.parametrize(
-    ("expected", "seen", "upstream", "agreement"),
-    [
-        (Outcome.REGISTERED, Outcome.REGISTERED, REGISTERED, Agreement.AGREES),
-        (Outcome.REGISTERED, Outcome.UNREACHABLE, REGISTERED, Agreement.AGREES),
-        (Outcome.REGISTERED, Outcome.UNREACHABLE, "PassthroughCluster", Agreement.DIFFERS),
-        (Outcome.REGISTERED, Outcome.BLOCKED, "", Agreement.DIFFERS),
-        (Outcome.REGISTERED, Outcome.PASSTHROUGH, "PassthroughCluster", Agreement.DIFFERS),
-        (Outcome.REGISTERED, Outcome.INCONCLUSIVE, "", Agreement.UNKNOWN),
-        (Outcome.PASSTHROUGH, Outcome.PASSTHROUGH, "PassthroughCluster", Agreement.AGREES),
-        (Outcome.PASSTHROUGH, Outcome.UNREACHABLE, "PassthroughCluster", Agreement.AGREES),
-        (Outcome.PASSTHROUGH, Outcome.UNREACHABLE, REGISTERED, Agreement.DIFFERS),
-        (Outcome.BLOCKED, Outcome.BLOCKED, "", Agreement.AGREES),
-        (Outcome.BLOCKED, Outcome.UNREACHABLE, "PassthroughCluster", Agreement.DIFFERS),
-        (Outcome.BLOCKED, Outcome.PASSTHROUGH, "PassthroughCluster", Agreement.DIFFERS),
-    ],
-)
-def test_compare(expected: Outcome, seen: Outcome, upstream: str, agreement: Agreement) -> None:
-    """Decisions are compared: a destination that is down does not contradict the policy that allowed it."""
-    assert compare(Expectation(expected), Verdict(seen, upstream, ())) is agreement
 
 
 def test_changed_since_a_state() -> None:

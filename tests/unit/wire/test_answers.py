@@ -19,9 +19,10 @@ from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.rollout import Rollout, RolloutState
 from egress_server.domain.model.selectors import ClusterSelector, Scope
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
+from egress_server.domain.probe.agreement import summarize
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, Timings
 from egress_server.domain.probe.judge import judge
-from egress_server.domain.probe.verdicts import Expectation, quantiles, summarize
+from egress_server.domain.probe.verdicts import Expectation, Upstream, quantiles
 from egress_server.domain.probe.verdicts import Outcome as ProbeOutcome
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
@@ -324,9 +325,34 @@ def test_a_probe_answers_with_verdict_and_evidence() -> None:
 
 
 def test_disagreement_is_written_out() -> None:
-    """False is a result, not a missing field."""
-    found = probed(Destination("http", "a.b", 80), Evidence(captured=True), Expectation(ProbeOutcome.REGISTERED))
-    assert (found["outcome"], found["agrees"]) == ("INCONCLUSIVE", False)
+    """False is a result, not a missing field, as it is if that is unknown."""
+    destination, evidence = (
+        Destination("http", "a.b", 80),
+        Evidence(captured=True, address="203.0.113.7:80", status=502),
+    )
+    found = probed(destination, evidence, Expectation(ProbeOutcome.REGISTERED))
+    assert (found["outcome"], found["agrees"]) == ("BLOCKED", False)
+    unknown = probed(destination, Evidence(captured=True), Expectation(ProbeOutcome.REGISTERED))
+    assert (unknown["outcome"], "agrees" in unknown) == ("INCONCLUSIVE", False)
+    unpredicted = probed(destination, evidence, Expectation(ProbeOutcome.INCONCLUSIVE))
+    assert (unpredicted["outcome"], "agrees" in unpredicted) == ("BLOCKED", False)
+
+
+def test_an_expectation_is_written_in_full() -> None:
+    """With the other outcomes that agree, the upstreams, the owner of the route and the share of a fault."""
+    expected = Expectation(
+        *(ProbeOutcome.FAULTED, "x", 3, (ProbeOutcome.REGISTERED,), (Upstream("a.b", 80, "v1"),), "shop/x", 0.25)
+    )
+    found = probed(Destination("http", "a.b", 80), Evidence(captured=True), expected)
+    assert found["expected"] == {
+        "outcome": "FAULTED",
+        "resource": "x",
+        "revision": "3",
+        "also": ["REGISTERED"],
+        "upstreams": [{"host": "a.b", "port": 80, "subset": "v1"}],
+        "routedBy": "shop/x",
+        "faultPercent": 0.25,
+    }
 
 
 @pytest.mark.parametrize(

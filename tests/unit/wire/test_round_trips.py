@@ -49,9 +49,10 @@ def test_a_fault_goes_over_the_wire_and_comes_back(fault: Fault) -> None:
 
 @given(faults())
 def test_a_fault_shown_as_istio_yaml_can_be_sent_back(fault: Fault) -> None:
-    """The VirtualService of a fault on a host without an entry, without what its expiry needs."""
+    """The VirtualService of a fault on a host without an entry, without what its expiry and its namespace need."""
     here = cluster()
     (obj,) = render_virtual_services(effective(History(here, fault).snapshot, here, BIRTH))
+    del obj["spec"]["exportTo"]
     problems = Problems()
     parsed = parse_fault(dump(obj), problems)
     assert not problems.any
@@ -77,7 +78,8 @@ def test_the_store_gives_back_what_it_was_given(resource: ServiceEntry | Outboun
 
 @given(service_entries())
 def test_an_entry_shown_as_istio_yaml_can_be_sent_back(entry: ServiceEntry) -> None:
-    """The objects in a plan's diff are valid requests."""
+    """The objects in a plan's diff are valid requests. They say explicitly what they are exported to."""
+    entry = replace(entry, export_to=entry.export_to or ("*",))
     problems = Problems()
     parsed = parse_service_entry(dump(render_service_entry(entry)), problems)
     assert not problems.any

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from egress.v1 import live_pb2 as egress_dot_v1_dot_live__pb2
 from egress.v1 import options_pb2 as egress_dot_v1_dot_options__pb2
 from egress.v1 import probe_pb2 as egress_dot_v1_dot_probe__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65gress/v1/agent_service.proto\x12\tegress.v1\x1a\x17\x65gress/v1/options.proto\x1a\x15\x65gress/v1/probe.proto\x1a\x1egoogle/protobuf/duration.proto\"\xca\x02\n\rAttachRequest\x12/\n\x05hello\x18\x01 \x01(\x0b\x32\x1e.egress.v1.AttachRequest.HelloH\x00\x12*\n\x06result\x18\x02 \x01(\x0b\x32\x18.egress.v1.AttemptResultH\x00\x1a\xd0\x01\n\x05Hello\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12:\n\x06labels\x18\x03 \x03(\x0b\x32*.egress.v1.AttachRequest.Hello.LabelsEntry\x12\r\n\x05\x61gent\x18\x04 \x01(\t\x12\x18\n\x10workload_cluster\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07message\"\x9b\x01\n\x0e\x41ttachResponse\x12\x34\n\x07welcome\x18\x01 \x01(\x0b\x32!.egress.v1.AttachResponse.WelcomeH\x00\x12,\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x19.egress.v1.AttemptCommandH\x00\x1a\x1a\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\tB\t\n\x07message\"\xdf\x01\n\x0e\x41ttemptCommand\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x37\n\x07headers\x18\x04 \x03(\x0b\x32&.egress.v1.AttemptCommand.HeadersEntry\x12\x0f\n\x07resolve\x18\x05 \x01(\t\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb9\x04\n\rAttemptResult\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x17.egress.v1.ProbeAttempt\x12\x39\n\tupstreams\x18\x03 \x03(\x0b\x32&.egress.v1.AttemptResult.UpstreamDelta\x12\x18\n\x10warming_clusters\x18\x04 \x03(\t\x12\x0f\n\x07refused\x18\x05 \x01(\t\x12\x17\n\x0frefused_message\x18\x06 \x01(\t\x12\x37\n\x0blive_faults\x18\x07 \x03(\x0b\x32\".egress.v1.AttemptResult.LiveFault\x12\x11\n\trouted_to\x18\x08 \x03(\t\x12\x18\n\x10unknown_clusters\x18\t \x03(\t\x1an\n\rUpstreamDelta\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08\x63x_total\x18\x03 \x01(\x03\x12\x17\n\x0f\x63x_connect_fail\x18\x04 \x01(\x03\x12\x10\n\x08rq_total\x18\x05 \x01(\x03\x1a\x9c\x01\n\tLiveFault\x12\r\n\x05route\x18\x01 \x01(\t\x12\x17\n\x0fvirtual_service\x18\x02 \x01(\t\x12(\n\x05\x64\x65lay\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bhttp_status\x18\x04 \x01(\x05\x12\x18\n\x0bgrpc_status\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_grpc_status2k\n\x0c\x41gentService\x12[\n\x06\x41ttach\x12\x18.egress.v1.AttachRequest\x1a\x19.egress.v1.AttachResponse\"\x18\xda\xb6\x1b\x14\x65gress.agents.attach(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65gress/v1/agent_service.proto\x12\tegress.v1\x1a\x14\x65gress/v1/live.proto\x1a\x17\x65gress/v1/options.proto\x1a\x15\x65gress/v1/probe.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfd\x02\n\rAttachRequest\x12/\n\x05hello\x18\x01 \x01(\x0b\x32\x1e.egress.v1.AttachRequest.HelloH\x00\x12*\n\x06result\x18\x02 \x01(\x0b\x32\x18.egress.v1.AttemptResultH\x00\x12\x31\n\nevaluation\x18\x03 \x01(\x0b\x32\x1b.egress.v1.EvaluationResultH\x00\x1a\xd0\x01\n\x05Hello\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12:\n\x06labels\x18\x03 \x03(\x0b\x32*.egress.v1.AttachRequest.Hello.LabelsEntry\x12\r\n\x05\x61gent\x18\x04 \x01(\t\x12\x18\n\x10workload_cluster\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07message\"\xca\x01\n\x0e\x41ttachResponse\x12\x34\n\x07welcome\x18\x01 \x01(\x0b\x32!.egress.v1.AttachResponse.WelcomeH\x00\x12,\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x19.egress.v1.AttemptCommandH\x00\x12-\n\x08\x65valuate\x18\x03 \x01(\x0b\x32\x19.egress.v1.AttemptCommandH\x00\x1a\x1a\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\tB\t\n\x07message\"\xdf\x01\n\x0e\x41ttemptCommand\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x37\n\x07headers\x18\x04 \x03(\x0b\x32&.egress.v1.AttemptCommand.HeadersEntry\x12\x0f\n\x07resolve\x18\x05 \x01(\t\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\x10\x45valuationResult\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\nevaluation\x18\x02 \x01(\x0b\x32\x19.egress.v1.LiveEvaluation\"\xd7\x05\n\rAttemptResult\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x17.egress.v1.ProbeAttempt\x12\x39\n\tupstreams\x18\x03 \x03(\x0b\x32&.egress.v1.AttemptResult.UpstreamDelta\x12\x18\n\x10warming_clusters\x18\x04 \x03(\t\x12\x0f\n\x07refused\x18\x05 \x01(\t\x12\x17\n\x0frefused_message\x18\x06 \x01(\t\x12\x37\n\x0blive_faults\x18\x07 \x03(\x0b\x32\".egress.v1.AttemptResult.LiveFault\x12\x11\n\trouted_to\x18\x08 \x03(\t\x12\x18\n\x10unknown_clusters\x18\t \x03(\t\x12\x11\n\trouted_by\x18\n \x03(\t\x12\x15\n\rroute_answers\x18\x0b \x03(\x05\x12\x39\n\x0ctls_clusters\x18\x0c \x03(\x0b\x32#.egress.v1.AttemptResult.TlsCluster\x1an\n\rUpstreamDelta\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08\x63x_total\x18\x03 \x01(\x03\x12\x17\n\x0f\x63x_connect_fail\x18\x04 \x01(\x03\x12\x10\n\x08rq_total\x18\x05 \x01(\x03\x1a\x9c\x01\n\tLiveFault\x12\r\n\x05route\x18\x01 \x01(\t\x12\x17\n\x0fvirtual_service\x18\x02 \x01(\t\x12(\n\x05\x64\x65lay\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bhttp_status\x18\x04 \x01(\x05\x12\x18\n\x0bgrpc_status\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_grpc_status\x1a\x37\n\nTlsCluster\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65stination_rule\x18\x02 \x01(\t2k\n\x0c\x41gentService\x12[\n\x06\x41ttach\x12\x18.egress.v1.AttachRequest\x1a\x19.egress.v1.AttachResponse\"\x18\xda\xb6\x1b\x14\x65gress.agents.attach(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,26 +41,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTEMPTCOMMAND_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_AGENTSERVICE'].methods_by_name['Attach']._loaded_options = None
   _globals['_AGENTSERVICE'].methods_by_name['Attach']._serialized_options = b'\332\266\033\024egress.agents.attach'
-  _globals['_ATTACHREQUEST']._serialized_start=125
-  _globals['_ATTACHREQUEST']._serialized_end=455
-  _globals['_ATTACHREQUEST_HELLO']._serialized_start=236
-  _globals['_ATTACHREQUEST_HELLO']._serialized_end=444
-  _globals['_ATTACHREQUEST_HELLO_LABELSENTRY']._serialized_start=399
-  _globals['_ATTACHREQUEST_HELLO_LABELSENTRY']._serialized_end=444
-  _globals['_ATTACHRESPONSE']._serialized_start=458
-  _globals['_ATTACHRESPONSE']._serialized_end=613
-  _globals['_ATTACHRESPONSE_WELCOME']._serialized_start=576
-  _globals['_ATTACHRESPONSE_WELCOME']._serialized_end=602
-  _globals['_ATTEMPTCOMMAND']._serialized_start=616
-  _globals['_ATTEMPTCOMMAND']._serialized_end=839
-  _globals['_ATTEMPTCOMMAND_HEADERSENTRY']._serialized_start=793
-  _globals['_ATTEMPTCOMMAND_HEADERSENTRY']._serialized_end=839
-  _globals['_ATTEMPTRESULT']._serialized_start=842
-  _globals['_ATTEMPTRESULT']._serialized_end=1411
-  _globals['_ATTEMPTRESULT_UPSTREAMDELTA']._serialized_start=1142
-  _globals['_ATTEMPTRESULT_UPSTREAMDELTA']._serialized_end=1252
-  _globals['_ATTEMPTRESULT_LIVEFAULT']._serialized_start=1255
-  _globals['_ATTEMPTRESULT_LIVEFAULT']._serialized_end=1411
-  _globals['_AGENTSERVICE']._serialized_start=1413
-  _globals['_AGENTSERVICE']._serialized_end=1520
+  _globals['_ATTACHREQUEST']._serialized_start=147
+  _globals['_ATTACHREQUEST']._serialized_end=528
+  _globals['_ATTACHREQUEST_HELLO']._serialized_start=309
+  _globals['_ATTACHREQUEST_HELLO']._serialized_end=517
+  _globals['_ATTACHREQUEST_HELLO_LABELSENTRY']._serialized_start=472
+  _globals['_ATTACHREQUEST_HELLO_LABELSENTRY']._serialized_end=517
+  _globals['_ATTACHRESPONSE']._serialized_start=531
+  _globals['_ATTACHRESPONSE']._serialized_end=733
+  _globals['_ATTACHRESPONSE_WELCOME']._serialized_start=696
+  _globals['_ATTACHRESPONSE_WELCOME']._serialized_end=722
+  _globals['_ATTEMPTCOMMAND']._serialized_start=736
+  _globals['_ATTEMPTCOMMAND']._serialized_end=959
+  _globals['_ATTEMPTCOMMAND_HEADERSENTRY']._serialized_start=913
+  _globals['_ATTEMPTCOMMAND_HEADERSENTRY']._serialized_end=959
+  _globals['_EVALUATIONRESULT']._serialized_start=961
+  _globals['_EVALUATIONRESULT']._serialized_end=1038
+  _globals['_ATTEMPTRESULT']._serialized_start=1041
+  _globals['_ATTEMPTRESULT']._serialized_end=1768
+  _globals['_ATTEMPTRESULT_UPSTREAMDELTA']._serialized_start=1442
+  _globals['_ATTEMPTRESULT_UPSTREAMDELTA']._serialized_end=1552
+  _globals['_ATTEMPTRESULT_LIVEFAULT']._serialized_start=1555
+  _globals['_ATTEMPTRESULT_LIVEFAULT']._serialized_end=1711
+  _globals['_ATTEMPTRESULT_TLSCLUSTER']._serialized_start=1713
+  _globals['_ATTEMPTRESULT_TLSCLUSTER']._serialized_end=1768
+  _globals['_AGENTSERVICE']._serialized_start=1770
+  _globals['_AGENTSERVICE']._serialized_end=1877
 # @@protoc_insertion_point(module_scope)

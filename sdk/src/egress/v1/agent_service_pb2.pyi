@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from egress.v1 import live_pb2 as _live_pb2
 from egress.v1 import probe_pb2 as _probe_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -90,6 +91,7 @@ class AttachRequest(_message.Message):
 
     HELLO_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___AttachRequest.Hello:
         """Identifies the agent."""
@@ -98,17 +100,22 @@ class AttachRequest(_message.Message):
     def result(self) -> Global___AttemptResult:
         """The result of an attempt."""
 
+    @_builtins.property
+    def evaluation(self) -> Global___EvaluationResult:
+        """The result of an evaluation."""
+
     def __init__(
         self,
         *,
         hello: Global___AttachRequest.Hello | None = ...,
         result: Global___AttemptResult | None = ...,
+        evaluation: Global___EvaluationResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello", "message", b"message", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "hello", b"hello", "message", b"message", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello", "message", b"message", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "hello", b"hello", "message", b"message", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "result"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "result", "evaluation"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -142,6 +149,7 @@ class AttachResponse(_message.Message):
 
     WELCOME_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
+    EVALUATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___AttachResponse.Welcome:
         """Confirms that the agent is attached."""
@@ -150,17 +158,22 @@ class AttachResponse(_message.Message):
     def attempt(self) -> Global___AttemptCommand:
         """Requests a connection attempt."""
 
+    @_builtins.property
+    def evaluate(self) -> Global___AttemptCommand:
+        """Asks what the sidecar's configuration does with the connection, which the agent does not make."""
+
     def __init__(
         self,
         *,
         welcome: Global___AttachResponse.Welcome | None = ...,
         attempt: Global___AttemptCommand | None = ...,
+        evaluate: Global___AttemptCommand | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "evaluate", b"evaluate", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "evaluate", b"evaluate", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "attempt"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "attempt", "evaluate"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -231,6 +244,34 @@ class AttemptCommand(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttemptCommand: _TypeAlias = AttemptCommand  # noqa: Y015
+
+@_typing.final
+class EvaluationResult(_message.Message):
+    """What the sidecar's configuration does with a connection. The configuration itself never leaves the pod."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """ID of the command."""
+    @_builtins.property
+    def evaluation(self) -> _live_pb2.LiveEvaluation:
+        """The evaluation."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        evaluation: _live_pb2.LiveEvaluation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluationResult: _TypeAlias = EvaluationResult  # noqa: Y015
 
 @_typing.final
 class AttemptResult(_message.Message):
@@ -314,6 +355,30 @@ class AttemptResult(_message.Message):
         _WhichOneofArgType__grpc_status: _TypeAlias = _typing.Literal["_grpc_status", b"_grpc_status"]  # noqa: Y015
         def WhichOneof(self, oneof_group: _WhichOneofArgType__grpc_status) -> _WhichOneofReturnType__grpc_status | None: ...
 
+    @_typing.final
+    class TlsCluster(_message.Message):
+        """An Envoy cluster to whose hosts the sidecar itself starts TLS."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CLUSTER_FIELD_NUMBER: _builtins.int
+        DESTINATION_RULE_FIELD_NUMBER: _builtins.int
+        cluster: _builtins.str
+        """Envoy's name of the cluster."""
+        destination_rule: _builtins.str
+        """The DestinationRule that sets it, as `NAMESPACE/NAME`; empty if the configuration does not say."""
+        def __init__(
+            self,
+            *,
+            cluster: _builtins.str = ...,
+            destination_rule: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "destination_rule", b"destination_rule"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     UPSTREAMS_FIELD_NUMBER: _builtins.int
@@ -323,6 +388,9 @@ class AttemptResult(_message.Message):
     LIVE_FAULTS_FIELD_NUMBER: _builtins.int
     ROUTED_TO_FIELD_NUMBER: _builtins.int
     UNKNOWN_CLUSTERS_FIELD_NUMBER: _builtins.int
+    ROUTED_BY_FIELD_NUMBER: _builtins.int
+    ROUTE_ANSWERS_FIELD_NUMBER: _builtins.int
+    TLS_CLUSTERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """ID of the command."""
     refused: _builtins.str
@@ -353,6 +421,20 @@ class AttemptResult(_message.Message):
     def unknown_clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Those of the clusters that the sidecar does not know, so that requests routed to them fail."""
 
+    @_builtins.property
+    def routed_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The VirtualServices that those routes come from, as `NAMESPACE/NAME`."""
+
+    @_builtins.property
+    def route_answers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """HTTP statuses with which those routes answer directly: a redirect, a direct response, or 404 if there is no route
+        for the request.
+        """
+
+    @_builtins.property
+    def tls_clusters(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptResult.TlsCluster]:
+        """If the attempt failed, the used clusters to which the sidecar starts TLS."""
+
     def __init__(
         self,
         *,
@@ -365,10 +447,13 @@ class AttemptResult(_message.Message):
         live_faults: _abc.Iterable[Global___AttemptResult.LiveFault] | None = ...,
         routed_to: _abc.Iterable[_builtins.str] | None = ...,
         unknown_clusters: _abc.Iterable[_builtins.str] | None = ...,
+        routed_by: _abc.Iterable[_builtins.str] | None = ...,
+        route_answers: _abc.Iterable[_builtins.int] | None = ...,
+        tls_clusters: _abc.Iterable[Global___AttemptResult.TlsCluster] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "id", b"id", "live_faults", b"live_faults", "refused", b"refused", "refused_message", b"refused_message", "routed_to", b"routed_to", "unknown_clusters", b"unknown_clusters", "upstreams", b"upstreams", "warming_clusters", b"warming_clusters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "id", b"id", "live_faults", b"live_faults", "refused", b"refused", "refused_message", b"refused_message", "route_answers", b"route_answers", "routed_by", b"routed_by", "routed_to", b"routed_to", "tls_clusters", b"tls_clusters", "unknown_clusters", b"unknown_clusters", "upstreams", b"upstreams", "warming_clusters", b"warming_clusters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -202,6 +202,34 @@ class ProbeResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class Upstream(_message.Message):
+        """A service of the registry."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        HOST_FIELD_NUMBER: _builtins.int
+        PORT_FIELD_NUMBER: _builtins.int
+        SUBSET_FIELD_NUMBER: _builtins.int
+        host: _builtins.str
+        """Host of the service, as its entry has it."""
+        port: _builtins.int
+        """Port of the service."""
+        subset: _builtins.str
+        """Subset; empty if none applies."""
+        def __init__(
+            self,
+            *,
+            host: _builtins.str = ...,
+            port: _builtins.int = ...,
+            subset: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "port", b"port", "subset", b"subset"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Expectation(_message.Message):
         """What should happen according to policy."""
 
@@ -210,24 +238,44 @@ class ProbeResponse(_message.Message):
         OUTCOME_FIELD_NUMBER: _builtins.int
         RESOURCE_FIELD_NUMBER: _builtins.int
         REVISION_FIELD_NUMBER: _builtins.int
+        ALSO_FIELD_NUMBER: _builtins.int
+        UPSTREAMS_FIELD_NUMBER: _builtins.int
+        ROUTED_BY_FIELD_NUMBER: _builtins.int
+        FAULT_PERCENT_FIELD_NUMBER: _builtins.int
         outcome: Global___ProbeResponse.Outcome.ValueType
-        """The expected outcome."""
+        """The expected outcome; INCONCLUSIVE if policy does not predict one."""
         resource: _builtins.str
         """Name of the resource that decides; unmanaged objects on the cluster are identified as `KIND/NAMESPACE/NAME`, such
         as `Sidecar/shop/default`. Empty if a default applies.
         """
         revision: _builtins.int
         """Revision of the resource's last change."""
+        routed_by: _builtins.str
+        """The VirtualService whose route applies, as `NAMESPACE/NAME`; empty if none does."""
+        fault_percent: _builtins.float
+        """Percentage of requests that a fault applies to; 0 if none does, or if that is not predicted."""
+        @_builtins.property
+        def also(self) -> _containers.RepeatedScalarFieldContainer[Global___ProbeResponse.Outcome.ValueType]:
+            """Further outcomes that agree, such as REGISTERED for requests that a fault with a percentage skips."""
+
+        @_builtins.property
+        def upstreams(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeResponse.Upstream]:
+            """The services that may get the connection; empty if none does, or if that is not predicted."""
+
         def __init__(
             self,
             *,
             outcome: Global___ProbeResponse.Outcome.ValueType = ...,
             resource: _builtins.str = ...,
             revision: _builtins.int = ...,
+            also: _abc.Iterable[Global___ProbeResponse.Outcome.ValueType] | None = ...,
+            upstreams: _abc.Iterable[Global___ProbeResponse.Upstream] | None = ...,
+            routed_by: _builtins.str = ...,
+            fault_percent: _builtins.float = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "resource", b"resource", "revision", b"revision"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["also", b"also", "fault_percent", b"fault_percent", "outcome", b"outcome", "resource", b"resource", "revision", b"revision", "routed_by", b"routed_by", "upstreams", b"upstreams"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -264,8 +312,11 @@ class ProbeResponse(_message.Message):
     outcome: Global___ProbeResponse.Outcome.ValueType
     """The most frequent outcome of the attempts; INCONCLUSIVE if there is a tie."""
     agrees: _builtins.bool
-    """Whether the most frequent outcome and that of every conclusive attempt are as expected. A fault with a percentage
-    below 100 also allows REGISTERED. False if the evidence is not sufficient for a verdict.
+    """Whether the mesh did what policy says: the outcome, the upstream and the owner of the route of every conclusive
+    attempt are as expected, and the destination itself answered. A fault with a percentage below 100 also allows
+    REGISTERED. Not set if that is unknown: if policy predicts nothing (the expected outcome is INCONCLUSIVE), if the
+    evidence is not sufficient for a verdict, if the destination could not be reached although the connection went the
+    right way, or if the cluster has not applied the policy yet (cause CLUSTER_BEHIND).
     """
     curl: _builtins.str
     """An equivalent curl command to run in the workload."""

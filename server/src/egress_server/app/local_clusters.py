@@ -5,6 +5,7 @@ from functools import partial
 
 from egress_server.agents.agent.attach import Agent
 from egress_server.agents.agent.dialer import LocalDialer
+from egress_server.agents.agent.evaluator import Evaluator
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import Resolver
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
@@ -93,8 +94,9 @@ class LocalClusters:
 
     def _agent(self, grpc_address: str, cluster: Cluster, target: LocalEnvoyTarget) -> Agent:
         pinned = {(r.host, r.port): (r.address, r.port2) for r in self._settings.resolve}
+        resolver = Resolver(pinned)
         make = Prober(
-            Resolver(pinned),
+            resolver,
             LocalDialer(partial(open_connection, target.envoy.address), lambda: target.interception),
             EnvoySidecar(target.envoy.admin.get),
             version=self._version,
@@ -107,4 +109,5 @@ class LocalClusters:
             version=self._version,
             labels=dict(LABELS),
         )
-        return Agent(grpc_address, parse_name(cluster.name).mesh, info, make)
+        evaluate = Evaluator(resolver, target.envoy.admin.get)
+        return Agent(grpc_address, parse_name(cluster.name).mesh, info, make, evaluate)

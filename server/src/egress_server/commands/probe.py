@@ -16,17 +16,10 @@ from egress_server.domain.model.errors import (
 )
 from egress_server.domain.model.limits import MAX_APPLIED_WAIT
 from egress_server.domain.model.names import Name
+from egress_server.domain.probe.agreement import ProbeSummary, summarize
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.domain.probe.judge import is_disturbed, judge
-from egress_server.domain.probe.verdicts import (
-    Cause,
-    Expectation,
-    ProbeSummary,
-    Quantiles,
-    Verdict,
-    quantiles,
-    summarize,
-)
+from egress_server.domain.probe.verdicts import Cause, Expectation, Quantiles, Verdict, quantiles
 from egress_server.domain.simulate.evaluate import predict
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.store import Replica

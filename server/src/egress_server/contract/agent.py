@@ -10,7 +10,15 @@ from egress.v1 import agent_service_pb2 as pb
 from egress.v1 import probe_pb2
 from egress_server.domain.model.errors import invalid
 from egress_server.domain.model.names import Name, ResourceKind, check_label, expect_name
-from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import (
+    Attempt,
+    Destination,
+    Evidence,
+    LiveFault,
+    Timings,
+    TlsCluster,
+    UpstreamDelta,
+)
 from egress_server.ports.agents import AgentInfo
 
 _LONGEST_NAME = 253
@@ -89,6 +97,12 @@ def result_to_proto(command_id: str, evidence: Evidence) -> pb.AttemptResult:
         live_faults=map(_fault_to_proto, evidence.live_faults),
         routed_to=evidence.routed_to,
         unknown_clusters=evidence.unknown_clusters,
+        routed_by=evidence.routed_by,
+        route_answers=evidence.route_answers,
+        tls_clusters=[
+            pb.AttemptResult.TlsCluster(cluster=tls.name, destination_rule=tls.destination_rule)
+            for tls in evidence.tls_clusters
+        ],
     )
 
 
@@ -113,6 +127,9 @@ def result_to_domain(result: pb.AttemptResult) -> Evidence:
         live_faults=tuple(map(_fault_to_domain, result.live_faults)),
         routed_to=tuple(result.routed_to),
         unknown_clusters=tuple(result.unknown_clusters),
+        routed_by=tuple(result.routed_by),
+        route_answers=tuple(result.route_answers),
+        tls_clusters=tuple(TlsCluster(tls.cluster, tls.destination_rule) for tls in result.tls_clusters),
     )
 
 

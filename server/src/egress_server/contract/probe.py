@@ -120,6 +120,13 @@ def write_expectation(expected: Expectation) -> probe_pb2.ProbeResponse.Expectat
         outcome=probe_pb2.ProbeResponse.Outcome.Value(expected.outcome.value),
         resource=expected.resource,
         revision=expected.revision,
+        also=[probe_pb2.ProbeResponse.Outcome.Value(outcome.value) for outcome in expected.also],
+        upstreams=[
+            probe_pb2.ProbeResponse.Upstream(host=each.host, port=each.port, subset=each.subset)
+            for each in expected.upstreams
+        ],
+        routed_by=expected.routed_by,
+        fault_percent=expected.fault_percent,
     )
 
 

@@ -16,15 +16,15 @@ from egress_server.domain.desired.cluster_view import with_inventory
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.model.errors import EgressError
 from egress_server.domain.model.status import ClusterStatus, Problem
+from egress_server.domain.probe.agreement import Agreement, compare
 from egress_server.domain.probe.judge import judge
+from egress_server.domain.probe.verdicts import Outcome
 from egress_server.domain.verify import (
-    Agreement,
     PlannedProbe,
     Removed,
     Subject,
     Workload,
     changed,
-    compare,
     expected_of,
     subjects,
 )
@@ -33,7 +33,8 @@ from egress_server.ports.target import Target
 
 _DISAGREES = "PROBE_DISAGREES"
 _INCONCLUSIVE = "PROBE_INCONCLUSIVE"
-_PROBED = frozenset({_DISAGREES, _INCONCLUSIVE})
+_UNREACHABLE = "PROBE_UNREACHABLE"
+_PROBED = frozenset({_DISAGREES, _INCONCLUSIVE, _UNREACHABLE})
 _NO_AGENT = Problem("NO_AGENT", "no agent is attached from the cluster, so it can't be verified")
 _CRASHED = Problem("INTERNAL", "internal error while verifying; see the applier's logs")
 
@@ -51,6 +52,7 @@ class Verifier:
         self._verified = status.verified_revision
         self._disagreements = dict(status.disagreements or {})
         self._unverified = dict(status.unverified or {})
+        self._partly_verified = dict(status.partly_verified or {})
         self._reported = self._fields()
         self._applied: Effective | None = None
         self._target: Target | None = None
@@ -123,7 +125,7 @@ class Verifier:
                     problems[subject.resource] = problem
                     self._doubt(subject, problem)
                 else:
-                    self._agree(subject.resource)
+                    self._agree(subject)
             self._verified = max(self._verified, now.revision)
             self._report()
             if not self._pending:
@@ -138,14 +140,17 @@ class Verifier:
         while self._context.monotonic() < self._patient_until:
             yield pause
 
-    def _agree(self, resource: str) -> None:
-        for kept in (self._pending, self._recheck, self._unverified, self._disagreements):
-            kept.pop(resource, None)
+    def _agree(self, subject: Subject) -> None:
+        for kept in (self._pending, self._recheck, self._unverified, self._disagreements, self._partly_verified):
+            kept.pop(subject.resource, None)
+        if subject.unprobed:
+            self._partly_verified[subject.resource] = Problem("PARTLY_PROBED", subject.unprobed)
 
     def _doubt(self, subject: Subject, problem: Problem) -> None:
         """What did not agree stays pending; what can't be probed waits for the recheck. A known disagreement stands
         until a probe agrees."""
         name = subject.resource
+        self._partly_verified.pop(name, None)
         if subject.obstacle:
             self._disagreements.pop(name, None)
             self._recheck[name] = self._pending.pop(name, None)
@@ -187,16 +192,19 @@ class Verifier:
             return Problem(error.reason, error.message)
         verdict = judge(check.attempt.destination, evidence)
         expected = expected_of(now, check, evidence)
-        agreement = compare(expected, verdict)
-        if agreement is Agreement.AGREES:
+        comparison = compare(expected, verdict)
+        if comparison.agreement is Agreement.AGREES:
             return None
-        seen = "; ".join(f"{cause.text} ({cause.evidence})" for cause in verdict.causes)
+        causes = (comparison.cause, *verdict.causes) if comparison.cause else verdict.causes
+        seen = "; ".join(f"{cause.text} ({cause.evidence})" for cause in causes)
         message = (
             f"{check.attempt.method} {check.attempt.destination.url} from {agent.agent} in {agent.namespace}: "
             f"policy expects {expected.outcome.value}, the probe observed {verdict.outcome.value}: {seen}"
         )
-        if agreement is Agreement.DIFFERS:
+        if comparison.agreement is Agreement.DIFFERS:
             return Problem(_DISAGREES, message)
+        if verdict.outcome is Outcome.UNREACHABLE:
+            return Problem(_UNREACHABLE, message)
         warming = any(cause.code == "CLUSTER_WARMING" for cause in verdict.causes)
         return Problem("DNS_WARMING" if warming else _INCONCLUSIVE, message)
 
@@ -224,6 +232,7 @@ class Verifier:
             "verified_revision": self._verified,
             "disagreements": dict(self._disagreements) or None,
             "unverified": dict(self._unverified) or None,
+            "partly_verified": dict(self._partly_verified) or None,
         }
 
     def _report(self) -> None:

@@ -1,4 +1,4 @@
-"""Which probes show that policy has taken effect on a cluster, and how their verdicts compare with what policy expects.
+"""Which probes show that policy has taken effect on a cluster.
 
 Probes must be harmless: an entry's own host may be dialed because policy allows it. Anything else is probed only if
 Envoy must answer itself, or if the operator has configured the destination as a known one.
@@ -7,15 +7,13 @@ Envoy must answer itself, or if the operator has configured the destination as a
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from egress_server.domain.desired.effective import ActiveFault, Effective
 from egress_server.domain.model.names import ResourceKind, is_resource, parse_name
 from egress_server.domain.model.resources import Fault, MatchKind, OutboundPolicy, Resolution, ServiceEntry, StringMatch
 from egress_server.domain.model.selectors import Labels
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
-from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER
-from egress_server.domain.probe.verdicts import Expectation, Outcome, Verdict
+from egress_server.domain.probe.verdicts import Expectation, Outcome
 from egress_server.domain.simulate.evaluate import predict
 from egress_server.domain.simulate.outbound_mode import effective_mode
 
@@ -46,19 +44,13 @@ class PlannedProbe:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A resource to verify, with the probes that show its effect, or the reason why no probe can."""
+    """A resource to verify, with the probes that show its effect, or the reason why no probe can. `unprobed` says what
+    the probes leave out, empty if nothing."""
 
     resource: str
     probes: tuple[PlannedProbe, ...] = ()
     obstacle: str = ""
-
-
-class Agreement(Enum):
-    """How a verdict compares with an expectation."""
-
-    AGREES = "AGREES"
-    DIFFERS = "DIFFERS"
-    UNKNOWN = "UNKNOWN"
+    unprobed: str = ""
 
 
 Removed = ServiceEntry | OutboundPolicy | Fault
@@ -112,17 +104,6 @@ def _responsible(now: Effective, probe: PlannedProbe) -> str:
     return probe.expected.resource if is_resource(probe.expected.resource) else now.cluster.name
 
 
-def compare(expected: Expectation, verdict: Verdict) -> Agreement:
-    """Whether the sidecar did what policy says. A destination that is down does not contradict policy if the right
-    upstream failed to reach it."""
-    if Outcome.INCONCLUSIVE in {verdict.outcome, expected.outcome}:
-        return Agreement.UNKNOWN
-    outcome = verdict.outcome
-    if outcome is Outcome.UNREACHABLE:
-        outcome = Outcome.PASSTHROUGH if verdict.upstream == PASSTHROUGH_CLUSTER else Outcome.REGISTERED
-    return Agreement.AGREES if expected.allows(outcome) else Agreement.DIFFERS
-
-
 def expected_of(now: Effective, probe: PlannedProbe, evidence: Evidence) -> Expectation:
     """What policy expects of a probe, given the address that was dialed."""
     address = probe.attempt.resolve or evidence.address.rpartition(":")[0].strip("[]")
@@ -146,19 +127,38 @@ def _entry(now: Effective, entry: ServiceEntry, workloads: Sequence[Workload]) -
         return Subject(entry.name, obstacle="no agent runs in a namespace that this entry is exported to")
     workload = min(seeing, key=lambda candidate: candidate.namespace != entry.namespace)
     address = _address_to_dial(entry)
-    dialed = _destinations(entry)
-    if not dialed or address is None:
+    if not _destinations(entry) or address is None:
         return Subject(entry.name, obstacle=_no_destination_reason(entry))
-    probes = [_probe(now, workload, each, address) for each in dialed]
-    # A fault on its route proves that the entry works, too.
-    serving = tuple(probe for probe in probes if _serves(probe.expected, entry))
-    return Subject(entry.name, serving, "" if serving else "another entry for its host takes precedence")
+    probes = [_probe(now, workload, each, address) for each in _destinations(entry)]
+    if reason := next((reason for probe in probes if (reason := _not_served(probe, entry))), ""):
+        return Subject(entry.name, obstacle=reason)
+    others = [_probe(now, workload, each, address) for each in _tcp_destinations(entry)]
+    hidden = (probe for probe in others if probe.expected.outcome is not Outcome.INCONCLUSIVE)
+    if reason := next((reason for probe in hidden if (reason := _not_served(probe, entry))), ""):
+        return Subject(entry.name, obstacle=reason)
+    return Subject(entry.name, tuple(probes), unprobed=_unprobed(entry))
 
 
-def _serves(expected: Expectation, entry: ServiceEntry) -> bool:
-    return expected.outcome is Outcome.FAULTED or (
+def _not_served(probe: PlannedProbe, entry: ServiceEntry) -> str:
+    """Why the entry does not get the connection; empty if it does. A fault on its route proves that it works, too."""
+    expected, destination = probe.expected, probe.attempt.destination
+    if expected.outcome is Outcome.FAULTED or (
         expected.outcome is Outcome.REGISTERED and expected.resource == entry.name
-    )
+    ):
+        return ""
+    where = f"port {destination.port} of {destination.host}"
+    if expected.outcome is Outcome.REGISTERED:
+        return f"{expected.resource} takes precedence on {where}"
+    by = f" by {expected.resource}" if expected.resource else ""
+    return f"policy expects {expected.outcome.value}{by} on {where}, so the entry does not serve it"
+
+
+def _unprobed(entry: ServiceEntry) -> str:
+    """Which ports and hosts of the entry its probes leave out."""
+    ports = [f"{each.port} (TCP)" for each in _tcp_destinations(entry)]
+    hosts = [host for host in entry.hosts if host != _host_to_dial(entry)]
+    parts = [f"{word} {', '.join(names)}" for word, names in (("ports", ports), ("hosts", hosts)) if names]
+    return f"not probed: {'; '.join(parts)}" if parts else ""
 
 
 def _removed_entry(now: Effective, entry: ServiceEntry, workload: Workload, known: Sequence[Destination]) -> Subject:
@@ -305,14 +305,24 @@ def _probe(
     return PlannedProbe(workload, attempt, expected)
 
 
+def _host_to_dial(entry: ServiceEntry) -> str | None:
+    """The entry's first host that is not a wildcard."""
+    return next((host for host in entry.hosts if not host.startswith("*")), None)
+
+
 def _destinations(entry: ServiceEntry) -> list[Destination]:
-    """One for plain HTTP and one for TLS, on the entry's first host that is not a wildcard."""
-    host = next((host for host in entry.hosts if not host.startswith("*")), None)
+    """One for each HTTP and each TLS port, on the host to dial."""
+    host = _host_to_dial(entry)
     if host is None:
         return []
-    http = next((port for port in entry.ports if port.protocol.is_http), None)
-    tls = next((port for port in entry.ports if port.protocol.is_tls), None)
-    return [Destination(scheme, host, port.number) for scheme, port in (("http", http), ("https", tls)) if port]
+    http = [Destination("http", host, port.number) for port in entry.ports if port.protocol.is_http]
+    return [*http, *(Destination("https", host, port.number) for port in entry.ports if port.protocol.is_tls)]
+
+
+def _tcp_destinations(entry: ServiceEntry) -> list[Destination]:
+    """The entry's other ports, which are not dialed: many servers count connections without a request as errors."""
+    others = [port for port in entry.ports if not (port.protocol.is_http or port.protocol.is_tls)]
+    return [Destination("tcp", host, port.number) for host in filter(None, [_host_to_dial(entry)]) for port in others]
 
 
 def _address_to_dial(entry: ServiceEntry) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.errors import Code
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
@@ -24,13 +25,15 @@ class RemoteAgent:
 
 @dataclass(frozen=True, slots=True)
 class AgentRequest:
-    """A request of process `sender` for an attempt by `agent`, which it awaits for `left` more seconds."""
+    """A request of process `sender` for an attempt by `agent`, which it awaits for `left` more seconds; with
+    `evaluates`, for an evaluation instead."""
 
     id: str
     sender: str
     agent: AgentInfo
     attempt: Attempt
     left: float
+    evaluates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,12 @@ class AgentRefusal:
 
 @dataclass(frozen=True, slots=True)
 class AgentReply:
-    """The reply to the request with this id: evidence or a refusal."""
+    """The reply to the request with this id: evidence, a report or a refusal."""
 
     id: str
     evidence: Evidence | None = None
     refused: AgentRefusal | None = None
+    report: LiveReport | None = None
 
 
 class AgentBus(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.probe.evidence import Attempt, Evidence
 
 
@@ -33,4 +34,10 @@ class AgentSessions(Protocol):
 
         Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY (8 are queued), DeadlineExceeded
         AGENT_NOT_RESPONDING.
+        """
+
+    async def evaluate(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> LiveReport:
+        """What the configuration of the agent's sidecar does with such a connection, which is not made. It holds for
+        workloads with the agent's namespace and labels. Raises what `attempt` does; an agent that is too old to know
+        evaluations does not respond.
         """

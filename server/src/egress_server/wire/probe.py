@@ -29,6 +29,7 @@ from egress_server.domain.model.limits import (
     MAX_PROBE_TIMEOUT,
 )
 from egress_server.domain.model.names import ResourceKind, check_label, expect_name
+from egress_server.domain.probe.agreement import Agreement
 from egress_server.domain.simulate.evaluate import Request
 from egress_server.domain.validate import Problems
 from egress_server.domain.validate.selectors import check_labels, check_namespace
@@ -67,12 +68,15 @@ def _check_resolve(resolve: str, problems: Problems) -> None:
         problems.add(problem)
 
 
+_AGREES = {Agreement.AGREES: True, Agreement.DIFFERS: False, Agreement.UNKNOWN: None}
+
+
 def _encode_probe(result: ProbeResult) -> pb.ProbeResponse:
     causes = (*result.summary.causes, *result.cut_short)
     return pb.ProbeResponse(
         outcome=pb.ProbeResponse.Outcome.Value(result.summary.outcome.value),
         expected=write_expectation(result.expected),
-        agrees=result.summary.agrees,
+        agrees=_AGREES[result.summary.agreement],
         attempts=[_write_attempt(each, headers=n < ATTEMPTS_WITH_HEADERS) for n, each in enumerate(result.attempts)],
         causes=[pb.ProbeCause(code=c.code, text=c.text, evidence=c.evidence) for c in causes],
         curl=curl_command(result.attempt),

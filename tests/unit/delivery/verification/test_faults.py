@@ -8,9 +8,10 @@ import pytest
 
 from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.model.resources import Delay, Fault, HeaderMatch, MatchKind, Resource
+from egress_server.domain.probe.agreement import Agreement, compare
 from egress_server.domain.probe.evidence import Evidence
 from egress_server.domain.probe.verdicts import Expectation, Outcome, Verdict
-from egress_server.domain.verify import Agreement, Subject, Workload, changed, compare, expected_of, subjects
+from egress_server.domain.verify import Subject, Workload, changed, expected_of, subjects
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
 
 EAST = cluster()
@@ -68,7 +69,7 @@ def test_dice() -> None:
     some = replace(fault(), abort=None, delay=Delay(1.0, percent=10))
     (check,) = look(held(STRICT, BANK, some), some.name).probes
     for outcome in (Outcome.FAULTED, Outcome.REGISTERED):
-        assert compare(check.expected, Verdict(outcome, "", ())) is Agreement.AGREES
+        assert compare(check.expected, Verdict(outcome, "", ())).agreement is Agreement.AGREES
 
 
 def test_an_entry_with_a_fault() -> None:
@@ -108,4 +109,4 @@ def test_interception_decides_by_the_dialled_address() -> None:
 def test_without_expectation_there_is_no_disagreement() -> None:
     """If policy expects nothing in particular, no result is a disagreement."""
     unsure = Expectation(Outcome.INCONCLUSIVE)
-    assert compare(unsure, Verdict(Outcome.REGISTERED, "", ())) is Agreement.UNKNOWN
+    assert compare(unsure, Verdict(Outcome.REGISTERED, "", ())).agreement is Agreement.UNKNOWN

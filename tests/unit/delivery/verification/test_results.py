@@ -1,6 +1,7 @@
 """What was applied is verified from a workload, and the result is reported."""
 
 import asyncio
+from dataclasses import replace
 
 from egress_server.domain.model.errors import Unavailable
 from egress_server.domain.model.rollout import RolloutState
@@ -8,7 +9,7 @@ from egress_server.domain.model.status import Problem
 from egress_server.domain.verify import UNROUTED_ADDRESS
 from tests.support.meshes import entry, policy, ports
 from tests.support.virtual_time import virtual_time
-from tests.unit.delivery.fakes import BLOCKED, MUTE, WARMING, passed, unreachable
+from tests.unit.delivery.fakes import BLOCKED, CUT, MUTE, WARMING, passed, unreachable
 from tests.unit.delivery.verification.support import BANK, KNOWN, REFUSED_URL, reasons, reported, state
 from tests.unit.delivery.world import World
 
@@ -232,13 +233,43 @@ async def test_disagreement_is_taken_back() -> None:
 
 @virtual_time
 async def test_destination_that_is_down() -> None:
-    """A destination that is down does not contradict the policy, if it was reached by the right service."""
+    """A destination that is down does not contradict the policy, but it is not verified: no application reaches it."""
     world = World(BANK)
     world.agents.attach()
     world.agents.answers["http://bank.example.com/"] = unreachable("outbound|80||bank.example.com")
     async with world.driven():
         await world.verified()
-    assert state(world, BANK.name, 3) is RolloutState.VERIFIED
+    assert state(world, BANK.name, 3) is RolloutState.APPLIED
+    assert reasons(world.status().unverified)[BANK.name] == "PROBE_UNREACHABLE"
+
+
+@virtual_time
+async def test_failed_handshake_is_a_disagreement() -> None:
+    """It went to the right service, but no TLS came about: never VERIFIED."""
+    world = World(BANK)
+    world.agents.attach()
+    sent = passed("outbound|443||bank.example.com").upstreams
+    world.agents.answers["https://bank.example.com/"] = replace(CUT, upstreams=sent)
+    async with world.driven():
+        await asyncio.sleep(20)
+    assert state(world, BANK.name, 3) is RolloutState.DISAGREES
+    problem = (world.status().disagreements or {})[BANK.name]
+    assert "the TLS handshake failed" in problem.message
+
+
+@virtual_time
+async def test_what_is_left_out_is_said() -> None:
+    """A port that is not probed is named, although the entry is verified; no longer if the port is gone."""
+    world = World(replace(BANK, ports=ports("80:HTTP", "3306:TCP")))
+    world.agents.attach()
+    async with world.driven():
+        await world.verified()
+        rollout = reported(world, BANK.name, 3)
+        assert rollout.state is RolloutState.VERIFIED
+        assert rollout.problem == Problem("PARTLY_PROBED", "not probed: ports 3306 (TCP)")
+        world.set(replace(BANK, ports=ports("80:HTTP")))
+        await world.verified()
+        assert world.status().partly_verified is None
 
 
 @virtual_time

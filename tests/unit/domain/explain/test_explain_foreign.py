@@ -312,4 +312,5 @@ def test_verification_blames_no_foreign_object() -> None:
     displaced = entry("bank", namespace="lab", addresses=("203.0.113.9",))
     wanted = seen(displaced, entries=(THEIRS,))
     (subject, *_) = subjects(wanted, {displaced.name: None}, [here], [])
-    assert subject.obstacle == "another entry for its host takes precedence"
+    assert subject.obstacle.startswith("ServiceEntry/")
+    assert " takes precedence on port " in subject.obstacle

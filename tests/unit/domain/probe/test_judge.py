@@ -1,80 +1,49 @@
 """From evidence to verdict: every row of the table, and evidence that must not be mistaken for it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.probe.evidence import Destination, Evidence, LiveFault, Timings, UpstreamDelta
+from egress_server.domain.probe.evidence import Destination, Evidence, Timings, UpstreamDelta
 from egress_server.domain.probe.judge import is_disturbed, judge
 from egress_server.domain.probe.verdicts import Outcome
-
-HOST = "www.aliyun.com"
-HTTP = Destination("http", HOST, 80)
-HTTPS = Destination("https", HOST, 443)
-DIALLED = "203.0.113.10:80"
-
-ENTRY = "outbound|80||www.aliyun.com"
-LED_TO = "outbound|80||led.example.com"
-TLS_ENTRY = "outbound|443||www.aliyun.com"
-PASSTHROUGH = "PassthroughCluster"
-
-SEEN = Evidence(captured=True, address=DIALLED)
-MOVED = replace(SEEN, status=301, http_version="HTTP/1.1", headers=(("server", "envoy"),))
-BLOCKED_502 = replace(MOVED, status=502)
-ENVOY_503 = replace(MOVED, status=503)
-CLOSED = replace(SEEN, error="connection reset while waiting for the response")
-TLS_CUT = replace(SEEN, tls_error="connection closed in the TLS handshake")
-TLS_DONE = replace(SEEN, status=200, headers=(("Server", "Tengine"),), timings=Timings(tls=0.01))
-LATE = replace(SEEN, error="timed out while waiting for the response", timings=Timings(total=0.5))
-
-TCP = Destination("tcp", "db.example.com", 3306)
-TLS = Destination("tls", HOST, 443)
-DB = "outbound|3306||db.example.com"
-
-ABORT = LiveFault("fault-default.f", "default/egress-www", http_status=503)
-BAD = LiveFault("fault-default.g", "default/egress-www", http_status=502)
-UNAVAILABLE = LiveFault("fault-default.h", "default/egress-www", grpc_status=14)
-DELAY = LiveFault("fault-default.d", "default/egress-www", delay=2.0)
-GRPC_200 = replace(MOVED, status=200)
-GRPC_5 = replace(GRPC_200, headers=(("grpc-status", "5"),))
-
-
-def served(milliseconds: int) -> tuple[tuple[str, str], ...]:
-    """Headers in which the sidecar reports how long the destination took."""
-    return (("server", "envoy"), ("x-envoy-upstream-service-time", str(milliseconds)))
-
-
-SLOW = replace(MOVED, headers=served(12), timings=Timings(response=2.01), live_faults=(DELAY,))
-
-
-def one(cluster: str, address: str = DIALLED) -> UpstreamDelta:
-    """A connection that carried a stream."""
-    return UpstreamDelta(cluster, address, cx_total=1, rq_total=1)
-
-
-def failed(cluster: str, times: int = 1) -> UpstreamDelta:
-    """Connections that could not be established."""
-    return UpstreamDelta(cluster, DIALLED, cx_total=times, cx_connect_fail=times)
-
-
-def opened(cluster: str) -> UpstreamDelta:
-    """A connection that carries nothing yet."""
-    return UpstreamDelta(cluster, DIALLED, cx_total=1)
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    destination: Destination
-    evidence: Evidence
-    upstreams: tuple[UpstreamDelta, ...]
-    outcome: Outcome
-    code: str
-    upstream: str = ""
-    warming: tuple[str, ...] = ()
-
+from tests.unit.domain.probe.cases import (
+    ABORT,
+    BAD,
+    BLOCKED_502,
+    CLOSED,
+    DB,
+    DELAY,
+    DIALLED,
+    ENTRY,
+    ENVOY_503,
+    GRPC_5,
+    GRPC_200,
+    HOST,
+    HTTP,
+    HTTPS,
+    LATE,
+    LED_TO,
+    MOVED,
+    OVERLOADED,
+    PASSTHROUGH,
+    SEEN,
+    SERVED_503,
+    SLOW,
+    TCP,
+    TLS,
+    TLS_CUT,
+    TLS_DONE,
+    TLS_ENTRY,
+    UNAVAILABLE,
+    Case,
+    failed,
+    one,
+    opened,
+    served,
+)
 
 CASES = [
     # It was sent.
@@ -88,9 +57,14 @@ CASES = [
         *("entry, second try connects", HTTP, MOVED, (failed(ENTRY), one(ENTRY, "203.0.113.11:80"))),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
-    Case("origin's own 502", HTTP, BLOCKED_502, (one(ENTRY),), Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
-    Case("origin's own reset", HTTPS, TLS_CUT, (one(TLS_ENTRY),), Outcome.REGISTERED, "REGISTERED_UPSTREAM", TLS_ENTRY),
-    Case("origin too slow", HTTP, LATE, (one(ENTRY),), Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
+    Case(
+        *("origin's own 502", HTTP, replace(BLOCKED_502, headers=served(3)), (one(ENTRY),)),
+        *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
+    ),
+    Case(
+        "origin's own reset", HTTPS, TLS_CUT, (one(TLS_ENTRY),), Outcome.REGISTERED, "TLS_HANDSHAKE_FAILED", TLS_ENTRY
+    ),
+    Case("origin too slow", HTTP, LATE, (one(ENTRY),), Outcome.REGISTERED, "NO_RESPONSE", ENTRY),
     Case(
         *("wildcard entry", HTTP, MOVED, (one("outbound|80||*.aliyun.com"),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", "outbound|80||*.aliyun.com"),
@@ -188,7 +162,33 @@ CASES = [
             HTTP,
             replace(ENVOY_503, routed_to=(ENTRY, LED_TO), unknown_clusters=(ENTRY,)),
         ),
-        *((), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
+        *((), Outcome.BLOCKED, "ROUTE_LEADS_NOWHERE"),
+    ),
+    Case(
+        *("no host of its route is healthy", HTTP, replace(ENVOY_503, routed_to=(ENTRY,)), ()),
+        *(Outcome.UNREACHABLE, "NO_HEALTHY_UPSTREAM", ENTRY),
+    ),
+    Case(
+        *("too many connections", HTTP, replace(OVERLOADED, routed_to=(ENTRY,)), ()),
+        *(Outcome.UNREACHABLE, "UPSTREAM_LIMIT_REACHED", ENTRY),
+    ),
+    Case(
+        *("redirected by its route", HTTP, replace(MOVED, route_answers=(301,), routed_by=("shop/x",)), ()),
+        *(Outcome.BLOCKED, "ANSWERED_BY_ROUTE"),
+    ),
+    Case(
+        *("a route that would answer otherwise", HTTP, replace(MOVED, route_answers=(418,), routed_by=("shop/x",)), ()),
+        *(Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
+    ),
+    Case(
+        *("the origin answers as another route would", HTTP, replace(MOVED, route_answers=(301,)), (one(ENTRY),)),
+        *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
+    ),
+    Case(
+        "aborted on a route that answers itself",
+        HTTP,
+        replace(ENVOY_503, route_answers=(503,), live_faults=(ABORT,)),
+        *((), Outcome.FAULTED, "FAULT_ABORT"),
     ),
     Case("nothing at all", HTTP, SEEN, (), Outcome.INCONCLUSIVE, "NO_UPSTREAM_EVIDENCE"),
     Case(
@@ -223,7 +223,7 @@ CASES = [
     ),
     # It looks like a fault, but is not one.
     Case(
-        *("origin's own 503 during a live abort", HTTP, replace(ENVOY_503, live_faults=(ABORT,)), (one(ENTRY),)),
+        *("origin's own 503 during a live abort", HTTP, replace(SERVED_503, live_faults=(ABORT,)), (one(ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", ENTRY),
     ),
     Case(
@@ -288,12 +288,17 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_verdict(case: Case) -> None:
-    """Each kind of evidence has its verdict, with one cause that quotes the evidence."""
+    """Each kind of evidence has its verdict, with a cause that quotes the evidence."""
     verdict = judge(case.destination, replace(case.evidence, upstreams=case.upstreams, warming_clusters=case.warming))
     assert (verdict.outcome, verdict.causes[0].code) == (case.outcome, case.code)
     assert verdict.upstream == case.upstream
     assert verdict.causes[0].text
     assert is_disturbed(verdict) == (case.code == "COUNTERS_DISTURBED")
+
+
+def test_owners_of_routes() -> None:
+    """A verdict names the VirtualServices of the routes."""
+    assert judge(HTTP, replace(MOVED, routed_by=("shop/x",), upstreams=(one(ENTRY),))).routed_by == ("shop/x",)
 
 
 def test_cause_quotes_counters() -> None:

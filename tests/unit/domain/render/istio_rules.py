@@ -176,8 +176,9 @@ def _fault(fault: Part) -> None:
 
 def _destination_rule(spec: Part) -> None:
     assert spec.keys() <= {"host", "trafficPolicy", "exportTo"}
-    _traffic_policy({name: part for name, part in spec["trafficPolicy"].items() if name != "portLevelSettings"})
-    for setting in spec["trafficPolicy"].get("portLevelSettings", []):
+    policy = spec.get("trafficPolicy", {})
+    _traffic_policy({name: part for name, part in policy.items() if name != "portLevelSettings"})
+    for setting in policy.get("portLevelSettings", []):
         assert _is_port(setting["port"]["number"])
         assert setting["tls"]["mode"] == "SIMPLE"
         assert setting["tls"].keys() <= {"mode", "sni", "subjectAltNames", "insecureSkipVerify"}

@@ -99,7 +99,7 @@ def test_conditions_of_a_fault(fields: dict[str, Any], more: dict[str, Any], fit
     disturbing = fault(**fields)
     expected = predict(held(BANK, disturbing), "default", HTTP, **more)
     if fits:
-        assert expected == Expectation(Outcome.FAULTED, disturbing.name, 4)
+        assert expected == Expectation(Outcome.FAULTED, disturbing.name, 4, fault_percent=100)
     else:
         assert expected == Expectation(Outcome.REGISTERED, BANK.name, 3)
 
@@ -140,10 +140,11 @@ def test_fault_needs_http(protocol: str) -> None:
 
 
 def test_fault_of_an_entry_that_is_not_seen() -> None:
-    """A fault is exported to the same namespaces as the oldest entry for its host."""
+    """A fault affects those who get the host from an entry of its namespace, however old other entries are."""
     hidden = entry("h", namespace="prod", hosts=(HOST,), export_to=(".",))
-    assert outcome(hidden, BANK, fault()) is Outcome.REGISTERED
-    assert outcome(BANK, hidden, fault()) is Outcome.FAULTED
+    for resources in ((hidden, BANK), (BANK, hidden)):
+        assert outcome(*resources, fault()) is Outcome.FAULTED
+        assert outcome(*resources, fault(namespace="prod")) is Outcome.REGISTERED
 
 
 @pytest.mark.parametrize("to", [HTTPS, Destination("https", "other.example.com", 443), Destination("tcp", HOST, 443)])
@@ -157,7 +158,7 @@ def test_tls_at_a_single_address(to: Destination) -> None:
 def test_fault_without_an_entry() -> None:
     """A fault for an unregistered host applies on port 80 only, and requests that it skips lead nowhere."""
     some = fault(abort=Abort(503, percent=10.0))
-    faulted = Expectation(Outcome.FAULTED, some.name, 3, also=(Outcome.BLOCKED,))
+    faulted = Expectation(Outcome.FAULTED, some.name, 3, also=(Outcome.BLOCKED,), fault_percent=10)
     assert predict(held(some), "default", HTTP) == faulted
     assert outcome(some, to=Destination("http", HOST, 8080)) is Outcome.PASSTHROUGH
     assert outcome(entry("wide", hosts=("*.example.com",)), some) is Outcome.FAULTED

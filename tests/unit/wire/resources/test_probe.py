@@ -15,8 +15,9 @@ from egress_server.domain.explain.explain import Explanation
 from egress_server.domain.model.errors import InvalidArgument
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import Name, ResourceKind
+from egress_server.domain.probe.agreement import summarize
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence, Timings
-from egress_server.domain.probe.verdicts import Cause, Expectation, Outcome, Verdict, quantiles, summarize
+from egress_server.domain.probe.verdicts import Cause, Expectation, Outcome, Verdict, quantiles
 from egress_server.domain.simulate.evaluate import Request
 from egress_server.domain.simulate.registry import RegistryItem
 from egress_server.ports.agents import AgentInfo

@@ -6,13 +6,13 @@ import typer
 
 from egress import ExplainResponse
 from egress.cli.support import findings
+from egress.cli.support.expectation import describe_expectation
 from egress.cli.support.lists import show_list
 from egress.cli.support.options import ListFlags
 from egress.cli.support.output import out, table
 from egress.cli.support.session import Session, command
 from egress.cli.support.values import pairs
 from egress.v1.explain_pb2 import ListRegistryResponse
-from egress.v1.probe_pb2 import ProbeResponse
 
 _CANDIDATES = ("WINS", "RESOURCE", "REVISION", "REASON")
 _REGISTRY = ("HOST", "PORT", "PROTOCOL", "VISIBLE", "OWNER", "SHADOWED BY", "REASON")
@@ -59,11 +59,7 @@ def registry(session: Session, listing: ListFlags, source: Source) -> None:
 
 
 def _show(reply: ExplainResponse) -> None:
-    expected = reply.expected
-    by = f" by {expected.resource}" if expected.resource else " by default"
-    if expected.revision:
-        by += f" (revision {expected.revision})"
-    out().print(f"expected {ProbeResponse.Outcome.Name(expected.outcome)}{by} at revision {reply.revision}")
+    out().print(f"expected {describe_expectation(reply.expected)} at revision {reply.revision}")
     for number, step in enumerate(reply.steps, 1):
         out().print(f"{number}. {step}")
     if reply.candidates:

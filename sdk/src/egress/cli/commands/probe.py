@@ -8,6 +8,7 @@ from rich.text import Text
 
 from egress import ProbeResponse
 from egress.cli.support.errors import Exit
+from egress.cli.support.expectation import describe_expectation
 from egress.cli.support.output import out
 from egress.cli.support.session import Session, command
 from egress.cli.support.values import duration, milliseconds, pairs
@@ -54,7 +55,8 @@ def probe(
 ) -> None:
     """Connect to a URL from a workload, as curl -I would, and show what the mesh did, with evidence.
 
-    Exits with status 4 if the result contradicts the policy.
+    Exits with status 0 if the result agrees with the policy or if the policy predicts nothing, 4 if it contradicts the
+    policy, and 5 if the evidence does not show whether the policy holds.
     """
     cluster, _, namespace = source.partition("/")
     reply = session.client.probe(
@@ -69,8 +71,14 @@ def probe(
         count=count,
     )
     session.show(reply, lambda: _show(reply))
-    if reply.HasField("agrees") and not reply.agrees:
-        raise typer.Exit(Exit.CONTRADICTED)
+    raise typer.Exit(_status(reply))
+
+
+def _status(reply: ProbeResponse) -> Exit:
+    if reply.HasField("agrees"):
+        return Exit.SUCCESS if reply.agrees else Exit.CONTRADICTED
+    predicted = reply.expected.outcome != _Outcome.INCONCLUSIVE
+    return Exit.UNKNOWN if predicted or reply.outcome == _Outcome.INCONCLUSIVE else Exit.SUCCESS
 
 
 def _show(reply: ProbeResponse) -> None:
@@ -104,15 +112,13 @@ def _phrase(attempt: ProbeAttempt) -> str:
 
 
 def _show_verdict(reply: ProbeResponse) -> None:
-    expected = reply.expected
-    by = f" by {expected.resource} (revision {expected.revision})" if expected.resource else " by default"
-    agrees = {True: ("yes", "bold green"), False: ("NO", "bold red"), None: ("no verdict", "yellow")}[
+    agrees = {True: ("yes", "bold green"), False: ("NO", "bold red"), None: ("unknown", "yellow")}[
         reply.agrees if reply.HasField("agrees") else None
     ]
     out().print(
         Text.assemble(
             ("outcome ", "dim"), (_Outcome.Name(reply.outcome), "bold"),
-            ("   expected ", "dim"), _Outcome.Name(expected.outcome) + by,
+            ("   expected ", "dim"), describe_expectation(reply.expected),
             ("   agrees ", "dim"), agrees,
         )
     )  # fmt: skip

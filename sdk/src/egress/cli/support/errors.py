@@ -20,6 +20,8 @@ class Exit(IntEnum):
     USAGE = 2
     UNAVAILABLE = 3
     CONTRADICTED = 4
+    UNKNOWN = 5
+    NO_CLUSTERS = 6
 
 
 def report(error: EgressError, form: Format) -> typer.Exit:

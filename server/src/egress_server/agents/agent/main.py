@@ -12,6 +12,7 @@ from importlib.metadata import version as version_of
 import structlog
 
 from egress_server.agents.agent.attach import Agent
+from egress_server.agents.agent.evaluator import Evaluator
 from egress_server.agents.agent.pod_dialer import PodDialer, listener, own_ports, read_tables
 from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import Resolver, system_lookup
@@ -35,15 +36,17 @@ async def run_agent(settings: AgentSettings) -> None:
     admin = AdminPages(*split_address(settings.envoy_admin))
     api_server, node = await _wait_for_sidecar(settings, admin)
     _warn(settings, node, read_tables())
+    resolver = Resolver({}, api_server=api_server)
     probe = Prober(
-        Resolver({}, api_server=api_server),
+        resolver,
         PodDialer(own_ports(), settings.capture_port),
         EnvoySidecar(admin.get),
         version=VERSION,
     )
     info = agent_info(settings, node)
+    agent = Agent(settings.server, settings.mesh, info, probe, Evaluator(resolver, admin.get))
     _log.info("agent_ready", server=settings.server, agent=info.agent, namespace=info.namespace, labels=info.labels)
-    await supervise(Task.AGENT_STREAM, Agent(settings.server, settings.mesh, info, probe).run, agent=info.agent)
+    await supervise(Task.AGENT_STREAM, agent.run, agent=info.agent)
 
 
 def agent_info(settings: AgentSettings, node: SidecarNode) -> AgentInfo:

@@ -15,8 +15,8 @@ from egress_server.agents.agent.dialer import Dialer, NoRoute
 from egress_server.agents.agent.http_head import request
 from egress_server.agents.agent.resolver import DialTarget, Endpoint, Resolver, api_server_message
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.probe.clusters import shares_port
 from egress_server.domain.probe.evidence import Attempt, Evidence
-from egress_server.domain.probe.judge import shares_port
 
 _METHODS = frozenset({"HEAD", "GET"})
 
@@ -87,6 +87,9 @@ class Prober:
             live_faults=watch.route.faults,
             routed_to=watch.route.clusters,
             unknown_clusters=changes.unknown,
+            routed_by=watch.route.owners,
+            route_answers=watch.route.answers,
+            tls_clusters=await watch.tls_clusters(changes) if evidence.failed else (),
         )
 
     def _request(self, attempt: Attempt) -> h11.Request | None:

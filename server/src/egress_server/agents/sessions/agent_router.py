@@ -18,6 +18,7 @@ import structlog
 from egress_server.agents.sessions.sessions import GRACE_SECONDS, MAX_QUEUED, Sessions, agent_lost, agent_not_responding
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, ResourceExhausted, Unavailable
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agent_bus import AgentBus, AgentRefusal, AgentReply, AgentRequest, RemoteAgent
@@ -48,11 +49,11 @@ class _Remote:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """An attempt that another process makes for us."""
+    """An attempt or evaluation that another process makes for us."""
 
     process: str
     agent: AgentInfo
-    reply: asyncio.Future[Evidence]
+    reply: asyncio.Future[AgentReply]
 
     def fail(self, error: EgressError) -> None:
         """Ends it with an error, unless it has a result. The caller may be gone."""
@@ -106,15 +107,21 @@ class AgentRouter:
 
     async def attempt(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
         """See the port. For an agent of another process also raises Unavailable STORE_UNAVAILABLE."""
-        session = self._local.session(mesh, agent)
-        remote = self._remotes.get(_key(agent)) if mesh == self._mesh else None
-        if remote is None or (session and session.held.since >= remote.held.since):
+        if (remote := self._remote(mesh, agent)) is None:
             return await self._local.attempt(mesh, agent, attempt)
-        remote.asked, remote.last_turn = remote.asked + 1, next(self._turns)
-        try:
-            return await self._request(remote.process, agent, attempt)
-        finally:
-            remote.asked -= 1
+        reply = await self._request(remote, attempt)
+        if reply.evidence is None:
+            raise agent_not_responding(agent)
+        return reply.evidence
+
+    async def evaluate(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> LiveReport:
+        """See the port. Raises as `attempt` does."""
+        if (remote := self._remote(mesh, agent)) is None:
+            return await self._local.evaluate(mesh, agent, attempt)
+        reply = await self._request(remote, attempt, evaluates=True)
+        if reply.report is None:  # a process of an older version has made the attempt instead
+            raise agent_not_responding(agent)
+        return reply.report
 
     def start(self) -> None:
         """Synchronizes with the other processes until `close`."""
@@ -167,8 +174,8 @@ class AgentRouter:
             case AgentReply() as reply if pending := self._pending.get(reply.id):
                 if reply.refused:
                     pending.fail(_error(reply.refused))
-                elif reply.evidence and not pending.reply.done():
-                    pending.reply.set_result(reply.evidence)
+                elif not pending.reply.done():
+                    pending.reply.set_result(reply)
 
     def _update(self, others: Mapping[str, Sequence[RemoteAgent]]) -> None:
         """These are the agents of other processes, and there are no others; attempts by those that are gone are
@@ -194,18 +201,28 @@ class AgentRouter:
         if self._monotonic() - self._refreshed_at > TTL_SECONDS:
             self._update({})
 
-    async def _request(self, process: str, agent: AgentInfo, attempt: Attempt) -> Evidence:
+    def _remote(self, mesh: str, agent: AgentInfo) -> _Remote | None:
+        """The agent in another process; None if its newest stream is here."""
+        session = self._local.session(mesh, agent)
+        remote = self._remotes.get(_key(agent)) if mesh == self._mesh else None
+        return None if remote and session and session.held.since >= remote.held.since else remote
+
+    async def _request(self, remote: _Remote, attempt: Attempt, *, evaluates: bool = False) -> AgentReply:
+        process, agent = remote.process, remote.held.agent
         timeout = MAX_QUEUED * (attempt.timeout + GRACE_SECONDS)
         id_ = self._ids()
         pending = self._pending[id_] = _Pending(process, agent, asyncio.get_running_loop().create_future())
+        remote.asked, remote.last_turn = remote.asked + 1, next(self._turns)
         try:
             async with asyncio.timeout(timeout):
-                if not await self._bus.ask(process, AgentRequest(id_, self._process, agent, attempt, timeout)):
+                request = AgentRequest(id_, self._process, agent, attempt, timeout, evaluates)
+                if not await self._bus.ask(process, request):
                     raise agent_lost(agent)
                 return await pending.reply
         except TimeoutError:
             raise agent_not_responding(agent) from None
         finally:
+            remote.asked -= 1
             del self._pending[id_]
 
     async def _serve(self, ask: AgentRequest) -> None:
@@ -218,7 +235,11 @@ class AgentRouter:
     async def _answer(self, ask: AgentRequest) -> None:
         try:
             async with asyncio.timeout(ask.left):
-                reply = AgentReply(ask.id, await self._local.attempt(self._mesh, ask.agent, ask.attempt))
+                if ask.evaluates:
+                    report = await self._local.evaluate(self._mesh, ask.agent, ask.attempt)
+                    reply = AgentReply(ask.id, report=report)
+                else:
+                    reply = AgentReply(ask.id, await self._local.attempt(self._mesh, ask.agent, ask.attempt))
         except TimeoutError:
             return
         except EgressError as error:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -11,6 +12,8 @@ from egress.v1 import agent_service_pb2 as pb
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.contract.agent import command_to_proto, hello_to_domain, result_to_domain
+from egress_server.contract.live import report_to_domain
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.errors import (
     Aborted,
     DeadlineExceeded,
@@ -62,11 +65,11 @@ class Sessions:
 
         Raises Unavailable AGENT_LOST, ResourceExhausted AGENT_BUSY, DeadlineExceeded AGENT_NOT_RESPONDING.
         """
-        session = self._sessions.get(_key(mesh, agent))
-        if session is None:
-            raise agent_lost(agent)
-        session.last_turn = next(self._turns)
-        return await session.attempt(attempt)
+        return await self._next_turn(mesh, agent).attempt(attempt)
+
+    async def evaluate(self, mesh: str, agent: AgentInfo, attempt: Attempt) -> LiveReport:
+        """Lets the agent evaluate its sidecar's configuration. Raises as `attempt` does."""
+        return await self._next_turn(mesh, agent).evaluate(attempt)
 
     def held(self, mesh: str) -> Sequence[RemoteAgent]:
         """All agents of a mesh, for other processes."""
@@ -94,7 +97,7 @@ class Sessions:
         try:
             yield pb.AttachResponse(welcome=pb.AttachResponse.Welcome(version=self._version))
             async for command in session.commands():
-                yield pb.AttachResponse(attempt=command)
+                yield command
         finally:
             if self._sessions.get(key) is session:
                 del self._sessions[key]
@@ -108,6 +111,13 @@ class Sessions:
         for session in self._sessions.values():
             session.end()
 
+    def _next_turn(self, mesh: str, agent: AgentInfo) -> "AgentSession":
+        session = self._sessions.get(_key(mesh, agent))
+        if session is None:
+            raise agent_lost(agent)
+        session.last_turn = next(self._turns)
+        return session
+
     def _of(self, mesh: str, cluster: str, namespace: str) -> list["AgentSession"]:
         return [
             session
@@ -116,19 +126,43 @@ class Sessions:
         ]
 
 
+T = TypeVar("T")
+
+
 @dataclass(eq=False, slots=True)
-class _Job:
-    """An attempt of one session."""
+class _Job(Generic[T]):
+    """An attempt or evaluation of one session."""
 
     id: str
     attempt: Attempt
-    reply: asyncio.Future[Evidence] = field(default_factory=asyncio.Future)
+    reply: asyncio.Future[T] = field(default_factory=asyncio.Future)
 
     def fail(self, error: EgressError) -> None:
         """Ends it with an error, unless it has a result. The caller may be gone."""
         if not self.reply.done():
             self.reply.set_exception(error)
             self.reply.exception()
+
+
+class _Attempt(_Job[Evidence]):
+    """An attempt of one session."""
+
+    @property
+    def command(self) -> pb.AttachResponse:
+        """The message to the agent."""
+        return pb.AttachResponse(attempt=command_to_proto(self.id, self.attempt))
+
+
+class _Evaluation(_Job[LiveReport]):
+    """An evaluation of one session."""
+
+    @property
+    def command(self) -> pb.AttachResponse:
+        """The message to the agent."""
+        return pb.AttachResponse(evaluate=command_to_proto(self.id, self.attempt))
+
+
+_AnyJob = _Attempt | _Evaluation
 
 
 class AgentSession:
@@ -139,9 +173,9 @@ class AgentSession:
         self._grace = grace
         self.last_turn = 0
         self._ids = itertools.count(1)
-        self._unfinished: dict[str, _Job] = {}
-        self._running: _Job | None = None
-        self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
+        self._unfinished: dict[str, _AnyJob] = {}
+        self._running: _AnyJob | None = None
+        self._queue: asyncio.Queue[_AnyJob | None] = asyncio.Queue()
         self._ended = False
         self._error: EgressError | None = None
 
@@ -157,13 +191,25 @@ class AgentSession:
 
     async def attempt(self, attempt: Attempt) -> Evidence:
         """Queues an attempt and waits for its result."""
+        job = _Attempt(str(next(self._ids)), attempt)
+        self._enqueue(job)
+        return await self._wait_for(job)
+
+    async def evaluate(self, attempt: Attempt) -> LiveReport:
+        """Queues an evaluation and waits for its result."""
+        job = _Evaluation(str(next(self._ids)), attempt)
+        self._enqueue(job)
+        return await self._wait_for(job)
+
+    def _enqueue(self, job: _AnyJob) -> None:
         if self._ended:
             raise agent_lost(self.info)
         if self.queued >= MAX_QUEUED:
             raise agent_busy(self.info)
-        job = _Job(str(next(self._ids)), attempt)
         self._unfinished[job.id] = job
         self._queue.put_nowait(job)
+
+    async def _wait_for(self, job: _Job[T]) -> T:
         try:
             return await asyncio.shield(job.reply)
         finally:
@@ -172,13 +218,13 @@ class AgentSession:
                 job.reply.cancel()
                 self._unfinished.pop(job.id, None)
 
-    async def commands(self) -> AsyncIterator[pb.AttemptCommand]:
+    async def commands(self) -> AsyncIterator[pb.AttachResponse]:
         """The commands for the agent, one attempt after the other. Raises the error that the session was ended with."""
         while (job := await self._queue.get()) is not None:
             if job.reply.done():
                 continue  # the caller is gone
             self._running = job
-            yield command_to_proto(job.id, job.attempt)
+            yield job.command
             await asyncio.wait((job.reply,), timeout=job.attempt.timeout + self._grace)
             job.fail(agent_not_responding(self.info))
             self._running = None
@@ -191,15 +237,22 @@ class AgentSession:
         error = None
         try:
             async for message in requests:
-                if not message.HasField("result"):
-                    raise invalid("message", "must be a result: hello was already sent")
-                job = self._running
-                if job and job.id == message.result.id and not job.reply.done():
-                    job.reply.set_result(result_to_domain(message.result))
+                self._receive(message)
         except EgressError as violation:
             error = violation
         finally:
             self.end(error)
+
+    def _receive(self, message: pb.AttachRequest) -> None:
+        job = self._running
+        if message.HasField("result"):
+            if isinstance(job, _Attempt) and job.id == message.result.id and not job.reply.done():
+                job.reply.set_result(result_to_domain(message.result))
+        elif message.HasField("evaluation"):
+            if isinstance(job, _Evaluation) and job.id == message.evaluation.id and not job.reply.done():
+                job.reply.set_result(report_to_domain(message.evaluation.evaluation))
+        else:
+            raise invalid("message", "must be a result or an evaluation: hello was already sent")
 
     def end(self, error: EgressError | None = None) -> None:
         """Ends the stream, with an error if given; waiting attempts are lost."""

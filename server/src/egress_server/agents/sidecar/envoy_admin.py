@@ -10,9 +10,15 @@ from urllib.parse import quote
 import orjson
 
 from egress_server.agents.sidecar.counters import Counters, Host, changes_between, parse
-from egress_server.agents.sidecar.live_config import LiveRoute, listeners_page, live_route, sees_requests
-from egress_server.domain.probe.evidence import Destination, UpstreamDelta
-from egress_server.domain.probe.judge import PASSTHROUGH_CLUSTER, serves, shares_port
+from egress_server.agents.sidecar.live_config import (
+    LiveRoute,
+    listeners_page,
+    live_route,
+    sees_requests,
+    tls_clusters,
+)
+from egress_server.domain.probe.clusters import UNREGISTERED_CLUSTERS, serves, shares_port
+from egress_server.domain.probe.evidence import Destination, TlsCluster, UpstreamDelta
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -93,7 +99,7 @@ class CounterWatch:
         """Whether an upstream connection for this port has been made, as far as is known for us. Raises OSError."""
         deltas = changes_between(self._before, await self._read())
         return any(
-            delta.rq_total and (host.cluster == PASSTHROUGH_CLUSTER or shares_port(host.cluster, self._destination))
+            delta.rq_total and (host.cluster in UNREGISTERED_CLUSTERS or shares_port(host.cluster, self._destination))
             for host, delta in deltas.items()
         )
 
@@ -112,11 +118,24 @@ class CounterWatch:
         unknown = tuple(name for name in self.route.clusters if not after.has(name))
         return CounterChanges(upstreams, tuple(warming), tuple(deltas), unknown)
 
+    async def tls_clusters(self, changes: CounterChanges) -> tuple[TlsCluster, ...]:
+        """Those of the registered services that the attempt used to which the sidecar starts TLS. Raises OSError."""
+        used = sorted({u.cluster for u in changes.upstreams if u.moved and self.may_serve(u.cluster)})
+        if not used:
+            return ()
+        names = quote(f"^({'|'.join(map(re.escape, used))})$")
+        fields = "cluster.name,cluster.transport_socket,cluster.metadata"
+        page = await self._fetch(f"/config_dump?resource=dynamic_active_clusters&mask={fields}&name_regex={names}")
+        try:
+            return tls_clusters(page)
+        except ValueError as error:
+            raise OSError(f"the sidecar's clusters can't be read: {error}") from error
+
     async def _read(self) -> Counters:
         return await _read_counters(self._fetch, self._destination, self.route)
 
     def _relevant(self, deltas: dict[Host, UpstreamDelta]) -> bool:
-        return any(host.cluster == PASSTHROUGH_CLUSTER or self.may_serve(host.cluster) for host in deltas)
+        return any(host.cluster in UNREGISTERED_CLUSTERS or self.may_serve(host.cluster) for host in deltas)
 
     async def _without_addresses(self, counters: Counters) -> list[str]:
         """Clusters of the destination that should have a host by now. One that uses the connection's own address has
@@ -179,7 +198,7 @@ async def _read_counters(fetch: Fetch, destination: Destination, route: LiveRout
     the port may: a TCP one without addresses gets it, whatever the host."""
     own = _clusters_of(destination) if route.found else rf"outbound\|{destination.port}\|.*"
     routed_to = map(re.escape, route.clusters)
-    names = quote(f"^({'|'.join((PASSTHROUGH_CLUSTER, own, *routed_to))})$|^{re.escape(_API_SERVER)}")
+    names = quote(f"^({'|'.join((*sorted(UNREGISTERED_CLUSTERS), own, *routed_to))})$|^{re.escape(_API_SERVER)}")
     try:
         return parse(await fetch(f"/clusters?format=json&filter={names}"))
     except ValueError as error:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from egress_server.domain.probe.evidence import Destination, LiveFault
+from egress_server.domain.probe.evidence import Destination, LiveFault, TlsCluster
 
 Json = Mapping[str, Any]
 
@@ -69,18 +69,26 @@ def _width(chain: Json, address: str) -> int | None:
     return max((network.prefixlen for network in networks if ip in network), default=None)
 
 
+_TLS_SOCKET = "envoy.transport_sockets.tls"
 _FAULT_FILTER = "envoy.filters.http.fault"
 # The parts of a match that are evaluated here.
 _EVALUATED = frozenset({"prefix", "path", "path_separated_prefix", "case_sensitive", "headers"})
 
 
+_REDIRECTS = {"FOUND": 302, "SEE_OTHER": 303, "TEMPORARY_REDIRECT": 307, "PERMANENT_REDIRECT": 308}
+"""Statuses by Envoy's names; without one it is 301."""
+
+
 @dataclass(frozen=True, slots=True)
 class LiveRoute:
-    """The routes that a request may take: their faults, and the Envoy clusters that they lead to. `found` is whether
-    there are any; on a port without routes the sidecar sees no requests."""
+    """The routes that a request may take: their faults, the Envoy clusters that they lead to, the VirtualServices that
+    they come from, and the statuses that they answer with directly, 404 if the VirtualService has no route for it.
+    `found` is whether there are any; on a port without routes the sidecar sees no requests."""
 
     faults: tuple[LiveFault, ...] = ()
     clusters: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    answers: tuple[int, ...] = ()
     found: bool = False
 
 
@@ -91,17 +99,48 @@ def live_route(page: bytes, destination: Destination, headers: Mapping[str, str]
     """
     try:
         found = [item["route_config"] for item in orjson.loads(page).get("configs", ())]
-        routes = [route for config in found for route in _candidates(config, destination, headers)]
-        faults = [fault for route in routes if (fault := _fault(route))]
-        clusters = dict.fromkeys(cluster for route in routes for cluster in _clusters(route))
+        by_host = [_routes(config.get("virtual_hosts", ()), destination) for config in found]
+        taken = [list(_candidates(routes, destination, headers)) for routes in by_host]
+        routes = [route for candidates in taken for route in candidates]
+        # Without a route for the request, the host's other routes tell whose it would be.
+        missed = [owner for all_, some in zip(by_host, taken, strict=True) if not some for owner in map(_owner, all_)]
+        answers = [status for route in routes if _owner(route) and (status := _answer(route))]
+        return LiveRoute(
+            faults=tuple(fault for route in routes if (fault := _fault(route))),
+            clusters=tuple(dict.fromkeys(cluster for route in routes for cluster in _clusters(route))),
+            owners=tuple(dict.fromkeys(filter(None, (*map(_owner, routes), *missed)))),
+            answers=(*answers, *([404] if any(missed) else [])),
+            found=bool(routes) or bool(missed),
+        )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a list of route configurations: {error!r}") from error
-    return LiveRoute(tuple(faults), tuple(clusters), bool(routes))
 
 
-def _candidates(config: Json, destination: Destination, headers: Mapping[str, str]) -> Iterator[Json]:
-    """The host's routes that the request may take, in order."""
-    for route in _routes(config.get("virtual_hosts", ()), destination):
+def _answer(route: Json) -> int:
+    """The status with which a route answers directly; 0 if it does not."""
+    if "direct_response" in route:
+        return int(route["direct_response"]["status"])
+    if "redirect" in route:
+        return _REDIRECTS.get(route["redirect"].get("response_code", ""), 301)
+    return 0
+
+
+def tls_clusters(page: bytes) -> tuple[TlsCluster, ...]:
+    """The clusters on a page of dynamic clusters to which the sidecar starts TLS. Raises ValueError."""
+    try:
+        found = [item["cluster"] for item in orjson.loads(page).get("configs", ())]
+        return tuple(
+            TlsCluster(cluster["name"], _source(cluster, "destination-rule"))
+            for cluster in found
+            if cluster.get("transport_socket", {}).get("name") == _TLS_SOCKET
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a list of clusters: {error!r}") from error
+
+
+def _candidates(routes: Sequence[Json], destination: Destination, headers: Mapping[str, str]) -> Iterator[Json]:
+    """The routes that the request may take, in order."""
+    for route in routes:
         matches = _matches(route.get("match", {}), destination.path, headers)
         if matches is not False:
             yield route
@@ -189,10 +228,15 @@ def _fault(route: Json) -> LiveFault | None:
 
 
 def _owner(route: Json) -> str:
-    """NAMESPACE/NAME from .../namespaces/NAMESPACE/virtual-service/NAME."""
-    config = route.get("metadata", {}).get("filter_metadata", {}).get("istio", {}).get("config", "")
-    match config.split("/"):
-        case [*_, "namespaces", namespace, "virtual-service", name]:
+    return _source(route, "virtual-service")
+
+
+def _source(config: Json, kind: str) -> str:
+    """NAMESPACE/NAME of the Istio object of a kind that a piece of configuration comes from, in
+    .../namespaces/NAMESPACE/KIND/NAME; empty if it is none."""
+    path = config.get("metadata", {}).get("filter_metadata", {}).get("istio", {}).get("config", "")
+    match path.split("/"):
+        case [*_, "namespaces", namespace, found, name] if found == kind:
             return f"{namespace}/{name}"
     return ""
 

@@ -4,7 +4,7 @@ from egress_server.domain.live.config import Json, SidecarConfig
 from egress_server.domain.live.decision import LiveUpstream
 from egress_server.domain.live.listeners import address_of
 from egress_server.domain.model.addresses import host_port
-from egress_server.domain.probe.judge import UNREGISTERED_CLUSTERS
+from egress_server.domain.probe.clusters import UNREGISTERED_CLUSTERS
 from egress_server.domain.probe.verdicts import Outcome
 
 BLACK_HOLE = "BlackHoleCluster"

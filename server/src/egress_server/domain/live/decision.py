@@ -120,3 +120,28 @@ class LiveDecision:
     def also(self) -> tuple[Outcome, ...]:
         """The outcomes of the other connections."""
         return tuple(outcome for outcome in self.shares if outcome is not self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReport:
+    """A decision by the sidecar's own configuration, and how far that can be trusted.
+
+    `address` is what the connection dials. `problem` says why there is no decision; its outcome is then INCONCLUSIVE.
+    `versions` are those of Envoy's discovery services (`cds`, `lds`), `updated` is when the newest resource that
+    decides was updated (RFC 3339, empty if unknown). `rejected` are updates that Envoy refused, `warming` clusters that
+    are not active yet.
+    """
+
+    decision: LiveDecision
+    address: str = ""
+    problem: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    updated: str = ""
+    proxy_version: str = ""
+    rejected: tuple[str, ...] = ()
+    warming: tuple[str, ...] = ()
+
+
+def no_report(cause: str, problem: str) -> LiveReport:
+    """The report if nothing could be evaluated; `cause` is an UPPER_SNAKE_CASE reason."""
+    return LiveReport(LiveDecision(Outcome.INCONCLUSIVE, cause), problem=problem)

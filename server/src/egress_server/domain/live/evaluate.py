@@ -42,11 +42,23 @@ def evaluate(config: SidecarConfig, question: Question) -> LiveDecision:
     return replace(decision, listener=listener, filter_chain=str(found.chain.get("name", "")))
 
 
+def route_table_of(config: SidecarConfig, question: Question) -> str:
+    """The name of the route configuration that the request needs; empty if it needs none, or an inline one."""
+    if question.destination.scheme != "http" or (chain := find_chain(config, question).chain) is None:
+        return ""
+    managers = (each["typed_config"] for each in chain.get("filters", ()) if _kind(each).endswith(_MANAGER))
+    return next((str(manager["rds"].get("route_config_name", "")) for manager in managers if "rds" in manager), "")
+
+
+def _kind(network_filter: Json) -> str:
+    return str(network_filter.get("typed_config", {}).get("@type", "")).rpartition("/")[2]
+
+
 def _through(config: SidecarConfig, chain: Json, question: Question) -> LiveDecision:
     """What the network filters of a chain do."""
     undecided: list[str] = []
     for each in chain.get("filters", ()):
-        kind = str(each.get("typed_config", {}).get("@type", "")).rpartition("/")[2]
+        kind = _kind(each)
         name = str(each.get("name", ""))
         if kind.endswith(_MANAGER):
             return _undecided(_manage(config, each["typed_config"], question), undecided)

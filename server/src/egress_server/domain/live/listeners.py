@@ -44,7 +44,7 @@ def find_chain(config: SidecarConfig, question: Question) -> FoundChain:
     if entrance is None:
         return FoundChain({}, undecided=("no listener receives redirected connections",))
     detected = _inspect(entrance, question, _Detected())
-    listener = _by_address(config.listeners, question.address, question.destination.port) or entrance
+    listener = listener_at(config, question.address, question.destination.port) or entrance
     if listener is not entrance and not detected.waits:
         detected = _inspect(listener, question, detected)
     if detected.waits or detected.undecided:
@@ -72,11 +72,11 @@ def _is_entrance(listener: Json) -> bool:
     return bool(listener.get("use_original_dst")) and listener.get("traffic_direction") != "INBOUND"
 
 
-def _by_address(listeners: Sequence[Json], address: str, port: int) -> Json | None:
+def listener_at(config: SidecarConfig, address: str, port: int) -> Json | None:
     """The listener of exactly this address and port, else that of the port on any address of the family."""
     any_address = _ANY[ip_address(address).version]
     found: dict[str, Json] = {}
-    for listener in listeners:
+    for listener in config.listeners:
         for each in (listener, *listener.get("additional_addresses", ())):
             at, its_port = address_of(each)
             if its_port == port:

@@ -89,7 +89,7 @@ def change_rollout(
     if status.verified_revision >= revision:
         if problem := (status.unverified or {}).get(resource):
             return Rollout(cluster, RolloutState.APPLIED, status, problem)
-        return Rollout(cluster, RolloutState.VERIFIED, status)
+        return Rollout(cluster, RolloutState.VERIFIED, status, (status.partly_verified or {}).get(resource))
     unverified = status.unverified or {}
     problem = unverified.get(resource) or unverified.get(cluster.name) or status.problem
     return Rollout(cluster, RolloutState.APPLIED, status, problem)

@@ -97,12 +97,12 @@ class RestartProgress:
 class ClusterStatus:
     """An applier's record of one cluster, written once per reconciliation.
 
-    `disagreements`, `unverified` and `obstacles` are keyed by resource name. Obstacles are the resources that the
-    cluster does not hold, with the reasons. `verified_revision` is the revision whose probes have run, whatever their
-    verdicts: disagreements list the resources whose probes contradict policy, unverified those whose probes gave no
-    verdict, or have not run yet. An entry of unverified under the cluster's own name applies to every resource whose
-    probes have not run. Every fault that ended at or before `faults_ended_to`, by the store's clock, has been removed
-    from the cluster.
+    `disagreements`, `unverified`, `partly_verified` and `obstacles` are keyed by resource name. Obstacles are the
+    resources that the cluster does not hold, with the reasons. `verified_revision` is the revision whose probes have
+    run, whatever their verdicts: disagreements list the resources whose probes contradict policy, unverified those
+    whose probes gave no verdict, or have not run yet, and partly verified those of which the probes leave out a part.
+    An entry of unverified under the cluster's own name applies to every resource whose probes have not run. Every fault
+    that ended at or before `faults_ended_to`, by the store's clock, has been removed from the cluster.
     """
 
     cluster: str
@@ -125,3 +125,4 @@ class ClusterStatus:
     restart: RestartProgress | None = None
     stale_workloads: int = 0
     """Number of workloads whose pods were created under older interception rules."""
+    partly_verified: dict[str, Problem] | None = None

@@ -95,12 +95,23 @@ class LiveFault:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsCluster:
+    """An Envoy cluster to whose hosts the sidecar itself starts TLS. `destination_rule` is NAMESPACE/NAME of the
+    DestinationRule that sets it, empty if the configuration does not say."""
+
+    name: str
+    destination_rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that an agent observed of one attempt.
 
     `address` is the destination of the connection, ADDRESS:PORT; `refused` is the agent's own reason for not
-    connecting. `routed_to` and `live_faults` are the Envoy clusters and the faults of the routes that the request may
-    have taken; `unknown_clusters` are those clusters that the sidecar does not have.
+    connecting. Of the routes that the request may have taken, `routed_to` are the Envoy clusters, `routed_by` the
+    VirtualServices (NAMESPACE/NAME), `route_answers` the HTTP statuses that they answer with directly, and
+    `live_faults` the faults. `unknown_clusters` are those clusters that the sidecar does not have, `tls_clusters` those
+    that were used and to which the sidecar starts TLS (only if the attempt failed).
     """
 
     captured: bool
@@ -118,11 +129,19 @@ class Evidence:
     live_faults: tuple[LiveFault, ...] = ()
     routed_to: tuple[str, ...] = ()
     unknown_clusters: tuple[str, ...] = ()
+    routed_by: tuple[str, ...] = ()
+    route_answers: tuple[int, ...] = ()
+    tls_clusters: tuple[TlsCluster, ...] = ()
 
     @property
     def answered(self) -> bool:
         """Whether the attempt was completed: with a response, a handshake or a connection, as requested."""
         return bool(self.address) and not (self.refused or self.error or self.tls_error)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended with an error of the client or of a server."""
+        return self.status >= 500 or bool(self.error or self.tls_error)
 
     @property
     def timed_out(self) -> bool:

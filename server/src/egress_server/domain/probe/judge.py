@@ -6,16 +6,19 @@ of the sidecar's upstream counters changed.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from egress_server.domain.model.names import matches_host
+from egress_server.domain.probe.clusters import (
+    DYNAMIC_DNS_CLUSTER,
+    PASSTHROUGH_CLUSTER,
+    UNREGISTERED_CLUSTERS,
+    serves,
+    shares_port,
+)
 from egress_server.domain.probe.evidence import Destination, Evidence, UpstreamDelta
 from egress_server.domain.probe.fault_attribution import attribute_delay, attribute_to_fault
+from egress_server.domain.probe.reply import answered_by_sidecar, describe_tls, reply_of, tls_origin
 from egress_server.domain.probe.verdicts import Cause, Outcome, Verdict
-
-PASSTHROUGH_CLUSTER = "PassthroughCluster"
-DYNAMIC_DNS_CLUSTER = "AllowAnyDynamicDNSCluster"
-"""Gets unregistered HTTP requests in the mode ALLOW_ANY_DYNAMIC_DNS, and looks up their hosts itself."""
-UNREGISTERED_CLUSTERS = frozenset({PASSTHROUGH_CLUSTER, DYNAMIC_DNS_CLUSTER})
 
 
 def judge(destination: Destination, evidence: Evidence) -> Verdict:
@@ -31,10 +34,16 @@ def judge(destination: Destination, evidence: Evidence) -> Verdict:
     yes      | PassthroughCluster at our address: one   |                               | PASSTHROUGH
     yes      | connections, all failed or pending       |                               | UNREACHABLE
     yes      | registered, but without an address       | 503 or closed                 | UNREACHABLE
+    yes      | none, though the route has a cluster     | the sidecar's own 503         | UNREACHABLE
     yes      | none                                     | HTTP 502, or closed           | BLOCKED
-    yes      | no cluster of its route exists           | HTTP 503                      | BLOCKED
+    yes      | a cluster of its route does not exist    | HTTP 503                      | BLOCKED
+    yes      | none                                     | what its route answers        | BLOCKED
     else     |                                          |                               | INCONCLUSIVE
     """
+    return replace(_judge(destination, evidence), routed_by=evidence.routed_by)
+
+
+def _judge(destination: Destination, evidence: Evidence) -> Verdict:
     if evidence.refused:
         return _inconclusive(evidence.refused, "the agent did not connect", evidence.refused_message)
     if not evidence.address:
@@ -43,7 +52,9 @@ def judge(destination: Destination, evidence: Evidence) -> Verdict:
     if not evidence.captured:
         return _bypassed(moved, destination, evidence)
     if moved:
-        return attribute_delay(_sent(moved, evidence), evidence)
+        return attribute_delay(_sent(moved, destination, evidence), evidence)
+    if evidence.status in evidence.route_answers:
+        return attribute_to_fault(destination.host, evidence) or _answered_by_route(destination, evidence)
     if warming := [c for c in evidence.warming_clusters if serves(c, destination)]:
         return _inconclusive("CLUSTER_WARMING", "the sidecar is still resolving this host's addresses", warming[0])
     return attribute_to_fault(destination.host, evidence) or _not_sent(destination, evidence)
@@ -54,32 +65,17 @@ def is_disturbed(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.INCONCLUSIVE and verdict.causes[0].code == "COUNTERS_DISTURBED"
 
 
-def serves(cluster: str, destination: Destination) -> bool:
-    """Whether an Envoy cluster belongs to a registered service for `destination`."""
-    port, host = _service(cluster)
-    return port == str(destination.port) and matches_host(host, destination.host.rstrip("."))
-
-
-def shares_port(cluster: str, destination: Destination) -> bool:
-    """Whether an Envoy cluster belongs to a registered service with the same port: a TCP service without addresses
-    captures every connection to its port, whatever the host."""
-    return _service(cluster)[0] == str(destination.port)
-
-
-def _service(cluster: str) -> tuple[str, str]:
-    """Port and host in Istio's name of an outbound cluster, direction|port|subset|host; empty for any other name."""
-    match cluster.split("|"):
-        case ["outbound", port, _, host]:
-            return port, host
-    return "", ""
-
-
 def _may_carry(upstream: UpstreamDelta, destination: Destination, evidence: Evidence) -> bool:
     """Whether this upstream may have carried a connection to `destination`. All unregistered traffic shares the
     PassthroughCluster, so there the address must match; and a route may lead to another service than the host's."""
     if upstream.cluster == PASSTHROUGH_CLUSTER:
         return upstream.address == evidence.address
+    if upstream.cluster == DYNAMIC_DNS_CLUSTER:
+        return upstream.address.rpartition(":")[2] == str(destination.port)
     return serves(upstream.cluster, destination) or upstream.cluster in evidence.routed_to
+
+
+_REGISTERED = "the sidecar sent it to a registered service"
 
 
 def _bypassed(moved: Sequence[UpstreamDelta], destination: Destination, evidence: Evidence) -> Verdict:
@@ -91,7 +87,7 @@ def _bypassed(moved: Sequence[UpstreamDelta], destination: Destination, evidence
     return _verdict(Outcome.BYPASSED, "", "NOT_CAPTURED", text, observed)
 
 
-def _sent(moved: Sequence[UpstreamDelta], evidence: Evidence) -> Verdict:
+def _sent(moved: Sequence[UpstreamDelta], destination: Destination, evidence: Evidence) -> Verdict:
     """The verdict if upstream counters changed. A stream counts in `rq_total` once it has a connection, for TCP as for
     HTTP; the sidecar may have tried to connect more than once."""
     cluster, observed = moved[0].cluster, _counters(moved)
@@ -99,19 +95,29 @@ def _sent(moved: Sequence[UpstreamDelta], evidence: Evidence) -> Verdict:
     failed = sum(u.cx_connect_fail for u in moved)
     connected = sum(u.cx_total for u in moved) - failed
     alone = len({u.cluster for u in moved}) == 1 and streams <= 1 and connected <= 1
-    if alone and streams == 1 and cluster == PASSTHROUGH_CLUSTER:
-        text = "no registered service matches the destination; the sidecar passed the connection through unchanged"
-        return _verdict(Outcome.PASSTHROUGH, cluster, "UNREGISTERED_PASSED", text, observed)
     if alone and streams == 1:
-        text = "the sidecar sent it to a registered service"
-        return _verdict(Outcome.REGISTERED, cluster, "REGISTERED_UPSTREAM", text, observed)
+        verdict = _verdict(Outcome.REGISTERED, cluster, "REGISTERED_UPSTREAM", _REGISTERED, observed)
+        if cluster in UNREGISTERED_CLUSTERS:
+            text = "no registered service matches the destination; the sidecar passed the connection through unchanged"
+            verdict = _verdict(Outcome.PASSTHROUGH, cluster, "UNREGISTERED_PASSED", text, observed)
+        reply, causes = reply_of(destination, evidence, next(u for u in moved if u.rq_total))
+        return replace(verdict, causes=(*causes, *verdict.causes), reply=reply)
     if alone and failed:
         text = "the sidecar allowed it but could not connect to the destination"
+        if tls := tls_origin(evidence, cluster):
+            text += f", or the TLS handshake that {describe_tls(tls)} starts failed"
         return _verdict(Outcome.UNREACHABLE, cluster, "UPSTREAM_CONNECT_FAILED", text, observed)
     if alone and evidence.timed_out:
         text = "the sidecar allowed it but was still connecting to the destination when the probe timed out"
         return _verdict(Outcome.UNREACHABLE, cluster, "UPSTREAM_CONNECT_PENDING", text, observed)
     return _inconclusive("COUNTERS_DISTURBED", "other traffic changed the same counters", observed)
+
+
+def _answered_by_route(destination: Destination, evidence: Evidence) -> Verdict:
+    owner = f"VirtualService {evidence.routed_by[0]}" if evidence.routed_by else "the host"
+    text = f"a route of {owner} answers such requests itself with HTTP {evidence.status}, so nothing left the sidecar"
+    observed = f"{evidence.answer}; no upstream counter of {destination.host} changed"
+    return _verdict(Outcome.BLOCKED, "", "ANSWERED_BY_ROUTE", text, observed)
 
 
 def _not_sent(destination: Destination, evidence: Evidence) -> Verdict:
@@ -122,8 +128,8 @@ def _not_sent(destination: Destination, evidence: Evidence) -> Verdict:
     if destination.scheme == "http" and evidence.status == 502:
         text = "the sidecar answered the request itself and opened no upstream connection"
         return _verdict(Outcome.BLOCKED, "", "BLOCKED_HTTP", text, observed)
-    if evidence.status == 503 and evidence.routed_to and set(evidence.routed_to) <= set(evidence.unknown_clusters):
-        text = f"the route leads to {evidence.routed_to[0]}, which the sidecar does not have, so it answered itself"
+    if evidence.status == 503 and (nowhere := [c for c in evidence.routed_to if c in evidence.unknown_clusters]):
+        text = f"the route leads to {nowhere[0]}, which the sidecar does not have, so it answered itself"
         return _verdict(Outcome.BLOCKED, "", "ROUTE_LEADS_NOWHERE", text, observed)
     others = [u for u in evidence.upstreams if u.moved and shares_port(u.cluster, destination)]
     if _answered_from_outside(destination, evidence):
@@ -131,6 +137,8 @@ def _not_sent(destination: Destination, evidence: Evidence) -> Verdict:
     if empty := [u.cluster for u in evidence.upstreams if not u.address and serves(u.cluster, destination)]:
         text = "the sidecar allows it but has no address of the destination"
         return _verdict(Outcome.UNREACHABLE, empty[0], "NO_UPSTREAM_ADDRESS", text, observed)
+    if answered_by_sidecar(evidence) and len(evidence.routed_to) == 1:
+        return _no_upstream(evidence, evidence.routed_to[0], observed)
     if others:
         text = "other traffic to the same port changed its counters"
         return _inconclusive("COUNTERS_DISTURBED", text, _counters(others))
@@ -138,6 +146,15 @@ def _not_sent(destination: Destination, evidence: Evidence) -> Verdict:
         text = "the sidecar closed the connection and opened no upstream connection"
         return _verdict(Outcome.BLOCKED, "", "BLOCKED_CLOSED", text, observed)
     return _inconclusive("NO_UPSTREAM_EVIDENCE", "no upstream counter changed, but it was not refused either", observed)
+
+
+def _no_upstream(evidence: Evidence, cluster: str, observed: str) -> Verdict:
+    """The verdict if the sidecar has a cluster for the request, but used none of its hosts."""
+    if evidence.header("x-envoy-overloaded"):
+        text = "the limit of connections or requests to the destination is reached, so the sidecar answered itself"
+        return _verdict(Outcome.UNREACHABLE, cluster, "UPSTREAM_LIMIT_REACHED", text, observed)
+    text = "the sidecar allows it but considers no address of the destination healthy"
+    return _verdict(Outcome.UNREACHABLE, cluster, "NO_HEALTHY_UPSTREAM", text, observed)
 
 
 def _answered_from_outside(destination: Destination, evidence: Evidence) -> bool:

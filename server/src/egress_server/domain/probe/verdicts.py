@@ -1,7 +1,6 @@
-"""Verdicts on single attempts, summaries of several, and what policy expects of them."""
+"""Verdicts on attempts, what policy expects of them, and how long they took."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from math import ceil
@@ -28,13 +27,27 @@ class Cause:
     evidence: str
 
 
+class Reply(Enum):
+    """What a client got through a connection that left the sidecar."""
+
+    ANSWERED = "ANSWERED"
+    """The destination answered: with a response, a handshake or a connection, as requested."""
+    FAILED = "FAILED"
+    """The TLS handshake failed, or the sidecar answered in place of the destination."""
+    MISSING = "MISSING"
+    """Nothing, in the time that the client waited."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of one attempt; `upstream` is the Envoy cluster that determined it, if any."""
+    """The outcome of one attempt. `upstream` is the Envoy cluster that determined it, if any; `routed_by` are the
+    VirtualServices (NAMESPACE/NAME) of the routes that it may have taken; `reply` matters if it left the sidecar."""
 
     outcome: Outcome
     upstream: str
     causes: tuple[Cause, ...]
+    reply: Reply = Reply.ANSWERED
+    routed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,8 @@ class Expectation:
     agree, such as those of requests that a fault with a percentage skips.
 
     `upstreams` are the services that may get a REGISTERED connection, empty if that is not predicted. `routed_by` is
-    the VirtualService (NAMESPACE/NAME) whose route applies, empty if none does.
+    the VirtualService (NAMESPACE/NAME) whose route applies, empty if none does. `fault_percent` is the share of
+    requests that a fault applies to, 0 if none does or if that is not predicted.
     """
 
     outcome: Outcome
@@ -61,21 +75,11 @@ class Expectation:
     also: tuple[Outcome, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
     routed_by: str = ""
+    fault_percent: float = 0.0
 
     def allows(self, outcome: Outcome) -> bool:
         """Whether an outcome agrees with it."""
         return outcome is self.outcome or outcome in self.also
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeSummary:
-    """Several attempts together. `outcome` is the most frequent one, or INCONCLUSIVE if several are equally frequent;
-    `counts` are by outcome, in the order of first occurrence."""
-
-    outcome: Outcome
-    counts: dict[Outcome, int]
-    causes: tuple[Cause, ...]
-    agrees: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +93,6 @@ class Quantiles:
     max: float
 
 
-def summarize(verdicts: Sequence[Verdict], expected: Expectation) -> ProbeSummary:
-    """The summary of at least one verdict.
-
-    It agrees if the most frequent outcomes and all conclusive ones are allowed: one blocked connection in a hundred is
-    as wrong as a hundred are, while one that other traffic disturbed proves nothing.
-    """
-    counts = Counter(verdict.outcome for verdict in verdicts)
-    most = max(counts.values())
-    leaders = [outcome for outcome, count in counts.items() if count == most]
-    relevant = {*leaders, *(outcome for outcome in counts if outcome is not Outcome.INCONCLUSIVE)}
-    return ProbeSummary(
-        outcome=leaders[0] if len(leaders) == 1 else Outcome.INCONCLUSIVE,
-        counts=dict(counts),
-        causes=tuple(_causes(verdicts, leaders)),
-        agrees=all(expected.allows(outcome) for outcome in relevant),
-    )
-
-
 def quantiles(seconds: Iterable[float]) -> Quantiles | None:
     """The quantiles; None if there are no values."""
     ordered = sorted(seconds)
@@ -114,17 +100,3 @@ def quantiles(seconds: Iterable[float]) -> Quantiles | None:
         return None
     p50, p90, p99 = (ordered[ceil(len(ordered) * share / 100) - 1] for share in (50, 90, 99))
     return Quantiles(ordered[0], p50, p90, p99, ordered[-1])
-
-
-def _causes(verdicts: Sequence[Verdict], leaders: Sequence[Outcome]) -> list[Cause]:
-    """Each cause of the most frequent outcomes, as it first occurred."""
-    found: dict[str, Cause] = {}
-    if len(leaders) > 1:
-        names = " and ".join(outcome.value for outcome in leaders)
-        text = "no outcome occurred more often than the others"
-        found["NO_MAJORITY"] = Cause("NO_MAJORITY", text, f"{names} are equally frequent in {len(verdicts)} attempts")
-    for verdict in verdicts:
-        if verdict.outcome in leaders:
-            for cause in verdict.causes:
-                found.setdefault(cause.code, cause)
-    return list(found.values())

@@ -1,13 +1,16 @@
-"""TLS origination, connection limits and outlier detection to Istio's DestinationRule, one per host that needs it.
+"""TLS origination, connection limits and outlier detection to Istio's DestinationRule.
 
-TLS is originated on one port only (portLevelSettings): a rule for the whole host would wrap the TLS that workloads
-already use on 443 in TLS again. Port-level settings replace those of the host entirely, so limits are repeated there.
+Istio takes a rule from the client's namespace, else from the namespace that provides the host, else from the root
+namespace. Of several for one host in a namespace it uses the youngest that the client sees: so if one of them is
+exported to all, it must be the only one. TLS is originated on one port only (portLevelSettings): a rule for the whole
+host would wrap the TLS that workloads already use on 443 in TLS again. Port-level settings replace those of the host
+entirely, so limits are repeated there.
 """
 
 from typing import Any
 
 from egress_server.domain.desired.effective import Effective
-from egress_server.domain.model.objects import IstioObject, duration, istio_object
+from egress_server.domain.model.objects import IstioObject, duration, istio_object, root_namespace
 from egress_server.domain.model.resources import ConnectionLimits, OutlierDetection, TlsOrigination, TrafficSettings
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
 
@@ -15,22 +18,40 @@ Part = dict[str, Any]
 
 
 def render_destination_rules(effective: Effective) -> list[IstioObject]:
-    """The objects of all hosts that need one."""
-    rules = ((traffic, _policy(traffic)) for traffic in all_host_traffic(effective))
-    return [_render(traffic, policy) for traffic, policy in rules if policy]
+    """The objects of all hosts that need one. A rule of the root namespace would apply to the entries of all others as
+    well: those get an empty one."""
+    providers = [traffic for traffic in all_host_traffic(effective) if traffic.is_provider]
+    public = {(traffic.host, traffic.namespace) for traffic in providers if traffic.is_public}
+    rules = [
+        (
+            traffic,
+            needs_rule(traffic.settings) and (traffic.is_first or (traffic.host, traffic.namespace) not in public),
+        )
+        for traffic in providers
+    ]
+    root = root_namespace(effective.cluster)
+    inherited = {traffic.host for traffic, needed in rules if needed and traffic.namespace == root}
+    return [
+        _render(traffic)
+        for traffic, needed in rules
+        if needed or (traffic.host in inherited and traffic.namespace != root)
+    ]
 
 
-def _render(traffic: HostTraffic, policy: Part) -> IstioObject:
-    spec: Part = {"host": traffic.host, "trafficPolicy": policy}
-    if traffic.entry and traffic.entry.export_to:
-        spec["exportTo"] = list(traffic.entry.export_to)
+def needs_rule(settings: TrafficSettings) -> bool:
+    """Whether settings require a DestinationRule."""
+    return bool(_policy(settings))
+
+
+def _render(traffic: HostTraffic) -> IstioObject:
+    spec: Part = {"host": traffic.host}
+    if policy := _policy(traffic.settings):
+        spec["trafficPolicy"] = policy
+    spec["exportTo"] = list(traffic.export_to)
     return istio_object("DestinationRule", traffic.namespace, traffic.object_name, traffic.resource, spec)
 
 
-def _policy(traffic: HostTraffic) -> Part:
-    if traffic.entry is None:
-        return {}
-    settings = traffic.entry.traffic
+def _policy(settings: TrafficSettings) -> Part:
     common = _common(settings)
     if settings.tls_origination is None:
         return common

@@ -1,9 +1,10 @@
-"""ServiceEntry to Istio's ServiceEntry. Fields with Istio's default value are omitted."""
+"""ServiceEntry to Istio's ServiceEntry. Fields with Istio's default value are omitted, except for exportTo."""
 
 from typing import Any
 
 from egress_server.domain.model.objects import IstioObject, istio_object
 from egress_server.domain.model.resources import Endpoint, Protocol, ServiceEntry, ServicePort, name_of
+from egress_server.domain.model.selectors import ANY_NAMESPACE
 
 
 def render_service_entry(entry: ServiceEntry) -> IstioObject:
@@ -18,8 +19,8 @@ def render_service_entry(entry: ServiceEntry) -> IstioObject:
         spec["addresses"] = list(entry.addresses)
     if entry.endpoints:
         spec["endpoints"] = [_endpoint(endpoint) for endpoint in entry.endpoints]
-    if entry.export_to:
-        spec["exportTo"] = list(entry.export_to)
+    # Always explicit: without it MeshConfig's defaultServiceExportTo would decide.
+    spec["exportTo"] = list(entry.export_to or (ANY_NAMESPACE,))
     if entry.workload_selector:
         spec["workloadSelector"] = {"labels": dict(sorted(entry.workload_selector.items()))}
     if entry.subject_alt_names:

@@ -1,68 +1,70 @@
-"""Timeouts, retries, routes and faults to Istio's VirtualService, one per host that needs it.
+"""Timeouts, retries, routes and faults to Istio's VirtualService.
 
-Istio does not merge the VirtualServices of a host, it uses the oldest; so everything about a host is in one object.
-Routes are tried in order, and a request that matches none is answered with 404: the last route always matches. The
-routes of a fault are named after it, and the object says when each of them expires, so that anyone who holds the object
-can remove an expired fault from it without further information.
+Istio does not merge the VirtualServices that a client sees for a host, it uses one; so everything about a host that
+affects the same clients is in one object (host_traffic). Routes are tried in order, and a request that matches none is
+answered with 404: the last route always matches, and only that one. The routes of a fault are named after it, and the
+object says when each of them expires, so that anyone who holds the object can remove an expired fault from it without
+further information (route_names).
 """
 
 import json
 from typing import Any
 
-from egress_server.domain.desired.effective import Effective
-from egress_server.domain.model.names import Name, ResourceKind, parse_name
+from egress_server.domain.desired.effective import ActiveFault, Effective
+from egress_server.domain.model.names import parse_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, duration, istio_object, resource_of
 from egress_server.domain.model.resources import (
     Fault,
     HeaderOperations,
     Retries,
     Route,
-    ServiceEntry,
     TrafficSettings,
     WeightedDestination,
 )
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
 from egress_server.domain.render.match import combined, render_conditions
+from egress_server.domain.render.route_names import (
+    FALLBACK,
+    fault_in,
+    fault_route_name,
+    faulted_name,
+    is_fallback,
+    plain_name,
+    without_fault,
+)
 
 Part = dict[str, Any]
-_NO_SETTINGS = TrafficSettings()
+_FALLBACK_FIELDS = frozenset({"name", "match", "fault", "route"})
 
 
 def render_virtual_services(effective: Effective) -> list[IstioObject]:
     """The objects of all hosts that need one."""
-    return [_render(traffic) for traffic in all_host_traffic(effective) if virtual_service_sources(traffic)]
-
-
-def virtual_service_sources(traffic: HostTraffic) -> list[str]:
-    """The resources that require an object for the host: faults first, then its entry; empty if none does."""
-    sources = [active.fault.name for active in traffic.faults]
-    if traffic.entry is not None and needs_routes(traffic.entry):
-        sources.append(traffic.entry.name)
-    return sources
-
-
-def needs_routes(entry: ServiceEntry) -> bool:
-    """Whether an entry requires a VirtualService for its hosts."""
-    return entry.traffic.routes_requests and entry.has_http
+    return [_render(traffic) for traffic in all_host_traffic(effective) if traffic.routing_sources]
 
 
 def _render(traffic: HostTraffic) -> IstioObject:
-    settings = traffic.entry.traffic if traffic.entry else _NO_SETTINGS
-    routes = [*settings.routes, Route((WeightedDestination(traffic.host),))]
+    settings = traffic.settings
+    routes = list(settings.routes)
+    if not routes or render_conditions(routes[-1]):
+        routes.append(Route((WeightedDestination(traffic.host),)))
+    everywhere = next((active for active in traffic.faults if not _is_conditional(active.fault)), None)
     http: list[Part] = []
     expiry: dict[str, str] = {}
     for active in traffic.faults:
-        for number, route in enumerate(routes):
-            name = _fault_route_name(active.fault, number)
+        for number, route in enumerate(routes) if _is_conditional(active.fault) else ():
             matches = _fault_matches(active.fault, route)
-            if not matches:
+            if not matches or any(matches == known["match"] for known in http):
                 continue
-            http.append(_fault_route(name, active.fault, matches, _action(route, settings)))
+            name = fault_route_name(active.fault, number)
+            http.append({"name": name, "match": matches, "fault": _fault(active.fault), **_action(route, settings)})
             expiry[name] = active.expire_time.isoformat()
-    http += [_plain_route(number, route, settings, last=route is routes[-1]) for number, route in enumerate(routes)]
-    spec: Part = {"hosts": [traffic.host], "http": http}
-    if traffic.entry and traffic.entry.export_to:
-        spec["exportTo"] = list(traffic.entry.export_to)
+    for number, route in enumerate(routes):
+        name = plain_name(number) if number < len(settings.routes) else FALLBACK
+        if everywhere:
+            name = faulted_name(everywhere.fault, name)
+            expiry[name] = everywhere.expire_time.isoformat()
+        http.append(_plain_route(name, route, settings, everywhere))
+    spec: Part = {"hosts": [traffic.host], "http": http, "exportTo": list(traffic.export_to)}
     obj = istio_object("VirtualService", traffic.namespace, traffic.object_name, traffic.resource, spec)
     if expiry:
         obj["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION] = json.dumps(expiry, sort_keys=True)
@@ -75,60 +77,46 @@ def resources_in(obj: IstioObject) -> tuple[str, ...]:
     if obj["kind"] != "VirtualService":
         return (origin,)
     mesh = parse_name(origin).mesh
-    faults = [str(_fault_of(route["name"], mesh)) for route in obj["spec"]["http"] if "fault" in route]
+    faults = [str(fault_in(route["name"], mesh)) for route in obj["spec"]["http"] if "fault" in route]
     implements_origin = not faults or not only_injects_faults(obj)
     return tuple(dict.fromkeys((*((origin,) if implements_origin else ()), *faults)))
-
-
-SETTINGS = frozenset({"timeout", "retries", "rewrite", "headers"})
-"""Fields of a route that the settings of an entry set."""
 
 
 def only_injects_faults(obj: IstioObject) -> bool:
     """Whether an object is a VirtualService that exists only for faults, even if they have been removed from it."""
     if obj["kind"] != "VirtualService":
         return False
-    plain = [route for route in obj["spec"].get("http", ()) if "fault" not in route]
-    return len(plain) <= 1 and not any(route.keys() & SETTINGS for route in plain)
+    named = ((without_fault(route.get("name", "")), route) for route in obj["spec"].get("http", ()))
+    return all(is_fallback(name) and route.keys() <= _FALLBACK_FIELDS for name, route in named if name)
 
 
-def _fault_of(route: str, mesh: str) -> Name:
-    """The fault that a route is named after."""
-    namespace, _, rest = route.removeprefix("fault-").partition(".")
-    return Name(mesh, ResourceKind.FAULT, rest.partition("/")[0], namespace)
+def _is_conditional(fault: Fault) -> bool:
+    return bool(fault.ports or _fault_conditions(fault))
 
 
-def _fault_route_name(fault: Fault, number: int) -> str:
-    """Unique per fault, because routes are removed by name: a namespace contains no dot, and an id no slash."""
-    return f"fault-{fault.namespace}.{parse_name(fault.name).id}" + (f"/{number}" if number else "")
-
-
-def _fault_route(name: str, fault: Fault, matches: list[Part], action: Part) -> Part:
-    return {
-        "name": name,
-        **({"match": matches} if matches != [{}] else {}),
-        "fault": _fault(fault),
-        **action,
-    }
+def _fault_conditions(fault: Fault) -> Part:
+    """What a fault requires of requests and their sources, besides the port."""
+    conditions = render_conditions(fault)
+    if fault.source_labels:
+        conditions["sourceLabels"] = dict(sorted(fault.source_labels.items()))
+    if fault.source_namespace:
+        conditions["sourceNamespace"] = fault.source_namespace
+    return conditions
 
 
 def _fault_matches(fault: Fault, route: Route) -> list[Part]:
     """The requests that meet the conditions of both, by port; empty if none does."""
-    base = render_conditions(fault)
-    if fault.source_labels:
-        base["sourceLabels"] = dict(sorted(fault.source_labels.items()))
-    if fault.source_namespace:
-        base["sourceNamespace"] = fault.source_namespace
-    both = combined(base, render_conditions(route))
+    both = combined(_fault_conditions(fault), render_conditions(route))
     if both is None:
         return []
     return [{**both, "port": port} for port in fault.ports] or [both]
 
 
-def _plain_route(number: int, route: Route, settings: TrafficSettings, *, last: bool) -> Part:
+def _plain_route(name: str, route: Route, settings: TrafficSettings, everywhere: ActiveFault | None) -> Part:
     conditions = render_conditions(route)
     match = {"match": [conditions]} if conditions else {}
-    return {"name": "fallback" if last else f"route-{number}", **match, **_action(route, settings)}
+    fault = {"fault": _fault(everywhere.fault)} if everywhere else {}
+    return {"name": name, **match, **fault, **_action(route, settings)}
 
 
 def _fault(fault: Fault) -> Part:

@@ -27,7 +27,7 @@ from egress_server.domain.simulate.registry import (
     registry,
     relevant_hosts,
 )
-from egress_server.domain.simulate.routing import ClientWorkload, Routing, may_not_apply, route
+from egress_server.domain.simulate.routing import ClientWorkload, Routing, fault_percent, may_not_apply, route
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,9 @@ def _expectation(effective: Effective, evaluation: Evaluation) -> Expectation:
     routing = evaluation.routing
     if routing.fault:
         unaffected = Outcome.BLOCKED if routing.dangling else Outcome.REGISTERED
-        expectation = _decided_by(effective, Outcome.FAULTED, routing.fault.fault.name)
-        return replace(expectation, also=(unaffected,)) if may_not_apply(routing.fault.fault) else expectation
+        fault = routing.fault.fault
+        expectation = replace(_decided_by(effective, Outcome.FAULTED, fault.name), fault_percent=fault_percent(fault))
+        return replace(expectation, also=(unaffected,)) if may_not_apply(fault) else expectation
     if routing.foreign:
         return _routed_by_foreign(effective, routing.foreign, None if routing.dangling else evaluation.owner)
     if routing.dangling:

@@ -11,8 +11,7 @@ from egress_server.domain.model.selectors import Labels
 from egress_server.domain.observed.foreign_config import imports
 from egress_server.domain.observed.inventory import ForeignSidecar, ForeignVirtualService
 from egress_server.domain.probe.evidence import Destination
-from egress_server.domain.render.host_traffic import host_traffic
-from egress_server.domain.render.virtual_service import needs_routes, virtual_service_sources
+from egress_server.domain.render.host_traffic import host_traffic, needs_routes, virtual_service_rank
 from egress_server.domain.simulate.listener import closeness
 from egress_server.domain.simulate.registry import ALWAYS_HTTP, RegistryItem, is_registered
 
@@ -29,12 +28,13 @@ class ClientWorkload:
 @dataclass(frozen=True, slots=True)
 class Routing:
     """The VirtualService that routes a request: the one for `host`, either a `foreign` one or that of the managed
-    `resource`; all three are empty if there is none. `fault` is the managed fault that applies. `dangling`: the host is
-    not registered on this port, so that routes to it lead nowhere."""
+    `resource`; all three are empty if there is none. `faults` are those in the managed one, `fault` is the one of them
+    that applies. `dangling`: the host is not registered on this port, so that routes to it lead nowhere."""
 
     host: str = ""
     foreign: ForeignVirtualService | None = None
     resource: str = ""
+    faults: tuple[ActiveFault, ...] = ()
     fault: ActiveFault | None = None
     dangling: bool = False
 
@@ -49,12 +49,9 @@ def route(
 ) -> Routing:
     """What routes an HTTP request of a workload, and the managed fault that applies to it, if any."""
     routing = _find_routing(effective, owner, destination, client)
-    if routing.foreign or not routing.host:
-        return routing
-    faults = (active for active in effective.faults if active.fault.host == routing.host)
     matching = (
         active
-        for active in faults
+        for active in routing.faults
         if not fault_mismatch(active.fault, destination, client.namespace, client.labels, headers, method)
     )
     return replace(routing, fault=next(matching, None))
@@ -92,6 +89,14 @@ def may_not_apply(fault: Fault) -> bool:
     return uncertain or max(part.percent for part in (fault.delay, fault.abort) if part) < 100
 
 
+def fault_percent(fault: Fault) -> float:
+    """The percentage of matching requests that are delayed, aborted, or both."""
+    spared = 1.0
+    for part in (fault.delay, fault.abort):
+        spared *= 1 - part.percent / 100 if part else 1
+    return round(100 * (1 - spared), 6)
+
+
 def describe_effect(fault: Fault) -> str:
     """What a fault does to requests, for messages."""
     parts = []
@@ -111,12 +116,12 @@ def format_labels(labels: Labels) -> str:
 def _find_routing(
     effective: Effective, owner: RegistryItem | None, destination: Destination, client: ClientWorkload
 ) -> Routing:
-    """The VirtualService with the closest host, of several the oldest. If an older foreign one prevents a managed one,
-    the applier reports that."""
-    by_age = sorted(
+    """The VirtualService with the closest host, of several the first in istiod's order. If a foreign one prevents a
+    managed one, the applier reports that."""
+    in_order = sorted(
         _virtual_services(effective, client, destination, owner), key=lambda each: (each[0], bool(each[1].foreign))
     )
-    routings = [routing for _, routing in by_age]
+    routings = [routing for _, routing in in_order]
     dangling = _closest_host(
         routing
         for routing in routings
@@ -129,22 +134,29 @@ def _find_routing(
     return _closest_host(routing for routing in routings if matches_host(routing.host, owner.host))
 
 
+_Rank = tuple[int, datetime]
+
+
 def _virtual_services(
     effective: Effective, client: ClientWorkload, destination: Destination, owner: RegistryItem | None
-) -> Iterator[tuple[datetime, Routing]]:
-    """All VirtualServices that the client sees for the destination, with their creation times. That of a managed one is
-    not known, but it is not before that of the first resource which requires it."""
+) -> Iterator[tuple[_Rank, Routing]]:
+    """All VirtualServices that the client sees for the destination, with their ranks in istiod's order: those that the
+    client's own namespace keeps for itself and some others, then those exported to it by name, then those exported to
+    all; older ones first. The age of a managed one is not known, but it is not before that of the first resource which
+    requires it."""
     for vs in effective.foreign.virtual_services:
-        yield from ((vs.create_time, Routing(host, foreign=vs)) for host in vs.hosts if _sees(client, vs, host))
+        rank = virtual_service_rank(vs.export_to, vs.namespace, client.namespace), vs.create_time
+        yield from ((rank, Routing(host, foreign=vs)) for host in vs.hosts if _sees(client, vs, host))
     hosts = {active.fault.host for active in effective.faults}
     hosts |= {host for entry in effective.entries if needs_routes(entry) for host in entry.hosts}
     for host in hosts:
         if matches_host(host, destination.host) or (owner and matches_host(host, owner.host)):
-            traffic = host_traffic(effective, host)
-            sources = virtual_service_sources(traffic)
-            exported = traffic.entry is None or traffic.entry.visible_to(client.namespace)
-            if sources and exported and _imports(client, traffic.namespace, host):
-                yield min(effective.create_times[name] for name in sources), Routing(host, resource=sources[0])
+            for traffic in host_traffic(effective, host):
+                sources = traffic.routing_sources
+                if sources and traffic.sees(client.namespace) and _imports(client, traffic.namespace, host):
+                    group = virtual_service_rank(traffic.export_to, traffic.namespace, client.namespace)
+                    created = min(effective.create_times[name] for name in sources)
+                    yield (group, created), Routing(host, resource=sources[0], faults=traffic.faults)
 
 
 def _is_dangling(effective: Effective, client: ClientWorkload, port: int, routing: Routing) -> bool:

@@ -54,13 +54,36 @@ def test_every_option(ctl: Run, server: FakeServer) -> None:
     ]
 
 
-@pytest.mark.parametrize(("agrees", "code", "words"), [(True, 0, "yes"), (False, 4, "NO"), (None, 0, "no verdict")])
-def test_agreement(ctl: Run, server: FakeServer, agrees: bool | None, code: int, words: str) -> None:
-    """A probe that contradicts the policy exits with status 4; one without a verdict does not."""
-    server.answer("Probe", probed(agrees=agrees))
+@pytest.mark.parametrize(
+    ("agrees", "expected", "outcome", "code", "words"),
+    [
+        (True, "BLOCKED", "BLOCKED", 0, "yes"),
+        (False, "REGISTERED", "BLOCKED", 4, "NO"),
+        (None, "REGISTERED", "INCONCLUSIVE", 5, "unknown"),
+        (None, "REGISTERED", "UNREACHABLE", 5, "unknown"),
+        (None, "INCONCLUSIVE", "INCONCLUSIVE", 5, "unknown"),
+        (None, "INCONCLUSIVE", "REGISTERED", 0, "unknown"),
+    ],
+)
+def test_agreement(
+    ctl: Run, server: FakeServer, agrees: bool | None, expected: str, outcome: str, code: int, words: str
+) -> None:
+    """A probe that contradicts the policy exits with status 4, one that can't tell with 5; if the policy predicts
+    nothing, there is nothing to contradict."""
+    reply = probed(agrees=agrees)
+    reply.expected.outcome = ProbeResponse.Outcome.Value(expected)
+    reply.outcome = ProbeResponse.Outcome.Value(outcome)
+    server.answer("Probe", reply)
     done = ctl("probe", URL, "--from", "local")
     assert done.code == code
     assert f"agrees {words}" in done.out
+
+
+def test_alternatives(ctl: Run, server: FakeServer) -> None:
+    """All outcomes that agree are shown."""
+    expected = ProbeResponse.Expectation(outcome=ProbeResponse.FAULTED, also=[ProbeResponse.REGISTERED])
+    server.answer("Probe", ProbeResponse(outcome=ProbeResponse.REGISTERED, expected=expected, agrees=True))
+    assert "expected FAULTED or REGISTERED by default   agrees yes" in ctl("probe", URL, "--from", "local").out
 
 
 def test_json(ctl: Run, server: FakeServer) -> None:

@@ -150,14 +150,18 @@ def test_our_own_routes_come_first() -> None:
     """If we may route, we need nothing from the owner's routes."""
     slow = entry("bank", traffic=TrafficSettings(timeout=1.0))
     names = [route["name"] for route in merged(observe(virtual_service("theirs", HOST)), slow, BROKEN)["spec"]["http"]]
-    assert names == ["fault-default.broken", f"egress-{HOST}/fallback"]
+    assert names == [f"fault-default.broken=egress-{HOST}/fallback"]
+    some = fault("some", ports=(80,))
+    names = [route["name"] for route in merged(observe(virtual_service("theirs", HOST)), slow, some)["spec"]["http"]]
+    assert names == ["fault-default.some", f"egress-{HOST}/fallback"]
 
 
 def test_with_several_hosts_only_one_gets_the_fault() -> None:
     """By the authority of a request; faults for two hosts coexist."""
     theirs = virtual_service("theirs", HOST)
     theirs.content["hosts"].append("coin.example.com")
-    part = merged(observe(theirs), BANK, BROKEN, fault("slow", host="coin.example.com"))
+    coin = entry("coin", hosts=("coin.example.com",))
+    part = merged(observe(theirs), BANK, coin, BROKEN, fault("slow", host="coin.example.com"))
     conditions = {each["name"]: each["match"] for each in part["spec"]["http"]}
     assert conditions == {
         "fault-default.broken": [{"authority": {"regex": r"bank\.example\.com(:\d+)?"}}],
@@ -165,6 +169,30 @@ def test_with_several_hosts_only_one_gets_the_fault() -> None:
     }
     ends = json.loads(part["metadata"]["annotations"][FAULT_EXPIRY_ANNOTATION])
     assert ends.keys() == conditions.keys()
+
+
+def test_a_fault_for_one_namespace_in_an_object_that_others_see() -> None:
+    """A fault of a namespace without an entry for the host affects no other namespace."""
+    part = merged(observe(virtual_service("theirs", HOST)), BANK, fault("mine", namespace="shop"))
+    assert [each["match"] for each in part["spec"]["http"]] == [[{"sourceNamespace": "shop"}]]
+    elsewhere = fault("mine", namespace="shop", source_namespace="lab")
+    assert reasons(projected(cluster(OWNER), observe(virtual_service("theirs", HOST)), BANK, elsewhere)) == {}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "wins"),
+    [
+        (virtual_service("theirs", HOST, age=1), False),
+        (virtual_service("theirs", HOST, age=1, spec={"exportTo": ["."]}), True),
+        (virtual_service("theirs", HOST, age=1, namespace="shop", spec={"exportTo": ["default"]}), True),
+        (virtual_service("theirs", HOST, age=1, namespace="shop", spec={"exportTo": ["lab"]}), False),
+    ],
+)
+def test_a_younger_one_that_istio_prefers(theirs: Any, wins: bool) -> None:
+    """One that is exported less far than the managed one, which is exported to all."""
+    ours = virtual_service(f"egress-{HOST}", HOST, managed=True, age=5)
+    expected = {"broken": "FOREIGN_OWNER"} if wins else {}
+    assert reasons(projected(cluster(), observe(ours, theirs), BANK, BROKEN)) == expected
 
 
 def test_a_foreign_route_with_one_of_our_names() -> None:

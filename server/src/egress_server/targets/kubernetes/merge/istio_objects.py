@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject
+from egress_server.domain.render.route_names import without_fault
 from egress_server.targets.kubernetes.api.client import FIELD_MANAGER, ApiClient, Object
 from egress_server.targets.kubernetes.api.errors import ApiError
 from egress_server.targets.kubernetes.api.kinds import ApiKind
@@ -139,7 +140,9 @@ def foreign_routes(content: Mapping[str, Any], spec: Spec | None) -> list[dict[s
 
 
 def _names(spec: Spec) -> frozenset[str]:
-    return frozenset(route["name"] for route in spec["http"])
+    """Those of our routes, also once an expired fault has been removed from them."""
+    names = [route["name"] for route in spec["http"]]
+    return frozenset(name for each in names for name in (each, without_fault(each)) if name)
 
 
 def _with_routes(raw: Object, http: list[Any], expiry: str | None) -> Object:

@@ -105,11 +105,16 @@ class Observation:
             return ""
         return f"istiod does not read namespace {namespace}: no discoverySelectors of MeshConfig match its labels"
 
-    def is_visible(self, virtual_service: CachedObject, namespace: str) -> bool:
-        """Whether a VirtualService is visible to workloads in `namespace`."""
-        default = self.mesh_settings.default_virtual_service_export_to or ("*",)
-        to = virtual_service.content.get("exportTo") or default
-        return "*" in to or namespace in to or ("." in to and virtual_service.key.namespace == namespace)
+    def export_to(self, item: CachedObject) -> Sequence[str]:
+        """What a VirtualService or DestinationRule is exported to; MeshConfig has the default."""
+        mesh, is_rule = self.mesh_settings, item.key.kind == "DestinationRule"
+        default = mesh.default_destination_rule_export_to if is_rule else mesh.default_virtual_service_export_to
+        return item.content.get("exportTo") or default or ("*",)
+
+    def is_visible(self, item: CachedObject, namespace: str) -> bool:
+        """Whether a VirtualService or DestinationRule is visible to workloads in `namespace`."""
+        to = self.export_to(item)
+        return "*" in to or namespace in to or ("." in to and item.key.namespace == namespace)
 
     def managed(self, key: ObjectKey) -> CachedObject | None:
         """A managed object."""

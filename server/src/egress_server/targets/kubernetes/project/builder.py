@@ -73,6 +73,13 @@ class ProjectionBuilder:
             f"run: egressctl cluster adopt {self.cluster.id} {name}",
         )
 
+    def add_unless_named(self, obj: IstioObject) -> None:
+        """The cluster should hold it, unless an unmanaged object has its name."""
+        if namesake := self.foreign_namesake(obj):
+            self.reject_foreign(obj, namesake, "has this name and is not managed by mesh-egress")
+        else:
+            self.add(obj)
+
     def foreign_virtual_services(self, host: str) -> Sequence[CachedObject]:
         """The unmanaged VirtualServices for a host that apply to sidecars, oldest first."""
         return self._foreign_virtual_services.get(host, ())
@@ -101,3 +108,9 @@ class ProjectionBuilder:
 def managed_object(obj: IstioObject, **spec: object) -> IstioObject:
     """A managed object with other fields in its spec."""
     return {**obj, "metadata": {**obj["metadata"], "labels": dict(MANAGED_BY)}, "spec": {**obj["spec"], **spec}}
+
+
+def exported_to(obj: IstioObject) -> set[str]:
+    """The namespaces that a rendered object is exported to; empty if to all."""
+    namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
+    return set() if "*" in export_to else {namespace if to == "." else to for to in export_to}

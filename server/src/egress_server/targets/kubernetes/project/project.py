@@ -9,6 +9,7 @@ from egress_server.ports.target import Projection
 from egress_server.targets.kubernetes.merge.owned_fields import fields_object
 from egress_server.targets.kubernetes.observe.observation import Observation
 from egress_server.targets.kubernetes.project.builder import ProjectionBuilder
+from egress_server.targets.kubernetes.project.destination_rules import project_destination_rule
 from egress_server.targets.kubernetes.project.interceptions import project_interceptions
 from egress_server.targets.kubernetes.project.outbound_policies import project_mesh_config, project_sidecars
 from egress_server.targets.kubernetes.project.virtual_services import project_virtual_service
@@ -27,6 +28,8 @@ def project(objects: Sequence[IstioObject], cluster: Cluster, observed: Observat
             interceptions.append(obj)
         elif obj["kind"] == "VirtualService":
             project_virtual_service(builder, obj)
+        elif obj["kind"] == "DestinationRule":
+            project_destination_rule(builder, obj)
         else:
             _project_entry(builder, obj)
     project_sidecars(builder, sidecars)
@@ -35,7 +38,6 @@ def project(objects: Sequence[IstioObject], cluster: Cluster, observed: Observat
 
 
 def _project_entry(builder: ProjectionBuilder, obj: IstioObject) -> None:
-    """A ServiceEntry or DestinationRule."""
     if not builder.accepts(obj):
         return
     if obj["spec"].get("resolution") == "DYNAMIC_DNS" and not builder.observed.dynamic_dns:
@@ -43,9 +45,7 @@ def _project_entry(builder: ProjectionBuilder, obj: IstioObject) -> None:
         builder.reject(obj, UNSUPPORTED, f"resolution DYNAMIC_DNS requires Istio 1.31; this cluster has {version}")
         return
     namesake = builder.foreign_namesake(obj)
-    if namesake is None:
-        builder.add(obj)
-    elif builder.is_adopted(namesake.key):
+    if namesake and builder.is_adopted(namesake.key):
         builder.add(fields_object(key_of(obj), resource_of(obj), obj["spec"], forced=True))
     else:
-        builder.reject_foreign(obj, namesake, "has this name and is not managed by mesh-egress")
+        builder.add_unless_named(obj)

@@ -1,19 +1,21 @@
-"""Routes and faults as VirtualServices: for each host Istio uses the oldest one that is visible to sidecars."""
+"""Routes and faults as VirtualServices: of several for a host that a sidecar sees, Istio uses one."""
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from egress_server.domain.istio.manifest import full_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
+from egress_server.domain.render.host_traffic import virtual_service_rank
 from egress_server.domain.render.match import combined
-from egress_server.domain.render.virtual_service import SETTINGS
+from egress_server.domain.render.route_names import in_foreign_object, own_name, without_fault
+from egress_server.domain.render.virtual_service import only_injects_faults
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.last_applied import object_name
 from egress_server.targets.kubernetes.merge.istio_objects import foreign_routes
 from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER, fields_object
-from egress_server.targets.kubernetes.project.builder import ProjectionBuilder
+from egress_server.targets.kubernetes.project.builder import ProjectionBuilder, exported_to
 
 Route = Mapping[str, Any]
 Match = Mapping[str, Any]
@@ -35,11 +37,22 @@ def faulted_routes(
             matches = _all_matches(fault.get("match") or _ANY, route.get("match") or _ANY)
             if not matches:
                 continue
-            name = fault["name"] + (f"/their-{number}" if number else "")
+            name = own_name(fault["name"]) + (f"/their-{number}" if number else "")
             routes.append(_faulted(name, fault, route, matches))
             ending[name] = ends[fault["name"]]
             number += 1
     return routes, ending
+
+
+def for_clients(route: Route, clients: Collection[str]) -> dict[str, Any]:
+    """The route restricted to workloads of these namespaces, for a VirtualService that others see too."""
+    matches = [
+        {**match, "sourceNamespace": client}
+        for match in route.get("match") or _ANY
+        for client in sorted(clients)
+        if match.get("sourceNamespace", client) == client
+    ]
+    return {**route, "match": matches}
 
 
 def for_host(route: Route, host: str) -> dict[str, Any]:
@@ -66,10 +79,7 @@ def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> Non
         return
     owner = _owner(builder, obj)
     if owner is None:
-        if namesake := builder.foreign_namesake(obj):
-            builder.reject_foreign(obj, namesake, "has this name and is not managed by mesh-egress")
-        else:
-            builder.add(obj)
+        builder.add_unless_named(obj)
     elif builder.is_adopted(owner.key):
         _merge(builder, obj, owner)
     else:
@@ -77,14 +87,17 @@ def project_virtual_service(builder: ProjectionBuilder, obj: IstioObject) -> Non
 
 
 def _owner(builder: ProjectionBuilder, obj: IstioObject) -> CachedObject | None:
-    """The oldest foreign VirtualService that sidecars in our namespace use for the host, unless our own is older."""
+    """The oldest foreign VirtualService for the host that is older than the managed one, or that Istio prefers to it,
+    for some of its clients. If that is exported to all, those in its own namespace are considered."""
     ours = builder.observed.managed(key_of(obj))
-    namespace = obj["metadata"]["namespace"]
+    namespace, export_to = obj["metadata"]["namespace"], obj["spec"]["exportTo"]
     for other in builder.foreign_virtual_services(full_name(obj["spec"]["hosts"][0], namespace)):
-        if ours is not None and ours.age < other.age:
-            return None
-        if builder.observed.is_visible(other, namespace):
-            return other
+        theirs, their_namespace = builder.observed.export_to(other), other.key.namespace
+        for client in exported_to(obj) or {namespace}:
+            rank = virtual_service_rank(theirs, their_namespace, client)
+            preferred = rank < virtual_service_rank(export_to, namespace, client)
+            if builder.observed.is_visible(other, client) and (ours is None or other.age < ours.age or preferred):
+                return other
     return None
 
 
@@ -93,6 +106,8 @@ def _merge(builder: ProjectionBuilder, obj: IstioObject, owner: CachedObject) ->
     saved = builder.observed.saved.get(owner.key)
     foreign = foreign_routes(owner.content, saved.spec if saved else None)
     http, ends = _routes(obj, owner, foreign)
+    if not http:
+        return
     if {route.get("name") for route in foreign} & {route["name"] for route in http}:
         builder.reject(obj, FOREIGN_OWNER, f"{object_name(owner.key)} already has a route with one of our names")
         return
@@ -112,14 +127,17 @@ def _routes(
     ourselves, our routes are used as they are."""
     host, ours = obj["spec"]["hosts"][0], obj["spec"]["http"]
     ends: dict[str, str] = json.loads(obj["metadata"]["annotations"].get(FAULT_EXPIRY_ANNOTATION, "{}"))
-    plain = [route for route in ours if "fault" not in route]
-    if foreign and len(plain) == 1 and not plain[0].keys() & {"match", *SETTINGS}:
+    if foreign and only_injects_faults(obj):
         ours, ends = faulted_routes([route for route in ours if "fault" in route], foreign, ends)
     if owner.content["hosts"] != [host]:
         ours = [restricted for route in ours if (restricted := for_host(route, host))["match"]]
-    return [route if "fault" in route or route["name"] in ends else _named(route, host) for route in ours], ends
+    if clients := exported_to(obj):
+        ours = [restricted for route in ours if (restricted := for_clients(route, clients))["match"]]
+    names = {route["name"]: _named(route["name"], host) for route in ours}
+    renamed = [{**route, "name": names[route["name"]]} for route in ours]
+    return renamed, {names[name]: end for name, end in ends.items() if name in names}
 
 
-def _named(route: dict[str, Any], host: str) -> dict[str, Any]:
-    """Under a name that no foreign route has."""
-    return {**route, "name": f"egress-{host}/{route['name']}"}
+def _named(name: str, host: str) -> str:
+    """A name that no foreign route has."""
+    return in_foreign_object(name, host) if without_fault(name) else name
