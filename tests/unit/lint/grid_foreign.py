@@ -287,7 +287,7 @@ RESTARTS = [
     on_east("the whole mesh", interception(), STALE, **BUSY),
     on_east("a namespace", interception(scope=Scope("shop")), STALE, **BUSY),
     on_east("some of its workloads", interception(scope=Scope("shop", {"a": "b"})), STALE, **BUSY),
-    on_east("an empty namespace", interception(scope=Scope("prod")), **BUSY),
+    on_east("an empty namespace", interception(scope=Scope("prod")), "EGR0312 scope.namespace", **BUSY),
 ]
 
 

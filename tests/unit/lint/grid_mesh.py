@@ -5,11 +5,18 @@ from typing import Any
 
 from egress_server.domain.istio.destination_rule import DestinationRuleSpec, TlsMode, TrafficPolicy
 from egress_server.domain.istio.mesh_config import MeshSettings
-from egress_server.domain.model.resources import Endpoint, Resolution, TlsOrigination, TrafficSettings
+from egress_server.domain.model.resources import (
+    ConnectionLimits,
+    Endpoint,
+    OutboundPolicy,
+    Resolution,
+    TlsOrigination,
+    TrafficSettings,
+)
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import ForeignDestinationRule, IgnoredObject
-from tests.support.inventories import BEFORE, inventory, kubernetes
-from tests.support.meshes import entry, interception, policy, ports, selector
+from tests.support.inventories import BEFORE, inventory, kubernetes, sidecar
+from tests.support.meshes import entry, fault, interception, policy, ports, selector
 from tests.unit.lint.cases import Case, case
 from tests.unit.lint.grid_foreign import METADATA, on_east
 
@@ -170,7 +177,68 @@ REVISIONS = [
     ),
 ]
 
+LIMITED = replace(BANK, traffic=TrafficSettings(connection_limits=ConnectionLimits(5)))
+TAKEN, NONE = "EGR0715 hosts[0]", TlsMode.DISABLE
+OWNERS = [
+    on_east("limits and a rule for the host", LIMITED, TAKEN, **rule("bank.example.com", NONE)),
+    on_east("limits and a rule of another namespace", LIMITED, **rule("bank.example.com", NONE, namespace="lab")),
+    on_east("limits and a rule for a wildcard", LIMITED, **rule("*.example.com", NONE)),
+    on_east("no settings and a rule for the host", BANK, **rule("bank.example.com", NONE)),
+    on_east(
+        "limits and an adopted rule",
+        LIMITED,
+        cluster=kubernetes(adopted=("DestinationRule/prod/theirs",)),
+        **rule("bank.example.com", NONE),
+    ),
+]
+
+WORKLOADS: dict[str, Any] = {"workloads": {"shop": 3}}
+EMPTY = "EGR0312 scope.namespace"
+SCOPES = [
+    on_east("a policy for a namespace without workloads", LOCAL, EMPTY, there=[BANK, METADATA], **WORKLOADS),
+    on_east("an interception for one", interception(scope=Scope("prod")), EMPTY, **WORKLOADS),
+    on_east("a fault for one", fault(source_namespace="lab"), "EGR0312 source_namespace", there=[BANK], **WORKLOADS),
+    on_east("a fault for all", fault(), there=[BANK], **WORKLOADS),
+    on_east("a policy for one with workloads", LOCAL, there=[BANK, METADATA], workloads={"prod": 1}),
+    on_east("a policy before workloads are reported", LOCAL, there=[BANK, METADATA]),
+    on_east("one that a second cluster may have", LOCAL, there=[BANK, METADATA, kubernetes("west")], **WORKLOADS),
+]
+
+
+def for_labels(mode: str, id_: str, **labels: str) -> OutboundPolicy:
+    """A policy for workloads of prod with these labels."""
+    return policy(mode, id_, scope=Scope("prod", labels))
+
+
+A, WEB = for_labels("REGISTRY_ONLY", "a", app="a"), for_labels("ALLOW_ANY", "web", tier="web")
+DATABASE = entry("db", ports=ports("3306:TCP"), addresses=("203.0.113.9",))
+BOTH = "EGR0310 scope.match_labels"
+LABELS = [
+    case("two labels that a workload may have", [A, DATABASE], WEB, BOTH),
+    case("the same in the other order", [WEB, DATABASE], A, BOTH),
+    case("one of two labels", [A, DATABASE], for_labels("ALLOW_ANY", "web", app="a", tier="web"), BOTH),
+    case("two values of one label", [A, DATABASE], for_labels("ALLOW_ANY", "b", app="b")),
+    case("two labels with one mode", [A, DATABASE], for_labels("REGISTRY_ONLY", "web", tier="web")),
+    case(
+        "two labels in two namespaces", [A, DATABASE], policy("ALLOW_ANY", "web", scope=Scope("lab", {"tier": "web"}))
+    ),
+    on_east(
+        "an unmanaged Sidecar with another label",
+        WEB,
+        BOTH,
+        there=[DATABASE],
+        sidecars=(sidecar(namespace="prod", match_labels={"app": "a"}, mode="REGISTRY_ONLY"),),
+    ),
+    on_east(
+        "an unmanaged Sidecar with another value",
+        WEB,
+        there=[DATABASE],
+        sidecars=(sidecar(namespace="prod", match_labels={"tier": "db"}, mode="REGISTRY_ONLY"),),
+    ),
+]
+
 GONE = inventory(ignored_namespaces=("prod",))
 FORGOTTEN: list[Case] = [case("a cluster that is gone", [], BANK, inventories=[GONE])]
 
 CASES = [*NAMESPACES, *RULES, *VISIBILITY, *DNS_CAPTURE, *RANGES, *REVISIONS, *FORGOTTEN]
+CASES += [*OWNERS, *SCOPES, *LABELS]

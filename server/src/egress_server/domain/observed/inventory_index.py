@@ -63,6 +63,7 @@ class Inventories(Mapping[str, Inventory]):
         self._ignored: _Index[str, bool] = _Index()
         self._visibility: _Index[str, str] = _Index()
         self._other_revisions: _Index[str, tuple[IgnoredObject, ...]] = _Index()
+        self._labelled: _Index[str, tuple[ForeignSidecar, ...]] = _Index()
         self._rules: _Index[str, tuple[ForeignDestinationRule, ...]] = _Index()
         for record in records:
             self.put(record)
@@ -102,6 +103,8 @@ class Inventories(Mapping[str, Inventory]):
         self._visibility.put(cluster, private | dict.fromkeys(record.mesh.hidden_namespaces, "to no workloads"))
         ignored = (each for each in record.ignored if each.namespace not in record.ignored_namespaces)
         self._other_revisions.put(cluster, _grouped((each.namespace, each) for each in ignored))
+        labelled = (sidecar for sidecar in record.sidecars if sidecar.match_labels)
+        self._labelled.put(cluster, _grouped((sidecar.namespace, sidecar) for sidecar in labelled))
         self._rules.put(cluster, _grouped((rule.spec.host, rule) for rule in record.destination_rules))
 
     def drop(self, cluster: str) -> None:
@@ -149,6 +152,10 @@ class Inventories(Mapping[str, Inventory]):
     def of_other_revisions(self, namespace: str) -> Mapping[str, tuple[IgnoredObject, ...]]:
         """The objects in `namespace` that are labelled for another revision of istiod, by cluster."""
         return self._other_revisions.row(namespace)
+
+    def labelled_sidecars(self, namespace: str) -> Mapping[str, tuple[ForeignSidecar, ...]]:
+        """The foreign Sidecars for workloads with certain labels in `namespace`, by cluster."""
+        return self._labelled.row(namespace)
 
     def destination_rules(self, host: str) -> Mapping[str, tuple[ForeignDestinationRule, ...]]:
         """The foreign DestinationRules for exactly `host`, by cluster."""
