@@ -3,8 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from egress_server.domain.istio.destination_rule import DestinationRuleSpec
+from egress_server.domain.istio.virtual_service import ConnectionRule, HttpRule, RouteTarget, VirtualServiceSpec
 from egress_server.domain.model.clusters import Cluster, KubernetesTarget, Orders
 from egress_server.domain.observed.inventory import (
+    ForeignDestinationRule,
     ForeignEntry,
     ForeignSidecar,
     ForeignVirtualService,
@@ -41,9 +44,28 @@ def foreign(id_: str = "bank", *, born: datetime = BEFORE, owner: str = "helm", 
     return ForeignEntry(entry(id_, **fields), born, owner)
 
 
-def routes(*hosts: str, namespace: str = "shop", born: datetime = BEFORE, **fields: Any) -> ForeignVirtualService:
-    """A foreign VirtualService."""
-    return ForeignVirtualService(namespace, "theirs", hosts, born, **{"owner": "helm", **fields})
+def routes(
+    *hosts: str,
+    namespace: str = "shop",
+    born: datetime = BEFORE,
+    http: tuple[HttpRule, ...] | None = None,
+    tls: tuple[ConnectionRule, ...] = (),
+    tcp: tuple[ConnectionRule, ...] = (),
+    **fields: Any,
+) -> ForeignVirtualService:
+    """A foreign VirtualService, by default with one rule that leads to its first host."""
+    if http is None:
+        http = (HttpRule(route=(RouteTarget(hosts[0]),)),) if hosts and not (tls or tcp) else ()
+    gateways = () if fields.get("mesh", True) else ("shop/edge",)
+    spec = VirtualServiceSpec(hosts, gateways, fields.get("export_to", ()), http, tls, tcp)
+    return ForeignVirtualService(namespace, "theirs", hosts, born, **{"owner": "helm", "spec": spec, **fields})
+
+
+def destination_rule(
+    host: str, *, namespace: str = "default", born: datetime = BEFORE, name: str = "theirs", **spec: Any
+) -> ForeignDestinationRule:
+    """A foreign DestinationRule."""
+    return ForeignDestinationRule(namespace, name, born, DestinationRuleSpec(host, **spec), "helm")
 
 
 def sidecar(*egress_hosts: str, namespace: str = "default", born: datetime = BEFORE, **fields: Any) -> ForeignSidecar:

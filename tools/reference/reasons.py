@@ -83,6 +83,7 @@ STATUSES = {
     "INTERNAL": "An internal error in the applier. Its log has the details. Retried.",
     "ISTIOD_DEBOUNCING": "Other clients write so often that istiod delays its push. Verification waits.",
     "MASS_DELETION": "A guard holds the cluster: it would lose many objects. See `egressctl cluster approve`.",
+    "NAMESPACE_IGNORED": "MeshConfig's discoverySelectors leave the namespace out: istiod would not read the object.",
     "NAMESPACE_MISSING": "The namespace of the policy does not exist on the cluster. Applied once it does.",
     "NOT_BACK": "A restarted workload did not become ready in time, so the restart stopped there.",
     "NOT_FOUND": "The workload to restart does not exist.",

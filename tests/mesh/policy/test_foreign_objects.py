@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import yaml
@@ -12,6 +12,7 @@ from egress import EgressClient, ProbeResponse
 from tests.mesh.harness.cluster.istio_objects import (
     Object,
     abort,
+    answering_filter,
     apply,
     delete,
     entry,
@@ -219,6 +220,29 @@ def test_a_mesh_policy_that_is_held_in_part(egressd: Egressd, mesh: Mesh, curl: 
     case = Case("", [], [], {HTTP: ("BLOCKED", POLICY, 502)}, frozenset({"EGR0606"}))
     _explained(egressd, mesh, case)
     _seen(egressd, mesh, curl, case)
+
+
+def test_istiod_reads_nothing_where_discovery_leaves_out_a_namespace(
+    egressd: Egressd, mesh: Mesh, curl: Workload
+) -> None:
+    """A foreign entry there does not count, and a managed one fails with the reason."""
+    read = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["default", "istio-system"]}
+    mesh.set_mesh_config(discoverySelectors=[{"matchExpressions": [read]}])
+    case = Case("", [THEIRS], [], {HTTP: ("BLOCKED", POLICY, 0)})  # nothing makes port 80 HTTP
+    apply(mesh, *case.theirs)
+    CLOSED(egressd.client)
+    _explained(egressd, mesh, case)
+    _seen(egressd, mesh, curl, case)
+    managed_entry(namespace="shop")(egressd.client)
+    _explained(egressd, mesh, replace(case, codes=frozenset({"EGR0606"})))
+
+
+def test_an_envoy_filter_may_change_the_answer(egressd: Egressd, mesh: Mesh, curl: Workload) -> None:
+    """Explain warns of it, and the sidecar answers requests to a registered host itself."""
+    apply(mesh, THEIRS, answering_filter("theirs", 418))
+    case = Case("", [], [], {HTTP: ("REGISTERED", "ServiceEntry/shop/theirs", 418)}, frozenset({"EGR0609"}))
+    _explained(egressd, mesh, case)
+    curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 418, "the filter's answer")
 
 
 def _explained(egressd: Egressd, mesh: Mesh, case: Case) -> None:

@@ -3,7 +3,15 @@
 import json
 from typing import Any
 
-from tests.mesh.harness.cluster.istio_objects import apply, delete, entry, service, sidecar, virtual_service
+from tests.mesh.harness.cluster.istio_objects import (
+    answering_filter,
+    apply,
+    delete,
+    entry,
+    service,
+    sidecar,
+    virtual_service,
+)
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.coverage import covers
 from tests.mesh.harness.run.run import eventually
@@ -89,6 +97,15 @@ def test_a_sidecar_hides_an_entry(mesh: Mesh, curl: Workload) -> None:
     passes(curl)
     apply(mesh, sidecar("own", "*/*", f"~shop/{HOST}", mode="REGISTRY_ONLY"))
     blocked(curl)
+
+
+@covers("EGR0609")
+def test_an_envoy_filter_changes_the_answer(mesh: Mesh, curl: Workload) -> None:
+    """Whatever entries and routes say."""
+    apply(mesh, entry("a", HOST, at=AT))
+    passes(curl)
+    apply(mesh, answering_filter("theirs", 418))
+    curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 418, "the filter's answer")
 
 
 @covers("EGR0703")

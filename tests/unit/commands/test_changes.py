@@ -10,6 +10,7 @@ from egress_server.commands.changes.history import (
     ListChanges,
     ListRollouts,
     WaitChange,
+    WaitResult,
     get_change,
     list_changes,
     list_rollouts,
@@ -208,7 +209,7 @@ async def test_a_wait_ends_when_the_last_cluster_holds_the_change() -> None:
     assert not task.done()
     world.replica.report(applied("west", 9))
     waited = await task
-    assert waited.reached
+    assert waited.result is WaitResult.REACHED
     assert waited.behind == ()
     assert [r.state for r in waited.state.rollouts] == [RolloutState.APPLIED] * 2
     assert world.replica.watchers == 0
@@ -224,7 +225,7 @@ async def test_waiting_for_verified_takes_longer() -> None:
     await asyncio.sleep(1)
     assert not task.done()
     world.replica.report(applied("east", 4, verified=4))
-    assert (await task).reached
+    assert (await task).result is WaitResult.REACHED
 
 
 @virtual_time
@@ -235,7 +236,7 @@ async def test_at_the_timeout_it_says_how_far_it_has_come() -> None:
     begin = asyncio.get_running_loop().time()
     waited = await wait_change(world.services, CALLER, waiting(4, timeout=20))
     assert asyncio.get_running_loop().time() - begin == pytest.approx(20)
-    assert not waited.reached
+    assert waited.result is WaitResult.TIMED_OUT
     assert [(r.cluster.id, r.state.value) for r in waited.behind] == [("west", "PENDING")]
     assert world.replica.watchers == 0
 
@@ -290,7 +291,7 @@ async def test_a_stop_ends_the_wait() -> None:
     begin = asyncio.get_running_loop().time()
     world.services.end_streams()
     for waited in (await task, await wait_change(world.services, CALLER, waiting(4, timeout=600))):
-        assert not waited.reached
+        assert waited.result is WaitResult.TIMED_OUT
         assert [r.cluster.id for r in waited.behind] == ["west"]
     assert asyncio.get_running_loop().time() == begin
     assert world.replica.watchers == 0
@@ -302,17 +303,30 @@ async def test_a_stop_at_the_end_of_a_wait() -> None:
     world = bank_world()
     task = asyncio.create_task(wait_change(world.services, CALLER, waiting(4, timeout=5)))
     asyncio.get_running_loop().call_later(5, world.services.end_streams)
-    assert not (await task).reached
+    assert (await task).result is WaitResult.TIMED_OUT
 
 
 @pytest.mark.parametrize("timeout", [0, 30])
 async def test_what_is_reached_is_told_at_once(timeout: float) -> None:
-    """Also without any time, and if no cluster is concerned."""
+    """Also without any time."""
     world = bank_world()
     world.replica.report(applied("east", 4))
     world.replica.report(applied("west", 4))
-    assert (await wait_change(world.services, CALLER, waiting(4, timeout=timeout))).reached
-    assert (await wait_change(World.of(BANK).services, CALLER, waiting(2, timeout=timeout))).reached
+    waited = await wait_change(world.services, CALLER, waiting(4, timeout=timeout))
+    assert waited.result is WaitResult.REACHED
+
+
+@virtual_time
+@pytest.mark.parametrize("verified", [False, True])
+async def test_a_change_that_matches_no_cluster_is_not_waited_for(verified: bool) -> None:
+    """It is neither applied nor verified, whatever happens later, so the wait ends at once."""
+    elsewhere = replace(BANK, cluster_selector=ClusterSelector(("west",)))
+    for world in (World.of(BANK), World.of(cluster("east"), elsewhere)):
+        begin = asyncio.get_running_loop().time()
+        revision = world.replica.snapshot.revision
+        waited = await wait_change(world.services, CALLER, waiting(revision, verified=verified, timeout=600))
+        assert asyncio.get_running_loop().time() == begin
+        assert (waited.result, waited.behind, waited.state.rollouts) == (WaitResult.NO_CLUSTERS, (), ())
 
 
 @virtual_time
@@ -325,5 +339,5 @@ async def test_a_superseded_change_is_waited_for_no_longer() -> None:
     for id_ in ("east", "west"):
         world.replica.report(applied(id_, 5))
     waited = await task
-    assert waited.reached
+    assert waited.result is WaitResult.REACHED
     assert {r.state for r in waited.state.rollouts} == {RolloutState.SUPERSEDED}

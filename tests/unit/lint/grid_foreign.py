@@ -287,7 +287,7 @@ RESTARTS = [
     on_east("the whole mesh", interception(), STALE, **BUSY),
     on_east("a namespace", interception(scope=Scope("shop")), STALE, **BUSY),
     on_east("some of its workloads", interception(scope=Scope("shop", {"a": "b"})), STALE, **BUSY),
-    on_east("an empty namespace", interception(scope=Scope("prod")), "EGR0312 scope.namespace", **BUSY),
+    on_east("an empty namespace", interception(scope=Scope("prod")), **BUSY),
 ]
 
 
@@ -326,37 +326,37 @@ KNOWING = [
         "EGR0202 host",
         inventories=[inventory(entries=(THEIRS,))],
     ),
-    on_east("exported to a namespace that is there", entry("a", export_to=("lab",)), namespaces=("lab",)),
+    on_east("exported to a namespace that is there", entry("a", export_to=("lab",)), namespaces=("default", "lab")),
     on_east(
         "exported to one of two that is there",
         entry("a", export_to=("lba", "lab")),
         "EGR0120 export_to[0]",
-        namespaces=("lab",),
+        namespaces=("default", "lab"),
     ),
     on_east(
         "exported to itself and to one that is not there",
         entry("a", export_to=(".", "x")),
         "EGR0120 export_to[1]",
-        namespaces=("lab",),
+        namespaces=("default", "lab"),
     ),
     on_east(
         "exported to one that a policy names",
         entry("a", export_to=(".", "x")),
         there=[policy("ALLOW_ANY", scope=Scope("x"))],
-        namespaces=("lab",),
+        namespaces=("default", "lab"),
     ),
     on_east(
         "exported to one that an unreported cluster may have",
         entry("a", export_to=(".", "x")),
         there=[WEST],
-        namespaces=("lab",),
+        namespaces=("default", "lab"),
     ),
     on_east(
         "exported to one that no cluster of the entry has",
         entry("a", export_to=(".", "x"), cluster_selector=selector("east")),
         "EGR0120 export_to[1]",
         there=[WEST],
-        namespaces=("lab",),
+        namespaces=("default", "lab"),
     ),
     on_east("exported before namespaces are known", entry("a", export_to=(".", "x"))),
 ]

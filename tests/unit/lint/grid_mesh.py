@@ -192,15 +192,24 @@ OWNERS = [
     ),
 ]
 
-WORKLOADS: dict[str, Any] = {"workloads": {"shop": 3}}
+WORKLOADS: dict[str, Any] = {"workloads": {"shop": 3}, "namespaces": ("default", "lab", "prod", "shop")}
 EMPTY = "EGR0312 scope.namespace"
 SCOPES = [
     on_east("a policy for a namespace without workloads", LOCAL, EMPTY, there=[BANK, METADATA], **WORKLOADS),
     on_east("an interception for one", interception(scope=Scope("prod")), EMPTY, **WORKLOADS),
     on_east("a fault for one", fault(source_namespace="lab"), "EGR0312 source_namespace", there=[BANK], **WORKLOADS),
     on_east("a fault for all", fault(), there=[BANK], **WORKLOADS),
-    on_east("a policy for one with workloads", LOCAL, there=[BANK, METADATA], workloads={"prod": 1}),
+    on_east(
+        "a policy for one with workloads", LOCAL, there=[BANK, METADATA], **{**WORKLOADS, "workloads": {"prod": 1}}
+    ),
     on_east("a policy before workloads are reported", LOCAL, there=[BANK, METADATA]),
+    on_east(
+        "a policy for a namespace that does not exist",
+        LOCAL,
+        "EGR0505 scope.namespace",
+        there=[BANK, METADATA],
+        **{**WORKLOADS, "namespaces": ("shop",)},
+    ),
     on_east("one that a second cluster may have", LOCAL, there=[BANK, METADATA, kubernetes("west")], **WORKLOADS),
 ]
 

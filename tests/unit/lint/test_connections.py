@@ -13,7 +13,7 @@ from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.findings import Finding
 from egress_server.domain.model.resources import ConnectionLimits, Resource, TrafficSettings
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
-from egress_server.domain.observed.inventory import Inventory, PolicyGap, PolicyGapKind
+from egress_server.domain.observed.inventory import Inventory, PolicyGap, PolicyGapKind, UnevaluatedObject
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.simulate.evaluate import Request, evaluate
 from tests.support.inventories import inventory, kubernetes, routes, sidecar
@@ -58,6 +58,7 @@ def row(text: str, there: list[Resource], *finds: str, to: Destination = HTTP, *
 UNSEEN, HIDDEN, TAKEN, INCOMPLETE = "EGR0601 url", "EGR0602 namespace", "EGR0603 url", "EGR0604 cluster"
 FOREIGN, NOT_HELD, PODS, NO_REQUESTS = "EGR0605 url", "EGR0606 cluster", "EGR0607 namespace", "EGR0608 url"
 METADATA, STRICT = "EGR0610 url", policy("REGISTRY_ONLY")
+OPAQUE, FILTER = "EGR0609 url", UnevaluatedObject("EnvoyFilter", "istio-system", "theirs", owner="helm")
 ROUTES = inventory(virtual_services=(routes(HOST),))
 OFFLINE = replace(SETTLED, phase=Phase.OFFLINE)
 SLOW = entry("bank", traffic=TrafficSettings(timeout=1.0))
@@ -109,6 +110,25 @@ ROWS = [
         to=Destination("http", "169.254.169.254", 80),
     ),
     row("another address", [STRICT], to=Destination("http", "203.0.113.9", 80)),
+    row("an EnvoyFilter", [BANK], OPAQUE, inventory=inventory(unevaluated=(FILTER,))),
+    row(
+        "an EnvoyFilter of another namespace",
+        [BANK],
+        inventory=inventory(unevaluated=(replace(FILTER, client_namespace="lab"),)),
+    ),
+    row(
+        "an EnvoyFilter for other workloads",
+        [BANK],
+        inventory=inventory(unevaluated=(replace(FILTER, match_labels={"app": "x"}),)),
+    ),
+    row(
+        "a route of the Gateway API", [BANK], OPAQUE, inventory=inventory(unevaluated=(replace(FILTER, hosts=(HOST,)),))
+    ),
+    row(
+        "a route of the Gateway API for another host",
+        [BANK],
+        inventory=inventory(unevaluated=(replace(FILTER, hosts=("shop.example.com",)),)),
+    ),
     row(
         "a Sidecar that allows any",
         [BANK],

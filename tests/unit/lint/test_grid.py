@@ -14,11 +14,22 @@ from tests.unit.lint import (
     grid_foreign,
     grid_mesh,
     grid_policies,
+    grid_selection,
     grid_traffic,
 )
 from tests.unit.lint.cases import Case
 
-GRIDS = (grid_captures, grid_entries, grid_exports, grid_faults, grid_foreign, grid_mesh, grid_policies, grid_traffic)
+GRIDS = (
+    grid_captures,
+    grid_entries,
+    grid_exports,
+    grid_faults,
+    grid_foreign,
+    grid_mesh,
+    grid_policies,
+    grid_selection,
+    grid_traffic,
+)
 CASES = [case for grid in GRIDS for case in grid.CASES]
 BLOCKED = [case for case in CASES if case.there and any(f.severity is Severity.ERROR for f in case.lint().findings)]
 

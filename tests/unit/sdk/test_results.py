@@ -113,6 +113,17 @@ def test_a_held_fault_that_does_not_come_about(fault_server: FakeServer) -> None
     assert "ClearFault" in calls(fault_server)
 
 
+def test_a_held_fault_that_no_cluster_has(fault_server: FakeServer) -> None:
+    """If no cluster matches, the block does not run; clearing a fault that no cluster has is not an error."""
+    nowhere = WaitChangeResponse(change=Change(revision=4), result=WaitChangeResponse.NO_CLUSTERS)
+    fault_server.answer("WaitChange", nowhere, nowhere)
+    with EgressClient(fault_server.target) as client:
+        held = client.fault("h", delay=1)
+        with pytest.raises(egress.FailedPrecondition, match=r"change 4 .* 0 clusters match"):
+            held.__enter__()
+    assert "ClearFault" in calls(fault_server)
+
+
 async def test_a_held_fault_async(fault_server: FakeServer) -> None:
     """The async client holds faults in the same way."""
     async with AsyncEgressClient(fault_server.target) as client:

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from egress_server.commands.changes.history import ChangePage, ChangeState, RolloutPage, Waited
+from egress_server.commands.changes.history import ChangePage, ChangeState, RolloutPage, Waited, WaitResult
 from egress_server.commands.clusters.clusters import FoundClusters
 from egress_server.commands.mutate import MutationOutcome, mutate
 from egress_server.commands.probe import JudgedAttempt, ProbeResult
@@ -270,11 +270,30 @@ def test_a_rollout_says_how_far_and_why() -> None:
 def test_a_wait_names_up_to_ten_that_are_behind() -> None:
     """However many there are."""
     behind = tuple(Rollout(cluster(f"c{i}"), RolloutState.PENDING) for i in range(12))
-    found = written("WaitChange", Waited(ChangeState(change(POLICY), behind), False, behind))
+    found = written("WaitChange", Waited(ChangeState(change(POLICY), behind), WaitResult.TIMED_OUT, behind))
     assert len(found["waitingFor"]) == 10
     assert found["change"]["summary"] == {"PENDING": 12}
     assert "reached" not in found
-    assert written("WaitChange", Waited(ChangeState(change(POLICY), ()), True, ()))["reached"] is True
+    assert found["result"] == "TIMED_OUT"
+
+
+def test_a_wait_that_ended_well() -> None:
+    """With what the verification leaves out."""
+    partly = Rollout(
+        cluster("east"), RolloutState.VERIFIED, problem=Problem("PARTLY_PROBED", "not probed: ports 3306 (TCP)")
+    )
+    rollouts = (Rollout(cluster("east"), RolloutState.VERIFIED), *[partly] * 12)
+    found = written("WaitChange", Waited(ChangeState(change(POLICY), rollouts), WaitResult.REACHED, ()))
+    assert (found["reached"], found["result"]) == (True, "REACHED")
+    assert len(found["partlyVerified"]) == 10
+    assert found["partlyVerified"][0]["error"]["reason"] == "PARTLY_PROBED"
+
+
+def test_a_wait_for_no_cluster() -> None:
+    """It is not reached: nothing is applied anywhere."""
+    found = written("WaitChange", Waited(ChangeState(change(POLICY), ()), WaitResult.NO_CLUSTERS, ()))
+    assert "reached" not in found
+    assert found["result"] == "NO_CLUSTERS"
 
 
 def probed(destination: Destination, evidence: Evidence, expected: Expectation, **attempt: Any) -> dict[str, Any]:

@@ -27,7 +27,8 @@ class ChangeMethods:
         """Waits until every affected cluster has applied a change, or until probes have verified it.
 
         `change` is a Change, a revision or a full name. When `timeout` (seconds, at most 600) expires, it returns the
-        state reached instead of raising an error, so check `reached`.
+        state reached instead of raising an error, so check `reached`. If no registered cluster matches the change, it
+        returns at once, with NO_CLUSTERS as `result`.
         """
         request = pb.WaitChangeRequest(
             name=names.child(names.mesh(self.mesh), "changes", change),

@@ -12,7 +12,7 @@ from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
 
 from egress._client.calls import Call, FaultLease
-from egress._client.errors import DeadlineExceeded, NotFound
+from egress._client.errors import DeadlineExceeded, FailedPrecondition, NotFound
 from egress._client.results import AsyncMutationResult, MutationResult
 from egress.v1.change_service_pb2 import WaitChangeResponse
 from egress.v1.egress_service_pb2 import ClearFaultResponse, InjectFaultResponse
@@ -38,7 +38,7 @@ def hold_fault(
             pass
         else:
             if lease.until:
-                _require_reached(cleared.wait(timeout=lease.wait_timeout))
+                _require_reached(cleared.wait(timeout=lease.wait_timeout), cleared=True)
 
 
 @asynccontextmanager
@@ -60,12 +60,18 @@ async def hold_fault_async(
             pass
         else:
             if lease.until:
-                _require_reached(await cleared.wait(timeout=lease.wait_timeout))
+                _require_reached(await cleared.wait(timeout=lease.wait_timeout), cleared=True)
 
 
-def _require_reached(waited: WaitChangeResponse) -> None:
-    if waited.reached:
+def _require_reached(waited: WaitChangeResponse, *, cleared: bool = False) -> None:
+    """Raises FailedPrecondition if no cluster has the fault, unless it is `cleared`; DeadlineExceeded if the change is
+    late."""
+    revision, no_clusters = waited.change.revision, waited.result == WaitChangeResponse.NO_CLUSTERS
+    if waited.reached or (cleared and no_clusters):
         return
+    if no_clusters:
+        text = f"change {revision} is not in effect: 0 clusters match"
+        raise FailedPrecondition(Status(code=code_pb2.FAILED_PRECONDITION, message=text))
     counts = ", ".join(f"{count} {state}" for state, count in sorted(waited.change.summary.items()) if count)
-    text = f"change {waited.change.revision} is not in effect on every cluster: {counts or '0 clusters match'}"
+    text = f"change {revision} is not in effect on every cluster: {counts}"
     raise DeadlineExceeded(Status(code=code_pb2.DEADLINE_EXCEEDED, message=text))

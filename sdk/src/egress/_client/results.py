@@ -46,7 +46,8 @@ class MutationResult(BaseMutationResult[Reply_co]):
     def wait(self, until: Until = "applied", *, timeout: float = 30.0) -> WaitChangeResponse:
         """Waits until every affected cluster has applied the change, or until probes have verified it.
 
-        Like `wait_change`: when `timeout` (seconds) expires it returns the state reached, so check `reached`.
+        Like `wait_change`: when `timeout` (seconds) expires it returns the state reached, so check `reached`. If no
+        registered cluster matches the change, it returns at once, with NO_CLUSTERS as `result`.
 
         Raises ValueError after a dry run.
         """

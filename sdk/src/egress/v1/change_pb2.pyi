@@ -172,7 +172,9 @@ class Change(_message.Message):
 
     @_builtins.property
     def summary(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Number of affected clusters in each rollout state, keyed by the state's name."""
+        """Number of affected clusters in each rollout state, keyed by the state's name. Empty if no cluster matches the
+        change.
+        """
 
     def __init__(
         self,
@@ -220,7 +222,9 @@ class ClusterRollout(_message.Message):
         APPLIED: ClusterRollout._State.ValueType  # 3
         """Applied to the cluster's configuration."""
         VERIFIED: ClusterRollout._State.ValueType  # 4
-        """Applied, and verified by probes from a workload."""
+        """Applied, and verified by probes from a workload. If probes leave out a part of the resource, such as TCP ports,
+        `error` says which (`PARTLY_PROBED`).
+        """
         DISAGREES: ClusterRollout._State.ValueType  # 5
         """Applied, but the result of a probe contradicts the policy."""
         FAILED: ClusterRollout._State.ValueType  # 6
@@ -246,7 +250,9 @@ class ClusterRollout(_message.Message):
     APPLIED: ClusterRollout.State.ValueType  # 3
     """Applied to the cluster's configuration."""
     VERIFIED: ClusterRollout.State.ValueType  # 4
-    """Applied, and verified by probes from a workload."""
+    """Applied, and verified by probes from a workload. If probes leave out a part of the resource, such as TCP ports,
+    `error` says which (`PARTLY_PROBED`).
+    """
     DISAGREES: ClusterRollout.State.ValueType  # 5
     """Applied, but the result of a probe contradicts the policy."""
     FAILED: ClusterRollout.State.ValueType  # 6
@@ -262,7 +268,7 @@ class ClusterRollout(_message.Message):
 
     @_typing.final
     class Error(_message.Message):
-        """Why a rollout is not progressing."""
+        """Why a rollout is not progressing, or what its verification leaves out."""
 
         DESCRIPTOR: _descriptor.Descriptor
 

@@ -197,9 +197,9 @@ class WaitChangeRequest(_message.Message):
         UNTIL_UNSPECIFIED: WaitChangeRequest._Until.ValueType  # 0
         """Same as APPLIED."""
         APPLIED: WaitChangeRequest._Until.ValueType  # 1
-        """Every cluster has applied the change, or a later change to the same resource."""
+        """Every affected cluster has applied the change, or a later change to the same resource."""
         VERIFIED: WaitChangeRequest._Until.ValueType  # 2
-        """Probes have verified the change on every cluster."""
+        """Probes have verified the change on every affected cluster."""
 
     class Until(_Until, metaclass=_UntilEnumTypeWrapper):
         """The state to wait for."""
@@ -207,9 +207,9 @@ class WaitChangeRequest(_message.Message):
     UNTIL_UNSPECIFIED: WaitChangeRequest.Until.ValueType  # 0
     """Same as APPLIED."""
     APPLIED: WaitChangeRequest.Until.ValueType  # 1
-    """Every cluster has applied the change, or a later change to the same resource."""
+    """Every affected cluster has applied the change, or a later change to the same resource."""
     VERIFIED: WaitChangeRequest.Until.ValueType  # 2
-    """Probes have verified the change on every cluster."""
+    """Probes have verified the change on every affected cluster."""
 
     NAME_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
@@ -243,11 +243,42 @@ class WaitChangeResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Result:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WaitChangeResponse._Result.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        RESULT_UNSPECIFIED: WaitChangeResponse._Result.ValueType  # 0
+        """Not set."""
+        REACHED: WaitChangeResponse._Result.ValueType  # 1
+        """Every affected cluster has reached the requested state."""
+        TIMED_OUT: WaitChangeResponse._Result.ValueType  # 2
+        """The timeout expired first; see `waiting_for`."""
+        NO_CLUSTERS: WaitChangeResponse._Result.ValueType  # 3
+        """No registered cluster matches the change, so it is not applied anywhere, and there is nothing to wait for."""
+
+    class Result(_Result, metaclass=_ResultEnumTypeWrapper):
+        """How the wait ended."""
+
+    RESULT_UNSPECIFIED: WaitChangeResponse.Result.ValueType  # 0
+    """Not set."""
+    REACHED: WaitChangeResponse.Result.ValueType  # 1
+    """Every affected cluster has reached the requested state."""
+    TIMED_OUT: WaitChangeResponse.Result.ValueType  # 2
+    """The timeout expired first; see `waiting_for`."""
+    NO_CLUSTERS: WaitChangeResponse.Result.ValueType  # 3
+    """No registered cluster matches the change, so it is not applied anywhere, and there is nothing to wait for."""
+
     CHANGE_FIELD_NUMBER: _builtins.int
     REACHED_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    PARTLY_VERIFIED_FIELD_NUMBER: _builtins.int
     reached: _builtins.bool
-    """Whether every cluster has reached the requested state."""
+    """Whether every cluster has reached the requested state. False if no cluster matches the change."""
+    result: Global___WaitChangeResponse.Result.ValueType
+    """How the wait ended."""
     @_builtins.property
     def change(self) -> _change_pb2.Change:
         """The change with its summary."""
@@ -256,16 +287,24 @@ class WaitChangeResponse(_message.Message):
     def waiting_for(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ClusterRollout]:
         """Rollouts of up to 10 clusters that have not."""
 
+    @_builtins.property
+    def partly_verified(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ClusterRollout]:
+        """Rollouts of up to 10 clusters that are VERIFIED except for what probes leave out, such as TCP ports; `error` says
+        what.
+        """
+
     def __init__(
         self,
         *,
         change: _change_pb2.Change | None = ...,
         reached: _builtins.bool = ...,
         waiting_for: _abc.Iterable[_change_pb2.ClusterRollout] | None = ...,
+        result: Global___WaitChangeResponse.Result.ValueType = ...,
+        partly_verified: _abc.Iterable[_change_pb2.ClusterRollout] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "reached", b"reached", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "partly_verified", b"partly_verified", "reached", b"reached", "result", b"result", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,5 +1,7 @@
 """Changes and their rollouts."""
 
+from itertools import islice
+
 from egress.v1 import change_pb2
 from egress.v1 import change_service_pb2 as pb
 from egress_server.commands.changes.history import (
@@ -11,6 +13,7 @@ from egress_server.commands.changes.history import (
     RolloutPage,
     WaitChange,
     Waited,
+    WaitResult,
     get_change,
     list_changes,
     list_rollouts,
@@ -26,6 +29,7 @@ from egress_server.domain.model.errors import invalid
 from egress_server.domain.model.limits import DEFAULT_WAIT, MAX_WAIT, MAX_WAITING_FOR
 from egress_server.domain.model.names import expect_change, expect_mesh
 from egress_server.domain.model.resources import Resource
+from egress_server.domain.model.rollout import is_partly_verified
 from egress_server.domain.validate import Problems
 from egress_server.wire.grammar.collection import read_listing, write_outcome
 from egress_server.wire.grammar.handlers import Handlers, handler, stream_handler
@@ -73,8 +77,10 @@ def _decode_wait(request: pb.WaitChangeRequest) -> WaitChange:
 def _encode_wait(waited: Waited) -> pb.WaitChangeResponse:
     return pb.WaitChangeResponse(
         change=write_change(waited.state.change, waited.state.rollouts),
-        reached=waited.reached,
+        reached=waited.result is WaitResult.REACHED,
         waiting_for=map(write_rollout, waited.behind[:MAX_WAITING_FOR]),
+        result=pb.WaitChangeResponse.Result.Value(waited.result.value),
+        partly_verified=map(write_rollout, islice(filter(is_partly_verified, waited.state.rollouts), MAX_WAITING_FOR)),
     )
 
 

@@ -83,6 +83,24 @@ def sidecar(name: str, *egress_hosts: str, mode: str = "", namespace: str = "def
     return _istio("Sidecar", namespace, name, spec)
 
 
+def answering_filter(name: str, status: int, namespace: str = "istio-system") -> Object:
+    """An EnvoyFilter by which sidecars answer all outbound requests themselves."""
+    lua = f"function envoy_on_request(h) h:respond({{[':status'] = '{status}'}}, '') end"
+    filter_type = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
+    config = {"@type": filter_type, "default_source_code": {"inline_string": lua}}
+    manager = {"filterChain": {"filter": {"name": "envoy.filters.network.http_connection_manager"}}}
+    patch = {
+        "applyTo": "HTTP_FILTER",
+        "match": {"context": "SIDECAR_OUTBOUND", "listener": manager},
+        "patch": {
+            "operation": "INSERT_BEFORE",
+            "value": {"name": "envoy.filters.http.lua", "typed_config": config},
+        },
+    }
+    made = _istio("EnvoyFilter", namespace, name, {"configPatches": [patch]})
+    return {**made, "apiVersion": "networking.istio.io/v1alpha3"}
+
+
 def service(name: str, *ports: str, namespace: str = "shop", headless: bool = True, at: str = "") -> list[Object]:
     """A Service; ports are written NAME:NUMBER. `at` is the one address behind it, on the same ports."""
     numbers = [(text.partition(":")[0], int(text.partition(":")[2])) for text in ports]

@@ -8,16 +8,17 @@ import pytest
 from egress_server.domain.desired.cluster_view import ClusterReport, with_inventory
 from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.explain.explain import Explanation, explain
-from egress_server.domain.model.resources import Resource, Retries, TrafficSettings
+from egress_server.domain.istio.virtual_service import HttpRule, RouteTarget, VirtualServiceSpec
+from egress_server.domain.model.resources import Abort, Resource, Retries, TrafficSettings
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
-from egress_server.domain.observed.inventory import ForeignVirtualService, Inventory, PolicyGap, PolicyGapKind
+from egress_server.domain.observed.inventory import Inventory, PolicyGap, PolicyGapKind
 from egress_server.domain.probe.evidence import Destination
-from egress_server.domain.probe.verdicts import Expectation, Outcome
+from egress_server.domain.probe.verdicts import Expectation, Outcome, Upstream
 from egress_server.domain.simulate.evaluate import Request, evaluate, predict
 from egress_server.domain.simulate.registry import OwnerKind, registry
 from egress_server.domain.verify import Workload, subjects
-from tests.support.inventories import AFTER, BEFORE, foreign, inventory, kubernetes, routes, service, sidecar
+from tests.support.inventories import AFTER, foreign, inventory, kubernetes, routes, service, sidecar
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
 
 HOST = "bank.example.com"
@@ -55,7 +56,8 @@ def codes(explanation: Explanation) -> list[str]:
 def test_foreign_entry_registers() -> None:
     """What a foreign entry registers is registered; steps and candidates name its field manager."""
     explanation = explained(STRICT, entries=(THEIRS,))
-    assert explanation.expected == Expectation(Outcome.REGISTERED, LEGACY, 0)
+    assert (explanation.expected.outcome, explanation.expected.resource) == (Outcome.REGISTERED, LEGACY)
+    assert explanation.expected.upstreams == (Upstream(HOST, 80),)
     assert (
         f"Registry: ServiceEntry shop/bank (unmanaged, last changed by helm) registers {HOST} port 80 as HTTP."
         in explanation.steps
@@ -117,13 +119,17 @@ def test_tcp_services_at_their_address() -> None:
 def test_port_80_without_http() -> None:
     """If it is known that no HTTP Service has port 80, entries determine its protocol."""
     raw = entry("raw", ports=ports("80:TCP"))
+
+    def reads_http(there: Effective) -> bool:
+        listener = evaluate(there, Request(HTTP, "default")).path.listener
+        return listener is not None and listener.reads_http
+
     known = seen(raw, services=())
-    assert not evaluate(known, Request(HTTP, "default")).listener.reads_http
+    assert not reads_http(known)
     assert predict(known, "default", HTTP).resource == raw.name
-    assert evaluate(seen(raw, services=(), left_out={"services": 1}), Request(HTTP, "default")).listener.reads_http
-    assert evaluate(seen(raw), Request(HTTP, "default")).listener.reads_http
-    hidden = seen(raw, sidecars=(sidecar("./*"),))
-    assert not evaluate(hidden, Request(HTTP, "default")).listener.reads_http
+    assert reads_http(seen(raw, services=(), left_out={"services": 1}))
+    assert reads_http(seen(raw))
+    assert not reads_http(seen(raw, sidecars=(sidecar("./*"),)))
 
 
 def test_service_makes_a_port_http() -> None:
@@ -174,8 +180,9 @@ def test_foreign_virtual_service_routes() -> None:
     treated = replace(BANK, traffic=TrafficSettings(retries=Retries(3)))
     explanation = explained(treated, fault(), virtual_services=(routes(HOST),))
     assert explanation.expected.outcome is Outcome.REGISTERED
-    assert explanation.steps[-1].startswith(
-        "Routes: VirtualService shop/theirs (unmanaged, last changed by helm) routes requests to"
+    assert explanation.steps[-1] == (
+        f"Routes: VirtualService shop/theirs (unmanaged, last changed by helm) routes requests to {HOST}: the first "
+        f"rule that matches leads to {HOST} port 80."
     )
     whys = {candidate.resource: candidate.reason for candidate in explanation.candidates}
     assert whys[fault().name] == f"the unmanaged VirtualService/shop/theirs routes requests to {HOST}"
@@ -194,11 +201,16 @@ def test_younger_foreign_virtual_service() -> None:
     ]
 
 
+SOME_FAULTED = (Outcome.FAULTED, (Outcome.REGISTERED,))
+
+
 @pytest.mark.parametrize(
     ("there", "outcome", "also"),
     [
-        (routes(HOST, faults=True), Outcome.REGISTERED, (Outcome.FAULTED,)),
-        (routes(HOST, answers=True), Outcome.INCONCLUSIVE, ()),
+        (routes(HOST, http=(HttpRule(abort=Abort(418), route=(RouteTarget(HOST),)),)), Outcome.FAULTED, ()),
+        (routes(HOST, http=(HttpRule(abort=Abort(418, "", 20.0), route=(RouteTarget(HOST),)),)), *SOME_FAULTED),
+        (routes(HOST, http=(HttpRule(answers="redirect", status=301),)), Outcome.BLOCKED, ()),
+        (routes(HOST, spec=VirtualServiceSpec()), Outcome.INCONCLUSIVE, ()),
         (routes("*.example.com"), Outcome.FAULTED, ()),
         (routes(HOST, export_to=(".",)), Outcome.FAULTED, ()),
         (routes(HOST, export_to=("default",)), Outcome.REGISTERED, ()),
@@ -215,20 +227,25 @@ def test_which_virtual_service(there: Any, outcome: Outcome, also: tuple[Outcome
 
 
 def test_virtual_service_for_a_host_that_nobody_registered() -> None:
-    """It routes on port 80, to an unknown destination."""
+    """It routes on port 80, and what it leads to decides."""
     wanted = seen(STRICT, virtual_services=(routes(HOST),))
-    assert predict(wanted, "default", HTTP) == Expectation(Outcome.INCONCLUSIVE, "VirtualService/shop/theirs", 0)
-    assert predict(wanted, "default", Destination("http", HOST, 8000)).outcome is Outcome.BLOCKED
+    blocked = Expectation(Outcome.BLOCKED, "VirtualService/shop/theirs", 0, routed_by="shop/theirs")
+    assert predict(wanted, "default", HTTP) == blocked
+    elsewhere = routes(HOST, http=(HttpRule(route=(RouteTarget("bank2.example.com"),)),))
+    sent = predict(seen(STRICT, entry("bank2"), virtual_services=(elsewhere,)), "default", HTTP)
+    assert (sent.outcome, sent.upstreams) == (Outcome.REGISTERED, (Upstream("bank2.example.com", 80),))
+    assert predict(wanted, "default", Destination("http", HOST, 8000)).resource == STRICT.name
 
 
 def test_hosts_of_one_virtual_service_share_their_ports() -> None:
     """If one of them is registered with HTTP, the others are routed as well."""
-    both = (ForeignVirtualService("shop", "theirs", ("other.example.com", HOST), BEFORE),)
+    both = (routes("other.example.com", HOST),)
     for port in (80, 8080):
         bank = replace(BANK, ports=ports(f"{port}:HTTP"))
         there = seen(STRICT, bank, virtual_services=both)
         to = Destination("http", "other.example.com", port)
-        assert predict(there, "default", to) == Expectation(Outcome.INCONCLUSIVE, "VirtualService/shop/theirs", 0)
+        expected = predict(there, "default", to)
+        assert (expected.outcome, expected.resource) == (Outcome.BLOCKED, "VirtualService/shop/theirs")
 
 
 def test_sidecar_hides_a_virtual_service() -> None:

@@ -24,7 +24,8 @@ FOREIGN = replace(BANK, name="ServiceEntry/default/bank")
         ({"resolution": Resolution.DNS}, False),
         ({"labels": {"team": "a"}}, False),
         ({"workload_selector": {"app": "a"}}, False),
-        ({"export_to": ("*",)}, False),
+        ({"export_to": ("*",)}, True),
+        ({"export_to": (".",)}, False),
     ],
 )
 def test_managed_entries(change: dict[str, Any], merged: bool) -> None:
@@ -47,5 +48,6 @@ def test_managed_and_foreign_entries() -> None:
 
 
 def test_our_label_on_a_foreign_entry() -> None:
-    """Istio compares labels, not owners."""
-    assert merge_key(BANK) == merge_key(FOREIGN, dict(MANAGED_BY))
+    """Istio compares labels, not owners; managed entries always say where they are exported to."""
+    assert merge_key(BANK) == merge_key(replace(FOREIGN, export_to=("*",)), dict(MANAGED_BY))
+    assert merge_key(BANK) != merge_key(FOREIGN, dict(MANAGED_BY))

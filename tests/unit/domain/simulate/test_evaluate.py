@@ -6,7 +6,7 @@ from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.probe.evidence import Destination
-from egress_server.domain.probe.verdicts import Expectation, Outcome
+from egress_server.domain.probe.verdicts import Outcome
 from egress_server.domain.simulate.evaluate import Request, evaluate, predict
 from tests.support.meshes import BIRTH, History, cluster, entry, policy, ports
 
@@ -38,7 +38,8 @@ def test_table(
     resources: list[Resource], destination: Destination, outcome: Outcome, decided_by: str, revision: int
 ) -> None:
     """An entry for the destination decides, otherwise the policy of the workload, otherwise Istio's default."""
-    assert predict(held(*resources), "default", destination) == Expectation(outcome, decided_by, revision)
+    expected = predict(held(*resources), "default", destination)
+    assert (expected.outcome, expected.resource, expected.revision) == (outcome, decided_by, revision)
 
 
 @pytest.mark.parametrize(

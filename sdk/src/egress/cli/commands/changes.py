@@ -41,7 +41,10 @@ def get(session: Session, change: Revision) -> None:
         table(_COLUMNS, [_row(found)])
         findings.show(out(), found.findings)
         out().print()
-        table(_ROLLOUT_COLUMNS, map(_rollout_row, rollouts))
+        if rollouts:
+            table(_ROLLOUT_COLUMNS, map(_rollout_row, rollouts))
+        else:
+            out().print("0 clusters match.")
     else:
         emit({**plain(found), "clusterRollouts": [plain(rollout) for rollout in rollouts]}, session.form)
 
@@ -58,7 +61,7 @@ def wait(
     """Wait until every affected cluster has applied a change, or until probes have verified it.
 
     Exits with status 0 if that is reached, 1 if a cluster failed or does not support the change, 3 if the timeout
-    expired, and 4 if a probe contradicts the policy.
+    expired, 4 if a probe contradicts the policy, and 6 if no registered cluster matches the change.
     """
     reply, code = wait_for(session.client, change, until, timeout)
     session.show(reply, lambda: None)

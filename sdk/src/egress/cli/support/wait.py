@@ -2,7 +2,7 @@
 
 Exit status: 0 reached; 1 a cluster failed or does not support the change (HELD and UNSUPPORTED need a person to act, so
 the wait ends when only such clusters are left; FAILED is retried until the timeout); 3 the timeout expired; 4 a probe
-contradicts the policy.
+contradicts the policy; 6 no cluster matches the change.
 """
 
 import time
@@ -19,6 +19,7 @@ from egress.cli.support.output import err
 from egress.cli.support.values import short
 from egress.v1.change_service_pb2 import WaitChangeResponse
 
+_Result = WaitChangeResponse.Result
 _TICK_SECONDS = 1.0
 _MAX_REASONS = 3
 _STUCK = {"HELD", "UNSUPPORTED"}
@@ -44,7 +45,8 @@ def wait_for(
             left = deadline - time.monotonic()
             reply = client.wait_change(change, until=until.value, timeout=max(min(_TICK_SECONDS, left), 0.001))
             show(_summary(reply.change) + "".join(_reasons(reply)))
-            if reply.reached or left <= _TICK_SECONDS or _is_stuck(reply.change, until):
+            done = reply.reached or reply.result == _Result.NO_CLUSTERS
+            if done or left <= _TICK_SECONDS or _is_stuck(reply.change, until):
                 break
     return reply, _conclude(reply, until)
 
@@ -58,7 +60,12 @@ def _conclude(reply: WaitChangeResponse, until: WaitUntil) -> Exit:
     revision = reply.change.revision
     if reply.reached:
         err().print(f"Change {revision} is {until.value} on every affected cluster.", style="green")
+        for rollout in reply.partly_verified if until is WaitUntil.VERIFIED else ():
+            err().print(f"  {short(rollout.cluster)}: {rollout.error.message} ({rollout.error.reason})")
         return Exit.SUCCESS
+    if reply.result == _Result.NO_CLUSTERS:
+        err().print(f"Change {revision} is not {until.value}: 0 clusters match (NO_CLUSTERS)", style="red")
+        return Exit.NO_CLUSTERS
     err().print(f"Change {revision} is not {until.value} on every cluster: {_summary(reply.change)}", style="red")
     for rollout in reply.waiting_for:
         state = ClusterRollout.State.Name(rollout.state)

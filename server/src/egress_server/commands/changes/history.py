@@ -1,6 +1,7 @@
 """The history of a mesh, and the rollout of each change to the clusters."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.desired.snapshot import Snapshot
@@ -81,12 +82,20 @@ class ChangeState:
     rollouts: tuple[Rollout, ...]
 
 
+class WaitResult(Enum):
+    """How a wait ended; the API defines the meanings."""
+
+    REACHED = "REACHED"
+    TIMED_OUT = "TIMED_OUT"
+    NO_CLUSTERS = "NO_CLUSTERS"
+
+
 @dataclass(frozen=True, slots=True)
 class Waited:
     """The state of a change when the wait ended. `behind` are the rollouts that had not reached the requested state."""
 
     state: ChangeState
-    reached: bool
+    result: WaitResult
     behind: tuple[Rollout, ...]
 
 
@@ -156,15 +165,15 @@ async def list_rollouts(services: Services, caller: Caller, query: ListRollouts)
 
 
 async def wait_change(services: Services, caller: Caller, query: WaitChange) -> Waited:
-    """Waits. When the timeout expires or the process stops, returns the state reached. Raises NotFound
-    CHANGE_NOT_FOUND."""
+    """Waits, unless no cluster matches the change. When the timeout expires or the process stops, returns the state
+    reached. Raises NotFound CHANGE_NOT_FOUND."""
     replica = services.replica(query.change.mesh)
     subject = await _subject(services, query.change)
     with replica.watch() as wakeups:
         waited = _waited(subject, replica, query)
         try:
             async with services.patience(query.timeout):
-                while not waited.reached:
+                while waited.result is WaitResult.TIMED_OUT:
                     await anext(wakeups)
                     waited = _waited(subject, replica, query)
         except TimeoutError:
@@ -175,7 +184,8 @@ async def wait_change(services: Services, caller: Caller, query: WaitChange) -> 
 def _waited(subject: _Subject, replica: Replica, query: WaitChange) -> Waited:
     rollouts = subject.rollouts(replica)
     behind = tuple(r for r in rollouts if not has_reached(r.state, verified=query.verified))
-    return Waited(ChangeState(subject.committed.change, rollouts), not behind, behind)
+    result = WaitResult.TIMED_OUT if behind else WaitResult.REACHED if rollouts else WaitResult.NO_CLUSTERS
+    return Waited(ChangeState(subject.committed.change, rollouts), result, behind)
 
 
 async def _subject(services: Services, query: ChangeRef) -> _Subject:

@@ -11,6 +11,7 @@ from egress_server.domain.observed.foreign_config import (
     ForeignConfig,
     destination_rule_name,
     sidecar_name,
+    unevaluated_name,
     virtual_service_name,
 )
 from egress_server.domain.observed.foreign_services import foreign_services, virtual_services
@@ -101,6 +102,7 @@ def with_inventory(effective: Effective, inventory: Inventory | None) -> Effecti
     managers |= {sidecar_name(sidecar): sidecar.owner for sidecar in inventory.sidecars}
     managers |= {virtual_service_name(vs): vs.owner for vs in inventory.virtual_services}
     managers |= {destination_rule_name(rule): rule.owner for rule in inventory.destination_rules}
+    managers |= {unevaluated_name(obj): obj.owner for obj in inventory.unevaluated}
     target = effective.cluster.target
     cidrs = target.service_cidrs or inventory.service_cidrs
     routes = (vs for vs in virtual_services(inventory) if virtual_service_name(vs) not in adopted)
@@ -124,6 +126,7 @@ def with_inventory(effective: Effective, inventory: Inventory | None) -> Effecti
             ignored_namespaces=frozenset(inventory.ignored_namespaces),
             allocated=inventory.allocated,
             selected=inventory.selected,
+            unevaluated=inventory.unevaluated,
             mesh_mode=inventory.mesh_mode,
             injector=inventory.injector,
             root_namespace=inventory.root_namespace,

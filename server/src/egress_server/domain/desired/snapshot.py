@@ -108,6 +108,11 @@ class Snapshot:
         found = (self._by_kind[ResourceKind.CLUSTER][name].resource for name in self.names(ResourceKind.CLUSTER))
         return [c for c in found if isinstance(c, Cluster) and (selector is None or selector.selects(c))]
 
+    def has_cluster(self, selector: ClusterSelector) -> bool:
+        """Whether `selector` matches a registered cluster."""
+        found = (versioned.resource for versioned in self._by_kind[ResourceKind.CLUSTER].values())
+        return any(isinstance(cluster, Cluster) and selector.selects(cluster) for cluster in found)
+
     def cluster(self, cluster_id: str) -> Cluster | None:
         """The registered cluster with this id, or None."""
         versioned = self._by_kind[ResourceKind.CLUSTER].get(f"meshes/{self.mesh}/clusters/{cluster_id}")

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from egress_server.domain.desired.cluster_view import describe_obstacle
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.lint.rule import Connection
-from egress_server.domain.model.names import ResourceKind, matches_host
+from egress_server.domain.model.names import ResourceKind, is_resource, matches_host
 from egress_server.domain.model.resources import Fault, Scoped, Selected
 from egress_server.domain.observed.foreign_config import virtual_service_name
 from egress_server.domain.probe.verdicts import Outcome
 from egress_server.domain.simulate.evaluate import Evaluation, may_apply
+from egress_server.domain.simulate.faults import describe_effect, fault_mismatch, format_labels
 from egress_server.domain.simulate.registry import RegistryItem
-from egress_server.domain.simulate.routing import describe_effect, fault_mismatch, format_labels
 
 _UNREGISTERED = "applies to this workload, and the destination is unregistered"
 _BYPASSED = "the connection bypasses the sidecar"
@@ -62,7 +62,7 @@ def _policies(connection: Connection, kind: ResourceKind) -> Iterator[tuple[str,
     """The policies for the workload's namespace or the whole mesh on this cluster."""
     snapshot, effective, evaluation = connection.snapshot, connection.effective, connection.evaluation
     request, is_interception = evaluation.request, kind is ResourceKind.INTERCEPTION
-    applied: Scoped | None = evaluation.interception if is_interception else evaluation.outbound_mode.policy
+    applied: Scoped | None = evaluation.interception if is_interception else evaluation.path.mode.policy
     by_scope = effective.interceptions if is_interception else effective.outbound
     for name in snapshot.names(kind):
         policy = snapshot.of_kind(kind)[name].resource
@@ -79,20 +79,19 @@ def _policies(connection: Connection, kind: ResourceKind) -> Iterator[tuple[str,
             yield name, f"applies only to workloads labeled {format_labels(policy.scope.match_labels)}"
         elif applied:
             yield name, f"{applied.name} has a narrower scope, which takes precedence"
-        elif kind is ResourceKind.OUTBOUND_POLICY and evaluation.outbound_mode.source:
-            source = effective.foreign.describe(evaluation.outbound_mode.source)
+        elif kind is ResourceKind.OUTBOUND_POLICY and evaluation.path.mode.source:
+            source = effective.foreign.describe(evaluation.path.mode.source)
             yield name, f"{source} takes precedence for this workload"
 
 
 def _applied_reason(evaluation: Evaluation, kind: ResourceKind) -> str:
     if kind is ResourceKind.INTERCEPTION:
         return f"applies to this workload: {evaluation.capture.reason}"
-    outcome = evaluation.expectation.outcome
-    if outcome in {Outcome.PASSTHROUGH, Outcome.BLOCKED} and not evaluation.routing.host:
-        return _UNREGISTERED
-    mode = evaluation.outbound_mode.mode
-    if outcome is Outcome.BYPASSED:
+    mode = evaluation.path.mode.mode
+    if evaluation.expectation.outcome is Outcome.BYPASSED:
         return f"applies to this workload ({mode}), but {_BYPASSED}"
+    if not evaluation.path.is_registered:
+        return _UNREGISTERED
     return f"applies to this workload ({mode}), but an earlier rule already decided this connection"
 
 
@@ -104,11 +103,12 @@ def _outranked_reason(policy: Selected, highest: Selected) -> str:
 
 def _entries(effective: Effective, evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     destination, owner = evaluation.request.destination, evaluation.owner
-    inspected = evaluation.listener.inspection_source(http=False)
+    path = evaluation.path
     if owner:
         yield owner.entry.name, _owner_reason(evaluation, owner)
-    elif inspected and not evaluation.listener.can_handle(destination):
-        yield inspected.name, f"makes the sidecar wait for the client's first bytes on port {destination.port}"
+    elif path.hangs and path.listener and (cause := path.listener.waits_because_of()):
+        yield cause.entry.name, f"makes the sidecar wait for the client's first bytes on port {destination.port}"
+    yield from _upstreams(evaluation)
     for item in evaluation.items:
         if matches_host(item.host, destination.host) or item.entry.addresses:
             if not item.reachable:
@@ -119,8 +119,10 @@ def _entries(effective: Effective, evaluation: Evaluation) -> Iterator[tuple[str
     for entry in effective.all_entries:
         pattern = next((pattern for pattern in entry.hosts if matches_host(pattern, destination.host)), None)
         if pattern and entry.name not in declared:
-            reason = f"registers {pattern}, but not port {destination.port}"
-            yield entry.name, reason + _dangling_suffix(evaluation, entry.name)
+            yield (
+                entry.name,
+                f"registers {pattern}, but not port {destination.port}{_routes_suffix(evaluation, entry.name)}",
+            )
 
 
 def _owner_reason(evaluation: Evaluation, owner: RegistryItem) -> str:
@@ -130,15 +132,31 @@ def _owner_reason(evaluation: Evaluation, owner: RegistryItem) -> str:
         reason += f", which also captures this connection to {host}"
     if evaluation.expectation.outcome is Outcome.BYPASSED:
         return f"{reason}, but {_BYPASSED}"
-    if evaluation.routing.dangling:
-        return f"{reason}, but the routes of {evaluation.routing.host} send the request elsewhere"
+    vs = evaluation.path.virtual_service
+    if vs and evaluation.expectation.resource == vs.resource != owner.entry.name:
+        return f"{reason}, but VirtualService {vs.id} decides where it goes"
     return f"{reason}; requests that the fault does not abort are sent here" if evaluation.fault else reason
 
 
-def _dangling_suffix(evaluation: Evaluation, name: str) -> str:
+def _upstreams(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
+    """The entries that provide the hosts which connections are sent to, and the DestinationRules that apply there."""
+    for sent in evaluation.path.all_sent:
+        upstream = f"{sent.upstream.host} port {sent.upstream.port}"
+        if sent.rule and sent.tls:
+            for name in sent.rule.resources:
+                if not is_resource(name):
+                    yield name, f"makes the sidecar originate TLS ({sent.tls.value}) to {upstream}"
+        if sent.service:
+            state = (
+                "gets the connection" if sent.state.outcome is Outcome.REGISTERED else "provides the host, but not this"
+            )
+            yield sent.service.entry.name, f"{state}: {upstream}"
+
+
+def _routes_suffix(evaluation: Evaluation, name: str) -> str:
     """What to add about a resource whose routes apply to a request although its host is not registered."""
-    routing = evaluation.routing
-    return "; its routes apply to the request nevertheless" if routing.dangling and routing.resource == name else ""
+    vs = evaluation.path.virtual_service
+    return "; its routes apply to the request nevertheless" if vs and vs.resource == name else ""
 
 
 def _not_owner_reason(evaluation: Evaluation, item: RegistryItem) -> str:
@@ -152,23 +170,28 @@ def _not_owner_reason(evaluation: Evaluation, item: RegistryItem) -> str:
 
 
 def _routes(effective: Effective, evaluation: Evaluation) -> Iterator[tuple[str, str]]:
-    """The foreign VirtualService that routes the request, or those that could."""
-    foreign = evaluation.routing.foreign
-    if foreign:
-        yield (
-            virtual_service_name(foreign),
-            f"routes requests to {evaluation.routing.host}, and replaces all other rules",
+    """The foreign VirtualService that routes the connection, or those that could."""
+    path = evaluation.path
+    vs = path.virtual_service
+    if vs and vs.foreign:
+        kind = "requests" if path.sees_requests else "connections"
+        host = path.virtual_host.domain if path.virtual_host else path.service.host if path.service else ""
+        yield vs.resource, f"routes {kind} to {host}, and replaces all other rules"
+    for foreign in effective.foreign.virtual_services:
+        has_rules = (
+            foreign.spec.http or not foreign.spec.hosts if path.sees_requests else foreign.spec.tls or foreign.spec.tcp
         )
-    elif evaluation.sees_requests:
-        for vs in effective.foreign.virtual_services:
-            if any(matches_host(host, evaluation.request.destination.host) for host in vs.hosts):
-                name = virtual_service_name(vs)
-                yield name, "another VirtualService routes these requests, or it is not visible to the namespace"
+        if has_rules and any(matches_host(host, evaluation.request.destination.host) for host in foreign.hosts):
+            name = virtual_service_name(foreign)
+            yield (
+                name,
+                "another VirtualService routes this connection, or this one is not visible or has no rule for it",
+            )
 
 
 def _mode_source(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     """The foreign object that sets the outbound mode."""
-    mode = evaluation.outbound_mode
+    mode = evaluation.path.mode
     if not mode.source:
         return
     if evaluation.expectation.resource == mode.source:
@@ -187,21 +210,18 @@ def _faults(effective: Effective, evaluation: Evaluation) -> Iterator[tuple[str,
 
 
 def _fault_reason(evaluation: Evaluation, fault: Fault) -> str:
-    request = evaluation.request
+    request, vs = evaluation.request, evaluation.path.virtual_service
     applied = evaluation.fault.fault if evaluation.fault else None
     if evaluation.expectation.outcome is Outcome.BYPASSED:
         return _BYPASSED
     if not evaluation.sees_requests:
         return "applies to HTTP requests, but the sidecar sees none in this connection"
     if applied and applied.name == fault.name:
-        return f"its route is the first that matches: it {describe_effect(fault)}"
-    if foreign := evaluation.routing.foreign:
-        return f"the unmanaged {virtual_service_name(foreign)} routes requests to {evaluation.routing.host}"
-    mismatch = fault_mismatch(
-        fault, request.destination, request.namespace, request.labels, request.headers, request.method
-    )
-    if mismatch:
-        return mismatch + _dangling_suffix(evaluation, fault.name)
+        return f"its route is the first that matches: it {describe_effect(fault.delay, fault.abort)}"
+    if vs and vs.foreign:
+        return f"the unmanaged {vs.resource} routes requests to {request.destination.host}"
+    if mismatch := fault_mismatch(fault, request):
+        return mismatch + _routes_suffix(evaluation, fault.name)
     if applied and applied.host == fault.host:
         return f"{applied.name} takes precedence: the fault with the most conditions applies, then the oldest"
     return "the rules of another host route these requests"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from egress_server.domain.model.names import is_resource
 from egress_server.domain.model.objects import MANAGED_BY
 from egress_server.domain.model.resources import Resolution, ServiceEntry
-from egress_server.domain.model.selectors import Labels
+from egress_server.domain.model.selectors import ANY_NAMESPACE, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,15 @@ class MergeKey:
 
 
 def merge_key(entry: ServiceEntry, labels: Labels | None = None) -> MergeKey:
-    """The key of a managed entry, whose object has our label, or of a foreign one with the `labels` of its object."""
-    own = {**entry.labels, **MANAGED_BY} if is_resource(entry.name) else labels or {}
+    """The key of a managed entry, whose object has our label and says where it is exported to, or of a foreign one with
+    the `labels` of its object."""
+    is_managed = is_resource(entry.name)
+    own = {**entry.labels, **MANAGED_BY} if is_managed else labels or {}
     return MergeKey(
         namespace=entry.namespace,
         kubernetes=entry.name.startswith("Service/"),
         resolution=entry.resolution,
         labels=frozenset(own.items()),
         workload_selector=frozenset(entry.workload_selector.items()),
-        export_to=frozenset(entry.export_to),
+        export_to=frozenset(entry.export_to or ((ANY_NAMESPACE,) if is_managed else ())),
     )

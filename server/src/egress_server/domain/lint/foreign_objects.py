@@ -54,3 +54,11 @@ def first_names(names: Iterable[str]) -> str:
     """The first few names, comma-separated."""
     first = list(islice(dict.fromkeys(names), SHOWN + 1))
     return ", ".join(first[:SHOWN]) + (", ..." if len(first) > SHOWN else "")
+
+
+def all_reported(snapshot: Snapshot, selector: ClusterSelector) -> bool:
+    """Whether all clusters that `selector` matches, of the first EXAMINED, have reported their namespaces. One that has
+    not may have any."""
+    selected = first_clusters(snapshot, selector)
+    reports = [snapshot.inventories.get(cluster.id) for cluster in selected]
+    return bool(selected) and all(report is not None and report.namespaces for report in reports)

@@ -127,6 +127,11 @@ def summarize_rollouts(rollouts: Iterable[Rollout]) -> Mapping[str, int]:
     return Counter(r.state.value for r in rollouts)
 
 
+def is_partly_verified(rollout: Rollout) -> bool:
+    """Whether a rollout is verified except for what its probes leave out."""
+    return rollout.state is RolloutState.VERIFIED and rollout.problem is not None
+
+
 _DONE_APPLIED = frozenset(
     {
         RolloutState.APPLIED,

@@ -19,6 +19,7 @@ from egress_server.domain.observed.inventory import (
     ForeignVirtualService,
     KnownService,
     SelectedAddresses,
+    UnevaluatedObject,
 )
 
 _OWN_NAMESPACE, _ANY, _NOT = ".", "*", "~"
@@ -52,6 +53,7 @@ class ForeignConfig:
     ignored_namespaces: frozenset[str] = frozenset()
     allocated: tuple[AllocatedAddress, ...] = ()
     selected: tuple[SelectedAddresses, ...] = ()
+    unevaluated: tuple[UnevaluatedObject, ...] = ()
     mesh_mode: str = ""
     injector: Mapping[str, str] = field(default_factory=dict)
     root_namespace: str = "istio-system"
@@ -91,6 +93,11 @@ def sidecar_name(sidecar: ForeignSidecar) -> str:
 def destination_rule_name(rule: ForeignDestinationRule) -> str:
     """The object name of a DestinationRule."""
     return object_name("DestinationRule", rule.namespace, rule.name)
+
+
+def unevaluated_name(obj: UnevaluatedObject) -> str:
+    """The object name of an object that is not evaluated."""
+    return object_name(obj.kind, obj.namespace, obj.name)
 
 
 def virtual_service_name(virtual_service: ForeignVirtualService) -> str:

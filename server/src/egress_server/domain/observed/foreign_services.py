@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from egress_server.domain.istio.manifest import full_name
 from egress_server.domain.model.names import object_name, parse_name
 from egress_server.domain.model.resources import Location, Protocol, Resolution, ServiceEntry
 from egress_server.domain.observed.foreign_config import describe_object
 from egress_server.domain.observed.inventory import ForeignEntry, ForeignVirtualService, Inventory, KnownService
 
-CLUSTER_DOMAIN = "cluster.local"
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 _SERVICE, _ENTRY = "Service", "ServiceEntry"
 
@@ -57,7 +57,7 @@ def virtual_services(inventory: Inventory) -> Iterator[ForeignVirtualService]:
     """The foreign VirtualServices that apply to sidecars, oldest first."""
     for vs in sorted(inventory.virtual_services, key=lambda vs: (vs.create_time, vs.name, vs.namespace)):
         if vs.mesh:
-            yield replace(vs, hosts=tuple(_full_host(host, vs.namespace) for host in vs.hosts))
+            yield replace(vs, hosts=tuple(full_name(host, vs.namespace) for host in vs.hosts))
 
 
 def _service(service: KnownService) -> ServiceEntry:
@@ -79,8 +79,3 @@ def _service(service: KnownService) -> ServiceEntry:
         addresses=addresses,
         export_to=service.export_to,
     )
-
-
-def _full_host(host: str, namespace: str) -> str:
-    """A host without a dot is a Service in the namespace of the object."""
-    return host if "." in host or host == "*" else f"{host}.{namespace}.svc.{CLUSTER_DOMAIN}"

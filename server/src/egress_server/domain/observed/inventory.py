@@ -116,6 +116,29 @@ class SelectedAddresses:
 
 
 @dataclass(frozen=True, slots=True)
+class UnevaluatedObject:
+    """An object that may change what sidecars do in a way that explain does not evaluate: an EnvoyFilter, a WasmPlugin,
+    or a route of the Gateway API that is attached to a service. It applies to clients in `client_namespace` (empty: in
+    all) that have `match_labels`, and to connections to `hosts` (empty: to any)."""
+
+    kind: str
+    namespace: str
+    name: str
+    client_namespace: str = ""
+    match_labels: Labels = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    owner: str = ""
+
+    def applies_to(self, namespace: str, labels: Labels, host: str) -> bool:
+        """Whether it may change connections to `host` of a workload in `namespace` with these labels."""
+        return (
+            self.client_namespace in ("", namespace)
+            and self.match_labels.items() <= labels.items()
+            and (not self.hosts or host in self.hosts)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignSidecar:
     """A foreign Sidecar. `mode` is its effective outbound mode, REGISTRY_ONLY if outboundTrafficPolicy is an empty
     object, and empty if it has none. `egress_hosts` is empty if it does not restrict them. `owner` is the last field
@@ -216,4 +239,5 @@ class Inventory:
     """Namespaces that discoverySelectors leave out: istiod reads nothing in them."""
     allocated: tuple[AllocatedAddress, ...] = ()
     selected: tuple[SelectedAddresses, ...] = ()
+    unevaluated: tuple[UnevaluatedObject, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)

@@ -1,73 +1,70 @@
 """What policy does with a connection, as the sidecar of the client workload decides it.
 
-The steps are in the order of the connection's path: interception, the listener of its port, the registry, the faults on
-its route and, for unregistered destinations, the outbound policy.
+The steps are in the order of the connection's path: interception, the listener and its filter chain, for HTTP the
+virtual host and the rule of its VirtualService, the upstreams, and for unregistered destinations the outbound policy.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from ipaddress import ip_address
 
 from egress_server.domain.desired.effective import ActiveFault, Effective
 from egress_server.domain.model.names import matches_host
 from egress_server.domain.model.resources import Fault, Interception, Resource, Scoped, ServiceEntry
 from egress_server.domain.model.selectors import Labels
-from egress_server.domain.observed.foreign_config import virtual_service_name
-from egress_server.domain.observed.inventory import ForeignVirtualService
 from egress_server.domain.probe.evidence import Destination
-from egress_server.domain.probe.verdicts import Expectation, Outcome
+from egress_server.domain.probe.verdicts import Expectation
 from egress_server.domain.render.policies import render_interception
+from egress_server.domain.simulate.expectation import expect
 from egress_server.domain.simulate.interception import CaptureDecision, CaptureRules, decide_capture, parse_rules
-from egress_server.domain.simulate.listener import Listener, find_listener
-from egress_server.domain.simulate.outbound_mode import INJECTOR, EffectiveMode, effective_mode, istio_config_map
-from egress_server.domain.simulate.registry import (
-    RegistryItem,
-    assumes_http,
-    has_visible_http,
-    registry,
-    relevant_hosts,
-)
-from egress_server.domain.simulate.routing import ClientWorkload, Routing, fault_percent, may_not_apply, route
+from egress_server.domain.simulate.istiod.requests import Request
+from egress_server.domain.simulate.istiod.scope import SidecarScope
+from egress_server.domain.simulate.istiod.world import world_of
+from egress_server.domain.simulate.outbound_mode import effective_mode
+from egress_server.domain.simulate.path import Path, follow
+from egress_server.domain.simulate.registry import RegistryItem, registry
+
+__all__ = ["Evaluation", "Request", "evaluate", "may_apply", "predict"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A connection that a workload makes. `address` is the IP address that it dials, empty if unknown; `headers` and
-    `method` are those of its request."""
-
-    destination: Destination
-    namespace: str
-    labels: Labels = field(default_factory=dict)
-    address: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    method: str = "GET"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evaluation:
-    """The result of each step, and the outcome. `request` is normalized; `items` are the registry's items on this port,
-    `owner` is the one that gets the connection, `routing` is what routes a request, and `outbound_mode` applies to
-    connections that no item gets."""
+    """The result of each step, and the outcome. `request` is normalized; `path` is the connection's way through the
+    sidecar."""
 
+    effective: Effective
     request: Request
     expectation: Expectation
     interception: Interception | None
     capture: CaptureDecision
-    items: tuple[RegistryItem, ...]
-    listener: Listener
-    owner: RegistryItem | None
-    routing: Routing
-    outbound_mode: EffectiveMode
+    path: Path
+
+    @cached_property
+    def items(self) -> tuple[RegistryItem, ...]:
+        """The registry's items on this port."""
+        request = self.request
+        return tuple(registry(self.effective, request.namespace, request.destination.port, request.labels))
+
+    @cached_property
+    def owner(self) -> RegistryItem | None:
+        """The item that gets the connection; None if it is unregistered."""
+        service = self.path.service
+        if service is None:
+            return None
+        port = service.port(self.request.destination.port)
+        return RegistryItem(service.host.lower(), port, service.entry) if port else None
 
     @property
     def fault(self) -> ActiveFault | None:
         """The managed fault that applies to the request."""
-        return self.routing.fault
+        name = self.path.fault
+        return next((active for active in self.effective.faults if active.fault.name == name), None)
 
     @property
     def sees_requests(self) -> bool:
         """Whether the sidecar sees the requests in the connection, which faults require."""
-        return self.listener.sees_requests(self.request.destination)
+        return self.path.sees_requests
 
     @property
     def hides_requests(self) -> bool:
@@ -85,20 +82,25 @@ def predict(
     headers: Mapping[str, str] | None = None,
     method: str = "GET",
 ) -> Expectation:
-    """The outcome that policy asks for, and the resource that decides it, for a workload with `labels`. Cheaper than
-    `evaluate`, as it considers relevant hosts only.
+    """The outcome that policy asks for, and the resource that decides it, for a workload with `labels`.
 
-    If the `address` that it dials is unknown, the connection counts as captured and goes to the addresses of the entry
-    for its host.
+    If the `address` that it dials is unknown, the connection goes to the addresses of the entry for its host.
     """
-    request = _normalized(effective, Request(destination, namespace, labels or {}, address, headers or {}, method))
-    hosts = relevant_hosts(effective, request.destination, request.address)
-    return _evaluate(effective, request, hosts).expectation
+    request = Request(destination, namespace, labels or {}, address, headers or {}, method)
+    return evaluate(effective, request).expectation
 
 
 def evaluate(effective: Effective, request: Request) -> Evaluation:
     """What happens to the connection, step by step."""
-    return _evaluate(effective, _normalized(effective, request), None)
+    request = _normalized(effective, request)
+    mode = effective_mode(effective, request.namespace, request.labels)
+    scope = SidecarScope(world_of(effective), request.namespace, mode.sidecar)
+    path = follow(scope, mode, request)
+    interception = effective.interception_for(request.namespace, request.labels)
+    address = request.address or path.service_address
+    capture = decide_capture(_capture_rules(effective, interception), address, request.destination.port)
+    expectation = expect(effective, path, capture, interception)
+    return Evaluation(effective, request, expectation, interception, capture, path)
 
 
 def may_apply(resource: Resource, request: Request) -> bool:
@@ -111,34 +113,6 @@ def may_apply(resource: Resource, request: Request) -> bool:
     return isinstance(resource, Scoped) and resource.scope.namespace in {"", request.namespace}
 
 
-def _evaluate(effective: Effective, request: Request, hosts: Collection[str] | None) -> Evaluation:
-    """The evaluation given the items of these hosts, or of all hosts if None."""
-    to = request.destination
-    interception = effective.interception_for(request.namespace, request.labels)
-    mode = effective_mode(effective, request.namespace, request.labels)
-    items = registry(effective, request.namespace, to.port, hosts, request.labels)
-    # If only some hosts are considered, the other ones may still make it an HTTP port.
-    is_http = hosts is not None and has_visible_http(effective, request.namespace, to.port, mode.sidecar)
-    listener = find_listener(items, to, request.address, assumed_http=is_http or assumes_http(effective, to.port))
-    owner = listener.owner(to, request.address)
-    routing = Routing()
-    if listener.sees_requests(to):
-        client = ClientWorkload(request.namespace, request.labels, mode.sidecar)
-        routing = route(effective, owner, to, client, request.headers, request.method)
-    evaluation = Evaluation(
-        request=request,
-        expectation=Expectation(Outcome.INCONCLUSIVE),
-        interception=interception,
-        capture=decide_capture(_capture_rules(effective, interception), request.address, to.port),
-        items=tuple(items),
-        listener=listener,
-        owner=owner,
-        routing=routing,
-        outbound_mode=mode,
-    )
-    return replace(evaluation, expectation=_expectation(effective, evaluation))
-
-
 def _capture_rules(effective: Effective, interception: Interception | None) -> CaptureRules:
     """The rules in the workload's pods: those of the managed policy, else the injector's own."""
     if interception:
@@ -149,7 +123,7 @@ def _capture_rules(effective: Effective, interception: Interception | None) -> C
 def _normalized(effective: Effective, request: Request) -> Request:
     """DNS allows a trailing dot, which is not part of a Host header or server name; a host that is an IP address is the
     address being dialed; and a short name of a Service is replaced by its full name."""
-    host = effective.foreign.full_name(request.namespace, request.destination.host.rstrip("."))
+    host = effective.foreign.full_name(request.namespace, request.destination.host.lower().rstrip("."))
     destination = replace(request.destination, host=host)
     return replace(request, destination=destination, address=_as_address(request.address or destination.host))
 
@@ -159,48 +133,3 @@ def _as_address(host: str) -> str:
         return str(ip_address(host))
     except ValueError:
         return ""
-
-
-def _expectation(effective: Effective, evaluation: Evaluation) -> Expectation:
-    if evaluation.capture.captured is False:
-        interception = evaluation.interception
-        source = interception.name if interception else istio_config_map(effective, INJECTOR)
-        return _decided_by(effective, Outcome.BYPASSED, source)
-    if not evaluation.listener.can_handle(evaluation.request.destination):
-        entry = evaluation.listener.inspection_source(http=False)
-        return _decided_by(effective, Outcome.INCONCLUSIVE, entry.name if entry else "")
-    routing = evaluation.routing
-    if routing.fault:
-        unaffected = Outcome.BLOCKED if routing.dangling else Outcome.REGISTERED
-        fault = routing.fault.fault
-        expectation = replace(_decided_by(effective, Outcome.FAULTED, fault.name), fault_percent=fault_percent(fault))
-        return replace(expectation, also=(unaffected,)) if may_not_apply(fault) else expectation
-    if routing.foreign:
-        return _routed_by_foreign(effective, routing.foreign, None if routing.dangling else evaluation.owner)
-    if routing.dangling:
-        return _dangling(effective, routing.resource)
-    if evaluation.owner:
-        return _decided_by(effective, Outcome.REGISTERED, evaluation.owner.entry.name)
-    mode = evaluation.outbound_mode
-    outcome = Outcome.PASSTHROUGH if mode.allows_unregistered else Outcome.BLOCKED
-    return _decided_by(effective, outcome, mode.policy.name if mode.policy else mode.source)
-
-
-def _routed_by_foreign(effective: Effective, foreign: ForeignVirtualService, owner: RegistryItem | None) -> Expectation:
-    """The destinations of foreign routes are not known here, only whether some of them inject faults or answer requests
-    themselves."""
-    if owner is None or foreign.answers:
-        return _decided_by(effective, Outcome.INCONCLUSIVE, virtual_service_name(foreign))
-    expectation = _decided_by(effective, Outcome.REGISTERED, owner.entry.name)
-    return replace(expectation, also=(Outcome.FAULTED,)) if foreign.faults else expectation
-
-
-def _dangling(effective: Effective, resource: str) -> Expectation:
-    """The sidecar itself answers a request whose route leads nowhere; if routes name other hosts, the outcome is
-    unknown."""
-    has_routes = any(entry.name == resource and entry.traffic.routes for entry in effective.entries)
-    return _decided_by(effective, Outcome.INCONCLUSIVE if has_routes else Outcome.BLOCKED, resource)
-
-
-def _decided_by(effective: Effective, outcome: Outcome, name: str) -> Expectation:
-    return Expectation(outcome, name, effective.revisions.get(name, 0))

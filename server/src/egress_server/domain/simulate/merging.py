@@ -7,11 +7,11 @@ merged with the first one that are equal to it in resolution, labels, workload s
 (pilot/pkg/model/sidecar.go, canMergeServices). The ports of all others don't exist for the client.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from egress_server.domain.model.names import is_resource
+from egress_server.domain.istio.merging import merge_key
 from egress_server.domain.model.objects import MANAGED_BY
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import ANY_NAMESPACE, Labels, visible_namespaces
@@ -44,22 +44,6 @@ def unmanaged(service: ForeignService) -> Registration:
     return Registration(service.entry, service.create_time, labels)
 
 
-def merge_key(registration: Registration) -> Hashable:
-    """Of two registrations of one host, Istio merges the ports exactly if their keys are equal. A Service is merged
-    with nothing."""
-    entry = registration.entry
-    if is_service(entry):
-        return entry.name
-    export_to = entry.export_to or ((ANY_NAMESPACE,) if is_resource(entry.name) else ())
-    return (
-        entry.namespace,
-        entry.resolution,
-        frozenset(export_to),
-        frozenset(registration.labels.items()),
-        frozenset(entry.workload_selector.items()),
-    )
-
-
 def serving(registrations: Iterable[Registration], viewer: str) -> list[Registration]:
     """Of the registrations of one host, those from which workloads of the namespace `viewer` get its ports; the first
     that declares a port decides about it. Empty if they see none."""
@@ -71,7 +55,8 @@ def serving(registrations: Iterable[Registration], viewer: str) -> list[Registra
     namespace = (own or services or visible)[0].entry.namespace
     chosen = [each for each in visible if each.entry.namespace == namespace]
     first = next((each for each in chosen if is_service(each.entry)), chosen[0])
-    return [each for each in chosen if merge_key(each) == merge_key(first)]
+    key = merge_key(first.entry, first.labels)
+    return [each for each in chosen if merge_key(each.entry, each.labels) == key]
 
 
 def _order(registration: Registration) -> tuple[bool, datetime, str]:

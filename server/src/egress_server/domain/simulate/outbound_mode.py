@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from egress_server.domain.desired.effective import Effective
+from egress_server.domain.istio.sidecar import EgressProxy
 from egress_server.domain.model.clusters import MeshPolicyBackend, kubernetes_settings
 from egress_server.domain.model.names import object_name
 from egress_server.domain.model.resources import OutboundMode, OutboundPolicy
@@ -21,17 +22,30 @@ from egress_server.domain.observed.inventory import ForeignSidecar
 MESH_CONFIG, INJECTOR = "istio", "istio-sidecar-injector"
 """Istio's ConfigMaps, without the revision."""
 _DEFAULT_MODE = OutboundMode.ALLOW_ANY.value
+_DYNAMIC_DNS = "ALLOW_ANY_DYNAMIC_DNS"
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveMode:
     """`mode` in Istio's spelling, set by a managed `policy` or by the foreign object `source`; Istio's default if
-    neither is set. `sidecar` is the foreign Sidecar whose egress hosts apply."""
+    neither is set. `sidecar` is the foreign Sidecar whose egress listeners apply. `egress_proxy`, if set, gets the
+    connections to unregistered destinations."""
 
     mode: str
     policy: OutboundPolicy | None = None
     source: str = ""
     sidecar: ForeignSidecar | None = None
+    egress_proxy: EgressProxy | None = None
+
+    @property
+    def decided_by(self) -> str:
+        """The resource or object that sets it; empty if Istio's default applies."""
+        return self.policy.name if self.policy else self.source
+
+    @property
+    def resolves_names(self) -> bool:
+        """Whether the sidecar reads the requests to unregistered hosts and resolves their names itself."""
+        return self.mode == _DYNAMIC_DNS
 
     @property
     def allows_unregistered(self) -> bool:
@@ -46,12 +60,13 @@ def effective_mode(effective: Effective, namespace: str, labels: Labels | None =
     if found := _by_selector(effective, namespace, labels or {}, local or root):
         return found
     if policy := effective.outbound.get(f"{namespace}/"):
-        return EffectiveMode(policy.mode.value, policy, sidecar=local or root)
+        proxy = local.egress_proxy if local else None
+        return EffectiveMode(policy.mode.value, policy, sidecar=local or root, egress_proxy=proxy)
     if local:
         return _of_sidecar(effective, local)
     mesh = effective.outbound.get("/")
     if mesh and _backend(effective) is not MeshPolicyBackend.MESH_CONFIG:
-        return EffectiveMode(mesh.mode.value, mesh, sidecar=root)
+        return EffectiveMode(mesh.mode.value, mesh, sidecar=root, egress_proxy=root.egress_proxy if root else None)
     return _of_sidecar(effective, root)
 
 
@@ -77,7 +92,8 @@ def _by_selector(
 def _of_sidecar(effective: Effective, sidecar: ForeignSidecar | None) -> EffectiveMode:
     """The mode of a foreign Sidecar, or else MeshConfig's."""
     if sidecar and sidecar.mode:
-        return EffectiveMode(sidecar.mode, source=sidecar_name(sidecar), sidecar=sidecar)
+        name = sidecar_name(sidecar)
+        return EffectiveMode(sidecar.mode, source=name, sidecar=sidecar, egress_proxy=sidecar.egress_proxy)
     mesh = effective.outbound.get("/")
     if mesh and _backend(effective) is not MeshPolicyBackend.SIDECAR:
         return EffectiveMode(mesh.mode.value, mesh, sidecar=sidecar)

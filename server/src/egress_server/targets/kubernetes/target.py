@@ -147,8 +147,8 @@ class Kubernetes:
         """The inventory; the same instance as long as nothing in it has changed."""
         inputs = (self._cache.revision, self._info, self._surveyor.survey)
         if self._inventory is None or inputs != self._inventory_inputs:
-            services = self._observer.services()
-            found = build_inventory(self._cluster, observation, services, self._surveyor.survey, self._clock())
+            others = self._observer.other_objects()
+            found = build_inventory(self._cluster, observation, others, self._surveyor.survey, self._clock())
             if self._inventory is None or replace(found, observe_time=self._inventory.observe_time) != self._inventory:
                 self._inventory = found
             self._inventory_inputs = inputs

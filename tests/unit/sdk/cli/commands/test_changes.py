@@ -9,6 +9,7 @@ from egress.v1.change_service_pb2 import (
     ListClusterRolloutsRequest,
     ListClusterRolloutsResponse,
     WaitChangeRequest,
+    WaitChangeResponse,
 )
 from tests.unit.sdk.cli.conftest import Run
 from tests.unit.sdk.cli.replies import CHANGE, SET, waited
@@ -92,6 +93,27 @@ def test_a_wait_tells_what_holds_it_up(ctl: Run, server: FakeServer) -> None:
         "  c0 APPLIED",
         *(f"  c{n} APPLIED: because of {r.lower()} ({r})" for n, r in enumerate(["DNS", "DNS", "A", "B", "C"], 1)),
     ]
+
+
+@pytest.mark.parametrize("until", ["applied", "verified"])
+def test_wait_for_no_cluster(ctl: Run, server: FakeServer, until: str) -> None:
+    """A change that matches no cluster is neither applied nor verified: the wait ends at once, with its own status."""
+    server.answer("WaitChange", WaitChangeResponse(change=CHANGE, result=WaitChangeResponse.NO_CLUSTERS))
+    done = ctl("changes", "wait", "17", "--until", until, "--timeout", "10m")
+    assert done.code == 6
+    assert len(server.sent("WaitChange")) == 1
+    assert done.err.splitlines()[-1] == f"Change 17 is not {until}: 0 clusters match (NO_CLUSTERS)"
+
+
+def test_what_a_verification_leaves_out(ctl: Run, server: FakeServer) -> None:
+    """It is said, although the state is reached."""
+    reply = waited("VERIFIED", reached=True)
+    partly = reply.partly_verified.add(cluster="meshes/default/clusters/c0", state=ClusterRollout.VERIFIED)
+    partly.error.MergeFrom(ClusterRollout.Error(reason="PARTLY_PROBED", message="not probed: ports 3306 (TCP)"))
+    server.answer("WaitChange", reply)
+    done = ctl("changes", "wait", "17", "--until", "verified")
+    assert done.code == 0
+    assert done.err.splitlines()[-1] == "  c0: not probed: ports 3306 (TCP) (PARTLY_PROBED)"
 
 
 def test_wait_json(ctl: Run, server: FakeServer) -> None:

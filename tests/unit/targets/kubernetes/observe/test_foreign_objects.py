@@ -9,7 +9,7 @@ from egress_server.targets.kubernetes.interception.survey import Survey
 from egress_server.targets.kubernetes.last_applied import SavedFields
 from egress_server.targets.kubernetes.observe.inventory import build_inventory
 from egress_server.targets.kubernetes.observe.observation import Observation
-from egress_server.targets.kubernetes.observe.services import ServiceObjects
+from egress_server.targets.kubernetes.observe.services import OtherObjects
 from tests.unit.targets.kubernetes.observations import cluster, found, observe, sidecar, virtual_service
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -17,7 +17,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 def inventory(observation: Observation) -> Inventory:
     """Of a cluster without Services and pods."""
-    return build_inventory(cluster(), observation, ServiceObjects(), Survey(), NOW)
+    return build_inventory(cluster(), observation, OtherObjects(), Survey(), NOW)
 
 
 def test_a_virtual_service_is_reported_without_our_routes() -> None:

@@ -10,7 +10,7 @@ from egress_server.targets.kubernetes.informer.objects import CachedObject, cach
 from egress_server.targets.kubernetes.interception.survey import Survey
 from egress_server.targets.kubernetes.label_selector import WorkloadSelector
 from egress_server.targets.kubernetes.observe.inventory import build_inventory
-from egress_server.targets.kubernetes.observe.services import ServiceObjects
+from egress_server.targets.kubernetes.observe.services import OtherObjects
 from tests.unit.targets.kubernetes.observations import ROOT, cluster, found, observe
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def workload(name: str, address: str, own: dict[str, str], **more: Any) -> Cache
 
 def inventory(*objects: CachedObject, workloads: list[CachedObject] | None = None, **survey: Any) -> Inventory:
     """Of a cluster with these objects."""
-    services = ServiceObjects(workload_entries=workloads)
+    services = OtherObjects(workload_entries=workloads)
     return build_inventory(cluster(), observe(*objects), services, Survey(**survey), NOW)
 
 

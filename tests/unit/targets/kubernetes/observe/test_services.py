@@ -7,7 +7,7 @@ import pytest
 from egress_server.domain.model.resources import Protocol, ServicePort
 from egress_server.domain.observed.inventory import MAX_ENDPOINTS, KnownService
 from egress_server.targets.kubernetes.informer.objects import CachedObject, cached_object
-from egress_server.targets.kubernetes.observe.services import ServiceObjects, known_services, protocol_of
+from egress_server.targets.kubernetes.observe.services import OtherObjects, known_services, protocol_of
 from tests.unit.targets.kubernetes.observations import found
 
 CONTROLLER = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
@@ -28,7 +28,7 @@ def endpoint_slice(*addresses: str, service: str = "web", namespace: str = "shop
 
 def only(*slices: CachedObject, **spec: Any) -> KnownService:
     """A Service with these slices."""
-    [known] = known_services(ServiceObjects([service(**spec)], list(slices)), frozenset())
+    [known] = known_services(OtherObjects([service(**spec)], list(slices)), frozenset())
     return known
 
 
@@ -86,7 +86,7 @@ def test_of_a_balanced_service_one_address_is_enough() -> None:
 
 def test_what_is_not_known_of_endpoints() -> None:
     """Without the permission to watch slices, and if there are too many addresses."""
-    [known] = known_services(ServiceObjects([service()]), frozenset())
+    [known] = known_services(OtherObjects([service()]), frozenset())
     assert known.endpoint_addresses is None
     many = [f"10.0.{number // 250}.{number % 250}" for number in range(MAX_ENDPOINTS + 1)]
     assert only(endpoint_slice(*many)).endpoint_addresses is None
@@ -106,5 +106,5 @@ def test_udp_ports_are_kept_as_such() -> None:
 
 def test_services_in_ignored_namespaces_are_left_out() -> None:
     """istiod does not read them; the others are sorted by age."""
-    objects = ServiceObjects([service(), service("a", "lab"), service("b", "lab")])
+    objects = OtherObjects([service(), service("a", "lab"), service("b", "lab")])
     assert [known.name for known in known_services(objects, frozenset({"shop"}))] == ["a", "b"]

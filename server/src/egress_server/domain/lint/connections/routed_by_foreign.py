@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from egress_server.domain.lint.rule import Connection, ExplainRule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.observed.foreign_config import virtual_service_name
 
 
 class RoutedByForeign(ExplainRule):
@@ -22,10 +21,14 @@ class RoutedByForeign(ExplainRule):
 
     def check(self, connection: Connection) -> Iterator[Finding]:
         """Checks the faults and traffic settings for the host."""
-        routing, effective = connection.evaluation.routing, connection.effective
-        if routing.foreign is None:
+        path, effective = connection.evaluation.path, connection.effective
+        vs = path.virtual_service
+        if vs is None or vs.foreign is None or path.virtual_host is None:
             return
-        name, host = virtual_service_name(routing.foreign), routing.host
+        name, host = (
+            vs.resource,
+            path.virtual_host.service.host if path.virtual_host.service else path.virtual_host.domain,
+        )
         entries = (e.name for e in effective.entries if host in e.hosts and e.traffic.routes_requests)
         faults = (active.fault.name for active in effective.faults if active.fault.host == host)
         for resource in (*entries, *faults):

@@ -7,7 +7,7 @@ nothing says why. If all namespaces are unknown, EGR0110 reports it.
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.lint.foreign_objects import first_clusters
+from egress_server.domain.lint.foreign_objects import all_reported
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import ServiceEntry
@@ -31,7 +31,7 @@ class UnknownExport(Rule[ServiceEntry]):
             if to not in {".", ANY_NAMESPACE, NO_NAMESPACE, entry.namespace} and not snapshot.knows_namespace(to)
         ]
         # Clusters that have not reported their namespaces may have any.
-        if len(unknown) == len(entry.export_to) or not _all_reported(snapshot, entry):
+        if len(unknown) == len(entry.export_to) or not all_reported(snapshot, entry.cluster_selector):
             return
         for index in unknown:
             yield self.finding(
@@ -40,10 +40,3 @@ class UnknownExport(Rule[ServiceEntry]):
                 "export has no effect",
                 "correct the name; no change is needed if the namespace is still to be created",
             )
-
-
-def _all_reported(snapshot: Snapshot, entry: ServiceEntry) -> bool:
-    """Whether all clusters that the entry applies to, of the first EXAMINED, have reported their namespaces."""
-    selected = [cluster.id for cluster in first_clusters(snapshot, entry.cluster_selector)]
-    reports = map(snapshot.inventories.get, selected)
-    return bool(selected) and all(report is not None and report.namespaces for report in reports)

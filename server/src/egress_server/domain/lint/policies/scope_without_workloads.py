@@ -1,7 +1,7 @@
 """EGR0312: a policy or fault for a namespace without workloads.
 
-Mostly a typo: Kubernetes accepts any name, and the policy applies to no workload. Which labels the workloads of a
-namespace have is not reported.
+The namespace exists (EGR0505 covers others), but none of its workloads has a sidecar: the policy applies to nothing.
+Which labels the workloads of a namespace have is not reported.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,9 @@ class ScopeWithoutWorkloads(Rule[_Any]):
             return
         clusters = first_clusters(snapshot, resource.cluster_selector)
         reports = [snapshot.inventories.get(cluster.id) for cluster in clusters]
-        if reports and all(report and report.workloads and not report.workloads.get(namespace) for report in reports):
+        reported = reports and all(report and report.workloads for report in reports)
+        exists = any(report and namespace in report.namespaces for report in reports)
+        if reported and exists and not any(report and report.workloads.get(namespace) for report in reports):
             kind = "fault" if is_fault else "policy"
             yield self.finding(
                 "source_namespace" if is_fault else "scope.namespace",

@@ -13,9 +13,11 @@ from egress_server.targets.kubernetes.api.kinds import (
     ADMISSION,
     DAEMON_SET,
     DEPLOYMENT,
+    GATEWAY_API,
     ISTIO,
     SERVICE_CIDR,
     SERVICE_ENTRY,
+    WASM_PLUGIN,
     ApiKind,
 )
 
@@ -23,6 +25,8 @@ _VERSIONS: Mapping[str, tuple[str, ...]] = {
     ISTIO: ("v1", "v1beta1", "v1alpha3"),
     ADMISSION: ("v1", "v1beta1"),
     SERVICE_CIDR.group: ("v1", "v1beta1"),
+    WASM_PLUGIN.group: ("v1alpha1",),
+    GATEWAY_API: ("v1", "v1beta1", "v1alpha3", "v1alpha2"),
 }
 """By group, most preferred first; every server has v1 of the other groups."""
 _FRESH_SECONDS = 5.0

@@ -34,6 +34,15 @@ DESTINATION_RULE = ApiKind("DestinationRule", "destinationrules", ISTIO)
 SIDECAR = ApiKind("Sidecar", "sidecars", ISTIO)
 ISTIO_KINDS = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR)
 
+ENVOY_FILTER = ApiKind("EnvoyFilter", "envoyfilters", ISTIO)
+WASM_PLUGIN = ApiKind("WasmPlugin", "wasmplugins", "extensions.istio.io", "v1alpha1")
+GATEWAY_API = "gateway.networking.k8s.io"
+GATEWAY_ROUTES = (
+    ApiKind("HTTPRoute", "httproutes", GATEWAY_API),
+    ApiKind("GRPCRoute", "grpcroutes", GATEWAY_API),
+    ApiKind("TLSRoute", "tlsroutes", GATEWAY_API),
+    ApiKind("TCPRoute", "tcproutes", GATEWAY_API),
+)
 WORKLOAD_ENTRY = ApiKind("WorkloadEntry", "workloadentries", ISTIO)
 
 NAMESPACE = ApiKind("Namespace", "namespaces", namespaced=False)

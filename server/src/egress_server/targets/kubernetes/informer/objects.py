@@ -11,7 +11,7 @@ from typing import Any
 
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey
 from egress_server.targets.kubernetes.api.client import Object
-from egress_server.targets.kubernetes.api.kinds import ANNOTATION_PREFIX
+from egress_server.targets.kubernetes.api.kinds import ANNOTATION_PREFIX, GATEWAY_ROUTES
 from egress_server.targets.kubernetes.api.managed_fields import last_writer
 from egress_server.targets.kubernetes.informer.endpoint_slices import ready_addresses
 
@@ -22,6 +22,7 @@ _KEPT_CONTENT: Mapping[str, tuple[str, ...]] = {
     "Namespace": (),
     "Service": ("ports", "clusterIPs", "type", "externalName"),
     "WorkloadEntry": ("address", "labels"),
+    **{kind.name: ("parentRefs",) for kind in GATEWAY_ROUTES},
 }
 """Of these kinds only this part of the content is kept."""
 _WITH_MANAGED_FIELDS = frozenset({"Sidecar", "VirtualService", "ConfigMap"})

@@ -24,7 +24,9 @@ class WatchSpec:
         return f"metadata.name={self.name}" if self.name else ""
 
 
-OPTIONAL_KINDS = (kinds.ENDPOINT_SLICE, kinds.WORKLOAD_ENTRY)
+UNEVALUATED_KINDS = (kinds.ENVOY_FILTER, kinds.WASM_PLUGIN, *kinds.GATEWAY_ROUTES)
+"""Kinds that may change what sidecars do, and of which only that is known."""
+OPTIONAL_KINDS = (kinds.ENDPOINT_SLICE, kinds.WORKLOAD_ENTRY, *UNEVALUATED_KINDS)
 """Kinds that decide only in a few cases; credentials of older installations do not permit to watch them."""
 
 

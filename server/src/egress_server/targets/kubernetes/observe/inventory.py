@@ -37,7 +37,8 @@ from egress_server.targets.kubernetes.observe.foreign_objects import (
 )
 from egress_server.targets.kubernetes.observe.observation import Observation
 from egress_server.targets.kubernetes.observe.selection import Selection, allocated_addresses
-from egress_server.targets.kubernetes.observe.services import ServiceObjects, known_services
+from egress_server.targets.kubernetes.observe.services import OtherObjects, known_services
+from egress_server.targets.kubernetes.observe.unevaluated import unevaluated_objects
 
 T = TypeVar("T")
 
@@ -61,12 +62,12 @@ class _Bounded:
 
 
 def build_inventory(
-    cluster: Cluster, observation: Observation, services: ServiceObjects, survey: Survey, now: datetime
+    cluster: Cluster, observation: Observation, others: OtherObjects, survey: Survey, now: datetime
 ) -> Inventory:
     """The inventory as of `now`."""
     bounded = _Bounded({})
     mesh = parse_name(cluster.name).mesh
-    selection = Selection(observation, services, survey)
+    selection = Selection(observation, others, survey)
     entries = [entry_of(found, mesh, selection.of(found)) for found in observation.foreign("ServiceEntry")]
     if unread := entries.count(None):
         bounded.left_out["entries"] = unread
@@ -87,7 +88,7 @@ def build_inventory(
         namespaces=bounded.take("namespaces", sorted(observation.namespaces)),
         mesh_mode=mesh_mode_baseline(observation),
         root_namespace=observation.root,
-        services=bounded.take("services", known_services(services, observation.ignored_namespaces)),
+        services=bounded.take("services", known_services(others, observation.ignored_namespaces)),
         entries=bounded.take("entries", [entry for entry in entries if entry is not None]),
         virtual_services=bounded.take_rules("virtual_services", routes),
         sidecars=bounded.take("sidecars", known),
@@ -101,6 +102,7 @@ def build_inventory(
         ignored_namespaces=bounded.take("ignored_namespaces", sorted(observation.ignored_namespaces)),
         allocated=bounded.take("allocated", list(allocated_addresses(observation))),
         selected=bounded.take("selected", list(selection.of_managed())),
+        unevaluated=bounded.take("unevaluated", list(unevaluated_objects(observation, others.unevaluated))),
         left_out=bounded.left_out,
     )
 

@@ -14,13 +14,14 @@ from egress_server.targets.kubernetes.api.kinds import CONFIG_MAP, ISTIO_KINDS, 
 from egress_server.targets.kubernetes.configmap.mesh_config import KEY, UNREADABLE, effective_mode, read_data
 from egress_server.targets.kubernetes.configmap.mesh_settings import ignored_namespaces, read_mesh_settings
 from egress_server.targets.kubernetes.informer.objects import CachedObject
-from egress_server.targets.kubernetes.informer.watch_specs import mesh_config_name
+from egress_server.targets.kubernetes.informer.watch_specs import UNEVALUATED_KINDS, mesh_config_name
 from egress_server.targets.kubernetes.last_applied import SavedFields
 
 REVISION_LABEL = "istio.io/rev"
 DEFAULT_REVISION = "default"
 """The revision of an istiod that was installed without one."""
-_ISTIO_KINDS = frozenset(kind.name for kind in (*ISTIO_KINDS, WORKLOAD_ENTRY))
+_READ_KINDS = frozenset(kind.name for kind in (*ISTIO_KINDS, WORKLOAD_ENTRY, *UNEVALUATED_KINDS))
+"""What istiod reads as configuration, depending on its revision."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Observation:
 
     def why_ignored(self, item: CachedObject) -> str:
         """Why istiod does not read an object; empty if it does."""
-        if item.key.kind not in _ISTIO_KINDS:
+        if item.key.kind not in _READ_KINDS:
             return ""
         labelled = item.labels.get(REVISION_LABEL)
         if labelled is not None and labelled != self.istio_revision:

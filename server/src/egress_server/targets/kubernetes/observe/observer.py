@@ -9,7 +9,7 @@ from egress_server.targets.kubernetes.api.discovery import ClusterInfo
 from egress_server.targets.kubernetes.api.kinds import MANAGED_KINDS
 from egress_server.targets.kubernetes.informer.cache import Cache
 from egress_server.targets.kubernetes.informer.objects import CachedObject
-from egress_server.targets.kubernetes.informer.watch_specs import injector_name
+from egress_server.targets.kubernetes.informer.watch_specs import UNEVALUATED_KINDS, injector_name
 from egress_server.targets.kubernetes.interception.admission import ScopedRules, read_scoped_rules
 from egress_server.targets.kubernetes.interception.survey import Injection
 from egress_server.targets.kubernetes.label_selector import WorkloadSelector
@@ -19,7 +19,7 @@ from egress_server.targets.kubernetes.merge.registry import OWNED_FIELDS, contai
 from egress_server.targets.kubernetes.observe.inventory import injector_values
 from egress_server.targets.kubernetes.observe.observation import KubernetesLive, Observation
 from egress_server.targets.kubernetes.observe.selection import workload_selector
-from egress_server.targets.kubernetes.observe.services import ServiceObjects
+from egress_server.targets.kubernetes.observe.services import OtherObjects
 
 
 class Observer:
@@ -68,13 +68,14 @@ class Observer:
         """The labels of each namespace."""
         return {key.name: found.labels for key, found in self._cache.objects_of(kinds.NAMESPACE).items()}
 
-    def services(self) -> ServiceObjects:
-        """The Services and what serves them."""
+    def other_objects(self) -> OtherObjects:
+        """What is on the cluster besides the objects of an observation."""
         slices, workloads = kinds.ENDPOINT_SLICE, kinds.WORKLOAD_ENTRY
-        return ServiceObjects(
+        return OtherObjects(
             services=self._cache.objects_of(kinds.SERVICE).values(),
             endpoint_slices=self._cache.objects_of(slices).values() if self._cache.served(slices) else None,
             workload_entries=self._cache.objects_of(workloads).values() if self._cache.served(workloads) else None,
+            unevaluated={kind.name: self._cache.objects_of(kind).values() for kind in UNEVALUATED_KINDS},
         )
 
     def workload_selectors(self) -> frozenset[WorkloadSelector]:

@@ -8,7 +8,7 @@ from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.interception.survey import Survey
 from egress_server.targets.kubernetes.label_selector import WorkloadSelector
 from egress_server.targets.kubernetes.observe.observation import Observation
-from egress_server.targets.kubernetes.observe.services import ServiceObjects
+from egress_server.targets.kubernetes.observe.services import OtherObjects
 
 _BY_NAME = frozenset({"DNS", "DNS_ROUND_ROBIN"})
 """Resolutions for which a workload's address may be a name."""
@@ -30,7 +30,7 @@ def workload_selector(entry: CachedObject) -> WorkloadSelector | None:
 class Selection:
     """The addresses of the workloads that entries select, as far as they are known."""
 
-    def __init__(self, observation: Observation, objects: ServiceObjects, survey: Survey) -> None:
+    def __init__(self, observation: Observation, objects: OtherObjects, survey: Survey) -> None:
         self._observation = observation
         self._pods = survey.selected
         self._workload_entries = objects.workload_entries

@@ -2,16 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from egress_server.domain.istio.manifest import CLUSTER_DOMAIN
 from egress_server.domain.model.resources import Protocol, ServicePort
 from egress_server.domain.observed.inventory import MAX_ENDPOINTS, KnownService
 from egress_server.formats.service_entry import protocol_named, read_port
 from egress_server.targets.kubernetes.informer.endpoint_slices import SERVICE_NAME
 from egress_server.targets.kubernetes.informer.objects import CachedObject
 
-_DOMAIN = "svc.cluster.local"
 _EXPORT_TO = "networking.istio.io/exportTo"
 _NO_ADDRESS = "None"
 _EXTERNAL_NAME = "ExternalName"
@@ -27,15 +27,16 @@ _NEVER_DETECTED = frozenset({25, 53, 3306, 27017})
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceObjects:
-    """What is watched of Services and their workloads; None if we may not watch it."""
+class OtherObjects:
+    """What is watched of Services, their workloads and what is not evaluated, by kind; None if we may not watch it."""
 
     services: Iterable[CachedObject] = ()
     endpoint_slices: Iterable[CachedObject] | None = None
     workload_entries: Iterable[CachedObject] | None = None
+    unevaluated: Mapping[str, Iterable[CachedObject]] = field(default_factory=dict)
 
 
-def known_services(objects: ServiceObjects, ignored_namespaces: frozenset[str]) -> list[KnownService]:
+def known_services(objects: OtherObjects, ignored_namespaces: frozenset[str]) -> list[KnownService]:
     """The Services that istiod reads, oldest first."""
     addresses: dict[tuple[str, str], set[str]] = defaultdict(set)
     for found in objects.endpoint_slices or ():
@@ -62,7 +63,7 @@ def service_of(found: CachedObject, endpoint_addresses: Sequence[str] | None) ->
     return KnownService(
         namespace=found.key.namespace,
         name=found.key.name,
-        host=f"{found.key.name}.{found.key.namespace}.{_DOMAIN}",
+        host=service_host(found.key.namespace, found.key.name),
         ports=tuple(_ports(spec)),
         addresses=tuple(address for address in addresses if address and address != _NO_ADDRESS),
         export_to=tuple(to.strip() for to in export_to.split(",") if to.strip()),
@@ -70,6 +71,11 @@ def service_of(found: CachedObject, endpoint_addresses: Sequence[str] | None) ->
         external_name=external_name,
         endpoint_addresses=tuple(endpoint_addresses or ()) if known else None,
     )
+
+
+def service_host(namespace: str, name: str) -> str:
+    """The host of a Service in Istio's registry."""
+    return f"{name}.{namespace}.svc.{CLUSTER_DOMAIN}"
 
 
 def _ports(spec: Mapping[str, Any]) -> Iterator[ServicePort]:
