@@ -8,13 +8,16 @@ import sys
 import time
 from collections import Counter
 
+import grpc
+
 from tests.mesh.harness.cluster import machine
 from tests.mesh.harness.cluster.binaries import find_or_build, print_progress
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.run import Run
 from tests.truth.cluster.cluster import ISTIOD, TruthCluster
+from tests.truth.features import FEATURES
 from tests.truth.generate.world import random_world
-from tests.truth.run import Disagreement, Tally, ask, shrink
+from tests.truth.run import Tally, ask, count_deciding, shrink
 
 _QUESTIONS_PER_WORLD = 50
 _MESH = 7
@@ -28,6 +31,7 @@ def main() -> int:
     arguments.add_argument("--questions", type=int, default=2000)
     arguments.add_argument("--only", type=int)
     arguments.add_argument("--shrink", type=int, default=10, help="how many kinds of disagreements to shrink")
+    arguments.add_argument("--shares", type=int, default=0, help="in how many worlds to find out what decides")
     options = arguments.parse_args()
     if missing := machine.prepare(print_progress):
         print(machine.boxed(missing))
@@ -38,6 +42,9 @@ def main() -> int:
         cluster = TruthCluster(mesh)
         try:
             return _run(cluster, options)
+        except grpc.RpcError:
+            print(mesh.istiod_log)
+            raise
         finally:
             cluster.close()
             mesh.stop()
@@ -45,15 +52,22 @@ def main() -> int:
 
 def _run(cluster: TruthCluster, options: argparse.Namespace) -> int:
     tally, began, worlds = Tally(), time.monotonic(), 0
+    shares: Counter[str] = Counter()
     while tally.asked < options.questions:
         seed = options.only if options.only is not None else options.seed * 1_000_000 + worlds
-        ask(cluster, cluster.admitted(random_world(seed, _NETWORK, _QUESTIONS_PER_WORLD)), tally)
+        shown = ask(cluster, cluster.admitted(random_world(seed, _NETWORK, _QUESTIONS_PER_WORLD)), tally)
         worlds += 1
+        if worlds <= options.shares:
+            count_deciding(cluster, shown, shares)
         if options.only is not None:
             break
     seconds = time.monotonic() - began
     print(f"truth: {tally.asked} questions about {worlds} worlds in {seconds:.0f} s")
     print(f"truth: outcomes {_shares(tally.outcomes)}; undecided {dict(tally.undecided) or 'none'}")
+    if options.shares:
+        asked = min(options.shares, worlds) * _QUESTIONS_PER_WORLD
+        for feature in sorted(FEATURES, key=lambda each: -shares[each.name]):
+            print(f"truth: {feature.name} decides {100 * shares[feature.name] / asked:.1f} % of {asked}")
     kinds = Counter(found.kind for found in tally.found)
     for kind, count in kinds.most_common():
         print(f"truth: {count} x {kind}")
@@ -68,8 +82,6 @@ def _shares(counts: Counter[str]) -> str:
     total = sum(counts.values())
     return ", ".join(f"{name} {100 * count / total:.1f} %" for name, count in counts.most_common())
 
-
-__all__ = ["Disagreement"]
 
 if __name__ == "__main__":
     sys.exit(main())

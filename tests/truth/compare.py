@@ -9,7 +9,7 @@ from egress_server.domain.live.decision import Question as LiveQuestion
 from egress_server.domain.live.evaluate import evaluate as evaluate_live
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Expectation, Outcome, Upstream
-from egress_server.domain.simulate.evaluate import Request, evaluate, predict
+from egress_server.domain.simulate.evaluate import Request, evaluate
 from tests.mesh.harness.xds.client import Configuration, Identity
 from tests.truth.world import Question
 
@@ -47,21 +47,6 @@ def model_answer(effective: Effective, question: Question) -> Answer:
     return _of_expectation(evaluate(effective, _request(question)).expectation)
 
 
-def quick_answer(effective: Effective, question: Question) -> Answer:
-    """What the model says if it considers relevant hosts only."""
-    request = _request(question)
-    return _of_expectation(
-        predict(
-            effective,
-            request.namespace,
-            request.destination,
-            request.labels,
-            address=request.address,
-            headers=request.headers,
-        )
-    )
-
-
 def live_answer(config: SidecarConfig, question: Question) -> tuple[Answer | None, LiveDecision]:
     """What the configuration says, None if it leaves that open; and the whole decision."""
     asked = LiveQuestion(_destination(question), question.address, question.method, dict(question.headers))
@@ -74,7 +59,7 @@ def live_answer(config: SidecarConfig, question: Question) -> tuple[Answer | Non
         for each in decision.upstreams
         if each.share > 0 and each.host and each.outcome is Outcome.REGISTERED
     }
-    return Answer(outcomes, frozenset(reached), decision.owner), decision
+    return Answer(outcomes, frozenset(reached if Outcome.REGISTERED in outcomes else ()), decision.owner), decision
 
 
 def _of_expectation(expectation: Expectation) -> Answer:
@@ -102,4 +87,5 @@ def _request(question: Question) -> Request:
         dict(question.labels),
         address=question.address,
         headers=dict(question.headers),
+        method=question.method,
     )

@@ -7,21 +7,20 @@ from dataclasses import dataclass, field
 from egress_server.domain.live.config import SidecarConfig
 from egress_server.domain.live.decision import LiveDecision
 from tests.truth.cluster.cluster import Shown, TruthCluster
-from tests.truth.compare import Answer, identity_of, live_answer, live_config, model_answer, quick_answer
+from tests.truth.compare import Answer, identity_of, live_answer, live_config, model_answer
+from tests.truth.features import FEATURES
 from tests.truth.world import Question, World
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A question about a world to which there are different answers. `quick`: the model's quick path differs from its
-    full one, and `model` is the quick answer."""
+    """A question about a world to which there are different answers."""
 
     world: World
     question: Question
     model: Answer
     istiod: Answer
     decision: LiveDecision
-    quick: bool = False
 
     @property
     def kind(self) -> str:
@@ -31,7 +30,7 @@ class Disagreement:
         what += [("upstream", self.model.upstreams, self.istiod.upstreams)]
         differing = next((name for name, ours, theirs in what if ours != theirs), "nothing")
         outcomes = f"{_outcomes(self.model)} / {_outcomes(self.istiod)}" if differing == "outcome" else ""
-        return " ".join(filter(None, ["quick" if self.quick else "", self.question.scheme, differing, outcomes]))
+        return " ".join(filter(None, [self.question.scheme, differing, outcomes]))
 
     def __str__(self) -> str:
         """The world, the question and the answers."""
@@ -71,11 +70,9 @@ def disagreements(cluster: TruthCluster, shown: Shown, tally: Tally) -> Iterator
             continue
         tally.outcomes.update([_outcomes(live)])
         world = shown.world.only(question)
-        model, quick = model_answer(shown.effective, question), quick_answer(shown.effective, question)
+        model = model_answer(shown.effective, question)
         if model != live:
             yield Disagreement(world, question, model, live, decision)
-        elif quick != live:
-            yield Disagreement(world, question, quick, live, decision, quick=True)
 
 
 def shrink(cluster: TruthCluster, found: Disagreement) -> Disagreement:
@@ -90,6 +87,32 @@ def shrink(cluster: TruthCluster, found: Disagreement) -> Disagreement:
                 smallest, progress = again.found[0], True
                 break
     return smallest
+
+
+def count_deciding(cluster: TruthCluster, shown: Shown, shares: Counter[str]) -> None:
+    """Counts, for each feature, the questions about a world that istiod answers differently without it."""
+    usual = _decisions(cluster, shown.world)
+    for feature in FEATURES:
+        without = feature.without(shown.world)
+        if without != shown.world and len(cluster.admitted(without).objects) == len(without.objects):
+            cluster.show(without)
+            there = _decisions(cluster, without)
+            shares[feature.name] += sum(one != other for one, other in zip(usual, there, strict=True))
+
+
+def _decisions(cluster: TruthCluster, world: World) -> list[object]:
+    """What decides about each question, without what does not matter to the connection."""
+    configs = {}
+    decisions: list[object] = []
+    for question in world.questions:
+        identity = identity_of(question)
+        if str(identity) not in configs:
+            configs[str(identity)] = live_config(cluster.configuration(identity))
+        decision = live_answer(configs[str(identity)], question)[1]
+        to = [(u.cluster, u.outcome, u.endpoints, u.originates_tls, u.sni) for u in decision.upstreams]
+        routes = [(route.owner, route.status, route.location, route.fault) for route in decision.routes]
+        decisions.append((decision.outcome, decision.cause, dict(decision.shares), decision.owner, to, routes))
+    return decisions
 
 
 def _outcomes(answer: Answer) -> str:

@@ -1,6 +1,6 @@
 """A world: policies next to foreign objects on one cluster, and the questions about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,8 @@ from egress_server.domain.model.resources import Resource
 from tests.truth.cluster.etcd import Object
 
 CLUSTER_ID = "c0"
+Place = tuple[str, int, str]
+"""A host, a port, and the protocol there: HTTP, TLS, TCP, or empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,20 @@ class World:
         """The same world, about which one question is asked."""
         return replace(self, questions=(question,))
 
-    def smaller(self) -> list["World"]:
-        """The worlds that lack one policy, object or setting."""
-        found = [replace(self, objects=_without(self.objects, i)) for i in range(len(self.objects))]
-        found += [replace(self, policies=_without(self.policies, i)) for i in range(len(self.policies))]
-        found += [replace(self, mesh={k: v for k, v in self.mesh.items() if k != key}) for key in self.mesh]
-        return found
+    def smaller(self) -> Iterator["World"]:
+        """Worlds that lack a part of this one: first half of it, at last one policy, object or setting."""
+        parts = [*self.policies, *self.objects, *self.mesh]
+        size = max(1, len(parts) // 2)
+        while parts and size:
+            for start in range(0, len(parts), size):
+                kept = [*parts[:start], *parts[start + size :]]
+                yield replace(
+                    self,
+                    policies=tuple(each for each in kept if isinstance(each, Policy)),
+                    objects=tuple(each for each in kept if isinstance(each, Foreign)),
+                    mesh={each: self.mesh[each] for each in kept if isinstance(each, str)},
+                )
+            size //= 2
 
     def __str__(self) -> str:
         """As YAML, with the questions as comments."""
@@ -89,10 +99,6 @@ class World:
         texts += [_dump(part) for part in parts]
         texts += [f"# created at second {each.at}\n# {each.resource}\n" for each in self.policies]
         return "---\n".join(texts)
-
-
-def _without(items: tuple[Any, ...], index: int) -> tuple[Any, ...]:
-    return items[:index] + items[index + 1 :]
 
 
 def _dump(content: Any) -> str:

@@ -43,7 +43,12 @@ ABORT = abort(418)
             Outcome.BLOCKED,
             "UNKNOWN_CLUSTER",
         ),
+        ([BLOCK, entry("a")], LONG_HTTP, Outcome.BLOCKED, "DIRECT_RESPONSE"),
         ([BLOCK, entry("a", hosts=["*.example.com"], resolution="NONE")], LONG_HTTP, Outcome.REGISTERED, "SENT"),
+        (
+            [BLOCK, entry("a", hosts=[LONG], resolution="NONE"), virtual_service(LONG, {"fault": ABORT})],
+            *(LONG_HTTP, Outcome.FAULTED, "FAULT"),
+        ),
     ],
 )
 async def test_the_configuration_says_what_a_probe_sees(

@@ -20,7 +20,7 @@ REPORT = LiveReport(
                 retries=2,
                 rewritten_host="c.example.com",
             ),
-            MatchedRoute("80", fault=RouteFault(grpc_status=0, abort_share=1.0)),
+            MatchedRoute("80", status=404, missing=True, fault=RouteFault(grpc_status=0, abort_share=1.0)),
         ),
         upstreams=(
             LiveUpstream(
@@ -29,6 +29,7 @@ REPORT = LiveReport(
                 originates_tls=True,
                 sni="www.example.com",
                 http2=True,
+                destination_rule="shop/d",
             ),
             LiveUpstream("PassthroughCluster", 0.25, Outcome.PASSTHROUGH, "UNREGISTERED_PASSED"),
             LiveUpstream("outbound|80||empty", 0.25, Outcome.UNREACHABLE, "NO_UPSTREAM_ADDRESS", endpoints=()),

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from egress_server.domain.desired.cluster_view import with_inventory
-from egress_server.domain.desired.effective import Effective, effective, without
+from egress_server.delivery.reconcile.plan import with_held
+from egress_server.domain.desired.cluster_view import as_held, with_inventory
+from egress_server.domain.desired.effective import Effective, effective
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.diff.plan import diff
 from egress_server.domain.model.changes import Versioned
@@ -123,11 +124,14 @@ class TruthCluster:
             changed, obstacles = self._reconcile(snapshot)
             if not changed and not newer:
                 break
-            self._put([*_born(newer, began), *self._aged(snapshot)])
+            aged = self._aged(snapshot)
+            # istiod compares no creation times of an object that it knows, as they never change.
+            self._put([], delete=map(key_in_etcd, aged))
+            self._put([*_born(newer, began), *aged])
             newer = ()
         live = self._settle(sign, world)
         wanted = effective(snapshot, _CLUSTER, datetime.now(UTC))
-        return Shown(world, with_inventory(without(wanted, obstacles), live.inventory), obstacles)
+        return Shown(world, with_inventory(as_held(wanted, obstacles), live.inventory), obstacles)
 
     def _settle(self, sign: Marker, world: World) -> Live:
         """Returns once the product and istiod have read everything, down to the addresses that istiod allocates."""
@@ -158,7 +162,7 @@ class TruthCluster:
         projection = self._target.project(desired, _CLUSTER, live)
         changes = diff(live.objects, projection.objects)
         if not changes:
-            return False, projection.obstacles
+            return False, with_held(projection.obstacles, projection.objects, ())
         self._revision += 1
         applied = self._run(
             self._target.apply(
@@ -167,7 +171,8 @@ class TruthCluster:
                 witness=Witness("epoch", self._revision, f"digest-{self._revision}", 1),
             )
         )
-        return True, {**projection.obstacles, **applied.obstacles}
+        obstacles = {**projection.obstacles, **applied.obstacles}
+        return True, with_held(obstacles, projection.objects, applied.refused)
 
     def _put(self, objects: Iterable[Object], delete: Iterable[str] = ()) -> None:
         """Writes into etcd, and waits until the product has read it."""
@@ -201,7 +206,7 @@ class TruthCluster:
             assert versioned is not None
             born = _timestamp(versioned.create_time)
             if obj["metadata"]["creationTimestamp"] != born:
-                obj["metadata"]["creationTimestamp"] = born
+                obj["metadata"] |= {"creationTimestamp": born, "uid": str(uuid.uuid4())}
                 aged.append(obj)
         return aged
 

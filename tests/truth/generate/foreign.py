@@ -1,10 +1,11 @@
 """Foreign DestinationRules, Sidecars and Services, and MeshConfig."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tests.truth.cluster.cluster import NAMESPACES
 from tests.truth.cluster.etcd import Object
-from tests.truth.generate.draw import ENDPOINTS, HOSTS, LABELS, PORTS, SERVICES, SUBSETS, WILDCARDS, Draw, present
+from tests.truth.generate.draw import HOSTS, LABELS, PORTS, SERVICES, SUBSETS, WILDCARDS, Draw, present
 from tests.truth.world import Foreign
 
 _SERVICE_ADDRESSES = {name: 20 + number for number, name in enumerate(SERVICES)}
@@ -106,21 +107,52 @@ def service(draw: Draw, network: str) -> list[Foreign]:
     """A Service with addresses in `network`, with its EndpointSlice unless nothing serves it."""
     name, namespace = draw.one(SERVICES), draw.one(NAMESPACES)
     kind = draw.one(("cluster", "cluster", "headless", "headless", "external"))
-    annotations = {"networking.istio.io/exportTo": draw.one((".", "*", "shop", "~"))} if draw.chance(0.2) else {}
-    meta = {"name": name, "namespace": namespace, "annotations": annotations}
-    ports = [_port(draw, number) for number in draw.some(PORTS, 1, 2)]
-    spec: Object = {"ports": ports, "sessionAffinity": "None"}
+    ports = [(number, draw.one(("http", "tcp", "tls", "p"))) for number in draw.some(PORTS, 1, 2)]
+    found = [service_object(draw, name, namespace, network, kind, ports, external=draw.one(HOSTS))]
+    if kind != "external" and draw.chance(0.75):
+        found.append(slice_object(draw, name, namespace, ports, ready=draw.chance(0.9)))
+    return found
+
+
+def service_object(
+    draw: Draw,
+    name: str,
+    namespace: str,
+    network: str,
+    kind: str,
+    ports: Sequence[tuple[int, str]],
+    *,
+    external: str = "",
+) -> Foreign:
+    """A Service as the API server completes it: cluster, headless, or external. Each port is a number and the prefix of
+    its name."""
+    spec: Object = {"ports": [_port(draw, *port) for port in ports], "sessionAffinity": "None"}
     if kind == "external":
-        spec |= {"type": "ExternalName", "externalName": draw.one(HOSTS)}
+        spec |= {"type": "ExternalName", "externalName": external}
     else:
         address = "None" if kind == "headless" else service_address(network, name, namespace)
         spec |= {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "internalTrafficPolicy": "Cluster"}
         spec |= {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
-    at = draw.at()
-    found = [Foreign({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}, at)]
-    if kind != "external" and draw.chance(0.75):
-        found.append(Foreign(_slice(draw, name, namespace, ports), at))
-    return found
+    annotations = {"networking.istio.io/exportTo": draw.one((".", "*", "shop", "~"))} if draw.chance(0.15) else {}
+    meta = {"name": name, "namespace": namespace, "annotations": annotations}
+    return Foreign({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}, draw.at())
+
+
+def slice_object(draw: Draw, name: str, namespace: str, ports: Sequence[tuple[int, str]], *, ready: bool) -> Foreign:
+    """The EndpointSlice of a Service, with one pod."""
+    endpoint = {"addresses": [pod_address(name, namespace)], "conditions": {"ready": ready, "serving": ready}}
+    meta = {"name": f"{name}-1", "namespace": namespace, "labels": {"kubernetes.io/service-name": name}}
+    shown = [{"name": f"{prefix}-{number}", "port": number, "protocol": "TCP"} for number, prefix in ports]
+    obj = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta, "addressType": "IPv4"}
+    return Foreign({**obj, "ports": shown, "endpoints": [endpoint]}, draw.at())
+
+
+def _port(draw: Draw, number: int, prefix: str) -> Object:
+    transport = "UDP" if draw.chance(0.07) else "TCP"
+    port: Object = {"port": number, "name": f"{prefix}-{number}", "protocol": transport, "targetPort": number}
+    if draw.chance(0.15):
+        port["appProtocol"] = draw.one(("http", "https", "tcp", "kubernetes.io/h2c", "grpc"))
+    return port
 
 
 def service_address(network: str, name: str, namespace: str) -> str:
@@ -131,34 +163,6 @@ def service_address(network: str, name: str, namespace: str) -> str:
 def pod_address(name: str, namespace: str) -> str:
     """The address of the pod behind a Service."""
     return f"198.51.100.{100 + 10 * NAMESPACES.index(namespace) + SERVICES.index(name)}"
-
-
-def _port(draw: Draw, number: int) -> Object:
-    name = draw.one((f"http-{number}", f"tcp-{number}", f"tls-{number}", f"p{number}"))
-    port: Object = {
-        "port": number,
-        "name": name,
-        "protocol": "UDP" if draw.chance(0.1) else "TCP",
-        "targetPort": number,
-    }
-    if draw.chance(0.2):
-        port["appProtocol"] = draw.one(("http", "https", "tcp", "kubernetes.io/h2c", "grpc"))
-    return port
-
-
-def _slice(draw: Draw, name: str, namespace: str, ports: list[Object]) -> Object:
-    ready = draw.chance(0.9)
-    endpoint = {"addresses": [pod_address(name, namespace)], "conditions": {"ready": ready, "serving": ready}}
-    shown = [present(name=p["name"], port=p["port"], protocol=p["protocol"]) for p in ports]
-    meta = {"name": f"{name}-1", "namespace": namespace, "labels": {"kubernetes.io/service-name": name}}
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": meta,
-        "addressType": "IPv4",
-        "ports": shown,
-        "endpoints": [endpoint],
-    }
 
 
 def mesh_config(draw: Draw) -> dict[str, Any]:
@@ -177,6 +181,3 @@ def mesh_config(draw: Draw) -> dict[str, Any]:
     if draw.chance(0.06):
         found["protocolDetectionTimeout"] = draw.one(("0s", "2s"))
     return found
-
-
-__all__ = ["ENDPOINTS", "destination_rule", "mesh_config", "pod_address", "service", "service_address", "sidecar"]

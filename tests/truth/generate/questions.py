@@ -1,6 +1,6 @@
 """Questions about a world: mostly about what its objects register and mention."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from egress_server.domain.model.resources import Fault, ServiceEntry
@@ -8,7 +8,8 @@ from tests.truth.cluster.cluster import NAMESPACES
 from tests.truth.generate.draw import ENDPOINTS, HOSTS, LABELS, NATURAL, PORTS, SERVICES, Draw
 from tests.truth.generate.foreign import pod_address, service_address
 from tests.truth.generate.routes import HEADERS, METHODS, PATHS
-from tests.truth.world import Question, World
+from tests.truth.generate.themes import Theme
+from tests.truth.world import Place, Question, World
 
 _USUAL = {80: "HTTP", 443: "TLS", 8080: "HTTP", 3306: "TCP", 8443: "TLS", 27017: "TCP"}
 _SCHEMES = {
@@ -19,15 +20,19 @@ _SCHEMES = {
 }
 _UNREGISTERED = "203.0.113.99"
 _WORKLOADS: tuple[dict[str, str], ...] = (*LABELS, {})
-Place = tuple[str, int, str]
-"""A host, a port, and the protocol there: a key of _SCHEMES."""
 
 
-def questions(draw: Draw, world: World, network: str, count: int) -> tuple[Question, ...]:
+def questions(draw: Draw, world: World, themes: Sequence[Theme], network: str, count: int) -> tuple[Question, ...]:
     """Random questions. They come from few workloads, because the configuration of each is fetched."""
     workloads = [(draw.one(NAMESPACES), dict(draw.one(_WORKLOADS))) for _ in range(4)]
     places = sorted(set(_places(world)))
-    return tuple(_question(draw, _place(draw, places), draw.one(workloads), network) for _ in range(count))
+    intended = [place for each in themes for place in each.places]
+    addresses = {host: address for each in themes for host, address in each.addresses.items()}
+    found = []
+    for _ in range(count):
+        place = draw.one(intended) if draw.chance(0.55) else _place(draw, places)
+        found.append(_question(draw, place, addresses, draw.one(workloads), network))
+    return tuple(found)
 
 
 def _place(draw: Draw, places: list[Place]) -> Place:
@@ -44,12 +49,15 @@ def _place(draw: Draw, places: list[Place]) -> Place:
     return host, port, protocol
 
 
-def _question(draw: Draw, place: Place, workload: tuple[str, dict[str, str]], network: str) -> Question:
+def _question(
+    draw: Draw, place: Place, addresses: Mapping[str, str], workload: tuple[str, dict[str, str]], network: str
+) -> Question:
     host, port, protocol = place
     scheme = draw.one(_SCHEMES[protocol])
     if host.startswith("*"):
         host = f"{draw.one(('sub', 'deep.sub'))}{host[1:]}"
-    address = _address(draw, host, network)
+    address = addresses.get(host, "") if draw.chance(0.8) else ""
+    address = address or _address(draw, host, network)
     if scheme != "https" and draw.chance(0.06):
         host = address
     http = scheme == "http"

@@ -13,7 +13,8 @@ from egress_server.agents.agent.prober import Prober
 from egress_server.agents.agent.resolver import DialTarget, Endpoint, Resolver, system_lookup
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
-from tests.unit.agents.listeners import HTTP, chain, listening
+from tests.support.envoy.admin import Json, config_page
+from tests.support.envoy.resources import entrance, http_listener, route, route_table
 
 PUBLIC = "203.0.113.10"
 
@@ -36,16 +37,14 @@ class Sidecar:
 
     cluster: str = ""
     hosts: Sequence[Mapping[str, object]] = ()
-    routes: bytes = b"{}"
+    routes: Sequence[Json] = ()
     asked: list[str] = field(default_factory=list)
 
     async def fetch(self, target: str) -> bytes:
         """The routes, or else the page of clusters, whatever is asked."""
         self.asked.append(target)
-        if "dynamic_listeners" in target:
-            return listening("0.0.0.0_80", [chain(HTTP)])
-        if "dynamic_route_configs" in target:
-            return self.routes
+        if target.startswith("/config_dump"):
+            return config_page(target, listeners=[entrance(), http_listener(80)], routes=self.routes)
         hosts = [{"address": address, "stats": []} for address in self.hosts]
         return orjson.dumps({"cluster_statuses": [{"name": self.cluster, "host_statuses": hosts}]})
 
@@ -180,12 +179,10 @@ async def test_forbidden_upstreams(cluster: str, address: Mapping[str, object]) 
 async def test_forbidden_upstreams_of_the_route() -> None:
     """A route that leads to another service leads to its endpoints: forbidden ones are not probed."""
     other = "outbound|8080||other.example.com"
-    route = {"match": {"prefix": "/"}, "route": {"cluster": other}}
-    config = {"name": "80", "virtual_hosts": [{"domains": ["www.example.com"], "routes": [route]}]}
     sidecar = Sidecar(
         other,
         [{"socket_address": {"address": "169.254.169.254", "port_value": 80}}],
-        orjson.dumps({"configs": [{"route_config": config}]}),
+        [route_table("80", {"www.example.com": [route(other)]})],
     )
     evidence, dialled = await attempt("www.example.com", resolve=PUBLIC, sidecar=sidecar)
     assert dialled == []

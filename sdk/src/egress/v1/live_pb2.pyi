@@ -71,6 +71,7 @@ class LiveEvaluation(_message.Message):
         ORIGINATES_TLS_FIELD_NUMBER: _builtins.int
         SNI_FIELD_NUMBER: _builtins.int
         HTTP2_FIELD_NUMBER: _builtins.int
+        DESTINATION_RULE_FIELD_NUMBER: _builtins.int
         cluster: _builtins.str
         """Envoy's name of the cluster, such as `outbound|80||www.aliyun.com`."""
         share: _builtins.float
@@ -95,6 +96,8 @@ class LiveEvaluation(_message.Message):
         """Server name of that TLS."""
         http2: _builtins.bool
         """Whether the sidecar always speaks HTTP/2 to the endpoints."""
+        destination_rule: _builtins.str
+        """The DestinationRule that applies to the cluster, as `NAMESPACE/NAME`; empty if the configuration does not say."""
         @_builtins.property
         def endpoints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Endpoints that may be used, as `ADDRESS:PORT`."""
@@ -114,10 +117,11 @@ class LiveEvaluation(_message.Message):
             originates_tls: _builtins.bool = ...,
             sni: _builtins.str = ...,
             http2: _builtins.bool = ...,
+            destination_rule: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["any_endpoint", b"any_endpoint", "cause", b"cause", "cluster", b"cluster", "endpoints", b"endpoints", "host", b"host", "http2", b"http2", "originates_tls", b"originates_tls", "outcome", b"outcome", "port", b"port", "share", b"share", "sni", b"sni", "subset", b"subset"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["any_endpoint", b"any_endpoint", "cause", b"cause", "cluster", b"cluster", "destination_rule", b"destination_rule", "endpoints", b"endpoints", "host", b"host", "http2", b"http2", "originates_tls", b"originates_tls", "outcome", b"outcome", "port", b"port", "share", b"share", "sni", b"sni", "subset", b"subset"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,6 +141,7 @@ class LiveEvaluation(_message.Message):
         TIMEOUT_FIELD_NUMBER: _builtins.int
         RETRIES_FIELD_NUMBER: _builtins.int
         REWRITTEN_HOST_FIELD_NUMBER: _builtins.int
+        MISSING_FIELD_NUMBER: _builtins.int
         table: _builtins.str
         """Name of the route configuration."""
         virtual_host: _builtins.str
@@ -153,6 +158,8 @@ class LiveEvaluation(_message.Message):
         """Number of retries."""
         rewritten_host: _builtins.str
         """Host that replaces the request's host; empty if it is kept."""
+        missing: _builtins.bool
+        """Whether no route matches, so that the status is 404; the VirtualService is then that of the host's other routes."""
         @_builtins.property
         def fault(self) -> Global___LiveEvaluation.Fault:
             """Fault of the route."""
@@ -174,10 +181,11 @@ class LiveEvaluation(_message.Message):
             timeout: _duration_pb2.Duration | None = ...,
             retries: _builtins.int = ...,
             rewritten_host: _builtins.str = ...,
+            missing: _builtins.bool = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "timeout", b"timeout"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "location", b"location", "name", b"name", "retries", b"retries", "rewritten_host", b"rewritten_host", "status", b"status", "table", b"table", "timeout", b"timeout", "virtual_host", b"virtual_host", "virtual_service", b"virtual_service"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "location", b"location", "missing", b"missing", "name", b"name", "retries", b"retries", "rewritten_host", b"rewritten_host", "status", b"status", "table", b"table", "timeout", b"timeout", "virtual_host", b"virtual_host", "virtual_service", b"virtual_service"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -90,6 +90,7 @@ def _upstream_to_proto(upstream: LiveUpstream) -> pb.LiveEvaluation.Upstream:
         originates_tls=upstream.originates_tls,
         sni=upstream.sni,
         http2=upstream.http2,
+        destination_rule=upstream.destination_rule,
     )
 
 
@@ -106,6 +107,7 @@ def _upstream_to_domain(message: pb.LiveEvaluation.Upstream) -> LiveUpstream:
         originates_tls=message.originates_tls,
         sni=message.sni,
         http2=message.http2,
+        destination_rule=message.destination_rule,
     )
 
 
@@ -121,6 +123,7 @@ def _route_to_proto(route: MatchedRoute) -> pb.LiveEvaluation.Route:
         timeout=_duration(route.timeout),
         retries=route.retries,
         rewritten_host=route.rewritten_host,
+        missing=route.missing,
     )
 
 
@@ -136,6 +139,7 @@ def _route_to_domain(message: pb.LiveEvaluation.Route) -> MatchedRoute:
         timeout=message.timeout.ToTimedelta().total_seconds() if message.HasField("timeout") else None,
         retries=message.retries,
         rewritten_host=message.rewritten_host,
+        missing=message.missing,
     )
 
 

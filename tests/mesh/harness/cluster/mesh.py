@@ -202,6 +202,11 @@ class Mesh:
         """Where istiod serves configuration in plaintext, from outside the workloads."""
         return f"127.0.0.1:{self._ports['grpc']}"
 
+    @property
+    def istiod_log(self) -> str:
+        """The end of what istiod has logged."""
+        return self._istiod.tail() if self._istiod else ""
+
     def stop_istiod(self) -> None:
         """Stop istiod: sidecars keep their configuration."""
         assert self._istiod is not None

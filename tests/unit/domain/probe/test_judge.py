@@ -104,6 +104,10 @@ CASES = [
         *("entry without address, https", HTTPS, TLS_CUT, (UpstreamDelta(TLS_ENTRY, ""),)),
         *(Outcome.UNREACHABLE, "NO_UPSTREAM_ADDRESS", TLS_ENTRY),
     ),
+    Case(
+        *("a service of the port without address, tcp", TCP, CLOSED, (UpstreamDelta("outbound|3306||db.svc", ""),)),
+        *(Outcome.UNREACHABLE, "NO_UPSTREAM_ADDRESS", "outbound|3306||db.svc"),
+    ),
     # It was refused.
     Case("blocked, http", HTTP, BLOCKED_502, (), Outcome.BLOCKED, "BLOCKED_HTTP"),
     Case("blocked, https", HTTPS, TLS_CUT, (), Outcome.BLOCKED, "BLOCKED_CLOSED"),
@@ -144,6 +148,7 @@ CASES = [
     ),
     Case("warming", HTTP, BLOCKED_502, (), Outcome.INCONCLUSIVE, "CLUSTER_WARMING", warming=(ENTRY,)),
     Case("another one warms", HTTP, BLOCKED_502, (), Outcome.BLOCKED, "BLOCKED_HTTP", warming=(TLS_ENTRY,)),
+    Case("a service of the port warms", TCP, CLOSED, (), Outcome.INCONCLUSIVE, "CLUSTER_WARMING", warming=(DB,)),
     Case("silence", HTTP, LATE, (), Outcome.INCONCLUSIVE, "TIMED_OUT"),
     Case(
         *("silence in TLS", HTTPS, replace(SEEN, tls_error="timed out in the TLS handshake"), ()),

@@ -15,8 +15,9 @@ from egress_server.agents.agent.dialer import Dialer, NoRoute
 from egress_server.agents.agent.http_head import request
 from egress_server.agents.agent.resolver import DialTarget, Endpoint, Resolver, api_server_message
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
+from egress_server.domain.live.decision import Question
 from egress_server.domain.probe.clusters import shares_port
-from egress_server.domain.probe.evidence import Attempt, Evidence
+from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 
 _METHODS = frozenset({"HEAD", "GET"})
 
@@ -72,7 +73,7 @@ class Prober:
         self, target: DialTarget, attempt: Attempt, message: h11.Request | None, progress: Progress
     ) -> Evidence:
         destination = attempt.destination
-        watch = await self._sidecar.watch(destination, target.dialled[0], _headers(message))
+        watch = await self._sidecar.watch(_question(target, destination, message))
         upstreams = ((host.address, host.port) for host in watch.upstreams())
         self._check((target.upstream, *upstreams), watch.api_server)
         evidence = await connect(self._dialer, target, ProbeTask(destination, message, watch.has_connected), progress)
@@ -80,16 +81,17 @@ class Prober:
         # Names may resolve differently meanwhile. Then nothing of what was observed is reported.
         used = (h for h in changes.hosts if shares_port(h.cluster, destination) or watch.may_serve(h.cluster))
         self._check(((host.address, host.port) for host in used), watch.api_server)
+        route = changes.route
         return replace(
             evidence,
             upstreams=changes.upstreams,
-            warming_clusters=changes.warming,
-            live_faults=watch.route.faults,
-            routed_to=watch.route.clusters,
-            unknown_clusters=changes.unknown,
-            routed_by=watch.route.owners,
-            route_answers=watch.route.answers,
-            tls_clusters=await watch.tls_clusters(changes) if evidence.failed else (),
+            warming_clusters=route.warming,
+            live_faults=route.faults,
+            routed_to=route.clusters,
+            unknown_clusters=route.unknown,
+            routed_by=route.owners,
+            route_answers=route.answers,
+            tls_clusters=route.tls if evidence.failed else (),
         )
 
     def _request(self, attempt: Attempt) -> h11.Request | None:
@@ -121,9 +123,9 @@ class Prober:
                 raise ProbeRefused("ADDRESS_FORBIDDEN", api_server_message(endpoint[0]))
 
 
-def _headers(message: h11.Request | None) -> dict[str, str]:
-    """What a route may match on, by lower-case name."""
+def _question(target: DialTarget, destination: Destination, message: h11.Request | None) -> Question:
+    """The attempt, as the sidecar's configuration is asked about it."""
     if message is None:
-        return {}
+        return Question(destination, target.dialled[0])
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message.headers}
-    return {**headers, ":method": message.method.decode(), ":authority": headers["host"]}
+    return Question(destination, target.dialled[0], message.method.decode(), headers)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from egress_server.agents.sidecar.patterns import name_pattern
+from egress_server.agents.sidecar.patterns import listener_pattern, name_pattern
 from egress_server.domain.live.config import SidecarConfig, parse_config_dump
 from egress_server.domain.live.decision import LiveDecision, LiveReport, Question
 from egress_server.domain.live.evaluate import evaluate, route_table_of
@@ -79,8 +79,7 @@ async def _read_listeners(fetch: Fetch, question: Question) -> SidecarConfig:
     """The entrance, and the listeners that may get a connection to the dialed address."""
     address, port = str(ip_address(question.address)), question.destination.port
     config = await _page(fetch, "dynamic_listeners", _ENTRANCE)
-    for name in (address, "0.0.0.0", "::", "[::]"):
-        config = config.merge(await _page(fetch, "dynamic_listeners", name_pattern(f"{name}_{port}")))
+    config = config.merge(await _page(fetch, "dynamic_listeners", listener_pattern(address, port)))
     if (listener_at(config, address, port) or {}).get("name") == f"{address}_{port}":
         return config
     # A service with addresses of both families has one listener, which is named after the first.

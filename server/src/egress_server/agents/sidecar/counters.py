@@ -34,29 +34,21 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """One reading. `without_hosts` are the clusters that list no host."""
+    """One reading."""
 
     hosts: Mapping[Host, Counts] = field(default_factory=dict)
-    without_hosts: frozenset[str] = frozenset()
-
-    def has(self, cluster: str) -> bool:
-        """Whether a cluster is listed."""
-        return cluster in self.without_hosts or any(host.cluster == cluster for host in self.hosts)
 
 
 def parse(page: bytes) -> Counters:
     """A reading from a page. Raises ValueError if it is not such a page."""
     try:
         hosts: dict[Host, Counts] = {}
-        without_hosts = set()
         for status in orjson.loads(page).get("cluster_statuses", ()):
-            listed = status.get("host_statuses", ())
-            if not listed:
-                without_hosts.add(status["name"])
-            for item in listed:
-                host = _host(status["name"], item["address"])
+            name = status["name"]
+            for item in status.get("host_statuses", ()):
+                host = _host(name, item["address"])
                 hosts[host] = _sum(hosts.get(host, Counts()), _counts(item.get("stats", ())))
-        return Counters(hosts, frozenset(without_hosts))
+        return Counters(hosts)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a list of clusters: {error!r}") from error
 

@@ -2,23 +2,18 @@
 
 import asyncio
 import http.client
-import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from urllib.parse import quote
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import orjson
 
+from egress_server.agents.sidecar.config_reader import Fetch, read_live_state
 from egress_server.agents.sidecar.counters import Counters, Host, changes_between, parse
-from egress_server.agents.sidecar.live_config import (
-    LiveRoute,
-    listeners_page,
-    live_route,
-    sees_requests,
-    tls_clusters,
-)
+from egress_server.agents.sidecar.live_route import LiveRoute, live_route
+from egress_server.agents.sidecar.patterns import SHARED_PATTERN, host_pattern, name_pattern, port_pattern
+from egress_server.domain.live.decision import Question
 from egress_server.domain.probe.clusters import UNREGISTERED_CLUSTERS, serves, shares_port
-from egress_server.domain.probe.evidence import Destination, TlsCluster, UpstreamDelta
+from egress_server.domain.probe.evidence import Destination, UpstreamDelta
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -49,9 +44,6 @@ class AdminPages:
         return body
 
 
-Fetch = Callable[[str], Awaitable[bytes]]
-"""Fetches a page of Envoy's admin interface, such as `/clusters`; raises OSError."""
-
 # A worker announces a new host of PassthroughCluster to the main thread, which serves the admin pages, by a message
 # that may arrive after the response did. If nothing changed, the page is read once more.
 _SETTLE_SECONDS = 0.05
@@ -62,23 +54,22 @@ _API_SERVER = "outbound|443||kubernetes.default.svc."
 
 @dataclass(frozen=True, slots=True)
 class CounterChanges:
-    """What an attempt changed, and which clusters of its destination are warming or (in `upstreams`, with an empty
-    address) have no host. `hosts` are those whose counters changed, `unknown` the clusters of its route that don't
-    exist."""
+    """What an attempt changed. `upstreams` are the hosts whose counters changed (as are `hosts`) and, if none of the
+    destination's did, its clusters without a host, with an empty address. `route` is the one that the attempt took."""
 
     upstreams: tuple[UpstreamDelta, ...]
-    warming: tuple[str, ...]
     hosts: tuple[Host, ...]
-    unknown: tuple[str, ...] = ()
+    route: LiveRoute
 
 
 class CounterWatch:
     """The counters before and after one attempt, and the route that it takes."""
 
-    def __init__(self, fetch: Fetch, destination: Destination, route: LiveRoute, before: Counters) -> None:
+    def __init__(self, fetch: Fetch, question: Question, route: LiveRoute, before: Counters) -> None:
         self.route = route
         self._fetch = fetch
-        self._destination = destination
+        self._question = question
+        self._destination = question.destination
         self._before = before
 
     def upstreams(self) -> Sequence[Host]:
@@ -111,50 +102,18 @@ class CounterWatch:
             after = await self._read()
             deltas = changes_between(self._before, after)
         if self._relevant(deltas):
-            return CounterChanges(tuple(deltas.values()), (), tuple(deltas))
-        empty = await self._without_addresses(after)
-        warming = await self._clusters("dynamic_warming_clusters")
-        upstreams = (*deltas.values(), *map(UpstreamDelta, empty, [""] * len(empty)))
-        unknown = tuple(name for name in self.route.clusters if not after.has(name))
-        return CounterChanges(upstreams, tuple(warming), tuple(deltas), unknown)
-
-    async def tls_clusters(self, changes: CounterChanges) -> tuple[TlsCluster, ...]:
-        """Those of the registered services that the attempt used to which the sidecar starts TLS. Raises OSError."""
-        used = sorted({u.cluster for u in changes.upstreams if u.moved and self.may_serve(u.cluster)})
-        if not used:
-            return ()
-        names = quote(f"^({'|'.join(map(re.escape, used))})$")
-        fields = "cluster.name,cluster.transport_socket,cluster.metadata"
-        page = await self._fetch(f"/config_dump?resource=dynamic_active_clusters&mask={fields}&name_regex={names}")
-        try:
-            return tls_clusters(page)
-        except ValueError as error:
-            raise OSError(f"the sidecar's clusters can't be read: {error}") from error
+            return CounterChanges(tuple(deltas.values()), tuple(deltas), self.route)
+        # What was warming before may have addresses now, and the other way round.
+        state = live_route((await read_live_state(self._fetch, self._question)).decision)
+        route = replace(self.route, unknown=state.unknown, warming=state.warming, empty=state.empty)
+        upstreams = (*deltas.values(), *(UpstreamDelta(cluster, "") for cluster in route.empty))
+        return CounterChanges(upstreams, tuple(deltas), route)
 
     async def _read(self) -> Counters:
         return await _read_counters(self._fetch, self._destination, self.route)
 
     def _relevant(self, deltas: dict[Host, UpstreamDelta]) -> bool:
         return any(host.cluster in UNREGISTERED_CLUSTERS or self.may_serve(host.cluster) for host in deltas)
-
-    async def _without_addresses(self, counters: Counters) -> list[str]:
-        """Clusters of the destination that should have a host by now. One that uses the connection's own address has
-        hosts only while it is used."""
-        listed = sorted(name for name in counters.without_hosts if serves(name, self._destination))
-        if not listed:
-            return []
-        types = await self._clusters("dynamic_active_clusters")
-        return [name for name in listed if types.get(name, "ORIGINAL_DST") != "ORIGINAL_DST"]
-
-    async def _clusters(self, resource: str) -> dict[str, str]:
-        """The destination's clusters in a part of the configuration: types by name."""
-        names = quote(f"^{_clusters_of(self._destination)}$")
-        page = await self._fetch(f"/config_dump?resource={resource}&mask=cluster.name,cluster.type&name_regex={names}")
-        try:
-            found = [item["cluster"] for item in orjson.loads(page).get("configs", ())]
-            return {cluster["name"]: str(cluster.get("type", "")) for cluster in found}
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise OSError(f"the sidecar's configuration can't be read: {error!r}") from error
 
 
 class EnvoySidecar:
@@ -163,55 +122,24 @@ class EnvoySidecar:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
-    async def watch(
-        self, destination: Destination, address: str, headers: Mapping[str, str] | None = None
-    ) -> CounterWatch:
-        """Begins to watch a connection that dials `address`, and a request with these headers (by lower-case name) if
-        one is sent.
-
-        Raises OSError if the sidecar does not respond.
-        """
-        route = LiveRoute()
-        if destination.scheme == "http" and await self._sees_requests(address, destination.port):
-            route = await self._live_route(destination, headers or {})
-        before = await _read_counters(self._fetch, destination, route)
-        return CounterWatch(self._fetch, destination, route, before)
-
-    async def _sees_requests(self, address: str, port: int) -> bool:
-        try:
-            return sees_requests(await self._fetch(listeners_page(address, port)), address, port)
-        except ValueError as error:
-            raise OSError(f"the sidecar's listeners can't be read: {error}") from error
-
-    async def _live_route(self, destination: Destination, headers: Mapping[str, str]) -> LiveRoute:
-        # Istio names the routes of a port after the port, or after SERVICE:PORT.
-        names = quote(rf"^(.*:)?{destination.port}$")
-        page = await self._fetch(f"/config_dump?resource=dynamic_route_configs&name_regex={names}")
-        try:
-            return live_route(page, destination, headers)
-        except ValueError as error:
-            raise OSError(f"the sidecar's routes can't be read: {error}") from error
+    async def watch(self, question: Question) -> CounterWatch:
+        """Begins to watch a connection. Raises OSError if the sidecar does not respond."""
+        route = live_route((await read_live_state(self._fetch, question)).decision)
+        before = await _read_counters(self._fetch, question.destination, route)
+        return CounterWatch(self._fetch, question, route, before)
 
 
 async def _read_counters(fetch: Fetch, destination: Destination, route: LiveRoute) -> Counters:
     """The counters of what may serve a connection to `destination`; raises OSError. If no route decides, any service on
     the port may: a TCP one without addresses gets it, whatever the host."""
-    own = _clusters_of(destination) if route.found else rf"outbound\|{destination.port}\|.*"
-    routed_to = map(re.escape, route.clusters)
-    names = quote(f"^({'|'.join((*sorted(UNREGISTERED_CLUSTERS), own, *routed_to))})$|^{re.escape(_API_SERVER)}")
+    host = destination.host.rstrip(".")
+    patterns = [SHARED_PATTERN, host_pattern(destination.port, host) if route.found else port_pattern(destination.port)]
+    patterns += [name_pattern(cluster) for cluster in route.clusters if not serves(cluster, destination)]
     try:
-        return parse(await fetch(f"/clusters?format=json&filter={names}"))
+        pages = [parse(await fetch(f"/clusters?format=json&filter={pattern}")) for pattern in patterns]
     except ValueError as error:
         raise OSError(f"the sidecar's list of clusters can't be read: {error}") from error
-
-
-def _clusters_of(destination: Destination) -> str:
-    """A regular expression for the clusters that serve a destination, as `serves` defines it."""
-    host = destination.host.rstrip(".")
-    labels = host.split(".")
-    wildcards = (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
-    hosts = "|".join(map(re.escape, (host, *wildcards, "*")))
-    return rf"outbound\|{destination.port}\|[^|]*\|({hosts})"
+    return Counters({host: counts for page in pages for host, counts in page.hosts.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """What happens to a connection that is sent to a cluster."""
 
-from egress_server.domain.live.config import Json, SidecarConfig
+from dataclasses import replace
+
+from egress_server.domain.live.config import Json, SidecarConfig, source_of
 from egress_server.domain.live.decision import LiveUpstream
 from egress_server.domain.live.listeners import address_of
 from egress_server.domain.model.addresses import host_port
-from egress_server.domain.probe.clusters import UNREGISTERED_CLUSTERS
-from egress_server.domain.probe.verdicts import Outcome
+from egress_server.domain.probe.clusters import UNREGISTERED_CLUSTERS, upstream_of
+from egress_server.domain.probe.verdicts import Outcome, Upstream
 
 BLACK_HOLE = "BlackHoleCluster"
 _UNUSABLE = frozenset({"UNHEALTHY", "DRAINING", "TIMEOUT"})
@@ -15,12 +17,12 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 def find_upstream(config: SidecarConfig, name: str, share: float) -> LiveUpstream:
     """The outcome of connections to the cluster of this name, which get `share` of all."""
-    host, port, subset = _service(name)
     cluster = config.clusters.get(name)
     if cluster is None:
-        warming = name in config.warming
-        outcome, cause = (Outcome.INCONCLUSIVE, "CLUSTER_WARMING") if warming else (Outcome.BLOCKED, "UNKNOWN_CLUSTER")
-        return LiveUpstream(name, share, outcome, cause, host, port, subset)
+        warming = config.warming.get(name)
+        if warming is None:
+            return replace(_described(name, {}), share=share, cause="UNKNOWN_CLUSTER")
+        return replace(_described(name, warming), share=share, outcome=Outcome.INCONCLUSIVE, cause="CLUSTER_WARMING")
     endpoints = _endpoints(config, name, cluster)
     if name == BLACK_HOLE:
         outcome, cause = Outcome.BLOCKED, "BLACK_HOLE"
@@ -30,19 +32,25 @@ def find_upstream(config: SidecarConfig, name: str, share: float) -> LiveUpstrea
         outcome, cause = Outcome.PASSTHROUGH, "UNREGISTERED_PASSED"
     else:
         outcome, cause = Outcome.REGISTERED, "SENT"
+    return replace(_described(name, cluster), share=share, outcome=outcome, cause=cause, endpoints=endpoints)
+
+
+def _described(name: str, cluster: Json) -> LiveUpstream:
+    """What name and configuration of a cluster say."""
+    service = upstream_of(name) or Upstream("", 0)
     tls = _tls(cluster)
     return LiveUpstream(
         cluster=name,
-        share=share,
-        outcome=outcome,
-        cause=cause,
-        host=host,
-        port=port,
-        subset=subset,
-        endpoints=endpoints,
+        share=0.0,
+        outcome=Outcome.BLOCKED,
+        cause="",
+        host=service.host,
+        port=service.port,
+        subset=service.subset,
         originates_tls=tls is not None,
         sni=str((tls or {}).get("sni", "")),
         http2=_speaks_http2(cluster),
+        destination_rule=source_of(cluster, "destination-rule"),
     )
 
 
@@ -50,14 +58,6 @@ def cluster_type(cluster: Json) -> str:
     """Envoy's type of a cluster: STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST, or the name of an extension."""
     extension = cluster.get("cluster_type", {}).get("name")
     return str(extension or cluster.get("type", "STATIC"))
-
-
-def _service(name: str) -> tuple[str, int, str]:
-    """Host, port and subset in Istio's name of an outbound cluster, direction|port|subset|host."""
-    match name.split("|"):
-        case ["outbound", port, subset, host] if port.isdecimal():
-            return host, int(port), subset
-    return "", 0, ""
 
 
 def _endpoints(config: SidecarConfig, name: str, cluster: Json) -> tuple[str, ...] | None:

@@ -55,6 +55,16 @@ def sidecar_config(
     )
 
 
+def source_of(resource: Json, kind: str) -> str:
+    """NAMESPACE/NAME of the Istio object of a kind, such as `virtual-service`, that istiod made (a part of) a resource
+    of; empty if it does not say."""
+    config = resource.get("metadata", {}).get("filter_metadata", {}).get("istio", {}).get("config", "")
+    match str(config).split("/"):
+        case [*_, "namespaces", namespace, found, name] if found == kind:
+            return f"{namespace}/{name}"
+    return ""
+
+
 def parse_config_dump(dump: Json) -> SidecarConfig:
     """The configuration in a `/config_dump`, the whole page or one with `resource=`.
 

@@ -42,7 +42,7 @@ class LiveUpstream:
     `cause` is as that of LiveDecision. `host`, `port` and `subset` are those of the registered service, empty and 0 for
     other clusters. `endpoints` are ADDRESS:PORT that may be used; None if the cluster connects to the dialed address or
     resolves the request's own host. `sni` is the server name of TLS that the sidecar originates, `http2` whether it
-    speaks HTTP/2.
+    speaks HTTP/2. `destination_rule` is the one that applies to the cluster, NAMESPACE/NAME, empty if none does.
     """
 
     cluster: str
@@ -56,6 +56,7 @@ class LiveUpstream:
     originates_tls: bool = False
     sni: str = ""
     http2: bool = False
+    destination_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class RouteFault:
 @dataclass(frozen=True, slots=True)
 class MatchedRoute:
     """A route of an HTTP request. `owner` is the VirtualService that it comes from, NAMESPACE/NAME, empty if the
-    configuration does not say. `status` is what the sidecar answers itself, 0 if it forwards."""
+    configuration does not say. `status` is what the sidecar answers itself, 0 if it forwards; 404 with `missing` if no
+    route matches, and then the owner is that of the host's other routes."""
 
     table: str
     virtual_host: str = ""
@@ -90,6 +92,7 @@ class MatchedRoute:
     timeout: float | None = None
     retries: int = 0
     rewritten_host: str = ""
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from egress_server.domain.live.clusters import find_upstream
-from egress_server.domain.live.config import Json, SidecarConfig
+from egress_server.domain.live.config import Json, SidecarConfig, source_of
 from egress_server.domain.live.decision import LiveDecision, LiveUpstream, Question
-from egress_server.domain.live.http import HttpPath, HttpRouting, owner_of, route_request, weighted_upstreams
+from egress_server.domain.live.http import VIRTUAL_SERVICE, HttpPath, HttpRouting, route_request, weighted_upstreams
 from egress_server.domain.live.listeners import find_chain
 from egress_server.domain.probe.verdicts import Outcome
 
@@ -83,7 +83,7 @@ def _proxy(config: SidecarConfig, proxy: Json, chain: Json) -> LiveDecision:
     else:
         upstreams = (find_upstream(config, str(proxy.get("cluster", "")), 1.0),)
     ways = [_Way(each.share, each.outcome, each.cause) for each in upstreams]
-    return replace(_decide(ways), owner=owner_of(chain), upstreams=upstreams)
+    return replace(_decide(ways), owner=source_of(chain, VIRTUAL_SERVICE), upstreams=upstreams)
 
 
 def _manage(config: SidecarConfig, manager: Json, question: Question) -> LiveDecision:
@@ -129,7 +129,7 @@ def _ways(path: HttpPath) -> Iterator[_Way]:
         return
     if path.route.status:
         cause = "REDIRECTED" if path.route.location else "DIRECT_RESPONSE"
-        cause = "NO_ROUTE" if not path.route.virtual_host else cause
+        cause = "NO_ROUTE" if path.route.missing else cause
         yield _Way(path.share * rest, Outcome.BLOCKED, cause)
     for upstream in path.upstreams:
         yield _Way(upstream.share * rest, upstream.outcome, upstream.cause)

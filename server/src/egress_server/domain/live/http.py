@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from egress_server.domain.live.clusters import find_upstream
-from egress_server.domain.live.config import Json, SidecarConfig
+from egress_server.domain.live.config import Json, SidecarConfig, source_of
 from egress_server.domain.live.decision import LiveUpstream, MatchedRoute, Question, RouteFault
 from egress_server.domain.live.faults import find_fault, seconds
-from egress_server.domain.live.routes import RouteCandidate, candidates, normal_path
+from egress_server.domain.live.routes import RouteCandidate, candidates, find_virtual_host, normal_path
 
 # Filters that let every request pass, or are evaluated here (fault, router).
 _KNOWN = frozenset(
@@ -18,6 +18,7 @@ _KNOWN = frozenset(
         *("istio.alpn", "istio.metadata_exchange", "istio.stats"),
     }
 )
+VIRTUAL_SERVICE = "virtual-service"
 _EPSILON = 1e-9
 _REDIRECTS = {"FOUND": 302, "SEE_OTHER": 303, "TEMPORARY_REDIRECT": 307, "PERMANENT_REDIRECT": 308}
 
@@ -60,8 +61,21 @@ def route_request(config: SidecarConfig, manager: Json, question: Question) -> H
         paths.append(path)
     left = 1 - sum(candidate.share for candidate in found if not candidate.undecided)
     if left > _EPSILON:
-        paths.append(HttpPath(left, MatchedRoute(str(table.get("name", "")), status=404)))
+        paths.append(HttpPath(left, _missing(table, manager, question)))
     return HttpRouting(tuple(paths), tuple(dict.fromkeys(undecided)))
+
+
+def _missing(table: Json, manager: Json, question: Question) -> MatchedRoute:
+    """What a request gets for which there is no route."""
+    virtual_host = find_virtual_host(table, manager, question) or {}
+    owners = (source_of(route, VIRTUAL_SERVICE) for route in virtual_host.get("routes", ()))
+    return MatchedRoute(
+        table=str(table.get("name", "")),
+        virtual_host=str(virtual_host.get("name", "")),
+        owner=next(filter(None, owners), ""),
+        status=404,
+        missing=True,
+    )
 
 
 def _unknown_filters(manager: Json, question: Question) -> Iterator[str]:
@@ -102,7 +116,7 @@ def _path(
         table=str(table.get("name", "")),
         virtual_host=str(virtual_host.get("name", "")),
         name=str(route.get("name", "")),
-        owner=owner_of(route),
+        owner=source_of(route, VIRTUAL_SERVICE),
         status=status,
         location=location,
         fault=fault,
@@ -146,12 +160,3 @@ def weighted_upstreams(config: SidecarConfig, weighted: Json, share: float) -> I
     for each, weight in clusters:
         if weight:
             yield find_upstream(config, str(each.get("name", "")), share * weight / total)
-
-
-def owner_of(item: Json) -> str:
-    """NAMESPACE/NAME of the VirtualService that istiod made a route or a filter chain of; empty if there is none."""
-    config = item.get("metadata", {}).get("filter_metadata", {}).get("istio", {}).get("config", "")
-    match str(config).split("/"):
-        case [*_, "namespaces", namespace, "virtual-service", name]:
-            return f"{namespace}/{name}"
-    return ""

@@ -31,13 +31,17 @@ class RouteCandidate:
 def candidates(table: Json, manager: Json, question: Question) -> Sequence[RouteCandidate]:
     """The routes of a request, in order; nothing if no route matches. `manager` is the connection manager, which
     changes host and path before they are matched."""
-    host = _host(question, table, manager)
-    virtual_host = _virtual_host(table.get("virtual_hosts", ()), host)
+    virtual_host = find_virtual_host(table, manager, question)
     if virtual_host is None:
         return ()
     if unknown := virtual_host.keys() & {"matcher"}:
         return (RouteCandidate(virtual_host, {}, 1.0, tuple(f"virtual host {name}" for name in unknown)),)
     return tuple(_routes(virtual_host, {**question.request_headers, ":path": normal_path(question, manager)}))
+
+
+def find_virtual_host(table: Json, manager: Json, question: Question) -> Json | None:
+    """The virtual host of a request; None if there is none."""
+    return _closest_host(table.get("virtual_hosts", ()), _host(question, table, manager))
 
 
 def normal_path(question: Question, manager: Json) -> str:
@@ -76,7 +80,7 @@ def _host(question: Question, table: Json, manager: Json) -> str:
     return host.removesuffix(".") if manager.get("strip_trailing_host_dot") else host
 
 
-def _virtual_host(virtual_hosts: Sequence[Json], host: str) -> Json | None:
+def _closest_host(virtual_hosts: Sequence[Json], host: str) -> Json | None:
     """The one with the most specific domain: exact, the longest suffix, the longest prefix, any."""
     best: tuple[tuple[int, int], Json | None] = ((0, 0), None)
     for virtual_host in virtual_hosts:

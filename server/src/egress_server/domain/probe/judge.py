@@ -55,9 +55,18 @@ def _judge(destination: Destination, evidence: Evidence) -> Verdict:
         return attribute_delay(_sent(moved, destination, evidence), evidence)
     if evidence.status in evidence.route_answers:
         return attribute_to_fault(destination.host, evidence) or _answered_by_route(destination, evidence)
-    if warming := [c for c in evidence.warming_clusters if serves(c, destination)]:
-        return _inconclusive("CLUSTER_WARMING", "the sidecar is still resolving this host's addresses", warming[0])
+    warming = [c for c in evidence.warming_clusters if shares_port(c, destination) or c in evidence.routed_to]
+    if warming:
+        return _warming(evidence, warming[0])
     return attribute_to_fault(destination.host, evidence) or _not_sent(destination, evidence)
+
+
+def _warming(evidence: Evidence, cluster: str) -> Verdict:
+    """The verdict if the sidecar can't use the cluster yet: its initial fetch of something is not complete."""
+    text = "the sidecar still waits for addresses of the destination"
+    if tls := tls_origin(evidence, cluster):
+        text = f"the sidecar still waits for the certificates of the TLS that {describe_tls(tls)} starts"
+    return _inconclusive("CLUSTER_WARMING", text, cluster)
 
 
 def is_disturbed(verdict: Verdict) -> bool:
@@ -134,7 +143,7 @@ def _not_sent(destination: Destination, evidence: Evidence) -> Verdict:
     others = [u for u in evidence.upstreams if u.moved and shares_port(u.cluster, destination)]
     if _answered_from_outside(destination, evidence):
         return _answered_by_another(others, evidence, observed)
-    if empty := [u.cluster for u in evidence.upstreams if not u.address and serves(u.cluster, destination)]:
+    if empty := [u.cluster for u in evidence.upstreams if not u.address]:
         text = "the sidecar allows it but has no address of the destination"
         return _verdict(Outcome.UNREACHABLE, empty[0], "NO_UPSTREAM_ADDRESS", text, observed)
     if answered_by_sidecar(evidence) and len(evidence.routed_to) == 1:

@@ -1,0 +1,363 @@
+"""What a world is about: objects and settings of one kind that are likely to decide, and where.
+
+Chance alone would hardly ever let some of them decide.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.truth.cluster.cluster import NAMESPACES, ROOT
+from tests.truth.cluster.etcd import Object
+from tests.truth.generate.draw import API, HOSTS, NATURAL, SERVICES, Draw, present
+from tests.truth.generate.foreign import pod_address, service_address, service_object, slice_object
+from tests.truth.world import Foreign, Place, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """`addresses` are those that are dialed for hosts, if not the ones in DNS."""
+
+    objects: list[Foreign]
+    places: list[Place]
+    mesh: Mapping[str, Any] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    policies: Sequence[Policy] = ()
+
+
+def _plain(draw: Draw) -> str:
+    return draw.one(HOSTS)
+
+
+def foreign_entry(draw: Draw, host: str, *ports: tuple[int, str], namespace: str = "", **spec: Any) -> Foreign:
+    """An entry that all see, with these ports."""
+    declared = [present(number=number, name=f"p{number}", protocol=protocol) for number, protocol in ports]
+    whole = {"hosts": [host], "ports": declared, "resolution": "DNS", **spec}
+    return draw.foreign("ServiceEntry", namespace or draw.one(NAMESPACES), present(**whole))
+
+
+def foreign_routes(draw: Draw, host: str, namespace: str = "", **spec: Any) -> Foreign:
+    """A VirtualService for a host."""
+    return draw.foreign("VirtualService", namespace or draw.one(NAMESPACES), {"hosts": [host], **spec})
+
+
+def _different(*hosts: str) -> list[str]:
+    """The hosts that get an entry, each once."""
+    return [host for host in dict.fromkeys(hosts) if host in HOSTS]
+
+
+def _pick(draw: Draw, *choices: Object) -> Object:
+    return draw.one(choices)
+
+
+def _to(host: str, **more: Any) -> list[Object]:
+    return [{"destination": {"host": host, **more}}]
+
+
+def destination_rule_tls(draw: Draw, _: str) -> Theme:
+    """TLS by a rule for the host or for a wildcard."""
+    host = _plain(draw)
+    rule_host = f"*.{host.partition('.')[2]}" if draw.chance(0.4) else host
+    policy: Object = {"tls": {"mode": "SIMPLE"}}
+    if draw.chance(0.3):
+        policy = {"portLevelSettings": [{"port": {"number": 443}, **policy}]}
+    rule = draw.foreign("DestinationRule", draw.namespace(root=0.3), {"host": rule_host, "trafficPolicy": policy})
+    return Theme(
+        [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS")), rule], [(host, 80, "HTTP"), (host, 443, "TLS")]
+    )
+
+
+def subsets(draw: Draw, _: str) -> Theme:
+    """Routes to subsets that exist, that have no endpoints, and that do not exist."""
+    host, namespace = _plain(draw), draw.one(NAMESPACES)
+    endpoints = [{"address": "203.0.113.50", "labels": {"version": "v1"}}]
+    rule = {"host": host, "subsets": [{"name": name, "labels": {"version": name}} for name in ("v1", "v2")]}
+    route = {"route": _to(host, subset=draw.one(("v1", "v2", "v3")))}
+    objects = [
+        foreign_entry(draw, host, (80, "HTTP"), namespace=namespace, resolution="STATIC", endpoints=endpoints),
+        draw.foreign("DestinationRule", namespace, rule),
+        foreign_routes(draw, host, namespace, http=[route]),
+    ]
+    return Theme(objects, [(host, 80, "HTTP")])
+
+
+def matches(draw: Draw, _: str) -> Theme:
+    """A VirtualService that sends some requests elsewhere."""
+    host, other = _plain(draw), _plain(draw)
+    match = _pick(
+        draw,
+        {"uri": {"prefix": "/a"}},
+        {"headers": {"x-user": {"exact": "alice"}}},
+        {"method": {"exact": "GET"}},
+        {"uri": {"regex": "/a.*"}},
+        {"withoutHeaders": {"x-canary": {}}},
+        {"sourceLabels": {"app": "two"}},
+        {"sourceNamespace": draw.one(NAMESPACES)},
+    )
+    rules: list[Object] = [{"match": [match], "route": _to(other)}]
+    if draw.chance(0.7):
+        rules.append({"route": _to(host)})
+    entries = [foreign_entry(draw, each, (80, "HTTP"), (8080, "HTTP")) for each in _different(host, other)]
+    return Theme([*entries, foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP"), (host, 8080, "HTTP")])
+
+
+def answers(draw: Draw, _: str) -> Theme:
+    """A VirtualService that answers requests itself."""
+    host = _plain(draw)
+    how = _pick(draw, {"redirect": {"authority": API}}, {"directResponse": {"status": 418}})
+    rules: list[Object] = [{"match": [{"uri": {"prefix": "/a"}}], **how}, {"route": _to(host)}]
+    return Theme(
+        [foreign_entry(draw, host, (80, "HTTP")), foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP")]
+    )
+
+
+def delegates(draw: Draw, _: str) -> Theme:
+    """A VirtualService that delegates to another one."""
+    host, other, namespace = _plain(draw), _plain(draw), draw.one(NAMESPACES)
+    inner = draw.foreign("VirtualService", namespace, {"http": [{"route": _to(other)}]})
+    to = {"name": inner.obj["metadata"]["name"], "namespace": namespace}
+    rules: list[Object] = [{"match": [{"uri": {"prefix": "/a"}}], "delegate": to}, {"route": _to(host)}]
+    entries = [foreign_entry(draw, each, (80, "HTTP")) for each in _different(host, other)]
+    return Theme([*entries, inner, foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP")])
+
+
+def tls_routes(draw: Draw, _: str) -> Theme:
+    """A VirtualService that routes by server name."""
+    host, other = _plain(draw), draw.one((*HOSTS, "nowhere.example"))
+    match = present(sniHosts=[host], port=draw.one((443, "")))
+    rules = [{"match": [match], "route": _to(other)}]
+    entries = [foreign_entry(draw, each, (443, "TLS")) for each in _different(host, other)]
+    return Theme([*entries, foreign_routes(draw, host, tls=rules)], [(host, 443, "TLS")])
+
+
+def tcp_routes(draw: Draw, _: str) -> Theme:
+    """A VirtualService that routes connections."""
+    host, other = _plain(draw), draw.one((*HOSTS, "nowhere.example"))
+    match = _pick(draw, {}, {"match": [{"port": 3306}]}, {"match": [{"destinationSubnets": ["203.0.113.0/24"]}]})
+    entries = [foreign_entry(draw, each, (3306, "TCP")) for each in _different(host, other)]
+    if draw.chance(0.4):
+        entries[0].obj["spec"]["addresses"] = [NATURAL[host]]
+    return Theme([*entries, foreign_routes(draw, host, tcp=[{**match, "route": _to(other)}])], [(host, 3306, "TCP")])
+
+
+def default_service_export(draw: Draw, _: str) -> Theme:
+    """MeshConfig keeps entries to their namespace."""
+    host = _plain(draw)
+    return Theme(
+        [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))],
+        [(host, 80, "HTTP"), (host, 443, "TLS")],
+        {"defaultServiceExportTo": [draw.one((".", "shop"))]},
+    )
+
+
+def default_route_export(draw: Draw, _: str) -> Theme:
+    """MeshConfig keeps VirtualServices to their namespace."""
+    host, other = _plain(draw), _plain(draw)
+    entries = [foreign_entry(draw, each, (80, "HTTP")) for each in _different(host, other)]
+    mesh = {"defaultVirtualServiceExportTo": [draw.one((".", "shop"))]}
+    how = _pick(draw, {"route": _to(other)}, {"directResponse": {"status": 418}})
+    return Theme([*entries, foreign_routes(draw, host, http=[how])], [(host, 80, "HTTP")], mesh)
+
+
+def default_rule_export(draw: Draw, _: str) -> Theme:
+    """MeshConfig keeps DestinationRules to their namespace."""
+    found = destination_rule_tls(draw, _)
+    return Theme(found.objects, found.places, {"defaultDestinationRuleExportTo": [draw.one((".", "shop"))]})
+
+
+def discovery_selectors(draw: Draw, _: str) -> Theme:
+    """MeshConfig leaves the namespace `team` out."""
+    host = _plain(draw)
+    objects = [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), namespace="team")]
+    if draw.chance(0.3):
+        objects.append(foreign_routes(draw, host, "team", http=[{"directResponse": {"status": 418}}]))
+        objects.append(foreign_entry(draw, host, (80, "HTTP"), namespace="shop"))
+    mesh = {"discoverySelectors": [{"matchLabels": {"discover": "yes"}}]}
+    return Theme(objects, [(host, 80, "HTTP"), (host, 443, "TLS")], mesh)
+
+
+def dynamic_dns_mode(draw: Draw, _: str) -> Theme:
+    """ALLOW_ANY_DYNAMIC_DNS."""
+    host = _plain(draw)
+    places = [(host, 80, "HTTP"), (host, 3306, "TCP"), (host, 443, "TLS"), (host, 8080, "TCP")]
+    return Theme([], places, {"outboundTrafficPolicy": {"mode": "ALLOW_ANY_DYNAMIC_DNS"}})
+
+
+def entry_visibility(draw: Draw, _: str) -> Theme:
+    """serviceEntryVisibility for sidecars."""
+    host = _plain(draw)
+    other = [{"namespaceSelector": {"matchLabels": {"tenant": "other"}}}]
+    policy = {"visibility": draw.one(("NAMESPACE", "NONE")), "matchingRules": other}
+    how = _pick(draw, {"defaultVisibility": "NAMESPACE"}, {"policies": [policy]})
+    objects = [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), namespace=draw.one(("team", "team", "shop")))]
+    mesh = {"serviceEntryVisibility": {"applyToSidecars": True, **how}}
+    return Theme(objects, [(host, 80, "HTTP"), (host, 443, "TLS")], mesh)
+
+
+def revisions(draw: Draw, _: str) -> Theme:
+    """Objects of another revision of Istio."""
+    host = _plain(draw)
+    objects = [
+        foreign_entry(draw, host, (80, "HTTP"), (443, "TLS")),
+        foreign_routes(draw, host, http=[{"directResponse": {"status": 418}}]),
+        draw.foreign("Sidecar", draw.one(NAMESPACES), {"egress": [{"hosts": ["./*"]}]}),
+    ]
+    for each in objects if draw.chance(0.3) else [draw.one(objects)]:
+        each.obj["metadata"]["labels"]["istio.io/rev"] = "canary"
+    return Theme(objects, [(host, 80, "HTTP"), (host, 443, "TLS")])
+
+
+def sidecar_ports(draw: Draw, _: str) -> Theme:
+    """A Sidecar with a listener for one port."""
+    host, namespace = _plain(draw), draw.one(NAMESPACES)
+    number, protocol = draw.one(((80, "HTTP"), (443, "TLS"), (3306, "TCP")))
+    port = {"number": number, "name": "one", "protocol": protocol}
+    egress: list[Object] = [{"port": port, "hosts": [draw.one(("*/*", "shop/*", f"*/{host}"))]}]
+    if draw.chance(0.5):
+        egress.append({"hosts": [draw.one(("*/*", "./*"))]})
+    ports = ((80, "HTTP"), (443, "TLS"), (3306, "TCP"))
+    sidecar = draw.foreign("Sidecar", draw.one((namespace, ROOT)), {"egress": egress})
+    return Theme([foreign_entry(draw, host, *ports), sidecar], [(host, *each) for each in ports])
+
+
+def sidecar_exclusions(draw: Draw, _: str) -> Theme:
+    """A Sidecar that excludes hosts."""
+    host = _plain(draw)
+    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))
+    space = draw.one((entry.obj["metadata"]["namespace"], "*", "."))
+    excluded = f"~{space}/{draw.one((host, '*', '*.' + host.partition('.')[2]))}"
+    sidecar = draw.foreign("Sidecar", draw.namespace(root=0.5), {"egress": [{"hosts": ["*/*", excluded]}]})
+    return Theme([entry, sidecar], [(host, 80, "HTTP"), (host, 443, "TLS")])
+
+
+def egress_proxy(draw: Draw, _: str) -> Theme:
+    """A Sidecar that sends unregistered connections to a proxy."""
+    proxy, host = draw.one(HOSTS), _plain(draw)
+    policy = {"mode": "ALLOW_ANY", "egressProxy": {"host": proxy, "port": {"number": 80}}}
+    sidecar = draw.foreign("Sidecar", draw.namespace(root=0.5), {"outboundTrafficPolicy": policy})
+    places = [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP"), (host, 8080, "TCP")]
+    return Theme([foreign_entry(draw, proxy, (80, draw.one(("HTTP", "TCP")))), sidecar], places)
+
+
+def detected_ports(draw: Draw, _: str) -> Theme:
+    """Ports without a protocol."""
+    host, number = _plain(draw), draw.one((3306, 8080, 443))
+    addresses = [NATURAL[host]] if draw.chance(0.4) else []
+    entry = foreign_entry(draw, host, (number, ""), addresses=addresses, resolution=draw.one(("DNS", "NONE")))
+    return Theme([entry], [(host, number, ""), (host, number, "TCP"), (_plain(draw), number, "HTTP")])
+
+
+def udp_ports(draw: Draw, _: str) -> Theme:
+    """UDP ports, which other entries declare as well."""
+    host, number = _plain(draw), draw.one((443, 3306))
+    objects = [foreign_entry(draw, host, (number, "UDP"))]
+    if draw.chance(0.5):
+        objects.append(foreign_entry(draw, host, (number, "TCP"), namespace=objects[0].obj["metadata"]["namespace"]))
+    return Theme(objects, [(host, number, "TCP"), (host, number, "TLS")])
+
+
+def no_endpoints(draw: Draw, _: str) -> Theme:
+    """Entries whose clusters have no address."""
+    host = f"*.{_plain(draw).partition('.')[2]}" if draw.chance(0.4) else _plain(draw)
+    selector: Object = {"workloadSelector": {"labels": {"app": "nothing"}}} if draw.chance(0.5) else {}
+    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), (3306, "TCP"), resolution="STATIC", **selector)
+    return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP")])
+
+
+def upper_case(draw: Draw, _: str) -> Theme:
+    """A host in upper case."""
+    host = _plain(draw)
+    spelled = draw.one((host.upper(), host.title()))
+    resolution = draw.one(("DNS", "NONE", "STATIC"))
+    endpoints = [{"address": "203.0.113.50"}] if resolution == "STATIC" else []
+    entry = foreign_entry(draw, spelled, (80, "HTTP"), (443, "TLS"), resolution=resolution, endpoints=endpoints)
+    return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS")])
+
+
+def other_family(draw: Draw, _: str) -> Theme:
+    """Entries that have IPv6 addresses only."""
+    host = _plain(draw)
+    how = _pick(
+        draw,
+        {"resolution": "STATIC", "endpoints": [{"address": "2001:db8::51"}]},
+        {"resolution": "STATIC", "endpoints": [{"address": "2001:db8::51"}], "addresses": ["2001:db8::10"]},
+        {"resolution": "NONE", "addresses": ["2001:db8::10"]},
+        {"resolution": "DNS", "addresses": ["2001:db8::10", NATURAL[host]]},
+    )
+    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), (3306, "TCP"), **how)
+    return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP")])
+
+
+def external_name(draw: Draw, network: str) -> Theme:
+    """An ExternalName Service."""
+    name, namespace, target = draw.one(SERVICES), draw.one(NAMESPACES), _plain(draw)
+    ports = ((80, "http"), (443, "tls"), (3306, "tcp"))
+    service = service_object(draw, name, namespace, network, "external", ports, external=target)
+    objects = [service, foreign_entry(draw, target, (80, "HTTP"))] if draw.chance(0.6) else [service]
+    host = f"{name}.{namespace}.svc.cluster.local"
+    places = [(host, number, protocol.upper()) for number, protocol in ports]
+    return Theme(objects, places, addresses={host: NATURAL[target]})
+
+
+def headless(draw: Draw, network: str) -> Theme:
+    """A headless Service, asked by the addresses of its pods."""
+    name, namespace = draw.one(SERVICES), draw.one(NAMESPACES)
+    ports = ((80, "http"), (443, "tls"), (3306, "tcp"))
+    objects = [
+        service_object(draw, name, namespace, network, "headless", ports),
+        slice_object(draw, name, namespace, ports, ready=draw.chance(0.8)),
+    ]
+    host = f"{name}.{namespace}.svc.cluster.local"
+    places = [(host, number, protocol.upper()) for number, protocol in ports]
+    return Theme(objects, places, addresses={host: pod_address(name, namespace)})
+
+
+def cluster_address(draw: Draw, network: str) -> Theme:
+    """A Service with a cluster IP, with endpoints or without."""
+    name, namespace = draw.one(SERVICES), draw.one(NAMESPACES)
+    ports = ((80, "http"), (443, "tls"), (3306, "tcp"))
+    objects = [service_object(draw, name, namespace, network, "cluster", ports)]
+    if draw.chance(0.6):
+        objects.append(slice_object(draw, name, namespace, ports, ready=True))
+    host = f"{name}.{namespace}.svc.cluster.local"
+    places = [(host, number, protocol.upper()) for number, protocol in ports]
+    return Theme(objects, places, addresses={host: service_address(network, name, namespace)})
+
+
+def one_address_ranges(draw: Draw, _: str) -> Theme:
+    """Ranges of one address, and addresses."""
+    host = _plain(draw)
+    address = f"{NATURAL[host]}/32" if draw.chance(0.7) else NATURAL[host]
+    how = _pick(draw, {"resolution": "NONE"}, {"resolution": "STATIC", "endpoints": [{"address": "203.0.113.50"}]})
+    entry = foreign_entry(draw, host, (443, "TLS"), (3306, "TCP"), addresses=[address], **how)
+    return Theme([entry], [(host, 443, "TLS"), (host, 3306, "TCP"), (_plain(draw), 3306, "TCP")])
+
+
+def ranges_by_name(draw: Draw, _: str) -> Theme:
+    """Address ranges, asked by name and by addresses inside and outside."""
+    host = _plain(draw)
+    addresses = [draw.one(("198.51.100.0/24", "203.0.113.0/28", "203.0.113.0/24"))]
+    entry = foreign_entry(draw, host, (443, "TLS"), (3306, "TCP"), (80, "HTTP"), addresses=addresses, resolution="NONE")
+    places = [(each, *port) for each in (host, _plain(draw)) for port in ((443, "TLS"), (3306, "TCP"), (80, "HTTP"))]
+    return Theme([entry], places)
+
+
+def shared_address(draw: Draw, _: str) -> Theme:
+    """Two hosts at one address."""
+    one, other = draw.some(HOSTS, 2, 2)
+    number, protocol = draw.one(((443, "TLS"), (3306, "TCP"), (443, "TCP"), (80, "HTTP")))
+    addresses = [NATURAL[one]]
+    objects = [foreign_entry(draw, host, (number, protocol), addresses=addresses) for host in (one, other)]
+    return Theme(objects, [(one, number, protocol), (other, number, protocol)], addresses={other: NATURAL[one]})
+
+
+THEMES: dict[str, Callable[[Draw, str], Theme]] = {
+    each.__name__: each
+    for each in (
+        *(destination_rule_tls, subsets, matches, answers, delegates, tls_routes, tcp_routes),
+        *(default_service_export, default_route_export, default_rule_export, discovery_selectors, dynamic_dns_mode),
+        *(entry_visibility, revisions, sidecar_ports, sidecar_exclusions, egress_proxy, detected_ports, udp_ports),
+        *(no_endpoints, upper_case, other_family, external_name, headless, cluster_address, one_address_ranges),
+        *(ranges_by_name, shared_address),
+    )
+}
