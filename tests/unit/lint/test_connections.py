@@ -91,6 +91,8 @@ ROWS = [
     row("a cluster without a status", [BANK], INCOMPLETE, status=None),
     row("more objects than are kept", [BANK], INCOMPLETE, inventory=LEFT_OUT),
     row("nothing was left out", [BANK], inventory=inventory(left_out={"services": 0})),
+    row("a cluster that is held", [BANK], INCOMPLETE, status=replace(SETTLED, phase=Phase.HELD, applied_revision=1)),
+    row("a cluster that is held with nothing to apply", [BANK], status=replace(SETTLED, phase=Phase.HELD)),
     row("a local cluster", [BANK], cluster=cluster(), inventory=None, status=None),
     row("a fault behind a VirtualService", [BANK, fault()], FOREIGN, inventory=ROUTES),
     row("a timeout behind a VirtualService", [SLOW], FOREIGN, inventory=ROUTES),
