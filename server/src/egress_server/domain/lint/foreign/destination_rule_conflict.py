@@ -28,7 +28,7 @@ class DestinationRuleConflict(Rule[ServiceEntry]):
 
     def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the foreign DestinationRules for the same hosts in the same namespace."""
-        if not needs_rule(entry.traffic):
+        if not needs_rule(entry):
             return
         for index, host in enumerate(entry.hosts):
             found = (
