@@ -44,7 +44,7 @@ def test_settings_of_a_second_entry(mesh: Mesh, curl: Workload) -> None:
     curl.until(lambda: curl.curl(HTTP), lambda answer: answer.lasted(2) and answer.routed, "no timeout")
 
 
-@covers("EGR0740")
+@covers("EGR0715")
 def test_two_rules_in_one_namespace(mesh: Mesh, curl: Workload) -> None:
     """Exported alike, the oldest one's settings apply; otherwise the youngest one that the client sees."""
 

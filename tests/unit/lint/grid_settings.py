@@ -3,12 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from egress_server.domain.istio.destination_rule import DestinationRuleSpec
 from egress_server.domain.model.resources import ConnectionLimits, ServiceEntry, TrafficSettings
-from egress_server.domain.observed.inventory import ForeignDestinationRule
-from tests.support.inventories import BEFORE, inventory, kubernetes
 from tests.support.meshes import entry
-from tests.unit.lint.cases import Case, case
+from tests.unit.lint.cases import case
 from tests.unit.lint.grid_entries import EU, US, strict
 
 ELSEWHERE = "EGR0140 traffic"
@@ -25,34 +22,7 @@ def timed(id_: str, namespace: str, *export_to: str, seconds: float = 1.0, **fie
 
 WIDE, PRIVATE = timed("wide", "prod", seconds=0), timed("own", "shop", ".", seconds=9.0)
 
-TREATED = entry("bank", namespace="prod", traffic=LIMITED)
-
-
-def rule(namespace: str = "prod", host: str = "bank.example.com", **spec: Any) -> ForeignDestinationRule:
-    """A foreign DestinationRule."""
-    return ForeignDestinationRule(namespace, "theirs", BEFORE, DestinationRuleSpec(host, **spec), "kubectl")
-
-
-def beside(text: str, rules: tuple[ForeignDestinationRule, ...], new: Any, *finds: str, adopted: str = "") -> Case:
-    """A row on a cluster with these rules."""
-    east = kubernetes("east", adopted=(adopted,) if adopted else ())
-    return case(text, [east], new, *finds, inventories=[inventory(destination_rules=rules)])
-
-
-RULE = "EGR0740 hosts[0]"
-FOREIGN = [
-    beside("a rule in its namespace", (rule(),), TREATED, RULE),
-    beside("for some of the workloads", (rule(workload_labels={"app": "a"}),), TREATED),
-    beside("a rule of a client's namespace", (rule("shop"),), TREATED, RULE),
-    beside("that is not for its own clients", (rule("shop", export_to=("lab",)),), TREATED),
-    beside("of a namespace that does not see the entry", (rule("shop"),), replace(TREATED, export_to=(".",))),
-    beside("for another host", (rule(host="x.example.com"),), TREATED),
-    beside("without connection settings", (rule(),), entry("bank", namespace="prod")),
-    beside("adopted", (rule(),), TREATED, adopted="DestinationRule/prod/theirs"),
-]
-
 CASES = [
-    *FOREIGN,
     case("both private", [timed("one", "prod", ".")], PRIVATE),
     case("private next to one for all", [WIDE], PRIVATE),
     case("for all next to an older one for all", [WIDE], timed("own", "shop"), ELSEWHERE, BESIDE),
