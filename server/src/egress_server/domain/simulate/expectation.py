@@ -73,7 +73,7 @@ def _sent(path: Path, sent_to: Sequence[SentTo], vs: VirtualService | None) -> E
         resource=_decider(path, first, vs),
         also=_others(outcomes),
         upstreams=tuple(each.upstream for each in ordered if each.state.outcome is Outcome.REGISTERED),
-        routed_by=vs.id if vs else "",
+        routed_by=vs.id if vs and not (path.chain and not path.chain.names_virtual_service) else "",
     )
 
 

@@ -32,8 +32,8 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 @dataclass(frozen=True, slots=True)
 class CachedObject:
     """`content` is its spec, the data of a ConfigMap, or the addresses in an EndpointSlice by readiness; `writer` is
-    who last changed a field, other than us. `allocated` are the hosts of a ServiceEntry with the addresses that istiod has
-    allocated to them."""
+    who last changed a field, other than us. `allocated` are the hosts of a ServiceEntry with the addresses that istiod
+    has allocated to them."""
 
     key: ObjectKey
     metadata: Mapping[str, Any]
