@@ -16,8 +16,8 @@ from egress_server.formats.service_entry import parse_service_entry
 from egress_server.formats.strict_yaml import dump
 from tests.mesh.harness.cluster.binaries import TOOLS, Binaries, cache_folder, find_go, print_progress
 from tests.mesh.harness.cluster.mesh import Mesh
-from tests.support.accepted import accepted_objects, blocked
 from tests.support.violations import violations_of
+from tests.unit.domain.accepted import accepted_objects, blocked
 
 EXAMPLES = int(os.environ.get("EGRESS_ACCEPTED_EXAMPLES", "60"))
 SEED = int(os.environ.get("EGRESS_ACCEPTED_SEED", "1"))
