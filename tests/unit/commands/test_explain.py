@@ -64,7 +64,7 @@ async def test_live(basis: Basis) -> None:
     assert found.explanation.steps[-1] == (
         "Sidecar: its configuration leads to REGISTERED (SENT), to outbound|80||bank.example.com."
     )
-    assert "EGR0610" not in {finding.code for finding in found.explanation.findings}
+    assert "EGR0611" not in {finding.code for finding in found.explanation.findings}
     ((_, attempt),) = mesh.agents.asked
     assert (attempt.destination, attempt.method, attempt.headers, attempt.resolve) == (
         *(HTTP, "HEAD", {"x-user": "me"}, "203.0.113.9"),
@@ -75,7 +75,7 @@ async def test_live_differs() -> None:
     """What the sidecar is configured for counts, and the difference is a finding."""
     found = (await explained(world(BLOCKED))).explanation
     assert (found.expected.outcome, found.expected.resource) == (Outcome.BLOCKED, "VirtualService/shop/x")
-    assert "EGR0610" in {finding.code for finding in found.findings}
+    assert "EGR0611" in {finding.code for finding in found.findings}
 
 
 async def test_model() -> None:
@@ -126,7 +126,7 @@ async def test_policy_that_is_not_applied_yet() -> None:
     assert (found.agent, found.explanation.expected.outcome) == (None, Outcome.BLOCKED)
     live = await explained(mesh, Basis.LIVE)
     assert live.explanation.revision == 3
-    assert "EGR0610" in {finding.code for finding in live.explanation.findings}
+    assert "EGR0611" in {finding.code for finding in live.explanation.findings}
 
 
 async def test_past_the_sidecar() -> None:

@@ -66,7 +66,7 @@ METADATA, STRICT = "EGR0610 url", policy("REGISTRY_ONLY")
 OPAQUE, FILTER = "EGR0609 url", UnevaluatedObject("EnvoyFilter", "istio-system", "theirs", owner="helm")
 ROUTES = inventory(virtual_services=(routes(HOST),))
 OFFLINE = replace(SETTLED, phase=Phase.OFFLINE)
-DIFFERS = "EGR0610 url"
+DIFFERS = "EGR0611 url"
 SENT = LiveUpstream(f"outbound|80||{HOST}", 1.0, Outcome.REGISTERED, "SENT", HOST, 80)
 ELSEWHERE = replace(SENT, cluster="outbound|80||x.example.com", host="x.example.com")
 LIVE = LiveDecision(Outcome.REGISTERED, "SENT", upstreams=(SENT,))

@@ -1,4 +1,4 @@
-"""EGR0610: a sidecar whose configuration does something else than policy and observed objects predict.
+"""EGR0611: a sidecar whose configuration does something else than policy and observed objects predict.
 
 The sidecar may not have its newest configuration yet, or something that decides is not observed or not known to the
 model. What the sidecar has is what happens.
@@ -15,7 +15,7 @@ from egress_server.domain.probe.verdicts import Expectation, Outcome, Upstream
 class LiveDiffers(ExplainRule):
     """At most one finding."""
 
-    code = "EGR0610"
+    code = "EGR0611"
     severity = Severity.WARNING
     title = "sidecar that is configured differently than predicted"
 
