@@ -15,6 +15,7 @@ from tests.unit.lint import (
     grid_mesh,
     grid_policies,
     grid_selection,
+    grid_settings,
     grid_traffic,
 )
 from tests.unit.lint.cases import Case
@@ -28,6 +29,7 @@ GRIDS = (
     grid_mesh,
     grid_policies,
     grid_selection,
+    grid_settings,
     grid_traffic,
 )
 CASES = [case for grid in GRIDS for case in grid.CASES]
