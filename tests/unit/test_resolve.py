@@ -2,7 +2,7 @@
 
 import pytest
 
-from egress_server.domain.model.host_overrides import HostOverride, parse_host_override
+from egress_server.config.host_overrides import HostOverride, parse_host_override
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from egress.v1.inventory_pb2 import Observation as Observation
     from egress.v1.inventory_pb2 import PolicyGap as PolicyGap
     from egress.v1.inventory_pb2 import StaleWorkload as StaleWorkload
+    from egress.v1.live_pb2 import LiveEvaluation as LiveEvaluation
     from egress.v1.mesh_pb2 import Mesh as Mesh
     from egress.v1.outbound_policy_pb2 import OutboundPolicy as OutboundPolicy
     from egress.v1.probe_pb2 import ProbeAttempt as ProbeAttempt
@@ -63,12 +64,15 @@ if TYPE_CHECKING:
     from egress.v1.service_entry_pb2 import Endpoint as Endpoint
     from egress.v1.service_entry_pb2 import HeaderMatch as HeaderMatch
     from egress.v1.service_entry_pb2 import HeaderOperations as HeaderOperations
+    from egress.v1.service_entry_pb2 import HttpCookie as HttpCookie
+    from egress.v1.service_entry_pb2 import LoadBalancer as LoadBalancer
     from egress.v1.service_entry_pb2 import OutlierDetection as OutlierDetection
     from egress.v1.service_entry_pb2 import Retries as Retries
     from egress.v1.service_entry_pb2 import Route as Route
     from egress.v1.service_entry_pb2 import ServiceEntry as ServiceEntry
     from egress.v1.service_entry_pb2 import ServicePort as ServicePort
     from egress.v1.service_entry_pb2 import StringMatch as StringMatch
+    from egress.v1.service_entry_pb2 import TcpKeepalive as TcpKeepalive
     from egress.v1.service_entry_pb2 import TlsOrigination as TlsOrigination
     from egress.v1.service_entry_pb2 import TrafficSettings as TrafficSettings
     from egress.v1.service_entry_pb2 import WeightedDestination as WeightedDestination
@@ -100,9 +104,12 @@ MODULES = {
     "Finding": "egress.v1.common_pb2",
     "HeaderMatch": "egress.v1.service_entry_pb2",
     "HeaderOperations": "egress.v1.service_entry_pb2",
+    "HttpCookie": "egress.v1.service_entry_pb2",
     "Interception": "egress.v1.interception_pb2",
     "InternalError": "egress._client.errors",
     "InvalidArgument": "egress._client.errors",
+    "LiveEvaluation": "egress.v1.live_pb2",
+    "LoadBalancer": "egress.v1.service_entry_pb2",
     "Mesh": "egress.v1.mesh_pb2",
     "MutationOptions": "egress._api.fields",
     "MutationResult": "egress._client.results",
@@ -129,6 +136,7 @@ MODULES = {
     "ServicePort": "egress.v1.service_entry_pb2",
     "StaleWorkload": "egress.v1.inventory_pb2",
     "StringMatch": "egress.v1.service_entry_pb2",
+    "TcpKeepalive": "egress.v1.service_entry_pb2",
     "TlsOrigination": "egress.v1.service_entry_pb2",
     "TrafficSettings": "egress.v1.service_entry_pb2",
     "Unauthenticated": "egress._client.errors",

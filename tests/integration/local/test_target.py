@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from egress_server.config.host_overrides import HostOverride
 from egress_server.domain.model.errors import PermanentError
-from egress_server.domain.model.host_overrides import HostOverride
 from egress_server.domain.model.objects import IstioObject, istio_object, key_of, resource_of
 from egress_server.domain.model.status import UNSUPPORTED, Problem
 from egress_server.ports.target import Target, Witness

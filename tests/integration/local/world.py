@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from egress_server.domain.model.host_overrides import HostOverride
+from egress_server.config.host_overrides import HostOverride
 from egress_server.targets.local.dial import open_connection
 
 HOST = "www.aliyun.com"

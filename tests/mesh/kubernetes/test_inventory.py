@@ -5,7 +5,7 @@ from typing import Any
 from egress_server.domain.istio.destination_rule import TlsMode
 from egress_server.domain.istio.sidecar import EgressListener
 from egress_server.domain.istio.virtual_service import RouteTarget
-from egress_server.domain.model.resources import Protocol, Resolution
+from egress_server.domain.model.resources import Delay, Protocol, Resolution
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import Inventory, KnownService, PolicyGapKind
 from egress_server.ports.target import Live
@@ -97,9 +97,10 @@ async def test_inventory_has_foreign_objects_only(driver: Driver, api: Api) -> N
     assert [port.protocol for port in theirs.entry.ports] == [Protocol.HTTP, Protocol.MYSQL]
     routes = {each.name: each for each in found.virtual_services}
     assert routes.keys() == {"routes", "gate", "moved", "narrow"}
-    assert [routes[name].answers for name in ("routes", "moved", "narrow")] == [False, True, True]
+    assert [routes[name].spec.http[0].answers for name in ("routes", "moved")] == ["", "redirect"]
     assert routes["routes"].hosts == ("reviews.shop.svc.cluster.local", "y.example")
-    assert (routes["routes"].mesh, routes["routes"].faults, routes["gate"].mesh) == (True, True, False)
+    assert (routes["routes"].mesh, routes["gate"].mesh) == (True, False)
+    assert routes["routes"].spec.http[0].delay == Delay(1.0, 1.0)
     [sidecar] = found.sidecars
     assert (sidecar.mode, sidecar.egress_hosts, sidecar.owner) == ("REGISTRY_ONLY", ("./*",), "kubectl-edit")
 
@@ -152,7 +153,7 @@ async def test_our_fields_in_foreign_objects_are_not_reported(driver: Driver, ap
     assert await driver.reconcile(policy("REGISTRY_ONLY"), fault("broken")) == {}
     found = await inventory(driver)
     assert [sidecar.mode for sidecar in found.sidecars] == ["ALLOW_ANY"]
-    assert [each.faults for each in found.virtual_services] == [False]
+    assert [each.spec.http[0].abort for each in found.virtual_services] == [None]
     assert found.policy_gaps == ()
 
 

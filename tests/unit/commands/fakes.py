@@ -14,7 +14,7 @@ from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.changes import ChangeType
 from egress_server.domain.model.resources import Resource
-from egress_server.domain.model.status import ClusterStatus
+from egress_server.domain.model.status import ClusterStatus, Phase
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.ports.agents import AgentInfo
 from egress_server.ports.identity import Principal
@@ -158,6 +158,10 @@ class World:
         for resource in resources:
             self.store.put(resource)
         self.replica.catch_up()
+
+    def applied(self, cluster: str = "east") -> None:
+        """The cluster has applied everything so far."""
+        self.replica.report(ClusterStatus(cluster, Phase.SETTLED, applied_revision=self.replica.snapshot.revision))
 
     def delete(self, resource: Resource) -> None:
         """Another client deletes, and the replica learns of it."""

@@ -43,6 +43,7 @@ def world(*evidence: Evidence, namespace: str = "default") -> World:
     world = World.of(cluster("east"))
     world.agents.add("a1", namespace=namespace)
     world.agents.evidence = list(evidence)
+    world.applied()
     return world
 
 
@@ -61,6 +62,7 @@ async def test_a_disagreement_names_the_policy_that_decides() -> None:
     """The resource and its revision are in the expectation."""
     mesh = world(PASSED)
     mesh.put(policy("REGISTRY_ONLY"))
+    mesh.applied()
     result = await probe(mesh.services, CALLER, query())
     assert (result.expected.outcome, result.expected.resource) == (Outcome.BLOCKED, policy("REGISTRY_ONLY").name)
     assert result.expected.revision == 3
@@ -71,6 +73,7 @@ async def test_the_agents_own_namespace_and_labels_decide_what_is_expected() -> 
     """Also if the caller named none."""
     mesh = world(BLOCKED, namespace="prod")
     mesh.put(policy("REGISTRY_ONLY", scope=Scope("prod")), entry("bank", namespace="other", export_to=(".",)))
+    mesh.applied()
     result = await probe(mesh.services, CALLER, query())
     assert result.expected.outcome is Outcome.BLOCKED
     assert result.summary.agreement is Agreement.AGREES

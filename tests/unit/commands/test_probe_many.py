@@ -66,6 +66,7 @@ async def probed(
     agents = Agents(sees, takes)
     world = World(agents=agents)
     world.put(cluster(), *resources)
+    world.applied()
     caller = CALLER if call is None else replace(CALLER, deadline=time.monotonic() + call)
     query = Probe(Name("default", ResourceKind.CLUSTER, "east"), "", replace(Attempt(HTTP), **attempt), count=count)
     return await probe(world.services, caller, query), len(agents.asked)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from egress_server.auth.local import LocalUser
 from egress_server.config import RunSettings, split_address
-from egress_server.domain.model.host_overrides import HostOverride
+from egress_server.config.host_overrides import HostOverride
 
 
 @pytest.fixture(autouse=True)

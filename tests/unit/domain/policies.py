@@ -32,6 +32,14 @@ from egress_server.domain.model.resources import (
     WeightedDestination,
 )
 from egress_server.domain.model.selectors import Scope
+from egress_server.domain.model.traffic_policy import (
+    H2UpgradePolicy,
+    HttpCookie,
+    LoadBalancer,
+    OriginationMode,
+    SimpleLoadBalancer,
+    TcpKeepalive,
+)
 from egress_server.domain.validate import Problems, check_resource
 
 _words = st.from_regex(r"[a-z]([a-z0-9]{0,6}[a-z0-9])?", fullmatch=True)
@@ -86,6 +94,7 @@ def _candidates(draw: st.DrawFn) -> ServiceEntry:
 _percents = st.sampled_from([0.0001, 12.5, 50.0, 100.0])
 _times = st.integers(1, 3_600_000).map(lambda milliseconds: milliseconds / 1000)
 _maybe = st.none() | _times
+_seconds = st.none() | st.integers(1, 7200).map(float)
 _counts = st.integers(0, 2**31 - 1)
 _headers = st.lists(
     st.sampled_from(["x-user", "x-version", "cookie"]).flatmap(
@@ -160,8 +169,49 @@ _traffic = st.builds(
         ),
         max_size=3,
     ).map(tuple),
-    connection_limits=st.none() | st.builds(ConnectionLimits, _counts, _maybe, _counts, _counts),
-    outlier_detection=st.none() | st.builds(OutlierDetection, _counts, _maybe, _maybe, st.integers(0, 100)),
+    connection_limits=st.none()
+    | st.builds(
+        ConnectionLimits,
+        _counts,
+        _maybe,
+        _counts,
+        _counts,
+        st.just(0.0) | _maybe,
+        _maybe,
+        st.none() | st.builds(TcpKeepalive, _seconds, _seconds, _counts),
+        _maybe,
+        _counts,
+        _counts,
+        _counts,
+        st.sampled_from(H2UpgradePolicy),
+    ),
+    outlier_detection=st.none()
+    | st.builds(OutlierDetection, _counts, _maybe, _maybe, st.integers(0, 100), _counts, _counts, st.integers(0, 100)),
+    load_balancer=st.sampled_from(
+        [
+            None,
+            *(LoadBalancer(simple) for simple in SimpleLoadBalancer),
+            LoadBalancer(http_header_name="x-user"),
+            LoadBalancer(http_cookie=HttpCookie("user", "/shop", 3.5)),
+            LoadBalancer(http_cookie=HttpCookie("user")),
+            LoadBalancer(use_source_ip=True),
+            LoadBalancer(http_query_parameter_name="user"),
+        ]
+    ),
+)
+
+
+_origination = st.builds(
+    TlsOrigination,
+    sni=st.sampled_from(["", "www.example.com"]),
+    insecure_skip_verify=st.booleans(),
+    mode=st.sampled_from(OriginationMode),
+    credential_name=st.sampled_from(["", "bank-client"]),
+    client_certificate=st.sampled_from(["", "/etc/certs/client.pem"]),
+    private_key=st.sampled_from(["", "/etc/certs/key.pem"]),
+    ca_certificates=st.sampled_from(["", "/etc/certs/ca.pem"]),
+    subject_alt_names=st.sampled_from([(), ("a.example.com", "b.example.com")]),
+    match_labels=st.sampled_from([{}, {"app": "payments", "tier": "1"}]),
 )
 
 
@@ -172,8 +222,7 @@ def _treated(draw: st.DrawFn) -> ServiceEntry:
     traffic = draw(_traffic)
     port = entry.ports[0]
     if port.target_port and draw(st.booleans()):
-        sni = draw(st.sampled_from(["", "www.example.com"]))
-        traffic = replace(traffic, tls_origination=TlsOrigination(port.number, sni, draw(st.booleans())))
+        traffic = replace(traffic, tls_origination=replace(draw(_origination), port=port.number))
     return replace(entry, traffic=traffic)
 
 

@@ -84,7 +84,12 @@ TLS_PORTS = [
             endpoints=(Endpoint("203.0.113.8", {"http-80": 8080}),),
         ),
     ),
-    case("443 at the original address", [], entry("a", ports=ports("80:HTTP:443"))),
+    case(
+        "443 at the original address",
+        [],
+        entry("a", ports=ports("80:HTTP:443")),
+        "EGR0112 ports[0].target_port",
+    ),
     case(
         "TLS originated on another port",
         [],

@@ -12,8 +12,9 @@ from tests.unit.lint import (
     grid_exports,
     grid_faults,
     grid_foreign,
+    grid_mesh,
     grid_policies,
-    grid_selection,
+    grid_settings,
     grid_traffic,
 )
 from tests.unit.lint.cases import Case
@@ -24,8 +25,9 @@ GRIDS = (
     grid_exports,
     grid_faults,
     grid_foreign,
+    grid_mesh,
     grid_policies,
-    grid_selection,
+    grid_settings,
     grid_traffic,
 )
 CASES = [case for grid in GRIDS for case in grid.CASES]

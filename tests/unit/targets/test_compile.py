@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress_server.domain.model.host_overrides import parse_host_override
+from egress_server.config.host_overrides import parse_host_override
 from egress_server.targets.local.xds.compile import XdsFiles, compile_xds
 from egress_server.targets.local.xds.unsupported import unsupported
 from tests.golden.compare import assert_golden

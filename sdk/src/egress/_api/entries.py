@@ -10,6 +10,7 @@ from egress.v1 import egress_service_pb2 as pb
 from egress.v1.service_entry_pb2 import (
     ConnectionLimits,
     Endpoint,
+    LoadBalancer,
     OutlierDetection,
     Retries,
     Route,
@@ -47,6 +48,7 @@ class EntryMethods:
         tls_origination: bool | int | TlsOrigination = False,
         connection_limits: int | ConnectionLimits | None = None,
         outlier_detection: int | OutlierDetection | None = None,
+        load_balancer: str | LoadBalancer | None = None,
         namespace: str = "",
         clusters: Iterable[str] = (),
         cluster_labels: Mapping[str, str] | None = None,
@@ -64,7 +66,8 @@ class EntryMethods:
         (0 disables them); `routes` send requests to other destinations by header and weight; with `tls_origination` the
         sidecar originates TLS for HTTP port 80 (True) or for the given port; `connection_limits` is the maximum number
         of connections; `outlier_detection` is the number of consecutive server errors after which an address is
-        ejected. The messages allow more than these short forms.
+        ejected; `load_balancer` is `LEAST_REQUEST`, `ROUND_ROBIN` or `RANDOM`. The messages allow more than these short
+        forms.
 
         Raises ValueError if both YAML and fields are given, or if a field is not valid.
         """
@@ -80,7 +83,13 @@ class EntryMethods:
             labels=labels,
             annotations=annotations,
             traffic=traffic_settings(
-                request_timeout, retries, routes, tls_origination, connection_limits, outlier_detection
+                request_timeout,
+                retries,
+                routes,
+                tls_origination,
+                connection_limits,
+                outlier_detection,
+                load_balancer,
             ),
         )
         if yaml is not None and entry.ByteSize():

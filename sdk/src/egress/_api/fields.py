@@ -13,6 +13,7 @@ from egress.v1.service_entry_pb2 import (
     ConnectionLimits,
     Endpoint,
     HeaderMatch,
+    LoadBalancer,
     OutlierDetection,
     Retries,
     Route,
@@ -172,6 +173,7 @@ def traffic_settings(
     tls_origination: bool | int | TlsOrigination,
     connection_limits: int | ConnectionLimits | None,
     outlier_detection: int | OutlierDetection | None,
+    load_balancer: str | LoadBalancer | None,
 ) -> TrafficSettings | None:
     """Traffic settings from messages, or from the most important number of each; None if there are none.
 
@@ -191,6 +193,11 @@ def traffic_settings(
             OutlierDetection(consecutive_5xx_errors=outlier_detection)
             if isinstance(outlier_detection, int)
             else outlier_detection
+        ),
+        load_balancer=(
+            LoadBalancer(simple=enum(LoadBalancer.Simple, load_balancer))
+            if isinstance(load_balancer, str)
+            else load_balancer
         ),
     )
     return settings if settings.ByteSize() else None

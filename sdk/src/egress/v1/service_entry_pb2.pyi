@@ -284,6 +284,7 @@ class TrafficSettings(_message.Message):
     TLS_ORIGINATION_FIELD_NUMBER: _builtins.int
     CONNECTION_LIMITS_FIELD_NUMBER: _builtins.int
     OUTLIER_DETECTION_FIELD_NUMBER: _builtins.int
+    LOAD_BALANCER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
         """Optional. Timeout of a request, including retries. At most 1 hour."""
@@ -310,6 +311,10 @@ class TrafficSettings(_message.Message):
     def outlier_detection(self) -> Global___OutlierDetection:
         """Optional. Ejects failing addresses from load balancing for some time."""
 
+    @_builtins.property
+    def load_balancer(self) -> Global___LoadBalancer:
+        """Optional. Which address of the service is used. Defaults to the one with the fewest requests (LEAST_REQUEST)."""
+
     def __init__(
         self,
         *,
@@ -319,10 +324,11 @@ class TrafficSettings(_message.Message):
         tls_origination: Global___TlsOrigination | None = ...,
         connection_limits: Global___ConnectionLimits | None = ...,
         outlier_detection: Global___OutlierDetection | None = ...,
+        load_balancer: Global___LoadBalancer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["connection_limits", b"connection_limits", "outlier_detection", b"outlier_detection", "retries", b"retries", "timeout", b"timeout", "tls_origination", b"tls_origination"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["connection_limits", b"connection_limits", "load_balancer", b"load_balancer", "outlier_detection", b"outlier_detection", "retries", b"retries", "timeout", b"timeout", "tls_origination", b"tls_origination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_limits", b"connection_limits", "outlier_detection", b"outlier_detection", "retries", b"retries", "routes", b"routes", "timeout", b"timeout", "tls_origination", b"tls_origination"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_limits", b"connection_limits", "load_balancer", b"load_balancer", "outlier_detection", b"outlier_detection", "retries", b"retries", "routes", b"routes", "timeout", b"timeout", "tls_origination", b"tls_origination"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -629,25 +635,107 @@ class TlsOrigination(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Mode:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[TlsOrigination._Mode.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        MODE_UNSPECIFIED: TlsOrigination._Mode.ValueType  # 0
+        """Same as SIMPLE."""
+        SIMPLE: TlsOrigination._Mode.ValueType  # 1
+        """The sidecar verifies the service's certificate and presents none."""
+        MUTUAL: TlsOrigination._Mode.ValueType  # 2
+        """The sidecar presents a client certificate, too."""
+
+    class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
+        """Whether the sidecar presents a certificate."""
+
+    MODE_UNSPECIFIED: TlsOrigination.Mode.ValueType  # 0
+    """Same as SIMPLE."""
+    SIMPLE: TlsOrigination.Mode.ValueType  # 1
+    """The sidecar verifies the service's certificate and presents none."""
+    MUTUAL: TlsOrigination.Mode.ValueType  # 2
+    """The sidecar presents a client certificate, too."""
+
+    @_typing.final
+    class MatchLabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PORT_FIELD_NUMBER: _builtins.int
     SNI_FIELD_NUMBER: _builtins.int
     INSECURE_SKIP_VERIFY_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_NAME_FIELD_NUMBER: _builtins.int
+    CLIENT_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    PRIVATE_KEY_FIELD_NUMBER: _builtins.int
+    CA_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    SUBJECT_ALT_NAMES_FIELD_NUMBER: _builtins.int
+    MATCH_LABELS_FIELD_NUMBER: _builtins.int
     port: _builtins.int
     """Optional. The HTTP port that workloads use. Defaults to 80. TLS is used on its `target_port`."""
     sni: _builtins.str
     """Optional. Server name (SNI) to send. Defaults to the host."""
     insecure_skip_verify: _builtins.bool
     """Optional. Disables verification of the service's certificate."""
+    mode: Global___TlsOrigination.Mode.ValueType
+    """Optional. Whether the sidecar presents a certificate. Defaults to SIMPLE."""
+    credential_name: _builtins.str
+    """Optional. Name of a Secret in the workloads' namespace with the client certificate, the private key and the CA
+    certificates, as Istio defines it. Istio ignores it, and sends plain text, unless the rule selects workloads: requires
+    `match_labels`. The workloads' service accounts must be allowed to read the Secret.
+    """
+    client_certificate: _builtins.str
+    """Optional. Path of the client certificate in the sidecar; with mode MUTUAL and without `credential_name`."""
+    private_key: _builtins.str
+    """Optional. Path of the private key in the sidecar; with mode MUTUAL and without `credential_name`."""
+    ca_certificates: _builtins.str
+    """Optional. Path of the CA certificates in the sidecar. Defaults to those of the sidecar's image."""
+    @_builtins.property
+    def subject_alt_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Names of which the service's certificate must have one, at most 64. Defaults to those of the entry, else
+        to `sni`, else to the host.
+        """
+
+    @_builtins.property
+    def match_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Labels of workloads in the entry's namespace. If set, TLS is originated for these workloads only, and
+        connection limits, outlier detection and load balancing apply to them only.
+        """
+
     def __init__(
         self,
         *,
         port: _builtins.int = ...,
         sni: _builtins.str = ...,
         insecure_skip_verify: _builtins.bool = ...,
+        mode: Global___TlsOrigination.Mode.ValueType = ...,
+        credential_name: _builtins.str = ...,
+        client_certificate: _builtins.str = ...,
+        private_key: _builtins.str = ...,
+        ca_certificates: _builtins.str = ...,
+        subject_alt_names: _abc.Iterable[_builtins.str] | None = ...,
+        match_labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["insecure_skip_verify", b"insecure_skip_verify", "port", b"port", "sni", b"sni"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca_certificates", b"ca_certificates", "client_certificate", b"client_certificate", "credential_name", b"credential_name", "insecure_skip_verify", b"insecure_skip_verify", "match_labels", b"match_labels", "mode", b"mode", "port", b"port", "private_key", b"private_key", "sni", b"sni", "subject_alt_names", b"subject_alt_names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -659,19 +747,80 @@ class ConnectionLimits(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _H2UpgradePolicy:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _H2UpgradePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ConnectionLimits._H2UpgradePolicy.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        H2_UPGRADE_POLICY_UNSPECIFIED: ConnectionLimits._H2UpgradePolicy.ValueType  # 0
+        """Same as DEFAULT."""
+        DEFAULT: ConnectionLimits._H2UpgradePolicy.ValueType  # 1
+        """As MeshConfig says."""
+        DO_NOT_UPGRADE: ConnectionLimits._H2UpgradePolicy.ValueType  # 2
+        """Not upgraded."""
+        UPGRADE: ConnectionLimits._H2UpgradePolicy.ValueType  # 3
+        """Upgraded."""
+
+    class H2UpgradePolicy(_H2UpgradePolicy, metaclass=_H2UpgradePolicyEnumTypeWrapper):
+        """Whether HTTP/1.1 connections are upgraded to HTTP/2."""
+
+    H2_UPGRADE_POLICY_UNSPECIFIED: ConnectionLimits.H2UpgradePolicy.ValueType  # 0
+    """Same as DEFAULT."""
+    DEFAULT: ConnectionLimits.H2UpgradePolicy.ValueType  # 1
+    """As MeshConfig says."""
+    DO_NOT_UPGRADE: ConnectionLimits.H2UpgradePolicy.ValueType  # 2
+    """Not upgraded."""
+    UPGRADE: ConnectionLimits.H2UpgradePolicy.ValueType  # 3
+    """Upgraded."""
+
     MAX_CONNECTIONS_FIELD_NUMBER: _builtins.int
     CONNECT_TIMEOUT_FIELD_NUMBER: _builtins.int
     MAX_PENDING_REQUESTS_FIELD_NUMBER: _builtins.int
     MAX_REQUESTS_PER_CONNECTION_FIELD_NUMBER: _builtins.int
+    IDLE_TIMEOUT_FIELD_NUMBER: _builtins.int
+    MAX_CONNECTION_DURATION_FIELD_NUMBER: _builtins.int
+    TCP_KEEPALIVE_FIELD_NUMBER: _builtins.int
+    HTTP_IDLE_TIMEOUT_FIELD_NUMBER: _builtins.int
+    MAX_REQUESTS_FIELD_NUMBER: _builtins.int
+    MAX_RETRIES_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_STREAMS_FIELD_NUMBER: _builtins.int
+    H2_UPGRADE_POLICY_FIELD_NUMBER: _builtins.int
     max_connections: _builtins.int
     """Optional. Maximum number of open connections; 0 means no limit."""
     max_pending_requests: _builtins.int
     """Optional. Maximum number of requests waiting for a connection; 0 means no limit."""
     max_requests_per_connection: _builtins.int
     """Optional. Maximum number of requests per connection; 0 means no limit."""
+    max_requests: _builtins.int
+    """Optional. Maximum number of requests at a time (Istio's `http2MaxRequests`); 0 means no limit."""
+    max_retries: _builtins.int
+    """Optional. Maximum number of retries at a time; 0 means no limit."""
+    max_concurrent_streams: _builtins.int
+    """Optional. Maximum number of requests at a time on one HTTP/2 connection; 0 means no limit."""
+    h2_upgrade_policy: Global___ConnectionLimits.H2UpgradePolicy.ValueType
+    """Optional. Whether HTTP/1.1 connections are upgraded to HTTP/2. Defaults to what MeshConfig says."""
     @_builtins.property
     def connect_timeout(self) -> _duration_pb2.Duration:
         """Optional. Timeout for establishing a connection."""
+
+    @_builtins.property
+    def idle_timeout(self) -> _duration_pb2.Duration:
+        """Optional. How long a TCP connection may be idle before the sidecar closes it; 0 means any time. Defaults to 1 hour,
+        which is too short for pools of database connections without keepalive.
+        """
+
+    @_builtins.property
+    def max_connection_duration(self) -> _duration_pb2.Duration:
+        """Optional. How long a connection may last. Defaults to any time."""
+
+    @_builtins.property
+    def tcp_keepalive(self) -> Global___TcpKeepalive:
+        """Optional. Probes idle connections, so that nothing on their way forgets them."""
+
+    @_builtins.property
+    def http_idle_timeout(self) -> _duration_pb2.Duration:
+        """Optional. How long an HTTP connection without requests is kept. Defaults to 1 hour."""
 
     def __init__(
         self,
@@ -680,14 +829,157 @@ class ConnectionLimits(_message.Message):
         connect_timeout: _duration_pb2.Duration | None = ...,
         max_pending_requests: _builtins.int = ...,
         max_requests_per_connection: _builtins.int = ...,
+        idle_timeout: _duration_pb2.Duration | None = ...,
+        max_connection_duration: _duration_pb2.Duration | None = ...,
+        tcp_keepalive: Global___TcpKeepalive | None = ...,
+        http_idle_timeout: _duration_pb2.Duration | None = ...,
+        max_requests: _builtins.int = ...,
+        max_retries: _builtins.int = ...,
+        max_concurrent_streams: _builtins.int = ...,
+        h2_upgrade_policy: Global___ConnectionLimits.H2UpgradePolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["connect_timeout", b"connect_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["connect_timeout", b"connect_timeout", "http_idle_timeout", b"http_idle_timeout", "idle_timeout", b"idle_timeout", "max_connection_duration", b"max_connection_duration", "tcp_keepalive", b"tcp_keepalive"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connect_timeout", b"connect_timeout", "max_connections", b"max_connections", "max_pending_requests", b"max_pending_requests", "max_requests_per_connection", b"max_requests_per_connection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connect_timeout", b"connect_timeout", "h2_upgrade_policy", b"h2_upgrade_policy", "http_idle_timeout", b"http_idle_timeout", "idle_timeout", b"idle_timeout", "max_concurrent_streams", b"max_concurrent_streams", "max_connection_duration", b"max_connection_duration", "max_connections", b"max_connections", "max_pending_requests", b"max_pending_requests", "max_requests", b"max_requests", "max_requests_per_connection", b"max_requests_per_connection", "max_retries", b"max_retries", "tcp_keepalive", b"tcp_keepalive"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConnectionLimits: _TypeAlias = ConnectionLimits  # noqa: Y015
+
+@_typing.final
+class TcpKeepalive(_message.Message):
+    """Probes idle TCP connections. What is not set is up to the operating system of the node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    PROBES_FIELD_NUMBER: _builtins.int
+    probes: _builtins.int
+    """Optional. Number of probes without an answer after which the connection is closed."""
+    @_builtins.property
+    def time(self) -> _duration_pb2.Duration:
+        """Optional. How long a connection is idle before the first probe."""
+
+    @_builtins.property
+    def interval(self) -> _duration_pb2.Duration:
+        """Optional. Time between probes."""
+
+    def __init__(
+        self,
+        *,
+        time: _duration_pb2.Duration | None = ...,
+        interval: _duration_pb2.Duration | None = ...,
+        probes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "probes", b"probes", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TcpKeepalive: _TypeAlias = TcpKeepalive  # noqa: Y015
+
+@_typing.final
+class LoadBalancer(_message.Message):
+    """Selects the address that a request or connection goes to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Simple:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SimpleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LoadBalancer._Simple.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SIMPLE_UNSPECIFIED: LoadBalancer._Simple.ValueType  # 0
+        """Not set."""
+        LEAST_REQUEST: LoadBalancer._Simple.ValueType  # 1
+        """The address with the fewest requests, of two that are chosen at random."""
+        ROUND_ROBIN: LoadBalancer._Simple.ValueType  # 2
+        """All in turn."""
+        RANDOM: LoadBalancer._Simple.ValueType  # 3
+        """At random."""
+
+    class Simple(_Simple, metaclass=_SimpleEnumTypeWrapper):
+        """Load balancing that does not depend on the request."""
+
+    SIMPLE_UNSPECIFIED: LoadBalancer.Simple.ValueType  # 0
+    """Not set."""
+    LEAST_REQUEST: LoadBalancer.Simple.ValueType  # 1
+    """The address with the fewest requests, of two that are chosen at random."""
+    ROUND_ROBIN: LoadBalancer.Simple.ValueType  # 2
+    """All in turn."""
+    RANDOM: LoadBalancer.Simple.ValueType  # 3
+    """At random."""
+
+    SIMPLE_FIELD_NUMBER: _builtins.int
+    HTTP_HEADER_NAME_FIELD_NUMBER: _builtins.int
+    HTTP_COOKIE_FIELD_NUMBER: _builtins.int
+    USE_SOURCE_IP_FIELD_NUMBER: _builtins.int
+    HTTP_QUERY_PARAMETER_NAME_FIELD_NUMBER: _builtins.int
+    simple: Global___LoadBalancer.Simple.ValueType
+    """Does not depend on the request."""
+    http_header_name: _builtins.str
+    """By the hash of this header."""
+    use_source_ip: _builtins.bool
+    """By the hash of the workload's address."""
+    http_query_parameter_name: _builtins.str
+    """By the hash of this query parameter."""
+    @_builtins.property
+    def http_cookie(self) -> Global___HttpCookie:
+        """By the hash of a cookie."""
+
+    def __init__(
+        self,
+        *,
+        simple: Global___LoadBalancer.Simple.ValueType = ...,
+        http_header_name: _builtins.str = ...,
+        http_cookie: Global___HttpCookie | None = ...,
+        use_source_ip: _builtins.bool = ...,
+        http_query_parameter_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["http_cookie", b"http_cookie", "http_header_name", b"http_header_name", "http_query_parameter_name", b"http_query_parameter_name", "policy", b"policy", "simple", b"simple", "use_source_ip", b"use_source_ip"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["http_cookie", b"http_cookie", "http_header_name", b"http_header_name", "http_query_parameter_name", b"http_query_parameter_name", "policy", b"policy", "simple", b"simple", "use_source_ip", b"use_source_ip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_policy: _TypeAlias = _typing.Literal["simple", "http_header_name", "http_cookie", "use_source_ip", "http_query_parameter_name"]  # noqa: Y015
+    _WhichOneofArgType_policy: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_policy) -> _WhichOneofReturnType_policy | None: ...
+
+Global___LoadBalancer: _TypeAlias = LoadBalancer  # noqa: Y015
+
+@_typing.final
+class HttpCookie(_message.Message):
+    """A cookie by which requests are distributed. If a request has none, the sidecar sets it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Name of the cookie."""
+    path: _builtins.str
+    """Optional. Path of the cookie."""
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """Optional. Lifetime of the cookie. Defaults to the session."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        path: _builtins.str = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "path", b"path", "ttl", b"ttl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HttpCookie: _TypeAlias = HttpCookie  # noqa: Y015
 
 @_typing.final
 class OutlierDetection(_message.Message):
@@ -699,10 +991,21 @@ class OutlierDetection(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     BASE_EJECTION_TIME_FIELD_NUMBER: _builtins.int
     MAX_EJECTION_PERCENT_FIELD_NUMBER: _builtins.int
+    CONSECUTIVE_GATEWAY_ERRORS_FIELD_NUMBER: _builtins.int
+    CONSECUTIVE_LOCAL_ORIGIN_FAILURES_FIELD_NUMBER: _builtins.int
+    MIN_HEALTH_PERCENT_FIELD_NUMBER: _builtins.int
     consecutive_5xx_errors: _builtins.int
     """Optional. Number of consecutive 5xx errors before an address is ejected; 0 means Istio's default of 5."""
     max_ejection_percent: _builtins.int
     """Optional. Maximum percentage of addresses that may be ejected, 0 to 100; 0 means Istio's default of 10."""
+    consecutive_gateway_errors: _builtins.int
+    """Optional. Number of consecutive gateway errors (502, 503, 504) before an address is ejected; 0 means never."""
+    consecutive_local_origin_failures: _builtins.int
+    """Optional. Number of consecutive failures to connect, and timeouts, before an address is ejected. If it is set, they
+    are counted separately from errors that the service returns.
+    """
+    min_health_percent: _builtins.int
+    """Optional. Percentage of addresses that must be healthy, 0 to 100; below it, no address is ejected."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
         """Optional. Interval between checks. Defaults to 10 seconds."""
@@ -720,10 +1023,13 @@ class OutlierDetection(_message.Message):
         interval: _duration_pb2.Duration | None = ...,
         base_ejection_time: _duration_pb2.Duration | None = ...,
         max_ejection_percent: _builtins.int = ...,
+        consecutive_gateway_errors: _builtins.int = ...,
+        consecutive_local_origin_failures: _builtins.int = ...,
+        min_health_percent: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["base_ejection_time", b"base_ejection_time", "interval", b"interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_ejection_time", b"base_ejection_time", "consecutive_5xx_errors", b"consecutive_5xx_errors", "interval", b"interval", "max_ejection_percent", b"max_ejection_percent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_ejection_time", b"base_ejection_time", "consecutive_5xx_errors", b"consecutive_5xx_errors", "consecutive_gateway_errors", b"consecutive_gateway_errors", "consecutive_local_origin_failures", b"consecutive_local_origin_failures", "interval", b"interval", "max_ejection_percent", b"max_ejection_percent", "min_health_percent", b"min_health_percent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,17 +5,21 @@ from datetime import datetime
 
 from egress_server.domain.desired.cluster_view import ClusterReport, as_held, current_obstacles, with_inventory
 from egress_server.domain.desired.effective import Effective, effective
+from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import NotFound
 from egress_server.domain.model.names import Name
 from egress_server.ports.store import Replica
 
 
-def cluster_view(replica: Replica, cluster: Cluster, now: datetime) -> tuple[Effective, ClusterReport]:
-    """The configuration that takes effect on `cluster`, and the applier's report that it is based on."""
-    wanted = effective(replica.snapshot, cluster, now)
+def cluster_view(
+    replica: Replica, snapshot: Snapshot, cluster: Cluster, now: datetime
+) -> tuple[Effective, ClusterReport]:
+    """The configuration that takes effect on `cluster` if it holds `snapshot`, and the applier's report that it is
+    based on."""
+    wanted = effective(snapshot, cluster, now)
     status, inventory = replica.statuses.get(cluster.id), replica.inventories.get(cluster.id)
-    report = ClusterReport(status, inventory, current_obstacles(wanted, status))
+    report = ClusterReport(status, inventory, current_obstacles(wanted, status, replica.snapshot))
     return with_inventory(as_held(wanted, report.obstacles), inventory), report
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from egress_server.commands.cluster_view import cluster_view, find_cluster
+from egress_server.commands.applied_state import AppliedState, State, applied_state
+from egress_server.commands.cluster_view import find_cluster
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.model.errors import (
@@ -16,7 +18,7 @@ from egress_server.domain.model.errors import (
 )
 from egress_server.domain.model.limits import MAX_APPLIED_WAIT
 from egress_server.domain.model.names import Name
-from egress_server.domain.probe.agreement import ProbeSummary, summarize
+from egress_server.domain.probe.agreement import Agreement, ProbeSummary, compare, summarize
 from egress_server.domain.probe.evidence import Attempt, Evidence
 from egress_server.domain.probe.judge import is_disturbed, judge
 from egress_server.domain.probe.verdicts import Cause, Expectation, Quantiles, Verdict, quantiles
@@ -81,20 +83,46 @@ async def probe(services: Services, caller: Caller, query: Probe) -> ProbeResult
     await _wait_applied(services, replica, query)
     agent = _choose_agent(services, query)
     # From before the attempts: a fault may expire, or a policy may change, while a request waits.
-    view, _ = cluster_view(replica, cluster, services.clock())
+    before = await applied_state(services, replica, cluster)
     made: list[JudgedAttempt] = []
     cut_short = await _attempts(services, caller, query, agent, made)
-    expected = _expected(view, agent, query.attempt, made[0].evidence)
+    after = await applied_state(services, replica, cluster)
+
+    def expected_by(state: State) -> Expectation:
+        return _expected(state.view, agent, query.attempt, made[0].evidence)
+
+    expected = expected_by(before.applied or before.desired)
+    summary = summarize([each.verdict for each in made], expected)
+    if before.is_behind or after.is_behind:
+        allowed = (expected, expected_by(before.desired), expected_by(after.desired))
+        summary = _judge_behind(summary, [m.verdict for m in made], allowed, before, after)
     return ProbeResult(
         agent=agent,
         attempt=query.attempt,
         attempts=tuple(made),
-        summary=summarize([each.verdict for each in made], expected),
+        summary=summary,
         quantiles=quantiles(m.evidence.timings.total or 0.0 for m in made if m.evidence.answered),
         expected=expected,
         applied_revision=_applied(replica, query),
         cut_short=cut_short,
     )
+
+
+def _judge_behind(
+    summary: ProbeSummary,
+    verdicts: Sequence[Verdict],
+    allowed: Sequence[Expectation],
+    before: AppliedState,
+    after: AppliedState,
+) -> ProbeSummary:
+    """The summary if the cluster had not applied everything that concerns it before or after the attempts. It is judged
+    by what was applied. If that is not known, or if verdicts agree only with desired state, agreement is unknown."""
+    unknown = before.applied is None or after.applied is None
+    differs = [all(compare(each, v).agreement is Agreement.DIFFERS for each in allowed) for v in verdicts]
+    if unknown or (summary.agreement is Agreement.DIFFERS and not any(differs)):
+        summary = replace(summary, agreement=Agreement.UNKNOWN)
+    cause = Cause("CLUSTER_BEHIND", "the cluster has not applied the newest policy", before.describe())
+    return replace(summary, causes=(cause, *summary.causes))
 
 
 async def _attempts(

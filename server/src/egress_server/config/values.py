@@ -9,8 +9,8 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
+from egress_server.config.host_overrides import HostOverride, parse_host_override
 from egress_server.domain.model.errors import InvalidArgument
-from egress_server.domain.model.host_overrides import HostOverride, parse_host_override
 from egress_server.domain.model.names import check_label
 
 T = TypeVar("T")

@@ -33,7 +33,9 @@ def read_service_entry(message: pb.ServiceEntry, name: str, problems: Problems) 
         addresses=tuple(address.lower() for address in message.addresses),
         export_to=tuple(message.export_to),
         cluster_selector=read_selector(message.cluster_selector),
-        traffic=read_traffic(message.traffic) if message.HasField("traffic") else TrafficSettings(),
+        traffic=read_traffic(message.traffic, problems.at("traffic"))
+        if message.HasField("traffic")
+        else TrafficSettings(),
         workload_selector=dict(message.workload_selector),
         subject_alt_names=tuple(message.subject_alt_names),
         labels=dict(message.labels),

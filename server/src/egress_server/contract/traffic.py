@@ -12,30 +12,43 @@ from egress_server.contract.common import (
     write_headers,
     write_string_match,
 )
+from egress_server.contract.traffic_policy import (
+    read_balancer,
+    read_limits,
+    read_outliers,
+    read_tls,
+    write_balancer,
+    write_limits,
+    write_outliers,
+    write_tls,
+)
 from egress_server.domain.model.names import normal_host
 from egress_server.domain.model.resources import (
-    ConnectionLimits,
     HeaderOperations,
-    OutlierDetection,
     Retries,
     Route,
-    TlsOrigination,
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.validate import Problems
 
-_HTTP_PORT = 80
 
-
-def read_traffic(message: pb.TrafficSettings) -> TrafficSettings:
-    """The settings with hosts in lower case."""
+def read_traffic(message: pb.TrafficSettings, problems: Problems) -> TrafficSettings:
+    """The settings with hosts in their normal form. Only enums are checked."""
     return TrafficSettings(
         timeout=read_optional_seconds(message, "timeout"),
         retries=_read_retries(message.retries) if message.HasField("retries") else None,
         routes=tuple(_read_route(route) for route in message.routes),
-        tls_origination=_read_tls(message.tls_origination) if message.HasField("tls_origination") else None,
-        connection_limits=_read_limits(message.connection_limits) if message.HasField("connection_limits") else None,
-        outlier_detection=_read_outliers(message.outlier_detection) if message.HasField("outlier_detection") else None,
+        tls_origination=read_tls(message.tls_origination, problems.at("tls_origination"))
+        if message.HasField("tls_origination")
+        else None,
+        connection_limits=read_limits(message.connection_limits, problems.at("connection_limits"))
+        if message.HasField("connection_limits")
+        else None,
+        outlier_detection=read_outliers(message.outlier_detection) if message.HasField("outlier_detection") else None,
+        load_balancer=read_balancer(message.load_balancer, problems.at("load_balancer"))
+        if message.HasField("load_balancer")
+        else None,
     )
 
 
@@ -47,9 +60,10 @@ def write_traffic(settings: TrafficSettings) -> pb.TrafficSettings | None:
         timeout=write_duration(settings.timeout),
         retries=_write_retries(settings.retries),
         routes=[_write_route(route) for route in settings.routes],
-        tls_origination=_write_tls(settings.tls_origination),
-        connection_limits=_write_limits(settings.connection_limits),
-        outlier_detection=_write_outliers(settings.outlier_detection),
+        tls_origination=write_tls(settings.tls_origination),
+        connection_limits=write_limits(settings.connection_limits),
+        outlier_detection=write_outliers(settings.outlier_detection),
+        load_balancer=write_balancer(settings.load_balancer),
     )
 
 
@@ -115,54 +129,4 @@ def _write_route(route: Route) -> pb.Route:
         rewrite_authority=route.rewrite_authority,
         request_headers=_write_operations(route.request_headers),
         response_headers=_write_operations(route.response_headers),
-    )
-
-
-def _read_tls(message: pb.TlsOrigination) -> TlsOrigination:
-    return TlsOrigination(message.port or _HTTP_PORT, normal_host(message.sni), message.insecure_skip_verify)
-
-
-def _write_tls(tls: TlsOrigination | None) -> pb.TlsOrigination | None:
-    if tls is None:
-        return None
-    return pb.TlsOrigination(port=tls.port, sni=tls.sni, insecure_skip_verify=tls.insecure_skip_verify)
-
-
-def _read_limits(message: pb.ConnectionLimits) -> ConnectionLimits:
-    return ConnectionLimits(
-        max_connections=message.max_connections,
-        connect_timeout=read_optional_seconds(message, "connect_timeout"),
-        max_pending_requests=message.max_pending_requests,
-        max_requests_per_connection=message.max_requests_per_connection,
-    )
-
-
-def _write_limits(limits: ConnectionLimits | None) -> pb.ConnectionLimits | None:
-    if limits is None:
-        return None
-    return pb.ConnectionLimits(
-        max_connections=limits.max_connections,
-        connect_timeout=write_duration(limits.connect_timeout),
-        max_pending_requests=limits.max_pending_requests,
-        max_requests_per_connection=limits.max_requests_per_connection,
-    )
-
-
-def _read_outliers(message: pb.OutlierDetection) -> OutlierDetection:
-    return OutlierDetection(
-        consecutive_5xx_errors=message.consecutive_5xx_errors,
-        interval=read_optional_seconds(message, "interval"),
-        base_ejection_time=read_optional_seconds(message, "base_ejection_time"),
-        max_ejection_percent=message.max_ejection_percent,
-    )
-
-
-def _write_outliers(detection: OutlierDetection | None) -> pb.OutlierDetection | None:
-    if detection is None:
-        return None
-    return pb.OutlierDetection(
-        consecutive_5xx_errors=detection.consecutive_5xx_errors,
-        interval=write_duration(detection.interval),
-        base_ejection_time=write_duration(detection.base_ejection_time),
-        max_ejection_percent=detection.max_ejection_percent,
     )

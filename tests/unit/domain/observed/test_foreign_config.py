@@ -1,5 +1,8 @@
 """Foreign configuration: names, short names, and what the egress hosts of a Sidecar import."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from egress_server.domain.desired.cluster_view import as_held, current_obstacles, describe_obstacle, with_inventory
@@ -185,20 +188,35 @@ def test_egress_hosts_and_wildcards() -> None:
     assert not imports(sidecar("*/bank.example.com"), "default", "shop", "*.example.com")
 
 
+LAB = policy("ALLOW_ANY", scope=Scope("lab"))
+NO_LAB = Problem("NAMESPACE_MISSING", "no namespace lab")
+
+
+def obstacles(phase: Phase, applied: int, **status: Any) -> Mapping[str, Problem]:
+    """Of the policy, which was created in revision 3."""
+    snapshot = History(kubernetes(), LAB).snapshot
+    wanted = effective(snapshot, kubernetes(), BIRTH)
+    assert wanted.revisions[LAB.name] == 3
+    return current_obstacles(wanted, ClusterStatus("east", phase, applied, **status), snapshot)
+
+
 def test_obstacles() -> None:
     """A resource that the applier could not write is not held, until it changes."""
-    lab = policy("ALLOW_ANY", scope=Scope("lab"))
-    wanted = held(entry(), lab)
-    revision = wanted.revisions[lab.name]
-    problem = Problem("NAMESPACE_MISSING", "no namespace lab")
-    status = ClusterStatus("east", Phase.SETTLED, revision, obstacles={lab.name: problem})
-    assert current_obstacles(wanted, status) == {lab.name: problem}
-    assert (
-        current_obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision - 1, obstacles={lab.name: problem}))
-        == {}
-    )
-    assert current_obstacles(wanted, ClusterStatus("east", Phase.SETTLED, revision)) == {}
-    assert current_obstacles(wanted, None) == {}
+    reported = {LAB.name: NO_LAB}
+    assert obstacles(Phase.SETTLED, 3, obstacles=reported) == reported
+    assert obstacles(Phase.SETTLED, 2, obstacles=reported) == {}
+    assert obstacles(Phase.SETTLED, 3) == {}
+    snapshot = History(kubernetes(), LAB).snapshot
+    assert current_obstacles(held(LAB), None, snapshot) == {}
+
+
+@pytest.mark.parametrize("phase", [Phase.HELD, Phase.FAILED, Phase.OFFLINE])
+def test_what_a_cluster_does_not_hold_yet(phase: Phase) -> None:
+    """A new resource, while nothing is applied; one that was there before may only be out of date."""
+    problem = Problem("MASS_DELETION", "too many deletions")
+    assert obstacles(phase, 2, problem=problem) == {LAB.name: problem}
+    assert [each.reason for each in obstacles(phase, 2).values()] == [phase.value]
+    assert obstacles(phase, 3, problem=problem) == {}
 
 
 def obstacle(*held: str) -> Problem:

@@ -175,28 +175,52 @@ def _fault(fault: Part) -> None:
 
 
 def _destination_rule(spec: Part) -> None:
-    assert spec.keys() <= {"host", "trafficPolicy", "exportTo"}
+    assert spec.keys() <= {"host", "trafficPolicy", "exportTo", "workloadSelector"}
+    if "workloadSelector" in spec:
+        assert spec["workloadSelector"]["matchLabels"]
+        assert spec["exportTo"] == ["."]
     policy = spec.get("trafficPolicy", {})
     _traffic_policy({name: part for name, part in policy.items() if name != "portLevelSettings"})
     for setting in policy.get("portLevelSettings", []):
         assert _is_port(setting["port"]["number"])
-        assert setting["tls"]["mode"] == "SIMPLE"
-        assert setting["tls"].keys() <= {"mode", "sni", "subjectAltNames", "insecureSkipVerify"}
+        _tls(setting["tls"], selects="workloadSelector" in spec)
         _traffic_policy({name: part for name, part in setting.items() if name not in {"port", "tls"}})
     _exports(spec)
 
 
+def _tls(tls: Part, *, selects: bool) -> None:
+    """Istio's ValidateTLS."""
+    files = tls.keys() & {"clientCertificate", "privateKey", "caCertificates"}
+    assert tls.keys() <= {"mode", "sni", "subjectAltNames", "insecureSkipVerify", "credentialName"} | files
+    if "credentialName" in tls:
+        assert not files
+        assert selects
+    elif tls["mode"] == "MUTUAL":
+        assert files >= {"clientCertificate", "privateKey"}
+    if "insecureSkipVerify" in tls:
+        assert not tls.keys() & {"caCertificates", "subjectAltNames"}
+        assert tls["mode"] == "MUTUAL" or "credentialName" not in tls
+
+
 def _traffic_policy(policy: Part) -> None:
-    assert policy.keys() <= {"connectionPool", "outlierDetection"}
+    assert policy.keys() <= {"connectionPool", "outlierDetection", "loadBalancer"}
     if "connectionPool" in policy:
         pool = policy["connectionPool"]
         assert pool
         assert pool.keys() <= {"tcp", "http"}
         assert all(pool.values())
-        _numbers_and_durations({**pool.get("tcp", {}), **pool.get("http", {})}, {"connectTimeout"})
+        tcp = {name: value for name, value in pool.get("tcp", {}).items() if name != "tcpKeepalive"}
+        if tcp.get("idleTimeout") == "0s":
+            del tcp["idleTimeout"]
+        http = {name: value for name, value in pool.get("http", {}).items() if name != "h2UpgradePolicy"}
+        for part in (tcp, http, pool.get("tcp", {}).get("tcpKeepalive", {})):
+            durations = {"connectTimeout", "idleTimeout", "maxConnectionDuration", "time", "interval"}
+            _numbers_and_durations(part, durations)
     outliers = policy.get("outlierDetection", {})
+    assert "consecutiveLocalOriginFailures" not in outliers or outliers["splitExternalLocalOriginErrors"]
     _numbers_and_durations(outliers, {"interval", "baseEjectionTime"})
     assert 0 <= outliers.get("maxEjectionPercent", 0) <= 100
+    assert len(policy.get("loadBalancer", {"simple": ""})) == 1
 
 
 def _numbers_and_durations(part: Part, durations: set[str]) -> None:

@@ -5,16 +5,13 @@ from typing import Any
 import pytest
 
 from egress_server.domain.model.resources import (
-    ConnectionLimits,
     HeaderMatch,
     HeaderOperations,
     MatchKind,
-    OutlierDetection,
     Resolution,
     Retries,
     Route,
     StringMatch,
-    TlsOrigination,
     TrafficSettings,
     WeightedDestination,
 )
@@ -23,7 +20,6 @@ from tests.support.meshes import entry, ports
 from tests.support.violations import violations_of
 
 EXACT, PREFIX, REGEX = MatchKind.EXACT, MatchKind.PREFIX, MatchKind.REGEX
-TLS_PORTS = ports("80:HTTP:443", "443:HTTPS")
 BLUE = WeightedDestination("blue.example.com")
 
 
@@ -89,21 +85,6 @@ VALID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "regex": (regex(r"^(?:a|b)+\d{1,3}[-*+.]+(?P<n>x)\+$"), {}),
     "regex with repeats": (regex(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3,}-(?P<n>\w{1,12})|a{1000}|{x}"), {}),
     "regex with flags": (regex("(?i)abc"), {}),
-    "TLS origination": ({"tls_origination": TlsOrigination()}, {"ports": TLS_PORTS}),
-    "TLS origination with a name": (
-        {"tls_origination": TlsOrigination(8080, "api.example.com", True)},
-        {"ports": ports("8080:HTTP2:8443")},
-    ),
-    "TLS origination for a wildcard": (
-        {"tls_origination": TlsOrigination(80, "api.example.com")},
-        {"hosts": ("*.a.b",), "ports": TLS_PORTS, "resolution": Resolution.DYNAMIC_DNS}
-        | {"ports": ports("80:HTTP:443")},
-    ),
-    "limits": ({"connection_limits": ConnectionLimits(1, 30.0, 1, 1)}, {}),
-    "empty limits": ({"connection_limits": ConnectionLimits()}, {}),
-    "limits of TCP": ({"connection_limits": ConnectionLimits(10, 1.0)}, {"ports": ports("3306:TCP")}),
-    "outliers": ({"outlier_detection": OutlierDetection(3, 1.0, 86400.0, 100)}, {}),
-    "outliers by default": ({"outlier_detection": OutlierDetection()}, {"ports": ports("443:TLS")}),
 }
 
 
@@ -126,12 +107,6 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "timeout of TLS": ({"timeout": 1.0}, {"ports": ports("443:TLS")}, "traffic.timeout", "requires a port"),
     "retries of TCP": ({"retries": Retries(1)}, {"ports": ports("1:TCP")}, "traffic.retries", "requires a port"),
     "routes of TLS": (split(100), {"ports": ports("443:HTTPS")}, "traffic.routes", "requires a port"),
-    "requests of TCP": (
-        {"connection_limits": ConnectionLimits(max_pending_requests=1)},
-        {"ports": ports("1:TCP")},
-        "traffic.connection_limits.max_pending_requests",
-        "requires a port",
-    ),
     "21 attempts": ({"retries": Retries(21)}, {}, "traffic.retries.attempts", "between 0 and 20"),
     "negative attempts": ({"retries": Retries(-1)}, {}, "traffic.retries.attempts", "between 0 and 20"),
     "how to try again, but not at all": (
@@ -214,66 +189,6 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "many repeats": (regex("a{1001}"), {}, f"{H0}.regex", "at most 1000"),
     "repeats of repeats": (regex("(?:(ab{50}){3}c){10}"), {}, f"{H0}.regex", "multiplied"),
     "large when written out": (regex("a{900}b{900}c{900}"), {}, f"{H0}.regex", "longer than 2000"),
-    "TLS on no port": (
-        {"tls_origination": TlsOrigination(81)},
-        {"ports": TLS_PORTS},
-        "traffic.tls_origination.port",
-        "81 is not a port",
-    ),
-    "TLS in TLS": (
-        {"tls_origination": TlsOrigination(443)},
-        {"ports": TLS_PORTS},
-        "traffic.tls_origination.port",
-        "443 is HTTPS",
-    ),
-    "TLS where HTTP is spoken": (
-        {"tls_origination": TlsOrigination()},
-        {},
-        "traffic.tls_origination.port",
-        "set ports[0].target_port",
-    ),
-    "TLS to where it was dialled": (
-        {"tls_origination": TlsOrigination()},
-        {"ports": TLS_PORTS, "resolution": Resolution.NONE},
-        "traffic.tls_origination",
-        "resolution NONE",
-    ),
-    "TLS for no name": (
-        {"tls_origination": TlsOrigination()},
-        {"hosts": ("*.a.b",), "ports": ports("80:HTTP:443"), "resolution": Resolution.DYNAMIC_DNS},
-        "traffic.tls_origination.sni",
-        "wildcard",
-    ),
-    "TLS for a bad name": (
-        {"tls_origination": TlsOrigination(80, "203.0.113.7")},
-        {"ports": TLS_PORTS},
-        "traffic.tls_origination.sni",
-        "DNS name",
-    ),
-    "negative connections": (
-        {"connection_limits": ConnectionLimits(-1)},
-        {},
-        "traffic.connection_limits.max_connections",
-        "negative",
-    ),
-    "connect in no time": (
-        {"connection_limits": ConnectionLimits(1, 0.0)},
-        {},
-        "traffic.connection_limits.connect_timeout",
-        "greater than 0",
-    ),
-    "negative errors": (
-        {"outlier_detection": OutlierDetection(-1)},
-        {},
-        "traffic.outlier_detection.consecutive_5xx_errors",
-        "negative",
-    ),
-    "all and more": (
-        {"outlier_detection": OutlierDetection(max_ejection_percent=101)},
-        {},
-        "traffic.outlier_detection.max_ejection_percent",
-        "between 0 and 100",
-    ),
 }
 
 

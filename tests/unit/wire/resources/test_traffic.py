@@ -20,6 +20,7 @@ from egress_server.domain.model.resources import (
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.validate import Problems
 from egress_server.wire import METHODS
 from tests.support.violations import violations_of
 
@@ -51,7 +52,7 @@ WHOLE = {
 
 def read(settings: dict[str, Any]) -> TrafficSettings:
     """Settings in JSON names to the domain."""
-    return read_traffic(ParseDict(settings, service_entry_pb2.TrafficSettings()))
+    return read_traffic(ParseDict(settings, service_entry_pb2.TrafficSettings()), Problems())
 
 
 def test_every_field_comes_and_goes() -> None:
@@ -72,7 +73,7 @@ def test_every_field_comes_and_goes() -> None:
     )
     shown = write_traffic(settings)
     assert shown is not None
-    assert read_traffic(shown) == settings
+    assert read_traffic(shown, Problems()) == settings
 
 
 def test_nothing_set_is_nothing_shown() -> None:

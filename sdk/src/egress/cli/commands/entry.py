@@ -3,8 +3,9 @@
 from typing import Annotated
 
 import typer
+from google.protobuf.duration_pb2 import Duration
 
-from egress import ServiceEntry, ServicePort
+from egress import ConnectionLimits, LoadBalancer, ServiceEntry, ServicePort, TcpKeepalive, TlsOrigination
 from egress.cli.support import help
 from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
@@ -28,6 +29,7 @@ _COLUMNS = ("NAMESPACE", "NAME", "HOSTS", "PORTS", "RESOLUTION", "CLUSTERS", "RE
 _TRAFFIC = "Traffic options"
 _RESOLUTIONS = help.choices(ServiceEntry.Resolution.keys())
 _LOCATIONS = help.choices(ServiceEntry.Location.keys())
+_BALANCERS = help.choices(LoadBalancer.Simple.keys())
 
 Entry = Annotated[str, typer.Argument(help="ID or full name of the entry.")]
 
@@ -40,6 +42,9 @@ Entry = Annotated[str, typer.Argument(help="ID or full name of the entry.")]
     "egressctl entry upsert db --host db.example.com --port 5432:TCP --address 192.0.2.7 --resolution STATIC "
     "--endpoint 192.0.2.7",
     "egressctl entry upsert api --host api.example.com --port 80:HTTP --request-timeout 5s --retries 3",
+    "egressctl entry upsert db --host db.example.com --port 5432:TCP --idle-timeout 0s --tcp-keepalive 5m",
+    "egressctl entry upsert bank --host api.bank.example --port 80:HTTP:http:443 --tls-origination 80 "
+    "--tls-secret bank-client --tls-workload app=payments",
     "kubectl get serviceentry aliyun -o yaml | egressctl entry upsert -f - --dry-run",
 )
 def upsert(
@@ -117,9 +122,58 @@ def upsert(
             rich_help_panel=_TRAFFIC,
         ),
     ] = 0,
+    tls_secret: Annotated[
+        str,
+        typer.Option(
+            metavar="name",
+            help="Secret with the client certificate for --tls-origination; requires --tls-workload.",
+            rich_help_panel=_TRAFFIC,
+        ),
+    ] = "",
+    tls_workload: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="key=value",
+            help="Label of the workloads for which TLS is originated, in the entry's namespace.",
+            rich_help_panel=_TRAFFIC,
+        ),
+    ] = None,
     max_connections: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of connections per sidecar.", rich_help_panel=_TRAFFIC)
     ] = None,
+    max_requests: Annotated[
+        int | None,
+        typer.Option(min=1, help="Maximum number of requests at a time per sidecar.", rich_help_panel=_TRAFFIC),
+    ] = None,
+    idle_timeout: Annotated[
+        float | None,
+        typer.Option(
+            parser=duration,
+            metavar="duration",
+            show_default="1h",
+            help="How long a TCP connection may be idle; 0s for any time.",
+            rich_help_panel=_TRAFFIC,
+        ),
+    ] = None,
+    tcp_keepalive: Annotated[
+        float | None,
+        typer.Option(
+            parser=duration,
+            metavar="duration",
+            help="How long a connection is idle before keepalive probes are sent.",
+            rich_help_panel=_TRAFFIC,
+        ),
+    ] = None,
+    load_balancer: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(_BALANCERS),
+            autocompletion=lambda: _BALANCERS,
+            show_default="LEAST_REQUEST",
+            help="Which address of the service is used.",
+            rich_help_panel=_TRAFFIC,
+        ),
+    ] = "",
     outlier_errors: Annotated[
         int | None,
         typer.Option(
@@ -149,9 +203,10 @@ def upsert(
         annotations=pairs(annotation or (), "--annotation"),
         request_timeout=request_timeout,
         retries=retries,
-        tls_origination=tls_origination,
-        connection_limits=max_connections,
+        tls_origination=_tls_origination(tls_origination, tls_secret, pairs(tls_workload or (), "--tls-workload")),
+        connection_limits=_limits(max_connections, max_requests, idle_timeout, tcp_keepalive),
         outlier_detection=outlier_errors,
+        load_balancer=load_balancer or None,
         namespace=namespace,
         clusters=cluster or (),
         cluster_labels=pairs(cluster_label or (), "--cluster-label"),
@@ -183,6 +238,32 @@ def delete(session: Session, mutating: MutationFlags, entry: Entry, namespace: I
     """Delete a service entry."""
     reply = session.client.delete_service_entry(entry, namespace=namespace, **mutating.options())
     finish(session, mutating, reply, "deleted")
+
+
+def _tls_origination(port: int, secret: str, labels: dict[str, str]) -> TlsOrigination | bool:
+    if not port:
+        if secret or labels:
+            raise typer.BadParameter("--tls-secret and --tls-workload require --tls-origination")
+        return False
+    mode = TlsOrigination.MUTUAL if secret else TlsOrigination.MODE_UNSPECIFIED
+    return TlsOrigination(port=port, mode=mode, credential_name=secret, match_labels=labels)
+
+
+def _limits(
+    connections: int | None, requests: int | None, idle: float | None, keepalive: float | None
+) -> ConnectionLimits | None:
+    limits = ConnectionLimits(max_connections=connections or 0, max_requests=requests or 0)
+    if idle is not None:
+        limits.idle_timeout.CopyFrom(_duration(idle))
+    if keepalive is not None:
+        limits.tcp_keepalive.CopyFrom(TcpKeepalive(time=_duration(keepalive)))
+    return limits if limits.ByteSize() else None
+
+
+def _duration(seconds: float) -> Duration:
+    length = Duration()
+    length.FromMilliseconds(round(seconds * 1000))
+    return length
 
 
 def _row(entry: ServiceEntry) -> tuple[str, ...]:

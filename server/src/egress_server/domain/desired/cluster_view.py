@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from egress_server.domain.desired.effective import Effective, without
+from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.model.clusters import KubernetesTarget, MeshPolicyBackend
 from egress_server.domain.model.resources import TrafficSettings
-from egress_server.domain.model.status import ClusterStatus, Problem
+from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.foreign_config import (
     ForeignConfig,
     destination_rule_name,
@@ -31,16 +32,28 @@ class ClusterReport:
 NO_REPORT = ClusterReport()
 
 
-def current_obstacles(effective: Effective, status: ClusterStatus | None) -> Mapping[str, Problem]:
+_NOT_APPLYING = frozenset({Phase.HELD, Phase.FAILED, Phase.OFFLINE})
+"""Phases in which the cluster stays as it is."""
+
+
+def current_obstacles(effective: Effective, status: ClusterStatus | None, snapshot: Snapshot) -> Mapping[str, Problem]:
     """The resources that the cluster does not hold, or only in part, by name, with the reasons. A resource that has
-    changed since the last apply is not among them, because the applier has not tried its new state yet."""
-    if status is None or not status.obstacles:
+    changed since the last apply is not among them, because the applier has not tried its new state yet; but a new one
+    is, if the cluster is held, unreachable or failing."""
+    if status is None:
         return {}
-    return {
-        name: problem
-        for name, problem in status.obstacles.items()
-        if effective.revisions.get(name, 0) <= status.applied_revision
-    }
+    changed = {name for name, revision in effective.revisions.items() if revision > status.applied_revision}
+    obstacles = {name: problem for name, problem in (status.obstacles or {}).items() if name not in changed}
+    if status.phase in _NOT_APPLYING:
+        why = status.problem or Problem(status.phase.value, "the cluster has not applied it yet")
+        obstacles |= {name: replace(why, held=()) for name in changed if _is_new(snapshot, name)}
+    return obstacles
+
+
+def _is_new(snapshot: Snapshot, name: str) -> bool:
+    """Whether the resource has not changed since it was created."""
+    found = snapshot.get(name)
+    return found is not None and found.create_time == found.update_time
 
 
 def describe_obstacle(problem: Problem) -> str:
@@ -77,11 +90,10 @@ _BACKENDS = {"Sidecar": MeshPolicyBackend.SIDECAR, "MeshConfig": MeshPolicyBacke
 
 def _held_traffic(traffic: TrafficSettings, held: Collection[str]) -> TrafficSettings:
     """The settings whose objects are among the held kinds."""
+    by_rule = replace(traffic, timeout=None, retries=None, routes=()) if _RULE in held else TrafficSettings()
     if _ROUTES not in held:
-        traffic = replace(traffic, timeout=None, retries=None, routes=())
-    if _RULE not in held:
-        traffic = replace(traffic, tls_origination=None, connection_limits=None, outlier_detection=None)
-    return traffic
+        return by_rule
+    return replace(by_rule, timeout=traffic.timeout, retries=traffic.retries, routes=traffic.routes)
 
 
 def with_inventory(effective: Effective, inventory: Inventory | None) -> Effective:

@@ -135,6 +135,13 @@ class Snapshot:
         other.apply(Update(self.revision + 1, version))
         return other
 
+    def reverted(self, revision: int, former: Mapping[str, Versioned[Resource] | None]) -> "Snapshot":
+        """The state at an earlier revision, at which the resources in `former` were as given there; None for those that
+        did not exist."""
+        kept = (v for by_name in self._by_kind.values() for name, v in by_name.items() if name not in former)
+        everything = (*kept, *(versioned for versioned in former.values() if versioned))
+        return Snapshot(self.mesh, self.epoch, revision, everything, inventories=self.inventories)
+
     def _put(self, versioned: Versioned[Resource]) -> None:
         resource = versioned.resource
         kind = parse_name(resource.name).kind

@@ -10,6 +10,7 @@ from enum import Enum
 from egress_server.domain.model.clusters import Cluster, Mesh
 from egress_server.domain.model.names import Name, namespace_of, parse_name
 from egress_server.domain.model.selectors import ClusterSelector, Labels, Scope
+from egress_server.domain.model.traffic_policy import H2UpgradePolicy, LoadBalancer, OriginationMode, TcpKeepalive
 
 
 class OutboundMode(Enum):
@@ -176,21 +177,42 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class TlsOrigination:
-    """The sidecar originates TLS for requests to the HTTP port `port`; an empty `sni` means the host."""
+    """The sidecar originates TLS for requests to the HTTP port `port`; an empty `sni` means the host.
+
+    Certificates and keys are named, never contained: `credential_name` is a Secret in the namespace of the workloads,
+    the other three are paths in the sidecar. With `match_labels`, the settings for connections apply only to workloads
+    with these labels in the entry's namespace.
+    """
 
     port: int = 80
     sni: str = ""
     insecure_skip_verify: bool = False
+    mode: OriginationMode = OriginationMode.SIMPLE
+    credential_name: str = ""
+    client_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+    match_labels: Labels = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Limits of each sidecar; 0 means no limit. `connect_timeout` in seconds."""
+    """Limits of each sidecar; 0 means no limit. Of the timeouts, None means Istio's default, and 0 none (of
+    `idle_timeout` only)."""
 
     max_connections: int = 0
     connect_timeout: float | None = None
     max_pending_requests: int = 0
     max_requests_per_connection: int = 0
+    idle_timeout: float | None = None
+    max_connection_duration: float | None = None
+    tcp_keepalive: TcpKeepalive | None = None
+    http_idle_timeout: float | None = None
+    max_requests: int = 0
+    max_retries: int = 0
+    max_concurrent_streams: int = 0
+    h2_upgrade_policy: H2UpgradePolicy = H2UpgradePolicy.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +223,9 @@ class OutlierDetection:
     interval: float | None = None
     base_ejection_time: float | None = None
     max_ejection_percent: int = 0
+    consecutive_gateway_errors: int = 0
+    consecutive_local_origin_failures: int = 0
+    min_health_percent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +238,7 @@ class TrafficSettings:
     tls_origination: TlsOrigination | None = None
     connection_limits: ConnectionLimits | None = None
     outlier_detection: OutlierDetection | None = None
+    load_balancer: LoadBalancer | None = None
 
     @property
     def routes_requests(self) -> bool:

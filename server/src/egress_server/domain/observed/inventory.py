@@ -58,9 +58,8 @@ class ForeignEntry:
 
 @dataclass(frozen=True, slots=True)
 class ForeignVirtualService:
-    """A foreign VirtualService. `mesh`: it applies to sidecars, not only to gateways. `faults`: one of its routes
-    injects a fault. `answers`: it may answer requests itself, by a redirect, a direct response, or with 404 if no route
-    matches. `owner` is the last field manager. `spec` holds its rules, without managed ones."""
+    """A foreign VirtualService. `mesh`: it applies to sidecars, not only to gateways. `owner` is the last field
+    manager. `spec` holds its rules, without managed ones; records of 0.1.0 have none."""
 
     namespace: str
     name: str
@@ -68,9 +67,7 @@ class ForeignVirtualService:
     create_time: datetime
     export_to: tuple[str, ...] = ()
     mesh: bool = True
-    faults: bool = False
     owner: str = ""
-    answers: bool = False
     spec: VirtualServiceSpec = field(default_factory=VirtualServiceSpec)
 
 

@@ -28,7 +28,7 @@ def check_header_matches(matches: Sequence[HeaderMatch], problems: Problems) -> 
     seen: dict[str, int] = {}
     for index, match in enumerate(matches[:MAX_HEADER_MATCHES]):
         here = problems.at(index)
-        if problem := _name_problem(match.name):
+        if problem := header_name_problem(match.name):
             here.at("name").add(problem)
         elif seen.setdefault(match.name, index) != index:
             here.at("name").add(
@@ -97,10 +97,11 @@ def check_header_operations(operations: HeaderOperations, problems: Problems) ->
 def _changed_name_problem(name: str) -> str | None:
     if name == "host":
         return "the Host header is changed by rewrite_authority, and only in requests"
-    return _name_problem(name)
+    return header_name_problem(name)
 
 
-def _name_problem(name: str) -> str | None:
+def header_name_problem(name: str) -> str | None:
+    """Why a text is not the name of a header; None if it is."""
     if len(name) > MAX_HEADER_NAME or not _NAME.fullmatch(name):
         return f"must be a header name in lowercase of at most {MAX_HEADER_NAME} characters"
     if name in _IGNORED:

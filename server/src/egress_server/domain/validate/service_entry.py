@@ -10,8 +10,6 @@ from egress_server.domain.model.limits import (
     MAX_HOSTS,
     MAX_NETWORK,
     MAX_PORTS,
-    MAX_SUBJECT_ALT_NAME,
-    MAX_SUBJECT_ALT_NAMES,
 )
 from egress_server.domain.model.resources import (
     Endpoint,
@@ -25,11 +23,11 @@ from egress_server.domain.model.selectors import NO_NAMESPACE
 from egress_server.domain.validate.metadata import check_metadata
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.selectors import check_cluster_selector, check_labels, check_namespace
+from egress_server.domain.validate.subject_alt_names import check_subject_alt_names
 from egress_server.domain.validate.traffic import check_traffic
 from egress_server.domain.validate.values import check_count, check_unique, host_problem
 
 _PORT_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
-_SUBJECT_ALT_NAME = re.compile(rf"[!-~]{{1,{MAX_SUBJECT_ALT_NAME}}}")
 _NETWORK = re.compile(rf"[!-~]{{0,{MAX_NETWORK}}}")
 _BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
 _WITH_ENDPOINTS = _BY_DNS | {Resolution.STATIC}
@@ -45,7 +43,7 @@ def check_service_entry(entry: ServiceEntry, problems: Problems) -> None:
     _check_workload_selector(entry, problems.at("workload_selector"))
     _check_addresses(entry, problems.at("addresses"))
     _check_exports(entry, problems.at("export_to"))
-    _check_subject_alt_names(entry.subject_alt_names, problems.at("subject_alt_names"))
+    check_subject_alt_names(entry.subject_alt_names, problems.at("subject_alt_names"))
     check_metadata(entry, problems)
     check_cluster_selector(entry.cluster_selector, problems.at("cluster_selector"))
     check_traffic(entry, problems.at("traffic"))
@@ -114,16 +112,6 @@ def _check_workload_selector(entry: ServiceEntry, problems: Problems) -> None:
     if entry.resolution not in _WITH_ENDPOINTS:
         problems.add(f"has no effect with resolution {entry.resolution.value}; use STATIC or DNS")
     check_labels(entry.workload_selector, problems)
-
-
-def _check_subject_alt_names(names: tuple[str, ...], problems: Problems) -> None:
-    check_count(len(names), 0, MAX_SUBJECT_ALT_NAMES, "name", problems)
-    check_unique(names, problems)
-    for index, name in enumerate(names[:MAX_SUBJECT_ALT_NAMES]):
-        if not _SUBJECT_ALT_NAME.fullmatch(name):
-            problems.at(index).add(
-                f"must be a name in the service's certificate: 1 to {MAX_SUBJECT_ALT_NAME} characters without spaces"
-            )
 
 
 def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str], problems: Problems) -> None:

@@ -8,24 +8,21 @@ from http import HTTPStatus
 
 from egress_server.domain.model.limits import (
     MAX_DESTINATIONS,
-    MAX_EJECTION_TIME,
     MAX_RETRIES,
     MAX_ROUTES,
     MAX_TRAFFIC_TIMEOUT,
 )
 from egress_server.domain.model.resources import (
-    ConnectionLimits,
-    OutlierDetection,
-    Resolution,
     Retries,
     Route,
     ServiceEntry,
-    TlsOrigination,
     TrafficSettings,
     WeightedDestination,
 )
+from egress_server.domain.model.traffic_policy import H2UpgradePolicy
 from egress_server.domain.validate.http import authority_problem, check_header_operations, check_request_conditions
 from egress_server.domain.validate.problems import Problems
+from egress_server.domain.validate.traffic_policy import check_traffic_policy
 from egress_server.domain.validate.values import (
     check_count,
     check_duration,
@@ -34,6 +31,18 @@ from egress_server.domain.validate.values import (
 )
 
 TOTAL_WEIGHT = 100
+_REQUIRING_HTTP = {
+    "connection_limits": (
+        "max_pending_requests",
+        "max_requests_per_connection",
+        "http_idle_timeout",
+        "max_requests",
+        "max_retries",
+        "max_concurrent_streams",
+        "h2_upgrade_policy",
+    ),
+    "load_balancer": ("http_header_name", "http_cookie", "http_query_parameter_name"),
+}
 # What Istio's webhook accepts in retryOn, besides HTTP status codes.
 RETRY_CONDITIONS = frozenset(
     {
@@ -65,28 +74,23 @@ def check_traffic(entry: ServiceEntry, problems: Problems) -> None:
     if settings.retries:
         _check_retries(settings.retries, problems.at("retries"))
     _check_routes(settings.routes, problems.at("routes"))
-    if settings.tls_origination:
-        _check_tls_origination(settings.tls_origination, entry, problems.at("tls_origination"))
-    if settings.connection_limits:
-        _check_limits(settings.connection_limits, problems.at("connection_limits"))
-    if settings.outlier_detection:
-        _check_outliers(settings.outlier_detection, problems.at("outlier_detection"))
+    check_traffic_policy(entry, problems)
     if not entry.has_http:
         _check_without_http(settings, problems)
 
 
 def _check_without_http(settings: TrafficSettings, problems: Problems) -> None:
-    limits = settings.connection_limits or ConnectionLimits()
-    requiring_http = {
-        ("timeout",): settings.timeout,
-        ("retries",): settings.retries,
-        ("routes",): settings.routes,
-        ("connection_limits", "max_pending_requests"): limits.max_pending_requests,
-        ("connection_limits", "max_requests_per_connection"): limits.max_requests_per_connection,
+    requiring_http: dict[tuple[str, str], object] = {
+        (field, ""): getattr(settings, field) for field in ("timeout", "retries", "routes")
     }
+    for group, fields in _REQUIRING_HTTP.items():
+        if part := getattr(settings, group):
+            requiring_http |= {(group, field): getattr(part, field) for field in fields}
     for path, value in requiring_http.items():
-        if value:
-            problems.at(*path).add("requires a port where the sidecar sees requests (HTTP, HTTP2 or GRPC)")
+        if value and value is not H2UpgradePolicy.DEFAULT:
+            problems.at(*filter(None, path)).add(
+                "requires a port where the sidecar sees requests (HTTP, HTTP2 or GRPC)"
+            )
 
 
 def _check_retries(retries: Retries, problems: Problems) -> None:
@@ -141,39 +145,3 @@ def _check_destinations(destinations: tuple[WeightedDestination, ...], problems:
     total = sum(destination.weight for destination in destinations)
     if destinations and total != TOTAL_WEIGHT and (len(destinations) > 1 or total):
         problems.add(f"the weights must add up to {TOTAL_WEIGHT}, not {total}")
-
-
-def _check_tls_origination(tls: TlsOrigination, entry: ServiceEntry, problems: Problems) -> None:
-    port = problems.at("port")
-    place = next((index for index, known in enumerate(entry.ports) if known.number == tls.port), None)
-    if place is None:
-        port.add(f"{tls.port} is not a port in this entry")
-    elif not entry.ports[place].protocol.is_http:
-        port.add(
-            f"{tls.port} is {entry.ports[place].protocol.label}; TLS can be originated for HTTP, HTTP2 and GRPC only"
-        )
-    elif entry.ports[place].target_port in {0, tls.port}:
-        port.add(f"set ports[{place}].target_port to the port that accepts TLS, such as 443; the default is {tls.port}")
-    if entry.resolution is Resolution.NONE:
-        problems.add("resolution NONE connects to the original port, which does not accept TLS; use DNS or STATIC")
-    if not tls.sni:
-        if any(host.startswith("*") for host in entry.hosts):
-            problems.at("sni").add("must be set, because a wildcard host is not a valid server name")
-    elif tls.sni.startswith("*") or host_problem(tls.sni):
-        problems.at("sni").add("must be a DNS name such as www.example.com")
-
-
-def _check_limits(limits: ConnectionLimits, problems: Problems) -> None:
-    check_duration(limits.connect_timeout, MAX_TRAFFIC_TIMEOUT, problems.at("connect_timeout"))
-    for field in ("max_connections", "max_pending_requests", "max_requests_per_connection"):
-        if (count := getattr(limits, field)) < 0:
-            problems.at(field).add(f"{count} must not be negative; 0 means no limit")
-
-
-def _check_outliers(detection: OutlierDetection, problems: Problems) -> None:
-    if detection.consecutive_5xx_errors < 0:
-        problems.at("consecutive_5xx_errors").add("must not be negative; 0 means Istio's default")
-    check_duration(detection.interval, MAX_TRAFFIC_TIMEOUT, problems.at("interval"))
-    check_duration(detection.base_ejection_time, MAX_EJECTION_TIME, problems.at("base_ejection_time"))
-    if not 0 <= detection.max_ejection_percent <= 100:
-        problems.at("max_ejection_percent").add(f"{detection.max_ejection_percent} must be between 0 and 100")

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from egress_server.aio.waiting import Unbroken
+from egress_server.config.host_overrides import HostOverride
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.errors import PermanentError, TransientError
-from egress_server.domain.model.host_overrides import HostOverride
 from egress_server.domain.model.objects import IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.model.status import UNSUPPORTED, Problem
 from egress_server.domain.render.expired_faults import strip_expired

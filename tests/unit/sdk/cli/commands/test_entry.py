@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from egress import ConnectionLimits, Endpoint, OutlierDetection, Retries, ServiceEntry, ServicePort, TlsOrigination
+from egress import (
+    ConnectionLimits,
+    Endpoint,
+    LoadBalancer,
+    OutlierDetection,
+    Retries,
+    ServiceEntry,
+    ServicePort,
+    TcpKeepalive,
+    TlsOrigination,
+)
 from egress.v1.common_pb2 import ClusterSelector
 from egress.v1.egress_service_pb2 import (
     DeleteServiceEntryRequest,
@@ -63,16 +73,26 @@ def test_traits(ctl: Run, server: FakeServer) -> None:
     """Each traffic option arrives in its field; 0 retries are sent."""
     ctl(
         "entry", "upsert", "x", "--host", "h", "--port", "80:HTTP:http:443", "--request-timeout", "5s", "--retries",
-        "0", "--tls-origination", "80", "--max-connections", "9", "--outlier-errors", "3",
+        "0", "--tls-origination", "80", "--max-connections", "9", "--outlier-errors", "3", "--tls-secret", "s",
+        "--tls-workload", "app=x", "--max-requests", "8", "--idle-timeout", "0s", "--tcp-keepalive", "5m",
+        "--load-balancer", "random",
     )  # fmt: skip
     (request,) = server.sent("UpsertServiceEntry")
     assert isinstance(request, UpsertServiceEntryRequest)
     assert request.service_entry.traffic == TrafficSettings(
         timeout=Duration(seconds=5),
         retries=Retries(),
-        tls_origination=TlsOrigination(port=80),
-        connection_limits=ConnectionLimits(max_connections=9),
+        tls_origination=TlsOrigination(
+            port=80, mode=TlsOrigination.MUTUAL, credential_name="s", match_labels={"app": "x"}
+        ),
+        connection_limits=ConnectionLimits(
+            max_connections=9,
+            max_requests=8,
+            idle_timeout=Duration(),
+            tcp_keepalive=TcpKeepalive(time=Duration(seconds=300)),
+        ),
         outlier_detection=OutlierDetection(consecutive_5xx_errors=3),
+        load_balancer=LoadBalancer(simple=LoadBalancer.RANDOM),
     )
 
 

@@ -1,8 +1,9 @@
-"""EGR0604: an incomplete view of the unmanaged configuration on the cluster.
+"""EGR0604: an incomplete view of the configuration on the cluster.
 
 Unmanaged entries, VirtualServices, Sidecars and Services take effect as well, and the cluster's applier reports them.
 Until it has observed the cluster, while it can't reach it, and if the cluster has more objects than are kept, explain
-knows less than a sidecar does.
+knows less than a sidecar does. The same is true of former states of managed resources, while the applier is held or
+fails.
 """
 
 from collections.abc import Iterator
@@ -12,13 +13,15 @@ from egress_server.domain.model.clusters import KubernetesTarget
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.status import Phase
 
+_NOT_APPLYING = frozenset({Phase.HELD, Phase.FAILED})
+
 
 class IncompleteView(ExplainRule):
     """At most one finding."""
 
     code = "EGR0604"
     severity = Severity.WARNING
-    title = "incomplete view of the cluster's unmanaged configuration"
+    title = "incomplete view of the cluster's configuration"
 
     def check(self, connection: Connection) -> Iterator[Finding]:
         """Checks what the cluster's applier has reported."""
@@ -32,8 +35,15 @@ class IncompleteView(ExplainRule):
 
 
 def _reason(connection: Connection) -> str:
-    """Why foreign objects are not fully known; empty if they are, or if the cluster can't have any."""
+    """Why the cluster's configuration is not fully known; empty if it is."""
     report = connection.report
+    status = report.status
+    if status and status.phase in _NOT_APPLYING and status.applied_revision < connection.snapshot.revision:
+        problem = f" ({status.problem.reason})" if status.problem else ""
+        return (
+            f"the cluster is {status.phase.value}{problem} at revision {status.applied_revision}: resources that have "
+            "been changed or deleted since are still there in their former state"
+        )
     if not isinstance(connection.effective.cluster.target, KubernetesTarget):
         return ""
     if report.inventory is None:

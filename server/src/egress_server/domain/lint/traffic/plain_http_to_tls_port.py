@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from egress_server.domain.desired.snapshot import Snapshot
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.resources import Resolution, ServiceEntry, ServicePort
+from egress_server.domain.model.resources import ServiceEntry, ServicePort
 
 _TLS_PORT = 443
 
@@ -24,8 +24,6 @@ class PlainHttpToTlsPort(Rule[ServiceEntry]):
 
     def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the entry alone. EGR0108 covers port 443 itself."""
-        if entry.resolution is Resolution.NONE:
-            return  # connects to the original port
         originated = entry.traffic.tls_origination.port if entry.traffic.tls_origination else 0
         for index, port in enumerate(entry.ports):
             plain = port.protocol.is_http and port.number not in {_TLS_PORT, originated}

@@ -99,7 +99,7 @@ class DestinationRules:
 
     def _managed(self) -> Iterator[DestinationRule]:
         entries = self._effective.entries
-        hosts = {host for entry in entries if needs_rule(entry.traffic) for host in entry.hosts}
+        hosts = {host for entry in entries if needs_rule(entry) for host in entry.hosts}
         concerned = tuple(entry for entry in entries if not hosts.isdisjoint(entry.hosts)) if hosts else ()
         for obj in render_destination_rules(replace(self._effective, entries=concerned)):
             metadata, resource = obj["metadata"], resource_of(obj)

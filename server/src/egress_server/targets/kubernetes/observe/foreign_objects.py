@@ -41,9 +41,7 @@ def virtual_service_of(found: CachedObject, saved: SavedFields | None) -> Foreig
         create_time=found.create_time,
         export_to=spec.export_to,
         mesh=spec.mesh,
-        faults=any(rule.delay or rule.abort for rule in spec.http),
         owner=found.writer,
-        answers=any(rule.answers for rule in spec.http) or (bool(spec.http) and all(rule.match for rule in spec.http)),
         spec=spec,
     )
 

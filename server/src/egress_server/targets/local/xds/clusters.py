@@ -4,7 +4,7 @@ since evidence is read by them."""
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from egress_server.domain.model.host_overrides import HostOverride
+from egress_server.config.host_overrides import HostOverride
 from egress_server.targets.local.xds.destination_rule import (
     http_options,
     limits,

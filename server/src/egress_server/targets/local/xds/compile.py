@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from egress_server.domain.model.host_overrides import HostOverride
+from egress_server.config.host_overrides import HostOverride
 from egress_server.targets.local.xds.clusters import clusters
 from egress_server.targets.local.xds.listeners import listeners
 from egress_server.targets.local.xds.registry import read_registry

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import ip_address
 
-from egress_server.domain.model.host_overrides import HostOverride
+from egress_server.config.host_overrides import HostOverride
 from egress_server.domain.model.objects import ROOT_NAMESPACE
 from egress_server.targets.local.xds.scoping import (
     HostIndex,
