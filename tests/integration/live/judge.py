@@ -74,7 +74,7 @@ class Observed:
 
 
 class Judge:
-    """Tells what Envoy does. Start it with `load`."""
+    """Shows what Envoy does. Start it with `load`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -198,7 +198,7 @@ def _route_table(table: Any, name: str) -> Json:
 
 
 def _hasten(virtual_host: Json) -> None:
-    """Delays are made short: whether a request is delayed can't be told here."""
+    """Delays are made short: whether a request is delayed can't be seen here."""
     for route in virtual_host.get("routes", ()):
         delay = route.get("typed_per_filter_config", {}).get("envoy.filters.http.fault", {}).get("delay")
         if delay:
