@@ -14,7 +14,6 @@ from tests.unit.lint import (
     grid_foreign,
     grid_mesh,
     grid_policies,
-    grid_selection,
     grid_settings,
     grid_traffic,
 )
@@ -28,7 +27,6 @@ GRIDS = (
     grid_foreign,
     grid_mesh,
     grid_policies,
-    grid_selection,
     grid_settings,
     grid_traffic,
 )
