@@ -112,7 +112,7 @@ def test_everything_else_that_decides() -> None:
 
 
 def test_entries_have_the_age_that_they_have_on_the_cluster() -> None:
-    """It may have been registered long after they were created; times of others are not taken."""
+    """It may have been registered long after they were created; other names are not taken."""
     bank, shop = entry("bank"), entry("shop")
     times = {bank.name: AFTER, "meshes/default/namespaces/default/serviceEntries/gone": AFTER}
     seen = with_inventory(held(bank, shop), inventory(managed_times=times))
