@@ -1,4 +1,4 @@
-"""What istiod configures beside foreign objects, one table per kind of object; each value was compared with istiod."""
+"""What istiod configures next to foreign objects, one table per kind of object; each value was compared with istiod."""
 
 from dataclasses import replace
 from typing import Any
