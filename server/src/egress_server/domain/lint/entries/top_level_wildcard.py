@@ -7,9 +7,9 @@ allowed, and the entry does not show which services the workloads need.
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.public_suffixes import is_public_suffix
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.public_suffixes import is_public_suffix
 from egress_server.domain.model.resources import ServiceEntry
 
 
