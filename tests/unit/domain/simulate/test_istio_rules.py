@@ -237,7 +237,7 @@ def test_foreign_entries(fields: dict[str, Any], expected: Outcome) -> None:
 
 def test_selected_workloads() -> None:
     """If no workload is selected, there is no endpoint."""
-    static = entry("bank", resolution=Resolution.STATIC)
+    static = entry("bank", resolution=Resolution.STATIC, workload_selector={"app": "bank"})
     for addresses, expected in (((), Outcome.UNREACHABLE), (("10.0.0.1",), REGISTERED)):
         theirs = ForeignEntry(static, BEFORE, "helm", selected_addresses=addresses)
         assert outcome(entries=(theirs,)) is expected
