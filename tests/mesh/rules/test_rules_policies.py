@@ -1,6 +1,7 @@
 """Rules of outbound policies and interceptions (EGR03xx, EGR04xx) and of what others have (EGR07xx)."""
 
 import json
+from typing import Any
 
 from tests.mesh.harness.cluster.istio_objects import (
     answering_filter,
@@ -32,6 +33,11 @@ def passes(curl: Workload, url: str = HTTP) -> None:
     curl.until(lambda: curl.curl(url), lambda answer: answer.status == 301, "301")
 
 
+def selecting(sidecar: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """The Sidecar for workloads with these labels."""
+    return {**sidecar, "spec": {**sidecar["spec"], "workloadSelector": {"labels": labels}}}
+
+
 @covers("EGR0301")
 def test_of_two_sidecars_the_older_holds(mesh: Mesh, curl: Workload) -> None:
     """The other one does nothing, until the older is gone."""
@@ -40,6 +46,21 @@ def test_of_two_sidecars_the_older_holds(mesh: Mesh, curl: Workload) -> None:
     blocked(curl)
     delete(mesh, older)
     passes(curl)
+
+
+@covers("EGR0310")
+def test_of_two_sidecars_with_labels_the_older_holds(mesh: Mesh) -> None:
+    """For a workload that both select, also if the younger one requires more labels."""
+    both = {"app": "twofold", "tier": "web"}
+    workload = mesh.workload("twofold", labels={"tier": "web"})
+    older = selecting(sidecar("a", mode="REGISTRY_ONLY"), {"app": "twofold"})
+    apply(mesh, older)
+    blocked(workload)
+    apply(mesh, selecting(sidecar("b", mode="ALLOW_ANY"), both), entry("z", "z.example.com", "80:HTTP", at=AT))
+    workload.until(lambda: workload.curl("http://z.example.com/"), lambda answer: answer.routed, "a later entry")
+    blocked(workload)
+    delete(mesh, older)
+    passes(workload)
 
 
 @covers("EGR0302")

@@ -17,7 +17,7 @@ SHOP = interception("shop", include_cidrs=("10.96.0.0/12",), scope=Scope("shop")
 BANK, STRICT = entry("bank"), policy("REGISTRY_ONLY")
 AT_PARTNER: dict[str, Any] = {"addresses": ("203.0.113.9",)}
 POLICY, ENTRY, FAULT = "EGR0404 mode", "EGR0404 hosts", "EGR0404 host"
-NARROW, MODE = "EGR0404 include_cidrs", "EGR0302 mode"
+NARROW, BLOCKS = "EGR0404 include_cidrs", "EGR0311 mode"
 EAST = kubernetes("east")
 
 
@@ -83,11 +83,12 @@ SCOPED = [
 ]  # fmt: skip
 
 INJECTED = [
-    injecting("a policy under the injector's ranges", STRICT, POLICY, there=[BANK], includeIPRanges="10.96.0.0/12"),
+    injecting("a policy under the injector's ranges", STRICT, BLOCKS, POLICY, there=[BANK],
+              includeIPRanges="10.96.0.0/12"),
     injecting("an entry under the injector's ranges", BANK, ENTRY, includeIPRanges="10.96.0.0/12"),
     injecting("a fault on the injector's excluded port", fault(), FAULT, there=[BANK], excludeOutboundPorts="80"),
-    injecting("an injector that captures everything", STRICT, there=[BANK]),
-    injecting("an injector that excludes the metadata service", STRICT, there=[BANK],
+    injecting("an injector that captures everything", STRICT, BLOCKS, there=[BANK]),
+    injecting("an injector that excludes the metadata service", STRICT, BLOCKS, there=[BANK],
               excludeIPRanges="169.254.169.254/32"),
     injecting("an interception that replaces the injector's ranges", BANK, there=[interception()],
               includeIPRanges="10.96.0.0/12"),

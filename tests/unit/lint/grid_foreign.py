@@ -225,9 +225,11 @@ SIDECARS = [
 ]
 
 GAP = PolicyGap(PolicyGapKind.NOT_CAPTURED, "Pod", "shop", "web-1", "it has no sidecar")
+BLOCKS = "EGR0311 mode"
+METADATA = interception(exclude_cidrs=("169.254.169.254/32",))
 MODES = [
-    on_east("pods gap", STRICT, "EGR0706 mode", there=[BANK], policy_gaps=(GAP,)),
-    on_east("no gaps", STRICT, there=[BANK]),
+    on_east("pods gap", STRICT, BLOCKS, "EGR0706 mode", there=[BANK], policy_gaps=(GAP,)),
+    on_east("no gaps", STRICT, BLOCKS, there=[BANK]),
     on_east(
         "ALLOW_ANY",
         policy("ALLOW_ANY"),
@@ -237,23 +239,38 @@ MODES = [
     on_east(
         "in the namespace",
         policy("REGISTRY_ONLY", scope=Scope("shop")),
+        BLOCKS,
         "EGR0706 mode",
         there=[BANK],
         policy_gaps=(GAP,),
     ),
-    on_east("in another namespace", policy("REGISTRY_ONLY", scope=Scope("lab")), there=[BANK], policy_gaps=(GAP,)),
     on_east(
-        "for some workloads", policy("REGISTRY_ONLY", scope=Scope("shop", {"a": "b"})), there=[BANK], policy_gaps=(GAP,)
+        "in another namespace", policy("REGISTRY_ONLY", scope=Scope("lab")), BLOCKS, there=[BANK], policy_gaps=(GAP,)
     ),
-    on_east("ambient", STRICT, "EGR0708 mode", there=[BANK], capabilities=Capabilities(ambient=True)),
+    on_east(
+        "for some workloads",
+        policy("REGISTRY_ONLY", scope=Scope("shop", {"a": "b"})),
+        BLOCKS,
+        there=[BANK],
+        policy_gaps=(GAP,),
+    ),
+    on_east("ambient", STRICT, BLOCKS, "EGR0708 mode", there=[BANK], capabilities=Capabilities(ambient=True)),
     on_east(
         "ambient and ALLOW_ANY",
         policy("ALLOW_ANY"),
         there=[BANK, entry("db", addresses=("203.0.113.9",), **DB)],
         capabilities=Capabilities(ambient=True),
     ),
-    on_east("a foreign entry is visible", STRICT, entries=(THEIRS,)),
-    on_east("Services alone do not count as external services", STRICT, "EGR0302 mode", services=(service(),)),
+    on_east("a foreign entry is visible", STRICT, BLOCKS, entries=(THEIRS,)),
+    on_east("Services alone do not count as external services", STRICT, "EGR0302 mode", BLOCKS, services=(service(),)),
+    on_east("REGISTRY_ONLY and the metadata service excluded", STRICT, there=[BANK, METADATA]),
+    on_east(
+        "REGISTRY_ONLY in a namespace that excludes the metadata service",
+        policy("REGISTRY_ONLY", scope=Scope("shop")),
+        there=[BANK, replace(METADATA, scope=Scope("shop"))],
+    ),
+    on_east("REGISTRY_ONLY again", STRICT, there=[BANK, STRICT]),
+    on_east("REGISTRY_ONLY after ALLOW_ANY", STRICT, BLOCKS, there=[BANK, policy("ALLOW_ANY")]),
 ]
 
 WILD = entry("wild", hosts=("*.example.com",), resolution=Resolution.DYNAMIC_DNS, ports=ports("80:HTTP"))

@@ -57,6 +57,7 @@ def row(text: str, there: list[Resource], *finds: str, to: Destination = HTTP, *
 
 UNSEEN, HIDDEN, TAKEN, INCOMPLETE = "EGR0601 url", "EGR0602 namespace", "EGR0603 url", "EGR0604 cluster"
 FOREIGN, NOT_HELD, PODS, NO_REQUESTS = "EGR0605 url", "EGR0606 cluster", "EGR0607 namespace", "EGR0608 url"
+METADATA, STRICT = "EGR0610 url", policy("REGISTRY_ONLY")
 OPAQUE, FILTER = "EGR0609 url", UnevaluatedObject("EnvoyFilter", "istio-system", "theirs", owner="helm")
 ROUTES = inventory(virtual_services=(routes(HOST),))
 OFFLINE = replace(SETTLED, phase=Phase.OFFLINE)
@@ -103,6 +104,14 @@ ROWS = [
     row("another host's entry is not held", [BANK], not_held=(entry("shop"),)),
     row("a pod without a sidecar", [BANK], PODS, inventory=inventory(policy_gaps=(POD,))),
     row("a pod of another namespace", [BANK], inventory=inventory(policy_gaps=(replace(POD, namespace="lab"),))),
+    row("a metadata service", [STRICT], METADATA, to=Destination("http", "169.254.169.254", 80)),
+    row("a metadata service under ALLOW_ANY", [], to=Destination("http", "169.254.169.254", 80)),
+    row(
+        "a metadata service past the sidecar",
+        [STRICT, interception(exclude_cidrs=("169.254.169.254/32",))],
+        to=Destination("http", "169.254.169.254", 80),
+    ),
+    row("another address", [STRICT], to=Destination("http", "203.0.113.9", 80)),
     row("an EnvoyFilter", [BANK], OPAQUE, inventory=inventory(unevaluated=(FILTER,))),
     row(
         "an EnvoyFilter of another namespace",

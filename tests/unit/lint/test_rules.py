@@ -1,4 +1,4 @@
-"""Every rule is found, and has its own code, a page and texts."""
+"""Every rule is found, and has its own code, a page and texts; and every code of other tools is accounted for."""
 
 import inspect
 import re
@@ -14,6 +14,8 @@ from egress_server.domain.model.findings import Severity
 from tests.support.paths import ROOT
 
 PAGES = ROOT / "docs" / "lint"
+OTHER_TOOLS = PAGES / "other-tools.md"
+KNOWN = ROOT / "tests" / "data" / "other_tools"
 HEADINGS = ["## Rule", "## Why", "## Wrong", "## Right"]
 each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=[rule.code for rule in ALL_RULES])
 
@@ -89,3 +91,38 @@ def test_table() -> None:
         for rule in ALL_RULES
     ]
     assert {path.stem for path in PAGES.glob("EGR*.md")} == {rule.code for rule in ALL_RULES}
+
+
+def codes_of(path: Path) -> list[str]:
+    """The codes in a list, whose first line names its source and version."""
+    first, *lines = path.read_text().splitlines()
+    assert re.search(r"^# Codes of .+ [0-9a-f]{12}\b|\([0-9a-f]{12}\)", first)
+    return lines
+
+
+def other_tools() -> dict[str, tuple[set[str], str]]:
+    """By code: the rules, and what the last column says."""
+    lines = [
+        line.strip("| ").split(" | ")
+        for line in OTHER_TOOLS.read_text().splitlines()
+        if line.startswith(("| IST", "| KIA"))
+    ]
+    return {code: (set(re.findall(r"\[(EGR\d{4})\]\(\1\.md\)", cell)), cell) for code, _, cell in lines}
+
+
+def test_each_code_has_a_row() -> None:
+    """In the order of the lists, none twice and none without a list."""
+    assert list(other_tools()) == codes_of(KNOWN / "istio.txt") + codes_of(KNOWN / "kiali.txt")
+    assert len(re.findall(r"^\| (?:IST|KIA)", OTHER_TOOLS.read_text(), re.MULTILINE)) == len(other_tools())
+
+
+def test_rules_or_a_reason() -> None:
+    """A row has exactly the rules that name its code, or a reason."""
+    for code, (rules, cell) in other_tools().items():
+        assert rules == {rule.code for rule in ALL_RULES if code in rule.related_codes}, code
+        assert rules or len(cell) > 20, code
+
+
+def test_rules_name_known_codes_of() -> None:
+    """No rule names a code that the tools don't have."""
+    assert {code for rule in ALL_RULES for code in rule.related_codes} <= other_tools().keys()

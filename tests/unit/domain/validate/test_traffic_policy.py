@@ -243,6 +243,12 @@ INVALID: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "traffic.connection_limits.connect_timeout",
         "greater than 0",
     ),
+    "outliers of a name that each request resolves": (
+        {"outlier_detection": OutlierDetection()},
+        {"hosts": ("*.a.b",), "ports": ports("443:TLS"), "resolution": Resolution.DYNAMIC_DNS},
+        "traffic.outlier_detection",
+        "crashes istiod",
+    ),
     "negative errors": (
         {"outlier_detection": OutlierDetection(-1)},
         {},

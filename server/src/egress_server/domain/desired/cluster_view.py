@@ -90,11 +90,10 @@ _BACKENDS = {"Sidecar": MeshPolicyBackend.SIDECAR, "MeshConfig": MeshPolicyBacke
 
 def _held_traffic(traffic: TrafficSettings, held: Collection[str]) -> TrafficSettings:
     """The settings whose objects are among the held kinds."""
+    by_rule = replace(traffic, timeout=None, retries=None, routes=()) if _RULE in held else TrafficSettings()
     if _ROUTES not in held:
-        traffic = replace(traffic, timeout=None, retries=None, routes=())
-    if _RULE not in held:
-        traffic = replace(traffic, tls_origination=None, connection_limits=None, outlier_detection=None)
-    return traffic
+        return by_rule
+    return replace(by_rule, timeout=traffic.timeout, retries=traffic.retries, routes=traffic.routes)
 
 
 def with_inventory(effective: Effective, inventory: Inventory | None) -> Effective:

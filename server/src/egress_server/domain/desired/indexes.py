@@ -47,6 +47,7 @@ class Indexes:
         self._faults: dict[str, dict[str, Fault]] = {}
         self._routing_to: dict[str, dict[str, ServiceEntry]] = {}
         self._policies: dict[tuple[type, str], dict[str, Scoped]] = {}
+        self._labelled: dict[str, dict[str, OutboundPolicy]] = {}
         self._interceptions: dict[str, dict[str, Interception]] = {}
         self._registry_only: dict[str, dict[str, OutboundPolicy]] = {}
         self._dns_names: Counter[str] = Counter()
@@ -64,12 +65,13 @@ class Indexes:
                     self._routing_to.setdefault(host, {})[resource.name] = resource
             case Fault():
                 self._faults.setdefault(resource.host, {})[resource.name] = resource
-            case OutboundPolicy() | Interception():
+            case Interception():
                 self._policies.setdefault(_scope_key(resource), {})[resource.name] = resource
-                if isinstance(resource, Interception):
-                    self._interceptions.setdefault(resource.scope.namespace, {})[resource.name] = resource
-                elif resource.mode is OutboundMode.REGISTRY_ONLY:
-                    self._registry_only.setdefault(resource.scope.namespace, {})[resource.name] = resource
+                self._interceptions.setdefault(resource.scope.namespace, {})[resource.name] = resource
+            case OutboundPolicy():
+                self._policies.setdefault(_scope_key(resource), {})[resource.name] = resource
+                for index in self._outbound_indexes(resource):
+                    index.setdefault(resource.scope.namespace, {})[resource.name] = resource
 
     def remove(self, resource: Resource) -> None:
         """Remove `resource`, which must be exactly as it was added."""
@@ -87,12 +89,13 @@ class Indexes:
                     _discard(self._routing_to, host, resource.name)
             case Fault():
                 _discard(self._faults, resource.host, resource.name)
-            case OutboundPolicy() | Interception():
+            case Interception():
                 _discard(self._policies, _scope_key(resource), resource.name)
-                if isinstance(resource, Interception):
-                    _discard(self._interceptions, resource.scope.namespace, resource.name)
-                elif resource.mode is OutboundMode.REGISTRY_ONLY:
-                    _discard(self._registry_only, resource.scope.namespace, resource.name)
+                _discard(self._interceptions, resource.scope.namespace, resource.name)
+            case OutboundPolicy():
+                _discard(self._policies, _scope_key(resource), resource.name)
+                for index in self._outbound_indexes(resource):
+                    _discard(index, resource.scope.namespace, resource.name)
 
     def faults_on(self, host: str) -> Mapping[str, Fault]:
         """The faults for exactly `host`, by name."""
@@ -144,6 +147,10 @@ class Indexes:
         """The policies that set REGISTRY_ONLY for the mesh, or in one of the namespaces `viewers` (`*`: in any)."""
         return _in_namespaces(self._registry_only, viewers)
 
+    def labelled_policies(self, namespace: str) -> Iterator[OutboundPolicy]:
+        """The policies for workloads with certain labels in `namespace`."""
+        return iter(self._labelled.get(namespace, {}).values())
+
     def interceptions(self, viewers: Collection[str]) -> Iterator[Interception]:
         """The interceptions of the mesh, and of the namespaces `viewers` (`*`: of all)."""
         return _in_namespaces(self._interceptions, viewers)
@@ -155,6 +162,13 @@ class Indexes:
     def dns_names(self, viewer: str) -> int:
         """How many names sidecars resolve because of entries exported to `viewer`: a namespace, or `*`."""
         return self._dns_names[viewer]
+
+    def _outbound_indexes(self, policy: OutboundPolicy) -> Iterator[dict[str, dict[str, OutboundPolicy]]]:
+        """The indexes by namespace that contain the policy."""
+        if policy.mode is OutboundMode.REGISTRY_ONLY:
+            yield self._registry_only
+        if policy.scope.match_labels:
+            yield self._labelled
 
     def _find(self, key: Hashable, viewers: Collection[str], clusters: ClusterSelector) -> Iterator[ServiceEntry]:
         tables = (_ALL_VIEWERS,) if ANY_NAMESPACE in viewers else (ANY_NAMESPACE, *viewers)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.lint.foreign_objects import EXAMINED, on_clusters
+from egress_server.domain.lint.foreign_objects import EXAMINED, first_clusters, on_clusters
 from egress_server.domain.lint.ip_ranges import service_cidrs
 from egress_server.domain.model.clusters import KubernetesTarget
-from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.resources import Interception, ServiceEntry
 from egress_server.domain.model.selectors import ClusterSelector, Scope, includes, selectors_overlap
 from egress_server.domain.render.policies import ALL, SERVICE_CIDRS
@@ -88,10 +87,5 @@ def _is_overridden(snapshot: Snapshot, policy: Interception, clusters: ClusterSe
 
 
 def _has_service_ranges(snapshot: Snapshot, policy: Interception) -> bool:
-    names = islice(snapshot.names(ResourceKind.CLUSTER), EXAMINED)
-    clusters = [cluster for name in names if (cluster := snapshot.cluster(parse_name(name).id))]
-    return any(
-        isinstance(cluster.target, KubernetesTarget) or service_cidrs(snapshot, cluster)
-        for cluster in clusters
-        if policy.cluster_selector.selects(cluster)
-    )
+    clusters = first_clusters(snapshot, policy.cluster_selector)
+    return any(isinstance(each.target, KubernetesTarget) or service_cidrs(snapshot, each) for each in clusters)

@@ -28,6 +28,16 @@ def on_clusters(snapshot: Snapshot, selector: ClusterSelector, found: Mapping[st
             yield cluster, value
 
 
+def first_clusters(snapshot: Snapshot, selector: ClusterSelector) -> list[Cluster]:
+    """Of the first EXAMINED registered clusters, those that `selector` matches."""
+    if selector.clusters:
+        named = (snapshot.cluster(id_) for id_ in selector.clusters[:EXAMINED])
+        return [cluster for cluster in named if cluster]
+    names = islice(snapshot.names(ResourceKind.CLUSTER), EXAMINED)
+    found = (snapshot.cluster(parse_name(name).id) for name in names)
+    return [cluster for cluster in found if cluster and selector.selects(cluster)]
+
+
 def foreign_on_clusters(
     snapshot: Snapshot, entry: ServiceEntry, found: Mapping[str, tuple[ForeignService, ...]]
 ) -> Iterator[tuple[Cluster, ForeignService]]:
@@ -49,8 +59,6 @@ def first_names(names: Iterable[str]) -> str:
 def all_reported(snapshot: Snapshot, selector: ClusterSelector) -> bool:
     """Whether all clusters that `selector` matches, of the first EXAMINED, have reported their namespaces. One that has
     not may have any."""
-    names = islice(snapshot.names(ResourceKind.CLUSTER), EXAMINED)
-    clusters = [snapshot.cluster(parse_name(name).id) for name in names]
-    selected = [cluster.id for cluster in clusters if cluster and selector.selects(cluster)]
-    reports = map(snapshot.inventories.get, selected)
+    selected = first_clusters(snapshot, selector)
+    reports = [snapshot.inventories.get(cluster.id) for cluster in selected]
     return bool(selected) and all(report is not None and report.namespaces for report in reports)

@@ -10,7 +10,14 @@ from typing import Generic, TypeVar
 
 from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.observed.foreign_services import ForeignService, foreign_services, virtual_services
-from egress_server.domain.observed.inventory import ForeignSidecar, ForeignVirtualService, Inventory, PolicyGap
+from egress_server.domain.observed.inventory import (
+    ForeignDestinationRule,
+    ForeignSidecar,
+    ForeignVirtualService,
+    IgnoredObject,
+    Inventory,
+    PolicyGap,
+)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -53,6 +60,11 @@ class Inventories(Mapping[str, Inventory]):
         self._policy_gaps: _Index[str, tuple[PolicyGap, ...]] = _Index()
         self._namespaces: _Index[str, bool] = _Index()
         self._injectors: _Index[InjectorValues, InjectorValues] = _Index()
+        self._ignored: _Index[str, bool] = _Index()
+        self._visibility: _Index[str, str] = _Index()
+        self._other_revisions: _Index[str, tuple[IgnoredObject, ...]] = _Index()
+        self._labelled: _Index[str, tuple[ForeignSidecar, ...]] = _Index()
+        self._rules: _Index[str, tuple[ForeignDestinationRule, ...]] = _Index()
         for record in records:
             self.put(record)
 
@@ -86,6 +98,14 @@ class Inventories(Mapping[str, Inventory]):
         self._namespaces.put(cluster, dict.fromkeys(record.namespaces, True))
         values = tuple(sorted(record.injector.items()))
         self._injectors.put(cluster, {values: values} if values else {})
+        self._ignored.put(cluster, dict.fromkeys(record.ignored_namespaces, True))
+        private = dict.fromkeys(record.mesh.private_namespaces, "only to workloads of the same namespace")
+        self._visibility.put(cluster, private | dict.fromkeys(record.mesh.hidden_namespaces, "to no workloads"))
+        ignored = (each for each in record.ignored if each.namespace not in record.ignored_namespaces)
+        self._other_revisions.put(cluster, _grouped((each.namespace, each) for each in ignored))
+        labelled = (sidecar for sidecar in record.sidecars if sidecar.match_labels)
+        self._labelled.put(cluster, _grouped((sidecar.namespace, sidecar) for sidecar in labelled))
+        self._rules.put(cluster, _grouped((rule.spec.host, rule) for rule in record.destination_rules))
 
     def drop(self, cluster: str) -> None:
         """Remove the inventory of a cluster."""
@@ -120,6 +140,26 @@ class Inventories(Mapping[str, Inventory]):
     def injector_values(self) -> Iterator[Mapping[str, InjectorValues]]:
         """The injector's own values, as in Inventory.injector. Each row holds equal ones, by cluster."""
         return self._injectors.rows()
+
+    def ignoring(self, namespace: str) -> Mapping[str, bool]:
+        """The clusters whose istiod reads nothing in `namespace`."""
+        return self._ignored.row(namespace)
+
+    def limited_visibility(self, namespace: str) -> Mapping[str, str]:
+        """To whom serviceEntryVisibility shows the entries of `namespace`, by cluster, if it limits that."""
+        return self._visibility.row(namespace)
+
+    def of_other_revisions(self, namespace: str) -> Mapping[str, tuple[IgnoredObject, ...]]:
+        """The objects in `namespace` that are labelled for another revision of istiod, by cluster."""
+        return self._other_revisions.row(namespace)
+
+    def labelled_sidecars(self, namespace: str) -> Mapping[str, tuple[ForeignSidecar, ...]]:
+        """The foreign Sidecars for workloads with certain labels in `namespace`, by cluster."""
+        return self._labelled.row(namespace)
+
+    def destination_rules(self, host: str) -> Mapping[str, tuple[ForeignDestinationRule, ...]]:
+        """The foreign DestinationRules for exactly `host`, by cluster."""
+        return self._rules.row(host)
 
     def has_namespace(self, namespace: str) -> bool:
         """Whether some cluster has this namespace."""

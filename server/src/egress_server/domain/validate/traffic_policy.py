@@ -4,7 +4,13 @@ import re
 from dataclasses import astuple
 
 from egress_server.domain.model.limits import MAX_EJECTION_TIME, MAX_IDLE_TIMEOUT, MAX_PATH, MAX_TRAFFIC_TIMEOUT
-from egress_server.domain.model.resources import ConnectionLimits, OutlierDetection, ServiceEntry, TlsOrigination
+from egress_server.domain.model.resources import (
+    ConnectionLimits,
+    OutlierDetection,
+    Resolution,
+    ServiceEntry,
+    TlsOrigination,
+)
 from egress_server.domain.model.traffic_policy import LoadBalancer, OriginationMode
 from egress_server.domain.validate.http import header_name_problem
 from egress_server.domain.validate.problems import Problems
@@ -28,6 +34,9 @@ def check_traffic_policy(entry: ServiceEntry, problems: Problems) -> None:
         _check_limits(settings.connection_limits, problems.at("connection_limits"))
     if settings.outlier_detection:
         _check_outliers(settings.outlier_detection, problems.at("outlier_detection"))
+        if entry.resolution is Resolution.DYNAMIC_DNS:
+            # applyOutlierDetection in istiod 1.31 dereferences a field that clusters of DYNAMIC_DNS don't have.
+            problems.at("outlier_detection").add("must not be set with resolution DYNAMIC_DNS: it crashes istiod")
     if settings.load_balancer:
         _check_balancer(settings.load_balancer, problems.at("load_balancer"))
 

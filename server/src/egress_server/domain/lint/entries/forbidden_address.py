@@ -39,7 +39,7 @@ class ForbiddenAddress(Rule[ServiceEntry]):
             field,
             f"{problem}; the entry would send workloads that call {entry.hosts[0]} back into the infrastructure",
             "use the address of the external service, or remove this one; to let workloads reach a metadata service, "
-            "exclude it from interception: egressctl intercept set --exclude ADDRESS/32",
+            "exclude its address from interception, such as egressctl intercept set --exclude 169.254.169.254/32",
         )
 
 

@@ -9,6 +9,7 @@ HTTP and TLS on one port don't affect each other, and neither does TCP whose cli
 from collections.abc import Iterable, Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.dns_capture import is_allocated
 from egress_server.domain.lint.foreign_objects import foreign_on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
@@ -34,7 +35,7 @@ class HttpPortAffectsAllHosts(Rule[ServiceEntry]):
             found = None
             if how is ListenerProtocol.HTTP and port.number != _HTTPS:
                 found = self._check_http(snapshot, entry, index, port)
-            elif how in OPAQUE:
+            elif how in OPAQUE and not is_allocated(snapshot, entry):
                 found = self._check_opaque(snapshot, entry, index, port)
             if found:
                 yield found

@@ -29,7 +29,7 @@ class ProtocolConflict(Rule[ServiceEntry]):
     title = "different protocols for one host and port"
     applies_to = (ServiceEntry,)
     suppressible = True
-    related_codes = ("IST0177",)
+    related_codes = ("IST0177", "KIA1212")
 
     def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the entries of the same hosts."""

@@ -8,6 +8,7 @@ NONE, every connection still reaches its original destination, so nothing is mis
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.dns_capture import catch_all_ports, is_allocated
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol, tcp_without_addresses
@@ -31,7 +32,7 @@ class SharedTcpPort(Rule[ServiceEntry]):
 
     def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the entries with the same TCP port and no addresses."""
-        for index, port in tcp_without_addresses(entry):
+        for index, port in catch_all_ports(snapshot, entry):
             if other := _conflicting(snapshot, entry, port):
                 yield self.finding(
                     f"ports[{index}].number",
@@ -51,7 +52,8 @@ def _conflicting(snapshot: Snapshot, entry: ServiceEntry, port: ServicePort) -> 
     how = listener_protocol(entry, port)
     conflicts = _CONFLICTS.get(how, ()) if how else ()
     sharing = (other for theirs in conflicts for other in snapshot.indexes.sharing_port(entry, port.number, theirs))
-    return next((other for other in sharing if len({*entry.hosts, *other.hosts}) > 1), None)
+    found = (other for other in sharing if len({*entry.hosts, *other.hosts}) > 1)
+    return next((other for other in found if not is_allocated(snapshot, other)), None)
 
 
 def _other_host(other: ServiceEntry, entry: ServiceEntry) -> str:

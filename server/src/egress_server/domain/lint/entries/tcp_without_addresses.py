@@ -7,9 +7,9 @@ to any other server on that port are sent to this entry's host; with NONE they a
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.dns_capture import catch_all_ports
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.listener_protocol import tcp_without_addresses
 from egress_server.domain.model.resources import Resolution, ServiceEntry
 
 
@@ -22,11 +22,11 @@ class TcpWithoutAddresses(Rule[ServiceEntry]):
     applies_to = (ServiceEntry,)
     related_codes = ("IST0134",)
 
-    def check(self, _: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
-        """Checks the entry alone."""
+    def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
+        """Checks the entry, and whether istiod allocates addresses for it."""
         passes = entry.resolution is Resolution.NONE
         effect = "passes, whatever its address" if passes else f"is sent to {entry.hosts[0]}, whatever its address"
-        for index, port in tcp_without_addresses(entry):
+        for index, port in catch_all_ports(snapshot, entry):
             yield self.finding(
                 f"ports[{index}].number",
                 f"without addresses, {port.protocol.label} port {port.number} listens on every address: every "

@@ -8,6 +8,7 @@ Only single addresses, such as a Service's cluster IP, are separate.
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.dns_capture import is_allocated
 from egress_server.domain.lint.foreign_objects import foreign_on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.clusters import Cluster
@@ -25,11 +26,14 @@ class ForeignProtocolConflict(Rule[ServiceEntry]):
     severity = Severity.WARNING
     title = "HTTP and TCP on one port, one of them unmanaged"
     applies_to = (ServiceEntry,)
+    related_codes = ("KIA1212",)
 
     def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the foreign services that use the same listeners for other protocols."""
         for index, port in enumerate(entry.ports):
             how = listener_protocol(entry, port)
+            if how in OPAQUE and is_allocated(snapshot, entry):
+                continue
             conflicts = OPAQUE if how is ListenerProtocol.HTTP else (ListenerProtocol.HTTP,) if how in OPAQUE else ()
             if found := next(_using(snapshot, entry, port.number, conflicts), None):
                 cluster, other = found

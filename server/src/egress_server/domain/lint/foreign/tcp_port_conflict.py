@@ -7,10 +7,11 @@ whoever wrote it. An entry that was created with kubectl for one database captur
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.dns_capture import catch_all_ports
 from egress_server.domain.lint.foreign_objects import foreign_on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol, tcp_without_addresses
+from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import can_coexist
 
@@ -26,7 +27,7 @@ class TcpPortConflict(Rule[ServiceEntry]):
 
     def check(self, snapshot: Snapshot, entry: ServiceEntry) -> Iterator[Finding]:
         """Checks the foreign entries with the same TCP port and no addresses."""
-        for index, port in tcp_without_addresses(entry):
+        for index, port in catch_all_ports(snapshot, entry):
             kinds: tuple[ListenerProtocol, ...] = (ListenerProtocol.CATCH_ALL, ListenerProtocol.CATCH_ALL_PASSTHROUGH)
             if listener_protocol(entry, port) is ListenerProtocol.CATCH_ALL_PASSTHROUGH:
                 kinds = (ListenerProtocol.CATCH_ALL,)  # two that pass everything through don't conflict

@@ -1,1 +1,1 @@
-"""Rules for outbound policies (EGR03xx), interceptions (EGR04xx), and all resources and clusters (EGR05xx)."""
+"""Rules for outbound policies (EGR03xx), and for all resources and clusters (EGR05xx)."""
