@@ -55,8 +55,8 @@ class EffectiveMode:
 
 def effective_mode(effective: Effective, namespace: str, labels: Labels | None = None) -> EffectiveMode:
     """The mode for a workload of `namespace` with `labels`."""
-    root = _without_selector(effective, effective.foreign.root_namespace)
-    local = _without_selector(effective, namespace)
+    root = _in_effect(effective, effective.foreign.root_namespace, _of_root_sidecar(effective))
+    local = _in_effect(effective, namespace, effective.outbound.get(f"{namespace}/"))
     if found := _by_selector(effective, namespace, labels or {}, local or root):
         return found
     if policy := effective.outbound.get(f"{namespace}/"):
@@ -64,8 +64,7 @@ def effective_mode(effective: Effective, namespace: str, labels: Labels | None =
         return EffectiveMode(policy.mode.value, policy, sidecar=local or root, egress_proxy=proxy)
     if local:
         return _of_sidecar(effective, local)
-    mesh = effective.outbound.get("/")
-    if mesh and _backend(effective) is not MeshPolicyBackend.MESH_CONFIG:
+    if mesh := _of_root_sidecar(effective):
         return EffectiveMode(mesh.mode.value, mesh, sidecar=root, egress_proxy=root.egress_proxy if root else None)
     return _of_sidecar(effective, root)
 
@@ -112,6 +111,18 @@ def istio_config_map(effective: Effective, name: str) -> str:
 
 def _backend(effective: Effective) -> MeshPolicyBackend:
     return kubernetes_settings(effective.cluster).mesh_policy
+
+
+def _of_root_sidecar(effective: Effective) -> OutboundPolicy | None:
+    """The mesh-wide policy, if a Sidecar enforces it."""
+    return effective.outbound.get("/") if _backend(effective) is not MeshPolicyBackend.MESH_CONFIG else None
+
+
+def _in_effect(effective: Effective, namespace: str, policy: OutboundPolicy | None) -> ForeignSidecar | None:
+    """The foreign Sidecar for all workloads of a namespace: none if the Sidecar of `policy` was there before it."""
+    sidecar = _without_selector(effective, namespace)
+    newer = sidecar and policy and sidecar.create_time > effective.create_times[policy.name]
+    return None if newer else sidecar
 
 
 def _without_selector(effective: Effective, namespace: str) -> ForeignSidecar | None:
