@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from egress.v1.inventory_pb2 import Observation as Observation
     from egress.v1.inventory_pb2 import PolicyGap as PolicyGap
     from egress.v1.inventory_pb2 import StaleWorkload as StaleWorkload
+    from egress.v1.live_pb2 import LiveEvaluation as LiveEvaluation
     from egress.v1.mesh_pb2 import Mesh as Mesh
     from egress.v1.outbound_policy_pb2 import OutboundPolicy as OutboundPolicy
     from egress.v1.probe_pb2 import ProbeAttempt as ProbeAttempt
@@ -107,6 +108,7 @@ MODULES = {
     "Interception": "egress.v1.interception_pb2",
     "InternalError": "egress._client.errors",
     "InvalidArgument": "egress._client.errors",
+    "LiveEvaluation": "egress.v1.live_pb2",
     "LoadBalancer": "egress.v1.service_entry_pb2",
     "Mesh": "egress.v1.mesh_pb2",
     "MutationOptions": "egress._api.fields",

@@ -26,7 +26,10 @@ def without_own(value: Any) -> Any:
     [
         ("SetOutboundPolicy", policy()),
         ("SetOutboundPolicy", {**policy(), "reason": "because", "outboundPolicyId": "mine"}),
-        ("SetOutboundPolicy", policy(clusterSelector={"clusters": ["two", "three"]})),
+        (
+            "SetOutboundPolicy",
+            {**policy(clusterSelector={"clusters": ["two", "three"]}), "suppressFindings": ["EGR0503"]},
+        ),
         ("SetOutboundPolicy", policy(scope={"namespace": "labelled", "matchLabels": {"app": "shop"}})),
         ("UpsertServiceEntry", {**entry(), "reason": "because"}),
         ("UpsertServiceEntry", entry(endpoints=[{"address": "203.0.113.7", "weight": 3}], exportTo=["."])),

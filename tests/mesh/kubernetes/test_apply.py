@@ -150,7 +150,7 @@ async def test_a_namespace_that_is_missing_is_waited_for(driver: Driver, api: Ap
 
 async def test_ended_faults_go_without_anything_but_the_cluster(driver: Driver, api: Api) -> None:
     """By a target that has never looked, as after a restart without the store."""
-    await driver.reconcile(entry("bank"), fault("broken"), fault("slow", ttl=3600.0))
+    await driver.reconcile(entry("bank"), fault("broken"), fault("slow", ttl=3600.0, ports=(80,)))
     path = f"{ISTIO}/namespaces/default/virtualservices/egress-bank.example.com"
     await driver.target.strip_ended(BIRTH + timedelta(minutes=30))
     names = [route["name"] for route in api.get(path)["spec"]["http"]]

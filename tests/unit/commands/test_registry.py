@@ -94,7 +94,7 @@ async def test_view() -> None:
 async def test_explain() -> None:
     """A connection is explained as of the snapshot, for the cluster that was named."""
     asked = Request(Destination("http", "elsewhere.example.com", 80), "default")
-    explanation = await explain_destination(MESH.services, CALLER, Explain(EAST, asked))
+    explanation = (await explain_destination(MESH.services, CALLER, Explain(EAST, asked))).explanation
     assert explanation.expected.outcome is Outcome.BLOCKED
     assert explanation.revision == 7
 

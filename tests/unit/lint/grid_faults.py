@@ -116,7 +116,7 @@ TIMEOUTS = [
     case("a timeout above the delay", [BANK, fault(delay=SLOW)], entry("bank", traffic=TrafficSettings(timeout=4.0))),
     case(
         "on different clusters",
-        [entry("a", hosts=BANK.hosts), fault(delay=SLOW, cluster_selector=US)],
+        [entry("a", hosts=BANK.hosts, cluster_selector=US), fault(delay=SLOW, cluster_selector=US)],
         entry("b", hosts=BANK.hosts, cluster_selector=EU, traffic=TrafficSettings(timeout=1.0)),
     ),
 ]
@@ -142,6 +142,33 @@ OTHERS = [
     ),
     case("from a namespace that does", [entry("bank", export_to=("prod",))], fault(source_namespace="prod")),
     case("from a namespace without an entry anywhere", [], fault(source_namespace="prod"), NO_ENTRY),
+    case(
+        "from a namespace that gets the host elsewhere",
+        [entry("bank", namespace="tools"), entry("own", namespace="prod", hosts=BANK.hosts)],
+        fault(namespace="tools", source_namespace="prod"),
+        "EGR0205 source_namespace",
+    ),
+    case(
+        "from another namespace, where a third one has the entry",
+        [entry("bank", namespace="tools")],
+        fault(source_namespace="prod"),
+        "EGR0205 source_namespace",
+    ),
+    case("from its own namespace", [entry("bank", namespace="tools")], fault(source_namespace="default")),
+    case(
+        "an entry that the fault's namespace does not see",
+        [entry("bank", namespace="tools", export_to=(".",))],
+        fault(),
+        NO_ENTRY,
+    ),
+    case(
+        "a timeout of an entry whose clients it does not affect",
+        [
+            BANK,
+            entry("own", namespace="prod", hosts=BANK.hosts, export_to=(".",), traffic=TrafficSettings(timeout=1.0)),
+        ],
+        fault(delay=SLOW),
+    ),
 ]
 
 CASES = [*ON_FAULTS, *ON_ENTRIES, *TIMEOUTS, *OTHERS]

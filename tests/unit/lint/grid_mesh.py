@@ -197,7 +197,13 @@ EMPTY = "EGR0312 scope.namespace"
 SCOPES = [
     on_east("a policy for a namespace without workloads", LOCAL, EMPTY, there=[BANK, METADATA], **WORKLOADS),
     on_east("an interception for one", interception(scope=Scope("prod")), EMPTY, **WORKLOADS),
-    on_east("a fault for one", fault(source_namespace="lab"), "EGR0312 source_namespace", there=[BANK], **WORKLOADS),
+    on_east(
+        "a fault for one",
+        fault(namespace="prod", source_namespace="lab"),
+        "EGR0312 source_namespace",
+        there=[BANK],
+        **WORKLOADS,
+    ),
     on_east("a fault for all", fault(), there=[BANK], **WORKLOADS),
     on_east(
         "a policy for one with workloads", LOCAL, there=[BANK, METADATA], **{**WORKLOADS, "workloads": {"prod": 1}}

@@ -9,12 +9,14 @@ from egress_server.domain.desired.cluster_view import ClusterReport, with_invent
 from egress_server.domain.desired.effective import effective, without
 from egress_server.domain.lint.engine import CONNECTION_RULES, lint_connection
 from egress_server.domain.lint.rule import Connection
+from egress_server.domain.live.decision import LiveDecision, LiveReport, LiveUpstream
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.findings import Finding
 from egress_server.domain.model.resources import ConnectionLimits, Resource, TrafficSettings
 from egress_server.domain.model.status import ClusterStatus, Phase, Problem
 from egress_server.domain.observed.inventory import Inventory, PolicyGap, PolicyGapKind, UnevaluatedObject
 from egress_server.domain.probe.evidence import Destination
+from egress_server.domain.probe.verdicts import Outcome
 from egress_server.domain.simulate.evaluate import Request, evaluate
 from tests.support.inventories import inventory, kubernetes, routes, sidecar
 from tests.support.meshes import BIRTH, History, cluster, entry, fault, interception, policy, ports
@@ -39,6 +41,7 @@ class Row:
     inventory: Inventory | None = field(default_factory=inventory)
     status: ClusterStatus | None = SETTLED
     not_held: tuple[Resource, ...] = ()
+    live: LiveDecision | None = None
 
     def lint(self) -> tuple[Finding, ...]:
         """The findings."""
@@ -47,7 +50,9 @@ class Row:
         desired = without(effective(snapshot, self.cluster, BIRTH), obstacles)
         wanted = with_inventory(desired, self.inventory)
         report = ClusterReport(self.status, self.inventory, obstacles)
-        return lint_connection(Connection(snapshot, wanted, evaluate(wanted, Request(self.to, "default")), report))
+        evaluation = evaluate(wanted, Request(self.to, "default"))
+        live = LiveReport(self.live) if self.live else None
+        return lint_connection(Connection(snapshot, wanted, evaluation, report, live))
 
 
 def row(text: str, there: list[Resource], *finds: str, to: Destination = HTTP, **more: Any) -> Row:
@@ -61,6 +66,10 @@ METADATA, STRICT = "EGR0610 url", policy("REGISTRY_ONLY")
 OPAQUE, FILTER = "EGR0609 url", UnevaluatedObject("EnvoyFilter", "istio-system", "theirs", owner="helm")
 ROUTES = inventory(virtual_services=(routes(HOST),))
 OFFLINE = replace(SETTLED, phase=Phase.OFFLINE)
+DIFFERS = "EGR0611 url"
+SENT = LiveUpstream(f"outbound|80||{HOST}", 1.0, Outcome.REGISTERED, "SENT", HOST, 80)
+ELSEWHERE = replace(SENT, cluster="outbound|80||x.example.com", host="x.example.com")
+LIVE = LiveDecision(Outcome.REGISTERED, "SENT", upstreams=(SENT,))
 SLOW = entry("bank", traffic=TrafficSettings(timeout=1.0))
 PRIVATE = entry("bank", namespace="prod", export_to=(".",))
 DB = entry("db", ports=ports("3306:TCP"))
@@ -131,6 +140,16 @@ ROWS = [
         [BANK],
         inventory=inventory(unevaluated=(replace(FILTER, hosts=("shop.example.com",)),)),
     ),
+    row("a sidecar that is as predicted", [BANK], live=LIVE),
+    row("a sidecar that sends it elsewhere", [BANK], DIFFERS, live=replace(LIVE, upstreams=(ELSEWHERE,))),
+    row("a sidecar that blocks it", [BANK], DIFFERS, live=LiveDecision(Outcome.BLOCKED, "BLACK_HOLE")),
+    row("a sidecar that is not decided", [BANK], live=LiveDecision(Outcome.INCONCLUSIVE, "UNDECIDED")),
+    row(
+        "a sidecar with the route of a VirtualService",
+        [SLOW],
+        live=replace(LIVE, owner="default/egress-bank.example.com"),
+    ),
+    row("a sidecar with another route", [SLOW], DIFFERS, live=replace(LIVE, owner="default/x")),
     row(
         "a Sidecar that allows any",
         [BANK],

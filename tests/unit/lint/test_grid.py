@@ -14,7 +14,7 @@ from tests.unit.lint import (
     grid_foreign,
     grid_mesh,
     grid_policies,
-    grid_selection,
+    grid_settings,
     grid_traffic,
 )
 from tests.unit.lint.cases import Case
@@ -27,7 +27,7 @@ GRIDS = (
     grid_foreign,
     grid_mesh,
     grid_policies,
-    grid_selection,
+    grid_settings,
     grid_traffic,
 )
 CASES = [case for grid in GRIDS for case in grid.CASES]

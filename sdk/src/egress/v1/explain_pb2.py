@@ -23,11 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from egress.v1 import common_pb2 as egress_dot_v1_dot_common__pb2
+from egress.v1 import live_pb2 as egress_dot_v1_dot_live__pb2
 from egress.v1 import probe_pb2 as egress_dot_v1_dot_probe__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65gress/v1/explain.proto\x12\tegress.v1\x1a\x16\x65gress/v1/common.proto\x1a\x15\x65gress/v1/probe.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xbf\x01\n\x0e\x45xplainRequest\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tnamespace\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12;\n\x06labels\x18\x03 \x03(\x0b\x32%.egress.v1.ExplainRequest.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x11\n\x03url\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x99\x02\n\x0f\x45xplainResponse\x12\x36\n\x08\x65xpected\x18\x01 \x01(\x0b\x32$.egress.v1.ProbeResponse.Expectation\x12\r\n\x05steps\x18\x02 \x03(\t\x12\x38\n\ncandidates\x18\x03 \x03(\x0b\x32$.egress.v1.ExplainResponse.Candidate\x12$\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x10\n\x08revision\x18\x05 \x01(\x03\x1aM\n\tCandidate\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x0c\n\x04wins\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xa5\x01\n\x13ListRegistryRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tnamespace\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\"\x99\x03\n\x14ListRegistryResponse\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32$.egress.v1.ListRegistryResponse.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x1a\xc9\x01\n\x04Item\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\x05\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x0f\n\x07visible\x18\x05 \x01(\x08\x12\x13\n\x0bshadowed_by\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12=\n\nowner_kind\x18\x08 \x01(\x0e\x32).egress.v1.ListRegistryResponse.OwnerKind\x12\x0f\n\x07manager\x18\t \x01(\t\"U\n\tOwnerKind\x12\x1a\n\x16OWNER_KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08RESOURCE\x10\x01\x12\x11\n\rSERVICE_ENTRY\x10\x02\x12\x0b\n\x07SERVICE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65gress/v1/explain.proto\x12\tegress.v1\x1a\x16\x65gress/v1/common.proto\x1a\x14\x65gress/v1/live.proto\x1a\x15\x65gress/v1/probe.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\x03\n\x0e\x45xplainRequest\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tnamespace\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12;\n\x06labels\x18\x03 \x03(\x0b\x32%.egress.v1.ExplainRequest.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x11\n\x03url\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06method\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12=\n\x07headers\x18\x06 \x03(\x0b\x32&.egress.v1.ExplainRequest.HeadersEntryB\x04\xe2\x41\x01\x01\x12\x15\n\x07resolve\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x05\x62\x61sis\x18\x08 \x01(\x0e\x32\x1f.egress.v1.ExplainRequest.BasisB\x04\xe2\x41\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"3\n\x05\x42\x61sis\x12\x15\n\x11\x42\x41SIS_UNSPECIFIED\x10\x00\x12\x08\n\x04LIVE\x10\x01\x12\t\n\x05MODEL\x10\x02\"\xb1\x03\n\x0f\x45xplainResponse\x12\x36\n\x08\x65xpected\x18\x01 \x01(\x0b\x32$.egress.v1.ProbeResponse.Expectation\x12\r\n\x05steps\x18\x02 \x03(\t\x12\x38\n\ncandidates\x18\x03 \x03(\x0b\x32$.egress.v1.ExplainResponse.Candidate\x12$\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x12.egress.v1.Finding\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12.\n\x05\x62\x61sis\x18\x06 \x01(\x0e\x32\x1f.egress.v1.ExplainRequest.Basis\x12.\n\nbasis_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61gent\x18\x08 \x01(\t\x12\'\n\x04live\x18\t \x01(\x0b\x32\x19.egress.v1.LiveEvaluation\x1aM\n\tCandidate\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x0c\n\x04wins\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xa5\x01\n\x13ListRegistryRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tnamespace\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\"\x99\x03\n\x14ListRegistryResponse\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32$.egress.v1.ListRegistryResponse.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x1a\xc9\x01\n\x04Item\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\x05\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x0f\n\x07visible\x18\x05 \x01(\x08\x12\x13\n\x0bshadowed_by\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12=\n\nowner_kind\x18\x08 \x01(\x0e\x32).egress.v1.ListRegistryResponse.OwnerKind\x12\x0f\n\x07manager\x18\t \x01(\t\"U\n\tOwnerKind\x12\x1a\n\x16OWNER_KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08RESOURCE\x10\x01\x12\x11\n\rSERVICE_ENTRY\x10\x02\x12\x0b\n\x07SERVICE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EXPLAINREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_EXPLAINREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_EXPLAINREQUEST_HEADERSENTRY']._loaded_options = None
+  _globals['_EXPLAINREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_EXPLAINREQUEST'].fields_by_name['cluster']._loaded_options = None
   _globals['_EXPLAINREQUEST'].fields_by_name['cluster']._serialized_options = b'\342A\001\002'
   _globals['_EXPLAINREQUEST'].fields_by_name['namespace']._loaded_options = None
@@ -44,6 +48,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINREQUEST'].fields_by_name['labels']._serialized_options = b'\342A\001\001'
   _globals['_EXPLAINREQUEST'].fields_by_name['url']._loaded_options = None
   _globals['_EXPLAINREQUEST'].fields_by_name['url']._serialized_options = b'\342A\001\002'
+  _globals['_EXPLAINREQUEST'].fields_by_name['method']._loaded_options = None
+  _globals['_EXPLAINREQUEST'].fields_by_name['method']._serialized_options = b'\342A\001\001'
+  _globals['_EXPLAINREQUEST'].fields_by_name['headers']._loaded_options = None
+  _globals['_EXPLAINREQUEST'].fields_by_name['headers']._serialized_options = b'\342A\001\001'
+  _globals['_EXPLAINREQUEST'].fields_by_name['resolve']._loaded_options = None
+  _globals['_EXPLAINREQUEST'].fields_by_name['resolve']._serialized_options = b'\342A\001\001'
+  _globals['_EXPLAINREQUEST'].fields_by_name['basis']._loaded_options = None
+  _globals['_EXPLAINREQUEST'].fields_by_name['basis']._serialized_options = b'\342A\001\001'
   _globals['_LISTREGISTRYREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTREGISTRYREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_LISTREGISTRYREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -56,20 +68,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTREGISTRYREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
   _globals['_LISTREGISTRYREQUEST'].fields_by_name['namespace']._loaded_options = None
   _globals['_LISTREGISTRYREQUEST'].fields_by_name['namespace']._serialized_options = b'\342A\001\001'
-  _globals['_EXPLAINREQUEST']._serialized_start=119
-  _globals['_EXPLAINREQUEST']._serialized_end=310
-  _globals['_EXPLAINREQUEST_LABELSENTRY']._serialized_start=265
-  _globals['_EXPLAINREQUEST_LABELSENTRY']._serialized_end=310
-  _globals['_EXPLAINRESPONSE']._serialized_start=313
-  _globals['_EXPLAINRESPONSE']._serialized_end=594
-  _globals['_EXPLAINRESPONSE_CANDIDATE']._serialized_start=517
-  _globals['_EXPLAINRESPONSE_CANDIDATE']._serialized_end=594
-  _globals['_LISTREGISTRYREQUEST']._serialized_start=597
-  _globals['_LISTREGISTRYREQUEST']._serialized_end=762
-  _globals['_LISTREGISTRYRESPONSE']._serialized_start=765
-  _globals['_LISTREGISTRYRESPONSE']._serialized_end=1174
-  _globals['_LISTREGISTRYRESPONSE_ITEM']._serialized_start=886
-  _globals['_LISTREGISTRYRESPONSE_ITEM']._serialized_end=1087
-  _globals['_LISTREGISTRYRESPONSE_OWNERKIND']._serialized_start=1089
-  _globals['_LISTREGISTRYRESPONSE_OWNERKIND']._serialized_end=1174
+  _globals['_EXPLAINREQUEST']._serialized_start=174
+  _globals['_EXPLAINREQUEST']._serialized_end=628
+  _globals['_EXPLAINREQUEST_LABELSENTRY']._serialized_start=482
+  _globals['_EXPLAINREQUEST_LABELSENTRY']._serialized_end=527
+  _globals['_EXPLAINREQUEST_HEADERSENTRY']._serialized_start=529
+  _globals['_EXPLAINREQUEST_HEADERSENTRY']._serialized_end=575
+  _globals['_EXPLAINREQUEST_BASIS']._serialized_start=577
+  _globals['_EXPLAINREQUEST_BASIS']._serialized_end=628
+  _globals['_EXPLAINRESPONSE']._serialized_start=631
+  _globals['_EXPLAINRESPONSE']._serialized_end=1064
+  _globals['_EXPLAINRESPONSE_CANDIDATE']._serialized_start=987
+  _globals['_EXPLAINRESPONSE_CANDIDATE']._serialized_end=1064
+  _globals['_LISTREGISTRYREQUEST']._serialized_start=1067
+  _globals['_LISTREGISTRYREQUEST']._serialized_end=1232
+  _globals['_LISTREGISTRYRESPONSE']._serialized_start=1235
+  _globals['_LISTREGISTRYRESPONSE']._serialized_end=1644
+  _globals['_LISTREGISTRYRESPONSE_ITEM']._serialized_start=1356
+  _globals['_LISTREGISTRYRESPONSE_ITEM']._serialized_end=1557
+  _globals['_LISTREGISTRYRESPONSE_OWNERKIND']._serialized_start=1559
+  _globals['_LISTREGISTRYRESPONSE_OWNERKIND']._serialized_end=1644
 # @@protoc_insertion_point(module_scope)

@@ -5,9 +5,11 @@ isort:skip_file
 
 from collections import abc as _abc
 from egress.v1 import common_pb2 as _common_pb2
+from egress.v1 import live_pb2 as _live_pb2
 from egress.v1 import probe_pb2 as _probe_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -27,8 +29,59 @@ class ExplainRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Basis:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _BasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ExplainRequest._Basis.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        BASIS_UNSPECIFIED: ExplainRequest._Basis.ValueType  # 0
+        """LIVE if an agent serves a workload with the namespace and labels and the cluster has applied the newest policy;
+        otherwise MODEL.
+        """
+        LIVE: ExplainRequest._Basis.ValueType  # 1
+        """The configuration of a sidecar, evaluated by the agent next to it. Fails with FAILED_PRECONDITION if no agent
+        serves the workload (`NO_AGENT`), or if the agent can't evaluate the configuration (`LIVE_UNAVAILABLE`).
+        """
+        MODEL: ExplainRequest._Basis.ValueType  # 2
+        """Policy and the observed objects on the cluster."""
+
+    class Basis(_Basis, metaclass=_BasisEnumTypeWrapper):
+        """What an explanation is based on."""
+
+    BASIS_UNSPECIFIED: ExplainRequest.Basis.ValueType  # 0
+    """LIVE if an agent serves a workload with the namespace and labels and the cluster has applied the newest policy;
+    otherwise MODEL.
+    """
+    LIVE: ExplainRequest.Basis.ValueType  # 1
+    """The configuration of a sidecar, evaluated by the agent next to it. Fails with FAILED_PRECONDITION if no agent
+    serves the workload (`NO_AGENT`), or if the agent can't evaluate the configuration (`LIVE_UNAVAILABLE`).
+    """
+    MODEL: ExplainRequest.Basis.ValueType  # 2
+    """Policy and the observed objects on the cluster."""
+
     @_typing.final
     class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class HeadersEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         KEY_FIELD_NUMBER: _builtins.int
@@ -51,15 +104,31 @@ class ExplainRequest(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    RESOLVE_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Required. The workload's cluster: `meshes/{mesh}/clusters/{id}`."""
     namespace: _builtins.str
     """Optional. Namespace of the workload. Defaults to `default`."""
     url: _builtins.str
     """Required. The destination: an http, https, tls or tcp URL. At most 2048 characters."""
+    method: _builtins.str
+    """Optional. HTTP method: `HEAD` (the default, as in Probe) or `GET`."""
+    resolve: _builtins.str
+    """Optional. IP address that the workload connects to. If empty, interception that depends on the address is not
+    decided, unless an agent resolves the URL's host.
+    """
+    basis: Global___ExplainRequest.Basis.ValueType
+    """Optional. What the explanation is based on."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. Labels of the workload."""
+
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Request headers, at most 32. `Host` cannot be set."""
 
     def __init__(
         self,
@@ -68,10 +137,14 @@ class ExplainRequest(_message.Message):
         namespace: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         url: _builtins.str = ...,
+        method: _builtins.str = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        resolve: _builtins.str = ...,
+        basis: Global___ExplainRequest.Basis.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "labels", b"labels", "namespace", b"namespace", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "cluster", b"cluster", "headers", b"headers", "labels", b"labels", "method", b"method", "namespace", b"namespace", "resolve", b"resolve", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -120,8 +193,16 @@ class ExplainResponse(_message.Message):
     CANDIDATES_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    BASIS_TIME_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """Revision that the explanation is based on."""
+    """Revision that the explanation is based on: the newest, or what the cluster has applied if it can't apply more."""
+    basis: Global___ExplainRequest.Basis.ValueType
+    """What the expected outcome is based on. MODEL if the connection bypasses the sidecar, or may do so."""
+    agent: _builtins.str
+    """The agent that evaluated the configuration; empty unless the basis is LIVE."""
     @_builtins.property
     def expected(self) -> _probe_pb2.ProbeResponse.Expectation:
         """The expected outcome."""
@@ -138,6 +219,16 @@ class ExplainResponse(_message.Message):
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
         """Findings about the destination."""
 
+    @_builtins.property
+    def basis_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was last updated: the sidecar's configuration (LIVE), or the observed objects on the cluster (MODEL). Not
+        set if nothing is observed there.
+        """
+
+    @_builtins.property
+    def live(self) -> _live_pb2.LiveEvaluation:
+        """What the sidecar's configuration does with the connection; set only if the basis is LIVE."""
+
     def __init__(
         self,
         *,
@@ -146,10 +237,14 @@ class ExplainResponse(_message.Message):
         candidates: _abc.Iterable[Global___ExplainResponse.Candidate] | None = ...,
         findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
         revision: _builtins.int = ...,
+        basis: Global___ExplainRequest.Basis.ValueType = ...,
+        basis_time: _timestamp_pb2.Timestamp | None = ...,
+        agent: _builtins.str = ...,
+        live: _live_pb2.LiveEvaluation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis_time", b"basis_time", "expected", b"expected", "live", b"live"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "expected", b"expected", "findings", b"findings", "revision", b"revision", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "basis", b"basis", "basis_time", b"basis_time", "candidates", b"candidates", "expected", b"expected", "findings", b"findings", "live", b"live", "revision", b"revision", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,16 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from egress_server.commands.applied_state import AppliedState, State, applied_state
 from egress_server.commands.cluster_view import find_cluster
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.explain.explain import Explanation, explain
+from egress_server.domain.live.decision import LiveReport
+from egress_server.domain.model.errors import EgressError, FailedPrecondition
 from egress_server.domain.model.names import Name
 from egress_server.domain.model.paging import ListQuery, page_of
+from egress_server.domain.probe.evidence import Attempt
 from egress_server.domain.probe.verdicts import Expectation, Outcome
 from egress_server.domain.simulate.evaluate import Request
 from egress_server.domain.simulate.registry import RegistryItem, registry
+from egress_server.ports.agents import AgentInfo
+
+_EVALUATION_SECONDS = 3.0
+
+
+class Basis(Enum):
+    """What an explanation is based on; the API defines the meanings."""
+
+    UNSPECIFIED = "BASIS_UNSPECIFIED"
+    LIVE = "LIVE"
+    MODEL = "MODEL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +35,7 @@ class Explain:
 
     cluster: Name
     request: Request
+    basis: Basis = Basis.UNSPECIFIED
 
     @property
     def mesh(self) -> str:
@@ -27,16 +43,75 @@ class Explain:
         return self.cluster.mesh
 
 
-async def explain_destination(services: Services, caller: Caller, query: Explain) -> Explanation:
-    """The explanation, based on this process's snapshot. Raises NotFound CLUSTER_NOT_FOUND."""
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An explanation; `agent` has evaluated the sidecar's configuration, if it is based on that."""
+
+    explanation: Explanation
+    agent: AgentInfo | None = None
+
+
+async def explain_destination(services: Services, caller: Caller, query: Explain) -> Explained:
+    """The explanation, based on this process's snapshot and on what an agent evaluates.
+
+    Raises NotFound CLUSTER_NOT_FOUND and, if the basis must be LIVE, FailedPrecondition NO_AGENT or LIVE_UNAVAILABLE
+    and what the agent's session raises.
+    """
     replica = services.replica(query.cluster.mesh)
     cluster = find_cluster(replica, query.cluster)
     found = await applied_state(services, replica, cluster)
-    state = _explained(found)
-    explanation = explain(state.snapshot, state.view, query.request, state.report)
+    agent = _agent(services, query, found)
+    report = await _evaluated(services, query, agent) if agent else None
+    if agent is None or report is None:
+        return Explained(_explain(found, _explained(found), query.request))
+    request = replace(query.request, labels=agent.labels, address=query.request.address or report.address)
+    explanation = _explain(found, found.applied or found.desired, request, report)
+    return Explained(explanation, agent if explanation.live else None)
+
+
+def _agent(services: Services, query: Explain, found: AppliedState) -> AgentInfo | None:
+    """The agent whose sidecar's configuration is the basis, if it should be."""
+    if query.basis is Basis.MODEL or (query.basis is Basis.UNSPECIFIED and found.is_behind):
+        return None
+    cluster, request = query.cluster, query.request
+    attached = services.agents.attached(cluster.mesh, cluster.id, request.namespace)
+    agent = next((each for each in attached if request.labels.items() <= each.labels.items()), None)
+    if agent is None and query.basis is Basis.LIVE:
+        raise FailedPrecondition(
+            f"no agent is attached from such a workload in namespace {request.namespace} of {cluster.id}",
+            reason="NO_AGENT",
+            metadata={"cluster": cluster.id, "namespace": request.namespace},
+            retry_after=1.0,
+        )
+    return agent
+
+
+async def _evaluated(services: Services, query: Explain, agent: AgentInfo) -> LiveReport | None:
+    """What the agent evaluates. If the basis need not be LIVE, None if there is no answer."""
+    request = query.request
+    attempt = Attempt(request.destination, request.method, request.headers, request.address, _EVALUATION_SECONDS)
+    try:
+        report = await services.agents.evaluate(query.cluster.mesh, agent, attempt)
+    except EgressError:
+        if query.basis is Basis.LIVE:
+            raise
+        return None
+    if report.decision.outcome is not Outcome.INCONCLUSIVE or (query.basis is Basis.LIVE and not report.problem):
+        return report
+    if query.basis is Basis.LIVE:
+        raise FailedPrecondition(
+            f"agent {agent.agent} can't evaluate its sidecar's configuration: {report.problem}",
+            reason="LIVE_UNAVAILABLE",
+            metadata={"agent": agent.agent},
+        )
+    return None
+
+
+def _explain(found: AppliedState, state: State, request: Request, live: LiveReport | None = None) -> Explanation:
+    explanation = explain(state.snapshot, state.view, request, state.report, live)
     if not found.is_stuck:
         return explanation
-    if found.applied is None:
+    if found.applied is None and explanation.live is None:
         note = f"Cluster: {found.describe()}; what it holds is not known. The following steps are about the newest."
         unknown = Expectation(Outcome.INCONCLUSIVE)
         return replace(explanation, expected=unknown, steps=(note, *explanation.steps))

@@ -7,7 +7,8 @@ from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from egress.v1 import explain_pb2, probe_pb2
-from egress_server.contract.common import write_duration, write_finding
+from egress_server.contract.common import write_duration, write_finding, write_time
+from egress_server.contract.live import report_to_proto
 from egress_server.domain.explain.candidates import Candidate
 from egress_server.domain.explain.explain import Explanation
 from egress_server.domain.model.limits import MAX_PROBE_HEADER_VALUE, MAX_PROBE_HEADERS, MAX_URL
@@ -91,13 +92,21 @@ def read_attempt(
     request: probe_pb2.ProbeRequest, destination: Destination, timeout: float, problems: Problems
 ) -> Attempt:
     """The attempt that a request describes."""
-    method = request.method or "HEAD"
+    method, headers = read_http(request, destination, problems)
+    return Attempt(destination, method, headers, request.resolve, timeout)
+
+
+def read_http(
+    request: probe_pb2.ProbeRequest | explain_pb2.ExplainRequest, destination: Destination, problems: Problems
+) -> tuple[str, dict[str, str]]:
+    """Method and headers of the HTTP request."""
+    method, headers = request.method or "HEAD", dict(request.headers)
     if method not in _METHODS:
         problems.at("method").add("must be HEAD or GET")
-    if request.headers and destination.only_connects:
+    if headers and destination.only_connects:
         problems.at("headers").add(f"cannot be used with a {destination.scheme} URL: no request is sent")
-    _check_headers(dict(request.headers), problems.at("headers"))
-    return Attempt(destination, method, dict(request.headers), request.resolve, timeout)
+    _check_headers(headers, problems.at("headers"))
+    return method, headers
 
 
 def _check_headers(headers: dict[str, str], problems: Problems) -> None:
@@ -163,15 +172,23 @@ def write_quantiles(quantiles: Quantiles | None) -> probe_pb2.ProbeResponse.Quan
     )
 
 
-def write_explanation(explanation: Explanation) -> explain_pb2.ExplainResponse:
-    """An explanation."""
-    return explain_pb2.ExplainResponse(
+def write_explanation(explanation: Explanation, agent: str = "") -> explain_pb2.ExplainResponse:
+    """An explanation; `agent` has evaluated the sidecar's configuration, if that is its basis."""
+    request = explain_pb2.ExplainRequest
+    response = explain_pb2.ExplainResponse(
         expected=write_expectation(explanation.expected),
         steps=explanation.steps,
         candidates=map(_write_candidate, explanation.candidates),
         findings=map(write_finding, explanation.findings),
         revision=explanation.revision,
+        basis=request.LIVE if explanation.live else request.MODEL,
+        basis_time=None if explanation.live else write_time(explanation.observe_time),
+        agent=agent,
+        live=report_to_proto(explanation.live) if explanation.live else None,
     )
+    if explanation.live and explanation.live.updated:
+        response.basis_time.FromJsonString(explanation.live.updated)
+    return response
 
 
 def write_item(item: RegistryItem, managers: Mapping[str, str]) -> explain_pb2.ListRegistryResponse.Item:

@@ -3,7 +3,9 @@
 from egress.v1 import explain_pb2
 from egress.v1 import probe_pb2 as pb
 from egress_server.commands.explain import (
+    Basis,
     Explain,
+    Explained,
     ListRegistry,
     RegistryPage,
     explain_destination,
@@ -16,6 +18,7 @@ from egress_server.contract.probe import (
     curl_command,
     read_attempt,
     read_destination,
+    read_http,
     write_expectation,
     write_explanation,
     write_item,
@@ -102,8 +105,17 @@ def _decode_explain(request: explain_pb2.ExplainRequest) -> Explain:
     labels = dict(request.labels)
     check_labels(labels, problems.at("labels"))
     destination = read_destination(request.url, problems.at("url"))
+    method, headers = read_http(request, destination, problems)
+    _check_resolve(request.resolve, problems.at("resolve"))
+    if request.basis not in explain_pb2.ExplainRequest.Basis.values():
+        problems.at("basis").add(f"{request.basis} is unknown; must be one of LIVE, MODEL")
     problems.raise_if_any()
-    return Explain(cluster, Request(destination, namespace, labels))
+    basis = Basis(explain_pb2.ExplainRequest.Basis.Name(request.basis))
+    return Explain(cluster, Request(destination, namespace, labels, request.resolve, headers, method), basis)
+
+
+def _encode_explain(explained: Explained) -> explain_pb2.ExplainResponse:
+    return write_explanation(explained.explanation, explained.agent.agent if explained.agent else "")
 
 
 def _decode_list_registry(request: explain_pb2.ListRegistryRequest) -> ListRegistry:
@@ -123,6 +135,6 @@ def _encode_list_registry(page: RegistryPage) -> explain_pb2.ListRegistryRespons
 
 HANDLERS: Handlers = {
     "Probe": handler(_decode_probe, probe, _encode_probe),
-    "Explain": handler(_decode_explain, explain_destination, write_explanation),
+    "Explain": handler(_decode_explain, explain_destination, _encode_explain),
     "ListRegistry": handler(_decode_list_registry, list_registry, _encode_list_registry),
 }

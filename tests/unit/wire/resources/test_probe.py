@@ -7,11 +7,12 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from egress.v1 import explain_pb2, probe_pb2
-from egress_server.commands.explain import Explain, ListRegistry, RegistryPage
+from egress_server.commands.explain import Basis, Explain, Explained, ListRegistry, RegistryPage
 from egress_server.commands.probe import JudgedAttempt, Probe, ProbeResult
 from egress_server.contract.probe import curl_command
 from egress_server.domain.explain.candidates import Candidate
 from egress_server.domain.explain.explain import Explanation
+from egress_server.domain.live.decision import LiveDecision, LiveReport
 from egress_server.domain.model.errors import InvalidArgument
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.names import Name, ResourceKind
@@ -22,7 +23,7 @@ from egress_server.domain.simulate.evaluate import Request
 from egress_server.domain.simulate.registry import RegistryItem
 from egress_server.ports.agents import AgentInfo
 from egress_server.wire import METHODS
-from tests.support.meshes import entry
+from tests.support.meshes import BIRTH, entry
 
 SERVICE = "/egress.v1.EgressService/"
 PROBE, EXPLAIN, REGISTRY = (METHODS[SERVICE + name] for name in ("Probe", "Explain", "ListRegistry"))
@@ -186,7 +187,7 @@ def test_explain() -> None:
     """Explain takes a workload, in `default` unless a namespace is given, and returns everything."""
     request = explain_pb2.ExplainRequest(cluster=CLUSTER, labels={"app": "web"}, url="tcp://db.example.com:3306")
     assert EXPLAIN.decode(request) == Explain(
-        EAST, Request(Destination("tcp", "db.example.com", 3306), "default", {"app": "web"})
+        EAST, Request(Destination("tcp", "db.example.com", 3306), "default", {"app": "web"}, method="HEAD")
     )
     finding = Finding("EGR0603", Severity.WARNING, "url", "cause", "fix", "resource")
     explanation = Explanation(
@@ -196,7 +197,7 @@ def test_explain() -> None:
         (finding,),
         12,
     )
-    assert MessageToDict(EXPLAIN.encode(explanation)) == {
+    assert MessageToDict(EXPLAIN.encode(Explained(explanation))) == {
         "expected": {"outcome": "BYPASSED", "resource": "meshes/default/interceptions/x", "revision": "3"},
         "steps": ["one", "two"],
         "candidates": [{"resource": "meshes/default/interceptions/x", "revision": "3", "wins": True, "reason": "why"}],
@@ -211,12 +212,57 @@ def test_explain() -> None:
             }
         ],
         "revision": "12",
+        "basis": "MODEL",
     }
+
+
+def test_explain_every_field() -> None:
+    """The request is described as for a probe, and the basis may be chosen."""
+    pb = explain_pb2.ExplainRequest
+    request = pb(
+        cluster=CLUSTER,
+        namespace="shop",
+        url="http://a.example.com/x",
+        method="GET",
+        headers={"x-user": "me"},
+        resolve="203.0.113.7",
+        basis=pb.LIVE,
+    )
+    to = Destination("http", "a.example.com", 80, "/x")
+    assert EXPLAIN.decode(request) == Explain(
+        EAST, Request(to, "shop", {}, "203.0.113.7", {"x-user": "me"}, "GET"), Basis.LIVE
+    )
+
+
+def test_explain_live() -> None:
+    """What the sidecar's configuration says comes with the agent that evaluated it, and its age."""
+    decision = LiveDecision(Outcome.REGISTERED, "SENT", owner="shop/x")
+    live = LiveReport(decision, address="203.0.113.7", updated="2026-01-02T03:04:05Z")
+    explanation = Explanation(Expectation(Outcome.REGISTERED), (), (), (), 12, live=live)
+    found = MessageToDict(EXPLAIN.encode(Explained(explanation, AgentInfo("a1", "east", "shop", "east", "1"))))
+    assert (found["basis"], found["basisTime"], found["agent"]) == ("LIVE", "2026-01-02T03:04:05Z", "a1")
+    assert (found["live"]["cause"], found["live"]["virtualService"]) == ("SENT", "shop/x")
+
+
+def test_explain_model() -> None:
+    """A prediction is as old as what was observed on the cluster."""
+    explanation = Explanation(Expectation(Outcome.REGISTERED), (), (), (), 12, observe_time=BIRTH)
+    found = MessageToDict(EXPLAIN.encode(Explained(explanation)))
+    assert (found["basis"], "agent" in found, "live" in found) == ("MODEL", False, False)
+    assert found["basisTime"].startswith(f"{BIRTH:%Y-%m-%dT}")
 
 
 @pytest.mark.parametrize(
     ("fields", "field"),
-    [({"labels": {"a b": "c"}}, "labels"), ({"namespace": "A"}, "namespace"), ({"cluster": "east"}, "cluster")],
+    [
+        ({"labels": {"a b": "c"}}, "labels"),
+        ({"namespace": "A"}, "namespace"),
+        ({"cluster": "east"}, "cluster"),
+        ({"method": "POST"}, "method"),
+        ({"headers": {"host": "x"}}, "headers"),
+        ({"resolve": "x"}, "resolve"),
+        ({"basis": 9}, "basis"),
+    ],
 )
 def test_explain_refuses(fields: dict[str, Any], field: str) -> None:
     """An invalid question is refused with its field."""

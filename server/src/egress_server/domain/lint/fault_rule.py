@@ -74,8 +74,8 @@ class FaultRule(Rule[Fault | ServiceEntry]):
 
 
 def entries_of(snapshot: Snapshot, fault: Fault) -> Entries:
-    """The entries that register the host of `fault` on clusters that it may apply to."""
-    return _overlapping(fault, snapshot.entries_with_host(fault.host).values())
+    """The entries that register the host of `fault` for workloads that it may affect."""
+    return _affected(fault, snapshot.entries_with_host(fault.host).values())
 
 
 def faults_with_entries(snapshot: Snapshot, resource: Fault | ServiceEntry) -> Iterator[tuple[Fault, ServiceEntry]]:
@@ -86,8 +86,15 @@ def faults_with_entries(snapshot: Snapshot, resource: Fault | ServiceEntry) -> I
         return
     for host in resource.hosts:
         for fault in snapshot.indexes.faults_on(host).values():
-            if selectors_overlap(fault.cluster_selector, resource.cluster_selector):
+            if may_affect(fault, resource):
                 yield fault, resource
+
+
+def may_affect(fault: Fault, entry: ServiceEntry) -> bool:
+    """Whether a fault on a host may affect workloads that get it from `entry`: those of all namespaces if the entry
+    belongs to the fault's, and those in the fault's own namespace."""
+    shared = entry.namespace == fault.namespace or entry.visible_to(fault.namespace)
+    return shared and selectors_overlap(entry.cluster_selector, fault.cluster_selector)
 
 
 def is_covered(fault: Fault, entries: Entries) -> bool:
@@ -102,7 +109,7 @@ def _affected_faults(snapshot: Snapshot, entry: ServiceEntry, *, deleted: bool) 
             after = [other for other in snapshot.entries_with_host(host).values() if other.name != entry.name]
             if not deleted and host in entry.hosts:
                 after.append(entry)
-            yield fault, _overlapping(fault, after)
+            yield fault, _affected(fault, after)
 
 
 def _changed_hosts(snapshot: Snapshot, entry: ServiceEntry) -> tuple[str, ...]:
@@ -113,8 +120,8 @@ def _changed_hosts(snapshot: Snapshot, entry: ServiceEntry) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*entry.hosts, *known.hosts)))
 
 
-def _overlapping(fault: Fault, entries: Iterable[ServiceEntry]) -> Entries:
-    return [entry for entry in entries if selectors_overlap(entry.cluster_selector, fault.cluster_selector)]
+def _affected(fault: Fault, entries: Iterable[ServiceEntry]) -> Entries:
+    return [entry for entry in entries if may_affect(fault, entry)]
 
 
 def _buckets(hosts: Iterable[str], affected: Iterable[tuple[Fault, Entries]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import ClassVar, Generic, TypeVar
 from egress_server.domain.desired.cluster_view import ClusterReport
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.live.decision import LiveReport
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import Resource
 from egress_server.domain.simulate.evaluate import Evaluation
@@ -63,12 +64,13 @@ class Rule(BaseRule, Generic[R]):
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A connection as evaluated: `effective` is what takes effect on the cluster, `report` is what its applier has
-    reported."""
+    reported. `live` is what the sidecar's configuration does with it, None if that is not known."""
 
     snapshot: Snapshot
     effective: Effective
     evaluation: Evaluation
     report: ClusterReport
+    live: LiveReport | None = None
 
 
 class ExplainRule(BaseRule):

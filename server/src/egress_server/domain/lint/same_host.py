@@ -37,6 +37,12 @@ def registration(snapshot: Snapshot, entry: ServiceEntry) -> Registration:
     return managed(entry, known.create_time if known else _YOUNGEST)
 
 
+def oldest_first(snapshot: Snapshot, entries: Iterable[ServiceEntry]) -> list[ServiceEntry]:
+    """The entries by age; those that do not exist yet are the youngest."""
+    registrations = (registration(snapshot, entry) for entry in entries)
+    return [each.entry for each in sorted(registrations, key=lambda each: (each.create_time, each.entry.name))]
+
+
 def views(others: Collection[Registration], new: Registration) -> Iterator[HostView]:
     """What clients in each namespace get of a host that `others` register, if both they and the entry matter there."""
     viewers = {viewer for each in (*others, new) for viewer in _viewers(each.entry)}

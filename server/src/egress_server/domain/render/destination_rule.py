@@ -5,6 +5,8 @@ namespace. Of several for one host in a namespace it uses the youngest that the 
 exported to all, it must be the only one.
 """
 
+from collections.abc import Iterator, Sequence
+
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.model.objects import IstioObject, istio_object, root_namespace
 from egress_server.domain.model.resources import ServiceEntry
@@ -31,6 +33,18 @@ def render_destination_rules(effective: Effective) -> list[IstioObject]:
         for traffic, needed in rules
         if needed or (traffic.host in inherited and traffic.namespace != root)
     ]
+
+
+def shared_rules(objects: Sequence[HostTraffic]) -> Iterator[tuple[ServiceEntry, ServiceEntry]]:
+    """Of the objects of one host, the entries whose connection settings don't apply, each with the entry of the same
+    namespace whose settings, or lack of settings, apply to its clients."""
+    for first in objects:
+        others = [each for each in objects if each.is_provider and each.namespace == first.namespace]
+        if first.is_first and first.entry and any(each.is_public for each in others):
+            policy = render_traffic_policy(first.entry)
+            for entry in [each.entry for each in others if each.entry]:
+                if render_traffic_policy(entry) != policy and (needs_rule(entry) or first.is_public):
+                    yield entry, first.entry
 
 
 def needs_rule(entry: ServiceEntry | None) -> bool:

@@ -122,7 +122,7 @@ def clients_of(entries: Iterable[ServiceEntry], also: Iterable[str] = ()) -> lis
 def host_traffic(effective: Effective, host: str) -> list[HostTraffic]:
     """All objects of one host."""
     entries = _oldest_first(effective, (entry for entry in effective.entries if host in entry.hosts))
-    return _of_host(host, entries, [active for active in effective.faults if active.fault.host == host])
+    return host_objects(host, entries, [active for active in effective.faults if active.fault.host == host])
 
 
 def all_host_traffic(effective: Effective) -> Iterator[HostTraffic]:
@@ -135,10 +135,11 @@ def all_host_traffic(effective: Effective) -> Iterator[HostTraffic]:
     for active in effective.faults:
         faults.setdefault(active.fault.host, []).append(active)
     for host in sorted(entries.keys() | faults.keys()):
-        yield from _of_host(host, entries.get(host, []), faults.get(host, []))
+        yield from host_objects(host, entries.get(host, []), faults.get(host, []))
 
 
-def _of_host(host: str, entries: Sequence[ServiceEntry], faults: Sequence[ActiveFault]) -> list[HostTraffic]:
+def host_objects(host: str, entries: Sequence[ServiceEntry], faults: Sequence[ActiveFault] = ()) -> list[HostTraffic]:
+    """All objects of a host, given its entries, oldest first, and the faults on it."""
     fault_namespaces = {active.fault.namespace for active in faults}
     clients = clients_of(entries, fault_namespaces)
     providers = {client: provider(entries, client) for client in clients}

@@ -1,5 +1,7 @@
 """egressctl explain, registry and mesh."""
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from egress import ExplainResponse, Mesh, ProbeResponse
 from egress.v1.explain_pb2 import ExplainRequest, ListRegistryRequest, ListRegistryResponse
 from egress.v1.fleet_service_pb2 import GetMeshRequest, UpdateMeshRequest, UpdateMeshResponse
@@ -26,14 +28,41 @@ def test_explain(ctl: Run, server: FakeServer) -> None:
     lines = done.out.splitlines()
     assert done.code == 0
     assert lines[0] == f"expected BLOCKED by {POLICY.name} (revision 17) at revision 18"
-    assert lines[1:3] == ["1. captured by the sidecar", "2. no host matches"]
-    assert lines[5].split() == ["yes", POLICY.name, "17", "holds", "for", "the", "mesh"]
+    assert lines[1] == "based on MODEL: policy and observed objects"
+    assert lines[2:4] == ["1. captured by the sidecar", "2. no host matches"]
+    assert lines[6].split() == ["yes", POLICY.name, "17", "holds", "for", "the", "mesh"]
     assert "WARNING EGR0200 outbound_policy.mode" in lines
     assert server.sent("Explain") == [
         ExplainRequest(cluster="meshes/default/clusters/local", namespace="shop", labels={"app": "web"}, url="http://x")
     ]
     assert ctl("explain", "http://x", "--from", "local", "-o", "json").json["expected"]["outcome"] == "BLOCKED"
     assert ctl("explain", "http://x").code == 2
+
+
+def test_explain_options(ctl: Run, server: FakeServer) -> None:
+    """The request is described as for a probe; a live explanation names its agent and its age."""
+    live = ExplainResponse(basis=ExplainRequest.LIVE, agent="web-1", basis_time=Timestamp(seconds=1_700_000_000))
+    server.answer("Explain", live)
+    asked = ("--method", "GET", "--header", "k=v", "--resolve", "192.0.2.1", "--source-label", "app=web", "--live")
+    done = ctl("explain", "http://x", "--from", "local/shop", *asked)
+    assert done.out.splitlines()[1].startswith("based on LIVE: the sidecar next to agent web-1, ")
+    assert server.sent("Explain") == [
+        ExplainRequest(
+            cluster="meshes/default/clusters/local",
+            namespace="shop",
+            labels={"app": "web"},
+            url="http://x",
+            method="GET",
+            headers={"k": "v"},
+            resolve="192.0.2.1",
+            basis=ExplainRequest.LIVE,
+        )
+    ]
+    ctl("explain", "http://x", "--from", "local", "--model")
+    modelled = server.sent("Explain")[-1]
+    assert isinstance(modelled, ExplainRequest)
+    assert modelled.basis == ExplainRequest.MODEL
+    assert ctl("explain", "http://x", "--from", "local", "--model", "--live").code == 2
 
 
 def test_explain_by_others(ctl: Run, server: FakeServer) -> None:

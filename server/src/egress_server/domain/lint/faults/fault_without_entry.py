@@ -2,8 +2,8 @@
 
 The fault's route forwards requests to the host's service, which does not exist: they are answered with 503, after the
 delay, even under ALLOW_ANY, where they passed before the fault. An entry for a wildcard that matches the host is not
-enough. A Service of the mesh or an unmanaged entry is enough if the clusters' appliers have reported it; if they have
-not yet, suppress the finding.
+enough, and neither is one that the fault's namespace does not see. A Service of the mesh or an unmanaged entry is
+enough if the clusters' appliers have reported it; if they have not yet, suppress the finding.
 """
 
 from collections.abc import Collection, Iterator
@@ -49,6 +49,6 @@ class FaultWithoutEntry(FaultRule):
             where = " on " + ", ".join(sorted(problems)[:_SHOWN]) + (", ..." if len(problems) > _SHOWN else "")
         yield (
             "host",
-            f"no entry registers {fault.host}{where}; requests to it that the fault does not abort are answered with "
-            "503, even under ALLOW_ANY",
+            f"no entry that namespace {fault.namespace} has or sees registers {fault.host}{where}; requests to it that "
+            "the fault does not abort are answered with 503, even under ALLOW_ANY",
         )
