@@ -10,6 +10,7 @@ from collections import Counter
 
 import grpc
 
+from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER
 from tests.mesh.harness.cluster import machine
 from tests.mesh.harness.cluster.binaries import find_or_build, print_progress
 from tests.mesh.harness.cluster.mesh import Mesh
@@ -66,6 +67,7 @@ def _run(cluster: TruthCluster, clients: list[Client], options: argparse.Namespa
         seed = options.only if options.only is not None else options.seed * 1_000_000 + worlds
         shown = ask(cluster, cluster.admitted(random_world(seed, _NETWORK, _QUESTIONS_PER_WORLD)), tally)
         worlds += 1
+        tally.refused.update(problem.message for problem in shown.obstacles.values() if problem.reason != FOREIGN_OWNER)
         confirm(cluster, shown, clients, options.curl, confirmation)
         if worlds <= options.shares:
             count_deciding(cluster, shown, shares)
@@ -74,6 +76,8 @@ def _run(cluster: TruthCluster, clients: list[Client], options: argparse.Namespa
     seconds = time.monotonic() - began
     print(f"truth: {tally.asked} questions about {worlds} worlds in {seconds:.0f} s")
     print(f"truth: outcomes {_shares(tally.outcomes)}; undecided {dict(tally.undecided) or 'none'}")
+    for message, count in tally.refused.items():
+        print(f"truth: {count} x a managed resource was accepted, but not by the cluster: {message}")
     if clients:
         print(f"truth: {confirmation.by_curl} asked by curl, {confirmation.by_probe} by Probe, ", end="")
         print(f"refused {dict(confirmation.refused) or 'none'}, {len(confirmation.found)} contradictions")

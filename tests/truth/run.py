@@ -46,6 +46,8 @@ class Tally:
     asked: int = 0
     undecided: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    """Why the cluster refused managed resources."""
     found: list[Disagreement] = field(default_factory=list)
 
 

@@ -51,7 +51,12 @@ _FROM_THE_HARNESS = (
     "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/catalog-1",
 )
 _MAX_RECONCILES = 4
-_SELECTORS = "discoverySelectors"
+_SCOPING = (
+    "discoverySelectors",
+    "serviceEntryVisibility",
+    *(f"default{kind}ExportTo" for kind in ("Service", "VirtualService", "DestinationRule")),
+)
+"""Settings of MeshConfig that decide how other objects are read."""
 _PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.01
 _MESH_CONFIG = f"/api/v1/namespaces/{ROOT}/configmaps/istio"
@@ -84,7 +89,7 @@ class TruthCluster:
         self._apis = [mesh.api() for _ in range(4)]
         self._pool = ThreadPoolExecutor(len(self._apis))
         self._numbers, self._puts = 0, 0
-        self._selectors: object = None
+        self._scoping: Mapping[str, Any] = {}
         self._held: set[str] = set()
         self._valid: dict[str, Object | None] = {}
         self._revision = 0
@@ -121,9 +126,10 @@ class TruthCluster:
         gone = self._held | self._managed().keys() | {_STATE}
         settings = {**self._usual_mesh, **world.mesh}
         mesh = self._mesh_config(sign.in_mesh_config(settings))
-        if settings.get(_SELECTORS) != self._selectors:
-            self._change_selectors(sign, mesh, gone)
-            self._selectors = settings.get(_SELECTORS)
+        scoping = {key: value for key, value in settings.items() if key in _SCOPING}
+        if scoping != self._scoping:
+            self._change_mesh(sign, mesh, gone)
+            self._scoping = scoping
             sign = Marker(self._numbers)
             mesh = self._mesh_config(sign.in_mesh_config(settings))
         self._put([*_born(older, began), mesh], delete=gone)
@@ -141,12 +147,13 @@ class TruthCluster:
         wanted = effective(snapshot, _CLUSTER, datetime.now(UTC))
         return Shown(world, with_inventory(as_held(wanted, obstacles), live.inventory), obstacles)
 
-    def _change_selectors(self, sign: Marker, mesh: Object, gone: set[str]) -> None:
-        """Empties the cluster before: istiod misses deletions in a namespace that it ceases to read."""
+    def _change_mesh(self, sign: Marker, mesh: Object, gone: set[str]) -> None:
+        """Empties the cluster before: istiod misses deletions in a namespace that it ceases to read, and may take an
+        object by the defaults that it had."""
         self._put(sign.objects, delete=gone)
         self._until(lambda: sign.missing(self._configuration()) == ["MeshConfig"], "istiod has emptied its index")
         self._put([mesh])
-        self._until(lambda: not sign.missing(self._configuration()), f"istiod with other selectors at {sign}")
+        self._until(lambda: not sign.missing(self._configuration()), f"istiod with other settings at {sign}")
         self._numbers += 1
 
     def _configuration(self) -> Configuration:
