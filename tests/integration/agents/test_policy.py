@@ -1,7 +1,7 @@
 """Policy, a real Envoy that follows it, and probes: what `evaluate` says is what happens, outcome by outcome."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from egress_server.domain.model.resources import (
     Resource,
     Route,
     ServiceEntry,
+    StringMatch,
     TrafficSettings,
     WeightedDestination,
 )
@@ -86,6 +87,7 @@ class Scene:
         address: str = "",
         headers: Mapping[str, str] | None = None,
         timeout: float = 10.0,
+        method: str = "HEAD",
     ) -> tuple[Evidence, Verdict, Expectation]:
         """One attempt, its verdict, and what policy says of it."""
         known = {(r.host, r.port): (r.address, r.port2) for r in self.world.resolve()}
@@ -98,9 +100,11 @@ class Scene:
             EnvoySidecar(self.target.envoy.admin.get),
             version="0.1.0",
         )
-        evidence = await make(Attempt(destination, headers=headers or {}, resolve=address, timeout=timeout))
+        evidence = await make(Attempt(destination, method, headers or {}, address, timeout))
         dialled = address or evidence.address.rpartition(":")[0]
-        expected = predict(self.wanted(), "default", destination, dict(LABELS), address=dialled, headers=headers)
+        expected = predict(
+            self.wanted(), "default", destination, dict(LABELS), address=dialled, headers=headers, method=method
+        )
         return evidence, judge(destination, evidence), expected
 
     async def agree(self, destination: Destination, **more: Any) -> tuple[Evidence, Verdict]:
@@ -182,6 +186,25 @@ async def test_fault_with_conditions(scene: Scene) -> None:
     assert verdict.outcome is Outcome.FAULTED
     _, verdict = await scene.agree(HTTP, headers={"X-User": "other"})
     assert verdict.outcome is Outcome.REGISTERED
+
+
+async def test_fault_by_path_and_method(scene: Scene) -> None:
+    """Only requests for the path, and by the method, are disturbed; the Host header counts with its port."""
+    orders = fault(
+        "orders",
+        abort=Abort(503),
+        match_uri=StringMatch(MatchKind.PREFIX, "/orders"),
+        match_method=StringMatch(MatchKind.EXACT, "GET"),
+        match_authority=StringMatch(MatchKind.REGEX, f"{HOST}(:80)?"),
+    )
+    await scene.set(BLOCK, ALIYUN, orders)
+    for path, method, outcome in (
+        ("/orders/1?a=b", "GET", Outcome.FAULTED),
+        ("/orders/1", "HEAD", Outcome.REGISTERED),
+        ("/carts", "GET", Outcome.REGISTERED),
+    ):
+        _, verdict = await scene.agree(replace(HTTP, path=path), method=method)
+        assert verdict.outcome is outcome
 
 
 async def test_fault_by_regular_expression(scene: Scene) -> None:

@@ -109,7 +109,7 @@ def test_every_field_is_read() -> None:
         (
             "kind: VirtualService\napiVersion: networking.istio.io/v1",
             "kind",
-            "must be ServiceEntry, not VirtualService",
+            "must be ServiceEntry, not VirtualService; inject its faults by egressctl fault inject -f",
         ),
         ("kind: ServiceEntry", "apiVersion", "must be networking.istio.io/v1, v1beta1 or v1alpha3, not ''"),
         ("kind: ServiceEntry\napiVersion: v1", "apiVersion", "not 'v1'"),

@@ -129,7 +129,7 @@ HTTP = "spec.http[0]"
 REFUSED: dict[str, tuple[str, str, str]] = {
     "another kind": (HEAD.replace("VirtualService", "Gateway"), "kind", "must be VirtualService, not Gateway"),
     "another API": (HEAD.replace("istio.io/v1", "istio.io/v2"), "apiVersion", "networking.istio.io/v2"),
-    "no fault": (spec(f"{{{TO_BANK}}}"), "spec.http", "no route has a fault"),
+    "no fault": (spec(f"{{{TO_BANK}}}"), "spec.http", "traffic.timeout (--request-timeout)"),
     "two faults": (
         spec(f"{{{DELAY}, {TO_BANK}}}, {{{DELAY}, {TO_BANK}}}"),
         "spec.http[1].fault",

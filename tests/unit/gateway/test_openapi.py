@@ -8,7 +8,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from egress_server.gateway.openapi import openapi_document
-from egress_server.gateway.openapi.operations import JSON_EXAMPLES, YAML_EXAMPLE
+from egress_server.gateway.openapi.operations import JSON_EXAMPLES, YAML_EXAMPLES
 from egress_server.gateway.transcoder.routes import bindings_of
 from egress_server.wire import METHODS, STREAMS
 from tests.unit.gateway.fakes import DESCRIPTORS, FakePipeline, app_over
@@ -100,7 +100,7 @@ def test_parameters() -> None:
 def test_yaml() -> None:
     """UpsertServiceEntry takes YAML, with the other fields in the query."""
     content = operations()["UpsertServiceEntry"]["requestBody"]["content"]
-    assert content["application/yaml"]["example"] == YAML_EXAMPLE
+    assert content["application/yaml"]["example"] == YAML_EXAMPLES["UpsertServiceEntry"]
     assert {"validateOnly", "serviceEntryId", "suppressFindings"} <= set(parameters("UpsertServiceEntry", "query"))
     assert "istioYaml" not in parameters("UpsertServiceEntry", "query")
 
@@ -114,11 +114,12 @@ async def test_example(name: str, client: httpx.AsyncClient, pipeline: FakePipel
     assert response.status_code == 200, response.text
 
 
-async def test_yaml_example(client: httpx.AsyncClient) -> None:
-    """The YAML example is valid too."""
-    url = "/v1/meshes/default/serviceEntries:upsert"
-    response = await client.post(url, content=YAML_EXAMPLE, headers={"content-type": "application/yaml"})
-    assert response.status_code == 200, response.text
+@pytest.mark.parametrize("name", sorted(YAML_EXAMPLES))
+def test_yaml_example(name: str) -> None:
+    """Each YAML example is accepted by the RPC that shows it."""
+    method = METHODS[f"/egress.v1.EgressService/{name}"]
+    text, parent = YAML_EXAMPLES[name], "meshes/default/namespaces/default"
+    method.decode(method.request_type(parent=parent, istio_yaml=text))
 
 
 async def test_served(client: httpx.AsyncClient, pipeline: FakePipeline) -> None:

@@ -13,6 +13,7 @@ from tests.unit.lint.cases import Case, case
 
 EAST, WEST = kubernetes("east"), kubernetes("west", labels={"region": "us"})
 BANK = entry("bank", namespace="prod")
+MOVED, OLD = entry("moved", ports=ports("80:HTTP:8080")), Capabilities(istio_version="1.21.6")
 THEIRS = foreign("bank", namespace="shop")
 RETRIED = replace(BANK, traffic=TrafficSettings(retries=Retries(2)))
 STRICT = policy("REGISTRY_ONLY")
@@ -279,6 +280,10 @@ VERSIONS = [
     on_east("a new one", WILD, capabilities=Capabilities(istio_version="1.31.0")),
     on_east("an unknown version", WILD),
     on_east("another resolution", entry("plain"), capabilities=Capabilities(istio_version="1.28.3")),
+    on_east("an Istio without target ports", MOVED, "EGR0741 ports[0].target_port", capabilities=OLD),
+    on_east("one that has them", MOVED, capabilities=Capabilities(istio_version="1.22.0")),
+    on_east("at addresses of its own", replace(MOVED, resolution=Resolution.DNS), capabilities=OLD),
+    on_east("the port that was dialled", replace(MOVED, ports=ports("80:HTTP:80")), capabilities=OLD),
 ]
 
 STALE = "EGR0709 scope"

@@ -151,7 +151,7 @@ def test_two_entries_of_one_address_do_not_collide() -> None:
         (entry("a", resolution="DYNAMIC_DNS"), "is for wildcard hosts"),
         (entry("a", hosts=["*.a.com"], resolution="DYNAMIC_DNS"), "DYNAMIC_DNS does not support protocol TCP"),
         (routing("a.com", {"mirror": {"host": "b.com"}}), r"VirtualService fields: http\.mirror$"),
-        (routing("a.com", {"match": [{"uri": {"prefix": "/a"}}]}), r"VirtualService fields: http\.match\.uri$"),
+        (routing("a.com", {"match": [{"queryParams": {}}]}), r"VirtualService fields: http\.match\.queryParams$"),
         (routing("a.com", {"match": [{"headers": {"x": {"suffix": "a"}}}]}), r"http\.match\.headers\.x\.suffix$"),
         (routing("a.com", gateways=["g"], tls=[]), "VirtualService fields: gateways, tls$"),
         (routing("*", {}), "VirtualService for host"),

@@ -27,6 +27,38 @@ def test_oldest_of_the_most_specific_owns_a_host() -> None:
     assert names(compiled(a, short, long), "a.example.com") == ["long"]
 
 
+def test_order_of_visibility() -> None:
+    """A private VirtualService of our namespace beats one exported to us by name, which beats an older public one."""
+    web = entry("a", ports=WEB)
+    wide = routing("a.example.com", named("wide"))
+    by_name = routing("a.example.com", named("named"), namespace="other", exportTo=["default"])
+    own = routing("a.example.com", named("own"), exportTo=["."])
+    assert names(compiled(web, wide, by_name, own), "a.example.com") == ["own"]
+    assert names(compiled(web, wide, by_name), "a.example.com") == ["named"]
+
+
+@pytest.mark.parametrize(
+    "other", [{"resolution": "STATIC", "endpoints": [{"address": "203.0.113.40"}]}, {"exportTo": ["default"]}]
+)
+def test_ports_of_entries_that_do_not_merge(other: dict[str, Any]) -> None:
+    """They have routes, but those lead to clusters that don't exist, as in a mesh."""
+    second = entry("b", ports=[port(8080, "HTTP")], hosts=["a.example.com"], **other)
+    files = compiled(entry("a", ports=WEB, exportTo=["."]), {**second, "spec": {"exportTo": ["."], **second["spec"]}})
+    assert names(files, "a.example.com", 8080) == ["default"]
+    built = {each["name"] for each in files.clusters.resources}
+    assert "outbound|80||a.example.com" in built
+    assert "outbound|8080||a.example.com" not in built
+    merging = entry("b", ports=[port(8080, "HTTP")], hosts=["a.example.com"])
+    cluster(compiled(entry("a", ports=WEB), merging), "outbound|8080||a.example.com")
+
+
+def test_target_port_of_the_dialled_address() -> None:
+    """With resolution NONE the address stays, and the target port applies."""
+    files = compiled(entry("a", ports=[{**port(80, "HTTP"), "targetPort": 443}], resolution="NONE"))
+    found = cluster(files, "outbound|80||a.example.com")
+    assert found["original_dst_lb_config"] == {"upstream_port_override": 443}
+
+
 def test_what_is_not_exported_to_us_is_ignored() -> None:
     """A private VirtualService or DestinationRule of another namespace is ignored."""
     a = entry("a", ports=WEB)

@@ -29,10 +29,25 @@ def read_object(text: str, kind: str, problems: Problems) -> tuple[Fields, Field
     return metadata, spec
 
 
+_ELSEWHERE = {
+    (
+        "ServiceEntry",
+        "VirtualService",
+    ): "; inject its faults by egressctl fault inject -f, and set its timeouts, "
+    "retries and routes in the service entry: traffic.timeout (--request-timeout), traffic.retries and traffic.routes",
+    ("ServiceEntry", "DestinationRule"): "; set its limits and TLS in the service entry: traffic.connection_limits, "
+    "traffic.outlier_detection, traffic.load_balancer and traffic.tls_origination",
+    ("ServiceEntry", "Sidecar"): "; set its outbound mode by egressctl outbound set",
+    ("VirtualService", "ServiceEntry"): "; set it by egressctl entry upsert -f",
+}
+"""Where the settings of other kinds belong."""
+
+
 def _is_kind(top: Fields, kind: str) -> bool:
     version, found = top.text("apiVersion"), top.text("kind")
     if found != kind:
-        top.problems.at("kind").add(f"must be {kind}, not {found}" if found else f"must be {kind}")
+        hint = _ELSEWHERE.get((kind, found), "")
+        top.problems.at("kind").add(f"must be {kind}, not {found}{hint}" if found else f"must be {kind}")
         return False
     if version not in _API_VERSIONS:
         top.problems.at("apiVersion").add(f"must be networking.istio.io/v1, v1beta1 or v1alpha3, not {version!r}")

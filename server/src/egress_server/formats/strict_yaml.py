@@ -115,7 +115,7 @@ def _check_events(text: str) -> None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise YamlError(f"{_line(event)}: only one document is allowed")
+                raise YamlError(f"{_line(event)}: only one document is allowed; send one at a time")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise YamlError(f"{_line(event)}: nested deeper than {MAX_DEPTH} levels")

@@ -97,7 +97,10 @@ def _find_fault(routes: list[Fields], problems: Problems) -> int | None:
     """The position of the only route with a fault."""
     found = [index for index, route in enumerate(routes) if route.has("fault")]
     if not found:
-        problems.add("no route has a fault")
+        problems.add(
+            "no route has a fault; timeouts, retries and routes are settings of the service entry: "
+            "traffic.timeout (--request-timeout), traffic.retries (--retries) and traffic.routes"
+        )
         return None
     for index in found[1:]:
         problems.at(index, "fault").add(f"http[{found[0]}] already has a fault; inject one fault at a time")

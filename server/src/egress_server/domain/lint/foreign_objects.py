@@ -1,6 +1,7 @@
 """What rules about foreign objects share (EGR07xx): looking them up on the first few clusters that a resource applies
 to, and naming them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
@@ -13,6 +14,7 @@ from egress_server.domain.model.selectors import ClusterSelector
 from egress_server.domain.observed.foreign_services import ForeignService
 
 V = TypeVar("V")
+_VERSION = re.compile(r"(\d+)\.(\d+)")
 SHOWN = 3
 """How many names a message lists."""
 EXAMINED = 50
@@ -62,3 +64,9 @@ def all_reported(snapshot: Snapshot, selector: ClusterSelector) -> bool:
     selected = first_clusters(snapshot, selector)
     reports = [snapshot.inventories.get(cluster.id) for cluster in selected]
     return bool(selected) and all(report is not None and report.namespaces for report in reports)
+
+
+def older_than(version: str, minimum: tuple[int, int]) -> bool:
+    """Whether a version of Istio is known and older than `minimum`."""
+    found = _VERSION.match(version)
+    return found is not None and (int(found[1]), int(found[2])) < minimum

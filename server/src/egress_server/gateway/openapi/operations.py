@@ -125,7 +125,7 @@ class Operations:
             content[JSON]["example"] = example
         if YAML_BODY.field in request.fields_by_name:
             text = self._schemas.field(request.fields_by_name[YAML_BODY.field])
-            content[YAML_BODY.content_types[0]] = {"schema": text, "example": YAML_EXAMPLE}
+            content[YAML_BODY.content_types[0]] = {"schema": text, "example": YAML_EXAMPLES[binding.rpc.name]}
         return {"required": True, "content": content}
 
     def _responses(self, method: MethodDescriptor) -> Schema:
@@ -159,7 +159,7 @@ JSON_EXAMPLES: Mapping[str, Any] = {
 }
 """JSON bodies by RPC name. Tests check them against the contract."""
 
-YAML_EXAMPLE = """apiVersion: networking.istio.io/v1
+_ENTRY = """apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata:
   name: aliyun-com-ext
@@ -176,3 +176,25 @@ spec:
   resolution: DNS
   location: MESH_EXTERNAL
 """
+_FAULT = """apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: aliyun-com-ext
+spec:
+  hosts:
+  - www.aliyun.com
+  http:
+  - match:
+    - uri:
+        prefix: /orders
+    fault:
+      abort:
+        percentage:
+          value: 50
+        httpStatus: 503
+    route:
+    - destination:
+        host: www.aliyun.com
+"""
+YAML_EXAMPLES: Mapping[str, str] = {"UpsertServiceEntry": _ENTRY, "InjectFault": _FAULT}
+"""YAML bodies by RPC name. Tests check that they are accepted."""

@@ -4,17 +4,15 @@ Istio 1.31 introduced it. Older versions reject the object or use another resolu
 there, and the host stays unregistered on that cluster.
 """
 
-import re
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.lint.foreign_objects import first_names, on_clusters
+from egress_server.domain.lint.foreign_objects import first_names, older_than, on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import Resolution, ServiceEntry
 
 _SUPPORTED_SINCE = (1, 31)
-_VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 class UnsupportedResolution(Rule[ServiceEntry]):
@@ -33,7 +31,7 @@ class UnsupportedResolution(Rule[ServiceEntry]):
         old = (
             f"{cluster.id} ({inventory.capabilities.istio_version})"
             for cluster, inventory in clusters
-            if _is_unsupported(inventory.capabilities.istio_version)
+            if older_than(inventory.capabilities.istio_version, _SUPPORTED_SINCE)
         )
         if names := first_names(old):
             yield self.finding(
@@ -42,9 +40,3 @@ class UnsupportedResolution(Rule[ServiceEntry]):
                 "unregistered there",
                 "use resolution NONE for a wildcard or DNS with exact hosts, or select other clusters",
             )
-
-
-def _is_unsupported(version: str) -> bool:
-    """Whether a version is known and too old."""
-    found = _VERSION.match(version)
-    return found is not None and (int(found[1]), int(found[2])) < _SUPPORTED_SINCE

@@ -62,6 +62,7 @@ def clusters(registry: Registry, resolve: Iterable[HostOverride], trust: str | N
         _cluster(registry, service, port, known, trust)
         for service in registry.services.values()
         for port in service.ports
+        if port.has_cluster
     ]
     return sorted([*built, _passthrough(), _black_hole()], key=lambda cluster: str(cluster["name"]))
 
@@ -100,7 +101,7 @@ def _cluster(registry: Registry, service: Service, port: Port, known: Known, tru
 def _placement(name: str, service: Service, port: Port, known: Known) -> Json:
     """Where the addresses come from, and how one is picked."""
     if service.resolution == "NONE":
-        return _original_destination()
+        return _original_destination(0 if port.target == port.number else port.target)
     if service.resolution == DYNAMIC_DNS:
         return _by_request(service)
     return {"lb_policy": "LEAST_REQUEST", **_endpoints(name, service, port, known)}
@@ -154,5 +155,7 @@ def _base(name: str) -> Json:
     return {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": name}
 
 
-def _original_destination() -> Json:
-    return {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
+def _original_destination(port: int = 0) -> Json:
+    """The address that was dialed; at another `port` if one is given."""
+    override = {"original_dst_lb_config": {"upstream_port_override": port}} if port else {}
+    return {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", **override}

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from egress_server.config.host_overrides import HostOverride
 from egress_server.domain.model.objects import ROOT_NAMESPACE
+from egress_server.domain.render.host_traffic import virtual_service_rank
 from egress_server.targets.local.xds.scoping import (
     HostIndex,
     LocalWorkload,
@@ -47,12 +48,14 @@ DYNAMIC_DNS = "DYNAMIC_DNS"
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port of a service; `target` is the port that endpoints listen on unless they name their own."""
+    """A port of a service; `target` is the port that endpoints listen on unless they name their own. Without a cluster
+    (`has_cluster`) it has a listener and a route that lead nowhere."""
 
     number: int
     name: str
     protocol: str
     target: int
+    has_cluster: bool = True
 
     @property
     def kind(self) -> PortKind:
@@ -83,7 +86,19 @@ class Service:
     resolution: str
     addresses: tuple[str, ...]
     endpoints: tuple[RegistryEndpoint, ...]
+    export_to: frozenset[str] = frozenset()
+    labels: frozenset[tuple[str, str]] = frozenset()
     wildcard: str = ""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether all namespaces see it."""
+        return not self.export_to or "*" in self.export_to
+
+    def merges_with(self, other: "Service") -> bool:
+        """Whether istiod makes one service of both; see domain.istio.merging."""
+        mine = (self.namespace, self.resolution, self.export_to, self.labels)
+        return mine == (other.namespace, other.resolution, other.export_to, other.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,9 @@ def read_registry(manifests: Sequence[Manifest], workload: LocalWorkload, resolv
     for manifest in manifests:
         if manifest["kind"] in seen and visible(manifest, workload.namespace):
             seen[manifest["kind"]].append(manifest)
+    seen["VirtualService"].sort(
+        key=lambda m: virtual_service_rank(m["spec"].get("exportTo", ()), namespace_of(m), workload.namespace)
+    )
     by_namespace: dict[str, list[Manifest]] = {}
     for rule in seen["DestinationRule"]:
         by_namespace.setdefault(namespace_of(rule), []).append(rule)
@@ -144,15 +162,17 @@ def _by_host(entries: Iterable[Manifest], namespace: str) -> dict[str, Service]:
 
 
 def _winner(candidates: list[Service], namespace: str) -> Service:
-    """Entries of one host don't merge across namespaces: the client's own namespace wins, else the oldest entry. Within
-    that namespace their ports merge, older entries first."""
-    own = [service for service in candidates if service.namespace == namespace]
-    first = (own or candidates)[0]
+    """The client's own namespace wins, else what is exported to it by name, else the oldest. Ports of other entries of
+    that namespace are added; clusters are only built for those that merge with the first."""
+    in_order = sorted(candidates, key=lambda service: service.is_public)
+    own = [service for service in in_order if service.namespace == namespace]
+    first = (own or in_order)[0]
     ports: dict[int, Port] = {}
-    for service in candidates:
+    for service in in_order:
         if service.namespace == first.namespace:
+            merges = service.merges_with(first)
             for port in service.ports:
-                ports.setdefault(port.number, port)
+                ports.setdefault(port.number, replace(port, has_cluster=merges))
     return replace(first, ports=tuple(ports.values()))
 
 
@@ -182,6 +202,8 @@ def _services(manifest: Manifest) -> list[Service]:
             resolution=spec.get("resolution", "NONE"),
             addresses=tuple(spec.get("addresses", ())),
             endpoints=tuple(_endpoint(endpoint) for endpoint in spec.get("endpoints", ())),
+            export_to=frozenset(spec.get("exportTo", ())),
+            labels=frozenset(manifest["metadata"].get("labels", {}).items()),
         )
         for host in spec["hosts"]
     ]

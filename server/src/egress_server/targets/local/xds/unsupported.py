@@ -13,20 +13,37 @@ from egress_server.targets.local.xds.scoping import Manifest
 from egress_server.targets.local.xds.virtual_service import GRPC_STATUSES
 
 _ANYTHING = None
-_HEADER = {"exact": _ANYTHING, "prefix": _ANYTHING, "regex": _ANYTHING}
+_TEXT = {"exact": _ANYTHING, "prefix": _ANYTHING, "regex": _ANYTHING}
+_CHANGES = {"set": _ANYTHING, "add": _ANYTHING, "remove": _ANYTHING}
 _PERCENTAGE = {"value": _ANYTHING}
 _ROUTE = {
     "name": _ANYTHING,
     "match": [
-        {"port": _ANYTHING, "headers": {"*": _HEADER}, "sourceLabels": _ANYTHING, "sourceNamespace": _ANYTHING},
+        {
+            "uri": _TEXT,
+            "method": _TEXT,
+            "authority": _TEXT,
+            "port": _ANYTHING,
+            "headers": {"*": _TEXT},
+            "sourceLabels": _ANYTHING,
+            "sourceNamespace": _ANYTHING,
+        },
     ],
     "fault": {
         "delay": {"percentage": _PERCENTAGE, "fixedDelay": _ANYTHING},
         "abort": {"percentage": _PERCENTAGE, "httpStatus": _ANYTHING, "grpcStatus": _ANYTHING},
     },
     "route": [{"destination": {"host": _ANYTHING, "port": {"number": _ANYTHING}}, "weight": _ANYTHING}],
+    "rewrite": {"authority": _ANYTHING},
+    "headers": {"request": _CHANGES, "response": _CHANGES},
     "timeout": _ANYTHING,
-    "retries": {"attempts": _ANYTHING, "perTryTimeout": _ANYTHING, "retryOn": _ANYTHING},
+    "retries": {
+        "attempts": _ANYTHING,
+        "perTryTimeout": _ANYTHING,
+        "retryOn": _ANYTHING,
+        "backoff": _ANYTHING,
+        "retryIgnorePreviousHosts": _ANYTHING,
+    },
 }
 _POLICY: dict[str, Any] = {
     "connectionPool": {

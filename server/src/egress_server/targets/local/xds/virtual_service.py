@@ -14,6 +14,7 @@ from egress_server.targets.local.xds.scoping import Manifest, namespace_of
 
 Json = dict[str, Any]
 
+_ANY_PATH: Json = {"prefix": "/"}
 FAULT_FILTER = "envoy.filters.http.fault"
 NO_TIMEOUT = "0s"
 GRPC_STATUSES = (
@@ -40,9 +41,14 @@ def routes_of(virtual_service: Manifest, registry: Registry, port: int, service:
         for match in matches:
             if _applies(match, registry, port):
                 built.append(_route(virtual_service, http, match, _action(http, port, service), port))
-                if not match.get("headers"):
+                if _matches_all(match):
                     return built
     return built
+
+
+def _matches_all(match: Manifest) -> bool:
+    """Whether later routes are never tried."""
+    return not match.get("headers") and not match.keys() & {"method", "authority"} and _path(match) == _ANY_PATH
 
 
 def retry_policy(retries: Manifest | None) -> Json:
@@ -68,6 +74,10 @@ def retry_policy(retries: Manifest | None) -> Json:
         policy |= _retry_on(settings["retryOn"])
     if "perTryTimeout" in settings:
         policy["per_try_timeout"] = settings["perTryTimeout"]
+    if "backoff" in settings:
+        policy["retry_back_off"] = {"base_interval": settings["backoff"]}
+    if settings.get("retryIgnorePreviousHosts") is False:
+        del policy["retry_host_predicate"]
     return {"retry_policy": policy}
 
 
@@ -87,10 +97,11 @@ def _route(virtual_service: Manifest, http: Manifest, match: Manifest, action: J
     # Istio names the operation of a route after its only destination, else after its VirtualService.
     _, number, _, host = action["cluster"].split("|") if "cluster" in action else ("", str(port), "", name)
     route: Json = {
-        "match": {"prefix": "/", **_headers(match)},
+        "match": {**_path(match), **_headers(match)},
         "metadata": {"filter_metadata": {"istio": {"config": owner}}},
         "decorator": {"operation": f"{host}:{number}/*"},
         "route": action,
+        **_header_changes(http.get("headers", {})),
     }
     if "name" in http:
         route["name"] = http["name"]
@@ -108,6 +119,8 @@ def _action(http: Manifest, port: int, service: Service | None) -> Json:
     else:
         weighted = [{"name": name, "weight": weight} for name, weight in destinations if weight]
         to = {"weighted_clusters": {"clusters": weighted}}
+    if authority := http.get("rewrite", {}).get("authority"):
+        to["host_rewrite_literal"] = authority
     return {**to, "timeout": http.get("timeout", NO_TIMEOUT), **retry_policy(http.get("retries"))}
 
 
@@ -119,9 +132,37 @@ def _cluster(destination: Manifest, port: int, service: Service | None) -> str:
     return cluster_name(host, int(destination["port"]["number"]) if "port" in destination else port)
 
 
+def _path(match: Manifest) -> Json:
+    """The condition on the path, without the query."""
+    if "uri" not in match:
+        return _ANY_PATH
+    ((how, value),) = match["uri"].items()
+    return {"safe_regex": {"regex": value}} if how == "regex" else {"path" if how == "exact" else "prefix": value}
+
+
 def _headers(match: Manifest) -> Json:
+    """Conditions on headers; method and authority are headers to Envoy."""
     headers = match.get("headers") or {}
-    return {"headers": [_header(name, headers[name]) for name in sorted(headers)]} if headers else {}
+    conditions = [_header(name, headers[name]) for name in sorted(headers)]
+    conditions += [_header(f":{name}", match[name]) for name in ("method", "authority") if name in match]
+    return {"headers": conditions} if conditions else {}
+
+
+def _header_changes(changes: Manifest) -> Json:
+    """The fields of a route that change headers."""
+    fields: Json = {}
+    for side, operations in changes.items():
+        added = [_added(name, value, "OVERWRITE_IF_EXISTS_OR_ADD") for name, value in operations.get("set", {}).items()]
+        added += [_added(name, value, "APPEND_IF_EXISTS_OR_ADD") for name, value in operations.get("add", {}).items()]
+        if added:
+            fields[f"{side}_headers_to_add"] = added
+        if removed := operations.get("remove"):
+            fields[f"{side}_headers_to_remove"] = removed
+    return fields
+
+
+def _added(name: str, value: str, action: str) -> Json:
+    return {"header": {"key": name, "value": value}, "append_action": action}
 
 
 def _header(name: str, condition: Manifest) -> Json:
