@@ -5,7 +5,6 @@ Each returns whether it matches, or None if that can't be determined here.
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qsl
 
 from egress_server.domain.live.config import Json
 
@@ -126,9 +125,11 @@ def _matches_value(matcher: Json, value: str) -> bool | None:
 
 
 def matches_query(matcher: Json, path: str) -> bool | None:
-    """Of a QueryParameterMatcher, for a path with its query."""
+    """Of a QueryParameterMatcher, for a path with its query. Envoy compares parameters as they are, without decoding
+    them."""
     parameters: dict[str, str] = {}
-    for name, value in parse_qsl(path.partition("?")[2], keep_blank_values=True):
+    for parameter in path.partition("?")[2].split("&"):
+        name, _, value = parameter.partition("=")
         parameters.setdefault(name, value)
     value_of = parameters.get(str(matcher["name"]))
     if "string_match" in matcher:
