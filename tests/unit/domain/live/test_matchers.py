@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.live.matchers import fraction, matches_header, matches_query, matches_regex, matches_string
+from egress_server.domain.istio.regex import matches_regex
+from egress_server.domain.live.matchers import fraction, matches_header, matches_query, matches_string
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,8 @@ def test_headers(matcher: dict[str, Any], value: str | None, expected: bool | No
         ({"string_match": {"exact": "1"}}, "/?q=1", True),
         ({"string_match": {"exact": "1"}}, "/?a=1&q=2&q=1", False),
         ({"string_match": {"exact": "1"}}, "/", False),
+        ({"string_match": {"exact": "a b"}}, "/?q=a%20b", False),
+        ({"string_match": {"exact": "a%20b"}}, "/?q=a%20b", True),
         ({"present_match": True}, "/?q", True),
         ({"present_match": True}, "/?p", False),
         ({}, "/?q=", True),

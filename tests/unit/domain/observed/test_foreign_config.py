@@ -111,6 +111,16 @@ def test_everything_else_that_decides() -> None:
     assert (seen.mesh.dns_capture, seen.ignored_namespaces, seen.allocated) == (True, frozenset({"lab"}), (address,))
 
 
+def test_entries_have_the_age_that_they_have_on_the_cluster() -> None:
+    """It may have been registered long after they were created; other names are not taken."""
+    bank, shop = entry("bank"), entry("shop")
+    times = {bank.name: AFTER, "meshes/default/namespaces/default/serviceEntries/gone": AFTER}
+    seen = with_inventory(held(bank, shop), inventory(managed_times=times))
+    assert seen.create_time(bank.name) == AFTER
+    assert seen.create_time(shop.name) == held(bank, shop).create_time(shop.name)
+    assert seen.create_times.keys() == held(bank, shop).create_times.keys()
+
+
 def test_service_ranges() -> None:
     """The ranges of the registration take precedence over discovered ones."""
     found = inventory(service_cidrs=("10.200.0.0/16",))

@@ -120,3 +120,21 @@ def test_revisions_have_their_own_config() -> None:
         == "ConfigMap/istio-system/istio-canary"
     )
     assert istio_config_map(seen(), "istio") == "ConfigMap/istio-system/istio"
+
+
+@pytest.mark.parametrize(
+    ("there", "managed", "restricted"),
+    [
+        ((STRICT, sidecar("./*", namespace="istio-system")), {}, True),
+        ((STRICT, sidecar("./*", namespace="istio-system")), {STRICT.name: AFTER}, True),
+        ((STRICT, sidecar("./*", namespace="istio-system", born=AFTER)), {STRICT.name: BEFORE}, False),
+        ((STRICT, sidecar("./*", namespace="istio-system")), {STRICT.name: BEFORE}, False),
+        ((SHOP, sidecar("./*", born=AFTER)), {SHOP.name: BEFORE}, False),
+        ((SHOP, sidecar("./*")), {SHOP.name: AFTER}, True),
+    ],
+)
+def test_a_younger_sidecar_has_no_effect(there: Any, managed: dict[str, Any], restricted: bool) -> None:
+    """If the managed one is older, by the cluster's clock and then by name; else our mode is in the foreign one."""
+    mode = effective_mode(seen(*there, managed_times=managed), "default")
+    assert mode.policy == there[0]
+    assert bool(mode.sidecar) is restricted

@@ -54,6 +54,8 @@ class ForeignConfig:
     allocated: tuple[AllocatedAddress, ...] = ()
     selected: tuple[SelectedAddresses, ...] = ()
     unevaluated: tuple[UnevaluatedObject, ...] = ()
+    managed_times: Mapping[str, datetime] = field(default_factory=dict)
+    """When the cluster created managed objects that compete with foreign ones, by resource name, as far as known."""
     mesh_mode: str = ""
     injector: Mapping[str, str] = field(default_factory=dict)
     root_namespace: str = "istio-system"

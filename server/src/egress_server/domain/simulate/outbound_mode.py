@@ -4,7 +4,7 @@ Sidecars replace each other entirely: the oldest one that selects the workload a
 without a selector, else that of the root namespace. A Sidecar without a mode falls back to MeshConfig, not to the
 Sidecar that it displaces. Managed policies are written where this order makes them effective: a mode is added to the
 Sidecar of a namespace that exists already, and a Sidecar that mesh-egress creates copies the egress hosts of the one
-that it displaces.
+that it displaces. A foreign Sidecar that is younger than such a one has no effect.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.istio.sidecar import EgressProxy
 from egress_server.domain.model.clusters import MeshPolicyBackend, kubernetes_settings
-from egress_server.domain.model.names import object_name
+from egress_server.domain.model.names import object_name, parse_name
 from egress_server.domain.model.resources import OutboundMode, OutboundPolicy
 from egress_server.domain.model.selectors import Labels
 from egress_server.domain.observed.foreign_config import sidecar_name
@@ -55,18 +55,20 @@ class EffectiveMode:
 
 def effective_mode(effective: Effective, namespace: str, labels: Labels | None = None) -> EffectiveMode:
     """The mode for a workload of `namespace` with `labels`."""
-    root = _without_selector(effective, effective.foreign.root_namespace)
-    local = _without_selector(effective, namespace)
+    mesh, own = effective.outbound.get("/"), effective.outbound.get(f"{namespace}/")
+    by_sidecar = mesh if _backend(effective) is not MeshPolicyBackend.MESH_CONFIG else None
+    root = _without_selector(effective, effective.foreign.root_namespace, by_sidecar)
+    local = _without_selector(effective, namespace, own)
     if found := _by_selector(effective, namespace, labels or {}, local or root):
         return found
-    if policy := effective.outbound.get(f"{namespace}/"):
+    if own:
         proxy = local.egress_proxy if local else None
-        return EffectiveMode(policy.mode.value, policy, sidecar=local or root, egress_proxy=proxy)
+        return EffectiveMode(own.mode.value, own, sidecar=local or root, egress_proxy=proxy)
     if local:
         return _of_sidecar(effective, local)
-    mesh = effective.outbound.get("/")
-    if mesh and _backend(effective) is not MeshPolicyBackend.MESH_CONFIG:
-        return EffectiveMode(mesh.mode.value, mesh, sidecar=root, egress_proxy=root.egress_proxy if root else None)
+    if by_sidecar:
+        proxy = root.egress_proxy if root else None
+        return EffectiveMode(by_sidecar.mode.value, by_sidecar, sidecar=root, egress_proxy=proxy)
     return _of_sidecar(effective, root)
 
 
@@ -114,8 +116,14 @@ def _backend(effective: Effective) -> MeshPolicyBackend:
     return kubernetes_settings(effective.cluster).mesh_policy
 
 
-def _without_selector(effective: Effective, namespace: str) -> ForeignSidecar | None:
-    return next((sidecar for sidecar in _sidecars(effective, namespace) if not sidecar.match_labels), None)
+def _without_selector(effective: Effective, namespace: str, policy: OutboundPolicy | None) -> ForeignSidecar | None:
+    """The oldest foreign Sidecar of a whole namespace, unless that of the managed `policy` for it is older."""
+    oldest = next((sidecar for sidecar in _sidecars(effective, namespace) if not sidecar.match_labels), None)
+    managed = effective.foreign.managed_times.get(policy.name) if policy else None
+    if policy is None or oldest is None or managed is None:
+        return oldest
+    managed_age = managed, f"egress-{parse_name(policy.name).id}"
+    return None if managed_age < (oldest.create_time, oldest.name) else oldest
 
 
 def _sidecars(effective: Effective, namespace: str) -> Iterator[ForeignSidecar]:

@@ -1,10 +1,13 @@
 """Foreign VirtualServices, DestinationRules and Sidecars in the inventory."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from egress_server.domain.istio.sidecar import EgressListener
 from egress_server.domain.istio.virtual_service import RouteTarget
+from egress_server.domain.model.objects import RESOURCE_ANNOTATION
 from egress_server.domain.observed.inventory import MAX_RULES, Inventory
+from egress_server.targets.kubernetes.informer.objects import CachedObject
 from egress_server.targets.kubernetes.interception.survey import Survey
 from egress_server.targets.kubernetes.last_applied import SavedFields
 from egress_server.targets.kubernetes.observe.inventory import build_inventory
@@ -56,3 +59,19 @@ def test_rules_are_bounded_together() -> None:
     reported = inventory(observe(*there))
     assert [each.name for each in reported.virtual_services] == ["v3", "v2"]
     assert reported.left_out == {"virtual_services": 1}
+
+
+def test_managed_objects_that_compete_by_age() -> None:
+    """Sidecars, and entries with a host of a foreign one; those that others wrote are not managed."""
+
+    def ours(kind: str, name: str, **spec: Any) -> CachedObject:
+        return found(kind, name, spec, managed=True, annotations={RESOURCE_ANNOTATION: f"resource-{name}"}, age=3)
+
+    theirs = found("ServiceEntry", "theirs", {"hosts": ["a.example"], "ports": [{"number": 80}]})
+    there = (
+        ours("Sidecar", "s"),
+        ours("ServiceEntry", "a", hosts=["a.example"]),
+        ours("ServiceEntry", "b", hosts=["b"]),
+    )
+    born = datetime(2026, 5, 29, tzinfo=UTC)
+    assert inventory(observe(theirs, *there)).managed_times == {"resource-s": born, "resource-a": born}

@@ -35,6 +35,7 @@ from egress_server.targets.kubernetes.observe.foreign_objects import (
     sidecar_of,
     virtual_service_of,
 )
+from egress_server.targets.kubernetes.observe.managed_times import managed_times
 from egress_server.targets.kubernetes.observe.observation import Observation
 from egress_server.targets.kubernetes.observe.selection import Selection, allocated_addresses
 from egress_server.targets.kubernetes.observe.services import OtherObjects, known_services
@@ -79,6 +80,9 @@ def build_inventory(
     routes = [
         virtual_service_of(found, observation.saved.get(found.key)) for found in observation.foreign("VirtualService")
     ]
+    entries_read = bounded.take("entries", [entry for entry in entries if entry is not None])
+    services = bounded.take("services", known_services(others, observation.ignored_namespaces))
+    hosts = (*(host for each in entries_read for host in each.entry.hosts), *(service.host for service in services))
     rules = [destination_rule_of(found) for found in observation.foreign("DestinationRule")]
     return Inventory(
         cluster=cluster.id,
@@ -88,8 +92,8 @@ def build_inventory(
         namespaces=bounded.take("namespaces", sorted(observation.namespaces)),
         mesh_mode=mesh_mode_baseline(observation),
         root_namespace=observation.root,
-        services=bounded.take("services", known_services(others, observation.ignored_namespaces)),
-        entries=bounded.take("entries", [entry for entry in entries if entry is not None]),
+        services=services,
+        entries=entries_read,
         virtual_services=bounded.take_rules("virtual_services", routes),
         sidecars=bounded.take("sidecars", known),
         destination_rules=bounded.take("destination_rules", rules),
@@ -103,6 +107,7 @@ def build_inventory(
         allocated=bounded.take("allocated", list(allocated_addresses(observation))),
         selected=bounded.take("selected", list(selection.of_managed())),
         unevaluated=bounded.take("unevaluated", list(unevaluated_objects(observation, others.unevaluated))),
+        managed_times=dict(bounded.take("managed_times", list(managed_times(observation, hosts)))),
         left_out=bounded.left_out,
     )
 
