@@ -51,6 +51,12 @@ _FROM_THE_HARNESS = (
     "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/catalog-1",
 )
 _MAX_RECONCILES = 4
+_SCOPING = (
+    "discoverySelectors",
+    "serviceEntryVisibility",
+    *(f"default{kind}ExportTo" for kind in ("Service", "VirtualService", "DestinationRule")),
+)
+"""Settings of MeshConfig that decide how other objects are read."""
 _PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.01
 _MESH_CONFIG = f"/api/v1/namespaces/{ROOT}/configmaps/istio"
@@ -83,6 +89,7 @@ class TruthCluster:
         self._apis = [mesh.api() for _ in range(4)]
         self._pool = ThreadPoolExecutor(len(self._apis))
         self._numbers, self._puts = 0, 0
+        self._scoping: Mapping[str, Any] = {}
         self._held: set[str] = set()
         self._valid: dict[str, Object | None] = {}
         self._revision = 0
@@ -117,7 +124,14 @@ class TruthCluster:
         sign = Marker(self._numbers)
         older, newer = _split(world)
         gone = self._held | self._managed().keys() | {_STATE}
-        mesh = self._mesh_config(sign.in_mesh_config({**self._usual_mesh, **world.mesh}))
+        settings = {**self._usual_mesh, **world.mesh}
+        mesh = self._mesh_config(sign.in_mesh_config(settings))
+        scoping = {key: value for key, value in settings.items() if key in _SCOPING}
+        if scoping != self._scoping:
+            self._change_mesh(sign, mesh, gone)
+            self._scoping = scoping
+            sign = Marker(self._numbers)
+            mesh = self._mesh_config(sign.in_mesh_config(settings))
         self._put([*_born(older, began), mesh], delete=gone)
         snapshot = _snapshot(world, began)
         for _ in range(_MAX_RECONCILES):
@@ -133,11 +147,23 @@ class TruthCluster:
         wanted = effective(snapshot, _CLUSTER, datetime.now(UTC))
         return Shown(world, with_inventory(as_held(wanted, obstacles), live.inventory), obstacles)
 
+    def _change_mesh(self, sign: Marker, mesh: Object, gone: set[str]) -> None:
+        """Empties the cluster before: istiod misses deletions in a namespace that it ceases to read, and may take an
+        object by the defaults that it had."""
+        self._put(sign.objects, delete=gone)
+        self._until(lambda: sign.missing(self._configuration()) == ["MeshConfig"], "istiod has emptied its index")
+        self._put([mesh])
+        self._until(lambda: not sign.missing(self._configuration()), f"istiod with other settings at {sign}")
+        self._numbers += 1
+
+    def _configuration(self) -> Configuration:
+        return self._ads.configuration(marker.IDENTITY)
+
     def _settle(self, sign: Marker, world: World) -> Live:
         """Returns once the product and istiod have read everything, down to the addresses that istiod allocates."""
         self._until(lambda: not self._unallocated(world), "addresses allocated")
         self._put(sign.objects)
-        self._until(lambda: not sign.missing(self._ads.configuration(marker.IDENTITY)), f"istiod at {sign}")
+        self._until(lambda: not sign.missing(self._configuration()), f"istiod at {sign}")
         text = self._apis[0].get(_MESH_CONFIG)["data"]["mesh"]
         policy = yaml.safe_load(text).get("outboundTrafficPolicy") or {}
         self._until(lambda: self._istiod_mode() == policy.get("mode", "ALLOW_ANY"), "istiod has read MeshConfig")

@@ -99,7 +99,7 @@ def follow(scope: SidecarScope, mode: EffectiveMode, request: Request) -> Path:
     path = Path(request, mode, address, service_address=certain, listener=listener)
     scheme = request.destination.scheme
     if scheme == "tcp" and mode.resolves_names:
-        # The listener that all connections reach first waits for the first bytes of a request.
+        # The listener that all connections come to detects HTTP before it hands them over.
         return replace(path, listener=None, hangs=True)
     if listener is None:
         return replace(path, egress=_egress(scope, mode, request, http=scheme == "http"))
