@@ -10,14 +10,17 @@ from collections import Counter
 
 import grpc
 
+from egress_server.targets.kubernetes.merge.owned_fields import FOREIGN_OWNER
 from tests.mesh.harness.cluster import machine
 from tests.mesh.harness.cluster.binaries import find_or_build, print_progress
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.run import Run
 from tests.truth.cluster.cluster import ISTIOD, TruthCluster
+from tests.truth.confirm import Confirmation, confirm
 from tests.truth.features import FEATURES
 from tests.truth.generate.world import random_world
 from tests.truth.run import Tally, ask, count_deciding, shrink
+from tests.truth.workload.client import Client, start_clients
 
 _QUESTIONS_PER_WORLD = 50
 _MESH = 7
@@ -31,6 +34,7 @@ def main() -> int:
     arguments.add_argument("--questions", type=int, default=2000)
     arguments.add_argument("--only", type=int)
     arguments.add_argument("--shrink", type=int, default=10, help="how many kinds of disagreements to shrink")
+    arguments.add_argument("--curl", type=int, default=0, help="questions per workload and world for curl and Probe")
     arguments.add_argument("--shares", type=int, default=0, help="in how many worlds to find out what decides")
     options = arguments.parse_args()
     if missing := machine.prepare(print_progress):
@@ -40,23 +44,31 @@ def main() -> int:
         mesh = Mesh(run, find_or_build(print_progress), _MESH, ISTIOD)
         mesh.start()
         cluster = TruthCluster(mesh)
+        clients: list[Client] = []
         try:
-            return _run(cluster, options)
+            if options.curl:
+                clients += start_clients(mesh)
+            return _run(cluster, clients, options)
         except grpc.RpcError:
             print(mesh.istiod_log)
             raise
         finally:
+            for client in clients:
+                client.close()
             cluster.close()
             mesh.stop()
 
 
-def _run(cluster: TruthCluster, options: argparse.Namespace) -> int:
+def _run(cluster: TruthCluster, clients: list[Client], options: argparse.Namespace) -> int:
+    confirmation = Confirmation()
     tally, began, worlds = Tally(), time.monotonic(), 0
     shares: Counter[str] = Counter()
     while tally.asked < options.questions:
         seed = options.only if options.only is not None else options.seed * 1_000_000 + worlds
         shown = ask(cluster, cluster.admitted(random_world(seed, _NETWORK, _QUESTIONS_PER_WORLD)), tally)
         worlds += 1
+        tally.refused.update(problem.message for problem in shown.obstacles.values() if problem.reason != FOREIGN_OWNER)
+        confirm(cluster, shown, clients, options.curl, confirmation)
         if worlds <= options.shares:
             count_deciding(cluster, shown, shares)
         if options.only is not None:
@@ -64,6 +76,12 @@ def _run(cluster: TruthCluster, options: argparse.Namespace) -> int:
     seconds = time.monotonic() - began
     print(f"truth: {tally.asked} questions about {worlds} worlds in {seconds:.0f} s")
     print(f"truth: outcomes {_shares(tally.outcomes)}; undecided {dict(tally.undecided) or 'none'}")
+    for message, count in tally.refused.items():
+        print(f"truth: {count} x a managed resource was accepted, but not by the cluster: {message}")
+    if clients:
+        print(f"truth: {confirmation.by_curl} asked by curl, {confirmation.by_probe} by Probe, ", end="")
+        print(f"refused {dict(confirmation.refused) or 'none'}, {len(confirmation.found)} contradictions")
+        print("\n".join(map(str, confirmation.found)))
     if options.shares:
         asked = min(options.shares, worlds) * _QUESTIONS_PER_WORLD
         for feature in sorted(FEATURES, key=lambda each: -shares[each.name]):
@@ -75,7 +93,7 @@ def _run(cluster: TruthCluster, options: argparse.Namespace) -> int:
         first = next(found for found in tally.found if found.kind == kind)
         print(shrink(cluster, first))
     print(f"truth: {len(tally.found)} of {tally.asked} answers differ")
-    return 1 if tally.found else 0
+    return 1 if tally.found or confirmation.found else 0
 
 
 def _shares(counts: Counter[str]) -> str:

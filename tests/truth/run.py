@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from egress_server.domain.live.config import SidecarConfig
 from egress_server.domain.live.decision import LiveDecision
@@ -46,6 +46,8 @@ class Tally:
     asked: int = 0
     undecided: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    """Why the cluster refused managed resources."""
     found: list[Disagreement] = field(default_factory=list)
 
 
@@ -71,6 +73,8 @@ def disagreements(cluster: TruthCluster, shown: Shown, tally: Tally) -> Iterator
         tally.outcomes.update([_outcomes(live)])
         world = shown.world.only(question)
         model = model_answer(shown.effective, question)
+        if not decision.routes and not live.routed_by:
+            model = replace(model, routed_by="")  # Not every filter chain says which VirtualService it comes from.
         if model != live:
             yield Disagreement(world, question, model, live, decision)
 

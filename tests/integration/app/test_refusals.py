@@ -43,7 +43,6 @@ FIELDS: dict[str, tuple[str, Json, str]] = {
     "target port 70000": ("UpsertServiceEntry", _port(targetPort=70000), "service_entry.ports[0].target_port"),
     "unknown protocol": ("UpsertServiceEntry", _port(protocol=77), "service_entry.ports[0].protocol"),
     "negative protocol": ("UpsertServiceEntry", _port(protocol=-5), "service_entry.ports[0].protocol"),
-    "no protocol": ("UpsertServiceEntry", entry(ports=[{"number": 80}]), "service_entry.ports[0].protocol"),
     "unknown resolution": ("UpsertServiceEntry", entry(resolution=42), "service_entry.resolution"),
     "bad port name": ("UpsertServiceEntry", _port(name="a\0"), "service_entry.ports[0].name"),
     "bad address": ("UpsertServiceEntry", entry(addresses=["300.1.1.1"]), "service_entry.addresses[0]"),

@@ -51,6 +51,12 @@ _FROM_THE_HARNESS = (
     "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/catalog-1",
 )
 _MAX_RECONCILES = 4
+_SCOPING = (
+    "discoverySelectors",
+    "serviceEntryVisibility",
+    *(f"default{kind}ExportTo" for kind in ("Service", "VirtualService", "DestinationRule")),
+)
+"""Settings of MeshConfig that decide how other objects are read."""
 _PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.01
 _MESH_CONFIG = f"/api/v1/namespaces/{ROOT}/configmaps/istio"
@@ -82,7 +88,8 @@ class TruthCluster:
         self._ads = AdsClient(mesh.istiod_address, mesh.name, print_progress)
         self._apis = [mesh.api() for _ in range(4)]
         self._pool = ThreadPoolExecutor(len(self._apis))
-        self._numbers = 0
+        self._numbers, self._puts = 0, 0
+        self._scoping: Mapping[str, Any] = {}
         self._held: set[str] = set()
         self._valid: dict[str, Object | None] = {}
         self._revision = 0
@@ -117,7 +124,14 @@ class TruthCluster:
         sign = Marker(self._numbers)
         older, newer = _split(world)
         gone = self._held | self._managed().keys() | {_STATE}
-        mesh = self._mesh_config(sign.in_mesh_config({**self._usual_mesh, **world.mesh}))
+        settings = {**self._usual_mesh, **world.mesh}
+        mesh = self._mesh_config(sign.in_mesh_config(settings))
+        scoping = {key: value for key, value in settings.items() if key in _SCOPING}
+        if scoping != self._scoping:
+            self._change_mesh(sign, mesh, gone)
+            self._scoping = scoping
+            sign = Marker(self._numbers)
+            mesh = self._mesh_config(sign.in_mesh_config(settings))
         self._put([*_born(older, began), mesh], delete=gone)
         snapshot = _snapshot(world, began)
         for _ in range(_MAX_RECONCILES):
@@ -133,15 +147,28 @@ class TruthCluster:
         wanted = effective(snapshot, _CLUSTER, datetime.now(UTC))
         return Shown(world, with_inventory(as_held(wanted, obstacles), live.inventory), obstacles)
 
+    def _change_mesh(self, sign: Marker, mesh: Object, gone: set[str]) -> None:
+        """Empties the cluster before: istiod misses deletions in a namespace that it ceases to read, and may take an
+        object by the defaults that it had."""
+        self._put(sign.objects, delete=gone)
+        self._until(lambda: sign.missing(self._configuration()) == ["MeshConfig"], "istiod has emptied its index")
+        self._put([mesh])
+        self._until(lambda: not sign.missing(self._configuration()), f"istiod with other settings at {sign}")
+        self._numbers += 1
+
+    def _configuration(self) -> Configuration:
+        return self._ads.configuration(marker.IDENTITY)
+
     def _settle(self, sign: Marker, world: World) -> Live:
         """Returns once the product and istiod have read everything, down to the addresses that istiod allocates."""
         self._until(lambda: not self._unallocated(world), "addresses allocated")
         self._put(sign.objects)
-        self._until(lambda: not sign.missing(self._ads.configuration(marker.IDENTITY)), f"istiod at {sign}")
+        self._until(lambda: not sign.missing(self._configuration()), f"istiod at {sign}")
         text = self._apis[0].get(_MESH_CONFIG)["data"]["mesh"]
         policy = yaml.safe_load(text).get("outboundTrafficPolicy") or {}
         self._until(lambda: self._istiod_mode() == policy.get("mode", "ALLOW_ANY"), "istiod has read MeshConfig")
         self._until(lambda: self._services_read(sign), f"the product at {sign}")
+        self._until(self._selected, "the product has found selected workloads")
         return self._run(self._target.gather())
 
     def _istiod_mode(self) -> str:
@@ -154,6 +181,15 @@ class TruthCluster:
         return sign.in_services(
             {f"{each.namespace}/{each.name}": each.ports[0].number for each in inventory.services if each.ports}
         )
+
+    def _selected(self) -> bool:
+        """Whether the addresses of all workload selectors are known; a survey is due, as after each apply."""
+        inventory = self._run(self._target.gather()).inventory
+        assert inventory is not None
+        if all(each.selected_addresses is not None for each in inventory.entries if each.entry.workload_selector):
+            return True
+        self._target._surveyor.trigger()
+        return False
 
     def _reconcile(self, snapshot: Snapshot) -> tuple[bool, Mapping[str, Problem]]:
         """What the delivery loop does with a cluster; returns whether anything changed."""
@@ -176,7 +212,8 @@ class TruthCluster:
 
     def _put(self, objects: Iterable[Object], delete: Iterable[str] = ()) -> None:
         """Writes into etcd, and waits until the product has read it."""
-        objects, gone = list(objects), set(delete)
+        self._puts += 1
+        objects, gone = [_of_generation(each, self._puts) for each in objects], set(delete)
         revision = self._etcd.write(objects, gone)
         put = {key_in_etcd(obj) for obj in objects}
         self._held = (self._held - gone) | {key_in_etcd(obj) for obj in objects if obj["kind"] != "ConfigMap"}
@@ -302,6 +339,11 @@ def _born(objects: Iterable[Foreign], began: datetime) -> list[Object]:
 
 def _labels(obj: Object) -> Mapping[str, str]:
     return obj["metadata"].get("labels") or {}
+
+
+def _of_generation(obj: Object, number: int) -> Object:
+    """The object with a generation that it never had: istiod takes equal ones for the same content."""
+    return {**obj, "metadata": {**obj["metadata"], "generation": number}}
 
 
 def _timestamp(at: datetime) -> str:

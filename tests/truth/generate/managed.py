@@ -1,6 +1,7 @@
 """Managed resources: what a caller may set, so whatever validation rejects is drawn again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from egress_server.domain.model.resources import (
@@ -37,6 +38,7 @@ R = TypeVar("R", bound=Resource)
 _TRIES = 20
 _TTL = 36_000.0
 _P, _R = Protocol, Resolution
+_DYNAMIC = (_P.HTTP, _P.HTTP2, _P.GRPC, _P.TLS)
 _PROTOCOLS = {
     80: (_P.HTTP, _P.HTTP, _P.HTTP, _P.HTTP2, _P.TLS, _P.TCP, _P.DETECTED),
     443: (_P.HTTPS, _P.TLS, _P.TLS, _P.TCP, _P.HTTP, _P.DETECTED),
@@ -87,6 +89,10 @@ def _entry(draw: Draw) -> ServiceEntry:
     if draw.chance(0.08):
         resolution, hosts = _R.DYNAMIC_DNS, ("*.wild.example",)
     ports = _ports(draw)
+    if resolution is _R.DYNAMIC_DNS:
+        ports = tuple(replace(port, protocol=draw.one(_DYNAMIC)) for port in ports)
+    elif resolution is _R.DNS_ROUND_ROBIN or (resolution is _R.DNS and any(host.startswith("*") for host in hosts)):
+        hosts = tuple(host for host in hosts if not host.startswith("*")) or (draw.one(HOSTS),)
     addresses = tuple(draw.some(ADDRESSES, 1, 2)) if draw.chance(0.3) else ()
     endpoints: tuple[Endpoint, ...] = ()
     if resolution is _R.STATIC or (resolution is _R.DNS and draw.chance(0.2)):

@@ -1,16 +1,18 @@
 """A random world by its seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
+from egress_server.domain.model.names import namespace_of
+from egress_server.domain.model.resources import ServiceEntry
 from tests.truth.generate import foreign, managed, mixed
 from tests.truth.generate.draw import Draw
 from tests.truth.generate.entries import service_entry
 from tests.truth.generate.questions import questions
 from tests.truth.generate.routes import virtual_service
 from tests.truth.generate.themes import THEMES, Theme
-from tests.truth.world import Foreign, World
+from tests.truth.world import Foreign, Policy, World
 
 _MIXED: tuple[Callable[[Draw, str], Theme], ...] = (
     *(mixed.faults, mixed.faults, mixed.faults_and_routes, mixed.merging, mixed.managed_routes, mixed.origination),
@@ -32,7 +34,7 @@ def random_world(seed: int, network: str, count: int) -> World:
         policies += each.policies
         mesh |= each.mesh
     objects = {each.name: each for each in found}
-    world = World(seed, tuple(policies), tuple(objects.values()), mesh)
+    world = World(seed, tuple(policies), tuple(_in_order(objects.values(), policies)), mesh)
     return replace(world, questions=questions(draw, world, themes, network, count))
 
 
@@ -50,3 +52,21 @@ def _foreign(draw: Draw, network: str) -> list[Foreign]:
     for _ in range(draw.one((0, 1, 1, 2))):
         found += foreign.service(draw, network)
     return found
+
+
+def _in_order(objects: Iterable[Foreign], policies: Sequence[Policy]) -> Iterator[Foreign]:
+    """The objects, where entries of one namespace for one host are not equally old: istiod takes them in any order."""
+    hosts = {(namespace_of(each.resource.name), host): {each.at} for each in policies for host in _hosts(each)}
+    for each in objects:
+        at, meta = each.at, each.obj["metadata"]
+        if each.obj["kind"] == "ServiceEntry":
+            keys = [(meta["namespace"], host.lower()) for host in each.obj["spec"]["hosts"]]
+            while any(at in hosts.get(key, ()) for key in keys):
+                at += 1
+            for key in keys:
+                hosts.setdefault(key, set()).add(at)
+        yield Foreign(each.obj, at)
+
+
+def _hosts(policy: Policy) -> tuple[str, ...]:
+    return policy.resource.hosts if isinstance(policy.resource, ServiceEntry) else ()

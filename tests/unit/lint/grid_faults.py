@@ -121,7 +121,26 @@ TIMEOUTS = [
     ),
 ]
 
+GRPC = fault(abort=Abort(grpc_status="UNAVAILABLE"))
 OTHERS = [
+    case(
+        "an HTTP entry for a host with a gRPC abort",
+        [BANK, GRPC],
+        entry("bank", ports=ports("80:HTTP")),
+        "EGR0204 ports",
+    ),
+    case("a GRPC entry for a host with a gRPC abort", [BANK, GRPC], entry("bank", ports=ports("80:GRPC"))),
+    case(
+        "an entry that a fault's namespace no longer sees",
+        [BANK, fault(source_namespace="prod")],
+        entry("bank", export_to=(".",)),
+        "EGR0205 export_to",
+    ),
+    case(
+        "an entry next to one that the fault's namespace sees",
+        [BANK, fault(source_namespace="prod")],
+        entry("b", hosts=BANK.hosts, namespace="lab", export_to=(".",)),
+    ),
     case("a gRPC abort on HTTP", [BANK], fault(abort=Abort(grpc_status="UNAVAILABLE")), "EGR0204 abort.grpc_status"),
     case(
         "a gRPC abort on gRPC",

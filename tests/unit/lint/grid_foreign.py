@@ -89,20 +89,20 @@ HOSTS = [
         "both by name for one that is neither's",
         replace(BANK, export_to=("lab",)),
         "EGR0701 hosts[0]",
-        there=[fault(source_namespace="lab")],
+        there=[policy("ALLOW_ANY", scope=Scope("lab"))],
         entries=(foreign("bank", namespace="shop", export_to=("lab",)),),
     ),
     on_east(
         "the entry is for one namespace by name, the foreign one for all",
         replace(BANK, export_to=("lab",)),
-        there=[fault(source_namespace="lab")],
+        there=[policy("ALLOW_ANY", scope=Scope("lab"))],
         entries=(THEIRS,),
     ),
     on_east(
         "the same without all ports of the foreign one",
         replace(BANK, export_to=("lab",), ports=ports("80:HTTP")),
         "EGR0701 hosts[0]",
-        there=[fault(source_namespace="lab")],
+        there=[policy("ALLOW_ANY", scope=Scope("lab"))],
         entries=(THEIRS,),
     ),
     on_east(

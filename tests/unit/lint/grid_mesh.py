@@ -255,5 +255,14 @@ LABELS = [
 GONE = inventory(ignored_namespaces=("prod",))
 FORGOTTEN: list[Case] = [case("a cluster that is gone", [], BANK, inventories=[GONE])]
 
+NAMES = tuple(f"h{number}.example.com" for number in range(250))
+MANY: dict[str, Any] = {"hosts": NAMES, "resolution": DNS}
+RESOLVERS = [
+    on_east("many names for few workloads", entry("a", **MANY), workloads={"shop": 300, "lab": 50}),
+    on_east("many names for many workloads", entry("a", **MANY), "EGR0111 resolution", workloads={"a": 300, "b": 300}),
+    on_east("many names for one namespace", entry("a", export_to=(".",), **MANY), workloads={"a": 300, "default": 300}),
+    on_east("many names for workloads that are not known", entry("a", **MANY), "EGR0111 resolution"),
+]
+
 CASES = [*NAMESPACES, *RULES, *VISIBILITY, *DNS_CAPTURE, *RANGES, *REVISIONS, *FORGOTTEN]
-CASES += [*OWNERS, *SCOPES, *LABELS]
+CASES += [*RESOLVERS, *OWNERS, *SCOPES, *LABELS]

@@ -18,7 +18,7 @@ from egress_server.domain.model.resources import (
     WeightedDestination,
 )
 from tests.support.inventories import foreign, inventory, kubernetes, service
-from tests.support.meshes import entry, fault, ports, selector
+from tests.support.meshes import cluster, entry, fault, ports, selector
 from tests.unit.lint.cases import case
 
 EU, US = selector(region="eu"), selector(region="us")
@@ -133,6 +133,23 @@ ROUTES = [
     case("to itself", [], routed(WeightedDestination("bank.example.com"))),
     case("to itself on a port that it lacks", [], routed(WeightedDestination("bank.example.com", 8080)), NOWHERE),
     case("to a port that is registered", [target("80:HTTP", "81:HTTP")], routed(WeightedDestination(CANARY, 81))),
+    case(
+        "to a host of another namespace",
+        [target("80:HTTP", export_to=(".",))],
+        routed(WeightedDestination(CANARY)),
+        NOWHERE,
+    ),
+    case(
+        "to a host on some clusters",
+        [cluster("east"), cluster("west"), target("80:HTTP", cluster_selector=selector("east"))],
+        routed(WeightedDestination(CANARY)),
+        NOWHERE,
+    ),
+    case(
+        "to a host on all clusters",
+        [cluster("east"), target("80:HTTP", cluster_selector=selector("east"))],
+        routed(WeightedDestination(CANARY)),
+    ),
     case("to a port that is not", [target("80:HTTP")], routed(WeightedDestination(CANARY, 81)), NOWHERE),
     case(
         "without a port to one that has only another",
@@ -241,6 +258,8 @@ NAMES = [
     ),
     case("a proxy as TCP", [], entry("a", ports=ports("3128:TCP"), resolution=DNS, addresses=("203.0.113.7",))),
     case("a domain called proxy", [], entry("a", hosts=("www.proxy.example.com",))),
+    case("all of .co.uk", [], entry("a", hosts=("*.co.uk", "*.example.co.uk")), "EGR0117 hosts[0]"),
+    case("a domain below a country", [], entry("a", hosts=("*.example.de", "*.co.example.com"))),
     case("all of .com", [], entry("a", hosts=("*.example.com", "*.com")), "EGR0117 hosts[1]"),
 ]
 

@@ -1,5 +1,6 @@
 """Every rule is found, and has its own code, a page and texts; and every code of other tools is accounted for."""
 
+import importlib
 import inspect
 import re
 import sys
@@ -11,6 +12,7 @@ import egress_server.domain.lint as lint_package
 from egress_server.domain.lint.engine import ALL_RULES, CONNECTION_RULES, RULES
 from egress_server.domain.lint.rule import BaseRule, Rule
 from egress_server.domain.model.findings import Severity
+from tests.mesh.harness.run.coverage import COVERED, NOT_COVERED
 from tests.support.paths import ROOT
 
 PAGES = ROOT / "docs" / "lint"
@@ -126,3 +128,13 @@ def test_rules_or_a_reason() -> None:
 def test_rules_name_known_codes_of() -> None:
     """No rule names a code that the tools don't have."""
     assert {code for rule in ALL_RULES for code in rule.related_codes} <= other_tools().keys()
+
+
+def test_every_rule_is_shown() -> None:
+    """Only codes that have a page."""
+    for module in sorted((ROOT / "tests" / "mesh" / "rules").glob("test_*.py")):
+        importlib.import_module(f"tests.mesh.rules.{module.stem}")
+    codes = {page.stem for page in (ROOT / "docs" / "lint").glob("EGR*.md")}
+    assert codes - COVERED == NOT_COVERED.keys()
+    assert codes >= COVERED
+    assert all(len(reason) > 30 for reason in NOT_COVERED.values())

@@ -6,7 +6,7 @@ from typing import TypeVar
 T = TypeVar("T", bound=Callable[..., object])
 
 COVERED: set[str] = set()
-"""Filled as the modules of tests are imported; tests/unit/lint/test_mesh_coverage.py compares it with all rules."""
+"""Filled as the modules of tests are imported; tests/unit/lint/test_rules.py compares it with all rules."""
 
 NOT_COVERED = {
     "EGR0206": "is about what a percentage means, not about how Envoy applies it",

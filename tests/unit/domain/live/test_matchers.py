@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from egress_server.domain.live.matchers import fraction, matches_header, matches_query, matches_regex, matches_string
+from egress_server.domain.istio.regex import matches_regex
+from egress_server.domain.live.matchers import fraction, matches_header, matches_query, matches_string
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ def test_conditions_of_a_fault(fields: dict[str, Any], more: dict[str, Any], fit
         ({"abort": Abort(503, percent=50.0)}, True),
         ({"abort": None, "delay": Delay(1.0, percent=50.0)}, True),
         ({"abort": Abort(503, percent=50.0), "delay": Delay(1.0)}, False),
-        ({"match_headers": (HeaderMatch("accept", MatchKind.REGEX, "te.*"),)}, True),
+        ({"match_headers": (HeaderMatch("accept", MatchKind.REGEX, "te.*"),)}, False),
+        ({"match_headers": (HeaderMatch("accept", MatchKind.REGEX, "(?i)te.*"),)}, True),
     ],
 )
 def test_fault_that_may_spare(fields: dict[str, Any], sometimes: bool) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from egress_server.domain.istio.regex import matches_regex
 from egress_server.domain.live.config import Json
 from egress_server.domain.live.decision import Question
 from egress_server.domain.live.matchers import (
@@ -14,7 +15,6 @@ from egress_server.domain.live.matchers import (
     fraction,
     matches_header,
     matches_query,
-    matches_regex,
 )
 
 

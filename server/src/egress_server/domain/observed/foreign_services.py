@@ -40,8 +40,8 @@ def is_service(entry: ServiceEntry) -> bool:
 
 
 def foreign_services(inventory: Inventory) -> Iterator[ForeignService]:
-    """The Services, then the foreign entries. A Service of type ExternalName registers nothing: it is another name for
-    its target."""
+    """The Services, then the foreign entries, with their hosts in lower case. A Service of type ExternalName registers
+    nothing: it is another name for its target."""
     for service in inventory.services:
         if service.external_name:
             continue
@@ -49,7 +49,8 @@ def foreign_services(inventory: Inventory) -> Iterator[ForeignService]:
     for foreign in inventory.entries:
         name = foreign.entry.name
         parsed = parse_name(name)
-        entry = replace(foreign.entry, name=object_name(_ENTRY, parsed.namespace, parsed.id))
+        hosts = tuple(dict.fromkeys(host.lower() for host in foreign.entry.hosts))
+        entry = replace(foreign.entry, name=object_name(_ENTRY, parsed.namespace, parsed.id), hosts=hosts)
         yield ForeignService(inventory.cluster, entry, foreign.create_time, foreign, foreign.owner, name)
 
 

@@ -96,9 +96,11 @@ def follow(scope: SidecarScope, mode: EffectiveMode, request: Request) -> Path:
     certain = own if _is_kubernetes(scope, request) else ""
     path = Path(request, mode, address, service_address=certain, listener=listener)
     scheme = request.destination.scheme
+    if scheme == "tcp" and mode.resolves_names:
+        # The listener that all connections come to detects HTTP before it hands them over.
+        return replace(path, hangs=True)
     if listener is None:
-        hangs = scheme == "tcp" and mode.resolves_names
-        return replace(path, hangs=hangs, egress=_egress(scope, mode, request, http=scheme == "http"))
+        return replace(path, egress=_egress(scope, mode, request, http=scheme == "http"))
     timeout = scope.world.effective.foreign.mesh.protocol_detection_timeout
     if scheme == "tcp" and listener.waits_for_client and not (listener.reads_http and timeout):
         return replace(path, hangs=True)

@@ -4,17 +4,20 @@ Every sidecar resolves every DNS host that it sees, called or not, and again whe
 number of lookups is the number of names times the number of workloads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from egress_server.domain.desired.indexes import dns_names
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.lint.foreign_objects import first_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import ANY_NAMESPACE, visible_namespaces
 
 MAX_NAMES = 200
-"""Names per sidecar: with 500 workloads and a TTL of 60 s that is 100,000 lookups a minute, not counting IPv6."""
+"""Names per sidecar, if the number of workloads is not known."""
+MAX_LOOKUPS = 100_000
+"""Names times workloads of one cluster: with a TTL of 60 s that is as many lookups a minute, not counting IPv6."""
 
 
 class DnsLoad(Rule[ServiceEntry]):
@@ -33,8 +36,9 @@ class DnsLoad(Rule[ServiceEntry]):
         before = snapshot.entry(entry.name)
         if before and names <= dns_names(before) and viewers <= visible_namespaces(before):
             return
-        total = names + max(_other_names(snapshot, before, viewer) for viewer in viewers)
-        if total > MAX_NAMES:
+        totals = {viewer: names + _other_names(snapshot, before, viewer) for viewer in viewers}
+        total, lookups = max(totals.values()), _lookups(snapshot, entry, totals)
+        if max(lookups) > MAX_LOOKUPS if lookups else total > MAX_NAMES:
             yield self.finding(
                 "resolution",
                 f"with this entry, each sidecar that sees it resolves {total} names, called or not, and again whenever "
@@ -42,6 +46,20 @@ class DnsLoad(Rule[ServiceEntry]):
                 "restrict export_to to the namespaces that call the hosts, or use resolution NONE (with a wildcard, "
                 "one entry covers a whole domain) or STATIC",
             )
+
+
+def _lookups(snapshot: Snapshot, entry: ServiceEntry, totals: Mapping[str, int]) -> list[int]:
+    """Names times workloads on each of the first clusters that have reported their workloads."""
+    clusters = first_clusters(snapshot, entry.cluster_selector)
+    reports = [snapshot.inventories.get(cluster.id) for cluster in clusters]
+    found = [report.workloads for report in reports if report and report.workloads]
+    return [
+        sum(
+            total * (sum(workloads.values()) if viewer == ANY_NAMESPACE else workloads.get(viewer, 0))
+            for viewer, total in totals.items()
+        )
+        for workloads in found
+    ]
 
 
 def _other_names(snapshot: Snapshot, before: ServiceEntry | None, viewer: str) -> int:

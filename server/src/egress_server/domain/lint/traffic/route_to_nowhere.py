@@ -2,18 +2,19 @@
 
 A route leads to a cluster in Envoy that exists only if its host and port are registered. Otherwise each request that
 takes the route is answered with 503, also under ALLOW_ANY. A wildcard entry is not enough: it registers no cluster for
-a single host below it. A destination without a port means the port of the request, even if the host has only one other.
+a single host below it. The entry must be on the same clusters as the route, and visible to the same clients. A
+destination without a port means the port of the request, even if the host has only one other.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from egress_server.domain.desired.snapshot import Snapshot
-from egress_server.domain.lint.foreign_objects import EXAMINED, foreign_on_clusters
+from egress_server.domain.lint.foreign_objects import EXAMINED, first_clusters, foreign_on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
 from egress_server.domain.model.resources import ServiceEntry, WeightedDestination
-from egress_server.domain.model.selectors import selectors_overlap
+from egress_server.domain.model.selectors import ANY_NAMESPACE, includes, selectors_overlap, visible_namespaces
 
 
 class RouteToNowhere(Rule[ServiceEntry]):
@@ -31,7 +32,7 @@ class RouteToNowhere(Rule[ServiceEntry]):
             hosts = [*_registering(snapshot, entry, destination.host, without=entry)]
             if destination.host in entry.hosts:
                 hosts.append(entry)
-            if problem := _problem(entry, destination, hosts):
+            if problem := _problem(snapshot, entry, destination, hosts):
                 yield self.finding(
                     field,
                     f"{problem}, so requests on this route get 503, unless an unreported object on the cluster "
@@ -56,9 +57,9 @@ class RouteToNowhere(Rule[ServiceEntry]):
                 rest = [*_registering(snapshot, source, host, without=before)]
                 new = [*rest, after] if after and host in after.hosts else rest
                 problems = (
-                    _problem(source, destination, new)
+                    _problem(snapshot, source, destination, new)
                     for _, destination in _destinations(source)
-                    if destination.host == host and not _problem(source, destination, [*rest, before])
+                    if destination.host == host and not _problem(snapshot, source, destination, [*rest, before])
                 )
                 if problem := next(filter(None, problems), ""):
                     yield self.finding(
@@ -85,11 +86,27 @@ def _registering(snapshot: Snapshot, source: ServiceEntry, host: str, without: S
         yield service.entry
 
 
-def _problem(source: ServiceEntry, destination: WeightedDestination, hosts: Iterable[ServiceEntry]) -> str:
-    """Why requests to `source` get nowhere at the destination; empty if they do."""
-    ports = {port.number for entry in hosts for port in entry.ports}
-    if not ports:
-        return f"no entry registers {destination.host}"
+def _problem(
+    snapshot: Snapshot, source: ServiceEntry, destination: WeightedDestination, hosts: Collection[ServiceEntry]
+) -> str:
+    """Why some requests to `source` get nowhere at the destination; empty if all get somewhere."""
     asked = {destination.port} if destination.port else {p.number for p in source.ports if p.protocol.is_http}
-    missing = sorted(asked - ports)
-    return f"no entry registers port {', '.join(map(str, missing))} of {destination.host}" if missing else ""
+    if not any(entry.ports for entry in hosts):
+        return f"no entry registers {destination.host}"
+    if missing := sorted(asked - _ports(hosts)):
+        return f"no entry registers port {', '.join(map(str, missing))} of {destination.host}"
+    for viewer in sorted(visible_namespaces(source)):
+        seen = [entry for entry in hosts if viewer in visible_namespaces(entry) or entry.visible_to(viewer)]
+        if not asked <= _ports(seen):
+            clients = "all namespaces that see this route" if viewer == ANY_NAMESPACE else f"namespace {viewer}"
+            return f"{destination.host} is not exported to {clients}"
+    if not any(includes(entry.cluster_selector, source.cluster_selector) for entry in hosts):
+        for cluster in first_clusters(snapshot, source.cluster_selector):
+            there = [entry for entry in hosts if entry.cluster_selector.selects(cluster)]
+            if not asked <= _ports(there):
+                return f"no entry registers {destination.host} on cluster {cluster.id}"
+    return ""
+
+
+def _ports(entries: Iterable[ServiceEntry]) -> set[int]:
+    return {port.number for entry in entries for port in entry.ports}

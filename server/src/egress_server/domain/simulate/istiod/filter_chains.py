@@ -59,7 +59,7 @@ def _by_server_name(chains: Sequence[FilterChain], name: str) -> list[FilterChai
     if name:
         candidates = [name, *(f"*.{rest}" for rest in _parents(name))]
         for candidate in candidates:
-            if found := [chain for chain in chains if candidate in chain.server_names]:
+            if found := [chain for chain in chains if candidate in map(str.lower, chain.server_names)]:
                 return found
     return [chain for chain in chains if not _names(chain.server_names)]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from egress_server.domain.istio.regex import matches_regex
 from egress_server.domain.istio.virtual_service import (
     MESH_GATEWAY,
     ConnectionMatch,
@@ -15,7 +16,7 @@ from egress_server.domain.model.selectors import Labels
 from egress_server.domain.probe.evidence import Destination
 
 Decided = bool | None
-"""None if only the sidecar can decide it, as for regular expressions: those of Python differ from its own."""
+"""None if only the sidecar can decide it, as for regular expressions that Python's `re` may read differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def _satisfies(match: StringMatch | None, text: str, *, fold: bool = False) -> D
     if match is None or match.kind is MatchKind.PRESENT:
         return True
     if match.kind is MatchKind.REGEX:
-        return None
+        return matches_regex(match.value, text)
     value = match.value
     if fold:
         value, text = value.lower(), text.lower()

@@ -13,7 +13,7 @@ from egress_server.domain.simulate.istiod.world import World
 
 _EVERYTHING = EgressListener(("*/*",))
 _EXCLUDED = "~"
-HTTP_PROXY = "HTTP_PROXY"
+_HTTP_PROXY = "HTTP_PROXY"
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class ScopeListener:
     @property
     def matches_port(self) -> bool:
         """Whether it only imports services with its own port."""
-        return self.port != 0 and self.protocol.upper() != HTTP_PROXY
+        return self.port != 0 and self.protocol.upper() != _HTTP_PROXY
 
     def services(self, host: str) -> list[MeshService]:
         """The services of exactly this host that it imports, in istiod's order: all of one namespace."""

@@ -83,9 +83,7 @@ def services_of(effective: Effective, entry: ServiceEntry) -> Iterator[MeshServi
         yield _kubernetes_service(effective, entry, created)
         return
     known = effective.foreign.foreign_entries.get(entry.name)
-    selected: tuple[str, ...] | None = None if entry.workload_selector else ()
-    if known and known.selected_addresses is not None:
-        selected = known.selected_addresses
+    selected = _selected(effective, entry)
     addresses = tuple(_normal(entry.addresses))
     if entry.addresses and not addresses:
         return
@@ -140,16 +138,32 @@ def _export_to(effective: Effective, entry: ServiceEntry) -> frozenset[str]:
     return export_to
 
 
+def _selected(effective: Effective, entry: ServiceEntry) -> tuple[str, ...] | None:
+    """The addresses of the workloads that an entry selects, None if they are unknown."""
+    foreign = effective.foreign
+    if not entry.workload_selector:
+        return ()
+    if known := foreign.foreign_entries.get(entry.name):
+        return known.selected_addresses
+    found = (each.addresses for each in foreign.selected if (each.namespace, each.name) == _object(entry))
+    return next(found, None)
+
+
+def _object(entry: ServiceEntry) -> tuple[str, str]:
+    """The namespace and name of the entry's object."""
+    name = parse_name(entry.name).id if is_resource(entry.name) else entry.name.rpartition("/")[2]
+    return entry.namespace, name
+
+
 def _allocated(effective: Effective, entry: ServiceEntry, host: str) -> tuple[str, ...]:
     """The address that istiod has allocated to a host without any, which sidecars use if they answer DNS queries."""
     foreign = effective.foreign
     if not (foreign.mesh.dns_capture and foreign.mesh.auto_allocate):
         return ()
-    name = parse_name(entry.name).id if is_resource(entry.name) else entry.name.rpartition("/")[2]
     found = (
         each.address
         for each in foreign.allocated
-        if (each.namespace, each.name, each.host) == (entry.namespace, name, host)
+        if each.host == host and (each.namespace, each.name) == _object(entry)
     )
     return _one_family(tuple(found))[:1]
 

@@ -1,0 +1,1 @@
+"""Rules about what the istiod of a cluster reads and supports (EGR07xx)."""

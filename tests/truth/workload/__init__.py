@@ -1,0 +1,1 @@
+"""Real workloads, whose curl and Probe confirm a sample of the answers."""
