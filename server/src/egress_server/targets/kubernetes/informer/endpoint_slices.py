@@ -13,15 +13,15 @@ _NO_ADDRESSES = "FQDN"
 
 
 def ready_addresses(obj: Object) -> Sequence[str]:
-    """Its addresses that are ready, sorted. Of a Service with cluster IPs only the first: what decides is whether there
-    is one, and the others come and go with its pods."""
+    """Its addresses that are ready, sorted; of a headless Service all, as sidecars listen at each. Of a Service with
+    cluster IPs only the first: what decides is whether there is one, and the others come and go with its pods."""
     if obj.get("addressType") == _NO_ADDRESSES:
         return ()
     labels = obj["metadata"].get("labels") or {}
     ready = sorted(
         address
         for endpoint in obj.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") is not False
+        if _HEADLESS in labels or (endpoint.get("conditions") or {}).get("ready") is not False
         for address in endpoint.get("addresses") or ()
     )
     balanced = labels.get(_MANAGED_BY) == _CONTROLLER and _HEADLESS not in labels
