@@ -123,7 +123,7 @@ CASES = [
         "a foreign VirtualService on a managed entry",
         [virtual_service("theirs", HOST, {"fault": abort(httpStatus=418)}, namespace="shop")],
         [CLOSED, managed_entry(), fault(503)],
-        {HTTP: ("REGISTERED", ENTRY, 418)},
+        {HTTP: ("FAULTED", "VirtualService/shop/theirs", 418)},
         frozenset({"EGR0606"}),
     ),
     Case(

@@ -42,6 +42,9 @@ def _through_sidecar(path: Path) -> Expectation:
     if path.hangs:
         service = path.listener.waits_because_of() if path.listener else None
         return Expectation(Outcome.INCONCLUSIVE, service.entry.name if service else path.mode.decided_by)
+    if path.chain and path.chain.routes_of and path.virtual_host is None:
+        # istiod finds no routes for a listener of one service if its host is not in lower case.
+        return Expectation(Outcome.BLOCKED, path.chain.routes_of.entry.name)
     vs = path.virtual_service
     if path.virtual_host and vs:
         return _by_rules(path, vs)
@@ -70,7 +73,7 @@ def _sent(path: Path, sent_to: Sequence[SentTo], vs: VirtualService | None) -> E
         resource=_decider(path, first, vs),
         also=_others(outcomes),
         upstreams=tuple(each.upstream for each in ordered if each.state.outcome is Outcome.REGISTERED),
-        routed_by=vs.id if vs else "",
+        routed_by=vs.id if vs and not (path.chain and not path.chain.names_virtual_service) else "",
     )
 
 

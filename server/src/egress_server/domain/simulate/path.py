@@ -72,7 +72,9 @@ class Path:
     @property
     def is_registered(self) -> bool:
         """Whether a service or a VirtualService decides, rather than the outbound policy."""
-        return self.hangs or self.virtual_host is not None or (self.chain is not None and not self.chain.is_http)
+        if self.hangs or self.virtual_host:
+            return True
+        return self.chain is not None and (not self.chain.is_http or self.chain.routes_of is not None)
 
     @property
     def all_sent(self) -> tuple[SentTo, ...]:
@@ -98,7 +100,7 @@ def follow(scope: SidecarScope, mode: EffectiveMode, request: Request) -> Path:
     scheme = request.destination.scheme
     if scheme == "tcp" and mode.resolves_names:
         # The listener that all connections come to detects HTTP before it hands them over.
-        return replace(path, hangs=True)
+        return replace(path, listener=None, hangs=True)
     if listener is None:
         return replace(path, egress=_egress(scope, mode, request, http=scheme == "http"))
     timeout = scope.world.effective.foreign.mesh.protocol_detection_timeout
@@ -119,6 +121,8 @@ def _route(scope: SidecarScope, path: Path, chain: FilterChain) -> Path:
     request = path.request
     host = find_virtual_host(scope, request, chain.routes_of)
     path = replace(path, virtual_host=host)
+    if host is None and chain.routes_of:
+        return replace(path, rules=(RuleInEffect(None),))
     if host is None:
         return replace(path, egress=_egress(scope, path.mode, request, http=True))
     vs = host.virtual_service

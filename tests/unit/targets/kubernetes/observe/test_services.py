@@ -62,7 +62,7 @@ def test_a_services_protocol(port: dict[str, Any], protocol: Protocol) -> None:
 
 
 def test_what_serves_a_service() -> None:
-    """The ready addresses of all its slices."""
+    """The ready addresses of all its slices; of a headless one all of them."""
     waiting = {"addresses": ["10.0.0.3"], "conditions": {"ready": False}}
     slices = (
         endpoint_slice("10.0.0.2", "10.0.0.1"),
@@ -72,16 +72,18 @@ def test_what_serves_a_service() -> None:
         endpoint_slice(endpoints=[waiting]),
         endpoint_slice("x.example", addressType="FQDN"),
     )
-    assert only(*slices, clusterIPs=["None"]).endpoint_addresses == ("10.0.0.1", "10.0.0.2", "10.0.0.4")
+    assert only(*slices, clusterIPs=["10.96.0.1"]).endpoint_addresses == ("10.0.0.1", "10.0.0.2", "10.0.0.4")
+    headless = only(*slices, clusterIPs=["None"])
+    assert headless.endpoint_addresses == ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
     assert only(clusterIPs=["10.96.0.1"]).endpoint_addresses == ()
 
 
 def test_of_a_balanced_service_one_address_is_enough() -> None:
     """Its slices change with every pod; those of headless Services matter one by one."""
     pods = ("10.0.0.1", "10.0.0.2")
-    assert endpoint_slice(*pods, labels=CONTROLLER).content == ("10.0.0.1",)
-    assert endpoint_slice(*pods, labels=CONTROLLER | {"service.kubernetes.io/headless": ""}).content == pods
-    assert endpoint_slice(*pods).content == pods
+    assert endpoint_slice(*pods, labels=CONTROLLER).content == {True: ("10.0.0.1",)}
+    assert endpoint_slice(*pods, labels=CONTROLLER | {"service.kubernetes.io/headless": ""}).content[True] == pods
+    assert endpoint_slice(*pods).content == {True: pods, False: ()}
 
 
 def test_what_is_not_known_of_endpoints() -> None:

@@ -15,7 +15,7 @@ _ANY = "*"
 class FilterChain:
     """A filter chain that exists because of a service, None if an unknown one is assumed. It is for connections to some
     server names and address ranges, all if there are none, and sends them to its targets, as a VirtualService or else
-    the service itself says.
+    the service itself says; `names_virtual_service`: its configuration names that VirtualService.
 
     One that `is_http` is for plaintext HTTP and has routes: those of the port, or only those of `routes_of`.
     """
@@ -25,6 +25,7 @@ class FilterChain:
     cidrs: tuple[str, ...] = ()
     targets: tuple[RouteTarget, ...] = ()
     virtual_service: VirtualService | None = None
+    names_virtual_service: bool = True
     is_http: bool = False
     routes_of: MeshService | None = None
 

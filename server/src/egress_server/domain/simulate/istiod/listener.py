@@ -196,7 +196,7 @@ class _Builder:
                 return
             subnets = tuple(subnet for match in matches for subnet in match.destination_subnets)
             if subnets:
-                yield FilterChain(service, (), subnets, self._targets(rule, port), vs)
+                yield FilterChain(service, (), subnets, self._targets(rule, port), vs, names_virtual_service=False)
                 if sorted(subnets) == sorted(cidrs):
                     return
         yield FilterChain(service, (), cidrs, (self._own_target(service, port),))

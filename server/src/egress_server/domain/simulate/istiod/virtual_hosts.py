@@ -34,7 +34,7 @@ def find_virtual_host(scope: SidecarScope, request: Request, alone: MeshService 
     listener = scope.listener_for_routes(request.destination.port)
     if listener is None:
         return None
-    name = alone.host.lower() if alone else _name(request.authority)
+    name = alone.host if alone else _name(request.authority)
     finder = _Finder(scope, listener, request, name)
     found = {each.domain: each for each in reversed(list(finder.all()))}
     closest = most_specific(name, found)

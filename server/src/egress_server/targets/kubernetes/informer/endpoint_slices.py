@@ -1,6 +1,6 @@
 """EndpointSlices: which addresses serve a Service."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from egress_server.targets.kubernetes.api.client import Object
 
@@ -12,17 +12,15 @@ _NO_ADDRESSES = "FQDN"
 """An address type that Istio does not support."""
 
 
-def ready_addresses(obj: Object) -> Sequence[str]:
-    """Its addresses that are ready, sorted; of a headless Service all, as sidecars listen at each. Of a Service with
-    cluster IPs only the first: what decides is whether there is one, and the others come and go with its pods."""
+def addresses_by_readiness(obj: Object) -> Mapping[bool, tuple[str, ...]]:
+    """Its addresses that are ready, and those that are not, sorted. Of a Service with cluster IPs only the first one
+    that is ready: what decides is whether there is one, and the others come and go with its pods."""
     if obj.get("addressType") == _NO_ADDRESSES:
-        return ()
+        return {}
     labels = obj["metadata"].get("labels") or {}
-    ready = sorted(
-        address
-        for endpoint in obj.get("endpoints") or ()
-        if _HEADLESS in labels or (endpoint.get("conditions") or {}).get("ready") is not False
-        for address in endpoint.get("addresses") or ()
-    )
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for endpoint in obj.get("endpoints") or ():
+        found[(endpoint.get("conditions") or {}).get("ready") is not False] += endpoint.get("addresses") or ()
+    ready, waiting = (tuple(sorted(found[is_ready])) for is_ready in (True, False))
     balanced = labels.get(_MANAGED_BY) == _CONTROLLER and _HEADLESS not in labels
-    return ready[:1] if balanced else ready
+    return {True: ready[:1]} if balanced else {True: ready, False: waiting}

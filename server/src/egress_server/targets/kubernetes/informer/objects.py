@@ -13,7 +13,7 @@ from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKe
 from egress_server.targets.kubernetes.api.client import Object
 from egress_server.targets.kubernetes.api.kinds import ANNOTATION_PREFIX, GATEWAY_ROUTES
 from egress_server.targets.kubernetes.api.managed_fields import last_writer
-from egress_server.targets.kubernetes.informer.endpoint_slices import ready_addresses
+from egress_server.targets.kubernetes.informer.endpoint_slices import addresses_by_readiness
 
 ISTIO_API_VERSION = "networking.istio.io/v1"
 _CONTENT = ("spec", "data")
@@ -31,9 +31,9 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 @dataclass(frozen=True, slots=True)
 class CachedObject:
-    """`content` is its spec, the data of a ConfigMap, or the ready addresses in an EndpointSlice; `writer` is who last
-    changed a field, other than us. `allocated` are the hosts of a ServiceEntry with the addresses that istiod has
-    allocated to them."""
+    """`content` is its spec, the data of a ConfigMap, or the addresses in an EndpointSlice by readiness; `writer` is
+    who last changed a field, other than us. `allocated` are the hosts of a ServiceEntry with the addresses that istiod
+    has allocated to them."""
 
     key: ObjectKey
     metadata: Mapping[str, Any]
@@ -134,7 +134,7 @@ def cached_object(kind: str, obj: Object) -> CachedObject:
 
 def _content(kind: str, obj: Object) -> Any:
     if kind == "EndpointSlice":
-        return tuple(ready_addresses(obj))
+        return addresses_by_readiness(obj)
     content: Any = next((obj[part] for part in _CONTENT if part in obj), {})
     if kind in _KEPT_CONTENT:
         return {name: content[name] for name in _KEPT_CONTENT[kind] if name in content}

@@ -1,7 +1,7 @@
 """Services and the workloads behind them, for the inventory: what Istio's registry has besides ServiceEntries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,38 +38,38 @@ class OtherObjects:
 
 def known_services(objects: OtherObjects, ignored_namespaces: frozenset[str]) -> list[KnownService]:
     """The Services that istiod reads, oldest first."""
-    addresses: dict[tuple[str, str], set[str]] = defaultdict(set)
+    addresses: dict[tuple[str, str, bool], set[str]] = defaultdict(set)
     for found in objects.endpoint_slices or ():
-        addresses[found.key.namespace, found.labels.get(SERVICE_NAME, "")].update(found.content)
+        for is_ready, its in found.content.items():
+            addresses[found.key.namespace, found.labels.get(SERVICE_NAME, ""), is_ready].update(its)
     services = (found for found in objects.services if found.key.namespace not in ignored_namespaces)
     return [
-        service_of(
-            found,
-            None
-            if objects.endpoint_slices is None
-            else sorted(addresses.get((found.key.namespace, found.key.name), ())),
-        )
+        service_of(found, None if objects.endpoint_slices is None else addresses)
         for found in sorted(services, key=lambda found: found.age)
     ]
 
 
-def service_of(found: CachedObject, endpoint_addresses: Sequence[str] | None) -> KnownService:
-    """A Service, with the addresses that serve it if they are known, and not too many."""
+def service_of(found: CachedObject, addresses: Mapping[tuple[str, str, bool], Collection[str]] | None) -> KnownService:
+    """A Service, with the addresses that serve it if they are known, and not too many: `addresses` are by namespace,
+    Service and readiness. A headless one listens at those that are not ready as well."""
     spec = found.content
     external_name = spec.get("externalName", "") if spec.get("type") == _EXTERNAL_NAME else ""
-    addresses = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
+    cluster_ips = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
+    cluster_ips = [address for address in cluster_ips if address and address != _NO_ADDRESS]
     export_to = found.annotations.get(_EXPORT_TO, "")
-    known = endpoint_addresses is not None and len(endpoint_addresses) <= MAX_ENDPOINTS
+    serving: set[str] = set()
+    for is_ready in (True,) if cluster_ips else (True, False):
+        serving.update((addresses or {}).get((found.key.namespace, found.key.name, is_ready), ()))
     return KnownService(
         namespace=found.key.namespace,
         name=found.key.name,
         host=service_host(found.key.namespace, found.key.name),
         ports=tuple(_ports(spec)),
-        addresses=tuple(address for address in addresses if address and address != _NO_ADDRESS),
+        addresses=tuple(cluster_ips),
         export_to=tuple(to.strip() for to in export_to.split(",") if to.strip()),
         create_time=found.create_time,
         external_name=external_name,
-        endpoint_addresses=tuple(endpoint_addresses or ()) if known else None,
+        endpoint_addresses=tuple(sorted(serving)) if addresses is not None and len(serving) <= MAX_ENDPOINTS else None,
     )
 
 
