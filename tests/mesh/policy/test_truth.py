@@ -15,7 +15,7 @@ from tests.truth.run import Tally, ask, shrink
 from tests.truth.workload.client import Client, start_clients
 
 _MESH, _NETWORK = 7, "10.207"
-_WORLDS, _CONFIRMED_WORLDS = 24, 4
+_WORLDS, _CONFIRMED_WORLDS = 12, 4
 _QUESTIONS, _CONFIRMED_QUESTIONS = 50, 5
 
 

@@ -110,7 +110,7 @@ def service(draw: Draw, network: str) -> list[Foreign]:
     ports = [(number, draw.one(("http", "tcp", "tls", "p"))) for number in draw.some(PORTS, 1, 2)]
     found = [service_object(draw, name, namespace, network, kind, ports, external=draw.one(HOSTS))]
     if kind != "external" and draw.chance(0.75):
-        found.append(slice_object(draw, name, namespace, ports, ready=draw.chance(0.9)))
+        found.append(slice_object(draw, name, namespace, ports, ready=draw.chance(0.9), headless=kind == "headless"))
     return found
 
 
@@ -138,10 +138,20 @@ def service_object(
     return Foreign({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}, draw.at())
 
 
-def slice_object(draw: Draw, name: str, namespace: str, ports: Sequence[tuple[int, str]], *, ready: bool) -> Foreign:
+def slice_object(
+    draw: Draw,
+    name: str,
+    namespace: str,
+    ports: Sequence[tuple[int, str]],
+    *,
+    ready: bool,
+    headless: bool = False,
+) -> Foreign:
     """The EndpointSlice of a Service, with one pod."""
     endpoint = {"addresses": [pod_address(name, namespace)], "conditions": {"ready": ready, "serving": ready}}
-    meta = {"name": f"{name}-1", "namespace": namespace, "labels": {"kubernetes.io/service-name": name}}
+    meta: Object = {"name": f"{name}-1", "namespace": namespace, "labels": {"kubernetes.io/service-name": name}}
+    if headless:
+        meta["labels"]["service.kubernetes.io/headless"] = ""
     shown = [{"name": f"{prefix}-{number}", "port": number, "protocol": "TCP"} for number, prefix in ports]
     obj = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta, "addressType": "IPv4"}
     return Foreign({**obj, "ports": shown, "endpoints": [endpoint]}, draw.at())

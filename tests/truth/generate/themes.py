@@ -305,7 +305,7 @@ def headless(draw: Draw, network: str) -> Theme:
     ports = ((80, "http"), (443, "tls"), (3306, "tcp"))
     objects = [
         service_object(draw, name, namespace, network, "headless", ports),
-        slice_object(draw, name, namespace, ports, ready=draw.chance(0.8)),
+        slice_object(draw, name, namespace, ports, ready=draw.chance(0.8), headless=True),
     ]
     host = f"{name}.{namespace}.svc.cluster.local"
     places = [(host, number, protocol.upper()) for number, protocol in ports]
