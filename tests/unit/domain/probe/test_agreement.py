@@ -66,6 +66,20 @@ def test_upstream(upstream: str, agreement: Agreement, outcome: Outcome) -> None
         assert comparison.cause.evidence == f"{upstream}; its route is that of VirtualService default/t"
 
 
+def test_diverted() -> None:
+    """An unmanaged VirtualService that sends the connections of a managed entry elsewhere contradicts policy, although
+    it is predicted; a share of them that stays is right."""
+    sent = Upstream("other.example.com", 80), Upstream("bank.example.com", 80)
+    expected = Expectation(R, upstreams=sent, routed_by="shop/v", diverted_from=sent[1])
+    comparison = compare(expected, Verdict(R, "outbound|80||other.example.com", ()))
+    assert comparison.agreement is Agreement.DIFFERS
+    assert comparison.cause is not None
+    assert comparison.cause.code == "WRONG_UPSTREAM"
+    assert comparison.cause.text == "policy sends it to bank.example.com port 80, but it went to other.example.com port 80"
+    assert comparison.cause.evidence.endswith("its route is that of VirtualService shop/v")
+    assert compare(expected, Verdict(R, BANK, ())).agreement is Agreement.AGREES
+
+
 def test_upstream_that_is_not_predicted() -> None:
     """Without a prediction any service will do, and traffic to no service has no upstream to compare."""
     assert compare(Expectation(R), Verdict(R, BANK, ())).agreement is Agreement.AGREES

@@ -335,3 +335,15 @@ def test_unknown_addresses_are_never_blocked(ranges: dict[str, Any]) -> None:
     assert outcome(out) is Outcome.INCONCLUSIVE
     found = predict(seen(BANK, out), "default", HTTP)
     assert (found.outcome, found.also) == (REGISTERED, (Outcome.BYPASSED,))
+
+
+def test_diverted_from_a_managed_entry() -> None:
+    """Only an unmanaged VirtualService that leads elsewhere takes connections from a managed entry."""
+
+    def diverted(*resources: Resource, **there: Any) -> Upstream | None:
+        return predict(seen(*resources, **there), "default", HTTP).diverted_from
+
+    assert diverted(BANK, SECOND, virtual_services=(routes(HOST, http=(to_other(),)),)) == Upstream(HOST, 80)
+    assert diverted(BANK, virtual_services=(routes(HOST),)) is None
+    theirs = foreign("bank", hosts=(HOST,))
+    assert diverted(SECOND, entries=(theirs,), virtual_services=(routes(HOST, http=(to_other(),)),)) is None

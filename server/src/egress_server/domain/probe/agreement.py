@@ -87,12 +87,18 @@ def _sent_as(verdict: Verdict) -> Outcome:
 
 
 def _wrong_upstream(expected: Expectation, verdict: Verdict) -> Cause | None:
-    upstream = upstream_of(verdict.upstream)
-    if upstream is None or not expected.upstreams or upstream in expected.upstreams:
+    upstream, own = upstream_of(verdict.upstream), expected.diverted_from
+    if upstream is None:
         return None
-    wanted = " or ".join(map(_describe, expected.upstreams))
+    if own and upstream.host != own.host:
+        wanted = _describe(own)
+    elif expected.upstreams and upstream not in expected.upstreams:
+        wanted = " or ".join(map(_describe, expected.upstreams))
+    else:
+        return None
     text = f"policy sends it to {wanted}, but it went to {_describe(upstream)}"
-    by = f"; its route is that of VirtualService {verdict.routed_by[0]}" if verdict.routed_by else ""
+    route = next(iter(verdict.routed_by), expected.routed_by)
+    by = f"; its route is that of VirtualService {route}" if route else ""
     return Cause("WRONG_UPSTREAM", text, f"{verdict.upstream}{by}")
 
 

@@ -66,7 +66,8 @@ class Expectation:
 
     `upstreams` are the services that may get a REGISTERED connection, empty if that is not predicted. `routed_by` is
     the VirtualService (NAMESPACE/NAME) whose route applies, empty if none does. `fault_percent` is the share of
-    requests that a fault applies to, 0 if none does or if that is not predicted.
+    requests that a fault applies to, 0 if none does or if that is not predicted. `diverted_from` is the service of a
+    managed entry if an unmanaged VirtualService sends its connections elsewhere.
     """
 
     outcome: Outcome
@@ -76,6 +77,7 @@ class Expectation:
     upstreams: tuple[Upstream, ...] = ()
     routed_by: str = ""
     fault_percent: float = 0.0
+    diverted_from: Upstream | None = None
 
     def allows(self, outcome: Outcome) -> bool:
         """Whether an outcome agrees with it."""

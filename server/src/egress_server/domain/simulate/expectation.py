@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.istio.virtual_service import HttpRule
+from egress_server.domain.model.names import is_resource
 from egress_server.domain.model.resources import Interception
 from egress_server.domain.probe.verdicts import Expectation, Outcome, Upstream
 from egress_server.domain.simulate.faults import fault_percent
@@ -74,7 +75,17 @@ def _sent(path: Path, sent_to: Sequence[SentTo], vs: VirtualService | None) -> E
         also=_others(outcomes),
         upstreams=tuple(each.upstream for each in ordered if each.state.outcome is Outcome.REGISTERED),
         routed_by=vs.id if vs and not (path.chain and not path.chain.names_virtual_service) else "",
+        diverted_from=_diverted_from(path, ordered, vs),
     )
+
+
+def _diverted_from(path: Path, sent_to: Sequence[SentTo], vs: VirtualService | None) -> Upstream | None:
+    """The service of a managed entry from which an unmanaged VirtualService takes connections."""
+    service, port = path.service, path.request.destination.port
+    if vs is None or is_resource(vs.resource) or service is None or not is_resource(service.entry.name):
+        return None
+    host = service.host.lower()
+    return None if all(each.upstream.host == host for each in sent_to) else Upstream(host, port)
 
 
 def _outcomes(sent: SentTo) -> Iterable[Outcome]:
