@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from egress import Change, EgressClient
+from egress import Change, EgressClient, WaitChangeResponse
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.run import Child, Run
 from tests.mesh.harness.workload.workload import Workload
@@ -95,7 +95,7 @@ class Egressd:
         for rollout in waited.waiting_for:
             if rollout.error.reason == "MASS_DELETION":
                 self.client.approve_deletion(rollout.cluster)
-        return waited.reached
+        return waited.reached or waited.result == WaitChangeResponse.NO_CLUSTERS
 
     def agent(self, workload: Workload) -> None:
         """Start an agent in a workload, and wait until it is attached."""

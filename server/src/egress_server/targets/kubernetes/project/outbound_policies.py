@@ -24,6 +24,8 @@ from egress_server.targets.kubernetes.project.builder import ProjectionBuilder, 
 COPIED_FROM = "egress.mesh/copied-from"
 """Names the Sidecar whose settings a managed Sidecar copies."""
 _NOT_COPIED = frozenset({POLICY, "workloadSelector"})
+_EGRESS_PROXY = "egressProxy"
+"""Istio accepts one only where unregistered destinations are allowed."""
 
 Spec = Mapping[str, Any]
 
@@ -108,6 +110,8 @@ def _with_copied_settings(
     name, spec, source = replaced
     settings = {key: value for key, value in spec.items() if key not in _NOT_COPIED}
     policy = {**(spec.get(POLICY) or {}), **obj["spec"][POLICY]}
+    if policy["mode"] == REGISTRY_ONLY:
+        policy.pop(_EGRESS_PROXY, None)
     if not settings and policy == obj["spec"][POLICY]:
         return obj
     sidecar = managed_object(obj, **settings, **{POLICY: policy})
