@@ -43,8 +43,8 @@ Entry = Annotated[str, typer.Argument(help="ID or full name of the entry.")]
     "--endpoint 192.0.2.7",
     "egressctl entry upsert api --host api.example.com --port 80:HTTP --request-timeout 5s --retries 3",
     "egressctl entry upsert db --host db.example.com --port 5432:TCP --idle-timeout 0s --tcp-keepalive 5m",
-    "egressctl entry upsert bank --host api.bank.example --port 80:HTTP:http:443 --tls-origination 80 "
-    "--tls-secret bank-client --tls-workload app=payments",
+    "egressctl entry upsert bank --host bank.example.com --port 80:HTTP:http:443 --tls-origination 80 "
+    "--tls-secret bank --tls-workload app=pay",
     "kubectl get serviceentry aliyun -o yaml | egressctl entry upsert -f - --dry-run",
 )
 def upsert(
