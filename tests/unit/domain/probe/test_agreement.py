@@ -75,7 +75,9 @@ def test_diverted() -> None:
     assert comparison.agreement is Agreement.DIFFERS
     assert comparison.cause is not None
     assert comparison.cause.code == "WRONG_UPSTREAM"
-    assert comparison.cause.text == "policy sends it to bank.example.com port 80, but it went to other.example.com port 80"
+    assert (
+        comparison.cause.text == "policy sends it to bank.example.com port 80, but it went to other.example.com port 80"
+    )
     assert comparison.cause.evidence.endswith("its route is that of VirtualService shop/v")
     assert compare(expected, Verdict(R, BANK, ())).agreement is Agreement.AGREES
 
