@@ -147,10 +147,9 @@ def _upstreams(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
                 if not is_resource(name):
                     yield name, f"makes the sidecar originate TLS ({sent.tls.value}) to {upstream}"
         if sent.service:
-            state = (
-                "gets the connection" if sent.state.outcome is Outcome.REGISTERED else "provides the host, but not this"
-            )
-            yield sent.service.entry.name, f"{state}: {upstream}"
+            serves = sent.state.outcome is Outcome.REGISTERED
+            state = "gets the connection:" if serves else "provides the host, but does not serve"
+            yield sent.service.entry.name, f"{state} {upstream}"
 
 
 def _routes_suffix(evaluation: Evaluation, name: str) -> str:
@@ -161,6 +160,8 @@ def _routes_suffix(evaluation: Evaluation, name: str) -> str:
 
 def _not_owner_reason(evaluation: Evaluation, item: RegistryItem) -> str:
     protocol, owner = item.port.protocol, evaluation.owner
+    if owner and owner.host == item.host and owner.entry.name != item.entry.name:
+        return f"{owner.entry.name} also declares port {item.port.number} of {item.host}, and only one of them applies"
     if owner and owner.entry.name != item.entry.name:
         return f"{owner.entry.name} takes precedence: {owner.host} is a closer match than {item.host}"
     if protocol.is_http or protocol.is_tls:
