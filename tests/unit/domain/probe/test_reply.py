@@ -56,6 +56,13 @@ CASES = [
         *(Outcome.REGISTERED, "DOUBLE_TLS", TLS_ENTRY),
     ),
     Case(
+        "TLS in TLS, and a destination that waits",
+        HTTPS,
+        replace(SEEN, tls_error="timed out in the TLS handshake", tls_clusters=(TlsCluster(TLS_ENTRY, "default/all"),)),
+        (one(TLS_ENTRY),),
+        *(Outcome.REGISTERED, "DOUBLE_TLS", TLS_ENTRY),
+    ),
+    Case(
         *("TLS too slow", HTTPS, replace(SEEN, tls_error="timed out in the TLS handshake"), (one(TLS_ENTRY),)),
         *(Outcome.REGISTERED, "REGISTERED_UPSTREAM", TLS_ENTRY),
     ),

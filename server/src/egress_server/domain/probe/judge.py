@@ -111,13 +111,14 @@ def _sent(moved: Sequence[UpstreamDelta], destination: Destination, evidence: Ev
             verdict = _verdict(Outcome.PASSTHROUGH, cluster, "UNREGISTERED_PASSED", text, observed)
         reply, causes = reply_of(destination, evidence, next(u for u in moved if u.rq_total))
         return replace(verdict, causes=(*causes, *verdict.causes), reply=reply)
+    tls = tls_origin(evidence, cluster)
     if alone and failed:
-        text = "the sidecar allowed it but could not connect to the destination"
-        if tls := tls_origin(evidence, cluster):
-            text += f", or the TLS handshake that {describe_tls(tls)} starts failed"
+        handshake = f", or the TLS handshake that {describe_tls(tls)} starts failed" if tls else ""
+        text = f"the sidecar allowed it but could not connect to the destination{handshake}"
         return _verdict(Outcome.UNREACHABLE, cluster, "UPSTREAM_CONNECT_FAILED", text, observed)
     if alone and evidence.timed_out:
-        text = "the sidecar allowed it but was still connecting to the destination when the probe timed out"
+        handshake = f", or in the TLS handshake that {describe_tls(tls)} starts," if tls else ""
+        text = f"the sidecar allowed it but was still connecting to the destination{handshake} when the probe timed out"
         return _verdict(Outcome.UNREACHABLE, cluster, "UPSTREAM_CONNECT_PENDING", text, observed)
     return _inconclusive("COUNTERS_DISTURBED", "other traffic changed the same counters", observed)
 

@@ -21,7 +21,7 @@ def reply_of(destination: Destination, evidence: Evidence, upstream: UpstreamDel
     if destination.scheme == "tcp":
         return Reply.ANSWERED, ()
     if destination.speaks_tls and evidence.timings.tls is None:
-        if evidence.timed_out:
+        if evidence.timed_out and not tls_origin(evidence, upstream.cluster):
             return Reply.MISSING, ()
         return Reply.FAILED, (_handshake_failure(evidence, upstream),)
     if destination.only_connects:
