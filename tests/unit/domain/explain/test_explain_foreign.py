@@ -250,8 +250,10 @@ def test_hosts_of_one_virtual_service_share_their_ports() -> None:
 
 def test_sidecar_hides_a_virtual_service() -> None:
     """VirtualServices are subject to the egress hosts as entries are."""
-    wanted = seen(BANK, fault(), virtual_services=(routes(HOST),), sidecars=(sidecar("default/*"),))
-    assert predict(wanted, "default", HTTP).outcome is Outcome.FAULTED
+    elsewhere = routes(HOST, http=(HttpRule(route=(RouteTarget("bank2.example.com"),)),))
+    assert predict(seen(BANK, virtual_services=(elsewhere,)), "default", HTTP).outcome is Outcome.BLOCKED
+    wanted = seen(BANK, virtual_services=(elsewhere,), sidecars=(sidecar("default/*"),))
+    assert predict(wanted, "default", HTTP).outcome is Outcome.REGISTERED
 
 
 def test_injector_values() -> None:

@@ -1,6 +1,7 @@
 """What istiod configures next to foreign objects, one table per kind of object; each value was compared with istiod."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,7 +19,17 @@ from egress_server.domain.istio.virtual_service import (
     RequestMatch,
     RouteTarget,
 )
-from egress_server.domain.model.resources import Endpoint, MatchKind, Resolution, Resource, StringMatch
+from egress_server.domain.model.resources import (
+    Endpoint,
+    MatchKind,
+    Resolution,
+    Resource,
+    Route,
+    StringMatch,
+    TrafficSettings,
+    WeightedDestination,
+)
+from egress_server.domain.model.selectors import Scope
 from egress_server.domain.observed.inventory import AllocatedAddress, ForeignEntry
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Outcome, Upstream
@@ -193,6 +204,28 @@ def test_egress_proxy() -> None:
 
 
 @pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ((policy("ALLOW_ANY", "web", scope=Scope("default", {"app": "web"})),), REGISTERED),
+        ((policy("ALLOW_ANY", "all-of-it", scope=Scope("default")),), REGISTERED),
+        ((policy("REGISTRY_ONLY", "all-of-it", scope=Scope("default")),), BLOCKED),
+        (
+            (
+                policy("REGISTRY_ONLY", "all-of-it", scope=Scope("default")),
+                policy("ALLOW_ANY", "web", scope=Scope("default", {"app": "web"})),
+            ),
+            PASSTHROUGH,
+        ),
+    ],
+)
+def test_a_managed_sidecar_copies_the_egress_proxy(policies: tuple[Resource, ...], expected: Outcome) -> None:
+    """Unless it sets REGISTRY_ONLY, with which Istio refuses it."""
+    root = sidecar(namespace="istio-system", mode="ALLOW_ANY", egress_proxy=EgressProxy(HOST, 443))
+    to = Destination("https", "x.example.net", 443)
+    assert predict(seen(BANK, *policies, sidecars=(root,)), "default", to, {"app": "web"}).outcome is expected
+
+
+@pytest.mark.parametrize(
     ("mesh", "export_to", "expected"),
     [
         (MeshSettings(), (), REGISTERED),
@@ -298,6 +331,24 @@ def test_services() -> None:
     to = Destination("http", alias.host, 80)
     assert outcome(to=to, services=(alias,)) is BLOCKED
     assert predict(seen(BANK, services=(alias,)), "default", to).upstreams == (Upstream(HOST, 80),)
+
+
+def test_an_entry_for_the_host_of_an_external_name_service() -> None:
+    """The Service takes the host from it, and has no cluster."""
+    alias = service("alias", addresses=(), external_name="gone.example.com")
+    to = Destination("http", alias.host, 80)
+    named = entry("alias", namespace="prod", hosts=(alias.host,))
+    assert outcome(named, to=to) is REGISTERED
+    assert outcome(named, to=to, services=(alias,)) is BLOCKED
+
+
+@pytest.mark.parametrize(("born", "expected"), [(BEFORE, HOST), (AFTER, OTHER)])
+def test_a_managed_virtual_service_beside_an_older_foreign_one(born: datetime, expected: str) -> None:
+    """It is not applied, even if the foreign one has only rules for TLS."""
+    tls = (ConnectionRule((ConnectionMatch(port=443, sni_hosts=(HOST,)),), (RouteTarget(OTHER),)),)
+    routed = entry("bank", traffic=TrafficSettings(routes=(Route((WeightedDestination(OTHER),)),)))
+    there = seen(routed, SECOND, virtual_services=(routes(HOST, born=born, tls=tls),))
+    assert predict(there, "default", HTTP).upstreams == (Upstream(expected, 80),)
 
 
 def test_allocated_addresses() -> None:

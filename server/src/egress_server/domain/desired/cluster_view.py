@@ -15,7 +15,7 @@ from egress_server.domain.observed.foreign_config import (
     unevaluated_name,
     virtual_service_name,
 )
-from egress_server.domain.observed.foreign_services import foreign_services, virtual_services
+from egress_server.domain.observed.foreign_services import aliases, foreign_services, virtual_services
 from egress_server.domain.observed.inventory import ForeignEntry, Inventory
 
 
@@ -110,6 +110,7 @@ def with_inventory(effective: Effective, inventory: Inventory | None) -> Effecti
         for service in foreign_services(inventory)
         if service.resource not in managed and service.entry.name not in adopted
     ]
+    other_names = list(aliases(inventory))
     managers = {service.entry.name: service.manager for service in services if service.resource}
     managers |= {sidecar_name(sidecar): sidecar.owner for sidecar in inventory.sidecars}
     managers |= {virtual_service_name(vs): vs.owner for vs in inventory.virtual_services}
@@ -128,7 +129,8 @@ def with_inventory(effective: Effective, inventory: Inventory | None) -> Effecti
             known=True,
             complete=not (inventory.left_out.keys() & {"services", "entries"}),
             entries=tuple(service.entry for service in services),
-            create_times={service.entry.name: service.create_time for service in services},
+            aliases=tuple(alias.entry for alias in other_names),
+            create_times={each.entry.name: each.create_time for each in (*services, *other_names)},
             managers=managers,
             services={(service.namespace, service.name): service.host for service in inventory.services},
             known_services={service.host: service for service in inventory.services},

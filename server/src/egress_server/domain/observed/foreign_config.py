@@ -40,6 +40,8 @@ class ForeignConfig:
     known: bool = False
     complete: bool = False
     entries: tuple[ServiceEntry, ...] = ()
+    aliases: tuple[ServiceEntry, ...] = ()
+    """The Services of type ExternalName, which are not among `entries`."""
     create_times: Mapping[str, datetime] = field(default_factory=dict)
     managers: Mapping[str, str] = field(default_factory=dict)
     services: Mapping[tuple[str, str], str] = field(default_factory=dict)

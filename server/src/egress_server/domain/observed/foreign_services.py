@@ -45,7 +45,7 @@ def foreign_services(inventory: Inventory) -> Iterator[ForeignService]:
     for service in inventory.services:
         if service.external_name:
             continue
-        yield ForeignService(inventory.cluster, _service(service), service.create_time or _OLDEST, service)
+        yield _foreign_service(inventory, service)
     for foreign in inventory.entries:
         name = foreign.entry.name
         parsed = parse_name(name)
@@ -54,11 +54,20 @@ def foreign_services(inventory: Inventory) -> Iterator[ForeignService]:
         yield ForeignService(inventory.cluster, entry, foreign.create_time, foreign, foreign.owner, name)
 
 
+def aliases(inventory: Inventory) -> Iterator[ForeignService]:
+    """The Services of type ExternalName. They register nothing, but take the host from entries that register it."""
+    return (_foreign_service(inventory, service) for service in inventory.services if service.external_name)
+
+
 def virtual_services(inventory: Inventory) -> Iterator[ForeignVirtualService]:
     """The foreign VirtualServices that apply to sidecars, oldest first."""
     for vs in sorted(inventory.virtual_services, key=lambda vs: (vs.create_time, vs.name, vs.namespace)):
         if vs.mesh:
             yield replace(vs, hosts=tuple(full_name(host, vs.namespace) for host in vs.hosts))
+
+
+def _foreign_service(inventory: Inventory, service: KnownService) -> ForeignService:
+    return ForeignService(inventory.cluster, _service(service), service.create_time or _OLDEST, service)
 
 
 def _service(service: KnownService) -> ServiceEntry:

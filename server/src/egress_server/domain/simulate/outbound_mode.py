@@ -59,25 +59,36 @@ def effective_mode(effective: Effective, namespace: str, labels: Labels | None =
     by_sidecar = mesh if _backend(effective) is not MeshPolicyBackend.MESH_CONFIG else None
     root = _without_selector(effective, effective.foreign.root_namespace, by_sidecar)
     local = _without_selector(effective, namespace, own)
-    if found := _by_selector(effective, namespace, labels or {}, local or root):
+    displaced = local or root
+    proxy = displaced.egress_proxy if displaced else None
+    # A managed Sidecar with REGISTRY_ONLY does not copy it, and those that copy that one don't have it either.
+    copied = proxy if local or own is None or own.mode is not OutboundMode.REGISTRY_ONLY else None
+    if found := _by_selector(effective, namespace, labels or {}, displaced, copied):
         return found
     if own:
-        proxy = local.egress_proxy if local else None
-        return EffectiveMode(own.mode.value, own, sidecar=local or root, egress_proxy=proxy)
+        return EffectiveMode(own.mode.value, own, sidecar=displaced, egress_proxy=proxy)
     if local:
         return _of_sidecar(effective, local)
     if by_sidecar:
-        proxy = root.egress_proxy if root else None
         return EffectiveMode(by_sidecar.mode.value, by_sidecar, sidecar=root, egress_proxy=proxy)
     return _of_sidecar(effective, root)
 
 
 def _by_selector(
-    effective: Effective, namespace: str, labels: Labels, displaced: ForeignSidecar | None
+    effective: Effective,
+    namespace: str,
+    labels: Labels,
+    displaced: ForeignSidecar | None,
+    proxy: EgressProxy | None,
 ) -> EffectiveMode | None:
-    """The mode of the oldest Sidecar that selects the workload."""
+    """The mode of the oldest Sidecar that selects the workload. A managed one copies the settings of the `displaced`
+    one and its egress `proxy`."""
     found = [
-        (effective.create_times[policy.name], policy.name, EffectiveMode(policy.mode.value, policy, sidecar=displaced))
+        (
+            effective.create_times[policy.name],
+            policy.name,
+            EffectiveMode(policy.mode.value, policy, sidecar=displaced, egress_proxy=proxy),
+        )
         for policy in effective.outbound.values()
         if policy.scope.namespace == namespace
         and policy.scope.match_labels

@@ -77,7 +77,7 @@ def items_of_host(scope: SidecarScope, host: str) -> Iterator[RegistryItem]:
     declared: dict[int, ServiceEntry] = {}
     for spelled in sorted(scope.world.spellings(host)):
         by_entry: dict[str, MeshService] = {}
-        for service in scope.world.services(spelled):
+        for service in (each for each in scope.world.services(spelled) if not each.target):
             by_entry.setdefault(service.entry.name, service)
         for service in by_entry.values():
             for port in service.ports:

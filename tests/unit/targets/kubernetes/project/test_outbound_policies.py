@@ -154,6 +154,18 @@ def test_other_fields_of_the_policy_are_copied() -> None:
     assert one(projected(cluster(), observed, SHOP), "Sidecar")["spec"] == mode("REGISTRY_ONLY")
 
 
+def test_registry_only_is_not_merged_beside_an_egress_proxy() -> None:
+    """Istio refuses the two together, so the policy can't be applied until it is removed."""
+    proxy = {"outboundTrafficPolicy": {"mode": "ALLOW_ANY", "egressProxy": {"host": "proxy.example"}}}
+    observed = observe(sidecar("theirs", proxy, namespace="shop"))
+    projection = projected(cluster("Sidecar/shop/theirs"), observed, SHOP)
+    assert [problem.reason for problem in projection.obstacles.values()] == ["FOREIGN_OWNER"]
+    assert "Sidecar/shop/theirs has an egressProxy" in projection.obstacles[SHOP.name].message
+    assert not any(key_of(obj).name == "theirs" for obj in projection.objects)
+    allowed = projected(cluster("Sidecar/shop/theirs"), observed, policy("ALLOW_ANY", "shop", scope=Scope("shop")))
+    assert not allowed.obstacles
+
+
 def test_workloads_copy_their_namespace_before_the_root() -> None:
     """Whether the namespace's Sidecar is foreign with our mode in it, or without."""
     near = {"egress": [{"hosts": ["./*"]}]}

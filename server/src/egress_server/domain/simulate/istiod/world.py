@@ -17,7 +17,7 @@ from egress_server.domain.render.host_traffic import needs_routes
 from egress_server.domain.render.virtual_service import render_virtual_services
 from egress_server.domain.simulate.istiod.destination_rules import DestinationRules
 from egress_server.domain.simulate.istiod.hosts import is_wildcard
-from egress_server.domain.simulate.istiod.services import MeshService, services_of
+from egress_server.domain.simulate.istiod.services import ANY, MeshService, services_of
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService, foreign_virtual_services, managed
 
 _RECENT = 4
@@ -33,7 +33,7 @@ class World:
         self.effective = effective
         self._entries: dict[str, list[ServiceEntry]] = defaultdict(list)
         self._by_port: dict[int, list[ServiceEntry]] = defaultdict(list)
-        for entry in effective.all_entries:
+        for entry in (*effective.all_entries, *effective.foreign.aliases):
             for host in entry.hosts:
                 self._entries[host].append(entry)
             for number in {port.number for port in self.ports(entry)}:
@@ -140,13 +140,25 @@ class World:
             entries = tuple(entry for entry in self._entries.get(host, ()) if is_resource(entry.name))
             faults = tuple(active for active in self.effective.faults if active.fault.host == host)
             rendered = render_virtual_services(replace(self.effective, entries=entries, faults=faults))
-            self._rendered[host] = [
+            found = [
                 managed(self.effective, obj)
                 for obj in rendered
                 if obj["spec"]["hosts"] == [host]
                 and obj["metadata"]["namespace"] not in self.effective.foreign.ignored_namespaces
             ]
+            self._rendered[host] = [vs for vs in found if not self._is_refused(vs, host)]
         return self._rendered[host]
+
+    def _is_refused(self, vs: VirtualService, host: str) -> bool:
+        """Whether a managed VirtualService is not applied: for some client Istio prefers a foreign one for its host,
+        even if that has no rule for the connection (targets/kubernetes/project/virtual_services.py)."""
+        clients = vs.export_to - {ANY} or {vs.namespace}
+        return any(
+            other.visible_to(client) and (other.order < vs.order or other.rank(client) < vs.rank(client))
+            for other in self._foreign
+            if host in other.spec.hosts
+            for client in clients
+        )
 
     def virtual_services(self, hosts: Iterable[str], wildcards: Iterable[str] = ()) -> list[VirtualService]:
         """All foreign VirtualServices, and the managed ones of these `hosts` and of the wildcards that include one of

@@ -89,6 +89,11 @@ def _merge(builder: ProjectionBuilder, obj: IstioObject, foreign: CachedObject) 
     if foreign_mode not in ("", mode) and not forced:
         builder.reject_foreign(obj, foreign, f"sets {foreign_mode}")
         return
+    if mode == REGISTRY_ONLY and _EGRESS_PROXY in (foreign.content.get(POLICY) or {}):
+        name = object_name(foreign.key)
+        problem = f"{name} has an {_EGRESS_PROXY}, which Istio refuses together with {REGISTRY_ONLY}: remove it"
+        builder.reject(obj, FOREIGN_OWNER, problem)
+        return
     builder.add(fields_object(foreign.key, resource_of(obj), {POLICY: {"mode": mode}}, forced=forced))
 
 
