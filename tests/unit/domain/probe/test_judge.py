@@ -321,7 +321,7 @@ def test_cause_quotes_the_answer() -> None:
 
 
 _clusters = st.sampled_from(
-    [ENTRY, TLS_ENTRY, PASSTHROUGH, "BlackHoleCluster", "outbound|80||*", "outbound|443||x.example", "a|b", ""]
+    [ENTRY, TLS_ENTRY, PASSTHROUGH, "BlackHoleCluster", "outbound|80||*", "outbound|443||x.example", "a|b"]
 )
 _texts = st.sampled_from(["", "connection closed in the TLS handshake", "timed out", "x"])
 _counts = st.integers(min_value=-1, max_value=3)
