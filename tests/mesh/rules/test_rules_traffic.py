@@ -72,6 +72,7 @@ def test_errors_inside_tls_are_not_counted(mesh: Mesh, curl: Workload) -> None:
     mesh.world.behave(HOST, status=500)
     curl.until(lambda: curl.curl(HTTP), lambda answer: answer.status == 503 and not answer.routed, "the ejection")
     apply(mesh, entry("b", OTHER, "443:TLS", at=OTHER_AT), destination_rule("b", OTHER, {"outlierDetection": outliers}))
+    curl.until(lambda: curl.https(OTHER), lambda a: a.headers.get("x-served-by") == f"{OTHER_AT}:443", "the entry")
     mesh.world.behave(OTHER, status=500)
     assert [curl.https(OTHER).status for _ in range(8)] == [500] * 8
 
