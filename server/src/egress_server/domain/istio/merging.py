@@ -1,7 +1,7 @@
 """Which entries of one host istiod merges into one service, as `canMergeServices` in Istio's sidecar.go decides.
 
-Of entries that it does not merge, sidecars have the clusters of the oldest only: the ports that a younger one declares
-besides have listeners and routes, but those lead nowhere.
+Of entries that it does not merge, sidecars have the clusters of the oldest only: the ports that only a younger one
+declares have listeners and routes, but those lead nowhere.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from egress_server.domain.istio.merging import merge_key
-from egress_server.domain.model.objects import MANAGED_BY
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import ANY_NAMESPACE, Labels, visible_namespaces
 from egress_server.domain.observed.foreign_services import ForeignService, is_service
@@ -21,7 +20,7 @@ from egress_server.domain.observed.inventory import ForeignEntry
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """An entry, a foreign one or a Service, as an object on a cluster with these labels."""
+    """An entry, a foreign one or a Service. `labels` are those of a foreign object."""
 
     entry: ServiceEntry
     create_time: datetime
@@ -34,8 +33,8 @@ class Registration:
 
 
 def managed(entry: ServiceEntry, create_time: datetime) -> Registration:
-    """The registration by a managed entry, whose object has our label besides its own."""
-    return Registration(entry, create_time, {**entry.labels, **MANAGED_BY})
+    """The registration by a managed entry."""
+    return Registration(entry, create_time)
 
 
 def unmanaged(service: ForeignService) -> Registration:
