@@ -122,8 +122,8 @@ def _declared(port: Object) -> Object:
     return port if port.get("protocol") else {**port, "protocol": "TCP"}
 
 
-def _without_udp(port: Object) -> Object | None:
-    return None if port.get("protocol") == "UDP" else port
+def _as_tcp(port: Object) -> Object:
+    return {**port, "protocol": "TCP"} if port.get("protocol") == "UDP" else port
 
 
 def _with_endpoints(obj: Object) -> Object:
@@ -148,8 +148,8 @@ def _endpoints(spec: Object) -> list[Object]:
     return found
 
 
-def _wide(obj: Object) -> Object:
-    return _addresses(obj, lambda each: each.removesuffix("/32"))
+def _without_one_address_ranges(obj: Object) -> Object:
+    return _addresses(obj, lambda each: "" if each.endswith("/32") else each)
 
 
 def _without_ranges(obj: Object) -> Object:
@@ -159,6 +159,19 @@ def _without_ranges(obj: Object) -> Object:
 def _addresses(obj: Object, change: Callable[[str], str]) -> Object:
     found = [change(each) for each in obj["spec"].get("addresses", ())]
     return _spec(obj, addresses=[each for each in found if each] or None)
+
+
+def _own_addresses(world: World) -> World:
+    """Each address belongs to the first entry that has it."""
+    taken: set[str] = set()
+    objects = []
+    for each in world.objects:
+        obj = each.obj
+        if obj["kind"] == "ServiceEntry" and (addresses := obj["spec"].get("addresses")):
+            obj = _spec(obj, addresses=[address for address in addresses if address not in taken] or None)
+            taken.update(addresses)
+        objects.append(Foreign(obj, each.at))
+    return replace(world, objects=tuple(objects))
 
 
 def _services(name: str, has: Callable[[Object], bool]) -> Feature:
@@ -194,12 +207,13 @@ FEATURES: tuple[Feature, ...] = (
     _objects("Sidecar exclusions", "Sidecar", _without_exclusions),
     _objects("Sidecar egressProxy", "Sidecar", _without_proxy),
     _objects("ports without protocol", "ServiceEntry", _ports(_declared)),
-    _objects("UDP ports", "ServiceEntry", _ports(_without_udp)),
+    _objects("UDP ports", "ServiceEntry", _ports(_as_tcp)),
     _objects("entries without endpoints", "ServiceEntry", _with_endpoints),
     _objects("upper-case hosts", "ServiceEntry", _lower),
     _objects("one address family", "ServiceEntry", _one_family),
-    _objects("one-address ranges", "ServiceEntry", _wide),
+    _objects("one-address ranges", "ServiceEntry", _without_one_address_ranges),
     _objects("address ranges", "ServiceEntry", _without_ranges),
+    Feature("two hosts on one address", _own_addresses),
     _services("ExternalName Services", lambda spec: spec["type"] == "ExternalName"),
     _services("headless Services", lambda spec: spec.get("clusterIP") == "None"),
     _services("Services with an address", lambda spec: spec.get("clusterIP") not in (None, "None")),

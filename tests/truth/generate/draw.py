@@ -31,6 +31,7 @@ class Draw:
     def __init__(self, source: Random) -> None:
         self._source = source
         self._numbers = 0
+        self._fresh: list[str] = []
 
     def chance(self, probability: float) -> bool:
         """Whether something happens that has this probability."""
@@ -69,6 +70,12 @@ class Draw:
         if self.chance(service):
             return f"{self.one(SERVICES)}.{self.one(NAMESPACES)}.svc.cluster.local"
         return self.one(HOSTS)
+
+    def next_host(self) -> str:
+        """A host that is not drawn again this way before all others are."""
+        if not self._fresh:
+            self._fresh = self._source.sample(list(NATURAL), len(NATURAL))
+        return self._fresh.pop()
 
     def export_to(self, *, hidden: bool = True) -> list[str]:
         """The exportTo of a foreign object; mostly empty, which is the default."""

@@ -12,6 +12,7 @@ from tests.truth.generate.themes import Theme
 from tests.truth.world import Place, Question, World
 
 _USUAL = {80: "HTTP", 443: "TLS", 8080: "HTTP", 3306: "TCP", 8443: "TLS", 27017: "TCP"}
+_NATIVE = {"HTTP": "http", "TLS": "https", "TCP": "tcp"}
 _SCHEMES = {
     "HTTP": ("http", "http", "http", "http", "http", "https", "tls", "tcp"),
     "TLS": ("https", "https", "https", "https", "tls", "tls", "http", "tcp"),
@@ -30,8 +31,12 @@ def questions(draw: Draw, world: World, themes: Sequence[Theme], network: str, c
     addresses = {host: address for each in themes for host, address in each.addresses.items()}
     found = []
     for _ in range(count):
-        place = draw.one(intended) if draw.chance(0.55) else _place(draw, places)
-        found.append(_question(draw, place, addresses, draw.one(workloads), network))
+        if draw.chance(0.75):
+            place = draw.one(intended)
+            scheme = _NATIVE.get(place[2], "") if draw.chance(0.6) else ""
+        else:
+            place, scheme = _place(draw, places), ""
+        found.append(_question(draw, place, scheme, addresses, draw.one(workloads), network))
     return tuple(found)
 
 
@@ -50,10 +55,16 @@ def _place(draw: Draw, places: list[Place]) -> Place:
 
 
 def _question(
-    draw: Draw, place: Place, addresses: Mapping[str, str], workload: tuple[str, dict[str, str]], network: str
+    draw: Draw,
+    place: Place,
+    scheme: str,
+    addresses: Mapping[str, str],
+    workload: tuple[str, dict[str, str]],
+    network: str,
 ) -> Question:
+    """With a scheme that fits the place more or less, unless one is given."""
     host, port, protocol = place
-    scheme = draw.one(_SCHEMES[protocol])
+    scheme = scheme or draw.one(_SCHEMES[protocol])
     if host.startswith("*"):
         host = f"{draw.one(('sub', 'deep.sub'))}{host[1:]}"
     address = addresses.get(host, "") if draw.chance(0.8) else ""

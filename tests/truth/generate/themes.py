@@ -26,7 +26,8 @@ class Theme:
 
 
 def _plain(draw: Draw) -> str:
-    return draw.one(HOSTS)
+    """A host that the themes of this world have not used yet, as long as there is one."""
+    return draw.next_host()
 
 
 def foreign_entry(draw: Draw, host: str, *ports: tuple[int, str], namespace: str = "", **spec: Any) -> Foreign:
@@ -46,12 +47,21 @@ def _different(*hosts: str) -> list[str]:
     return [host for host in dict.fromkeys(hosts) if host in HOSTS]
 
 
+def _elsewhere(draw: Draw) -> str:
+    return "nowhere.example" if draw.chance(0.15) else _plain(draw)
+
+
 def _pick(draw: Draw, *choices: Object) -> Object:
     return draw.one(choices)
 
 
 def _to(host: str, **more: Any) -> list[Object]:
     return [{"destination": {"host": host, **more}}]
+
+
+def _first(draw: Draw, rule: Object, otherwise: Object) -> list[Object]:
+    """A rule for some requests or for all."""
+    return [rule] if draw.chance(0.6) else [{"match": [{"uri": {"prefix": "/a"}}], **rule}, otherwise]
 
 
 def destination_rule_tls(draw: Draw, _: str) -> Theme:
@@ -61,10 +71,10 @@ def destination_rule_tls(draw: Draw, _: str) -> Theme:
     policy: Object = {"tls": {"mode": "SIMPLE"}}
     if draw.chance(0.3):
         policy = {"portLevelSettings": [{"port": {"number": 443}, **policy}]}
-    rule = draw.foreign("DestinationRule", draw.namespace(root=0.3), {"host": rule_host, "trafficPolicy": policy})
-    return Theme(
-        [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS")), rule], [(host, 80, "HTTP"), (host, 443, "TLS")]
-    )
+    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))
+    namespace = entry.obj["metadata"]["namespace"] if draw.chance(0.6) else draw.namespace(root=0.3)
+    rule = draw.foreign("DestinationRule", namespace, {"host": rule_host, "trafficPolicy": policy})
+    return Theme([entry, rule], [(host, 80, "HTTP"), (host, 443, "TLS")])
 
 
 def subsets(draw: Draw, _: str) -> Theme:
@@ -102,10 +112,16 @@ def matches(draw: Draw, _: str) -> Theme:
 
 
 def answers(draw: Draw, _: str) -> Theme:
-    """A VirtualService that answers requests itself."""
+    """A VirtualService that answers requests itself: redirects, direct responses and faults."""
     host = _plain(draw)
-    how = _pick(draw, {"redirect": {"authority": API}}, {"directResponse": {"status": 418}})
-    rules: list[Object] = [{"match": [{"uri": {"prefix": "/a"}}], **how}, {"route": _to(host)}]
+    abort = {"abort": {"httpStatus": 418, "percentage": {"value": draw.one((100, 100, 50))}}}
+    how = _pick(
+        draw,
+        {"redirect": {"authority": API}},
+        {"directResponse": {"status": 418}},
+        {"route": _to(host), "fault": abort},
+    )
+    rules = _first(draw, how, {"route": _to(host)})
     return Theme(
         [foreign_entry(draw, host, (80, "HTTP")), foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP")]
     )
@@ -116,14 +132,14 @@ def delegates(draw: Draw, _: str) -> Theme:
     host, other, namespace = _plain(draw), _plain(draw), draw.one(NAMESPACES)
     inner = draw.foreign("VirtualService", namespace, {"http": [{"route": _to(other)}]})
     to = {"name": inner.obj["metadata"]["name"], "namespace": namespace}
-    rules: list[Object] = [{"match": [{"uri": {"prefix": "/a"}}], "delegate": to}, {"route": _to(host)}]
+    rules = _first(draw, {"delegate": to}, {"route": _to(host)})
     entries = [foreign_entry(draw, each, (80, "HTTP")) for each in _different(host, other)]
     return Theme([*entries, inner, foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP")])
 
 
 def tls_routes(draw: Draw, _: str) -> Theme:
     """A VirtualService that routes by server name."""
-    host, other = _plain(draw), draw.one((*HOSTS, "nowhere.example"))
+    host, other = _plain(draw), _elsewhere(draw)
     match = present(sniHosts=[host], port=draw.one((443, "")))
     rules = [{"match": [match], "route": _to(other)}]
     entries = [foreign_entry(draw, each, (443, "TLS")) for each in _different(host, other)]
@@ -132,7 +148,7 @@ def tls_routes(draw: Draw, _: str) -> Theme:
 
 def tcp_routes(draw: Draw, _: str) -> Theme:
     """A VirtualService that routes connections."""
-    host, other = _plain(draw), draw.one((*HOSTS, "nowhere.example"))
+    host, other = _plain(draw), _elsewhere(draw)
     match = _pick(draw, {}, {"match": [{"port": 3306}]}, {"match": [{"destinationSubnets": ["203.0.113.0/24"]}]})
     entries = [foreign_entry(draw, each, (3306, "TCP")) for each in _different(host, other)]
     if draw.chance(0.4):
@@ -161,8 +177,12 @@ def default_route_export(draw: Draw, _: str) -> Theme:
 
 def default_rule_export(draw: Draw, _: str) -> Theme:
     """MeshConfig keeps DestinationRules to their namespace."""
-    found = destination_rule_tls(draw, _)
-    return Theme(found.objects, found.places, {"defaultDestinationRuleExportTo": [draw.one((".", "shop"))]})
+    host = _plain(draw)
+    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))
+    spec = {"host": host, "trafficPolicy": {"tls": {"mode": "SIMPLE"}}}
+    rule = draw.foreign("DestinationRule", entry.obj["metadata"]["namespace"], spec)
+    mesh = {"defaultDestinationRuleExportTo": [draw.one((".", ".", "shop"))]}
+    return Theme([entry, rule], [(host, 80, "HTTP"), (host, 443, "TLS")], mesh)
 
 
 def discovery_selectors(draw: Draw, _: str) -> Theme:
@@ -226,15 +246,15 @@ def sidecar_exclusions(draw: Draw, _: str) -> Theme:
     entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))
     space = draw.one((entry.obj["metadata"]["namespace"], "*", "."))
     excluded = f"~{space}/{draw.one((host, '*', '*.' + host.partition('.')[2]))}"
-    sidecar = draw.foreign("Sidecar", draw.namespace(root=0.5), {"egress": [{"hosts": ["*/*", excluded]}]})
+    sidecar = draw.foreign("Sidecar", draw.namespace(root=0.7), {"egress": [{"hosts": ["*/*", excluded]}]})
     return Theme([entry, sidecar], [(host, 80, "HTTP"), (host, 443, "TLS")])
 
 
 def egress_proxy(draw: Draw, _: str) -> Theme:
     """A Sidecar that sends unregistered connections to a proxy."""
-    proxy, host = draw.one(HOSTS), _plain(draw)
+    proxy, host = _plain(draw), _plain(draw)
     policy = {"mode": "ALLOW_ANY", "egressProxy": {"host": proxy, "port": {"number": 80}}}
-    sidecar = draw.foreign("Sidecar", draw.namespace(root=0.5), {"outboundTrafficPolicy": policy})
+    sidecar = draw.foreign("Sidecar", draw.namespace(root=0.7), {"outboundTrafficPolicy": policy})
     places = [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP"), (host, 8080, "TCP")]
     return Theme([foreign_entry(draw, proxy, (80, draw.one(("HTTP", "TCP")))), sidecar], places)
 
@@ -327,7 +347,7 @@ def cluster_address(draw: Draw, network: str) -> Theme:
 def one_address_ranges(draw: Draw, _: str) -> Theme:
     """Ranges of one address, and addresses."""
     host = _plain(draw)
-    address = f"{NATURAL[host]}/32" if draw.chance(0.7) else NATURAL[host]
+    address = f"{NATURAL[host]}/32" if draw.chance(0.85) else NATURAL[host]
     how = _pick(draw, {"resolution": "NONE"}, {"resolution": "STATIC", "endpoints": [{"address": "203.0.113.50"}]})
     entry = foreign_entry(draw, host, (443, "TLS"), (3306, "TCP"), addresses=[address], **how)
     return Theme([entry], [(host, 443, "TLS"), (host, 3306, "TCP"), (_plain(draw), 3306, "TCP")])
@@ -344,7 +364,7 @@ def ranges_by_name(draw: Draw, _: str) -> Theme:
 
 def shared_address(draw: Draw, _: str) -> Theme:
     """Two hosts at one address."""
-    one, other = draw.some(HOSTS, 2, 2)
+    one, other = _plain(draw), _plain(draw)
     number, protocol = draw.one(((443, "TLS"), (3306, "TCP"), (443, "TCP"), (80, "HTTP")))
     addresses = [NATURAL[one]]
     objects = [foreign_entry(draw, host, (number, protocol), addresses=addresses) for host in (one, other)]
