@@ -19,6 +19,7 @@ from tests.truth.cluster.cluster import ISTIOD, TruthCluster
 from tests.truth.confirm import Confirmation, confirm
 from tests.truth.features import FEATURES
 from tests.truth.generate.world import random_world
+from tests.truth.mutate.judge import unnoticed
 from tests.truth.run import Tally, ask, count_deciding, shrink
 from tests.truth.workload.client import Client, start_clients
 
@@ -36,6 +37,7 @@ def main() -> int:
     arguments.add_argument("--shrink", type=int, default=10, help="how many kinds of disagreements to shrink")
     arguments.add_argument("--curl", type=int, default=0, help="questions per workload and world for curl and Probe")
     arguments.add_argument("--shares", type=int, default=0, help="in how many worlds to find out what decides")
+    arguments.add_argument("--mutations", action="store_true", help="which conditions of the model nothing notices")
     options = arguments.parse_args()
     if missing := machine.prepare(print_progress):
         print(machine.boxed(missing))
@@ -78,14 +80,9 @@ def _run(cluster: TruthCluster, clients: list[Client], options: argparse.Namespa
     print(f"truth: outcomes {_shares(tally.outcomes)}; undecided {dict(tally.undecided) or 'none'}")
     for message, count in tally.refused.items():
         print(f"truth: {count} x a managed resource was accepted, but not by the cluster: {message}")
-    if clients:
-        print(f"truth: {confirmation.by_curl} asked by curl, {confirmation.by_probe} by Probe, ", end="")
-        print(f"refused {dict(confirmation.refused) or 'none'}, {len(confirmation.found)} contradictions")
-        print("\n".join(map(str, confirmation.found)))
-    if options.shares:
-        asked = min(options.shares, worlds) * _QUESTIONS_PER_WORLD
-        for feature in sorted(FEATURES, key=lambda each: -shares[each.name]):
-            print(f"truth: {feature.name} decides {100 * shares[feature.name] / asked:.1f} % of {asked}")
+    _print_more(tally, confirmation, shares, min(options.shares, worlds))
+    if options.mutations:
+        _print_unnoticed(tally)
     kinds = Counter(found.kind for found in tally.found)
     for kind, count in kinds.most_common():
         print(f"truth: {count} x {kind}")
@@ -94,6 +91,24 @@ def _run(cluster: TruthCluster, clients: list[Client], options: argparse.Namespa
         print(shrink(cluster, first))
     print(f"truth: {len(tally.found)} of {tally.asked} answers differ")
     return 1 if tally.found or confirmation.found else 0
+
+
+def _print_more(tally: Tally, confirmation: Confirmation, shares: Counter[str], worlds: int) -> None:
+    """What curl and Probe confirmed, and what decides in so many worlds."""
+    if confirmation.by_curl:
+        print(f"truth: {confirmation.by_curl} asked by curl, {confirmation.by_probe} by Probe, ", end="")
+        print(f"refused {dict(confirmation.refused) or 'none'}, {len(confirmation.found)} contradictions")
+        print("\n".join(map(str, confirmation.found)))
+    if worlds:
+        asked = worlds * _QUESTIONS_PER_WORLD
+        for feature in sorted(FEATURES, key=lambda each: -shares[each.name]):
+            print(f"truth: {feature.name} decides {100 * shares[feature.name] / asked:.1f} % of {asked}")
+
+
+def _print_unnoticed(tally: Tally) -> None:
+    total, missed = unnoticed(tally.agreed)
+    print("\n".join(f"truth: unnoticed without {mutant}" for mutant in missed))
+    print(f"truth: {total - len(missed)} of {total} conditions of the model are noticed when they are missing")
 
 
 def _shares(counts: Counter[str]) -> str:

@@ -9,6 +9,7 @@ from egress_server.domain.live.decision import LiveDecision
 from tests.truth.cluster.cluster import Shown, TruthCluster
 from tests.truth.compare import Answer, identity_of, live_answer, live_config, model_answer
 from tests.truth.features import FEATURES
+from tests.truth.mutate.judge import Recorded
 from tests.truth.world import Question, World
 
 
@@ -49,6 +50,7 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     """Why the cluster refused managed resources."""
     found: list[Disagreement] = field(default_factory=list)
+    agreed: list[Recorded] = field(default_factory=list)
 
 
 def ask(cluster: TruthCluster, world: World, tally: Tally) -> Shown:
@@ -77,6 +79,9 @@ def disagreements(cluster: TruthCluster, shown: Shown, tally: Tally) -> Iterator
             model = replace(model, routed_by="")  # Not every filter chain says which VirtualService it comes from.
         if model != live:
             yield Disagreement(world, question, model, live, decision)
+        else:
+            names_route = bool(decision.routes or live.routed_by)
+            tally.agreed.append(Recorded(shown.effective, question, live, names_route))
 
 
 def shrink(cluster: TruthCluster, found: Disagreement) -> Disagreement:
