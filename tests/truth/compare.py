@@ -11,7 +11,7 @@ from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Expectation, Outcome, Upstream
 from egress_server.domain.simulate.evaluate import Request, evaluate
 from tests.mesh.harness.xds.client import Configuration, Identity
-from tests.truth.world import Question
+from tests.truth.world import Question, World
 
 _ADDRESSES = {"IPv4": ("10.99.0.1",), "IPv6": ("fd00:99::1",), "dual": ("10.99.0.1", "fd00:99::1")}
 
@@ -32,9 +32,10 @@ class Answer:
         return f"{outcomes}{to}{f' by {self.routed_by}' if self.routed_by else ''}"
 
 
-def identity_of(question: Question) -> Identity:
+def identity_of(world: World, question: Question) -> Identity:
     """The workload that asks."""
-    return Identity(question.namespace, "client", question.labels, _ADDRESSES[question.family])
+    addresses = _ADDRESSES[question.family]
+    return Identity(question.namespace, "client", question.labels, addresses, dns_capture=world.captures_dns)
 
 
 def live_config(sent: Configuration) -> SidecarConfig:

@@ -201,6 +201,7 @@ FEATURES: tuple[Feature, ...] = (
     _setting("discoverySelectors"),
     _setting("serviceEntryVisibility"),
     _setting("outboundTrafficPolicy", "ALLOW_ANY_DYNAMIC_DNS"),
+    _setting("defaultConfig"),
     _objects("istio.io/rev", "", _without_revision),
     _objects("Sidecars", "Sidecar", _drop),
     _objects("Sidecar listeners by port", "Sidecar", _whole_listeners),

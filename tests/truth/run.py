@@ -64,7 +64,7 @@ def disagreements(cluster: TruthCluster, shown: Shown, tally: Tally) -> Iterator
     """The questions to which the answers differ."""
     configs: dict[str, SidecarConfig] = {}
     for question in shown.world.questions:
-        identity = identity_of(question)
+        identity = identity_of(shown.world, question)
         if str(identity) not in configs:
             configs[str(identity)] = live_config(cluster.configuration(identity))
         live, decision = live_answer(configs[str(identity)], question)
@@ -114,7 +114,7 @@ def _decisions(cluster: TruthCluster, world: World) -> list[object]:
     configs = {}
     decisions: list[object] = []
     for question in world.questions:
-        identity = identity_of(question)
+        identity = identity_of(world, question)
         if str(identity) not in configs:
             configs[str(identity)] = live_config(cluster.configuration(identity))
         decision = live_answer(configs[str(identity)], question)[1]

@@ -10,6 +10,11 @@ from egress_server.domain.model.resources import Resource
 from tests.truth.cluster.etcd import Object
 
 CLUSTER_ID = "c0"
+ALIYUN, API, DB, ORG, WILD = "www.aliyun.com", "api.example.com", "db.example.com", "a.example.org", "x.wild.example"
+NATURAL = {ALIYUN: "198.51.100.10", API: "203.0.113.10", DB: "203.0.113.11", ORG: "203.0.113.20", WILD: "203.0.113.77"}
+"""The address of each host in DNS."""
+ALLOCATED = "allocated"
+"""As an address: the one that istiod allocates to the host, which is known once the world is shown."""
 Place = tuple[str, int, str]
 """A host, a port, and the protocol there: HTTP, TLS, TCP, or empty if unknown."""
 
@@ -72,6 +77,11 @@ class World:
     objects: tuple[Foreign, ...] = ()
     mesh: Mapping[str, Any] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
+
+    @property
+    def captures_dns(self) -> bool:
+        """Whether sidecars answer DNS queries."""
+        return "defaultConfig" in self.mesh
 
     def only(self, question: Question) -> "World":
         """The same world, about which one question is asked."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ from tests.mesh.harness.xds.client import AdsClient, Configuration, Identity
 from tests.truth.cluster import marker
 from tests.truth.cluster.etcd import Etcd, Object, key_in_etcd
 from tests.truth.cluster.marker import Marker
-from tests.truth.world import CLUSTER_ID, Foreign, World
+from tests.truth.world import ALLOCATED, CLUSTER_ID, NATURAL, Foreign, Question, World
 
 ISTIOD = {"PILOT_DEBOUNCE_AFTER": "10ms", "PILOT_MAX_REQUESTS_PER_SECOND": "100000"}
 """Settings of istiod with which worlds follow each other quickly."""
@@ -145,6 +145,7 @@ class TruthCluster:
             newer = ()
         live = self._settle(sign, world)
         wanted = effective(snapshot, _CLUSTER, datetime.now(UTC))
+        world = replace(world, questions=tuple(self._dialed(world.questions)))
         return Shown(world, with_inventory(as_held(wanted, obstacles), live.inventory), obstacles)
 
     def _change_mesh(self, sign: Marker, mesh: Object, gone: set[str]) -> None:
@@ -261,6 +262,18 @@ class TruthCluster:
             and any(not host.startswith("*") for host in obj["spec"]["hosts"])
             and not (obj.get("status") or {}).get("addresses")
         ]
+
+    def _dialed(self, questions: Sequence[Question]) -> Iterator[Question]:
+        """The questions with the addresses that istiod has allocated, or with those in DNS if it has not."""
+        found = {
+            each["host"]: each["value"]
+            for obj in self._etcd.objects("ServiceEntry").values()
+            for each in (obj.get("status") or {}).get("addresses", ())
+            if ":" not in each["value"]
+        }
+        for each in questions:
+            allocated = each.address == ALLOCATED
+            yield replace(each, address=found.get(each.host, NATURAL[each.host])) if allocated else each
 
     def _mesh_config(self, settings: Mapping[str, Any]) -> Object:
         return {**self._usual_map, "data": {**self._usual_map["data"], "mesh": yaml.safe_dump(dict(settings))}}

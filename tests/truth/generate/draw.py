@@ -6,15 +6,12 @@ from typing import Any, TypeVar
 
 from tests.truth.cluster.cluster import NAMESPACES, ROOT
 from tests.truth.cluster.etcd import Object
-from tests.truth.world import Foreign
+from tests.truth.world import ALIYUN, API, DB, NATURAL, ORG, WILD, Foreign
 
 T = TypeVar("T")
 
-ALIYUN, API, DB, ORG, WILD = "www.aliyun.com", "api.example.com", "db.example.com", "a.example.org", "x.wild.example"
 HOSTS = (ALIYUN, ALIYUN, ALIYUN, API, API, DB, ORG, WILD)
 WILDCARDS = ("*.example.com", "*.wild.example", "*.aliyun.com", "*.example.org")
-NATURAL = {ALIYUN: "198.51.100.10", API: "203.0.113.10", DB: "203.0.113.11", ORG: "203.0.113.20", WILD: "203.0.113.77"}
-"""The address of each host in DNS."""
 ADDRESSES = (*NATURAL.values(), "203.0.113.40", "198.51.100.0/24", "203.0.113.0/28", "203.0.113.40/32", "2001:db8::10")
 ENDPOINTS = ("203.0.113.50", "203.0.113.51", "198.51.100.60", "2001:db8::51")
 SERVICES = ("web", "cache", "gone")

@@ -1,16 +1,8 @@
 """Foreign ServiceEntries, with what managed ones lack: UDP, upper case, selectors, `~`, ports without protocol."""
 
 from tests.truth.cluster.etcd import Object
-from tests.truth.generate.draw import (
-    ADDRESSES,
-    ENDPOINTS,
-    HOSTS,
-    NATURAL,
-    PORTS,
-    Draw,
-    present,
-)
-from tests.truth.world import Foreign
+from tests.truth.generate.draw import ADDRESSES, ENDPOINTS, HOSTS, PORTS, Draw, present
+from tests.truth.world import NATURAL, Foreign
 
 _PROTOCOLS = {
     80: ("HTTP", "HTTP", "HTTP", "", "TCP", "TLS"),

@@ -31,7 +31,7 @@ from egress_server.domain.model.selectors import Scope
 from egress_server.domain.validate.problems import Problems
 from egress_server.domain.validate.resources import check_resource
 from tests.truth.cluster.cluster import NAMESPACES
-from tests.truth.generate.draw import ADDRESSES, ENDPOINTS, HOSTS, LABELS, NATURAL, PORTS, Draw
+from tests.truth.generate.draw import ADDRESSES, ENDPOINTS, HOSTS, LABELS, PORTS, Draw
 from tests.truth.world import Policy
 
 R = TypeVar("R", bound=Resource)
@@ -178,6 +178,3 @@ def _outbound_policy(draw: Draw) -> OutboundPolicy:
     scope = draw.one((Scope(), Scope(draw.one(NAMESPACES)), Scope(draw.one(NAMESPACES), dict(draw.one(LABELS)))))
     mode = draw.one((OutboundMode.REGISTRY_ONLY, OutboundMode.REGISTRY_ONLY, OutboundMode.ALLOW_ANY))
     return OutboundPolicy(f"meshes/default/outboundPolicies/{draw.name('policy')}", mode, scope)
-
-
-__all__ = ["NATURAL", "entry", "fault", "outbound_policy"]

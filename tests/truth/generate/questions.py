@@ -5,11 +5,11 @@ from typing import Any
 
 from egress_server.domain.model.resources import Fault, ServiceEntry
 from tests.truth.cluster.cluster import NAMESPACES
-from tests.truth.generate.draw import ENDPOINTS, HOSTS, LABELS, NATURAL, PORTS, SERVICES, Draw
+from tests.truth.generate.draw import ENDPOINTS, HOSTS, LABELS, PORTS, SERVICES, Draw
 from tests.truth.generate.foreign import pod_address, service_address
 from tests.truth.generate.routes import HEADERS, METHODS, PATHS
 from tests.truth.generate.themes import Theme
-from tests.truth.world import Place, Question, World
+from tests.truth.world import ALLOCATED, NATURAL, Place, Question, World
 
 _USUAL = {80: "HTTP", 443: "TLS", 8080: "HTTP", 3306: "TCP", 8443: "TLS", 27017: "TCP"}
 _NATIVE = {"HTTP": "http", "TLS": "https", "TCP": "tcp"}
@@ -31,9 +31,9 @@ def questions(draw: Draw, world: World, themes: Sequence[Theme], network: str, c
     addresses = {host: address for each in themes for host, address in each.addresses.items()}
     found = []
     for _ in range(count):
-        if draw.chance(0.75):
+        if draw.chance(0.85):
             place = draw.one(intended)
-            scheme = _NATIVE.get(place[2], "") if draw.chance(0.6) else ""
+            scheme = _NATIVE.get(place[2], "") if draw.chance(0.7) else ""
         else:
             place, scheme = _place(draw, places), ""
         found.append(_question(draw, place, scheme, addresses, draw.one(workloads), network))
@@ -69,7 +69,7 @@ def _question(
         host = f"{draw.one(('sub', 'deep.sub'))}{host[1:]}"
     address = addresses.get(host, "") if draw.chance(0.8) else ""
     address = address or _address(draw, host, network)
-    if scheme != "https" and draw.chance(0.06):
+    if scheme != "https" and address != ALLOCATED and draw.chance(0.06):
         host = address
     http = scheme == "http"
     return Question(

@@ -9,9 +9,9 @@ from typing import Any
 
 from tests.truth.cluster.cluster import NAMESPACES, ROOT
 from tests.truth.cluster.etcd import Object
-from tests.truth.generate.draw import API, HOSTS, NATURAL, SERVICES, Draw, present
+from tests.truth.generate.draw import HOSTS, SERVICES, Draw, present
 from tests.truth.generate.foreign import pod_address, service_address, service_object, slice_object
-from tests.truth.world import Foreign, Place, Policy
+from tests.truth.world import API, NATURAL, Foreign, Place, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Theme:
     policies: Sequence[Policy] = ()
 
 
-def _plain(draw: Draw) -> str:
+def plain(draw: Draw) -> str:
     """A host that the themes of this world have not used yet, as long as there is one."""
     return draw.next_host()
 
@@ -48,10 +48,11 @@ def _different(*hosts: str) -> list[str]:
 
 
 def _elsewhere(draw: Draw) -> str:
-    return "nowhere.example" if draw.chance(0.15) else _plain(draw)
+    return "nowhere.example" if draw.chance(0.15) else plain(draw)
 
 
-def _pick(draw: Draw, *choices: Object) -> Object:
+def pick(draw: Draw, *choices: Object) -> Object:
+    """One of the choices."""
     return draw.one(choices)
 
 
@@ -66,7 +67,7 @@ def _first(draw: Draw, rule: Object, otherwise: Object) -> list[Object]:
 
 def destination_rule_tls(draw: Draw, _: str) -> Theme:
     """TLS by a rule for the host or for a wildcard."""
-    host = _plain(draw)
+    host = plain(draw)
     rule_host = f"*.{host.partition('.')[2]}" if draw.chance(0.4) else host
     policy: Object = {"tls": {"mode": "SIMPLE"}}
     if draw.chance(0.3):
@@ -79,7 +80,7 @@ def destination_rule_tls(draw: Draw, _: str) -> Theme:
 
 def subsets(draw: Draw, _: str) -> Theme:
     """Routes to subsets that exist, that have no endpoints, and that do not exist."""
-    host, namespace = _plain(draw), draw.one(NAMESPACES)
+    host, namespace = plain(draw), draw.one(NAMESPACES)
     endpoints = [{"address": "203.0.113.50", "labels": {"version": "v1"}}]
     rule = {"host": host, "subsets": [{"name": name, "labels": {"version": name}} for name in ("v1", "v2")]}
     route = {"route": _to(host, subset=draw.one(("v1", "v2", "v3")))}
@@ -93,8 +94,8 @@ def subsets(draw: Draw, _: str) -> Theme:
 
 def matches(draw: Draw, _: str) -> Theme:
     """A VirtualService that sends some requests elsewhere."""
-    host, other = _plain(draw), _plain(draw)
-    match = _pick(
+    host, other = plain(draw), plain(draw)
+    match = pick(
         draw,
         {"uri": {"prefix": "/a"}},
         {"headers": {"x-user": {"exact": "alice"}}},
@@ -113,9 +114,9 @@ def matches(draw: Draw, _: str) -> Theme:
 
 def answers(draw: Draw, _: str) -> Theme:
     """A VirtualService that answers requests itself: redirects, direct responses and faults."""
-    host = _plain(draw)
+    host = plain(draw)
     abort = {"abort": {"httpStatus": 418, "percentage": {"value": draw.one((100, 100, 50))}}}
-    how = _pick(
+    how = pick(
         draw,
         {"redirect": {"authority": API}},
         {"directResponse": {"status": 418}},
@@ -129,7 +130,7 @@ def answers(draw: Draw, _: str) -> Theme:
 
 def delegates(draw: Draw, _: str) -> Theme:
     """A VirtualService that delegates to another one."""
-    host, other, namespace = _plain(draw), _plain(draw), draw.one(NAMESPACES)
+    host, other, namespace = plain(draw), plain(draw), draw.one(NAMESPACES)
     inner = draw.foreign("VirtualService", namespace, {"http": [{"route": _to(other)}]})
     to = {"name": inner.obj["metadata"]["name"], "namespace": namespace}
     rules = _first(draw, {"delegate": to}, {"route": _to(host)})
@@ -139,7 +140,7 @@ def delegates(draw: Draw, _: str) -> Theme:
 
 def tls_routes(draw: Draw, _: str) -> Theme:
     """A VirtualService that routes by server name."""
-    host, other = _plain(draw), _elsewhere(draw)
+    host, other = plain(draw), _elsewhere(draw)
     match = present(sniHosts=[host], port=draw.one((443, "")))
     rules = [{"match": [match], "route": _to(other)}]
     entries = [foreign_entry(draw, each, (443, "TLS")) for each in _different(host, other)]
@@ -148,8 +149,8 @@ def tls_routes(draw: Draw, _: str) -> Theme:
 
 def tcp_routes(draw: Draw, _: str) -> Theme:
     """A VirtualService that routes connections."""
-    host, other = _plain(draw), _elsewhere(draw)
-    match = _pick(draw, {}, {"match": [{"port": 3306}]}, {"match": [{"destinationSubnets": ["203.0.113.0/24"]}]})
+    host, other = plain(draw), _elsewhere(draw)
+    match = pick(draw, {}, {"match": [{"port": 3306}]}, {"match": [{"destinationSubnets": ["203.0.113.0/24"]}]})
     entries = [foreign_entry(draw, each, (3306, "TCP")) for each in _different(host, other)]
     if draw.chance(0.4):
         entries[0].obj["spec"]["addresses"] = [NATURAL[host]]
@@ -158,7 +159,7 @@ def tcp_routes(draw: Draw, _: str) -> Theme:
 
 def default_service_export(draw: Draw, _: str) -> Theme:
     """MeshConfig keeps entries to their namespace."""
-    host = _plain(draw)
+    host = plain(draw)
     return Theme(
         [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))],
         [(host, 80, "HTTP"), (host, 443, "TLS")],
@@ -168,16 +169,16 @@ def default_service_export(draw: Draw, _: str) -> Theme:
 
 def default_route_export(draw: Draw, _: str) -> Theme:
     """MeshConfig keeps VirtualServices to their namespace."""
-    host, other = _plain(draw), _plain(draw)
+    host, other = plain(draw), plain(draw)
     entries = [foreign_entry(draw, each, (80, "HTTP")) for each in _different(host, other)]
     mesh = {"defaultVirtualServiceExportTo": [draw.one((".", "shop"))]}
-    how = _pick(draw, {"route": _to(other)}, {"directResponse": {"status": 418}})
+    how = pick(draw, {"route": _to(other)}, {"directResponse": {"status": 418}})
     return Theme([*entries, foreign_routes(draw, host, http=[how])], [(host, 80, "HTTP")], mesh)
 
 
 def default_rule_export(draw: Draw, _: str) -> Theme:
     """MeshConfig keeps DestinationRules to their namespace."""
-    host = _plain(draw)
+    host = plain(draw)
     entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))
     spec = {"host": host, "trafficPolicy": {"tls": {"mode": "SIMPLE"}}}
     rule = draw.foreign("DestinationRule", entry.obj["metadata"]["namespace"], spec)
@@ -187,7 +188,7 @@ def default_rule_export(draw: Draw, _: str) -> Theme:
 
 def discovery_selectors(draw: Draw, _: str) -> Theme:
     """MeshConfig leaves the namespace `team` out."""
-    host = _plain(draw)
+    host = plain(draw)
     objects = [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), namespace="team")]
     if draw.chance(0.3):
         objects.append(foreign_routes(draw, host, "team", http=[{"directResponse": {"status": 418}}]))
@@ -198,17 +199,17 @@ def discovery_selectors(draw: Draw, _: str) -> Theme:
 
 def dynamic_dns_mode(draw: Draw, _: str) -> Theme:
     """ALLOW_ANY_DYNAMIC_DNS."""
-    host = _plain(draw)
+    host = plain(draw)
     places = [(host, 80, "HTTP"), (host, 3306, "TCP"), (host, 443, "TLS"), (host, 8080, "TCP")]
     return Theme([], places, {"outboundTrafficPolicy": {"mode": "ALLOW_ANY_DYNAMIC_DNS"}})
 
 
 def entry_visibility(draw: Draw, _: str) -> Theme:
     """serviceEntryVisibility for sidecars."""
-    host = _plain(draw)
+    host = plain(draw)
     other = [{"namespaceSelector": {"matchLabels": {"tenant": "other"}}}]
     policy = {"visibility": draw.one(("NAMESPACE", "NONE")), "matchingRules": other}
-    how = _pick(draw, {"defaultVisibility": "NAMESPACE"}, {"policies": [policy]})
+    how = pick(draw, {"defaultVisibility": "NAMESPACE"}, {"policies": [policy]})
     objects = [foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), namespace=draw.one(("team", "team", "shop")))]
     mesh = {"serviceEntryVisibility": {"applyToSidecars": True, **how}}
     return Theme(objects, [(host, 80, "HTTP"), (host, 443, "TLS")], mesh)
@@ -216,7 +217,7 @@ def entry_visibility(draw: Draw, _: str) -> Theme:
 
 def revisions(draw: Draw, _: str) -> Theme:
     """Objects of another revision of Istio."""
-    host = _plain(draw)
+    host = plain(draw)
     objects = [
         foreign_entry(draw, host, (80, "HTTP"), (443, "TLS")),
         foreign_routes(draw, host, http=[{"directResponse": {"status": 418}}]),
@@ -229,7 +230,7 @@ def revisions(draw: Draw, _: str) -> Theme:
 
 def sidecar_ports(draw: Draw, _: str) -> Theme:
     """A Sidecar with a listener for one port."""
-    host, namespace = _plain(draw), draw.one(NAMESPACES)
+    host, namespace = plain(draw), draw.one(NAMESPACES)
     number, protocol = draw.one(((80, "HTTP"), (443, "TLS"), (3306, "TCP")))
     port = {"number": number, "name": "one", "protocol": protocol}
     egress: list[Object] = [{"port": port, "hosts": [draw.one(("*/*", "shop/*", f"*/{host}"))]}]
@@ -242,7 +243,7 @@ def sidecar_ports(draw: Draw, _: str) -> Theme:
 
 def sidecar_exclusions(draw: Draw, _: str) -> Theme:
     """A Sidecar that excludes hosts."""
-    host = _plain(draw)
+    host = plain(draw)
     entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"))
     space = draw.one((entry.obj["metadata"]["namespace"], "*", "."))
     excluded = f"~{space}/{draw.one((host, '*', '*.' + host.partition('.')[2]))}"
@@ -252,7 +253,7 @@ def sidecar_exclusions(draw: Draw, _: str) -> Theme:
 
 def egress_proxy(draw: Draw, _: str) -> Theme:
     """A Sidecar that sends unregistered connections to a proxy."""
-    proxy, host = _plain(draw), _plain(draw)
+    proxy, host = plain(draw), plain(draw)
     policy = {"mode": "ALLOW_ANY", "egressProxy": {"host": proxy, "port": {"number": 80}}}
     sidecar = draw.foreign("Sidecar", draw.namespace(root=0.7), {"outboundTrafficPolicy": policy})
     places = [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP"), (host, 8080, "TCP")]
@@ -261,15 +262,15 @@ def egress_proxy(draw: Draw, _: str) -> Theme:
 
 def detected_ports(draw: Draw, _: str) -> Theme:
     """Ports without a protocol."""
-    host, number = _plain(draw), draw.one((3306, 8080, 443))
+    host, number = plain(draw), draw.one((3306, 8080, 443))
     addresses = [NATURAL[host]] if draw.chance(0.4) else []
     entry = foreign_entry(draw, host, (number, ""), addresses=addresses, resolution=draw.one(("DNS", "NONE")))
-    return Theme([entry], [(host, number, ""), (host, number, "TCP"), (_plain(draw), number, "HTTP")])
+    return Theme([entry], [(host, number, ""), (host, number, "TCP"), (plain(draw), number, "HTTP")])
 
 
 def udp_ports(draw: Draw, _: str) -> Theme:
     """UDP ports, which other entries declare as well."""
-    host, number = _plain(draw), draw.one((443, 3306))
+    host, number = plain(draw), draw.one((443, 3306))
     objects = [foreign_entry(draw, host, (number, "UDP"))]
     if draw.chance(0.5):
         objects.append(foreign_entry(draw, host, (number, "TCP"), namespace=objects[0].obj["metadata"]["namespace"]))
@@ -278,7 +279,7 @@ def udp_ports(draw: Draw, _: str) -> Theme:
 
 def no_endpoints(draw: Draw, _: str) -> Theme:
     """Entries whose clusters have no address."""
-    host = f"*.{_plain(draw).partition('.')[2]}" if draw.chance(0.4) else _plain(draw)
+    host = f"*.{plain(draw).partition('.')[2]}" if draw.chance(0.4) else plain(draw)
     selector: Object = {"workloadSelector": {"labels": {"app": "nothing"}}} if draw.chance(0.5) else {}
     entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), (3306, "TCP"), resolution="STATIC", **selector)
     return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP")])
@@ -286,7 +287,7 @@ def no_endpoints(draw: Draw, _: str) -> Theme:
 
 def upper_case(draw: Draw, _: str) -> Theme:
     """A host in upper case."""
-    host = _plain(draw)
+    host = plain(draw)
     spelled = draw.one((host.upper(), host.title()))
     resolution = draw.one(("DNS", "NONE", "STATIC"))
     endpoints = [{"address": "203.0.113.50"}] if resolution == "STATIC" else []
@@ -294,23 +295,9 @@ def upper_case(draw: Draw, _: str) -> Theme:
     return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS")])
 
 
-def other_family(draw: Draw, _: str) -> Theme:
-    """Entries that have IPv6 addresses only."""
-    host = _plain(draw)
-    how = _pick(
-        draw,
-        {"resolution": "STATIC", "endpoints": [{"address": "2001:db8::51"}]},
-        {"resolution": "STATIC", "endpoints": [{"address": "2001:db8::51"}], "addresses": ["2001:db8::10"]},
-        {"resolution": "NONE", "addresses": ["2001:db8::10"]},
-        {"resolution": "DNS", "addresses": ["2001:db8::10", NATURAL[host]]},
-    )
-    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), (3306, "TCP"), **how)
-    return Theme([entry], [(host, 80, "HTTP"), (host, 443, "TLS"), (host, 3306, "TCP")])
-
-
 def external_name(draw: Draw, network: str) -> Theme:
     """An ExternalName Service."""
-    name, namespace, target = draw.one(SERVICES), draw.one(NAMESPACES), _plain(draw)
+    name, namespace, target = draw.one(SERVICES), draw.one(NAMESPACES), plain(draw)
     ports = ((80, "http"), (443, "tls"), (3306, "tcp"))
     service = service_object(draw, name, namespace, network, "external", ports, external=target)
     objects = [service, foreign_entry(draw, target, (80, "HTTP"))] if draw.chance(0.6) else [service]
@@ -344,40 +331,9 @@ def cluster_address(draw: Draw, network: str) -> Theme:
     return Theme(objects, places, addresses={host: service_address(network, name, namespace)})
 
 
-def one_address_ranges(draw: Draw, _: str) -> Theme:
-    """Ranges of one address, and addresses."""
-    host = _plain(draw)
-    address = f"{NATURAL[host]}/32" if draw.chance(0.85) else NATURAL[host]
-    how = _pick(draw, {"resolution": "NONE"}, {"resolution": "STATIC", "endpoints": [{"address": "203.0.113.50"}]})
-    entry = foreign_entry(draw, host, (443, "TLS"), (3306, "TCP"), addresses=[address], **how)
-    return Theme([entry], [(host, 443, "TLS"), (host, 3306, "TCP"), (_plain(draw), 3306, "TCP")])
-
-
-def ranges_by_name(draw: Draw, _: str) -> Theme:
-    """Address ranges, asked by name and by addresses inside and outside."""
-    host = _plain(draw)
-    addresses = [draw.one(("198.51.100.0/24", "203.0.113.0/28", "203.0.113.0/24"))]
-    entry = foreign_entry(draw, host, (443, "TLS"), (3306, "TCP"), (80, "HTTP"), addresses=addresses, resolution="NONE")
-    places = [(each, *port) for each in (host, _plain(draw)) for port in ((443, "TLS"), (3306, "TCP"), (80, "HTTP"))]
-    return Theme([entry], places)
-
-
-def shared_address(draw: Draw, _: str) -> Theme:
-    """Two hosts at one address."""
-    one, other = _plain(draw), _plain(draw)
-    number, protocol = draw.one(((443, "TLS"), (3306, "TCP"), (443, "TCP"), (80, "HTTP")))
-    addresses = [NATURAL[one]]
-    objects = [foreign_entry(draw, host, (number, protocol), addresses=addresses) for host in (one, other)]
-    return Theme(objects, [(one, number, protocol), (other, number, protocol)], addresses={other: NATURAL[one]})
-
-
-THEMES: dict[str, Callable[[Draw, str], Theme]] = {
-    each.__name__: each
-    for each in (
-        *(destination_rule_tls, subsets, matches, answers, delegates, tls_routes, tcp_routes),
-        *(default_service_export, default_route_export, default_rule_export, discovery_selectors, dynamic_dns_mode),
-        *(entry_visibility, revisions, sidecar_ports, sidecar_exclusions, egress_proxy, detected_ports, udp_ports),
-        *(no_endpoints, upper_case, other_family, external_name, headless, cluster_address, one_address_ranges),
-        *(ranges_by_name, shared_address),
-    )
-}
+THEMES: tuple[Callable[[Draw, str], Theme], ...] = (
+    *(destination_rule_tls, subsets, matches, answers, delegates, tls_routes, tcp_routes),
+    *(default_service_export, default_route_export, default_rule_export, discovery_selectors, dynamic_dns_mode),
+    *(entry_visibility, revisions, sidecar_ports, sidecar_exclusions, egress_proxy, detected_ports, udp_ports),
+    *(no_endpoints, upper_case, external_name, headless, cluster_address),
+)

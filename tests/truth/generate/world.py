@@ -1,12 +1,12 @@
 """A random world by its seed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from random import Random
 
 from egress_server.domain.model.names import namespace_of
 from egress_server.domain.model.resources import ServiceEntry
-from tests.truth.generate import foreign, managed, mixed
+from tests.truth.generate import addresses, foreign, managed, mixed
 from tests.truth.generate.draw import Draw
 from tests.truth.generate.entries import service_entry
 from tests.truth.generate.questions import questions
@@ -15,16 +15,16 @@ from tests.truth.generate.themes import THEMES, Theme
 from tests.truth.world import Foreign, World
 
 _MIXED: tuple[Callable[[Draw, str], Theme], ...] = (
-    *(mixed.faults, mixed.faults, mixed.faults_and_routes, mixed.merging, mixed.managed_routes, mixed.origination),
+    *(mixed.faults, mixed.faults_and_routes, mixed.merging, mixed.managed_routes, mixed.origination),
 )
-_OFTEN = {
-    **dict.fromkeys(("destination_rule_tls", "default_route_export", "default_rule_export", "egress_proxy"), 2),
-    **dict.fromkeys(("tls_routes", "tcp_routes", "no_endpoints", "upper_case", "udp_ports"), 2),
-    **dict.fromkeys(("one_address_ranges", "shared_address", "external_name", "sidecar_exclusions"), 2),
-    "answers": 5,
-}
+_ADDRESSES = (
+    *(addresses.other_family, addresses.one_address_ranges, addresses.ranges_by_name, addresses.shared_address),
+    addresses.dns_capture,
+)
+_OFTEN = {"answers": 4, "subsets": 2, "delegates": 2, "tls_routes": 2, "default_rule_export": 2, "no_endpoints": 2}
 """How often themes are drawn whose kinds decide few questions (`make truth` prints shares); all others once."""
-_ALL = (*(theme for name, theme in THEMES.items() for _ in range(_OFTEN.get(name, 1))), *_MIXED)
+_ALL = tuple(theme for theme in (*THEMES, *_ADDRESSES, *_MIXED) for _ in range(_OFTEN.get(theme.__name__, 1)))
+_PER_WORLD = 2
 
 
 def random_world(seed: int, network: str, count: int) -> World:
@@ -34,7 +34,7 @@ def random_world(seed: int, network: str, count: int) -> World:
     policies += [managed.fault(draw) for _ in range(draw.one((0, 0, 0, 1, 2)))]
     policies += [managed.outbound_policy(draw) for _ in range(draw.one((0, 0, 0, 1, 2)))]
     found = _foreign(draw, network) if draw.chance(0.4) else []
-    themes = [draw.one(_ALL)(draw, network) for _ in range(draw.one((1, 2, 2, 3)))]
+    themes = [theme(draw, network) for theme in _themes(seed)]
     mesh = foreign.mesh_config(draw)
     for each in themes:
         found += each.objects
@@ -43,6 +43,13 @@ def random_world(seed: int, network: str, count: int) -> World:
     objects = {each.name: each for each in found}
     world = _in_order(World(seed, tuple(policies), tuple(objects.values()), mesh))
     return replace(world, questions=questions(draw, world, themes, network, count))
+
+
+def _themes(seed: int) -> Iterator[Callable[[Draw, str], Theme]]:
+    """The themes of the world of this seed: worlds that follow each other have all of them in turn."""
+    for number in range(seed * _PER_WORLD, (seed + 1) * _PER_WORLD):
+        turn, place = divmod(number, len(_ALL))
+        yield Random(turn).sample(_ALL, len(_ALL))[place]
 
 
 def _foreign(draw: Draw, network: str) -> list[Foreign]:

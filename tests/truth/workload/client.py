@@ -12,8 +12,7 @@ from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.workload.curl import curl_in
 from tests.mesh.harness.xds.client import Identity
 from tests.support.paths import ROOT
-from tests.truth.generate.draw import NATURAL
-from tests.truth.world import Question
+from tests.truth.world import NATURAL, Question
 
 _SECONDS = 1.0
 """How long a client waits: longer than any delay of a fault."""

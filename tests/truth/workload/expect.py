@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from egress_server.domain.live.decision import LiveDecision
 from egress_server.domain.probe.verdicts import Outcome
 from tests.mesh.harness.world.world_ports import DATABASES, HTTP, TLS
-from tests.truth.generate.draw import NATURAL
 from tests.truth.workload.client import Seen
-from tests.truth.world import Question
+from tests.truth.world import NATURAL, Question
 
 _SERVERS = {"http": HTTP, "https": TLS, "tls": TLS, "tcp": DATABASES}
 
