@@ -4,9 +4,11 @@ Every disagreement is shrunk and printed; `ONLY=SEED` asks about one world again
 """
 
 import argparse
+import pickle
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import grpc
 
@@ -19,11 +21,12 @@ from tests.truth.cluster.cluster import ISTIOD, TruthCluster
 from tests.truth.confirm import Confirmation, confirm
 from tests.truth.features import FEATURES
 from tests.truth.generate.world import random_world
-from tests.truth.mutate.judge import unnoticed
 from tests.truth.run import Tally, ask, count_deciding, shrink
 from tests.truth.workload.client import Client, start_clients
 
 _QUESTIONS_PER_WORLD = 50
+_LEAST_SHARE, _WORLDS_FOR_SHARES = 0.01, 80
+"""Each kind decides so many answers, once there are so many worlds to judge by."""
 _MESH = 7
 _NETWORK = f"10.{200 + _MESH}"
 
@@ -37,7 +40,7 @@ def main() -> int:
     arguments.add_argument("--shrink", type=int, default=10, help="how many kinds of disagreements to shrink")
     arguments.add_argument("--curl", type=int, default=0, help="questions per workload and world for curl and Probe")
     arguments.add_argument("--shares", type=int, default=0, help="in how many worlds to find out what decides")
-    arguments.add_argument("--mutations", action="store_true", help="which conditions of the model nothing notices")
+    arguments.add_argument("--record", type=Path, help="a file for the answers, which tests.truth.mutate reads")
     options = arguments.parse_args()
     if missing := machine.prepare(print_progress):
         print(machine.boxed(missing))
@@ -80,9 +83,9 @@ def _run(cluster: TruthCluster, clients: list[Client], options: argparse.Namespa
     print(f"truth: outcomes {_shares(tally.outcomes)}; undecided {dict(tally.undecided) or 'none'}")
     for message, count in tally.refused.items():
         print(f"truth: {count} x a managed resource was accepted, but not by the cluster: {message}")
-    _print_more(tally, confirmation, shares, min(options.shares, worlds))
-    if options.mutations:
-        _print_unnoticed(tally)
+    rare = _print_more(confirmation, shares, min(options.shares, worlds))
+    if options.record:
+        options.record.write_bytes(pickle.dumps(tally.agreed))
     kinds = Counter(found.kind for found in tally.found)
     for kind, count in kinds.most_common():
         print(f"truth: {count} x {kind}")
@@ -90,11 +93,13 @@ def _run(cluster: TruthCluster, clients: list[Client], options: argparse.Namespa
         first = next(found for found in tally.found if found.kind == kind)
         print(shrink(cluster, first))
     print(f"truth: {len(tally.found)} of {tally.asked} answers differ")
-    return 1 if tally.found or confirmation.found else 0
+    if rare:
+        print(f"truth: decide less than {100 * _LEAST_SHARE:g} %: {', '.join(rare)}")
+    return 1 if tally.found or confirmation.found or rare else 0
 
 
-def _print_more(tally: Tally, confirmation: Confirmation, shares: Counter[str], worlds: int) -> None:
-    """What curl and Probe confirmed, and what decides in so many worlds."""
+def _print_more(confirmation: Confirmation, shares: Counter[str], worlds: int) -> list[str]:
+    """What curl and Probe confirmed, and what decides in so many worlds. Returns what decides too rarely."""
     if confirmation.by_curl:
         print(f"truth: {confirmation.by_curl} asked by curl, {confirmation.by_probe} by Probe, ", end="")
         print(f"refused {dict(confirmation.refused) or 'none'}, {len(confirmation.found)} contradictions")
@@ -103,12 +108,9 @@ def _print_more(tally: Tally, confirmation: Confirmation, shares: Counter[str], 
         asked = worlds * _QUESTIONS_PER_WORLD
         for feature in sorted(FEATURES, key=lambda each: -shares[each.name]):
             print(f"truth: {feature.name} decides {100 * shares[feature.name] / asked:.1f} % of {asked}")
-
-
-def _print_unnoticed(tally: Tally) -> None:
-    total, missed = unnoticed(tally.agreed)
-    print("\n".join(f"truth: unnoticed without {mutant}" for mutant in missed))
-    print(f"truth: {total - len(missed)} of {total} conditions of the model are noticed when they are missing")
+        if worlds >= _WORLDS_FOR_SHARES:
+            return [feature.name for feature in FEATURES if shares[feature.name] < _LEAST_SHARE * asked]
+    return []
 
 
 def _shares(counts: Counter[str]) -> str:

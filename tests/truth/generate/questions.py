@@ -25,7 +25,7 @@ _WORKLOADS: tuple[dict[str, str], ...] = (*LABELS, {})
 
 def questions(draw: Draw, world: World, themes: Sequence[Theme], network: str, count: int) -> tuple[Question, ...]:
     """Random questions. They come from few workloads, because the configuration of each is fetched."""
-    workloads = [(draw.one(NAMESPACES), dict(draw.one(_WORKLOADS))) for _ in range(4)]
+    workloads = [(namespace, dict(draw.one(_WORKLOADS))) for namespace in (*NAMESPACES, draw.one(NAMESPACES))]
     places = sorted(set(_places(world)))
     intended = [place for each in themes for place in each.places]
     addresses = {host: address for each in themes for host, address in each.addresses.items()}

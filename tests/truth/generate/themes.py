@@ -112,20 +112,27 @@ def matches(draw: Draw, _: str) -> Theme:
     return Theme([*entries, foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP"), (host, 8080, "HTTP")])
 
 
-def answers(draw: Draw, _: str) -> Theme:
-    """A VirtualService that answers requests itself: redirects, direct responses and faults."""
+def redirects(draw: Draw, _: str) -> Theme:
+    """A VirtualService that redirects requests."""
+    return _answers(draw, {"redirect": {"authority": API}})
+
+
+def direct_responses(draw: Draw, _: str) -> Theme:
+    """A VirtualService that answers requests itself."""
+    return _answers(draw, {"directResponse": {"status": 418}})
+
+
+def foreign_faults(draw: Draw, _: str) -> Theme:
+    """A VirtualService that aborts requests."""
     host = plain(draw)
     abort = {"abort": {"httpStatus": 418, "percentage": {"value": draw.one((100, 100, 50))}}}
-    how = pick(
-        draw,
-        {"redirect": {"authority": API}},
-        {"directResponse": {"status": 418}},
-        {"route": _to(host), "fault": abort},
-    )
-    rules = _first(draw, how, {"route": _to(host)})
-    return Theme(
-        [foreign_entry(draw, host, (80, "HTTP")), foreign_routes(draw, host, http=rules)], [(host, 80, "HTTP")]
-    )
+    return _answers(draw, {"route": _to(host), "fault": abort}, host)
+
+
+def _answers(draw: Draw, how: Object, host: str = "") -> Theme:
+    host = host or plain(draw)
+    routes = foreign_routes(draw, host, http=_first(draw, how, {"route": _to(host)}))
+    return Theme([foreign_entry(draw, host, (80, "HTTP")), routes], [(host, 80, "HTTP")])
 
 
 def delegates(draw: Draw, _: str) -> Theme:
@@ -152,7 +159,8 @@ def tcp_routes(draw: Draw, _: str) -> Theme:
     host, other = plain(draw), _elsewhere(draw)
     match = pick(draw, {}, {"match": [{"port": 3306}]}, {"match": [{"destinationSubnets": ["203.0.113.0/24"]}]})
     entries = [foreign_entry(draw, each, (3306, "TCP")) for each in _different(host, other)]
-    if draw.chance(0.4):
+    if draw.chance(0.8):
+        # Else the oldest entry without an address gets the connections.
         entries[0].obj["spec"]["addresses"] = [NATURAL[host]]
     return Theme([*entries, foreign_routes(draw, host, tcp=[{**match, "route": _to(other)}])], [(host, 3306, "TCP")])
 
@@ -332,7 +340,8 @@ def cluster_address(draw: Draw, network: str) -> Theme:
 
 
 THEMES: tuple[Callable[[Draw, str], Theme], ...] = (
-    *(destination_rule_tls, subsets, matches, answers, delegates, tls_routes, tcp_routes),
+    *(redirects, direct_responses, foreign_faults),
+    *(destination_rule_tls, subsets, matches, delegates, tls_routes, tcp_routes),
     *(default_service_export, default_route_export, default_rule_export, discovery_selectors, dynamic_dns_mode),
     *(entry_visibility, revisions, sidecar_ports, sidecar_exclusions, egress_proxy, detected_ports, udp_ports),
     *(no_endpoints, upper_case, external_name, headless, cluster_address),

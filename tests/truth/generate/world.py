@@ -21,7 +21,18 @@ _ADDRESSES = (
     *(addresses.other_family, addresses.one_address_ranges, addresses.ranges_by_name, addresses.shared_address),
     addresses.dns_capture,
 )
-_OFTEN = {"answers": 4, "subsets": 2, "delegates": 2, "tls_routes": 2, "default_rule_export": 2, "no_endpoints": 2}
+_OFTEN = dict.fromkeys(
+    (
+        "delegates",
+        "tcp_routes",
+        "default_route_export",
+        "default_rule_export",
+        "external_name",
+        "udp_ports",
+        "dns_capture",
+    ),
+    2,
+)
 """How often themes are drawn whose kinds decide few questions (`make truth` prints shares); all others once."""
 _ALL = tuple(theme for theme in (*THEMES, *_ADDRESSES, *_MIXED) for _ in range(_OFTEN.get(theme.__name__, 1)))
 _PER_WORLD = 2
