@@ -24,7 +24,7 @@ from tests.truth.generate.world import random_world
 from tests.truth.run import Tally, ask, count_deciding, shrink
 from tests.truth.workload.client import Client, start_clients
 
-_QUESTIONS_PER_WORLD = 50
+_QUESTIONS_PER_WORLD = 25
 _LEAST_SHARE, _WORLDS_FOR_SHARES = 0.01, 80
 """Each kind decides so many answers, once there are so many worlds to judge by."""
 _MESH = 7

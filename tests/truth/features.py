@@ -162,10 +162,10 @@ def _addresses(obj: Object, change: Callable[[str], str]) -> Object:
 
 
 def _own_addresses(world: World) -> World:
-    """Each address belongs to the first entry that has it."""
+    """Each address belongs to the youngest entry that has it: of several the oldest gets the connections."""
     taken: set[str] = set()
     objects = []
-    for each in world.objects:
+    for each in sorted(world.objects, key=lambda each: -each.at):
         obj = each.obj
         if obj["kind"] == "ServiceEntry" and (addresses := obj["spec"].get("addresses")):
             obj = _spec(obj, addresses=[address for address in addresses if address not in taken] or None)

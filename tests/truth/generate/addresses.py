@@ -43,7 +43,7 @@ def ranges_by_name(draw: Draw, _: str) -> Theme:
 def shared_address(draw: Draw, _: str) -> Theme:
     """Two hosts at one address."""
     one, other = plain(draw), plain(draw)
-    number, protocol = draw.one(((443, "TLS"), (3306, "TCP"), (443, "TCP"), (80, "HTTP")))
+    number, protocol = draw.one(((443, "TLS"), (3306, "TCP"), (443, "TCP"), (8443, "TCP")))
     addresses = [NATURAL[one]]
     objects = [foreign_entry(draw, host, (number, protocol), addresses=addresses) for host in (one, other)]
     return Theme(objects, [(one, number, protocol), (other, number, protocol)], addresses={other: NATURAL[one]})

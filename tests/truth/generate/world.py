@@ -21,18 +21,11 @@ _ADDRESSES = (
     *(addresses.other_family, addresses.one_address_ranges, addresses.ranges_by_name, addresses.shared_address),
     addresses.dns_capture,
 )
-_OFTEN = dict.fromkeys(
-    (
-        "delegates",
-        "tcp_routes",
-        "default_route_export",
-        "default_rule_export",
-        "external_name",
-        "udp_ports",
-        "dns_capture",
-    ),
-    2,
-)
+_TWICE = ("tcp_routes", "foreign_faults", "subsets", "sidecar_ports", "sidecar_exclusions", "ranges_by_name")
+_OFTEN = {
+    **dict.fromkeys(_TWICE, 2),
+    **dict.fromkeys(("default_rule_export", "external_name", "shared_address"), 3),
+}
 """How often themes are drawn whose kinds decide few questions (`make truth` prints shares); all others once."""
 _ALL = tuple(theme for theme in (*THEMES, *_ADDRESSES, *_MIXED) for _ in range(_OFTEN.get(theme.__name__, 1)))
 _PER_WORLD = 2
@@ -44,7 +37,7 @@ def random_world(seed: int, network: str, count: int) -> World:
     policies = [managed.entry(draw) for _ in range(draw.one((0, 0, 1, 1, 2, 3)))]
     policies += [managed.fault(draw) for _ in range(draw.one((0, 0, 0, 1, 2)))]
     policies += [managed.outbound_policy(draw) for _ in range(draw.one((0, 0, 0, 1, 2)))]
-    found = _foreign(draw, network) if draw.chance(0.4) else []
+    found = _foreign(draw, network) if draw.chance(0.5) else []
     themes = [theme(draw, network) for theme in _themes(seed)]
     mesh = foreign.mesh_config(draw)
     for each in themes:

@@ -11,7 +11,7 @@ from tests.truth.mutate.conditions import Mutant, mutants
 from tests.truth.world import Question
 
 _PROCESSES = 2
-_SECONDS = 120
+_SECONDS = 20
 _recorded: Sequence["Recorded"] = ()
 _all: Sequence[Mutant] = ()
 
