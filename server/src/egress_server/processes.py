@@ -18,8 +18,12 @@ import structlog
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.aio.waiting import scoped
+from egress_server.durable import OWNER_ONLY
 
 _log = structlog.get_logger(__name__)
+
+_PRIVATE_UMASK = 0o077
+"""What a child writes holds configuration and credentials: only this user reads it, whatever the folder's mode."""
 
 _TAIL_BYTES = 4096
 _TAIL_LINES = 12
@@ -130,7 +134,9 @@ class ChildProcess:
     async def _spawn(self) -> asyncio.subprocess.Process:
         command = self._command
         guarded = (sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *command.argv)
-        with command.log.open("ab") as log:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        log = os.open(command.log, flags, OWNER_ONLY)
+        try:
             return await asyncio.create_subprocess_exec(
                 *guarded,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -139,7 +145,10 @@ class ChildProcess:
                 cwd=command.cwd,
                 env=command.env,
                 start_new_session=True,
+                umask=_PRIVATE_UMASK,
             )
+        finally:
+            os.close(log)
 
     async def _end(self, process: asyncio.subprocess.Process, grace: float) -> None:
         if process.returncode is not None:
