@@ -22,22 +22,21 @@ from egress_server.durable import OWNER_ONLY
 
 _log = structlog.get_logger(__name__)
 
-_PRIVATE_UMASK = 0o077
-"""What a child writes holds configuration and credentials: only this user reads it, whatever the folder's mode."""
-
 _TAIL_BYTES = 4096
 _TAIL_LINES = 12
 
 # Run by a bare interpreter that then becomes the child: PR_SET_PDEATHSIG (1) survives execv. Not in a preexec_fn,
 # because that forks the locks of our threads (gRPC has many). The kernel sends the signal when the *thread* that forked
 # ends, so the event loop must run in the main thread. If the parent died before prctl, getppid differs by now. Python
-# ignores SIGPIPE, which execv would pass on.
+# ignores SIGPIPE, which execv would pass on. The umask: what children write (data, logs) is for this user only,
+# whatever the folder's mode.
 _GUARD = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
     sys.exit("the parent is gone")
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+os.umask(0o077)
 try:
     os.execvp(sys.argv[2], sys.argv[2:])
 except OSError as error:
@@ -145,7 +144,6 @@ class ChildProcess:
                 cwd=command.cwd,
                 env=command.env,
                 start_new_session=True,
-                umask=_PRIVATE_UMASK,
             )
         finally:
             os.close(log)
