@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from egress_server.aio.large_messages import LARGE_BYTES, off_loop
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, InvalidArgument
 from egress_server.domain.model.limits import MAX_REQUEST_BYTES
@@ -114,14 +115,16 @@ class Pipeline:
 
     async def _run(self, method: Method, request: bytes | Message, call: RpcCall, span: trace.Span) -> Message:
         caller, command = await self._admitted(method, request, call, span)
-        return method.encode(await method.run(self._services, caller, command))
+        result = await method.run(self._services, caller, command)
+        return await off_loop(LARGE_BYTES if method.pages else 0, lambda: method.encode(result))
 
     async def _admitted(
         self, method: Method | StreamMethod, request: bytes | Message, call: RpcCall, span: trace.Span
     ) -> tuple[Caller, Command]:
         """The authenticated and authorized caller, and the decoded request."""
         principal = await self._authenticator.authenticate(call.metadata, call.peer)
-        command = method.decode(_parse(method, request))
+        size = request.ByteSize() if isinstance(request, Message) else len(request)
+        command = await off_loop(size, lambda: method.decode(_parse(method, request)))
         await self._authorizer.authorize(principal, method.permission, command.mesh)
         return Caller(principal, method.path, _trace_id(span), call.deadline, _traceparent(span)), command
 
