@@ -76,7 +76,7 @@ def _run_p1(console: Console, folder: Path, rounds: int) -> tuple[Samples, bars.
 
 def _run_p16(console: Console, folder: Path) -> bars.Bar:
     with egressd(folder / "p16") as product:
-        console.print(f"Writing {ENTRIES} entries, then sending large requests beside small reads …")
+        console.print(f"Writing {ENTRIES} entries, then sending large requests along with small reads …")
         return bars.p16(measure_stalls(product))
 
 

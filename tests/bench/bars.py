@@ -78,4 +78,4 @@ def p16(stalls: Stalls) -> Bar:
         "entries": ENTRIES,
     }
     verdict = "; ".join(text if holds else f"MISSED: {text}" for text, holds in parts.items())
-    return Bar("P16", "event loop beside large requests", figures, all(parts.values()), verdict)
+    return Bar("P16", "event loop under large requests", figures, all(parts.values()), verdict)
