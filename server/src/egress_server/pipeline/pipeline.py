@@ -20,6 +20,7 @@ from egress_server.domain.model.errors import DeadlineExceeded, EgressError, Inv
 from egress_server.domain.model.limits import MAX_REQUEST_BYTES
 from egress_server.pipeline.method import Command, Method, RpcCall, StreamMethod
 from egress_server.pipeline.status import StatusError, internal_error, status_error
+from egress_server.pipeline.text_fields import check_text_fields
 from egress_server.pipeline.write_batcher import WriteBatcher
 from egress_server.ports.identity import Authenticator, Authorizer
 from egress_server.telemetry import metrics
@@ -124,9 +125,15 @@ class Pipeline:
         """The authenticated and authorized caller, and the decoded request."""
         principal = await self._authenticator.authenticate(call.metadata, call.peer)
         size = request.ByteSize() if isinstance(request, Message) else len(request)
-        command = await off_loop(size, lambda: method.decode(_parse(method, request)))
+        command = await off_loop(size, lambda: _decode(method, request))
         await self._authorizer.authorize(principal, method.permission, command.mesh)
         return Caller(principal, method.path, _trace_id(span), call.deadline, _traceparent(span)), command
+
+
+def _decode(method: Method | StreamMethod, request: bytes | Message) -> Command:
+    message = _parse(method, request)
+    check_text_fields(message)
+    return method.decode(message)
 
 
 def _failed(error: Exception, path: str, span: trace.Span) -> tuple[str, StatusError]:
