@@ -34,7 +34,7 @@ def over(path: Path) -> httpx.Client:
 
 
 def test_the_audit_has_the_peer(home: Path) -> None:
-    """A change over REST is by the user at the other end, whatever the caller claims; over gRPC nobody is named."""
+    """A change over REST is by the user at the other end, whatever the caller claims; over gRPC no user is named."""
     with serving(home) as (egressd, path):
         with over(path) as rest:
             claims = {"X-Forwarded-For": "uid:1", "X-User": "mallory"}

@@ -118,7 +118,7 @@ def test_addresses_are_taken_apart(address: str, parts: tuple[str, int]) -> None
     ],
 )
 async def test_without_authentication_the_caller_is_whom_the_kernel_names(peer: str, name: str) -> None:
-    """Nobody is taken for the user that runs the server. Every caller may do everything."""
+    """No caller is taken for the user that runs the server. Every caller may do everything."""
     user = LocalUser()
     principal = await user.authenticate({}, peer)
     assert principal.name == name

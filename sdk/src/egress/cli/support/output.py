@@ -1,6 +1,6 @@
 """Replies on standard output: as a table, or as proto3 JSON or YAML for scripts.
 
-Texts of replies come from others: clusters, servers, callers. What a terminal would obey in them is escaped.
+Texts in replies are what clusters, servers and callers wrote. What a terminal would obey in them is escaped.
 """
 
 import json
