@@ -134,7 +134,11 @@ class ChildProcess:
         command = self._command
         guarded = (sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *command.argv)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        log = os.open(command.log, flags, OWNER_ONLY)
+        try:
+            log = os.open(command.log, flags, OWNER_ONLY)
+        except OSError as error:  # a child without a log is better than none
+            self._log.error("child_log_unavailable", path=str(command.log), error=str(error))
+            log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
             return await asyncio.create_subprocess_exec(
                 *guarded,
@@ -177,7 +181,10 @@ def _size(path: Path) -> int:
 
 def _tail(path: Path, start: int) -> str:
     """The last lines of `path` after offset `start`: an earlier run wrote what is before it."""
-    with path.open("rb") as file:
-        file.seek(max(start, _size(path) - _TAIL_BYTES))
-        lines = file.read().decode(errors="replace").splitlines()
+    try:
+        with path.open("rb") as file:
+            file.seek(max(start, _size(path) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError as error:
+        return f"(unreadable: {error.strerror})"
     return "\n".join(lines[-_TAIL_LINES:]) or "(empty)"
