@@ -15,8 +15,9 @@ from tests.bench import bars, report
 from tests.bench.commands import commands_a_write
 from tests.bench.load import CALLERS, MEASURED_SECONDS, WARM_UP_SECONDS
 from tests.bench.machine import describe, load_average
-from tests.bench.rounds import measure, sample_of
+from tests.bench.rounds import Samples, measure, sample_of
 from tests.bench.servers import baselines, egressd
+from tests.bench.stalls import ENTRIES, measure_stalls
 from tests.support.paths import ROOT
 
 RESULTS = ROOT / "bench" / "results" / "latest.json"
@@ -34,17 +35,28 @@ def _rounds(text: str) -> int:
 def main() -> int:
     """Runs the chosen bars."""
     parser = argparse.ArgumentParser("python -m tests.bench", description="Measure speed against bare servers.")
-    parser.add_argument("--only", choices=["P1"], help="measure this bar alone")
-    parser.add_argument("--rounds", type=_rounds, default=7, help="each measures every server once")
+    parser.add_argument("--only", choices=["P1", "P16"], help="measure this bar alone")
+    parser.add_argument("--rounds", type=_rounds, default=7, help="of P1: each measures every server once")
     arguments = parser.parse_args()
     console = Console()
+    context = {**describe(), "load_average_before": load_average()}
+    samples: Samples = {}
+    reached: list[bars.Bar] = []
     with tempfile.TemporaryDirectory(prefix="egress-bench-", dir=_DISK) as folder:
-        _run_p1(console, Path(folder), arguments.rounds)
+        if arguments.only in (None, "P1"):
+            samples, bar, method = _run_p1(console, Path(folder), arguments.rounds)
+            reached.append(bar)
+            context["method"] = method
+        if arguments.only in (None, "P16"):
+            reached.append(_run_p16(console, Path(folder)))
+    context["load_average_after"] = load_average()
+    report.show(console, samples, reached)
+    report.write(RESULTS, samples, reached, context)
+    console.print(f"Written to {RESULTS.relative_to(ROOT)}", highlight=False)
     return 0
 
 
-def _run_p1(console: Console, folder: Path, rounds: int) -> None:
-    context = {**describe(), "load_average_before": load_average()}
+def _run_p1(console: Console, folder: Path, rounds: int) -> tuple[Samples, bars.Bar, dict[str, object]]:
     data_dir = folder / "p1"
     with egressd(data_dir) as product:
         console.print("Counting Redis commands, and taking the size of a reply …")
@@ -52,20 +64,20 @@ def _run_p1(console: Console, folder: Path, rounds: int) -> None:
         commands = commands_a_write(data_dir, lambda: sample_of(product, rounds + 1))
         with baselines(folder, warm_up.load.reply_bytes) as bare:
             samples = measure({**bare, "P1": product}, rounds, console.print)
-    context |= {
-        "load_average_after": load_average(),
-        "method": {
-            "callers": CALLERS,
-            "warm_up_seconds": WARM_UP_SECONDS,
-            "measured_seconds": MEASURED_SECONDS,
-            "request_bytes": warm_up.load.request_bytes,
-            "reply_bytes": warm_up.load.reply_bytes,
-        },
+    method: dict[str, object] = {
+        "callers": CALLERS,
+        "warm_up_seconds": WARM_UP_SECONDS,
+        "measured_seconds": MEASURED_SECONDS,
+        "request_bytes": warm_up.load.request_bytes,
+        "reply_bytes": warm_up.load.reply_bytes,
     }
-    reached = [bars.p1(samples, commands)]
-    report.show(console, samples, reached)
-    report.write(RESULTS, samples, reached, context)
-    console.print(f"Written to {RESULTS.relative_to(ROOT)}", highlight=False)
+    return samples, bars.p1(samples, commands), method
+
+
+def _run_p16(console: Console, folder: Path) -> bars.Bar:
+    with egressd(folder / "p16") as product:
+        console.print(f"Writing {ENTRIES} entries, then sending large requests along with small reads …")
+        return bars.p16(measure_stalls(product))
 
 
 if __name__ == "__main__":

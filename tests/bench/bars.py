@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.bench.rounds import Samples, ratio
+from tests.bench.stalls import ENTRIES, Stalls
 
 P1_THROUGHPUT = 0.60
 P1_P99 = 2.0
@@ -20,6 +21,10 @@ class Bar:
     figures: Mapping[str, object]
     holds: bool
     verdict: str
+
+
+P16_STALL_SECONDS = 0.05
+P16_READS = 2.0
 
 
 def p1(samples: Samples, commands: Mapping[str, float]) -> Bar:
@@ -48,3 +53,29 @@ def p1(samples: Samples, commands: Mapping[str, float]) -> Bar:
     }
     verdict = "; ".join(text if holds else f"MISSED: {text}" for text, holds in parts.items())
     return Bar("P1", "durable write, everything on", figures, all(parts.values()), verdict)
+
+
+def p16(stalls: Stalls) -> Bar:
+    """The event loop while callers send the worst that is accepted: no long step, and small reads hardly slower."""
+    long = stalls.longer_than(P16_STALL_SECONDS)
+    reads = stalls.loaded_p99 / stalls.quiet_p99
+    parts = {
+        f"{long} steps over {P16_STALL_SECONDS * 1000:.0f} ms, none over {stalls.bound * 1000:.0f} ms": not long,
+        f"p99 of small reads {reads:.1f}x, at most {P16_READS:.0f}x": reads <= P16_READS,
+    }
+    figures = {
+        "figure": stalls.bound,
+        "bar": P16_STALL_SECONDS,
+        "holds": all(parts.values()),
+        "unit": "seconds that no step of the event loop exceeded, an upper bound from egress_loop_stall_seconds",
+        "steps_over_bar": long,
+        "steps_by_bound": {str(bound): number for bound, number in stalls.late.items() if number},
+        "small_reads_p99_ratio": round(reads, 2),
+        "small_reads_p99_bar": P16_READS,
+        "small_reads_p99_ms": round(stalls.loaded_p99, 2),
+        "small_reads_worst_ms": round(stalls.loaded_worst, 2),
+        "calls": dict(stalls.calls),
+        "entries": ENTRIES,
+    }
+    verdict = "; ".join(text if holds else f"MISSED: {text}" for text, holds in parts.items())
+    return Bar("P16", "event loop under large requests", figures, all(parts.values()), verdict)

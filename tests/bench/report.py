@@ -56,7 +56,8 @@ def show(console: Console, samples: Samples, bars: Sequence[Bar]) -> None:
         throughput, worst, p50, p99, cpu, others = figures_of(taken).values()
         shown = (f"{throughput:.0f}", f"{worst:.0f}", f"{p50:.1f}", f"{p99:.1f}", f"{cpu:.0f}", f"{others:.0%}")
         table.add_row(name, WHAT[name], *shown)
-    console.print(table)
+    if samples:
+        console.print(table)
     if any(figures_of(taken)["others_share_of_cores"] > BUSY for taken in samples.values()):
         console.print("[bold]The machine was busy: measure again when it is idle.[/]")
     for bar in bars:

@@ -24,6 +24,7 @@ class Running:
 
     address: str
     process: psutil.Process
+    http: str = ""
 
     def cpu_seconds(self) -> float:
         """CPU time of the server process itself, without its redis-server."""
@@ -57,7 +58,8 @@ def _running(command: Sequence[str], data_dir: Path) -> Iterator[Running]:
     with said.open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     try:
-        yield Running(_address(process, said), psutil.Process(process.pid))
+        address, *http = _addresses(process, said)
+        yield Running(address, psutil.Process(process.pid), *http)
     finally:
         process.terminate()
         try:
@@ -67,11 +69,11 @@ def _running(command: Sequence[str], data_dir: Path) -> Iterator[Running]:
             process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], said: Path) -> str:
-    """The first address that the server prints: that of gRPC."""
+def _addresses(process: subprocess.Popen[bytes], said: Path) -> list[str]:
+    """The addresses that the server prints: that of gRPC, and of HTTP if it has one."""
     give_up = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < give_up:
-        if found := _ADDRESS.search(said.read_text()):
-            return found.group()
+        if (text := said.read_text()).endswith("\n") and (found := _ADDRESS.findall(text)):
+            return found
         time.sleep(0.05)
     raise RuntimeError(f"{process.args!r} did not start:\n{said.read_text()}")

@@ -94,7 +94,7 @@ STATUSES = {
     "NO_AGENT": "No agent of the cluster is attached, so the change can't be verified.",
     "NO_APPLIER": "No applier has reported on the cluster yet.",
     "PARTLY_PROBED": "The change is verified, except for what the message names.",
-    "PATH_OUTSIDE_ROOT": "The path of the directory cluster leads outside --directory-root.",
+    "PATH_OUTSIDE_ROOT": "The directory cluster's path leads outside --directory-root, or has a symbolic link in it.",
     "PERMISSIONS_MISSING": "The credentials lack permissions. The message lists them.",
     "PROBE_DISAGREES": "The change is applied, but probes contradict the policy.",
     "PROBE_INCONCLUSIVE": "Probes did not give enough evidence for a verdict. Retried.",

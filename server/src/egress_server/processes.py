@@ -18,6 +18,7 @@ import structlog
 from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.aio.waiting import scoped
+from egress_server.durable import OWNER_ONLY
 
 _log = structlog.get_logger(__name__)
 
@@ -27,13 +28,15 @@ _TAIL_LINES = 12
 # Run by a bare interpreter that then becomes the child: PR_SET_PDEATHSIG (1) survives execv. Not in a preexec_fn,
 # because that forks the locks of our threads (gRPC has many). The kernel sends the signal when the *thread* that forked
 # ends, so the event loop must run in the main thread. If the parent died before prctl, getppid differs by now. Python
-# ignores SIGPIPE, which execv would pass on.
+# ignores SIGPIPE, which execv would pass on. The umask: what children write (data, logs) is for this user only,
+# whatever the folder's mode.
 _GUARD = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
     sys.exit("the parent is gone")
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+os.umask(0o077)
 try:
     os.execvp(sys.argv[2], sys.argv[2:])
 except OSError as error:
@@ -130,7 +133,13 @@ class ChildProcess:
     async def _spawn(self) -> asyncio.subprocess.Process:
         command = self._command
         guarded = (sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *command.argv)
-        with command.log.open("ab") as log:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            log = os.open(command.log, flags, OWNER_ONLY)
+        except OSError as error:  # a child without a log is better than none
+            self._log.error("child_log_unavailable", path=str(command.log), error=str(error))
+            log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
             return await asyncio.create_subprocess_exec(
                 *guarded,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -140,6 +149,8 @@ class ChildProcess:
                 env=command.env,
                 start_new_session=True,
             )
+        finally:
+            os.close(log)
 
     async def _end(self, process: asyncio.subprocess.Process, grace: float) -> None:
         if process.returncode is not None:
@@ -170,7 +181,10 @@ def _size(path: Path) -> int:
 
 def _tail(path: Path, start: int) -> str:
     """The last lines of `path` after offset `start`: an earlier run wrote what is before it."""
-    with path.open("rb") as file:
-        file.seek(max(start, _size(path) - _TAIL_BYTES))
-        lines = file.read().decode(errors="replace").splitlines()
+    try:
+        with path.open("rb") as file:
+            file.seek(max(start, _size(path) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError as error:
+        return f"(unreadable: {error.strerror})"
     return "\n".join(lines[-_TAIL_LINES:]) or "(empty)"

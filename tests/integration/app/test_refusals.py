@@ -283,7 +283,7 @@ _JSON = {"content-type": "application/json"}
     ("body", "headers", "http", "says"),
     [
         (b"[" * 100_000, _JSON, 400, "nested"),
-        (b'{"a":' * 100_000, _JSON, 400, "nested"),
+        (b'{"a":' * 40_000, _JSON, 400, "nested"),
         (b'{"reason": ' + b"[" * 90 + b"]" * 90 + b"}", _JSON, 400, "reason"),
         (b'{"outboundPolicy": {"mode": "REGISTRY_ONLY"', _JSON, 400, "malformed"),
         (b"\xff\xfe{}", _JSON, 400, "UTF-8"),

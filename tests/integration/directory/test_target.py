@@ -72,7 +72,7 @@ async def test_a_foreign_file_in_our_place_is_not_overwritten(tmp_path: Path) ->
     assert place.read_text() == "kind: ServiceEntry\n"
 
 
-@pytest.mark.parametrize("path", ["..", "../x", ".", "a/../..", "/etc"])
+@pytest.mark.parametrize("path", ["..", "../x", ".", "a/../..", "a/../b", "a//b", "/etc"])
 def test_nothing_outside_the_root(tmp_path: Path, path: str) -> None:
     """A path outside the root is rejected."""
     with pytest.raises(PermanentError, match="is not below the directory root"):

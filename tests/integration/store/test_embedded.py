@@ -50,6 +50,22 @@ async def test_it_is_private(folder: Path, servers: Servers) -> None:
         assert stat.S_IMODE((folder / "redis" / "redis.sock").stat().st_mode) == 0o700
 
 
+def file_modes(folder: Path) -> dict[str, str]:
+    """The permissions of every file below a folder, by name."""
+    return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_its_files_are_private_in_an_open_folder(folder: Path, servers: Servers) -> None:
+    """Other users can read no file, even if the folder was made with a mode that lets them in."""
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    await asyncio.to_thread(folder.chmod, 0o777)
+    async with open_store(folder, MESH, servers=servers) as opened:
+        await opened.store.commit(mutation(opened.replica.snapshot, entry(opened.replica.snapshot, "bank")))
+        modes = file_modes(folder)
+        assert modes.keys() >= {"store.json", "lock", "redis.log"}
+        assert modes == dict.fromkeys(modes, "0o600")
+
+
 async def test_kill_9_loses_nothing_acknowledged(folder: Path, servers: Servers) -> None:
     """The server is killed again and again during writes: each write is there exactly once, none is missing."""
     numbers = count()

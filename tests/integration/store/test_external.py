@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from egress_server.domain.model.errors import FailedPrecondition, InvalidArgument, ResourceExhausted, Unavailable
+from egress_server.domain.model.status import ClusterStatus, Phase
+from egress_server.store.audit import verify
 from egress_server.store.open import open_store
 from egress_server.store.redis.address import Address
-from tests.support.mutations import insist, setting
+from tests.support.mutations import deleting, insist, setting
 from tests.support.redis import SERVERS, running, server_binary, short_dir
 
 
@@ -64,6 +66,28 @@ async def test_a_full_memory_refuses_writes_whole(server: Path) -> None:
             assert await opened.store.change("default", 1) is not None
             await opened.connection.call("CONFIG", "SET", "maxmemory", 0)
             assert (await insist(opened.store, opened.replica, setting("other"))).change.revision == 2
+
+
+async def test_a_full_memory_lets_faults_end(server: Path) -> None:
+    """Without memory, deletes, leases and statuses go on: an applier keeps its cluster, and faults expire."""
+    with short_dir() as folder, running(server, folder) as url:
+        async with open_store(url, "default") as opened:
+            await insist(opened.store, opened.replica, setting("bank"))
+            held = await opened.store.acquire("default", "east", "applier", 10)
+            await opened.connection.call("CONFIG", "SET", "maxmemory", 1)
+            deleted = await insist(opened.store, opened.replica, deleting("bank"))
+            assert deleted.change.revision == 2
+            assert opened.replica.snapshot.get(deleted.change.record.resource) is None
+            renewed = await opened.store.acquire("default", "east", "applier", 10)
+            taken = await opened.store.acquire("default", "west", "applier", 10)
+            assert held is not None
+            assert renewed is not None
+            assert taken is not None
+            assert renewed.fence == held.fence
+            status = ClusterStatus("east", phase=Phase.SETTLED, fence=held.fence)
+            assert await opened.store.put_status("default", [status]) == []
+            await opened.connection.call("CONFIG", "SET", "maxmemory", 0)
+            assert [problem async for problem in verify(opened.connection, "default")] == []
 
 
 @pytest.mark.parametrize("url", ["http://x", "redis://:secret@h:port", "nonsense", "redis://h?nosuch=1"])

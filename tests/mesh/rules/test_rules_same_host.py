@@ -1,6 +1,6 @@
 """Rules about entries for one host (EGR0109, EGR0130, EGR0701) and at one address (EGR0131)."""
 
-from tests.mesh.harness.cluster.istio_objects import apply, delete, entry, labelled
+from tests.mesh.harness.cluster.istio_objects import apply, delete, entry, labelled, next_second
 from tests.mesh.harness.cluster.mesh import Mesh
 from tests.mesh.harness.run.coverage import covers
 from tests.mesh.harness.run.run import eventually
@@ -24,6 +24,7 @@ def test_entries_of_one_namespace_merge_if_they_are_alike(mesh: Mesh, curl: Work
         entry("b", HOST, "8080:HTTP", at=FIRST, export_to=("*",)),
     )
     for other in unlike:
+        next_second()
         apply(mesh, other)
         curl.until(lambda: curl.curl(second), lambda answer: answer.by_envoy and not answer.routed, "no port 8080")
         assert curl.curl(f"http://{HOST}/").routed
@@ -46,12 +47,14 @@ def test_entries_of_one_namespace_share_their_endpoints(mesh: Mesh, curl: Worklo
     for other in (theirs, labelled(theirs, {"team": "b"}), entry("b", HOST, "80:HTTP", at=SECOND, export_to=("shop",))):
         apply(mesh, mine)
         curl.until(lambda: curl.curl(url), lambda answer: answer.headers.get("x-served-by") == f"{FIRST}:80", "alone")
+        next_second()
         apply(mesh, other)
         eventually(lambda: served_by() == {f"{FIRST}:80", f"{SECOND}:80"}, "both", 20)
         delete(mesh, mine, other)
     mesh.world.name(HOST, FIRST)
     apply(mesh, entry("a", HOST, "80:HTTP", resolution="NONE"))
     curl.until(lambda: curl.curl(url), lambda answer: answer.routed, "the original address")
+    next_second()
     apply(mesh, theirs, entry("z", OTHER, "80:HTTP", at=SECOND))
     curl.until(lambda: curl.curl(f"http://{OTHER}/"), lambda answer: answer.routed, "a later entry")
     assert served_by() == {f"{FIRST}:80"}

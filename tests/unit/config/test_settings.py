@@ -46,11 +46,10 @@ def test_loopback_is_listened_on(address: str) -> None:
     assert RunSettings(grpc_address=address, http_address=address).http_address == address
 
 
-def test_grpc_may_be_a_socket() -> None:
-    """HTTP may not."""
-    assert RunSettings(grpc_address="unix:/run/egress.sock").grpc_address == "unix:/run/egress.sock"
-    with pytest.raises(ValidationError):
-        RunSettings(http_address="unix:/run/egress.sock")
+def test_both_may_be_sockets() -> None:
+    """gRPC and HTTP, each at its own path."""
+    settings = RunSettings(grpc_address="unix:/run/grpc.sock", http_address="unix:/run/http.sock")
+    assert (settings.grpc_address, settings.http_address) == ("unix:/run/grpc.sock", "unix:/run/http.sock")
 
 
 @pytest.mark.parametrize(
@@ -106,10 +105,21 @@ def test_addresses_are_taken_apart(address: str, parts: tuple[str, int]) -> None
     assert split_address(address) == parts
 
 
-async def test_without_authentication_the_caller_is_the_machines_user() -> None:
-    """The caller may do everything."""
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [
+        ("uid:0", "user:root"),
+        ("uid:4294967294", "user:4294967294"),
+        ("127.0.0.1:1234", "local:unknown"),
+        ("ipv4:127.0.0.1:1234", "local:unknown"),
+        ("unix:", "local:unknown"),
+        ("unix:uid:0", "local:unknown"),
+        ("", "local:unknown"),
+    ],
+)
+async def test_without_authentication_the_caller_is_whom_the_kernel_names(peer: str, name: str) -> None:
+    """No caller is taken for the user that runs the server. Every caller may do everything."""
     user = LocalUser()
-    principal = await user.authenticate({}, "peer")
-    assert principal.name.startswith("user:")
-    assert len(principal.name) > len("user:")
+    principal = await user.authenticate({}, peer)
+    assert principal.name == name
     await user.authorize(principal, "egress.clusters.register", "default")

@@ -22,8 +22,9 @@ from egress_server.gateway.transcoder.request import parse_json
         (b'{"a": -Infinity}', "-Infinity"),
         (b'{"a": 1, "b": 2, "a": 3}', 'the name "a" twice'),
         (b'{"a": {"x": 1, "x": 1}}', 'the name "x" twice'),
+        (b'{"b": 1, "a": 1, "c": 1, "c": 1, "a": 1}', 'the name "c" twice'),
         (b"[" * 100_000, "more than 100 levels deep"),
-        (b'{"a":' * 100_000, "more than 100 levels deep"),
+        (b'{"a":' * 40_000, "more than 100 levels deep"),
         (b"1" * 5000, "too many digits"),
     ],
 )
@@ -41,6 +42,21 @@ def test_depth_limit_is_in_metadata() -> None:
     with pytest.raises(TranscodingError) as caught:
         parse_json(b"[" * 100_000)
     assert caught.value.metadata == {"max_depth": "100"}
+
+
+def test_a_repeated_name_among_many() -> None:
+    """Found in one pass."""
+    names = ", ".join(f'"{number}": 1' for number in (*range(24_000), 23_999))
+    with pytest.raises(TranscodingError, match='has the name "23999" twice'):
+        parse_json(f"{{{names}}}".encode())
+
+
+@pytest.mark.parametrize("body", [b"[" + b"1," * 60_000 + b"1]", b"{" + b'"a":1' * 60_000 + b"}"])
+def test_too_many_values(body: bytes) -> None:
+    """Refused before they are parsed, with the limit."""
+    with pytest.raises(TranscodingError, match="has more than 50000 commas and colons") as caught:
+        parse_json(body)
+    assert caught.value.metadata == {"max_values": "50000"}
 
 
 def test_empty_is_an_empty_object() -> None:

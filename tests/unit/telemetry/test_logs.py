@@ -3,13 +3,19 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 import structlog
 
+from egress_server.aio.supervisor import supervise
+from egress_server.aio.tasks import Task
 from egress_server.telemetry.logs import configure_logs
+from egress_server.telemetry.metrics import REGISTRY
+from tests.support.virtual_time import virtual_time
 
 
 @pytest.fixture
@@ -66,3 +72,42 @@ def test_a_traceback_shows_no_values(stream: io.StringIO, logger: str) -> None:
     assert event["exception"][0]["frames"][-1]["name"] == "_fail"
     assert event["exception"][0]["exc_value"] == "failed after 21 bytes"
     assert stream.getvalue().count("canary") == 0
+
+
+@pytest.fixture
+def full_disk() -> Iterator[TextIO]:
+    """Logs go to a disk that is full; the logging is restored afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with Path("/dev/full").open("w", buffering=1) as found:
+        configure_logs("info", found)
+        yield found
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), found.fileno())  # or closing would fail
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_stops_no_work() -> None:
+    """Events are dropped, and counted; what logs them goes on."""
+    before = REGISTRY.get_sample_value("egress_log_failures_total") or 0.0
+    for _ in range(1000):
+        structlog.get_logger().error("failed", exc_info=ValueError("x"))
+        logging.getLogger("library").error("failed")
+    assert (REGISTRY.get_sample_value("egress_log_failures_total") or 0.0) > before
+
+
+@pytest.mark.usefixtures("full_disk")
+@virtual_time
+async def test_a_full_disk_does_not_end_supervision() -> None:
+    """A task that fails while its failure can't be logged is started again."""
+    runs: list[int] = []
+
+    async def work() -> None:
+        runs.append(1)
+        if len(runs) < 3:
+            raise RuntimeError("failed")
+
+    await supervise(Task.STATUS_WRITER, work)
+    assert len(runs) == 3

@@ -115,7 +115,7 @@ class ExplainRequest(_message.Message):
     url: _builtins.str
     """Required. The destination: an http, https, tls or tcp URL. At most 2048 characters."""
     method: _builtins.str
-    """Optional. HTTP method: `HEAD` (the default, as in Probe) or `GET`."""
+    """Optional. HTTP method, such as `POST`. Defaults to `HEAD`, as in Probe."""
     resolve: _builtins.str
     """Optional. IP address that the workload connects to. If empty, interception that depends on the address is not
     decided, unless an agent resolves the URL's host.

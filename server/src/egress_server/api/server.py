@@ -63,7 +63,7 @@ class Server:
         Raises OSError if that is not possible.
         """
         is_unix = address.startswith("unix:")
-        if is_unix and _is_served(address.removeprefix("unix:")):
+        if is_unix and is_served(address.removeprefix("unix:")):
             raise OSError(f"cannot listen on {address} for gRPC: another process is listening there")
         try:
             port = self._server.add_insecure_port(address)
@@ -93,7 +93,7 @@ class Server:
             await stopping
 
 
-def _is_served(path: str) -> bool:
+def is_served(path: str) -> bool:
     """Whether a process accepts connections on a unix socket; gRPC would silently take the path over."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from egress_server.aio.loop_watch import LoopWatch
 from egress_server.app.servers import WebServer
 from egress_server.domain.model.errors import EgressError
 from egress_server.gateway.ops import Readiness, operations_app
@@ -19,13 +20,17 @@ async def open_ops_server(
     otherwise: EgressError,
     drain_seconds: float = 1.0,
 ) -> WebServer:
-    """Serves these pages at `address` until the stack is left, and `otherwise` at all other paths.
+    """Serves these pages at `address` until the stack is left, and `otherwise` at all other paths. Meanwhile the event
+    loop is watched.
 
     Raises OSError if it can't listen there.
     """
     web = WebServer(operations_app(readiness, metrics_page, otherwise), address, drain_seconds)
     await web.start()
     stack.push_async_callback(web.stop)
+    watch = LoopWatch()
+    watch.start()
+    stack.callback(watch.stop)
     return web
 
 

@@ -15,9 +15,10 @@ from egress_server.aio.supervisor import Background
 from egress_server.aio.tasks import Task
 from egress_server.api.attach import attach_handler
 from egress_server.api.server import Server
+from egress_server.app.http_socket import UnixHttpProtocol, bound_socket, close_socket
 from egress_server.auth.local import LocalUser
 from egress_server.commands.services import Services
-from egress_server.config import ApiSettings, split_address
+from egress_server.config import ApiSettings
 from egress_server.gateway.app import build_app
 from egress_server.gateway.ops import Readiness
 from egress_server.pipeline.pipeline import Pipeline
@@ -51,7 +52,7 @@ class HttpServer(uvicorn.Server):
 
 
 class WebServer:
-    """Serves `app` at HOST:PORT on the running event loop; `app` may be replaced while it serves.
+    """Serves `app` at HOST:PORT or unix:PATH on the running event loop; `app` may be replaced while it serves.
 
     The listening socket outlives a server that fails, so the next one serves the connections that came meanwhile.
     """
@@ -75,8 +76,7 @@ class WebServer:
 
     async def start(self) -> None:
         """Listens; `address` then has the port that was taken. Raises OSError if that is not possible."""
-        self._listener = listener = _bound(self.address)
-        self.address = f"{self.address.rpartition(':')[0]}:{listener.getsockname()[1]}"
+        self._listener, self.address = bound_socket(self.address)
         self._task.start(Task.HTTP_SERVER, self._serve, stop=self._stopping)
         await self._started.wait()
 
@@ -84,7 +84,7 @@ class WebServer:
         """Accepts no more requests, lets those under way end, closes."""
         self._stopping.set()
         if self._listener is not None:
-            self._listener.close()
+            close_socket(self._listener)
         if self._server is not None:
             self._server.should_exit = True
         await self._task.wait()
@@ -106,7 +106,7 @@ class WebServer:
         return uvicorn.Config(
             self._answer,
             interface="asgi3",
-            http="httptools",
+            http=UnixHttpProtocol if self.address.startswith("unix:") else "httptools",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -118,18 +118,6 @@ class WebServer:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
-
-
-def _bound(address: str) -> socket.socket:
-    host, port = split_address(address)
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise OSError(f"can't listen on {address} for HTTP: {error.strerror}") from error
-    return listener
 
 
 class ApiServers:

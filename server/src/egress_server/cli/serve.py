@@ -58,7 +58,7 @@ def _announce(addresses: Addresses) -> None:
     gc.collect()
     gc.freeze()
     print(f"egressd is ready: grpc {addresses.grpc}, http {addresses.http}", flush=True)
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or addresses.http.startswith("unix:"):
         return
     print(f"  docs     http://{addresses.http}/docs\n  stop     Ctrl-C", flush=True)
 

@@ -59,9 +59,9 @@ class ApiSettings(ProcessSettings):
     """Address of the gRPC API: loopback or a unix socket, since there is no authentication yet. Port 0 takes a free
     one."""
 
-    http_address: Loopback = "127.0.0.1:8080"
-    """Address of the REST API, health and metrics: loopback, since there is no authentication yet. Port 0 takes a free
-    one."""
+    http_address: LoopbackOrSocket = "127.0.0.1:8080"
+    """Address of the REST API, health and metrics: loopback or a unix socket, since there is no authentication yet.
+    Port 0 takes a free one."""
 
     cors_origins: Annotated[Listed[str], Option("ORIGIN", "--cors-origin")] = ()
     """Origin of web pages that may call the REST API."""

@@ -93,6 +93,8 @@ def read_attempt(
 ) -> Attempt:
     """The attempt that a request describes."""
     method, headers = read_http(request, destination, problems)
+    if method not in _METHODS:
+        problems.at("method").add("must be HEAD or GET: a probe changes nothing at its destination")
     return Attempt(destination, method, headers, request.resolve, timeout)
 
 
@@ -101,8 +103,6 @@ def read_http(
 ) -> tuple[str, dict[str, str]]:
     """Method and headers of the HTTP request."""
     method, headers = request.method or "HEAD", dict(request.headers)
-    if method not in _METHODS:
-        problems.at("method").add("must be HEAD or GET")
     if headers and destination.only_connects:
         problems.at("headers").add(f"cannot be used with a {destination.scheme} URL: no request is sent")
     _check_headers(headers, problems.at("headers"))

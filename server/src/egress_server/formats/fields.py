@@ -1,11 +1,12 @@
 """Reads an untyped mapping field by field; collects problems with their paths, including unknown fields."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
 from egress_server.domain.validate import Problems
+from egress_server.domain.validate.values import CONTROL_CHARACTERS, NO_CONTROL_CHARACTERS
 
 E = TypeVar("E", bound=Enum)
 
@@ -105,10 +106,14 @@ class Fields:
                 here.add("must be a mapping")
             yield key, Fields(value if isinstance(value, dict) else {}, here)
 
-    def texts_by_name(self, name: str) -> dict[str, str]:
-        """A mapping of strings."""
+    def texts_by_name(self, name: str, *, omit: Container[str] = ()) -> dict[str, str]:
+        """A mapping of strings, without the names to omit."""
         child = self.child(name)
-        return {key: _text(value, child.problems.key(key)) for key, value in child._mapping.items()}
+        return {
+            _text(key, child.problems.key(key)): _text(value, child.problems.key(key))
+            for key, value in child._mapping.items()
+            if key not in omit
+        }
 
     def numbers_by_name(self, name: str) -> dict[str, int]:
         """A mapping of integers."""
@@ -141,6 +146,9 @@ def _text(value: Any, problems: Problems) -> str:
         return ""
     if not isinstance(value, str):
         problems.add("must be a string" if isinstance(value, dict | list) else "must be a string; put it in quotes")
+        return ""
+    if CONTROL_CHARACTERS.search(value):
+        problems.add(NO_CONTROL_CHARACTERS)
         return ""
     return value
 

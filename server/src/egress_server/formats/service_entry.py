@@ -1,6 +1,6 @@
 """Istio's ServiceEntry to the domain: strictly for users' input, leniently for foreign objects."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,8 +85,8 @@ def parse_service_entry(text: str, problems: Problems) -> ParsedServiceEntry | N
         export_to=spec.texts("exportTo"),
         workload_selector=_workload_selector(spec),
         subject_alt_names=spec.texts("subjectAltNames"),
-        labels=_others(metadata.texts_by_name("labels"), MANAGED_BY),
-        annotations=_others(metadata.texts_by_name("annotations"), (LAST_APPLIED,)),
+        labels=_others(metadata.texts_by_name("labels", omit=MANAGED_BY)),
+        annotations=_others(metadata.texts_by_name("annotations", omit=(LAST_APPLIED,))),
     )
     parsed = ParsedServiceEntry(metadata.text("name"), metadata.text("namespace"), entry)
     spec.refuse_rest()
@@ -97,9 +97,9 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """What kubectl keeps for itself: the whole object as it was last applied."""
 
 
-def _others(found: dict[str, str], ignored: Container[str]) -> dict[str, str]:
-    """The labels or annotations besides those of the object's manager, which mesh-egress will be."""
-    return {key: value for key, value in found.items() if key not in ignored and not key.startswith(OWN_PREFIX)}
+def _others(found: dict[str, str]) -> dict[str, str]:
+    """The labels or annotations but those of mesh-egress itself."""
+    return {key: value for key, value in found.items() if not key.startswith(OWN_PREFIX)}
 
 
 def _workload_selector(spec: Fields) -> Labels:

@@ -5,55 +5,48 @@ these has broken meshes before.
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
-MAX_LENGTH = 256 * 1024  # characters; parsing these blocks the event loop for most of a second
+MAX_LENGTH = 256 * 1024  # characters
 MAX_DEPTH = 64
 _LOST_INDENTATION = re.compile(
     r"^(metadata|spec):[ \t]*\r?\n(?:[ \t]*\r?\n)*"
     r"(?![ \t]|---|\.\.\.|#|(?:apiVersion|kind|metadata|spec|status):)(\S[^\r\n]*)",
     re.M,
 )
-# Plain scalars that are not strings, by tag, with the characters they may start with. The rest of YAML 1.1 (dates,
-# octal and sexagesimal numbers, merge keys) is not supported: a number of another form is a float, which no field
-# takes.
-_SCALARS = tuple(
-    (f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), firsts)
-    for tag, pattern, firsts in (
-        ("null", "~|null|Null|NULL|", ["", *"~nN"]),
-        ("bool", "yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", [*"yYnNtTfFoO"]),
-        ("int", "[-+]?(?:0|[1-9][0-9]{0,17})", [*"-+0123456789"]),
-        ("float", r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", [*"-+.0123456789"]),
-    )
+# Plain scalars that are not strings, by tag, with the characters they may start with, and what they mean. The rest of
+# YAML 1.1 (dates, octal and sexagesimal numbers, merge keys) is not supported: a number of another form is a float,
+# which no field takes.
+_KINDS: tuple[tuple[str, str, list[str], Callable[[str], Any]], ...] = (
+    ("null", "~|null|Null|NULL|", ["", *"~nN"], lambda _: None),
+    (
+        "bool",
+        "yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF",
+        [*"yYnNtTfFoO"],
+        lambda text: text.lower() in ("yes", "true", "on"),
+    ),
+    ("int", "[-+]?(?:0|[1-9][0-9]{0,17})", [*"-+0123456789"], int),
+    ("float", r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", [*"-+.0123456789"], float),
 )
+_SCALARS = tuple(
+    (f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), firsts) for tag, pattern, firsts, _ in _KINDS
+)
+_READERS = {
+    first: [
+        (pattern, read)
+        for (_, pattern, _), (_, _, firsts, read) in zip(_SCALARS, _KINDS, strict=True)
+        if first in firsts
+    ]
+    for first in {first for _, _, firsts, _ in _KINDS for first in firsts}
+}
+"""The patterns that a plain scalar may match, with what reads it then, by its first character."""
 
 
 class YamlError(ValueError):
     """The text can't be parsed; the human-readable message says why and where."""
-
-
-class _Loader(yaml.CSafeLoader):
-    """Refuses duplicate keys, and reads every key as the string that was written."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        mapping: dict[Hashable, Any] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise YamlError(f"line {line}: a key must be a plain string")
-            if key.value in mapping:
-                raise YamlError(f"line {line}: duplicate key {key.value!r:.80}")
-            mapping[key.value] = self.construct_object(value, deep)
-        return mapping
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern, firsts in _SCALARS if first in firsts]
-    for first in {first for *_, firsts in _SCALARS for first in firsts}
-}
 
 
 # Plain scalars that Kubernetes' YAML (Go, YAML 1.1) does not read as strings, but PyYAML and this module do.
@@ -89,9 +82,7 @@ def load_mapping(text: str) -> dict[str, Any]:
             f"indent '{lost.group(2)[:40]}' and the lines that belong to it"
         )
     try:
-        _check_events(text)
-        # A subclass of SafeLoader: it creates YAML's own types only.
-        value = yaml.load(text, Loader=_Loader)
+        value = _only_document(text)
     except YamlError:
         raise
     except yaml.MarkedYAMLError as error:
@@ -105,20 +96,86 @@ def load_mapping(text: str) -> dict[str, Any]:
     return value
 
 
-def _check_events(text: str) -> None:
-    depth = documents = 0
+def _only_document(text: str) -> Any:
+    """The value that the parser's events describe, in one pass without recursion: neither size nor depth makes this
+    slow."""
+    document = _Document()
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise YamlError(f"{_line(event)}: aliases are not allowed")
-        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
-            raise YamlError(f"{_line(event)}: tags such as {event.tag:.40} are not allowed")
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
+        document.add(event)
+    return document.value
+
+
+class _Document:
+    """One document, built event by event."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self._started = False
+        self._open: list[Any] = []
+        self._keys: list[str | None] = []  # of each open container, the key whose value comes next
+
+    def add(self, event: yaml.Event) -> None:
+        """The next event. Raises YamlError for what is not supported."""
+        match event:
+            case yaml.ScalarEvent():
+                self._add_scalar(event)
+            case yaml.CollectionStartEvent():
+                self._enter(event)
+            case yaml.CollectionEndEvent():
+                self._open.pop()
+                self._keys.pop()
+            case yaml.AliasEvent():
+                raise YamlError(f"{_line(event)}: aliases are not allowed")
+            case yaml.DocumentStartEvent() if self._started:
                 raise YamlError(f"{_line(event)}: only one document is allowed; send one at a time")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
+            case yaml.DocumentStartEvent():
+                self._started = True
+
+    def _add_scalar(self, event: yaml.ScalarEvent) -> None:
+        _refuse_tag(event)
+        if not self._key_is_next:
+            self._place(_meaning(event.value) if event.implicit[0] else event.value)
+            return
+        if event.value in self._open[-1]:
+            raise YamlError(f"{_line(event)}: duplicate key {event.value!r:.80}")
+        self._keys[-1] = event.value
+
+    def _enter(self, event: yaml.CollectionStartEvent) -> None:
+        _refuse_tag(event)
+        if self._key_is_next:
+            raise YamlError(f"{_line(event)}: a key must be a plain string")
+        if len(self._open) == MAX_DEPTH:
             raise YamlError(f"{_line(event)}: nested deeper than {MAX_DEPTH} levels")
+        made: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self._place(made)
+        self._open.append(made)
+        self._keys.append(None)
+
+    @property
+    def _key_is_next(self) -> bool:
+        return bool(self._open) and self._keys[-1] is None and isinstance(self._open[-1], dict)
+
+    def _place(self, value: Any) -> None:
+        if not self._open:
+            self.value = value
+        elif isinstance(self._open[-1], list):
+            self._open[-1].append(value)
+        else:
+            self._open[-1][self._keys[-1]] = value
+            self._keys[-1] = None
+
+
+def _refuse_tag(event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+    if event.tag:
+        raise YamlError(f"{_line(event)}: tags such as {event.tag:.40} are not allowed")
+
+
+def _meaning(text: str) -> Any:
+    """What a plain scalar means."""
+    for pattern, read in _READERS.get(text[:1], ()):
+        if pattern.match(text):
+            return read(text)
+    return text
 
 
 def _line(event: yaml.Event) -> str:

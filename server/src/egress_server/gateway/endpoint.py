@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from egress_server.aio.large_messages import off_loop
 from egress_server.aio.waiting import Interrupted, unless
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, Unavailable
 from egress_server.gateway.requests import ClientGone, HttpRequests, headers_of, peer_of, read_body
@@ -57,9 +58,11 @@ class UnaryEndpoint:
         headers = headers_of(scope)
         try:
             body = await self._body(headers, receive)
-            request = self._requests.read(captures, scope, headers, body)
+            reading = off_loop(len(body), lambda: self._requests.read(captures, scope, headers, body))
+            request = await unless_gone(reading, receive)
             call = RpcCall("rest", peer_of(scope), headers, begin + self._seconds(request))
             response = await unless_gone(self._pipeline.unary(self._method, request, call), receive)
+            printed = await off_loop(response.ByteSize(), lambda: json_body(response))
         except EgressError as error:
             metrics.requests(self._method.path, "rest", error.code.name).inc()
             await send_error(send, status_error(error).status, headers)
@@ -73,7 +76,7 @@ class UnaryEndpoint:
                 me.uncancel()
             await send_error(send, status_error(_STOPPING).status, headers)
         else:
-            await send_json(send, 200, json_body(response), self._response_headers.of(response))
+            await send_json(send, 200, printed, self._response_headers.of(response))
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         try:

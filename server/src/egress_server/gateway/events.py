@@ -12,6 +12,7 @@ import structlog
 from google.protobuf.message import Message
 from starlette.types import Receive, Scope, Send
 
+from egress_server.aio.large_messages import off_loop
 from egress_server.domain.model.errors import EgressError
 from egress_server.gateway.endpoint import unless_gone
 from egress_server.gateway.requests import ClientGone, HttpRequests, headers_of, peer_of, read_body
@@ -48,7 +49,7 @@ class EventsEndpoint:
         headers = headers_of(scope)
         try:
             body = await read_body(headers, receive)
-            request = self._read(captures, scope, headers, body)
+            request = await off_loop(len(body), lambda: self._read(captures, scope, headers, body))
             events = self._pipeline.stream(self._method, request, RpcCall("rest", peer_of(scope), headers))
             async with aclosing(events):
                 await unless_gone(_send_all(events, send), receive)

@@ -58,7 +58,7 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 def peer_of(scope: Scope) -> str:
-    """The client's address; empty for a unix socket."""
+    """The client's address, HOST:PORT; `uid:` and its user id if it came by a unix socket."""
     client = scope.get("client")
     return f"{client[0]}:{client[1]}" if client else ""
 

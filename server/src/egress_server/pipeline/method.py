@@ -23,7 +23,7 @@ class Method:
     """A unary RPC.
 
     `mutates` is whether the request has the options of mutations. `batched` is whether calls are grouped by the
-    WriteBatcher.
+    WriteBatcher. `pages` is whether the response is a page of a list, which may be large.
     """
 
     descriptor: MethodDescriptor
@@ -36,6 +36,7 @@ class Method:
     encode: Callable[[Any], Message]
     mutates: bool = False
     batched: bool = False
+    pages: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,13 @@ from google.protobuf.message import DecodeError, Message
 from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from egress_server.aio.large_messages import LARGE_BYTES, off_loop
 from egress_server.commands.services import Caller, Services
 from egress_server.domain.model.errors import DeadlineExceeded, EgressError, InvalidArgument
 from egress_server.domain.model.limits import MAX_REQUEST_BYTES
 from egress_server.pipeline.method import Command, Method, RpcCall, StreamMethod
 from egress_server.pipeline.status import StatusError, internal_error, status_error
+from egress_server.pipeline.text_fields import check_text_fields
 from egress_server.pipeline.write_batcher import WriteBatcher
 from egress_server.ports.identity import Authenticator, Authorizer
 from egress_server.telemetry import metrics
@@ -114,16 +116,24 @@ class Pipeline:
 
     async def _run(self, method: Method, request: bytes | Message, call: RpcCall, span: trace.Span) -> Message:
         caller, command = await self._admitted(method, request, call, span)
-        return method.encode(await method.run(self._services, caller, command))
+        result = await method.run(self._services, caller, command)
+        return await off_loop(LARGE_BYTES if method.pages else 0, lambda: method.encode(result))
 
     async def _admitted(
         self, method: Method | StreamMethod, request: bytes | Message, call: RpcCall, span: trace.Span
     ) -> tuple[Caller, Command]:
         """The authenticated and authorized caller, and the decoded request."""
         principal = await self._authenticator.authenticate(call.metadata, call.peer)
-        command = method.decode(_parse(method, request))
+        size = request.ByteSize() if isinstance(request, Message) else len(request)
+        command = await off_loop(size, lambda: _decode(method, request))
         await self._authorizer.authorize(principal, method.permission, command.mesh)
         return Caller(principal, method.path, _trace_id(span), call.deadline, _traceparent(span)), command
+
+
+def _decode(method: Method | StreamMethod, request: bytes | Message) -> Command:
+    message = _parse(method, request)
+    check_text_fields(message)
+    return method.decode(message)
 
 
 def _failed(error: Exception, path: str, span: trace.Span) -> tuple[str, StatusError]:

@@ -59,6 +59,6 @@ class KnownClusters:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             content = _Content(self._mesh, tuple(map(to_record, clusters)))
-            replace_file(self._path, msgspec.json.encode(content), private=True)
+            replace_file(self._path, msgspec.json.encode(content))
         except OSError as error:
             _log.error("known_clusters_not_written", path=str(self._path), error=str(error))

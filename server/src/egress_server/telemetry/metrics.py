@@ -65,6 +65,15 @@ FAULTS_EXPIRED = Counter(
 TASK_FAILURES = Counter(
     "egress_task_failures", "Failures of background tasks, each of which is restarted.", ["task"], registry=REGISTRY
 )
+LOG_FAILURES = Counter(
+    "egress_log_failures", "Log writes that failed, for example because the disk is full.", registry=REGISTRY
+)
+LOOP_STALL_SECONDS = Histogram(
+    "egress_loop_stall_seconds",
+    "How late the event loop ran a timer that is due every 10 ms; everything in the process waited as long.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
 
 
 @cache  # one per method, transport and code; the library's own lookup costs more than counting

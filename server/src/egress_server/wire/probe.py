@@ -35,6 +35,7 @@ from egress_server.domain.model.names import ResourceKind, check_label, expect_n
 from egress_server.domain.probe.agreement import Agreement
 from egress_server.domain.simulate.evaluate import Request
 from egress_server.domain.validate import Problems
+from egress_server.domain.validate.http import method_problem
 from egress_server.domain.validate.selectors import check_labels, check_namespace
 from egress_server.wire.grammar.collection import read_listing
 from egress_server.wire.grammar.handlers import Handlers, handler
@@ -106,6 +107,8 @@ def _decode_explain(request: explain_pb2.ExplainRequest) -> Explain:
     check_labels(labels, problems.at("labels"))
     destination = read_destination(request.url, problems.at("url"))
     method, headers = read_http(request, destination, problems)
+    if problem := method_problem(method):
+        problems.at("method").add(problem)
     _check_resolve(request.resolve, problems.at("resolve"))
     if request.basis not in explain_pb2.ExplainRequest.Basis.values():
         problems.at("basis").add(f"{request.basis} is unknown; must be one of LIVE, MODEL")

@@ -69,6 +69,7 @@ class Table:
                 handler.encode,
                 mutates,
                 batched,
+                "next_page_token" in rpc.output_type.fields_by_name,
             )
         else:
             kind = "stream handler" if rpc.server_streaming else "handler"

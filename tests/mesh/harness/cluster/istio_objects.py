@@ -1,17 +1,27 @@
 """Builders of Istio's objects, short enough for a test."""
 
 import json
+import time
 from typing import Any
 
 from tests.mesh.harness.cluster.mesh import Mesh
+from tests.mesh.harness.run.run import eventually
 
 Object = dict[str, Any]
 
 
 def apply(mesh: Mesh, *objects: Object) -> None:
     """`kubectl apply` of all at once. Those that are to have an order of age have names in that order: Kubernetes
-    tells age by the second, and of equals Istio goes by name."""
+    tells age by the second, and of equals Istio goes by name. It has no order for entries of one namespace and host:
+    see `next_second`."""
     mesh.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+
+def next_second() -> None:
+    """Waits until what is made is younger than everything so far, as Kubernetes counts age. istiod takes entries of
+    one namespace, host and second in any order, which may change at each push (model.SortServicesByCreationTime)."""
+    so_far = int(time.time())
+    eventually(lambda: int(time.time()) > so_far, "the next second")
 
 
 def delete(mesh: Mesh, *objects: Object) -> None:

@@ -252,13 +252,24 @@ def test_explain_model() -> None:
     assert found["basisTime"].startswith(f"{BIRTH:%Y-%m-%dT}")
 
 
+@pytest.mark.parametrize("method", ["POST", "GET", "PROPFIND", "M-SEARCH", ""])
+def test_explain_any_method(method: str) -> None:
+    """Also those that a probe never sends: rules of routes and faults go by them."""
+    asked = explain_pb2.ExplainRequest(cluster=CLUSTER, url="http://a.example.com", method=method)
+    query = EXPLAIN.decode(asked)
+    assert isinstance(query, Explain)
+    assert query.request.method == (method or "HEAD")
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
         ({"labels": {"a b": "c"}}, "labels"),
         ({"namespace": "A"}, "namespace"),
         ({"cluster": "east"}, "cluster"),
-        ({"method": "POST"}, "method"),
+        ({"method": "post"}, "method"),
+        ({"method": "GET "}, "method"),
+        ({"method": "X" * 65}, "method"),
         ({"headers": {"host": "x"}}, "headers"),
         ({"resolve": "x"}, "resolve"),
         ({"basis": 9}, "basis"),

@@ -1,6 +1,5 @@
 """egressctl changes: the history of the mesh, and the rollout of each change."""
 
-import json
 from contextlib import suppress
 from itertools import islice
 from typing import Annotated
@@ -12,7 +11,7 @@ from egress.cli.support import findings, help
 from egress.cli.support.lists import show_list
 from egress.cli.support.mutations import finish
 from egress.cli.support.options import MAX_PAGE_SIZE, ListFlags, MutationFlags, WaitUntil
-from egress.cli.support.output import Format, emit, out, plain, table
+from egress.cli.support.output import Format, emit, out, plain, table, to_json
 from egress.cli.support.session import Session, command
 from egress.cli.support.values import duration, moment, short
 from egress.cli.support.wait import wait_for
@@ -92,7 +91,7 @@ def watch(
             if session.form is Format.TABLE:
                 out().print(_event_text(event))
             elif session.form is Format.JSON:
-                typer.echo(json.dumps(plain(event), ensure_ascii=False))
+                typer.echo(to_json(plain(event)))
             else:
                 typer.echo("---")
                 emit(plain(event), session.form)

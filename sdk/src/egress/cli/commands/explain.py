@@ -50,7 +50,7 @@ def explain(
         typer.Option("--source-label", "--label", metavar="key=value", help="Label of the workload."),
     ] = None,
     method: Annotated[
-        str, typer.Option(metavar="HEAD|GET", show_default="HEAD", help="Method of the HTTP request.")
+        str, typer.Option(metavar="method", show_default="HEAD", help="Method of the HTTP request, such as POST.")
     ] = "",
     header: Annotated[list[str] | None, typer.Option(metavar="key=value", help="Request header.")] = None,
     resolve: Annotated[str, typer.Option(metavar="address", help="Address that the workload connects to.")] = "",

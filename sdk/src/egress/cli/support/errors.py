@@ -1,15 +1,13 @@
 """Errors on standard error, and their exit status."""
 
-import json
 from enum import IntEnum
 
 import typer
-from google.protobuf import json_format
 from google.rpc import error_details_pb2  # noqa: F401 - JSON of a status needs the types of its details
 
 from egress import DeadlineExceeded, EgressError, Unavailable
 from egress.cli.support import findings
-from egress.cli.support.output import Format, err
+from egress.cli.support.output import Format, err, plain, to_json
 
 
 class Exit(IntEnum):
@@ -32,7 +30,7 @@ def report(error: EgressError, form: Format) -> typer.Exit:
         if isinstance(error, Unavailable):
             err().print("Run `egressctl doctor` to diagnose.")
     else:
-        typer.echo(json.dumps(json_format.MessageToDict(error.status), indent=2, ensure_ascii=False), err=True)
+        typer.echo(to_json(plain(error.status), indent=2), err=True)
     return typer.Exit(Exit.UNAVAILABLE if unreached else Exit.REFUSED)
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from egress import Finding, Plan
+from egress.cli.support.output import escaped
 from egress.v1.common_pb2 import PlannedObject
 
 _STYLES = {Finding.ERROR: "bold red", Finding.WARNING: "yellow", Finding.INFO: "cyan"}
@@ -19,7 +20,9 @@ def show(console: Console, findings: Iterable[Finding]) -> None:
         where = " ".join(part for part in (finding.field, finding.resource) if part)
         severity = Finding.Severity.Name(finding.severity)
         console.print(
-            Text.assemble((f"{severity} {finding.code}", _STYLES.get(finding.severity, "")), f" {where}".rstrip())
+            Text.assemble(
+                (f"{severity} {finding.code}", _STYLES.get(finding.severity, "")), escaped(f" {where}".rstrip())
+            )
         )
         console.print(f"  cause: {finding.cause}")
         console.print(f"  fix:   {finding.fix}")

@@ -57,8 +57,9 @@ def _path_problem(text: str) -> str | None:
     return "must be a path only: conditions are not compared with the query" if set(text) & set("?#") else None
 
 
-def _method_problem(text: str) -> str | None:
-    return None if re.fullmatch(r"[A-Z-]+", text) else "must be a method such as GET; methods are in upper case"
+def method_problem(text: str) -> str | None:
+    """Why a text is not an HTTP method; None if it is."""
+    return None if re.fullmatch(r"[A-Z-]{1,64}", text) else "must be a method such as GET; methods are in upper case"
 
 
 def authority_problem(text: str) -> str | None:
@@ -70,7 +71,7 @@ def authority_problem(text: str) -> str | None:
 
 _TEXT_CHECKS: dict[str, Callable[[str], str | None]] = {
     "match_uri": _path_problem,
-    "match_method": _method_problem,
+    "match_method": method_problem,
     "match_authority": authority_problem,
 }
 

@@ -7,6 +7,9 @@ from ipaddress import ip_address, ip_network
 from egress_server.domain.model.limits import HOUR
 from egress_server.domain.validate.problems import Problems
 
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+NO_CONTROL_CHARACTERS = "must not contain control characters, such as line breaks"
+
 
 def check_count(count: int, least: int, most: int, what: str, problems: Problems) -> None:
     """The length of a list."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from egress_server.domain.model.errors import FailedPrecondition
-from egress_server.durable import replace_file
+from egress_server.durable import OWNER_ONLY, replace_file
 from egress_server.store.redis.checks import incompatible
 from egress_server.store.redis.release import REDIS, Release
 
@@ -62,7 +62,8 @@ class DataDir:
         for folder in (self.path, self.redis):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.redis.chmod(0o700)
-        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._lock = os.open(self.path / "lock", flags, OWNER_ONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

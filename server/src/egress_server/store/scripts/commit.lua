@@ -44,14 +44,13 @@ else
   if entry then previous = tonumber(string.match(entry[1], '^%d+')) end
 end
 
+-- If memory is full, Redis refuses the first write of a script unless that frees memory; then it allows the others. So
+-- faults still end, and what takes the memory can be deleted.
+if deletes == '1' then redis.call('HDEL', resources, name) end
 local revision = redis.call('HINCRBY', meta, 'revision', 1)
 local id = string.format('%d-0', revision)
 local value = string.format('%d %d %d %s ', created, accepted, revision, deletes) .. resource
-if deletes == '1' then
-  redis.call('HDEL', resources, name)
-else
-  redis.call('HSET', resources, name, value)
-end
+if deletes ~= '1' then redis.call('HSET', resources, name, value) end
 redis.call('XADD', history, 'MAXLEN', ARGV[11], id, 'v', value)
 if deletes == '1' then
   redis.call('EXPIRE', history, ARGV[12])

@@ -15,6 +15,8 @@ for i = 2, #ARGV, 3 do
   end
 end
 if #written > 0 then
+  -- First what frees memory, since Redis would refuse this otherwise while it is full (see commit.lua).
+  redis.call('XTRIM', KEYS[3], 'MAXLEN', '~', ARGV[1])
   redis.call('HSET', KEYS[2], unpack(written))
   local number = redis.call('HINCRBY', KEYS[1], 'status', 1)
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[1], string.format('%d-0', number), unpack(written))

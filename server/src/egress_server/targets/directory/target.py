@@ -3,10 +3,15 @@
 A file is managed if the object in it has our label, whatever the file's name; all other files are left alone. Files are
 replaced atomically and are on disk before an apply returns, so a reader never sees half of one. A file that would stay
 the same is not written: its times tell other tools that something has changed.
+
+A cluster's path and names come from requests, so no component below the root may be a symbolic link: it could lead
+anywhere, also to files of other programs. Folders are opened one by one, relative to each other, for every call.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -19,7 +24,7 @@ from egress_server.domain.model.errors import PermanentError, TransientError
 from egress_server.domain.model.objects import MANAGED_BY, IstioObject, ObjectKey, key_of, resource_of
 from egress_server.domain.model.status import UNSUPPORTED, Problem
 from egress_server.domain.render.expired_faults import strip_expired
-from egress_server.durable import replace_file
+from egress_server.durable import OWNER_ONLY, Folder, WrongFileTypeError, folder_below
 from egress_server.formats.strict_yaml import YamlError, dump, load_mapping
 from egress_server.ports.target import UNREACHABLE, Applied, Live, Projection, Witness
 from egress_server.targets.base import StaticTarget
@@ -40,10 +45,10 @@ class YamlDirectoryTarget(StaticTarget):
 
     def __init__(self, root: Path, path: str) -> None:
         """Raises PermanentError PATH_OUTSIDE_ROOT."""
-        base = root.resolve()
-        self._folder = (base / path).resolve()
-        if self._folder == base or base not in self._folder.parents:
+        if any(name in ("", ".", "..") for name in path.split("/")):
             raise PermanentError("PATH_OUTSIDE_ROOT", f"{path!r} is not below the directory root")
+        self._root = root
+        self._path = path
         self._lock = asyncio.Lock()
         self._calls = Unbroken[Any]()
 
@@ -80,21 +85,26 @@ class YamlDirectoryTarget(StaticTarget):
             pass
 
     def _gather(self) -> Live:
-        return Live({key_of(obj): obj for _, obj in _managed(self._folder)}, _read_witness(self._folder))
+        try:
+            with folder_below(self._root, self._path) as folder:
+                return Live({key_of(file.obj): file.obj for file in _managed(folder)}, _read_witness(folder))
+        except FileNotFoundError:
+            return Live({}, None)
 
     def _apply(self, upsert: Sequence[IstioObject], delete: Sequence[ObjectKey], witness: Witness | None) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for obj in upsert:
-            _write_object(self._folder, obj)
-        for key in delete:
-            _delete_object(self._folder, key)
-        _write_witness(self._folder, witness)
+        with folder_below(self._root, self._path, create=True) as folder:
+            for obj in upsert:
+                _write_object(folder, obj)
+            for key in delete:
+                _delete_object(folder, key)
+            _write_witness(folder, witness)
 
     def _strip_ended(self, now: datetime) -> None:
-        objects = [obj for _, obj in _managed(self._folder)]
-        for before, after in zip(objects, strip_expired(objects, now), strict=True):
-            if after is not before:
-                _write_object(self._folder, after)
+        with contextlib.suppress(FileNotFoundError), folder_below(self._root, self._path) as folder:
+            objects = [file.obj for file in _managed(folder)]
+            for before, after in zip(objects, strip_expired(objects, now), strict=True):
+                if after is not before:
+                    _write_object(folder, after)
 
     async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """One call at a time, each to its end even if the caller is cancelled: a thread can't be stopped, and the next
@@ -106,71 +116,88 @@ class YamlDirectoryTarget(StaticTarget):
         try:
             async with self._lock:
                 return await asyncio.to_thread(work, *args, **kwargs)
+        except WrongFileTypeError as error:
+            raise PermanentError("PATH_OUTSIDE_ROOT", f"{self._where}: {error}") from error
         except OSError as error:
-            raise TransientError(UNREACHABLE, f"{self._folder}: {error.strerror}") from error
+            raise TransientError(UNREACHABLE, f"{self._where}: {error.strerror}") from error
         except (TypeError, ValueError) as error:
-            raise PermanentError("STATE_UNREADABLE", f"{self._folder / WITNESS_FILE}: {error}") from error
+            raise PermanentError("STATE_UNREADABLE", f"{self._where / WITNESS_FILE}: {error}") from error
+
+    @property
+    def _where(self) -> Path:
+        return self._root / self._path
 
 
-def _write_object(folder: Path, obj: IstioObject) -> None:
-    """Writes one object, unless its file has it already. Raises PermanentError FOREIGN_FILE, OSError."""
-    path = _path_of(folder, key_of(obj))
-    current = _read(path) if path.exists() else None
-    if path.exists() and current is None:
-        raise PermanentError("FOREIGN_FILE", f"{path} is not managed by mesh-egress; move it away")
-    if current != obj:
-        path.parent.mkdir(exist_ok=True)
-        replace_file(path, (_HEADER + dump(obj)).encode())
+@dataclass(frozen=True, slots=True)
+class _ManagedFile:
+    """A managed object, and the file that has it."""
+
+    namespace: str
+    name: str
+    obj: IstioObject
 
 
-def _delete_object(folder: Path, key: ObjectKey) -> None:
+def _write_object(folder: Folder, obj: IstioObject) -> None:
+    """Writes one object, unless its file has it already. Raises PermanentError FOREIGN_FILE, WrongFileTypeError,
+    OSError."""
+    key = key_of(obj)
+    name = f"{key.kind.lower()}-{key.name}.yaml"
+    with folder.child(key.namespace, create=True) as namespace:
+        current = _read(namespace, name)
+        if current is None and name in namespace.names():
+            path = f"{key.namespace}/{name}"
+            raise PermanentError("FOREIGN_FILE", f"{path} is not managed by mesh-egress; move it away")
+        if current != obj:
+            namespace.replace(name, (_HEADER + dump(obj)).encode())
+
+
+def _delete_object(folder: Folder, key: ObjectKey) -> None:
     """Deletes one managed object, whatever the name of its file. Raises OSError."""
-    for path, obj in list(_managed(folder)):
-        if key_of(obj) == key:
-            path.unlink()
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
+    for file in list(_managed(folder)):
+        if key_of(file.obj) == key:
+            with folder.child(file.namespace) as namespace:
+                namespace.remove(file.name)
+            folder.remove_folder(file.namespace)
 
 
-def _read_witness(folder: Path) -> Witness | None:
-    """The witness; None if the folder was never managed. Raises ValueError, OSError."""
+def _read_witness(folder: Folder) -> Witness | None:
+    """The witness; None if the folder was never managed. Raises ValueError, WrongFileTypeError, OSError."""
     try:
-        content = (folder / WITNESS_FILE).read_bytes()
+        content = folder.read(WITNESS_FILE)
     except FileNotFoundError:
         return None
     return Witness(**orjson.loads(content))
 
 
-def _write_witness(folder: Path, witness: Witness | None) -> None:
-    """Replaces the witness; None deletes it. Raises ValueError, OSError."""
-    path = folder / WITNESS_FILE
+def _write_witness(folder: Folder, witness: Witness | None) -> None:
+    """Replaces the witness; None deletes it. Raises ValueError, WrongFileTypeError, OSError."""
     if witness is None:
-        path.unlink(missing_ok=True)
+        folder.remove(WITNESS_FILE)
     elif witness != _read_witness(folder):
-        replace_file(path, orjson.dumps(witness))
+        folder.replace(WITNESS_FILE, orjson.dumps(witness), mode=OWNER_ONLY)
 
 
-def _path_of(folder: Path, key: ObjectKey) -> Path:
-    return folder / key.namespace / f"{key.kind.lower()}-{key.name}.yaml"
+def _managed(folder: Folder) -> Iterator[_ManagedFile]:
+    """The managed objects with their files, without what links lead to. Raises OSError."""
+    for name in folder.names():
+        try:
+            namespace = folder.child(name)
+        except (WrongFileTypeError, NotADirectoryError, FileNotFoundError):
+            continue
+        with namespace:
+            for file in namespace.names():
+                if file.endswith(".yaml") and (obj := _read(namespace, file)) is not None:
+                    yield _ManagedFile(name, file, obj)
 
 
-def _managed(folder: Path) -> Iterator[tuple[Path, IstioObject]]:
-    """The managed objects with their files. Raises OSError if the folder exists and can't be read."""
+def _read(namespace: Folder, name: str) -> IstioObject | None:
+    """The object in a file, if there is one and it is managed. Raises OSError."""
     try:
-        namespaces = sorted(folder.iterdir())
-    except FileNotFoundError:
-        return
-    for path in [path for namespace in namespaces for path in sorted(namespace.glob("*.yaml"))]:
-        if (obj := _read(path)) is not None:
-            yield path, obj
-
-
-def _read(path: Path) -> IstioObject | None:
-    """The object in a file, if it is managed."""
-    try:
-        obj = load_mapping(path.read_text("utf-8"))
+        obj = load_mapping(namespace.read(name).decode())
         is_managed: bool = MANAGED_BY.items() <= obj["metadata"]["labels"].items()
         key_of(obj)
-    except (YamlError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, WrongFileTypeError, YamlError, UnicodeDecodeError):
+        return None
+    except (KeyError, TypeError, AttributeError):  # another kind of file
         return None
     return obj if is_managed else None

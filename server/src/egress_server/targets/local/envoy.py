@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from egress_server.durable import OWNER_ONLY, Folder
 from egress_server.processes import ChildCommand, ChildProcess
 from egress_server.targets.local.admin import Admin
 from egress_server.targets.local.xds.compile import (
@@ -179,9 +180,8 @@ class Envoy:
     def _replace(self, name: str, content: bytes) -> None:
         """Envoy reacts only to a file that is moved into place."""
         path = self._folder / name
-        draft = path.with_name(f".{path.name}.new")
-        draft.write_bytes(content)
-        draft.replace(path)
+        with Folder.at(path.parent) as folder:
+            folder.replace(path.name, content, mode=OWNER_ONLY, sync=False)
 
     def _remove_others(self, files: XdsFiles) -> None:
         keep = set(files.by_name())
