@@ -50,7 +50,7 @@ def shared_address(draw: Draw, _: str) -> Theme:
 
 
 def dns_capture(draw: Draw, _: str) -> Theme:
-    """Sidecars answer DNS queries, with the addresses that istiod allocates: hosts that share a port are told apart."""
+    """Sidecars answer DNS queries, with the addresses that istiod allocates: each host of a port has its own."""
     ports = ((443, "TLS"), (3306, "TCP"), (8443, draw.one(("", "TCP"))))
     hosts = [plain(draw), plain(draw), plain(draw)]
     objects = [foreign_entry(draw, host, *ports) for host in hosts]

@@ -18,7 +18,7 @@ MODEL = (
     *("istiod.requests", "istiod.scope", "istiod.services", "istiod.upstreams", "istiod.virtual_hosts"),
     *("istiod.virtual_services", "istiod.world"),
 )
-"""The modules of the model that istiod's configuration judges. Interception happens before a sidecar has a say."""
+"""The modules of the model that istiod's configuration judges. Interception happens before a sidecar decides."""
 
 
 @dataclass(frozen=True, slots=True)
