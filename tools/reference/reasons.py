@@ -137,6 +137,8 @@ PROBES = {
     "PLAIN_HTTP_TO_TLS": "The sidecar sent plain HTTP to port 443 of the destination, and answered itself.",
     "REGISTERED_UPSTREAM": "The registered service's upstream counted the connection.",
     "REQUEST_INVALID": "The URL or a header can't be sent.",
+    "RESOLVED_BY_SIDECAR": "The sidecar looks up the host itself, so it could connect to an address that is forbidden.",
+    "RESOLVE_UNUSED": "The sidecar looks up the host itself (DYNAMIC_DNS), so the probe's address would not be used.",
     "ROUTE_LEADS_NOWHERE": "The sidecar's route leads to a destination that it does not have, so it answers 503.",
     "SIDECAR_UNREACHABLE": "The sidecar's admin interface does not answer.",
     "TAKEN_BY_PORT": "A TCP service on the same port took the connection.",

@@ -14,7 +14,7 @@ from egress_server.agents.agent.resolver import DialTarget, Endpoint, Resolver, 
 from egress_server.agents.sidecar.envoy_admin import EnvoySidecar
 from egress_server.domain.probe.evidence import Attempt, Destination, Evidence
 from tests.support.envoy.admin import Json, config_page
-from tests.support.envoy.resources import entrance, http_listener, route, route_table
+from tests.support.envoy.resources import cluster, entrance, http_listener, route, route_table
 
 PUBLIC = "203.0.113.10"
 
@@ -38,13 +38,16 @@ class Sidecar:
     cluster: str = ""
     hosts: Sequence[Mapping[str, object]] = ()
     routes: Sequence[Json] = ()
+    clusters: Sequence[Json] = ()
     asked: list[str] = field(default_factory=list)
 
     async def fetch(self, target: str) -> bytes:
         """The routes, or else the page of clusters, whatever is asked."""
         self.asked.append(target)
         if target.startswith("/config_dump"):
-            return config_page(target, listeners=[entrance(), http_listener(80)], routes=self.routes)
+            return config_page(
+                target, listeners=[entrance(), http_listener(80)], routes=self.routes, active=self.clusters
+            )
         hosts = [{"address": address, "stats": []} for address in self.hosts]
         return orjson.dumps({"cluster_statuses": [{"name": self.cluster, "host_statuses": hosts}]})
 
@@ -187,6 +190,18 @@ async def test_forbidden_upstreams_of_the_route() -> None:
     evidence, dialled = await attempt("www.example.com", resolve=PUBLIC, sidecar=sidecar)
     assert dialled == []
     assert evidence.refused == "ADDRESS_FORBIDDEN"
+
+
+@pytest.mark.parametrize("name", ["outbound|80||*.example.com", "AllowAnyDynamicDNSCluster"])
+@pytest.mark.parametrize(("given", "reason"), [(PUBLIC, "RESOLVE_UNUSED"), ("", "RESOLVED_BY_SIDECAR")])
+async def test_hosts_that_the_sidecar_looks_up(name: str, given: str, reason: str) -> None:
+    """Its answer may differ from that of the agent, so an allowed address does not help."""
+    looking = cluster(name, type=None, cluster_type={"name": "envoy.clusters.dynamic_forward_proxy"})
+    sidecar = Sidecar(name, routes=[route_table("80", {"*.example.com": [route(name)]})], clusters=[looking])
+    pinned = {} if given else {("www.example.com", 80): (PUBLIC, 80)}
+    evidence, dialled = await attempt("www.example.com", resolve=given, overrides=pinned, sidecar=sidecar)
+    assert dialled == []
+    assert evidence.refused == reason
 
 
 async def test_other_services_do_not_matter() -> None:

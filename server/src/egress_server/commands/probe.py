@@ -29,7 +29,7 @@ from egress_server.ports.store import Replica
 MAX_TRIES = 3
 _REPLY_SECONDS = 0.25  # time of a call reserved for returning the response
 # Refusals caused by the request. An agent's other problems make a probe inconclusive.
-_REFUSALS = frozenset({"ADDRESS_FORBIDDEN", "METHOD_FORBIDDEN", "REQUEST_INVALID"})
+_REFUSALS = frozenset({"ADDRESS_FORBIDDEN", "METHOD_FORBIDDEN", "REQUEST_INVALID", "RESOLVE_UNUSED"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Prober:
 
     async def __call__(self, attempt: Attempt) -> Evidence:
         """Makes the connection. Failures are evidence; the agent's own refusals have a reason: METHOD_FORBIDDEN,
-        REQUEST_INVALID, ADDRESS_FORBIDDEN, NO_ROUTE, SIDECAR_UNREACHABLE."""
+        REQUEST_INVALID, ADDRESS_FORBIDDEN, RESOLVE_UNUSED, RESOLVED_BY_SIDECAR, NO_ROUTE, SIDECAR_UNREACHABLE."""
         async with self._lock:
             try:
                 return await self._attempt(attempt)
@@ -76,6 +76,7 @@ class Prober:
         watch = await self._sidecar.watch(_question(target, destination, message))
         upstreams = ((host.address, host.port) for host in watch.upstreams())
         self._check((target.upstream, *upstreams), watch.api_server)
+        _refuse_unknown_upstream(watch.route.resolving, attempt)
         evidence = await connect(self._dialer, target, ProbeTask(destination, message, watch.has_connected), progress)
         changes = await watch.finish()
         # Names may resolve differently meanwhile. Then nothing of what was observed is reported.
@@ -121,6 +122,20 @@ class Prober:
                 raise ProbeRefused("ADDRESS_FORBIDDEN", problem)
             if endpoint[0] in api_server:
                 raise ProbeRefused("ADDRESS_FORBIDDEN", api_server_message(endpoint[0]))
+
+
+def _refuse_unknown_upstream(resolving: Sequence[str], attempt: Attempt) -> None:
+    """If the sidecar looks the host up itself (DYNAMIC_DNS), its answer may differ from the agent's, and lead to a
+    forbidden address."""
+    if not resolving:
+        return
+    host, clusters = attempt.destination.host, ", ".join(resolving)
+    if attempt.resolve:
+        message = f"the sidecar looks up {host} itself ({clusters}) and would not use the address {attempt.resolve}"
+        raise ProbeRefused("RESOLVE_UNUSED", message)
+    raise ProbeRefused(
+        "RESOLVED_BY_SIDECAR", f"the sidecar looks up {host} itself ({clusters}), whatever that leads to"
+    )
 
 
 def _question(target: DialTarget, destination: Destination, message: h11.Request | None) -> Question:

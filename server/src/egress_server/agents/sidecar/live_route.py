@@ -13,7 +13,8 @@ class LiveRoute:
     has no route for it. `found` is whether the sidecar reads requests; if it does not, none of these is known.
 
     Of the clusters that the connection may get to, `unknown` don't exist, `warming` are not active yet, `empty` have no
-    usable address, and to the hosts of `tls` the sidecar itself starts TLS.
+    usable address, and to the hosts of `tls` the sidecar itself starts TLS. For those of `resolving` it looks up the
+    host that the connection names.
     """
 
     faults: tuple[LiveFault, ...] = ()
@@ -25,6 +26,7 @@ class LiveRoute:
     warming: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     tls: tuple[TlsCluster, ...] = ()
+    resolving: tuple[str, ...] = ()
 
 
 def live_route(decision: LiveDecision) -> LiveRoute:
@@ -41,6 +43,7 @@ def live_route(decision: LiveDecision) -> LiveRoute:
         warming=_of_cause(services, "CLUSTER_WARMING"),
         empty=_of_cause(services, "NO_UPSTREAM_ADDRESS"),
         tls=tuple(TlsCluster(each.cluster, each.destination_rule) for each in services if each.originates_tls),
+        resolving=tuple(upstream.cluster for upstream in decision.upstreams if upstream.resolves_host),
     )
 
 

@@ -51,6 +51,7 @@ def _described(name: str, cluster: Json) -> LiveUpstream:
         sni=str((tls or {}).get("sni", "")),
         http2=_speaks_http2(cluster),
         destination_rule=source_of(cluster, "destination-rule"),
+        resolves_host=cluster_type(cluster) == _FORWARD_PROXY,
     )
 
 

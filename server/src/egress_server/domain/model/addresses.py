@@ -1,11 +1,14 @@
 """Addresses that no probe may dial and no service entry may contain, because they lead back into the infrastructure.
 
 Private ranges are allowed: partners such as banks are often reached over one. Loopback, link-local and cloud metadata
-addresses are not: to a workload they are never an external service, and a probe to them could read secrets.
+addresses are not: to a workload they are never an external service, and a probe to them could read secrets. What else
+has a special purpose is in IANA's registries (`special_addresses.py`).
 """
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+from egress_server.domain.model.special_addresses import SPECIAL_BLOCKS
 
 _Address = IPv4Address | IPv6Address
 
@@ -18,8 +21,17 @@ _METADATA = {
 }
 # Instance metadata, DNS, time and pod credentials are all served from this range.
 _AWS_LOCAL = IPv6Network("fd00:ec2::/32")
-# Linux connects these to itself or nowhere.
-_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+# Blocks of IANA's registries that aren't globally reachable, but that external services, gateways to them, examples and
+# Istio's own allocation of addresses (240.240.0.0/16, 2001:2::/48) have.
+_USABLE = ("Private-Use", "Unique-Local", "Shared Address Space", "Documentation", "Benchmarking", "Reserved")
+_SPECIAL = tuple(
+    sorted(
+        ((ip_network(block), name, reachable) for block, name, reachable in SPECIAL_BLOCKS),
+        key=lambda special: special[0].prefixlen,
+        reverse=True,
+    )
+)
+"""The most specific blocks first: they decide."""
 # IPv6 prefixes that embed an IPv4 address in the last 32 bits: RFC 6052 (NAT64), RFC 8215 (local-use NAT64), RFC 2765
 # (translated), RFC 4291 (compatible).
 _LAST_32_BITS = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
@@ -45,15 +57,21 @@ def _forbidden_kind(address: _Address) -> str | None:
         return known
     checks = (
         (address.is_loopback, "a loopback address"),
-        (address.is_unspecified, "the unspecified address"),
         (address.is_link_local, "a link-local address"),
         (address.is_multicast, "a multicast address"),
         (isinstance(address, IPv6Address) and address.is_site_local, "a site-local address"),
         (isinstance(address, IPv6Address) and address in _AWS_LOCAL, "the metadata service of AWS"),
-        (isinstance(address, IPv4Address) and address in _THIS_NETWORK, "an address of 'this network'"),
-        (str(address) == "255.255.255.255", "the broadcast address"),
     )
-    return next((kind for forbidden, kind in checks if forbidden), None)
+    return next((kind for forbidden, kind in checks if forbidden), _special_kind(address))
+
+
+def _special_kind(address: _Address) -> str | None:
+    """The special-purpose block of an address that is not globally reachable by it; None if there is none."""
+    for block, name, reachable in _SPECIAL:
+        if block.version == address.version and address in block:
+            forbidden = reachable is False and not name.startswith(_USABLE)
+            return f"an address of {block}, for which IANA's registry has the purpose {name!r}" if forbidden else None
+    return None
 
 
 def _embedded(address: _Address) -> Iterator[IPv4Address]:
