@@ -15,7 +15,7 @@ from tests.truth.run import Tally, ask, shrink
 from tests.truth.workload.client import Client, start_clients
 
 _MESH, _NETWORK = 7, "10.207"
-_SEEDS, _CONFIRMED_WORLDS = range(100, 124), 4
+_SEEDS, _CONFIRMED_WORLDS = range(6, 30), 4
 _QUESTIONS, _CONFIRMED_QUESTIONS = 25, 5
 
 

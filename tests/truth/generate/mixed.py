@@ -14,9 +14,9 @@ from egress_server.domain.model.resources import (
     TrafficSettings,
     WeightedDestination,
 )
-from tests.truth.cluster.cluster import NAMESPACES, ROOT
+from tests.truth.cluster.cluster import NAMESPACES
 from tests.truth.generate import managed
-from tests.truth.generate.draw import HOSTS, LABELS, Draw, present
+from tests.truth.generate.draw import HOSTS, Draw
 from tests.truth.generate.themes import Theme, foreign_entry, foreign_routes
 from tests.truth.world import Policy
 
@@ -82,32 +82,6 @@ def origination(draw: Draw, _: str) -> Theme:
     rule = {"host": host, "trafficPolicy": {"connectionPool": {"tcp": {"connectTimeout": "3s"}}}}
     objects = [draw.foreign("DestinationRule", draw.namespace(), rule)] if draw.chance(0.6) else []
     return Theme(objects, [(host, 80, "HTTP")], policies=policies)
-
-
-def rules_for_one_host(draw: Draw, _: str) -> Theme:
-    """Several DestinationRules for a host, in several namespaces and with different visibility, selectors and TLS."""
-    host = draw.next_host()
-    entry = foreign_entry(draw, host, (80, "HTTP"), (443, "TLS"), resolution="DNS")
-    own = entry.obj["metadata"]["namespace"]
-    objects = [entry]
-    for _number in range(draw.count(2, 4)):
-        tls = {"tls": {"mode": draw.one(("SIMPLE", "SIMPLE", "DISABLE"))}}
-        by_port = {"portLevelSettings": [{"port": {"number": draw.one((80, 443))}, **tls}]}
-        subset = present(name="v1", trafficPolicy=draw.one(({}, tls, by_port)))
-        spec = present(
-            host=host,
-            trafficPolicy=draw.one(({}, tls, tls, by_port)),
-            subsets=draw.one(([], [], [subset])),
-            exportTo=draw.one(([], [], ["*"], ["."], ["shop", "default"], ["team"])),
-        )
-        if draw.chance(0.25):
-            spec["workloadSelector"] = {"matchLabels": dict(draw.one(LABELS))}
-        namespace = draw.one((own, own, ROOT, draw.one(NAMESPACES)))
-        objects.append(draw.foreign("DestinationRule", namespace, spec))
-    if draw.chance(0.5):
-        to = {"destination": {"host": host, "subset": "v1"}}
-        objects.append(foreign_routes(draw, host, own, http=[{"route": [to]}]))
-    return Theme(objects, [(host, 80, "HTTP"), (host, 80, "HTTP"), (host, 443, "TLS")])
 
 
 def _entry(

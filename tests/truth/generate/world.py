@@ -16,21 +16,12 @@ from tests.truth.world import Foreign, World
 
 _MIXED: tuple[Callable[[Draw, str], Theme], ...] = (
     *(mixed.faults, mixed.faults_and_routes, mixed.merging, mixed.managed_routes, mixed.origination),
-    mixed.rules_for_one_host,
 )
 _ADDRESSES = (
     *(addresses.other_family, addresses.one_address_ranges, addresses.ranges_by_name, addresses.shared_address),
     addresses.dns_capture,
 )
-_TWICE = (
-    "tcp_routes",
-    "foreign_faults",
-    "subsets",
-    "sidecar_ports",
-    "sidecar_exclusions",
-    "ranges_by_name",
-    "rules_for_one_host",
-)
+_TWICE = ("tcp_routes", "foreign_faults", "subsets", "sidecar_ports", "sidecar_exclusions", "ranges_by_name")
 _OFTEN = {
     **dict.fromkeys(_TWICE, 2),
     **dict.fromkeys(("default_rule_export", "external_name", "shared_address"), 3),
