@@ -43,9 +43,9 @@ def live_config(sent: Configuration) -> SidecarConfig:
     return sidecar_config(sent.listeners, sent.routes, sent.clusters, sent.endpoints)
 
 
-def model_answer(effective: Effective, question: Question) -> Answer:
-    """What the model says."""
-    return _of_expectation(evaluate(effective, _request(question)).expectation)
+def model_answers(effective: Effective, question: Question) -> list[Answer]:
+    """What the model says: several answers if istiod takes services of equal age in random order."""
+    return [_of_expectation(each) for each in evaluate(effective, _request(question)).expectations]
 
 
 def live_answer(config: SidecarConfig, question: Question) -> tuple[Answer | None, LiveDecision]:

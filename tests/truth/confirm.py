@@ -10,7 +10,7 @@ from random import Random
 from egress_server.domain.live.decision import LiveDecision
 from egress_server.domain.probe.verdicts import Outcome
 from tests.truth.cluster.cluster import Shown, TruthCluster
-from tests.truth.compare import live_answer, live_config, model_answer
+from tests.truth.compare import live_answer, live_config, model_answers
 from tests.truth.workload.client import Client
 from tests.truth.workload.expect import problem
 from tests.truth.world import Question, World
@@ -106,9 +106,9 @@ def _contradictions(
     into.by_curl += 1
     if found:
         yield f"curl: {found}; saw {seen}; configuration says {decision}"
-    model = model_answer(shown.effective, question)
-    if frozenset([decision.outcome]) != model.outcomes:
-        yield f"model: {model}; curl saw {seen}; configuration says {decision}"
+    models = model_answers(shown.effective, question)
+    if all(frozenset([decision.outcome]) != model.outcomes for model in models):
+        yield f"model: {' or '.join(map(str, models))}; curl saw {seen}; configuration says {decision}"
     if question.method == "POST":
         return
     probed = client.probe(question)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from egress_server.domain.live.config import SidecarConfig
 from egress_server.domain.live.decision import LiveDecision
 from tests.truth.cluster.cluster import Shown, TruthCluster
-from tests.truth.compare import Answer, identity_of, live_answer, live_config, model_answer
+from tests.truth.compare import Answer, identity_of, live_answer, live_config, model_answers
 from tests.truth.features import FEATURES
 from tests.truth.mutate.judge import Recorded
 from tests.truth.world import Question, World
@@ -74,11 +74,12 @@ def disagreements(cluster: TruthCluster, shown: Shown, tally: Tally) -> Iterator
             continue
         tally.outcomes.update([_outcomes(live)])
         world = shown.world.only(question)
-        model = model_answer(shown.effective, question)
+        models = model_answers(shown.effective, question)
         if not decision.routes and not live.routed_by:
-            model = replace(model, routed_by="")  # Not every filter chain says which VirtualService it comes from.
-        if model != live:
-            yield Disagreement(world, question, model, live, decision)
+            # Not every filter chain says which VirtualService it comes from.
+            models = [replace(model, routed_by="") for model in models]
+        if live not in models:
+            yield Disagreement(world, question, models[0], live, decision)
         else:
             names_route = bool(decision.routes or live.routed_by)
             tally.agreed.append(Recorded(shown.effective, question, live, names_route))

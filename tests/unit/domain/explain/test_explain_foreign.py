@@ -333,3 +333,22 @@ def test_verification_blames_no_foreign_object() -> None:
     (subject, *_) = subjects(wanted, {displaced.name: None}, [here], [])
     assert subject.obstacle.startswith("ServiceEntry/")
     assert " takes precedence on port " in subject.obstacle
+
+
+def test_equally_old_entries_of_one_namespace() -> None:
+    """Both outcomes are possible, and a step says why; it names the addresses of one entry with several."""
+    one = foreign("one", hosts=(HOST,), ports=ports("80:HTTP"))
+    two = replace(foreign("two", hosts=(HOST,), ports=ports("81:HTTP")), labels={"app": "two"})
+    explanation = explained(STRICT, entries=(one, two))
+    assert {explanation.expected.outcome, *explanation.expected.also} == {Outcome.REGISTERED, Outcome.BLOCKED}
+    assert explanation.steps[1] == (
+        "Order: ServiceEntry default/one (unmanaged, last changed by helm) and ServiceEntry default/two (unmanaged, "
+        f"last changed by helm) declare {HOST} and were created in the same second: which istiod takes first changes, "
+        "and so may the outcome; the following steps show one case."
+    )
+    both = foreign("one", hosts=(HOST,), ports=ports("3306:TCP"), addresses=("203.0.113.1", "203.0.113.2"))
+    explanation = explained(STRICT, to=TCP, entries=(both,), sidecars=(sidecar(f"./{HOST}"),))
+    assert not any(step.startswith("Order:") for step in explanation.steps)
+    there = seen(STRICT, entries=(both,), sidecars=(sidecar(f"./{HOST}"),))
+    dialed = explain(History().snapshot, there, Request(TCP, "default", address="203.0.113.1"))
+    assert f"has several addresses for {HOST} (203.0.113.1, 203.0.113.2)" in dialed.steps[1]

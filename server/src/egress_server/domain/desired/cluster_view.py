@@ -120,11 +120,9 @@ def with_inventory(effective: Effective, inventory: Inventory | None) -> Effecti
     cidrs = target.service_cidrs or inventory.service_cidrs
     routes = (vs for vs in virtual_services(inventory) if virtual_service_name(vs) not in adopted)
     rules = (rule for rule in inventory.destination_rules if destination_rule_name(rule) not in adopted)
-    observed_times = {name: inventory.managed_times[name] for name in inventory.managed_times.keys() & managed}
     return replace(
         effective,
         cluster=replace(effective.cluster, target=replace(target, service_cidrs=cidrs)),
-        create_times={**effective.create_times, **observed_times},
         foreign=ForeignConfig(
             known=True,
             complete=not (inventory.left_out.keys() & {"services", "entries"}),

@@ -58,8 +58,10 @@ class Effective:
         return (*self.entries, *self.foreign.entries)
 
     def create_time(self, name: str) -> datetime:
-        """When a resource or a foreign entry was created."""
-        return self.create_times[name] if is_resource(name) else self.foreign.create_times[name]
+        """When the object of a resource or a foreign entry was created on the cluster, as far as that was observed."""
+        if not is_resource(name):
+            return self.foreign.create_times[name]
+        return self.foreign.managed_times.get(name) or self.create_times[name]
 
     def interception_for(self, namespace: str, labels: Labels | None = None) -> Interception | None:
         """The interception for a workload: by its labels, else its namespace's, else the mesh's, else None. If several

@@ -38,6 +38,8 @@ def steps(effective: Effective, evaluation: Evaluation) -> Iterator[str]:
             yield f"Interception {source}: {capture.reason}, so the sidecar captures the connection."
         case None:
             yield f"Interception {source}: {capture.reason}; the following steps assume that it is captured."
+    if evaluation.tied:
+        yield _order_step(effective, evaluation)
     yield _listener_step(effective, evaluation)
     if evaluation.path.hangs:
         return
@@ -75,6 +77,16 @@ def _listener_step(effective: Effective, evaluation: Evaluation) -> str:
     if listener.reads_server_names:
         return f"Listener: {protocol}; such connections are distinguished by server name."
     return f"Listener: {protocol}; such connections are not distinguished."
+
+
+def _order_step(effective: Effective, evaluation: Evaluation) -> str:
+    host = evaluation.tied[0].host
+    names = list(dict.fromkeys(effective.foreign.describe(each.entry.name) for each in evaluation.tied))
+    result = "which istiod takes first changes, and so may the outcome; the following steps show one case"
+    if len(names) == 1:
+        addresses = ", ".join(each.address for each in evaluation.tied)
+        return f"Order: {names[0]} has several addresses for {host} ({addresses}): {result}."
+    return f"Order: {' and '.join(names)} declare {host} and were created in the same second: {result}."
 
 
 def _registry_step(effective: Effective, evaluation: Evaluation) -> str:

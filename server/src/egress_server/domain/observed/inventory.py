@@ -238,6 +238,7 @@ class Inventory:
     selected: tuple[SelectedAddresses, ...] = ()
     unevaluated: tuple[UnevaluatedObject, ...] = ()
     managed_times: dict[str, datetime] = field(default_factory=dict)
-    """When the cluster created managed objects that compete with foreign ones by age: Sidecars, and ServiceEntries with
-    a host that a foreign entry or Service has too. By resource name."""
+    """When the cluster created managed objects that compete with others by age: Sidecars, and ServiceEntries with a
+    host that another entry or a Service has too, or whose connections are not distinguished by name. By resource name.
+    """
     left_out: dict[str, int] = field(default_factory=dict)

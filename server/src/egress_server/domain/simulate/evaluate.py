@@ -4,7 +4,7 @@ The steps are in the order of the connection's path: interception, the listener 
 virtual host and the rule of its VirtualService, the upstreams, and for unregistered destinations the outbound policy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
@@ -16,11 +16,12 @@ from egress_server.domain.model.selectors import Labels
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Expectation
 from egress_server.domain.render.policies import render_interception
-from egress_server.domain.simulate.expectation import expect
+from egress_server.domain.simulate.expectation import expect, united
 from egress_server.domain.simulate.interception import CaptureDecision, CaptureRules, decide_capture, parse_rules
 from egress_server.domain.simulate.istiod.requests import Request
 from egress_server.domain.simulate.istiod.scope import SidecarScope
-from egress_server.domain.simulate.istiod.world import world_of
+from egress_server.domain.simulate.istiod.services import MeshService
+from egress_server.domain.simulate.istiod.world import World, world_of
 from egress_server.domain.simulate.outbound_mode import effective_mode
 from egress_server.domain.simulate.path import Path, follow
 from egress_server.domain.simulate.registry import RegistryItem, registry
@@ -31,14 +32,21 @@ __all__ = ["Evaluation", "Request", "evaluate", "may_apply", "predict"]
 @dataclass(frozen=True)
 class Evaluation:
     """The result of each step, and the outcome. `request` is normalized; `path` is the connection's way through the
-    sidecar."""
+    sidecar. There are several `expectations` if it matters which of the `tied` services, which are equally old, istiod
+    takes first: `path` is the way for the first expectation."""
 
     effective: Effective
     request: Request
-    expectation: Expectation
+    expectations: tuple[Expectation, ...]
     interception: Interception | None
     capture: CaptureDecision
     path: Path
+    tied: tuple[MeshService, ...] = ()
+
+    @property
+    def expectation(self) -> Expectation:
+        """What is expected: any of the `expectations`."""
+        return united(self.expectations)
 
     @cached_property
     def items(self) -> tuple[RegistryItem, ...]:
@@ -94,13 +102,31 @@ def evaluate(effective: Effective, request: Request) -> Evaluation:
     """What happens to the connection, step by step."""
     request = _normalized(effective, request)
     mode = effective_mode(effective, request.namespace, request.labels)
-    scope = SidecarScope(world_of(effective), request.namespace, mode.sidecar)
-    path = follow(scope, mode, request)
     interception = effective.interception_for(request.namespace, request.labels)
-    address = request.address or path.service_address
-    capture = decide_capture(_capture_rules(effective, interception), address, request.destination.port)
-    expectation = expect(effective, path, capture, interception)
-    return Evaluation(effective, request, expectation, interception, capture, path)
+    rules = _capture_rules(effective, interception)
+
+    def in_order_of(world: World) -> tuple[Path, CaptureDecision, Expectation]:
+        path = follow(SidecarScope(world, request.namespace, mode.sidecar), mode, request)
+        capture = decide_capture(rules, request.address or path.service_address, request.destination.port)
+        return path, capture, expect(effective, path, capture, interception)
+
+    world = world_of(effective)
+    path, capture, first = in_order_of(world)
+    turns = [in_order_of(turned) for turned in world.turns()]
+    expectations = tuple(dict.fromkeys((first, *(each for _, _, each in turns))))
+    tied = _tied(world, request, (path, *(each for each, _, _ in turns))) if len(expectations) > 1 else ()
+    return Evaluation(effective, request, expectations, interception, capture, path, tied)
+
+
+def _tied(world: World, request: Request, paths: Iterable[Path]) -> tuple[MeshService, ...]:
+    """The services of equal age that the ways of the connection differ by: those of its host, else of a host that gets
+    it on one of the ways."""
+    hosts = [request.destination.host]
+    for path in paths:
+        hosts += [path.service.host] if path.service else []
+        hosts += [sent.upstream.host for sent in path.all_sent]
+    known = (tied for host in (*hosts, *world.ties) for tied in world.ties.get(host, ()))
+    return tuple(next(known, ()))
 
 
 def may_apply(resource: Resource, request: Request) -> bool:

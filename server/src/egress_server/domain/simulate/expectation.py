@@ -35,6 +35,23 @@ def expect(
     return _with_revision(effective, Expectation(Outcome.INCONCLUSIVE, source))
 
 
+def united(expectations: Sequence[Expectation]) -> Expectation:
+    """What is expected if it is not known which of these applies: all their outcomes, the first one's first."""
+    first = expectations[0]
+    if all(each == first for each in expectations):
+        return first
+    routes = {each.routed_by for each in expectations}
+    percents = {each.fault_percent for each in expectations}
+    return replace(
+        first,
+        also=_others([outcome for each in expectations for outcome in (each.outcome, *each.also)]),
+        upstreams=tuple(dict.fromkeys(upstream for each in expectations for upstream in each.upstreams)),
+        routed_by=first.routed_by if len(routes) == 1 else "",
+        fault_percent=first.fault_percent if len(percents) == 1 else 0.0,
+        diverted_from=first.diverted_from if len({each.diverted_from for each in expectations}) == 1 else None,
+    )
+
+
 def _with_revision(effective: Effective, expectation: Expectation) -> Expectation:
     return replace(expectation, revision=effective.revisions.get(expectation.resource, 0))
 
@@ -117,11 +134,7 @@ def _by_rules(path: Path, vs: VirtualService) -> Expectation:
     """The outcome of the rule that matches; if several may, that of the first, and the others are possible as well."""
     if not path.rules:
         return Expectation(Outcome.INCONCLUSIVE, vs.resource, routed_by=vs.id)
-    expectations = [_by_rule(path, vs, each) for each in path.rules]
-    first = expectations[0]
-    outcomes = [outcome for each in expectations for outcome in (each.outcome, *each.also)]
-    upstreams: dict[Upstream, None] = {u: None for each in expectations for u in each.upstreams}
-    return replace(first, also=_others(outcomes), upstreams=tuple(upstreams))
+    return united([_by_rule(path, vs, each) for each in path.rules])
 
 
 def _by_rule(path: Path, vs: VirtualService, effect: RuleInEffect) -> Expectation:

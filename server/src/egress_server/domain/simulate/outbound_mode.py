@@ -85,8 +85,8 @@ def _by_selector(
     one and its egress `proxy`."""
     found = [
         (
-            effective.create_times[policy.name],
-            policy.name,
+            effective.create_time(policy.name).replace(microsecond=0),
+            _object_name(policy),
             EffectiveMode(policy.mode.value, policy, sidecar=displaced, egress_proxy=proxy),
         )
         for policy in effective.outbound.values()
@@ -95,7 +95,7 @@ def _by_selector(
         and policy.scope.match_labels.items() <= labels.items()
     ]
     found += [
-        (sidecar.create_time, sidecar_name(sidecar), _of_sidecar(effective, sidecar))
+        (sidecar.create_time, sidecar.name, _of_sidecar(effective, sidecar))
         for sidecar in _sidecars(effective, namespace)
         if sidecar.match_labels and sidecar.match_labels.items() <= labels.items()
     ]
@@ -133,8 +133,13 @@ def _without_selector(effective: Effective, namespace: str, policy: OutboundPoli
     managed = effective.foreign.managed_times.get(policy.name) if policy else None
     if policy is None or oldest is None or managed is None:
         return oldest
-    managed_age = managed, f"egress-{parse_name(policy.name).id}"
+    managed_age = managed, _object_name(policy)
     return None if managed_age < (oldest.create_time, oldest.name) else oldest
+
+
+def _object_name(policy: OutboundPolicy) -> str:
+    """The name of its Sidecar."""
+    return f"egress-{parse_name(policy.name).id}"
 
 
 def _sidecars(effective: Effective, namespace: str) -> Iterator[ForeignSidecar]:

@@ -62,7 +62,8 @@ def test_rules_are_bounded_together() -> None:
 
 
 def test_managed_objects_that_compete_by_age() -> None:
-    """Sidecars, and entries with a host of a foreign one; those that others wrote are not managed."""
+    """Sidecars, and entries with a host of another one, or that is not distinguished by name; those that others wrote
+    are not managed."""
 
     def ours(kind: str, name: str, **spec: Any) -> CachedObject:
         return found(kind, name, spec, managed=True, annotations={RESOURCE_ANNOTATION: f"resource-{name}"}, age=3)
@@ -71,7 +72,11 @@ def test_managed_objects_that_compete_by_age() -> None:
     there = (
         ours("Sidecar", "s"),
         ours("ServiceEntry", "a", hosts=["a.example"]),
-        ours("ServiceEntry", "b", hosts=["b"]),
+        ours("ServiceEntry", "b", hosts=["b"], ports=[{"number": 80, "protocol": "HTTP"}]),
+        ours("ServiceEntry", "c", hosts=["twice"]),
+        ours("ServiceEntry", "d", hosts=["twice"]),
+        ours("ServiceEntry", "e", hosts=["e"], ports=[{"number": 5432, "protocol": "TCP"}]),
+        ours("ServiceEntry", "f", hosts=["f"], addresses=["203.0.113.1"]),
     )
     born = datetime(2026, 5, 29, tzinfo=UTC)
-    assert inventory(observe(theirs, *there)).managed_times == {"resource-s": born, "resource-a": born}
+    assert inventory(observe(theirs, *there)).managed_times == {f"resource-{name}": born for name in "sacdef"}

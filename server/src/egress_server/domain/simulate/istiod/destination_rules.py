@@ -105,7 +105,7 @@ class DestinationRules:
             metadata, resource = obj["metadata"], resource_of(obj)
             namespace = metadata["namespace"]
             spec = read_destination_rule(obj["spec"], namespace)
-            yield _rule(namespace, metadata["name"], self._effective.create_times[resource], spec, resource)
+            yield _rule(namespace, metadata["name"], self._effective.create_time(resource), spec, resource)
 
 
 def tls_of(rule: DestinationRule | None, port: int, subset: str) -> TlsMode | None:

@@ -81,7 +81,7 @@ def managed(effective: Effective, obj: IstioObject) -> VirtualService:
     return VirtualService(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        created=min(effective.create_times[name] for name in sources),
+        created=min(effective.create_time(name) for name in sources),
         spec=spec,
         export_to=_export_to(effective, spec, metadata["namespace"]),
         resource=resource,

@@ -6,8 +6,10 @@ managed objects are rendered then.
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 
 from egress_server.domain.desired.effective import Effective
 from egress_server.domain.model.names import is_resource
@@ -21,6 +23,7 @@ from egress_server.domain.simulate.istiod.services import ANY, MeshService, serv
 from egress_server.domain.simulate.istiod.virtual_services import VirtualService, foreign_virtual_services, managed
 
 _RECENT = 4
+_MOST_TURNS = 16
 ALWAYS_ROUTED = 80
 """On this port istiod gives hosts of VirtualServices routes even if nothing registers them."""
 
@@ -41,6 +44,10 @@ class World:
         self._services: dict[str, list[MeshService]] = {}
         self._first: dict[str, dict[str, MeshService]] = {}
         self._rendered: dict[str, list[VirtualService]] = {}
+        self._turn = 0
+        self._turned: dict[int, World] = {}
+        self.ties: dict[str, list[list[MeshService]]] = defaultdict(list)
+        """Of the hosts asked for so far, the services of one namespace that are equally old."""
         self.rules = DestinationRules(effective)
 
     def ports(self, entry: ServiceEntry) -> Iterable[ServicePort]:
@@ -59,7 +66,8 @@ class World:
         return self._by_port.get(number, [])
 
     def services(self, host: str) -> list[MeshService]:
-        """The services of exactly this host, as an entry spells it, oldest first."""
+        """The services of exactly this host, as an entry spells it, oldest first; which of several that are equally old
+        is the first depends on the turn."""
         if host not in self._services:
             found = [
                 service
@@ -67,8 +75,28 @@ class World:
                 for service in services_of(self.effective, entry)
                 if service.host == host
             ]
-            self._services[host] = sorted(found, key=lambda service: service.order)
+            self._services[host] = list(self._in_order(host, found))
         return self._services[host]
+
+    def _in_order(self, host: str, services: Iterable[MeshService]) -> Iterator[MeshService]:
+        for _, group in groupby(sorted(services, key=lambda service: service.order), lambda service: service.order):
+            tied = list(group)
+            if len(tied) > 1 and not self._turn:
+                self.ties[host].append(tied)
+            first = self._turn % len(tied)
+            yield from (*tied[first:], *tied[:first])
+
+    def turns(self) -> "Iterator[World]":
+        """The other orders in which istiod may take the services that are equally old: it sorts them by creation time,
+        in seconds, but lists those of one host and namespace in random order (SortServicesByCreationTime in Istio's
+        push_context.go). In each of these worlds, which share their index, another one is the first."""
+        most = max((len(tied) for groups in self.ties.values() for tied in groups), default=1)
+        for turn in range(1, min(most, _MOST_TURNS)):
+            if turn not in self._turned:
+                world = copy(self)
+                world._turn, world._services, world._first = turn, {}, {}
+                self._turned[turn] = world
+            yield self._turned[turn]
 
     def spellings(self, host: str) -> set[str]:
         """How entries spell a host in lower case: case counts for the names of clusters."""
