@@ -41,6 +41,10 @@ def at(written: dict[str, Any] | None, **more: Any) -> LiveUpstream:
             ("192.0.2.1:1", "[2001:db8::1]:2"),
         ),
         (cluster(NAME), Outcome.REGISTERED, "SENT", None),
+        (
+            cluster(NAME, original_dst_lb_config={"upstream_port_override": 443}),
+            *(Outcome.REGISTERED, "SENT", ("203.0.113.7:443",)),
+        ),
         (cluster(NAME, type="EDS"), Outcome.UNREACHABLE, "NO_UPSTREAM_ADDRESS", ()),
         (
             cluster(NAME, type=None, cluster_type={"name": "envoy.clusters.dynamic_forward_proxy"}),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from egress_server.domain.live.config import Json, SidecarConfig, source_of
-from egress_server.domain.live.decision import LiveUpstream
+from egress_server.domain.live.decision import LiveUpstream, Question
 from egress_server.domain.live.listeners import address_of
 from egress_server.domain.model.addresses import host_port
 from egress_server.domain.probe.clusters import UNREGISTERED_CLUSTERS, upstream_of
@@ -15,15 +15,15 @@ _FORWARD_PROXY = "envoy.clusters.dynamic_forward_proxy"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def find_upstream(config: SidecarConfig, name: str, share: float) -> LiveUpstream:
-    """The outcome of connections to the cluster of this name, which get `share` of all."""
+def find_upstream(config: SidecarConfig, name: str, share: float, question: Question) -> LiveUpstream:
+    """The outcome of such connections to the cluster of this name, which get `share` of all."""
     cluster = config.clusters.get(name)
     if cluster is None:
         warming = config.warming.get(name)
         if warming is None:
             return replace(_described(name, {}), share=share, cause="UNKNOWN_CLUSTER")
         return replace(_described(name, warming), share=share, outcome=Outcome.INCONCLUSIVE, cause="CLUSTER_WARMING")
-    endpoints = _endpoints(config, name, cluster)
+    endpoints = _endpoints(config, name, cluster, question.address)
     if name == BLACK_HOLE:
         outcome, cause = Outcome.BLOCKED, "BLACK_HOLE"
     elif endpoints == ():
@@ -61,9 +61,13 @@ def cluster_type(cluster: Json) -> str:
     return str(extension or cluster.get("type", "STATIC"))
 
 
-def _endpoints(config: SidecarConfig, name: str, cluster: Json) -> tuple[str, ...] | None:
-    if cluster_type(cluster) in {"ORIGINAL_DST", _FORWARD_PROXY}:
+def _endpoints(config: SidecarConfig, name: str, cluster: Json, dialed: str) -> tuple[str, ...] | None:
+    if cluster_type(cluster) == _FORWARD_PROXY:
         return None
+    if cluster_type(cluster) == "ORIGINAL_DST":
+        # istiod writes it for a target port of an entry with resolution NONE.
+        port = cluster.get("original_dst_lb_config", {}).get("upstream_port_override")
+        return (host_port(dialed, int(port)),) if port else None
     service_name = cluster.get("eds_cluster_config", {}).get("service_name") or name
     assignment = config.endpoints.get(name) or config.endpoints.get(str(service_name))
     if assignment is None:

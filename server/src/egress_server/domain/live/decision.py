@@ -11,9 +11,8 @@ from egress_server.domain.probe.verdicts import Outcome
 class Question:
     """A connection to `destination` that dials `address`, an IP address, and the request on it.
 
-    `headers` are by lower-case name, without pseudo headers. `port` is where it dials if that is not the destination's
-    port. A client of a tcp destination sends nothing before the server does unless it `speaks_first`; one of a tls or
-    https destination offers `alpn`.
+    `headers` are by lower-case name, without pseudo headers. A client of a tcp destination sends nothing before the
+    server does unless it `speaks_first`; one of a tls or https destination offers `alpn`.
     """
 
     destination: Destination
@@ -40,9 +39,10 @@ class LiveUpstream:
     """An Envoy cluster that gets `share` (0 to 1) of the connections, and what happens to those.
 
     `cause` is as that of LiveDecision. `host`, `port` and `subset` are those of the registered service, empty and 0 for
-    other clusters. `endpoints` are ADDRESS:PORT that may be used; None if the cluster connects to the dialed address or
-    resolves the request's own host. `sni` is the server name of TLS that the sidecar originates, `http2` whether it
-    speaks HTTP/2. `destination_rule` is the one that applies to the cluster, NAMESPACE/NAME, empty if none does.
+    other clusters. `endpoints` are ADDRESS:PORT that may be used; None if the cluster connects to the dialed address and
+    port, or resolves the request's own host. `sni` is the server name of TLS that the sidecar originates, `http2`
+    whether it speaks HTTP/2. `destination_rule` is the one that applies to the cluster, NAMESPACE/NAME, empty if none
+    does.
     `resolves_host` is whether the sidecar itself looks up the host that the request or the TLS handshake names.
     """
 

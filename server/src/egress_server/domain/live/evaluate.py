@@ -63,7 +63,7 @@ def _through(config: SidecarConfig, chain: Json, question: Question) -> LiveDeci
         if kind.endswith(_MANAGER):
             return _undecided(_manage(config, each["typed_config"], question), undecided)
         if kind.endswith(_TCP_PROXY):
-            return _undecided(_proxy(config, each["typed_config"], chain), undecided)
+            return _undecided(_proxy(config, each["typed_config"], chain, question), undecided)
         if kind == _DIRECT_RESPONSE:
             return _undecided(_certain(Outcome.BLOCKED, "DIRECT_RESPONSE"), undecided)
         if name not in _KNOWN or _sets_cluster(each):
@@ -76,12 +76,12 @@ def _sets_cluster(network_filter: Json) -> bool:
     return any(state.get("object_key") == _CLUSTER_STATE for state in states)
 
 
-def _proxy(config: SidecarConfig, proxy: Json, chain: Json) -> LiveDecision:
+def _proxy(config: SidecarConfig, proxy: Json, chain: Json, question: Question) -> LiveDecision:
     """What a TCP proxy does."""
     if "weighted_clusters" in proxy:
-        upstreams = tuple(weighted_upstreams(config, proxy["weighted_clusters"], 1.0))
+        upstreams = tuple(weighted_upstreams(config, proxy["weighted_clusters"], 1.0, question))
     else:
-        upstreams = (find_upstream(config, str(proxy.get("cluster", "")), 1.0),)
+        upstreams = (find_upstream(config, str(proxy.get("cluster", "")), 1.0, question),)
     ways = [_Way(each.share, each.outcome, each.cause) for each in upstreams]
     return replace(_decide(ways), owner=source_of(chain, VIRTUAL_SERVICE), upstreams=upstreams)
 

@@ -146,17 +146,20 @@ def _own_answer(route: Json, virtual_host: Json) -> tuple[int, str]:
 
 def _upstreams(config: SidecarConfig, action: Json, question: Question, share: float) -> Iterator[LiveUpstream]:
     if "cluster" in action:
-        yield find_upstream(config, str(action["cluster"]), share)
+        yield find_upstream(config, str(action["cluster"]), share, question)
     elif "cluster_header" in action:
-        yield find_upstream(config, question.request_headers.get(str(action["cluster_header"]).lower(), ""), share)
+        name = question.request_headers.get(str(action["cluster_header"]).lower(), "")
+        yield find_upstream(config, name, share, question)
     elif "weighted_clusters" in action:
-        yield from weighted_upstreams(config, action["weighted_clusters"], share)
+        yield from weighted_upstreams(config, action["weighted_clusters"], share, question)
 
 
-def weighted_upstreams(config: SidecarConfig, weighted: Json, share: float) -> Iterator[LiveUpstream]:
+def weighted_upstreams(
+    config: SidecarConfig, weighted: Json, share: float, question: Question
+) -> Iterator[LiveUpstream]:
     """The clusters of a route or a TCP proxy by weight, which together get `share`."""
     clusters = [(each, int(each.get("weight", 0))) for each in weighted.get("clusters", ())]
     total = sum(weight for _, weight in clusters)
     for each, weight in clusters:
         if weight:
-            yield find_upstream(config, str(each.get("name", "")), share * weight / total)
+            yield find_upstream(config, str(each.get("name", "")), share * weight / total, question)
