@@ -13,13 +13,6 @@ from tests.integration.app.transports import GrpcTransport, RestTransport
 from tests.support.egressd import Egressd, running
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A folder with a short path: sockets live in it."""
-    with tempfile.TemporaryDirectory(prefix="egressd-") as folder:
-        yield Path(folder)
-
-
 @pytest.fixture(scope="session")
 def outside() -> Iterator[list[str]]:
     """The local replacements of the document's host, as `--resolve` takes them."""

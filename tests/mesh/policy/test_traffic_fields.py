@@ -7,6 +7,7 @@ import pytest
 from egress_server.domain.desired.effective import effective
 from egress_server.domain.model.objects import IstioObject
 from egress_server.domain.model.resources import (
+    HeaderMatch,
     HeaderOperations,
     MatchKind,
     Resolution,
@@ -82,3 +83,38 @@ def test_faults_and_routes_by_path(mesh: Mesh, curl: Workload) -> None:
     legacy_answer = curl.curl(f"{URL}/legacy")
     assert legacy_answer.headers["x-route"] == "legacy"
     assert "legacy.example.com" in legacy_answer.headers["location"]
+
+
+def test_a_fault_and_a_route_both_restrict_the_same_part(mesh: Mesh, curl: Workload) -> None:
+    """Istio has one condition for each part of a request; the second one, on a header with the same content, counts."""
+    canary = Route(
+        (WeightedDestination(HOST),),
+        (HeaderMatch("x-user", MatchKind.REGEX, ".*b"),),
+        match_uri=StringMatch(MatchKind.REGEX, "/(orders|carts).*"),
+        match_method=StringMatch(MatchKind.REGEX, "HEAD|GET"),
+        match_authority=StringMatch(MatchKind.REGEX, "api.*"),
+        response_headers=HeaderOperations(set={"x-route": "canary"}),
+    )
+    traffic = TrafficSettings(routes=(canary,))
+    api = entry("api", hosts=(HOST,), ports=ports("80:HTTP"), resolution=Resolution.DNS, traffic=traffic)
+    orders = fault(
+        "orders",
+        host=HOST,
+        match_uri=StringMatch(MatchKind.PREFIX, "/orders"),
+        match_method=StringMatch(MatchKind.PREFIX, "HE"),
+        match_authority=StringMatch(MatchKind.PREFIX, HOST),
+        match_headers=(HeaderMatch("x-user", MatchKind.REGEX, "a.*"),),
+    )
+    mesh.put(*rendered(api, orders))
+
+    def status(path: str, user: str, *, head: bool = True) -> tuple[int, bool]:
+        answer = curl.curl(f"{URL}{path}", "-H", f"x-user: {user}", head=head)
+        return answer.status, answer.headers.get("x-route") == "canary"
+
+    curl.until(lambda: curl.curl(f"{URL}/orders", "-H", "x-user: ab"), lambda answer: answer.status == 503, "the fault")
+    assert status("/orders?q=1", "ab")[0] == 503
+    assert status("/orders", "ab", head=False) == (301, True)
+    assert status("/carts?/orders", "ab") == (301, True)
+    assert status("/orders", "b") == (301, True)
+    assert status("/orders", "a")[0] == 503
+    assert status("/other", "ab") == (301, False)

@@ -42,10 +42,22 @@ from egress_server.domain.model.traffic_policy import (
 )
 from egress_server.domain.validate import Problems, check_resource
 
-_words = st.from_regex(r"[a-z]([a-z0-9]{0,6}[a-z0-9])?", fullmatch=True)
+_words = st.from_regex(r"[a-z]([a-z0-9]{0,6}[a-z0-9])?", fullmatch=True) | st.sampled_from(["y", "n", "no", "null"])
+_YAML = ("y", "N", "yes", "off", "null", "0o7", "0x1F", "1e3", "1_0", "12", "010", "1.0", "2026-12-01")
+"""Texts that some YAML parsers read as another type."""
 _namespaces = st.sampled_from(["default", "prod", "istio-system", "n1"])
-_labels = st.dictionaries(_words, st.one_of(st.just(""), _words), max_size=4)
-_hosts = st.builds("{}{}.example.com".format, st.sampled_from(["", "*.", "a.b."]), _words)
+_label_texts = _words | st.sampled_from([*_YAML, "A.b_C", "x" * 63])
+_labels = st.dictionaries(
+    _label_texts | st.sampled_from(["example.com/y", f"{'a' * 63}.example.com/{'b' * 63}"]),
+    st.just("") | _label_texts,
+    max_size=4,
+)
+_hosts = st.builds("{}{}.example.com".format, st.sampled_from(["", "*.", "a.b."]), _words) | st.sampled_from(
+    ["xn--bcher-kva.example", f"{'a' * 63}.example.com", "y", "0x1f.example.com", ".".join(["a" * 60] * 4)]
+)
+_port_names = st.integers(1, 65535).map("p{}".format) | st.sampled_from(
+    ["y", "n", "0o7", "1e3", "HTTP-80", "x" * 63, "80"]
+)
 _addresses = st.sampled_from(["203.0.113.1", "198.51.100.0/24", "2001:db8::1", "10.1.0.0/16"])
 _scopes = st.one_of(st.just(Scope()), st.builds(Scope, namespace=_namespaces, match_labels=_labels))
 
@@ -53,9 +65,11 @@ _scopes = st.one_of(st.just(Scope()), st.builds(Scope, namespace=_namespaces, ma
 @st.composite
 def _ports(draw: st.DrawFn) -> tuple[ServicePort, ...]:
     numbers = draw(st.lists(st.integers(1, 65535), min_size=1, max_size=4, unique=True))
+    count = len(numbers)
+    names = draw(st.lists(_port_names, min_size=count, max_size=count, unique=True))
     return tuple(
-        ServicePort(number, draw(st.sampled_from(Protocol)), f"p{number}", draw(st.integers(0, 65535)))
-        for number in numbers
+        ServicePort(number, draw(st.sampled_from(Protocol)), name, draw(st.integers(0, 65535)))
+        for number, name in zip(numbers, names, strict=True)
     )
 
 
@@ -66,10 +80,26 @@ def _endpoints(draw: st.DrawFn, ports: tuple[ServicePort, ...]) -> Endpoint:
         address=draw(st.sampled_from(["198.51.100.7", "2001:db8::7", "origin.example.com"])),
         ports=draw(st.dictionaries(names, st.integers(1, 65535), max_size=3)),
         labels=draw(_labels),
-        locality=draw(st.sampled_from(["", "eu", "eu/west", "eu/west/a"])),
+        locality=draw(
+            st.sampled_from(["", "eu", "eu/west", "eu/west/a", "y/n", "eu//a", "*", "EU West", "é", "1e3", "null"])
+        ),
         weight=draw(st.integers(0, 2**31 - 1)),
-        network=draw(st.sampled_from(["", "east"])),
+        network=draw(st.sampled_from(["", "east", "y", "0o7", "~", "a#b", "-"])),
     )
+
+
+_names = st.lists(
+    st.sampled_from(
+        ["a.example.com", "b.example.com", "spiffe://cluster.local/ns/a/sa/b", *_YAML, "*.a", "#", "-", "~"]
+    ),
+    max_size=3,
+    unique=True,
+).map(tuple)
+_annotations: st.SearchStrategy[dict[str, str]] = st.just({}) | st.dictionaries(
+    st.sampled_from(["networking.istio.io/traffic-distribution", "y", "0o7", "example.com/null"]),
+    st.sampled_from(["", "PreferClose", *_YAML, "é", "a: b #c", "\u2028", "\ufeff", "=", "'\"", "x" * 1024]),
+    max_size=2,
+)
 
 
 @st.composite
@@ -83,11 +113,11 @@ def _candidates(draw: st.DrawFn) -> ServiceEntry:
         location=draw(st.sampled_from(Location)),
         endpoints=tuple(draw(st.lists(_endpoints(ports), max_size=2))),
         addresses=tuple(draw(st.lists(_addresses, max_size=2, unique=True))),
-        export_to=draw(st.sampled_from([(), ("*",), (".",), (".", "prod"), ("n1",), ("~",)])),
+        export_to=draw(st.sampled_from([(), ("*",), (".",), (".", "prod"), ("n1",), ("~",), ("y", "1e3")])),
         workload_selector=draw(st.just({}) | _labels),
-        subject_alt_names=draw(st.sampled_from([(), ("a.example.com", "spiffe://cluster.local/ns/a/sa/b")])),
+        subject_alt_names=draw(_names),
         labels=draw(_labels),
-        annotations=draw(st.just({}) | st.just({"networking.istio.io/traffic-distribution": "PreferClose"})),
+        annotations=draw(_annotations),
     )
 
 
@@ -96,17 +126,15 @@ _times = st.integers(1, 3_600_000).map(lambda milliseconds: milliseconds / 1000)
 _maybe = st.none() | _times
 _seconds = st.none() | st.integers(1, 7200).map(float)
 _counts = st.integers(0, 2**31 - 1)
+_header_names = st.sampled_from(["x-user", "x-version", "cookie", "y", "1e3", "~", "x_y.z"])
+_header_texts = st.sampled_from(["b", "ab", *_YAML, "é", "日本", " a ", "a: b #c", "-", "{}", "'\"", "\\d", "a" * 1024])
+_expressions = st.sampled_from(["a.*|c", r"\d+", "(?i)é", "[[:alpha:]]y", "0o7", "y", "^$", "[^a]{2,3}?"])
 _headers = st.lists(
-    st.sampled_from(["x-user", "x-version", "cookie"]).flatmap(
-        lambda name: st.sampled_from(
-            [
-                HeaderMatch(name),
-                HeaderMatch(name, MatchKind.EXACT, "ab"),
-                HeaderMatch(name, MatchKind.EXACT, "b"),
-                HeaderMatch(name, MatchKind.PREFIX, "a"),
-                HeaderMatch(name, MatchKind.REGEX, "a.*|c"),
-            ]
-        )
+    st.one_of(
+        st.builds(HeaderMatch, _header_names),
+        st.builds(HeaderMatch, _header_names, st.just(MatchKind.EXACT) | st.just(MatchKind.PREFIX), _header_texts),
+        st.builds(HeaderMatch, _header_names, st.just(MatchKind.REGEX), _expressions),
+        st.sampled_from([HeaderMatch("x-user", MatchKind.PREFIX, "a"), HeaderMatch("x-user", MatchKind.REGEX, "a.*")]),
     ),
     max_size=3,
     unique_by=lambda match: match.name,
@@ -119,14 +147,15 @@ def _texts(*values: str) -> st.SearchStrategy[StringMatch | None]:
     return st.none() | st.sampled_from([*some, *(StringMatch(MatchKind.EXACT, value) for value in values[1:])])
 
 
-_uris = _texts("/orders", "/orders/1", "/")
+_uris = _texts("/orders", "/orders/1", "/", "/é", "/a: b #c", "//")
 _methods = _texts("POST", "GET")
 _authorities = _texts("a.example.com", "a.example.com:8080")
+_changed = st.dictionaries(_header_names, st.sampled_from(["", *_YAML, " a ", "a: b #c", "{a}", "'\""]), max_size=2)
 _changes = st.none() | st.builds(
     HeaderOperations,
-    st.sampled_from([{}, {"x-team": "shop", "x-share": "100%%"}]),
-    st.sampled_from([{}, {"x-via": "mesh"}]),
-    st.sampled_from([(), ("cookie", "x-user")]),
+    _changed | st.just({"x-team": "shop", "x-share": "100%%"}),
+    _changed,
+    st.lists(_header_names, max_size=2, unique=True).map(tuple),
 )
 
 
@@ -203,15 +232,15 @@ _traffic = st.builds(
 
 _origination = st.builds(
     TlsOrigination,
-    sni=st.sampled_from(["", "www.example.com"]),
+    sni=st.sampled_from(["", "www.example.com", "y"]),
     insecure_skip_verify=st.booleans(),
     mode=st.sampled_from(OriginationMode),
-    credential_name=st.sampled_from(["", "bank-client"]),
+    credential_name=st.sampled_from(["", "bank-client", "y", "0o7", "1.0"]),
     client_certificate=st.sampled_from(["", "/etc/certs/client.pem"]),
     private_key=st.sampled_from(["", "/etc/certs/key.pem"]),
     ca_certificates=st.sampled_from(["", "/etc/certs/ca.pem"]),
-    subject_alt_names=st.sampled_from([(), ("a.example.com", "b.example.com")]),
-    match_labels=st.sampled_from([{}, {"app": "payments", "tier": "1"}]),
+    subject_alt_names=_names,
+    match_labels=st.sampled_from([{}, {"app": "payments", "tier": "1", "y": "0o7"}]),
 )
 
 

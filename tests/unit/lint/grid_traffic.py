@@ -1,5 +1,6 @@
 """Rows for the rules of traffic settings (EGR0112 to EGR0119) and the faults that meet them."""
 
+from dataclasses import replace
 from typing import Any
 
 from egress_server.domain.model.resources import (
@@ -13,6 +14,7 @@ from egress_server.domain.model.resources import (
     Retries,
     Route,
     ServiceEntry,
+    StringMatch,
     TlsOrigination,
     TrafficSettings,
     WeightedDestination,
@@ -289,4 +291,33 @@ SHARES = [
     ),
 ]
 
-CASES = [*TLS_PORTS, *ROUTES, *TIMES, *NAMES, *SHARES]
+PATH, OTHER_PATH = StringMatch(MatchKind.REGEX, "/a.*"), StringMatch(MatchKind.REGEX, ".*b")
+BY_PATH = with_settings(routes=(Route((WeightedDestination("bank.example.com"),), match_uri=PATH),))
+DIGIT = HeaderMatch("1", MatchKind.REGEX, "a.*")
+
+EXPRESSIONS = [
+    case("two expressions", [BY_PATH], fault(match_uri=OTHER_PATH), "EGR0208 match_uri"),
+    case(
+        "two expressions, route last", [with_settings(), fault(match_uri=OTHER_PATH)], BY_PATH, "EGR0208 traffic.routes"
+    ),
+    case("one expression twice", [BY_PATH], fault(match_uri=PATH)),
+    case("an expression and a prefix", [BY_PATH], fault(match_uri=StringMatch(MatchKind.PREFIX, "/a"))),
+    case(
+        "a header without letters",
+        [with_settings(routes=(Route((WeightedDestination("bank.example.com"),), (DIGIT,)),))],
+        fault(match_headers=(replace(DIGIT, value=".*b"),)),
+        "EGR0208 match_headers",
+    ),
+    case(
+        "a header with letters",
+        [with_settings(routes=(Route((WeightedDestination("bank.example.com"),), (replace(DIGIT, name="x"),)),))],
+        fault(match_headers=(HeaderMatch("x", MatchKind.REGEX, ".*b"),)),
+    ),
+    case(
+        "an expression on another cluster",
+        [entry("eu", hosts=("bank.example.com",), cluster_selector=EU), replace(BY_PATH, cluster_selector=US)],
+        fault(match_uri=OTHER_PATH, cluster_selector=EU),
+    ),
+]
+
+CASES = [*TLS_PORTS, *ROUTES, *TIMES, *NAMES, *SHARES, *EXPRESSIONS]

@@ -10,6 +10,7 @@ COVERED: set[str] = set()
 
 NOT_COVERED = {
     "EGR0206": "is about what a percentage means, not about how Envoy applies it",
+    "EGR0208": "is about what a VirtualService can't express",
     "EGR0311": "is about the metadata service of a cloud; EGR0302 shows that REGISTRY_ONLY blocks it",
     "EGR0312": "compares a name with the workloads that an applier has reported",
     "EGR0403": "is about what we render if the ranges are unknown; the effect is that of EGR0402",

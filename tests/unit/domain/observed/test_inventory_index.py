@@ -1,6 +1,6 @@
 """Inventories of many clusters, looked up by host, port and namespace; a newer record replaces the last one."""
 
-from egress_server.domain.model.listener_protocol import ListenerProtocol
+from egress_server.domain.istio.listener_protocol import ListenerProtocol
 from egress_server.domain.observed.inventory import PolicyGap, PolicyGapKind
 from egress_server.domain.observed.inventory_index import Inventories
 from tests.support.inventories import foreign, inventory, routes, service, sidecar

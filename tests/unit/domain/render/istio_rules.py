@@ -15,6 +15,7 @@ Part = Mapping[str, Any]
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 OBJECT_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+_PORT_NAME = re.compile(LABEL.pattern, re.I)
 _DURATION = re.compile(r"\d+(\.\d{1,3})?s")
 _INT32 = 2**31 - 1
 _RETRY_BUDGET = {"attempts", "perTryTimeout", "retryOn", "backoff", "retryRemoteLocalities", "retryIgnorePreviousHosts"}
@@ -69,7 +70,8 @@ def _service_entry(spec: Part) -> None:
     assert "*" not in spec["hosts"]
     assert len({port["number"] for port in ports}) == len({port["name"] for port in ports}) == len(ports)
     assert all(_is_port(port["number"]) and _is_port(port.get("targetPort", 1)) for port in ports)
-    assert all(LABEL.fullmatch(port["name"]) for port in ports)
+    assert all(_PORT_NAME.fullmatch(port["name"]) for port in ports)
+    assert all(len(name) < 63 for endpoint in endpoints for name in endpoint.get("ports", {}))
     assert not (resolution == "NONE" and endpoints)
     assert not (resolution == "DNS_ROUND_ROBIN" and len(endpoints) > 1)
     if any("/" in address for address in spec.get("addresses", [])):

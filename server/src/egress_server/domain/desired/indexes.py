@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import TypeVar
 
-from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
+from egress_server.domain.istio.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.model.resources import (
     Fault,
     Interception,

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from egress_server.domain.desired.indexes import Indexes
+from egress_server.domain.istio.listener_protocol import tcp_without_addresses
 from egress_server.domain.model.changes import Versioned
 from egress_server.domain.model.clusters import Cluster
-from egress_server.domain.model.listener_protocol import tcp_without_addresses
 from egress_server.domain.model.names import ResourceKind, parse_name
 from egress_server.domain.model.resources import Fault, Interception, OutboundPolicy, Resource, ServiceEntry
 from egress_server.domain.model.selectors import ClusterSelector

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.istio.listener_protocol import tcp_without_addresses
 from egress_server.domain.lint.foreign_objects import first_clusters
 from egress_server.domain.model.clusters import Cluster
-from egress_server.domain.model.listener_protocol import tcp_without_addresses
 from egress_server.domain.model.resources import Resolution, ServiceEntry, ServicePort
 from egress_server.domain.model.selectors import ClusterSelector
 

@@ -39,8 +39,8 @@ class LiveUpstream:
     """An Envoy cluster that gets `share` (0 to 1) of the connections, and what happens to those.
 
     `cause` is as that of LiveDecision. `host`, `port` and `subset` are those of the registered service, empty and 0 for
-    other clusters. `endpoints` are ADDRESS:PORT that may be used; None if the cluster connects to the dialed address and
-    port, or resolves the request's own host. `sni` is the server name of TLS that the sidecar originates, `http2`
+    other clusters. `endpoints` are ADDRESS:PORT that may be used; None if the cluster connects to the dialed address
+    and port, or resolves the request's own host. `sni` is the server name of TLS that the sidecar originates, `http2`
     whether it speaks HTTP/2. `destination_rule` is the one that applies to the cluster, NAMESPACE/NAME, empty if none
     does.
     `resolves_host` is whether the sidecar itself looks up the host that the request or the TLS handshake names.

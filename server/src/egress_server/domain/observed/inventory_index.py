@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
+from egress_server.domain.istio.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.observed.foreign_services import ForeignService, foreign_services, virtual_services
 from egress_server.domain.observed.inventory import (
     ForeignDestinationRule,

@@ -8,6 +8,7 @@ further information (route_names).
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from egress_server.domain.desired.effective import ActiveFault, Effective
@@ -22,7 +23,7 @@ from egress_server.domain.model.resources import (
     WeightedDestination,
 )
 from egress_server.domain.render.host_traffic import HostTraffic, all_host_traffic
-from egress_server.domain.render.match import combined, render_conditions
+from egress_server.domain.render.match import NoCombinationError, combined, render_conditions
 from egress_server.domain.render.route_names import (
     FALLBACK,
     fault_in,
@@ -51,12 +52,11 @@ def _render(traffic: HostTraffic) -> IstioObject:
     http: list[Part] = []
     expiry: dict[str, str] = {}
     for active in traffic.faults:
-        for number, route in enumerate(routes) if _is_conditional(active.fault) else ():
-            matches = _fault_matches(active.fault, route)
-            if not matches or any(matches == known["match"] for known in http):
+        for number, matches in _fault_matches(active.fault, routes) if _is_conditional(active.fault) else ():
+            if any(matches == known["match"] for known in http):
                 continue
-            name = fault_route_name(active.fault, number)
-            http.append({"name": name, "match": matches, "fault": _fault(active.fault), **_action(route, settings)})
+            name, action = fault_route_name(active.fault, number), _action(routes[number], settings)
+            http.append({"name": name, "match": matches, "fault": _fault(active.fault), **action})
             expiry[name] = active.expire_time.isoformat()
     for number, route in enumerate(routes):
         name = plain_name(number) if number < len(settings.routes) else FALLBACK
@@ -104,12 +104,16 @@ def _fault_conditions(fault: Fault) -> Part:
     return conditions
 
 
-def _fault_matches(fault: Fault, route: Route) -> list[Part]:
-    """The requests that meet the conditions of both, by port; empty if none does."""
-    both = combined(_fault_conditions(fault), render_conditions(route))
-    if both is None:
-        return []
-    return [{**both, "port": port} for port in fault.ports] or [both]
+def _fault_matches(fault: Fault, routes: Sequence[Route]) -> Iterator[tuple[int, list[Part]]]:
+    """The requests of each route that meet the conditions of the fault, by port. A route for which Istio can't express
+    that is the last one, because the matches of later routes would take its requests (EGR0208 refuses such a fault)."""
+    for number, route in enumerate(routes):
+        try:
+            both = combined(_fault_conditions(fault), render_conditions(route))
+        except NoCombinationError:
+            return
+        if both is not None:
+            yield number, [{**both, "port": port} for port in fault.ports] or [both]
 
 
 def _plain_route(name: str, route: Route, settings: TrafficSettings, everywhere: ActiveFault | None) -> Part:

@@ -29,6 +29,7 @@ from egress_server.domain.validate.values import check_count, check_unique, host
 
 _PORT_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _NETWORK = re.compile(rf"[!-~]{{0,{MAX_NETWORK}}}")
+_MAX_ENDPOINT_PORT_NAME = 62
 _BY_DNS = frozenset({Resolution.DNS, Resolution.DNS_ROUND_ROBIN})
 _WITH_ENDPOINTS = _BY_DNS | {Resolution.STATIC}
 _WITH_RANGES = frozenset({Resolution.NONE, Resolution.STATIC})
@@ -122,6 +123,11 @@ def _check_endpoint(endpoint: Endpoint, resolution: Resolution, names: set[str],
     for name, number in sorted(endpoint.ports.items()):
         if name not in names:
             problems.at("ports").key(name).add("is not the name of a port in this entry")
+        elif len(name) > _MAX_ENDPOINT_PORT_NAME:
+            # A rule of Istio's CRD; the names of the entry's own ports may be one longer.
+            problems.at("ports").key(name).add(
+                f"the port's name must have at most {_MAX_ENDPOINT_PORT_NAME} characters to be used here"
+            )
         if not 1 <= number <= 65535:
             problems.at("ports").key(name).add(f"{number} must be between 1 and 65535")
     check_labels(endpoint.labels, problems.at("labels"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION
-from egress_server.domain.model.resources import HeaderMatch, MatchKind, Resolution, TrafficSettings
+from egress_server.domain.model.resources import HeaderMatch, MatchKind, Resolution, StringMatch, TrafficSettings
 from egress_server.targets.kubernetes.last_applied import SavedFields, object_key
 from egress_server.targets.kubernetes.observe.observation import Observation
 from tests.support.meshes import entry, fault
@@ -225,3 +225,14 @@ def test_dynamic_dns_requires_istio_1_31() -> None:
 def test_a_missing_namespace_is_waited_for() -> None:
     """With that reason."""
     assert reasons(projected(cluster(), observe(), entry("far", namespace="nowhere"))) == {"far": "NAMESPACE_MISSING"}
+
+
+def test_conditions_that_istio_cannot_combine() -> None:
+    """The fault is rejected with the reason, because it would affect other requests."""
+    paths = [StringMatch(MatchKind.REGEX, text) for text in ("/a.*", ".*b")]
+    route = {"match": [{"uri": {"regex": paths[0].value}}], "route": [{"destination": {"host": HOST}}]}
+    theirs = observe(virtual_service("theirs", HOST, spec={"http": [route]}))
+    projection = projected(cluster(OWNER), theirs, BANK, fault("broken", match_uri=paths[1]))
+    assert reasons(projection) == {"broken": "FOREIGN_OWNER"}
+    assert "two regular expressions" in projection.obstacles[BROKEN.name].message
+    assert reasons(projected(cluster(OWNER), theirs, BANK, fault("broken", match_uri=paths[0]))) == {}

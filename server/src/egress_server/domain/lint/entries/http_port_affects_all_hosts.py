@@ -9,11 +9,11 @@ HTTP and TLS on one port don't affect each other, and neither does TCP whose cli
 from collections.abc import Iterable, Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.istio.listener_protocol import OPAQUE, ListenerProtocol, listener_protocol
 from egress_server.domain.lint.dns_capture import is_allocated
 from egress_server.domain.lint.foreign_objects import foreign_on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.listener_protocol import OPAQUE, ListenerProtocol, listener_protocol
 from egress_server.domain.model.resources import ServiceEntry, ServicePort
 
 _ALWAYS_HTTP = 80

@@ -8,10 +8,10 @@ NONE, every connection still reaches its original destination, so nothing is mis
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.istio.listener_protocol import ListenerProtocol, listener_protocol, tcp_without_addresses
 from egress_server.domain.lint.dns_capture import catch_all_ports, is_allocated
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol, tcp_without_addresses
 from egress_server.domain.model.resources import ServiceEntry, ServicePort
 
 _CONFLICTS = {

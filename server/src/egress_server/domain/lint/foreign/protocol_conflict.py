@@ -8,12 +8,12 @@ Only single addresses, such as a Service's cluster IP, are separate.
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.istio.listener_protocol import OPAQUE, ListenerProtocol, listener_protocol
 from egress_server.domain.lint.dns_capture import is_allocated
 from egress_server.domain.lint.foreign_objects import foreign_on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.clusters import Cluster
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.listener_protocol import OPAQUE, ListenerProtocol, listener_protocol
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import can_coexist
 from egress_server.domain.observed.foreign_services import ForeignService

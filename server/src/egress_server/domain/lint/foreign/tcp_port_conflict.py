@@ -7,11 +7,11 @@ whoever wrote it. An entry that was created with kubectl for one database captur
 from collections.abc import Iterator
 
 from egress_server.domain.desired.snapshot import Snapshot
+from egress_server.domain.istio.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.lint.dns_capture import catch_all_ports
 from egress_server.domain.lint.foreign_objects import foreign_on_clusters
 from egress_server.domain.lint.rule import Rule
 from egress_server.domain.model.findings import Finding, Severity
-from egress_server.domain.model.listener_protocol import ListenerProtocol, listener_protocol
 from egress_server.domain.model.resources import ServiceEntry
 from egress_server.domain.model.selectors import can_coexist
 

@@ -54,8 +54,9 @@ def source_matches(match: RequestMatch | ConnectionMatch, request: Request, port
 def request_matches(match: RequestMatch, request: Request) -> Decided:
     """Whether a request satisfies the conditions that the sidecar checks."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    headers |= {":authority": request.authority, ":method": request.method, ":scheme": "http"}
-    path, _, query = (request.destination.path or "/").partition("?")
+    whole_path = request.destination.path or "/"
+    headers |= {":authority": request.authority, ":method": request.method, ":scheme": "http", ":path": whole_path}
+    path, _, query = whole_path.partition("?")
     params = dict(reversed(parse_qsl(query, keep_blank_values=True)))
     fold = match.ignore_uri_case
     return _all(

@@ -8,7 +8,7 @@ from typing import Any
 from egress_server.domain.istio.manifest import full_name
 from egress_server.domain.model.objects import FAULT_EXPIRY_ANNOTATION, IstioObject, key_of, resource_of
 from egress_server.domain.render.host_traffic import virtual_service_rank
-from egress_server.domain.render.match import combined
+from egress_server.domain.render.match import NoCombinationError, combined
 from egress_server.domain.render.route_names import in_foreign_object, own_name, without_fault
 from egress_server.domain.render.virtual_service import only_injects_faults
 from egress_server.targets.kubernetes.informer.objects import CachedObject
@@ -105,7 +105,15 @@ def _merge(builder: ProjectionBuilder, obj: IstioObject, owner: CachedObject) ->
     """Our routes as fields of the owner, next to those that we already have for another of its hosts."""
     saved = builder.observed.saved.get(owner.key)
     foreign = foreign_routes(owner.content, saved.spec if saved else None)
-    http, ends = _routes(obj, owner, foreign)
+    try:
+        http, ends = _routes(obj, owner, foreign)
+    except NoCombinationError as error:
+        builder.reject(
+            obj,
+            FOREIGN_OWNER,
+            f"{object_name(owner.key)} has conditions that can't be combined with those of a fault: {error}",
+        )
+        return
     if not http:
         return
     if {route.get("name") for route in foreign} & {route["name"] for route in http}:
