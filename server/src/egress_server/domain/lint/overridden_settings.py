@@ -45,6 +45,8 @@ def overrides(
 ) -> Iterator[Override]:
     """Where settings of `entry` don't apply, and where it newly causes that for other entries: either because the
     clients have an entry in their own namespace, or for other reasons."""
+    if len(after) == 1:
+        return
     known = {(loser.name, winner.name, client) for loser, winner, client in _overridden(before)}
     found: dict[tuple[str, str], list[tuple[ServiceEntry, ServiceEntry, str]]] = {}
     for loser, winner, client in _overridden(after):

@@ -45,6 +45,8 @@ def oldest_first(snapshot: Snapshot, entries: Iterable[ServiceEntry]) -> list[Se
 
 def views(others: Collection[Registration], new: Registration) -> Iterator[HostView]:
     """What clients in each namespace get of a host that `others` register, if both they and the entry matter there."""
+    if not others:
+        return
     viewers = {viewer for each in (*others, new) for viewer in _viewers(each.entry)}
     for viewer in sorted(viewers):
         before, after = serving(others, viewer), serving([*others, new], viewer)
