@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from egress_server.domain.desired.effective import effective
 from egress_server.domain.explain.explain import Explanation, explain
-from egress_server.domain.model.resources import Abort, Delay, HeaderMatch, Resource
+from egress_server.domain.model.resources import Abort, Delay, HeaderMatch, Resource, Retries, TrafficSettings
 from egress_server.domain.model.selectors import Scope
 from egress_server.domain.probe.evidence import Destination
 from egress_server.domain.probe.verdicts import Outcome
@@ -115,6 +115,13 @@ def test_fault_that_does_nothing() -> None:
     finding = next(f for f in explanation.findings if f.code == "EGR0601")
     assert (finding.resource, "has no effect" in finding.cause) == (fault().name, True)
     assert not any(f.code == "EGR0601" for f in explained(BANK, fault()).findings)
+
+
+def test_a_finding_about_two_resources() -> None:
+    """It is reported once, though each of the two would have it if it were set again."""
+    bank = entry("bank", traffic=TrafficSettings(retries=Retries(2)))
+    found = [f for f in explained(bank, fault()).findings if f.code == "EGR0207"]
+    assert len(found) == 1
 
 
 def test_entry_that_is_not_seen() -> None:

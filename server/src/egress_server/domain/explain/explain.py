@@ -67,7 +67,8 @@ def explain(
 
 
 def _resource_findings(snapshot: Snapshot, evaluation: Evaluation) -> Iterator[Finding]:
-    """The findings that the resources which handle the connection would have if they were set again."""
+    """The findings that the resources which handle the connection would have if they were set again, those that two
+    of them share once."""
     involved: dict[str, Resource] = {}
     if evaluation.owner and is_resource(evaluation.owner.entry.name):
         involved[evaluation.owner.entry.name] = evaluation.owner.entry
@@ -76,6 +77,8 @@ def _resource_findings(snapshot: Snapshot, evaluation: Evaluation) -> Iterator[F
     deciding = evaluation.expectation.resource
     if is_resource(deciding) and (known := snapshot.get(deciding)):
         involved[known.resource.name] = known.resource
+    told: dict[tuple[str, str], str] = {}
     for name, resource in involved.items():
         for finding in lint(snapshot, resource).findings:
-            yield finding if finding.resource else replace(finding, resource=name)
+            if told.setdefault((finding.code, finding.cause), name) == name:
+                yield finding if finding.resource else replace(finding, resource=name)
