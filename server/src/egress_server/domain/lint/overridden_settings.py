@@ -36,8 +36,10 @@ def entries_of_host(
         for other in snapshot.entries_with_host(host).values()
         if selectors_overlap(other.cluster_selector, entry.cluster_selector)
     ]
-    after = [*(other for other in before if other.name != entry.name), entry]
-    return oldest_first(snapshot, before), oldest_first(snapshot, after)
+    others = [other for other in before if other.name != entry.name]
+    if not others:
+        return before, [entry]
+    return oldest_first(snapshot, before), oldest_first(snapshot, [*others, entry])
 
 
 def overrides(
