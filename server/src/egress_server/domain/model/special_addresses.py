@@ -23,6 +23,7 @@ SPECIAL_BLOCKS: tuple[tuple[str, str, bool | None], ...] = (
     ("192.31.196.0/24", "AS112-v4", True),
     ("192.52.193.0/24", "AMT", True),
     ("192.88.99.0/24", "Deprecated (6to4 Relay Anycast)", None),
+    ("192.88.99.2/32", "6a44-relay anycast address", False),
     ("192.168.0.0/16", "Private-Use", False),
     ("192.175.48.0/24", "Direct Delegation AS112 Service", True),
     ("198.18.0.0/15", "Benchmarking", False),
