@@ -50,6 +50,10 @@ class Folder:
         with os.scandir(self._descriptor) as found:
             return sorted(item.name for item in found)
 
+    def has(self, name: str) -> bool:
+        """Whether there is anything of this name, even a link to nothing. Raises OSError."""
+        return self._mode(name) is not None
+
     def read(self, name: str) -> bytes:
         """The content of a regular file. Raises WrongFileTypeError, OSError."""
         # Without O_NONBLOCK, opening a named pipe waits for its writer.
@@ -106,15 +110,16 @@ class Folder:
         try:
             return os.open(_plain(name), flags | os.O_NOFOLLOW, dir_fd=self._descriptor)
         except OSError:
-            if self._is_link(name):
+            if stat.S_ISLNK(self._mode(name) or 0):
                 raise WrongFileTypeError(f"{name} is a symbolic link") from None
             raise
 
-    def _is_link(self, name: str) -> bool:
+    def _mode(self, name: str) -> int | None:
+        """The type and permissions of what has this name; None if nothing has."""
         try:
-            return stat.S_ISLNK(os.stat(name, dir_fd=self._descriptor, follow_symlinks=False).st_mode)
-        except OSError:
-            return False
+            return os.stat(_plain(name), dir_fd=self._descriptor, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return None
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ anywhere, also to files of other programs. Folders are opened one by one, relati
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -95,8 +95,8 @@ class YamlDirectoryTarget(StaticTarget):
         with folder_below(self._root, self._path, create=True) as folder:
             for obj in upsert:
                 _write_object(folder, obj)
-            for key in delete:
-                _delete_object(folder, key)
+            if delete:
+                _delete_objects(folder, frozenset(delete))
             _write_witness(folder, witness)
 
     def _strip_ended(self, now: datetime) -> None:
@@ -144,17 +144,17 @@ def _write_object(folder: Folder, obj: IstioObject) -> None:
     name = f"{key.kind.lower()}-{key.name}.yaml"
     with folder.child(key.namespace, create=True) as namespace:
         current = _read(namespace, name)
-        if current is None and name in namespace.names():
+        if current is None and namespace.has(name):
             path = f"{key.namespace}/{name}"
             raise PermanentError("FOREIGN_FILE", f"{path} is not managed by mesh-egress; move it away")
         if current != obj:
             namespace.replace(name, (_HEADER + dump(obj)).encode())
 
 
-def _delete_object(folder: Folder, key: ObjectKey) -> None:
-    """Deletes one managed object, whatever the name of its file. Raises OSError."""
+def _delete_objects(folder: Folder, keys: Collection[ObjectKey]) -> None:
+    """Deletes managed objects, whatever the names of their files. Raises OSError."""
     for file in list(_managed(folder)):
-        if key_of(file.obj) == key:
+        if key_of(file.obj) in keys:
             with folder.child(file.namespace) as namespace:
                 namespace.remove(file.name)
             folder.remove_folder(file.namespace)
