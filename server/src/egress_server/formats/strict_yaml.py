@@ -20,27 +20,25 @@ _LOST_INDENTATION = re.compile(
 # Plain scalars that are not strings, by tag, with the characters they may start with, and what they mean. The rest of
 # YAML 1.1 (dates, octal and sexagesimal numbers, merge keys) is not supported: a number of another form is a float,
 # which no field takes.
-_KINDS: tuple[tuple[str, str, list[str], Callable[[str], Any]], ...] = (
-    ("null", "~|null|Null|NULL|", ["", *"~nN"], lambda _: None),
+_SCALARS: tuple[tuple[str, re.Pattern[str], list[str], Callable[[str], Any]], ...] = (
+    ("tag:yaml.org,2002:null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ["", *"~nN"], lambda _: None),
     (
-        "bool",
-        "yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF",
+        "tag:yaml.org,2002:bool",
+        re.compile(r"(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)\Z"),
         [*"yYnNtTfFoO"],
         lambda text: text.lower() in ("yes", "true", "on"),
     ),
-    ("int", "[-+]?(?:0|[1-9][0-9]{0,17})", [*"-+0123456789"], int),
-    ("float", r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", [*"-+.0123456789"], float),
-)
-_SCALARS = tuple(
-    (f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), firsts) for tag, pattern, firsts, _ in _KINDS
+    ("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z"), [*"-+0123456789"], int),
+    (
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z"),
+        [*"-+.0123456789"],
+        float,
+    ),
 )
 _READERS = {
-    first: [
-        (pattern, read)
-        for (_, pattern, _), (_, _, firsts, read) in zip(_SCALARS, _KINDS, strict=True)
-        if first in firsts
-    ]
-    for first in {first for _, _, firsts, _ in _KINDS for first in firsts}
+    first: [(pattern, read) for _, pattern, firsts, read in _SCALARS if first in firsts]
+    for first in {first for _, _, firsts, _ in _SCALARS for first in firsts}
 }
 """The patterns that a plain scalar may match, with what reads it then, by its first character."""
 
@@ -67,8 +65,8 @@ class _Dumper(yaml.CSafeDumper):
         return True
 
 
-for _scalar in (*_SCALARS, *_GO_SCALARS):
-    _Dumper.add_implicit_resolver(*_scalar)
+for _tag, _pattern, _firsts, *_ in (*_SCALARS, *_GO_SCALARS):
+    _Dumper.add_implicit_resolver(_tag, _pattern, _firsts)
 
 
 def load_mapping(text: str) -> dict[str, Any]:
