@@ -30,7 +30,8 @@ class Override:
 def entries_of_host(
     snapshot: Snapshot, entry: ServiceEntry, host: str
 ) -> tuple[list[ServiceEntry], list[ServiceEntry]]:
-    """The entries of a host that may be on a cluster with `entry`, oldest first, before and after it is set."""
+    """The entries of a host that may be on a cluster with `entry`, oldest first, before and after it is set. Both are
+    empty if there are no others, as for most hosts: then nothing can be overridden."""
     before = [
         other
         for other in snapshot.entries_with_host(host).values()
@@ -38,7 +39,7 @@ def entries_of_host(
     ]
     others = [other for other in before if other.name != entry.name]
     if not others:
-        return before, [entry]
+        return [], []
     return oldest_first(snapshot, before), oldest_first(snapshot, [*others, entry])
 
 
@@ -47,8 +48,6 @@ def overrides(
 ) -> Iterator[Override]:
     """Where settings of `entry` don't apply, and where it newly causes that for other entries: either because the
     clients have an entry in their own namespace, or for other reasons."""
-    if len(after) == 1:
-        return
     known = {(loser.name, winner.name, client) for loser, winner, client in _overridden(before)}
     found: dict[tuple[str, str], list[tuple[ServiceEntry, ServiceEntry, str]]] = {}
     for loser, winner, client in _overridden(after):

@@ -30,8 +30,6 @@ class SettingsElsewhere(Rule[ServiceEntry]):
         """Checks the entries of the same hosts, before and after the change."""
         for index, host in enumerate(entry.hosts):
             before, after = entries_of_host(snapshot, entry, host)
-            if len(after) == 1:
-                continue
             for override in overrides(entry, before, after, own_entries=False):
                 yield self._overridden(index, host, override, is_loser=override.loser is entry)
             for loser, winner in shared_rules(host_objects(host, after)):
