@@ -20,10 +20,10 @@ _UCRED = struct.Struct("iII")
 
 def bound_socket(address: str) -> tuple[socket.socket, str]:
     """The socket, and its address with the port that was taken. Raises OSError if that is not possible."""
-    made = _bound_path(address) if address.startswith(_UNIX) else _bound_port(address)
-    if made.family == socket.AF_UNIX:
-        return made, address
-    return made, f"{address.rpartition(':')[0]}:{made.getsockname()[1]}"
+    if address.startswith(_UNIX):
+        return _bound_path(address), address
+    listener = _bound_port(address)
+    return listener, f"{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
 
 
 def close_socket(listener: socket.socket) -> None:

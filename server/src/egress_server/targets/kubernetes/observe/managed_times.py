@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from egress_server.domain.model.objects import RESOURCE_ANNOTATION
+from egress_server.domain.model.resources import Protocol
 from egress_server.targets.kubernetes.observe.observation import Observation
 
-_BY_NAME = frozenset(("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS", "TLS"))
+_BY_NAME = frozenset(protocol.value for protocol in Protocol if protocol.is_http or protocol.is_tls)
 """Protocols whose connections are distinguished by name."""
 
 
