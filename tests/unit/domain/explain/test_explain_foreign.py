@@ -343,8 +343,8 @@ def test_equally_old_entries_of_one_namespace() -> None:
     assert {explanation.expected.outcome, *explanation.expected.also} == {Outcome.REGISTERED, Outcome.BLOCKED}
     assert explanation.steps[1] == (
         "Order: ServiceEntry default/one (unmanaged, last changed by helm) and ServiceEntry default/two (unmanaged, "
-        f"last changed by helm) declare {HOST} and were created in the same second: which istiod takes first changes, "
-        "and so may the outcome; the following steps show one case."
+        f"last changed by helm) declare {HOST} and were created in the same second: istiod may take any of them "
+        "first, so the outcome may change; the following steps show one case."
     )
     both = foreign("one", hosts=(HOST,), ports=ports("3306:TCP"), addresses=("203.0.113.1", "203.0.113.2"))
     explanation = explained(STRICT, to=TCP, entries=(both,), sidecars=(sidecar(f"./{HOST}"),))

@@ -82,7 +82,7 @@ def _listener_step(effective: Effective, evaluation: Evaluation) -> str:
 def _order_step(effective: Effective, evaluation: Evaluation) -> str:
     host = evaluation.tied[0].host
     names = list(dict.fromkeys(effective.foreign.describe(each.entry.name) for each in evaluation.tied))
-    result = "which istiod takes first changes, and so may the outcome; the following steps show one case"
+    result = "istiod may take any of them first, so the outcome may change; the following steps show one case"
     if len(names) == 1:
         addresses = ", ".join(each.address for each in evaluation.tied)
         return f"Order: {names[0]} has several addresses for {host} ({addresses}): {result}."

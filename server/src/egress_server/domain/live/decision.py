@@ -42,8 +42,7 @@ class LiveUpstream:
     other clusters. `endpoints` are ADDRESS:PORT that may be used; None if the cluster connects to the dialed address
     and port, or resolves the request's own host. `sni` is the server name of TLS that the sidecar originates, `http2`
     whether it speaks HTTP/2. `destination_rule` is the one that applies to the cluster, NAMESPACE/NAME, empty if none
-    does.
-    `resolves_host` is whether the sidecar itself looks up the host that the request or the TLS handshake names.
+    does. `resolves_host` is whether the sidecar itself looks up the host that the request or the TLS handshake names.
     """
 
     cluster: str

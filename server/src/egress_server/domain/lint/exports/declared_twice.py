@@ -48,7 +48,7 @@ def _first_effect(entry: ServiceEntry, other: ServiceEntry) -> tuple[int, str] |
             if entry.resolution is not other.resolution and can_coexist(entry, other):
                 return (
                     port.number,
-                    "only the resolution of the older one applies, or of either if both are created in the same second",
+                    "only the older resolution applies, or either one if both entries were created in the same second",
                 )
             if _endpoints(entry, port) != _endpoints(other, theirs[port.number]):
                 return port.number, "requests go to the endpoints of both, whichever entry a client sees"

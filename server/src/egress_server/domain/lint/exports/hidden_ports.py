@@ -69,5 +69,5 @@ def _rule(entry: ServiceEntry, other: ServiceEntry) -> str:
         return "entries in different namespaces are not merged"
     return (
         "entries of one namespace are merged only if their resolution, export_to, labels and workload selector are "
-        "equal, else Istio takes the older one, and either if the cluster created both in the same second"
+        "equal; otherwise Istio uses the older one, or either one if the cluster created both in the same second"
     )
